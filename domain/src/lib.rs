@@ -1,1 +1,34 @@
-//! Placeholder.
+//! The rules of qr-login: what may happen, and what follows from it. No IO, no clock, no randomness: time, ids and the
+//! outcomes of the outside world arrive inside the commands.
+//!
+//! START HERE. One login, told in events:
+//!
+//! 1. `InviteCreated`: an admin made an invite ([`invite`]).
+//! 2. `AccountRegistered`: a person wrote to the bot for the first time ([`account`]).
+//! 3. `InviteRedeemed`: `/login CODE` reserved one use of it, for one attempt of one login.
+//! 4. `LoginStarted`: the [`policy`] started that login; five minutes run from here ([`login`]).
+//! 5. `QrIssued`, again and again: Telegram's tokens live about thirty seconds each.
+//! 6. `InviteUsed`: the person confirmed in Telegram, and the reservation became a use.
+//! 7. `AuthorizationConfirmed`: the session is linked.
+//! 8. `SubscriptionActivated`: what the invite promised, exactly once for each confirmed login.
+//!
+//! A login that ends in any other way (`LoginExpired`, `LoginCancelled`, `AuthorizationRejected`, `LoginFailed`) leads
+//! to `InviteReleased`: the use is given back.
+//!
+//! Each aggregate is a `decide(&self, command)` that answers with at most one event, and an `apply` that only assigns.
+//! Repeating a finished command succeeds with no event; only a contradiction is an error.
+
+pub mod account;
+pub mod event;
+pub mod id;
+pub mod invite;
+pub mod login;
+pub mod policy;
+pub mod tier;
+
+pub use account::{Account, AccountCommand, AccountError, AccountEvent, Role};
+pub use event::{DecodeError, Event, StreamKind};
+pub use id::{AccountId, InviteId, LoginId, Sealed};
+pub use invite::{Invite, InviteCommand, InviteError, InviteEvent, InviteGrant};
+pub use login::{Login, LoginCommand, LoginError, LoginEvent, LoginStatus};
+pub use tier::{Limits, Tier, TierTerms, Tiers};

@@ -1,0 +1,217 @@
+//! The account: a person, their subscription, their standing. Who they are is sealed with their own key; the events
+//! hold only what that key opens.
+//!
+//! ```text
+//!   subscription:  none ──▶ active ──▶ expired        standing:  user | admin | auditor, blocked or not
+//!                    ▲        │ ▲         │
+//!                    └────────┘ └─────────┘           erased: the end of the stream's personal data, not of the stream
+//! ```
+
+use std::collections::BTreeSet;
+
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::id::{LoginId, Sealed};
+use crate::tier::Tier;
+
+mod command;
+mod error;
+mod event;
+#[cfg(test)]
+mod tests;
+
+pub use command::AccountCommand;
+pub use error::AccountError;
+pub use event::AccountEvent;
+
+/// What a person may do here.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Log in.
+    #[default]
+    User,
+    /// Everything.
+    Admin,
+    /// Read the history.
+    Auditor,
+}
+
+impl Role {
+    /// The stored spelling.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::User => "user",
+            Self::Admin => "admin",
+            Self::Auditor => "auditor",
+        }
+    }
+}
+
+/// An account's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    registered: bool,
+    erased: bool,
+    blocked: bool,
+    role: Role,
+    profile: Option<Sealed>,
+    subscription: Option<Subscription>,
+    /// Logins whose subscription has started: each starts one, once.
+    activated: BTreeSet<(LoginId, u32)>,
+    /// Logins whose linked session has ended, by whomever.
+    unlinked: BTreeSet<LoginId>,
+    exported: BTreeSet<LoginId>,
+}
+
+/// A subscription that runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// Its tier.
+    pub tier: Tier,
+    /// When it began.
+    pub started_at: Timestamp,
+    /// When it ends; None is never.
+    pub expires_at: Option<Timestamp>,
+}
+
+impl Account {
+    /// Whether the person may do nothing here.
+    pub fn is_blocked(&self) -> bool {
+        self.blocked
+    }
+
+    /// What follows from a command: an event, nothing (it is done already), or why not.
+    ///
+    /// # Errors
+    /// [`AccountError`]: unknown, erased, or a contradiction.
+    pub fn decide(&self, command: AccountCommand) -> Result<Option<AccountEvent>, AccountError> {
+        if let AccountCommand::Register { account_id, telegram_id, profile, at } = command {
+            return match (self.erased, self.registered, self.profile.as_ref() == Some(&profile)) {
+                (true, ..) => Err(AccountError::Erased),
+                (_, false, _) => {
+                    Ok(Some(AccountEvent::AccountRegistered { account_id, telegram_id, profile, at }))
+                }
+                (_, true, false) => Ok(Some(AccountEvent::ProfileChanged { profile, at })),
+                (_, true, true) => Ok(None),
+            };
+        }
+        if !self.registered {
+            return Err(AccountError::Unknown);
+        }
+        if self.erased {
+            return if command.ends() { Ok(None) } else { Err(AccountError::Erased) };
+        }
+        Ok(match command {
+            AccountCommand::Register { .. } => None,
+            AccountCommand::Activate { login_id, attempt, grant, limits, at } => {
+                (!self.activated.contains(&(login_id.clone(), attempt))).then(|| {
+                    let (started_at, expires_at) = self.span_after(grant.tier, grant.subscription_days, at);
+                    AccountEvent::SubscriptionActivated {
+                        login_id,
+                        attempt,
+                        invite_id: grant.invite_id,
+                        tier: grant.tier,
+                        limits,
+                        started_at,
+                        expires_at,
+                        at,
+                    }
+                })
+            }
+            AccountCommand::ChangeSubscription { tier, days, limits, at } => {
+                let (started_at, expires_at) = self.span_after(tier, days, at);
+                Some(AccountEvent::SubscriptionChanged { tier, limits, started_at, expires_at, at })
+            }
+            AccountCommand::ExpireSubscription { at } => self
+                .subscription
+                .filter(|it| it.expires_at.is_some_and(|end| end <= at))
+                .map(|it| AccountEvent::SubscriptionExpired { tier: it.tier, at }),
+            AccountCommand::ChangeRole { role, at } => {
+                (self.role != role).then_some(AccountEvent::RoleChanged { role, at })
+            }
+            AccountCommand::Block { at } => (!self.blocked).then_some(AccountEvent::AccountBlocked { at }),
+            AccountCommand::Unblock { at } => self.blocked.then_some(AccountEvent::AccountUnblocked { at }),
+            AccountCommand::LogOut { login_id, at } => {
+                (!self.unlinked.contains(&login_id)).then_some(AccountEvent::LoggedOut { login_id, at })
+            }
+            AccountCommand::RevokeAuthorization { login_id, at } => (!self.unlinked.contains(&login_id))
+                .then_some(AccountEvent::AuthorizationRevoked { login_id, at }),
+            AccountCommand::ExportSession { login_id, at } => {
+                (!self.exported.contains(&login_id)).then_some(AccountEvent::SessionExported { login_id, at })
+            }
+            AccountCommand::Erase { at } => Some(AccountEvent::AccountErased { at }),
+        })
+    }
+
+    /// From when to when a subscription runs that is granted now: the same tier extends its end, another one replaces it.
+    fn span_after(&self, tier: Tier, days: u32, at: Timestamp) -> (Timestamp, Option<Timestamp>) {
+        let running =
+            self.subscription.filter(|it| it.tier == tier && it.expires_at.is_none_or(|end| end > at));
+        let started_at = running.map_or(at, |it| it.started_at);
+        let from = match running {
+            Some(Subscription { expires_at: None, .. }) => return (started_at, None),
+            Some(Subscription { expires_at: Some(end), .. }) => end,
+            None => at,
+        };
+        let length = SignedDuration::from_hours(i64::from(days) * 24);
+        (started_at, (days != 0).then(|| from.checked_add(length).unwrap_or(Timestamp::MAX)))
+    }
+}
+
+impl Aggregate for Account {
+    const TYPE: &'static str = "account";
+    type Command = AccountCommand;
+    type Event = AccountEvent;
+    type Error = AccountError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: AccountCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), AccountError> {
+        if let Some(event) = self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: AccountEvent) {
+        match event {
+            AccountEvent::AccountRegistered { profile, .. } => {
+                self.registered = true;
+                self.profile = Some(profile);
+            }
+            AccountEvent::ProfileChanged { profile, .. } => self.profile = Some(profile),
+            AccountEvent::SubscriptionActivated {
+                login_id, attempt, tier, started_at, expires_at, ..
+            } => {
+                self.activated.insert((login_id, attempt));
+                self.subscription = Some(Subscription { tier, started_at, expires_at });
+            }
+            AccountEvent::SubscriptionChanged { tier, started_at, expires_at, .. } => {
+                self.subscription = Some(Subscription { tier, started_at, expires_at });
+            }
+            AccountEvent::SubscriptionExpired { .. } => self.subscription = None,
+            AccountEvent::RoleChanged { role, .. } => self.role = role,
+            AccountEvent::AccountBlocked { .. } => self.blocked = true,
+            AccountEvent::AccountUnblocked { .. } => self.blocked = false,
+            AccountEvent::LoggedOut { login_id, .. }
+            | AccountEvent::AuthorizationRevoked { login_id, .. } => {
+                self.unlinked.insert(login_id);
+            }
+            AccountEvent::SessionExported { login_id, .. } => {
+                self.exported.insert(login_id);
+            }
+            AccountEvent::AccountErased { .. } => {
+                self.erased = true;
+                self.profile = None;
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Orders to an account.
+
+use jiff::Timestamp;
+
+use super::Role;
+use crate::id::{AccountId, LoginId, Sealed};
+use crate::invite::InviteGrant;
+use crate::tier::{Limits, Tier};
+
+/// An order to one account. `at` is when it was given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the fields are those of the events they lead to")]
+pub enum AccountCommand {
+    /// The person wrote to us: register, or note what changed about them.
+    Register { account_id: AccountId, telegram_id: Sealed, profile: Sealed, at: Timestamp },
+    /// A confirmed login with an invite starts what the invite promised.
+    Activate { login_id: LoginId, attempt: u32, grant: InviteGrant, limits: Limits, at: Timestamp },
+    /// An admin grants a tier; `days` 0 is unlimited.
+    ChangeSubscription { tier: Tier, days: u32, limits: Limits, at: Timestamp },
+    /// End a subscription whose time is over; before it, this changes nothing.
+    ExpireSubscription { at: Timestamp },
+    /// Make somebody an admin, an auditor, or a user again.
+    ChangeRole { role: Role, at: Timestamp },
+    /// Refuse the person everywhere.
+    Block { at: Timestamp },
+    /// Let the person in again.
+    Unblock { at: Timestamp },
+    /// The person ended the session that this login linked, here.
+    LogOut { login_id: LoginId, at: Timestamp },
+    /// The person ended the session that this login linked, in Telegram.
+    RevokeAuthorization { login_id: LoginId, at: Timestamp },
+    /// The session that this login linked was handed over.
+    ExportSession { login_id: LoginId, at: Timestamp },
+    /// Forget who the person is.
+    Erase { at: Timestamp },
+}
+
+impl AccountCommand {
+    /// Whether it only takes something away: then an erased account is no contradiction.
+    pub const fn ends(&self) -> bool {
+        matches!(
+            self,
+            Self::Erase { .. }
+                | Self::LogOut { .. }
+                | Self::RevokeAuthorization { .. }
+                | Self::ExpireSubscription { .. }
+        )
+    }
+}

@@ -1,0 +1,111 @@
+//! What happened to an account. The names are stored; they never change.
+
+use cqrs_es::DomainEvent;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::Role;
+use crate::id::{AccountId, InviteId, LoginId, Sealed};
+use crate::tier::{Limits, Tier};
+
+/// What happened to an account. Stored as `{"AccountRegistered": {…}}`. Personal data stands in it sealed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "ids and instants, named as everywhere")]
+pub enum AccountEvent {
+    /// A person wrote to the bot for the first time.
+    AccountRegistered {
+        account_id: AccountId,
+        /// Sealed: the Telegram id in decimal.
+        telegram_id: Sealed,
+        /// Sealed: `{"first_name", "last_name", "username", "language_code"}`, JSON.
+        profile: Sealed,
+        at: Timestamp,
+    },
+    /// Name, username or language changed.
+    ProfileChanged { profile: Sealed, at: Timestamp },
+    /// A confirmed login with an invite started what the invite promised.
+    SubscriptionActivated {
+        login_id: LoginId,
+        attempt: u32,
+        invite_id: InviteId,
+        tier: Tier,
+        /// As they were on that day.
+        limits: Limits,
+        started_at: Timestamp,
+        /// None: unlimited.
+        expires_at: Option<Timestamp>,
+        at: Timestamp,
+    },
+    /// An admin granted a tier.
+    SubscriptionChanged {
+        tier: Tier,
+        limits: Limits,
+        started_at: Timestamp,
+        expires_at: Option<Timestamp>,
+        at: Timestamp,
+    },
+    /// The subscription's time was over.
+    SubscriptionExpired { tier: Tier, at: Timestamp },
+    /// The person may do more, or less.
+    RoleChanged { role: Role, at: Timestamp },
+    /// The person is refused everywhere.
+    AccountBlocked { at: Timestamp },
+    /// The person is let in again.
+    AccountUnblocked { at: Timestamp },
+    /// The person ended the linked session here.
+    LoggedOut { login_id: LoginId, at: Timestamp },
+    /// The person ended the linked session in Telegram.
+    AuthorizationRevoked { login_id: LoginId, at: Timestamp },
+    /// The linked session was handed over to another service.
+    SessionExported { login_id: LoginId, at: Timestamp },
+    /// Who the person is was forgotten.
+    AccountErased { at: Timestamp },
+}
+
+impl AccountEvent {
+    /// Its stored name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::AccountRegistered { .. } => "AccountRegistered",
+            Self::ProfileChanged { .. } => "ProfileChanged",
+            Self::SubscriptionActivated { .. } => "SubscriptionActivated",
+            Self::SubscriptionChanged { .. } => "SubscriptionChanged",
+            Self::SubscriptionExpired { .. } => "SubscriptionExpired",
+            Self::RoleChanged { .. } => "RoleChanged",
+            Self::AccountBlocked { .. } => "AccountBlocked",
+            Self::AccountUnblocked { .. } => "AccountUnblocked",
+            Self::LoggedOut { .. } => "LoggedOut",
+            Self::AuthorizationRevoked { .. } => "AuthorizationRevoked",
+            Self::SessionExported { .. } => "SessionExported",
+            Self::AccountErased { .. } => "AccountErased",
+        }
+    }
+
+    /// When it happened.
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::AccountRegistered { at, .. }
+            | Self::ProfileChanged { at, .. }
+            | Self::SubscriptionActivated { at, .. }
+            | Self::SubscriptionChanged { at, .. }
+            | Self::SubscriptionExpired { at, .. }
+            | Self::RoleChanged { at, .. }
+            | Self::AccountBlocked { at }
+            | Self::AccountUnblocked { at }
+            | Self::LoggedOut { at, .. }
+            | Self::AuthorizationRevoked { at, .. }
+            | Self::SessionExported { at, .. }
+            | Self::AccountErased { at } => *at,
+        }
+    }
+}
+
+impl DomainEvent for AccountEvent {
+    fn event_type(&self) -> String {
+        self.name().to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        "1".to_owned()
+    }
+}

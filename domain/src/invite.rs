@@ -1,0 +1,202 @@
+//! The invite: a promise of a tier, with a number of uses. A use is *reserved* by a login (`InviteRedeemed`), becomes a
+//! *use* once Telegram confirmed (`InviteUsed`), or is given back (`InviteReleased`).
+//!
+//! ```text
+//!               Redeem                 Use
+//!   (free) ───────────────▶ reserved ──────▶ used
+//!      ▲                     │  │ ▲
+//!      └──────── Release ────┘  └─┘ Redeem by the same person for another login: moved
+//! ```
+//! Reserved and used both count. A release or use that names any other login or attempt than the reservation's own
+//! changes nothing.
+
+use std::collections::BTreeMap;
+
+use cqrs_es::Aggregate;
+use cqrs_es::event_sink::EventSink;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::id::{AccountId, InviteId, LoginId};
+use crate::tier::Tier;
+
+mod command;
+mod error;
+mod event;
+#[cfg(test)]
+mod tests;
+
+pub use command::InviteCommand;
+pub use error::InviteError;
+pub use event::InviteEvent;
+
+/// What a login takes from the invite that it reserved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InviteGrant {
+    /// Which invite.
+    pub invite_id: InviteId,
+    /// The tier it promises.
+    pub tier: Tier,
+    /// For how many days; 0 is unlimited.
+    pub subscription_days: u32,
+}
+
+/// An invite's state.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invite {
+    terms: Option<Terms>,
+    revoked: bool,
+    redemptions: BTreeMap<AccountId, Redemption>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Terms {
+    grant: InviteGrant,
+    max_uses: u32,
+    valid_until: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Redemption {
+    login_id: LoginId,
+    attempt: u32,
+    used: bool,
+}
+
+impl Invite {
+    /// How many uses count now: reserved and used ones.
+    pub fn uses(&self) -> usize {
+        self.redemptions.len()
+    }
+
+    /// Whether this person has used it, for good.
+    pub fn used_by(&self, account: AccountId) -> bool {
+        self.redemptions.get(&account).is_some_and(|redemption| redemption.used)
+    }
+
+    /// What follows from a command: an event, nothing (it is done already), or why not.
+    ///
+    /// # Errors
+    /// [`InviteError`], one for each reason a person is told.
+    pub fn decide(&self, command: InviteCommand) -> Result<Option<InviteEvent>, InviteError> {
+        match command {
+            InviteCommand::Create {
+                invite_id,
+                tier,
+                max_uses,
+                valid_until,
+                subscription_days,
+                created_by,
+                at,
+            } => {
+                if self.terms.is_some() {
+                    return Ok(None);
+                }
+                if max_uses == 0 {
+                    return Err(InviteError::NoUses);
+                }
+                Ok(Some(InviteEvent::InviteCreated {
+                    invite_id,
+                    tier,
+                    max_uses,
+                    valid_until,
+                    subscription_days,
+                    created_by,
+                    at,
+                }))
+            }
+            InviteCommand::Redeem { account_id, login_id, attempt, at } => {
+                self.decide_redeem(account_id, login_id, attempt, at)
+            }
+            InviteCommand::Use { account_id, login_id, attempt, at } => {
+                match self.reservation(account_id, &login_id, attempt) {
+                    Some(redemption) if redemption.used => Ok(None),
+                    Some(_) => Ok(Some(InviteEvent::InviteUsed { account_id, login_id, attempt, at })),
+                    None => Err(InviteError::NotReserved),
+                }
+            }
+            InviteCommand::Release { account_id, login_id, attempt, at } => {
+                let reserved = self.reservation(account_id, &login_id, attempt).is_some_and(|it| !it.used);
+                Ok(reserved.then_some(InviteEvent::InviteReleased { account_id, login_id, attempt, at }))
+            }
+            InviteCommand::Revoke { at } => match &self.terms {
+                None => Err(InviteError::Unknown),
+                Some(_) => Ok((!self.revoked).then_some(InviteEvent::InviteRevoked { at })),
+            },
+        }
+    }
+
+    fn decide_redeem(
+        &self,
+        account_id: AccountId,
+        login_id: LoginId,
+        attempt: u32,
+        at: Timestamp,
+    ) -> Result<Option<InviteEvent>, InviteError> {
+        let terms = self.terms.as_ref().ok_or(InviteError::Unknown)?;
+        let own = self.redemptions.get(&account_id);
+        if let Some(redemption) = own {
+            if redemption.login_id == login_id && redemption.attempt == attempt {
+                return Ok(None);
+            }
+            if redemption.used {
+                return Err(InviteError::AlreadyUsedByYou);
+            }
+        }
+        if self.revoked {
+            return Err(InviteError::Revoked);
+        }
+        if at >= terms.valid_until {
+            return Err(InviteError::Expired);
+        }
+        if own.is_none() && self.redemptions.len() >= terms.max_uses as usize {
+            return Err(InviteError::UsedUp);
+        }
+        Ok(Some(InviteEvent::InviteRedeemed { account_id, login_id, attempt, grant: terms.grant, at }))
+    }
+
+    fn reservation(&self, account_id: AccountId, login_id: &LoginId, attempt: u32) -> Option<&Redemption> {
+        self.redemptions.get(&account_id).filter(|it| it.login_id == *login_id && it.attempt == attempt)
+    }
+}
+
+impl Aggregate for Invite {
+    const TYPE: &'static str = "invite";
+    type Command = InviteCommand;
+    type Event = InviteEvent;
+    type Error = InviteError;
+    type Services = ();
+
+    async fn handle(
+        &mut self,
+        command: InviteCommand,
+        (): &(),
+        sink: &EventSink<Self>,
+    ) -> Result<(), InviteError> {
+        if let Some(event) = self.decide(command)? {
+            sink.write(event, self).await;
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, event: InviteEvent) {
+        match event {
+            InviteEvent::InviteCreated {
+                invite_id, tier, max_uses, valid_until, subscription_days, ..
+            } => {
+                let grant = InviteGrant { invite_id, tier, subscription_days };
+                self.terms = Some(Terms { grant, max_uses, valid_until });
+            }
+            InviteEvent::InviteRedeemed { account_id, login_id, attempt, .. } => {
+                self.redemptions.insert(account_id, Redemption { login_id, attempt, used: false });
+            }
+            InviteEvent::InviteUsed { account_id, login_id, attempt, .. } => {
+                self.redemptions.insert(account_id, Redemption { login_id, attempt, used: true });
+            }
+            InviteEvent::InviteReleased { account_id, .. } => {
+                self.redemptions.remove(&account_id);
+            }
+            InviteEvent::InviteRevoked { .. } => self.revoked = true,
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! What happened to an invite. The names are stored; they never change.
+
+use cqrs_es::DomainEvent;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::InviteGrant;
+use crate::id::{AccountId, InviteId, LoginId};
+use crate::tier::Tier;
+
+/// What happened to an invite. Stored as `{"InviteRedeemed": {…}}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "ids and instants, named as everywhere")]
+pub enum InviteEvent {
+    /// An admin made it. The code is in the vault, under the stream's id.
+    InviteCreated {
+        invite_id: InviteId,
+        tier: Tier,
+        max_uses: u32,
+        valid_until: Timestamp,
+        /// 0 is unlimited.
+        subscription_days: u32,
+        /// None: made from the command line.
+        created_by: Option<AccountId>,
+        at: Timestamp,
+    },
+    /// One use is reserved for this attempt of this login, or moved to it.
+    InviteRedeemed {
+        account_id: AccountId,
+        login_id: LoginId,
+        attempt: u32,
+        grant: InviteGrant,
+        at: Timestamp,
+    },
+    /// The reservation became a use, for good.
+    InviteUsed { account_id: AccountId, login_id: LoginId, attempt: u32, at: Timestamp },
+    /// The reservation was given back.
+    InviteReleased { account_id: AccountId, login_id: LoginId, attempt: u32, at: Timestamp },
+    /// Nobody may redeem it any more.
+    InviteRevoked { at: Timestamp },
+}
+
+impl InviteEvent {
+    /// Its stored name.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::InviteCreated { .. } => "InviteCreated",
+            Self::InviteRedeemed { .. } => "InviteRedeemed",
+            Self::InviteUsed { .. } => "InviteUsed",
+            Self::InviteReleased { .. } => "InviteReleased",
+            Self::InviteRevoked { .. } => "InviteRevoked",
+        }
+    }
+
+    /// When it happened.
+    pub const fn at(&self) -> Timestamp {
+        match self {
+            Self::InviteCreated { at, .. }
+            | Self::InviteRedeemed { at, .. }
+            | Self::InviteUsed { at, .. }
+            | Self::InviteReleased { at, .. }
+            | Self::InviteRevoked { at } => *at,
+        }
+    }
+
+    /// The person whom it concerns.
+    pub const fn account_id(&self) -> Option<AccountId> {
+        match self {
+            Self::InviteRedeemed { account_id, .. }
+            | Self::InviteUsed { account_id, .. }
+            | Self::InviteReleased { account_id, .. } => Some(*account_id),
+            Self::InviteCreated { .. } | Self::InviteRevoked { .. } => None,
+        }
+    }
+}
+
+impl DomainEvent for InviteEvent {
+    fn event_type(&self) -> String {
+        self.name().to_owned()
+    }
+
+    fn event_version(&self) -> String {
+        "1".to_owned()
+    }
+}

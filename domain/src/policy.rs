@@ -1,0 +1,162 @@
+//! What follows from an event: pure, and told once for each event. The reactor carries it out, at least once; the
+//! aggregates make that exactly once.
+
+use crate::account::AccountEvent;
+use crate::event::Event;
+use crate::id::{AccountId, InviteId, LoginId};
+use crate::invite::{InviteEvent, InviteGrant};
+use crate::login::{CancelReason, FailReason, LoginEvent};
+use crate::tier::Tier;
+
+#[cfg(test)]
+mod tests;
+
+/// What has to be done because something happened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "ids, named as everywhere")]
+pub enum Reaction {
+    /// Start the login that reserved an invite (the handler of `/login` did so already, unless it died in between).
+    StartLogin { login_id: LoginId, account_id: AccountId, grant: InviteGrant, attempt: u32 },
+    /// One live login a person: cancel every login of theirs that started before this one.
+    CancelEarlier { account_id: AccountId, login_id: LoginId, attempt: u32 },
+    /// Cancel whatever login of theirs is live.
+    CancelLive { account_id: AccountId, reason: CancelReason },
+    /// Give an invite's use back.
+    Release { invite_id: InviteId, account_id: AccountId, login_id: LoginId, attempt: u32 },
+    /// Start what the invite promised.
+    Activate { account_id: AccountId, login_id: LoginId, attempt: u32, grant: InviteGrant },
+    /// Tell the person in the chat, once.
+    Notify { account_id: AccountId, notice: Notice },
+}
+
+/// What a person is told in the chat without having asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "ids, named as everywhere")]
+pub enum Notice {
+    /// The login succeeded; the tier that it started, where it had an invite.
+    Authorized { login_id: LoginId, tier: Option<Tier> },
+    /// The deadline passed.
+    Expired { login_id: LoginId },
+    /// Ended by the person, a newer login or a block.
+    Cancelled { login_id: LoginId, reason: CancelReason },
+    /// Another account confirmed. A warning: sent again rather than not at all.
+    Rejected { login_id: LoginId },
+    /// Something broke.
+    Failed { login_id: LoginId, reason: FailReason },
+    /// The subscription's time is over.
+    SubscriptionExpired { tier: Tier },
+    /// An admin granted a tier.
+    SubscriptionChanged { tier: Tier },
+    /// The session was ended in Telegram.
+    AuthorizationRevoked,
+    /// The session was handed over to another service.
+    SessionExported,
+}
+
+impl Notice {
+    /// Its name in the outbox's key: stored, never changes.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Authorized { .. } => "authorized",
+            Self::Expired { .. } => "expired",
+            Self::Cancelled { .. } => "cancelled",
+            Self::Rejected { .. } => "rejected",
+            Self::Failed { .. } => "failed",
+            Self::SubscriptionExpired { .. } => "subscription_expired",
+            Self::SubscriptionChanged { .. } => "subscription_changed",
+            Self::AuthorizationRevoked => "authorization_revoked",
+            Self::SessionExported => "session_exported",
+        }
+    }
+}
+
+/// What follows from `event` of the stream `stream_id` (an account id, an invite id or a login id, by its kind).
+pub fn react(stream_id: &str, event: &Event) -> Vec<Reaction> {
+    match event {
+        Event::Invite(event) => react_to_invite(event),
+        Event::Login(event) => {
+            stream_id.parse().map_or_else(|_| Vec::new(), |login| react_to_login(&login, event))
+        }
+        Event::Account(event) => {
+            stream_id.parse().map_or_else(|_| Vec::new(), |account| react_to_account(account, event))
+        }
+    }
+}
+
+fn react_to_invite(event: &InviteEvent) -> Vec<Reaction> {
+    match event {
+        InviteEvent::InviteRedeemed { account_id, login_id, attempt, grant, .. } => {
+            vec![Reaction::StartLogin {
+                login_id: login_id.clone(),
+                account_id: *account_id,
+                grant: *grant,
+                attempt: *attempt,
+            }]
+        }
+        InviteEvent::InviteCreated { .. }
+        | InviteEvent::InviteUsed { .. }
+        | InviteEvent::InviteReleased { .. }
+        | InviteEvent::InviteRevoked { .. } => Vec::new(),
+    }
+}
+
+fn react_to_login(login_id: &LoginId, event: &LoginEvent) -> Vec<Reaction> {
+    let login_id = login_id.clone();
+    let (account_id, invite_id, attempt, notice) = match event {
+        LoginEvent::LoginStarted { account_id, attempt, .. } => {
+            return vec![Reaction::CancelEarlier { account_id: *account_id, login_id, attempt: *attempt }];
+        }
+        LoginEvent::AuthorizationConfirmed { account_id, invite, attempt, .. } => {
+            let account_id = *account_id;
+            return vec![match invite {
+                Some(grant) => Reaction::Activate { account_id, login_id, attempt: *attempt, grant: *grant },
+                None => Reaction::Notify { account_id, notice: Notice::Authorized { login_id, tier: None } },
+            }];
+        }
+        LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, .. } => {
+            (*account_id, *invite_id, *attempt, Notice::Rejected { login_id: login_id.clone() })
+        }
+        LoginEvent::LoginExpired { account_id, invite_id, attempt, .. } => {
+            (*account_id, *invite_id, *attempt, Notice::Expired { login_id: login_id.clone() })
+        }
+        LoginEvent::LoginCancelled { account_id, invite_id, attempt, reason, .. } => {
+            let notice = Notice::Cancelled { login_id: login_id.clone(), reason: *reason };
+            (*account_id, *invite_id, *attempt, notice)
+        }
+        LoginEvent::LoginFailed { account_id, invite_id, attempt, reason, .. } => {
+            let notice = Notice::Failed { login_id: login_id.clone(), reason: *reason };
+            (*account_id, *invite_id, *attempt, notice)
+        }
+        LoginEvent::QrIssued { .. }
+        | LoginEvent::CodeSent { .. }
+        | LoginEvent::CodeRejected { .. }
+        | LoginEvent::PasswordRequested { .. }
+        | LoginEvent::PasswordRejected { .. } => return Vec::new(),
+    };
+    let release = invite_id.map(|invite_id| Reaction::Release { invite_id, account_id, login_id, attempt });
+    release.into_iter().chain([Reaction::Notify { account_id, notice }]).collect()
+}
+
+fn react_to_account(account_id: AccountId, event: &AccountEvent) -> Vec<Reaction> {
+    let notify = |notice| vec![Reaction::Notify { account_id, notice }];
+    match event {
+        AccountEvent::SubscriptionActivated { login_id, tier, .. } => {
+            notify(Notice::Authorized { login_id: login_id.clone(), tier: Some(*tier) })
+        }
+        AccountEvent::SubscriptionChanged { tier, .. } => notify(Notice::SubscriptionChanged { tier: *tier }),
+        AccountEvent::SubscriptionExpired { tier, .. } => notify(Notice::SubscriptionExpired { tier: *tier }),
+        AccountEvent::AuthorizationRevoked { .. } => notify(Notice::AuthorizationRevoked),
+        AccountEvent::SessionExported { .. } => notify(Notice::SessionExported),
+        AccountEvent::AccountBlocked { .. } => {
+            vec![Reaction::CancelLive { account_id, reason: CancelReason::Blocked }]
+        }
+        AccountEvent::AccountErased { .. } => {
+            vec![Reaction::CancelLive { account_id, reason: CancelReason::Erased }]
+        }
+        AccountEvent::AccountRegistered { .. }
+        | AccountEvent::ProfileChanged { .. }
+        | AccountEvent::RoleChanged { .. }
+        | AccountEvent::AccountUnblocked { .. }
+        | AccountEvent::LoggedOut { .. } => Vec::new(),
+    }
+}

@@ -1,0 +1,1 @@
+//! Given an event, then reactions.
