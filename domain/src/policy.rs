@@ -1,6 +1,8 @@
 //! What follows from an event: pure, and told once for each event. The reactor carries it out, at least once; the
 //! aggregates make that exactly once.
 
+use serde::{Deserialize, Serialize};
+
 use crate::account::AccountEvent;
 use crate::event::Event;
 use crate::id::{AccountId, InviteId, LoginId};
@@ -17,6 +19,8 @@ mod tests;
 pub enum Reaction {
     /// Start the login that reserved an invite (the handler of `/login` did so already, unless it died in between).
     StartLogin { login_id: LoginId, account_id: AccountId, grant: InviteGrant, attempt: u32 },
+    /// Let a worker take the attempt up.
+    OpenAttempt { account_id: AccountId, login_id: LoginId, attempt: u32 },
     /// One live login a person: cancel every login of theirs that started before this one.
     CancelEarlier { account_id: AccountId, login_id: LoginId, attempt: u32 },
     /// Cancel whatever login of theirs is live.
@@ -30,7 +34,8 @@ pub enum Reaction {
 }
 
 /// What a person is told in the chat without having asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
 #[expect(missing_docs, reason = "ids, named as everywhere")]
 pub enum Notice {
     /// The login succeeded; the tier that it started, where it had an invite.
@@ -104,7 +109,11 @@ fn react_to_login(login_id: &LoginId, event: &LoginEvent) -> Vec<Reaction> {
     let login_id = login_id.clone();
     let (account_id, invite_id, attempt, notice) = match event {
         LoginEvent::LoginStarted { account_id, attempt, .. } => {
-            return vec![Reaction::CancelEarlier { account_id: *account_id, login_id, attempt: *attempt }];
+            let (account_id, attempt) = (*account_id, *attempt);
+            return vec![
+                Reaction::OpenAttempt { account_id, login_id: login_id.clone(), attempt },
+                Reaction::CancelEarlier { account_id, login_id, attempt },
+            ];
         }
         LoginEvent::AuthorizationConfirmed { account_id, invite, attempt, .. } => {
             let account_id = *account_id;
