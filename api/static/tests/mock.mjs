@@ -1,0 +1,173 @@
+//! The service as the page sees it, in memory and steered by a test: one login a session id, statuses set by hand, long
+//! polls that wake up. `node mock.mjs` serves it for looking at.
+
+import { createServer } from 'node:http';
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const STATIC = fileURLToPath(new URL('..', import.meta.url));
+const TYPES = { js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
+export const TOKENS = ['AQLtO1qfZmV4YW1wbGUtdG9rZW4tb25lLWZvci10ZXN0cw', 'AQLtO1qfZmV4YW1wbGUtdG9rZW4tdHdvLWZvci10ZXN0cw'];
+const PICTURES = [1, 2].map((n) => readFileSync(new URL(`qr${n}.svg`, import.meta.url)));
+
+/** The person's signed launch data; the mock looks only at who it is. */
+export function initData(user = { id: 139883458, first_name: 'Ilya', language_code: 'ru' }) {
+  return new URLSearchParams({ user: JSON.stringify(user), auth_date: '1790000000', hash: '00' }).toString();
+}
+
+export class MockService {
+  constructor({ onePhone = 'on', device = 'qr-login', frameAncestors = '' } = {}) {
+    Object.assign(this, { onePhone, device, frameAncestors });
+    this.logins = new Map();
+    this.requests = [];
+    /** `post(what, body, login)` of a test: returns `{status, …}` changes, or `{problem: [code, detail]}`. */
+    this.onPost = () => ({});
+    /** Answers every status request with this code, when set. */
+    this.broken = null;
+    /** Refuses long polls, as some proxies do. */
+    this.noLongPoll = false;
+    this.password = null;
+    this.mostAtOnce = 0;
+    this.atOnce = 0;
+  }
+
+  login(session, fields = {}) {
+    const login = {
+      status: 'waiting', version: 1, expires: iso(300), telegram_id: 139883458, token: TOKENS[0],
+      deep_link: `tg://login?token=${TOKENS[0]}`, qr_expires: iso(28), error: null, wakers: new Set(), ...fields,
+    };
+    this.logins.set(session, login);
+    return login;
+  }
+
+  /** Changes a login as an event would, and wakes who waits. */
+  set(session, fields) {
+    const login = this.logins.get(session);
+    Object.assign(login, { error: null }, fields, { version: login.version + 1 });
+    for (const wake of login.wakers) wake();
+    return login;
+  }
+
+  listen(port = 0) {
+    this.server = createServer((request, response) => this.handle(request, response).catch((error) => {
+      response.destroy(error);
+    }));
+    return new Promise((resolve) => this.server.listen(port, '127.0.0.1', () => {
+      this.origin = `http://127.0.0.1:${this.server.address().port}`;
+      resolve(this);
+    }));
+  }
+
+  close() {
+    this.server.closeAllConnections();
+    return new Promise((resolve) => this.server.close(resolve));
+  }
+
+  async handle(request, response) {
+    const url = new URL(request.url, 'http://mock');
+    const body = await read(request);
+    this.requests.push({ method: request.method, path: url.pathname, query: Object.fromEntries(url.searchParams), body, headers: request.headers });
+    if (url.pathname === '/qr-auth') return this.page(response);
+    if (url.pathname.startsWith('/qr-auth/static/')) return this.file(url.pathname.slice(16), response);
+
+    const session = body?.session_id ?? url.searchParams.get('session_id');
+    const login = this.logins.get(session);
+    if (url.pathname === '/qr-auth-status') return this.status(url, request, login, response);
+    const who = asking(request);
+    if (who === null) return problem(response, 401, 'Откройте страницу заново из чата с ботом.');
+    if (!login) return problem(response, 404, 'Сессия не найдена');
+    if (who !== login.telegram_id) return problem(response, 403, 'Этот вход начал другой человек.');
+    if (url.pathname === '/qr-auth/qr.svg') {
+      return send(response, 200, 'image/svg+xml', PICTURES[TOKENS.indexOf(login.token)] ?? PICTURES[0]);
+    }
+    if (url.pathname === '/qr-auth/password' && request.method === 'GET') return json(response, 200, this.password);
+    const change = await this.onPost(url.pathname.slice('/qr-auth/'.length), body, login);
+    if (change.problem) return problem(response, ...change.problem);
+    if (Object.keys(change).length) this.set(session, change);
+    return json(response, 200, owner(login));
+  }
+
+  async status(url, request, login, response) {
+    this.atOnce += 1;
+    this.mostAtOnce = Math.max(this.mostAtOnce, this.atOnce);
+    response.once('close', () => { this.atOnce -= 1; });
+    if (this.broken) return problem(response, this.broken, 'нет');
+    if (!login) return json(response, 200, { status: 'not_found' });
+    const who = asking(request);
+    if (who !== null && who !== login.telegram_id) return problem(response, 403, 'Этот вход начал другой человек.');
+    const since = url.searchParams.get('since');
+    if (since !== null && this.noLongPoll) return problem(response, 504, 'no');
+    const live = ['waiting', 'code_required', 'password_required'].includes(login.status);
+    if (since !== null && live && login.version <= Number(since)) await nextVersion(login, Number(url.searchParams.get('wait')), response);
+    return json(response, 200, who === null
+      ? { status: login.status, expires: login.expires, version: login.version } : owner(login));
+  }
+
+  page(response) {
+    const nonce = randomBytes(16).toString('base64');
+    const page = readFileSync(`${STATIC}/login.html`, 'utf8').replaceAll('{{nonce}}', nonce)
+      .replaceAll('{{one_phone}}', this.onePhone).replaceAll('{{device_name}}', this.device);
+    // The header as CSP.md has it: what the page does must work under it.
+    const csp = /```\n([\s\S]*?)```/.exec(readFileSync(`${STATIC}/CSP.md`, 'utf8'))[1]
+      .replaceAll('{nonce}', nonce).replace('{page_origin}', this.frameAncestors).replace(/\s+/g, ' ').trim();
+    response.setHeader('Content-Security-Policy', csp);
+    response.setHeader('Referrer-Policy', 'no-referrer');
+    send(response, 200, 'text/html', page);
+  }
+
+  file(name, response) {
+    const type = TYPES[name.split('.').pop()];
+    if (!/^[a-z_]+\.(js|css|svg)$/.test(name) || !type) return send(response, 404, 'text/plain', 'no such file');
+    return send(response, 200, type, readFileSync(`${STATIC}/${name}`));
+  }
+}
+
+function owner({ wakers, ...status }) {
+  return status;
+}
+
+/** The Telegram id that asks; null without initData. */
+function asking(request) {
+  const data = /^tma (.*)$/.exec(request.headers.authorization ?? '')?.[1];
+  return data ? JSON.parse(new URLSearchParams(data).get('user')).id : null;
+}
+
+function nextVersion(login, seconds, response) {
+  return new Promise((resolve) => {
+    const done = () => { clearTimeout(timer); login.wakers.delete(done); resolve(); };
+    const timer = setTimeout(done, Math.min(seconds, 25) * 1000);
+    login.wakers.add(done);
+    response.once('close', done);
+  });
+}
+
+export function iso(secondsFromNow) {
+  return new Date(Date.now() + secondsFromNow * 1000).toISOString();
+}
+
+async function read(request) {
+  const chunks = [];
+  for await (const chunk of request) chunks.push(chunk);
+  const bytes = Buffer.concat(chunks);
+  return /json/.test(request.headers['content-type'] ?? '') ? JSON.parse(bytes) : bytes.length ? bytes : null;
+}
+
+function send(response, status, type, body) {
+  response.writeHead(status, { 'Content-Type': `${type}; charset=utf-8`, 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' });
+  response.end(body);
+}
+
+function json(response, status, body) {
+  send(response, status, 'application/json', JSON.stringify(body));
+}
+
+function problem(response, status, detail) {
+  send(response, status, 'application/problem+json', JSON.stringify({ type: 'about:blank', title: 'problem', status, detail }));
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  const mock = await new MockService().listen(Number(process.argv[2] ?? 8090));
+  mock.login('waiting');
+  console.log(`${mock.origin}/qr-auth?session_id=waiting#tgWebAppData=${encodeURIComponent(initData())}&tgWebAppPlatform=weba&tgWebAppVersion=9.1`);
+}
