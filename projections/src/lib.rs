@@ -1,1 +1,20 @@
-//! Placeholder.
+//! Everything PostgreSQL: the log of events, what is derived from it, and the vault beside it. The only crate with SQL.
+//!
+//! Read [`store`] for how an event gets in, [`sequencer`] for how it gets its position, [`log`] for how it is read.
+//! What deliberately is not here: rules (`domain`), HTTP, Telegram.
+
+pub mod clock;
+pub mod database;
+pub mod log;
+pub mod sequencer;
+pub mod store;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
+pub mod wake;
+
+pub use clock::{Clock, ManualClock};
+pub use database::{Database, DatabaseError, PrivateCluster};
+pub use log::{Filter, Follower, Log, LogEvent, Metadata};
+pub use sequencer::{Sequencer, SequencerError};
+pub use store::{Actor, Context, Fence, Store, StoreError};
+pub use wake::{Topic, Wake, Waker};

@@ -1,0 +1,92 @@
+//! The one source of "now": the system's, or in tests one that is moved by hand.
+//!
+//! Leases and fencing do not ask it: they go by the database's clock, which all processes share.
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::watch;
+
+/// Tells the time and sleeps by it. A cheap clone.
+#[derive(Clone, Debug)]
+pub struct Clock(Source);
+
+#[derive(Clone, Debug)]
+enum Source {
+    System,
+    Manual(watch::Receiver<Timestamp>),
+}
+
+/// Moves the [`Clock`] that was made with it; whoever sleeps until a moment that has passed wakes at once.
+#[derive(Debug)]
+pub struct ManualClock(watch::Sender<Timestamp>);
+
+impl Clock {
+    /// The system's clock.
+    pub const fn system() -> Self {
+        Self(Source::System)
+    }
+
+    /// A clock that stands at `start` until its other half moves it.
+    pub fn manual(start: Timestamp) -> (Self, ManualClock) {
+        let (hand, dial) = watch::channel(start);
+        (Self(Source::Manual(dial)), ManualClock(hand))
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        match &self.0 {
+            Source::System => Timestamp::now(),
+            Source::Manual(dial) => *dial.borrow(),
+        }
+    }
+
+    /// Sleeps for this long.
+    pub async fn sleep(&self, length: Duration) {
+        match &self.0 {
+            Source::System => tokio::time::sleep(length).await,
+            Source::Manual(_) => self.sleep_until(later(self.now(), length)).await,
+        }
+    }
+
+    /// Sleeps until this moment; returns at once if it has passed.
+    pub async fn sleep_until(&self, moment: Timestamp) {
+        match &self.0 {
+            // In slices, because the system's clock may be set while this sleeps.
+            Source::System => loop {
+                let Ok(left) = Duration::try_from(moment.duration_since(Timestamp::now())) else { return };
+                if left.is_zero() {
+                    return;
+                }
+                tokio::time::sleep(left.min(Duration::from_secs(30))).await;
+            },
+            Source::Manual(dial) => {
+                if dial.clone().wait_for(|now| *now >= moment).await.is_err() {
+                    // Its hand is gone: this moment never comes.
+                    std::future::pending::<()>().await;
+                }
+            }
+        }
+    }
+}
+
+impl ManualClock {
+    /// The time it shows.
+    pub fn now(&self) -> Timestamp {
+        *self.0.borrow()
+    }
+
+    /// Moves it on.
+    pub fn advance(&self, by: Duration) {
+        self.0.send_modify(|now| *now = later(*now, by));
+    }
+
+    /// Sets it.
+    pub fn set(&self, now: Timestamp) {
+        self.0.send_replace(now);
+    }
+}
+
+fn later(moment: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| moment.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
