@@ -10,6 +10,7 @@ pub mod sequencer;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod views;
 pub mod wake;
 
 pub use clock::{Clock, ManualClock};

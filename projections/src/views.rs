@@ -1,0 +1,229 @@
+//! The views: the questions that others ask, each a pure fold over the log and a table that holds what came out.
+//!
+//! A view says which row an event belongs to ([`View::key`]) and how that row looks afterwards ([`View::fold`]); this
+//! file gets rows in and out of PostgreSQL for all of them. Rows travel as JSON: one statement writes a whole batch
+//! (`jsonb_populate_recordset`), whatever its columns are.
+//!
+//! Each view's rows live in one of two slots, `slots.users_a` or `slots.users_b`; the public name `users` is a
+//! PostgreSQL view over the live one. Nothing here acts on anything: only the reactor and the workers do.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use domain::{AccountId, InviteId};
+use jiff::{Timestamp, Unit};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::log::LogEvent;
+
+pub mod invites;
+pub mod login_status;
+pub mod subscriptions;
+pub mod users;
+
+/// A view's name, key and columns, as its tables have them.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// `users`: the public name, the stem of the slots, and the name of the checkpoint.
+    pub name: &'static str,
+    /// The key's column.
+    pub key: &'static str,
+    /// The key's type in SQL.
+    pub key_type: &'static str,
+    /// Every column of a slot.
+    pub columns: &'static [&'static str],
+}
+
+/// A pure fold of the log into rows, one event and one row at a time.
+pub(crate) trait View {
+    /// A row as the slot holds it. Its fields are the columns of [`View::SHAPE`].
+    type Row: Clone + Serialize + DeserializeOwned;
+
+    /// Where the rows live.
+    const SHAPE: Shape;
+
+    /// The one row that the event belongs to. Must not need the payload: an event that cannot be decoded still has to
+    /// say which row stands still because of it.
+    fn key(event: &LogEvent) -> Option<String>;
+
+    /// How the row looks after the event; None is no row.
+    fn fold(row: Option<Self::Row>, event: &LogEvent, known: &Known) -> Result<Option<Self::Row>, FoldError>;
+}
+
+/// Every view, in the order in which they are written.
+pub(crate) fn all() -> [&'static dyn AnyView; 3] {
+    [
+        &Erased::<login_status::LoginStatusView>::NEW,
+        &Erased::<invites::Invites>::NEW,
+        &Erased::<subscriptions::Subscriptions>::NEW,
+    ]
+}
+
+/// A [`View`] whose rows are JSON, so that one loop drives them all.
+pub(crate) trait AnyView: Send + Sync {
+    /// Name, key and columns.
+    fn shape(&self) -> &'static Shape;
+    /// See [`View::key`].
+    fn key(&self, event: &LogEvent) -> Option<String>;
+    /// Folds one row's events in turn, up to the first that cannot be folded.
+    fn fold(&self, row: Option<Value>, events: &[&LogEvent], known: &Known) -> Folded;
+    /// The row as [`AnyView::fold`] would have written it, so that two of them can be compared.
+    fn canonical(&self, row: Value) -> Result<Value, FoldError>;
+}
+
+/// What became of one row.
+#[derive(Debug)]
+pub(crate) struct Folded {
+    /// The row; None is no row.
+    pub row: Option<Value>,
+    /// Why it stands still, and from which event on.
+    pub poison: Option<Poison>,
+}
+
+/// The event at which a row stands still.
+#[derive(Debug)]
+pub(crate) struct Poison {
+    /// Its position.
+    pub position: i64,
+    /// Why.
+    pub error: FoldError,
+}
+
+/// Why an event could not be folded into a row. Never holds what a payload says.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum FoldError {
+    /// The event itself cannot be read.
+    #[error("the event cannot be decoded: {0}")]
+    Undecodable(String),
+    /// The row that is stored does not have the view's shape.
+    #[error("the stored row does not have the view's shape (column {column})")]
+    Row {
+        /// Where, in the row's JSON.
+        column: usize,
+    },
+    /// The person's key does not open what is sealed, or what it opens has no meaning.
+    #[error("the person's key does not open {0}")]
+    Sealed(&'static str),
+    /// PostgreSQL refuses the row.
+    #[error("the database refuses the row: {0}")]
+    Refused(String),
+}
+
+/// What folds know beside the log's events: the keys of people who are not erased, and who made which invite.
+#[derive(Default)]
+pub(crate) struct Known {
+    /// Only invites that a person made.
+    pub inviters: HashMap<InviteId, AccountId>,
+}
+
+impl fmt::Debug for Known {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Known").finish_non_exhaustive()
+    }
+}
+
+/// An instant as PostgreSQL stores it: whole microseconds.
+pub(crate) fn stored(at: Timestamp) -> Timestamp {
+    at.round(jiff::TimestampRound::new().smallest(Unit::Microsecond).mode(jiff::RoundMode::Trunc))
+        .expect("a timestamp can be cut to microseconds")
+}
+
+impl Shape {
+    /// `account_id, telegram_id, …`
+    pub fn column_list(&self) -> String {
+        self.columns.join(", ")
+    }
+
+    /// `slots.users_a`
+    pub fn table(&self, slot: &str) -> String {
+        format!("slots.{}_{slot}", self.name)
+    }
+
+    /// Rows by their keys ($1, text[]), as JSON.
+    pub fn select(&self, slot: &str) -> String {
+        let Self { key, key_type, .. } = self;
+        format!(
+            "select r.{key}::text, to_jsonb(r) from (select {} from {} where {key} = any($1::{key_type}[])) r",
+            self.column_list(),
+            self.table(slot)
+        )
+    }
+
+    /// Writes rows ($1, jsonb array): new ones, and those that differ from what is there.
+    pub fn upsert(&self, slot: &str) -> String {
+        let (columns, table) = (self.column_list(), self.table(slot));
+        let updates: Vec<String> = self
+            .columns
+            .iter()
+            .filter(|column| **column != self.key)
+            .map(|column| format!("{column} = excluded.{column}"))
+            .collect();
+        format!(
+            "insert into {table} ({columns}) select {columns} from jsonb_populate_recordset(null::{table}, $1) \
+             on conflict ({}) do update set {}",
+            self.key,
+            updates.join(", ")
+        )
+    }
+
+    /// Deletes rows by their keys ($1, text[]).
+    pub fn delete(&self, slot: &str) -> String {
+        format!("delete from {} where {} = any($1::{}[])", self.table(slot), self.key, self.key_type)
+    }
+}
+
+/// The one implementation of [`AnyView`]: a view whose row type is forgotten.
+struct Erased<V>(std::marker::PhantomData<fn() -> V>);
+
+impl<V: View> Erased<V> {
+    const NEW: Self = Self(std::marker::PhantomData);
+    const SHAPE: Shape = V::SHAPE;
+}
+
+impl<V: View + 'static> AnyView for Erased<V> {
+    fn shape(&self) -> &'static Shape {
+        &Self::SHAPE
+    }
+
+    fn key(&self, event: &LogEvent) -> Option<String> {
+        V::key(event)
+    }
+
+    fn fold(&self, row: Option<Value>, events: &[&LogEvent], known: &Known) -> Folded {
+        let first = events.first().map_or(0, |event| event.position);
+        let mut folded = match row.clone().map(decode_row::<V>).transpose() {
+            Ok(row) => row,
+            Err(error) => return Folded { row, poison: Some(Poison { position: first, error }) },
+        };
+        for event in events {
+            let before = folded.clone();
+            let step = match &event.event {
+                Ok(_) => V::fold(folded, event, known),
+                Err(error) => Err(FoldError::Undecodable(error.to_string())),
+            };
+            match step {
+                Ok(after) => folded = after,
+                Err(error) => {
+                    let poison = Some(Poison { position: event.position, error });
+                    return Folded { row: encode_row::<V>(before.as_ref()), poison };
+                }
+            }
+        }
+        Folded { row: encode_row::<V>(folded.as_ref()), poison: None }
+    }
+
+    fn canonical(&self, row: Value) -> Result<Value, FoldError> {
+        let row = decode_row::<V>(row)?;
+        Ok(encode_row::<V>(Some(&row)).expect("a row was given"))
+    }
+}
+
+fn decode_row<V: View>(row: Value) -> Result<V::Row, FoldError> {
+    serde_json::from_value(row).map_err(|error| FoldError::Row { column: error.column() })
+}
+
+fn encode_row<V: View>(row: Option<&V::Row>) -> Option<Value> {
+    row.map(|row| serde_json::to_value(row).expect("a row is plain data with text keys"))
+}

@@ -1,0 +1,167 @@
+//! Which invites are there, and who holds or has used them? Codes and notes are in the vault.
+
+use std::collections::BTreeMap;
+
+use domain::{AccountId, Event, InviteEvent, InviteId, LoginId, StreamKind, Tier};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+
+use super::{FoldError, Known, Shape, View, stored};
+use crate::database::{Database, DatabaseError};
+use crate::log::LogEvent;
+
+/// An invite, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InviteRow {
+    /// Its id; the code is in the vault.
+    pub invite_id: InviteId,
+    /// What it promises.
+    pub tier: Tier,
+    /// Reserved and used ones together never exceed it.
+    pub max_uses: i32,
+    /// Uses that a live login holds.
+    pub reserved: i32,
+    /// Uses for good.
+    pub used: i32,
+    /// Who holds or has used it.
+    pub redemptions: BTreeMap<AccountId, Redemption>,
+    /// Nobody redeems it from then on.
+    pub valid_until: Timestamp,
+    /// 0 is unlimited.
+    pub subscription_days: i32,
+    /// An admin took it back.
+    pub revoked: bool,
+    /// None: made from the command line.
+    pub created_by: Option<AccountId>,
+    /// When.
+    pub created_at: Timestamp,
+}
+
+/// One person's use of an invite.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Redemption {
+    /// By which login.
+    pub login_id: LoginId,
+    /// By which attempt of it.
+    pub attempt: u32,
+    /// For good, not only reserved.
+    pub used: bool,
+    /// Since when.
+    pub at: Timestamp,
+}
+
+const COLUMNS: &str = "invite_id, tier, max_uses, reserved, used, redemptions, valid_until, subscription_days, \
+     revoked, created_by, created_at";
+
+/// One invite; None for an unknown one.
+///
+/// # Errors
+/// The database's.
+pub async fn by_id(db: &Database, invite: InviteId) -> Result<Option<InviteRow>, DatabaseError> {
+    let sql = format!("select to_jsonb(r) from (select {COLUMNS} from invites where invite_id = $1) r");
+    let row = sqlx::query_scalar(&sql).bind(invite.0).fetch_optional(db.pool()).await?;
+    Ok(row.map(|Json(row)| row))
+}
+
+/// Invites, newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<InviteRow>, DatabaseError> {
+    let sql = format!(
+        "select to_jsonb(r) from (select {COLUMNS} from invites order by created_at desc, invite_id \
+         limit $1 offset $2) r"
+    );
+    let rows: Vec<Json<InviteRow>> =
+        sqlx::query_scalar(&sql).bind(limit).bind(offset).fetch_all(db.pool()).await?;
+    Ok(rows.into_iter().map(|Json(row)| row).collect())
+}
+
+/// The view `invites`.
+pub(super) struct Invites;
+
+impl View for Invites {
+    type Row = InviteRow;
+
+    const SHAPE: Shape = Shape {
+        name: "invites",
+        key: "invite_id",
+        key_type: "uuid",
+        columns: &[
+            "invite_id",
+            "tier",
+            "max_uses",
+            "reserved",
+            "used",
+            "redemptions",
+            "valid_until",
+            "subscription_days",
+            "revoked",
+            "created_by",
+            "created_at",
+        ],
+    };
+
+    fn key(event: &LogEvent) -> Option<String> {
+        (event.stream == StreamKind::Invite.name()).then(|| event.stream_id.clone())
+    }
+
+    fn fold(row: Option<InviteRow>, event: &LogEvent, _: &Known) -> Result<Option<InviteRow>, FoldError> {
+        let Ok(Event::Invite(invite_event)) = &event.event else { return Ok(row) };
+        Ok(fold(row, invite_event))
+    }
+}
+
+fn fold(row: Option<InviteRow>, event: &InviteEvent) -> Option<InviteRow> {
+    if let InviteEvent::InviteCreated {
+        invite_id,
+        tier,
+        max_uses,
+        valid_until,
+        subscription_days,
+        created_by,
+        at,
+    } = event
+    {
+        return Some(InviteRow {
+            invite_id: *invite_id,
+            tier: *tier,
+            max_uses: clamped(*max_uses),
+            reserved: 0,
+            used: 0,
+            redemptions: BTreeMap::new(),
+            valid_until: stored(*valid_until),
+            subscription_days: clamped(*subscription_days),
+            revoked: false,
+            created_by: *created_by,
+            created_at: stored(*at),
+        });
+    }
+    let mut row = row?;
+    match event {
+        InviteEvent::InviteCreated { .. } => {}
+        InviteEvent::InviteRedeemed { account_id, login_id, attempt, at, .. } => {
+            let redemption =
+                Redemption { login_id: login_id.clone(), attempt: *attempt, used: false, at: stored(*at) };
+            row.redemptions.insert(*account_id, redemption);
+        }
+        InviteEvent::InviteUsed { account_id, login_id, attempt, at } => {
+            let redemption =
+                Redemption { login_id: login_id.clone(), attempt: *attempt, used: true, at: stored(*at) };
+            row.redemptions.insert(*account_id, redemption);
+        }
+        InviteEvent::InviteReleased { account_id, .. } => {
+            row.redemptions.remove(account_id);
+        }
+        InviteEvent::InviteRevoked { .. } => row.revoked = true,
+    }
+    let used = row.redemptions.values().filter(|redemption| redemption.used).count();
+    row.used = i32::try_from(used).unwrap_or(i32::MAX);
+    row.reserved = i32::try_from(row.redemptions.len() - used).unwrap_or(i32::MAX);
+    Some(row)
+}
+
+fn clamped(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}

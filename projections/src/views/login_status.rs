@@ -1,0 +1,197 @@
+//! How does this login stand? One row a login, as its latest attempt stands; account ids only, nobody's name.
+//!
+//! The API keeps the live ones in memory with [`fold`] and reads the others from here.
+
+use domain::{AccountId, Event, InviteId, LoginEvent, LoginId, LoginStatus, StreamKind};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+
+use super::{FoldError, Known, Shape, View, stored};
+use crate::database::{Database, DatabaseError};
+use crate::log::LogEvent;
+
+/// A login, as its latest attempt stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LoginRow {
+    /// The `session_id` of the Mini App.
+    pub login_id: LoginId,
+    /// Whose it is.
+    pub account_id: AccountId,
+    /// From 1; a retry is the next.
+    pub attempt: i32,
+    /// How it stands.
+    pub status: LoginStatus,
+    /// The position of its last event: it only grows.
+    pub version: i64,
+    /// The invite whose use is reserved.
+    pub invite_id: Option<InviteId>,
+    /// When the attempt began.
+    pub started_at: Timestamp,
+    /// When it expires, unless it ends before.
+    pub deadline_at: Timestamp,
+    /// When the QR code on the screen dies; None before the first.
+    pub qr_expires_at: Option<Timestamp>,
+    /// How Telegram sent the login code: `app`, `sms`, …
+    pub code_via: Option<String>,
+    /// The code's number of digits, where known.
+    pub code_length: Option<i32>,
+    /// The last code was wrong.
+    pub code_rejected: bool,
+    /// The last password was wrong.
+    pub password_rejected: bool,
+    /// Why it was cancelled (`person`, `newer_login`, …) or failed (`flood_wait`, …).
+    pub reason: Option<String>,
+    /// When it ended; None while it is live.
+    pub ended_at: Option<Timestamp>,
+}
+
+/// How the login stands after the event. Anything but an event of that login leaves it as it is.
+pub fn fold(row: Option<LoginRow>, event: &LogEvent) -> Option<LoginRow> {
+    let Ok(Event::Login(login_event)) = &event.event else { return row };
+    if let LoginEvent::LoginStarted { account_id, invite, attempt, deadline_at, at } = login_event {
+        return Some(LoginRow {
+            login_id: event.stream_id.parse().ok()?,
+            account_id: *account_id,
+            attempt: i32::try_from(*attempt).unwrap_or(i32::MAX),
+            status: LoginStatus::Waiting,
+            version: event.position,
+            invite_id: invite.map(|grant| grant.invite_id),
+            started_at: stored(*at),
+            deadline_at: stored(*deadline_at),
+            qr_expires_at: None,
+            code_via: None,
+            code_length: None,
+            code_rejected: false,
+            password_rejected: false,
+            reason: None,
+            ended_at: None,
+        });
+    }
+    let mut row = row?;
+    row.version = event.position;
+    row.status = login_event.status_after(row.status);
+    if !row.status.is_live() {
+        row.ended_at = Some(stored(login_event.at()));
+    }
+    match login_event {
+        LoginEvent::QrIssued { expires_at, .. } => row.qr_expires_at = Some(stored(*expires_at)),
+        LoginEvent::CodeSent { via, length, deadline_at, .. } => {
+            row.code_via = name_of(via);
+            row.code_length = length.map(|digits| i32::try_from(digits).unwrap_or(i32::MAX));
+            row.code_rejected = false;
+            row.deadline_at = stored(*deadline_at);
+        }
+        LoginEvent::CodeRejected { .. } => row.code_rejected = true,
+        LoginEvent::PasswordRequested { deadline_at, .. } => row.deadline_at = stored(*deadline_at),
+        LoginEvent::PasswordRejected { .. } => row.password_rejected = true,
+        LoginEvent::LoginCancelled { reason, .. } => row.reason = name_of(reason),
+        LoginEvent::LoginFailed { reason, .. } => row.reason = name_of(reason),
+        LoginEvent::LoginStarted { .. }
+        | LoginEvent::AuthorizationConfirmed { .. }
+        | LoginEvent::AuthorizationRejected { .. }
+        | LoginEvent::LoginExpired { .. } => {}
+    }
+    Some(row)
+}
+
+/// The stored spelling of a plain enum.
+fn name_of(value: &impl Serialize) -> Option<String> {
+    serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
+}
+
+const COLUMNS: &str = "login_id, account_id, attempt, status, version, invite_id, started_at, deadline_at, \
+     qr_expires_at, code_via, code_length, code_rejected, password_rejected, reason, ended_at";
+
+/// One login; None for an unknown one.
+///
+/// # Errors
+/// The database's.
+pub async fn by_id(db: &Database, login: &LoginId) -> Result<Option<LoginRow>, DatabaseError> {
+    let sql = format!("select to_jsonb(r) from (select {COLUMNS} from login_status where login_id = $1) r");
+    let row = sqlx::query_scalar(&sql).bind(login.as_str()).fetch_optional(db.pool()).await?;
+    Ok(row.map(|Json(row)| row))
+}
+
+/// Every login that may still become authorized, the next to expire first.
+///
+/// # Errors
+/// The database's.
+pub async fn live(db: &Database) -> Result<Vec<LoginRow>, DatabaseError> {
+    let sql = format!(
+        "select to_jsonb(r) from (select {COLUMNS} from login_status where ended_at is null \
+         order by deadline_at) r"
+    );
+    Ok(unwrapped(sqlx::query_scalar(&sql).fetch_all(db.pool()).await?))
+}
+
+/// The live logins of one person, oldest first: one at most, but for the moment between a new one and the end of the
+/// one before.
+///
+/// # Errors
+/// The database's.
+pub async fn live_of(db: &Database, account: AccountId) -> Result<Vec<LoginRow>, DatabaseError> {
+    let sql = format!(
+        "select to_jsonb(r) from (select {COLUMNS} from login_status where account_id = $1 and ended_at is null \
+         order by started_at, version) r"
+    );
+    Ok(unwrapped(sqlx::query_scalar(&sql).bind(account.0).fetch_all(db.pool()).await?))
+}
+
+/// The person's latest logins, newest first.
+///
+/// # Errors
+/// The database's.
+pub async fn latest_of(
+    db: &Database,
+    account: AccountId,
+    limit: i64,
+) -> Result<Vec<LoginRow>, DatabaseError> {
+    let sql = format!(
+        "select to_jsonb(r) from (select {COLUMNS} from login_status where account_id = $1 \
+         order by version desc limit $2) r"
+    );
+    Ok(unwrapped(sqlx::query_scalar(&sql).bind(account.0).bind(limit).fetch_all(db.pool()).await?))
+}
+
+fn unwrapped(rows: Vec<Json<LoginRow>>) -> Vec<LoginRow> {
+    rows.into_iter().map(|Json(row)| row).collect()
+}
+
+/// The view `login_status`.
+pub(super) struct LoginStatusView;
+
+impl View for LoginStatusView {
+    type Row = LoginRow;
+
+    const SHAPE: Shape = Shape {
+        name: "login_status",
+        key: "login_id",
+        key_type: "text",
+        columns: &[
+            "login_id",
+            "account_id",
+            "attempt",
+            "status",
+            "version",
+            "invite_id",
+            "started_at",
+            "deadline_at",
+            "qr_expires_at",
+            "code_via",
+            "code_length",
+            "code_rejected",
+            "password_rejected",
+            "reason",
+            "ended_at",
+        ],
+    };
+
+    fn key(event: &LogEvent) -> Option<String> {
+        (event.stream == StreamKind::Login.name()).then(|| event.stream_id.clone())
+    }
+
+    fn fold(row: Option<LoginRow>, event: &LogEvent, _: &Known) -> Result<Option<LoginRow>, FoldError> {
+        Ok(fold(row, event))
+    }
+}

@@ -1,0 +1,130 @@
+//! Which subscription does this person have, or have had last?
+
+use domain::{AccountEvent, AccountId, Event, Limits, LoginId, StreamKind, Tier};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use sqlx::types::Json;
+
+use super::{FoldError, Known, Shape, View, stored};
+use crate::database::{Database, DatabaseError};
+use crate::log::LogEvent;
+
+/// A person's latest subscription.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SubscriptionRow {
+    /// Whose.
+    pub account_id: AccountId,
+    /// Which; stays after its end.
+    pub tier: Tier,
+    /// Whether it runs.
+    pub status: SubscriptionState,
+    /// As they were on the day it was granted.
+    pub limits: Limits,
+    /// When the running span began.
+    pub started_at: Timestamp,
+    /// None: unlimited.
+    pub expires_at: Option<Timestamp>,
+    /// The login that started it; None: an admin did.
+    pub login_id: Option<LoginId>,
+}
+
+/// Whether a subscription runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SubscriptionState {
+    /// It runs.
+    Active,
+    /// Its time is over.
+    Expired,
+}
+
+const COLUMNS: &str = "account_id, tier, status, limits, started_at, expires_at, login_id";
+
+/// The person's latest subscription; None: there never was one.
+///
+/// # Errors
+/// The database's.
+pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<SubscriptionRow>, DatabaseError> {
+    let sql =
+        format!("select to_jsonb(r) from (select {COLUMNS} from subscriptions where account_id = $1) r");
+    let row = sqlx::query_scalar(&sql).bind(account.0).fetch_optional(db.pool()).await?;
+    Ok(row.map(|Json(row)| row))
+}
+
+/// The subscriptions that end next, the first to end first.
+///
+/// # Errors
+/// The database's.
+pub async fn ending(db: &Database, limit: i64) -> Result<Vec<SubscriptionRow>, DatabaseError> {
+    let sql = format!(
+        "select to_jsonb(r) from (select {COLUMNS} from subscriptions \
+         where status = 'active' and expires_at is not null order by expires_at limit $1) r"
+    );
+    let rows: Vec<Json<SubscriptionRow>> = sqlx::query_scalar(&sql).bind(limit).fetch_all(db.pool()).await?;
+    Ok(rows.into_iter().map(|Json(row)| row).collect())
+}
+
+/// The view `subscriptions`.
+pub(super) struct Subscriptions;
+
+impl View for Subscriptions {
+    type Row = SubscriptionRow;
+
+    const SHAPE: Shape = Shape {
+        name: "subscriptions",
+        key: "account_id",
+        key_type: "uuid",
+        columns: &["account_id", "tier", "status", "limits", "started_at", "expires_at", "login_id"],
+    };
+
+    fn key(event: &LogEvent) -> Option<String> {
+        (event.stream == StreamKind::Account.name()).then(|| event.stream_id.clone())
+    }
+
+    fn fold(
+        row: Option<SubscriptionRow>,
+        event: &LogEvent,
+        _: &Known,
+    ) -> Result<Option<SubscriptionRow>, FoldError> {
+        let (Ok(Event::Account(account_event)), Ok(account_id)) = (&event.event, event.stream_id.parse())
+        else {
+            return Ok(row);
+        };
+        Ok(match account_event {
+            AccountEvent::SubscriptionActivated {
+                login_id, tier, limits, started_at, expires_at, ..
+            } => Some(SubscriptionRow {
+                account_id,
+                tier: *tier,
+                status: SubscriptionState::Active,
+                limits: *limits,
+                started_at: stored(*started_at),
+                expires_at: expires_at.map(stored),
+                login_id: Some(login_id.clone()),
+            }),
+            AccountEvent::SubscriptionChanged { tier, limits, started_at, expires_at, .. } => {
+                Some(SubscriptionRow {
+                    account_id,
+                    tier: *tier,
+                    status: SubscriptionState::Active,
+                    limits: *limits,
+                    started_at: stored(*started_at),
+                    expires_at: expires_at.map(stored),
+                    login_id: None,
+                })
+            }
+            AccountEvent::SubscriptionExpired { .. } => {
+                row.map(|row| SubscriptionRow { status: SubscriptionState::Expired, ..row })
+            }
+            AccountEvent::AccountErased { .. } => None,
+            AccountEvent::AccountRegistered { .. }
+            | AccountEvent::ProfileChanged { .. }
+            | AccountEvent::RoleChanged { .. }
+            | AccountEvent::AccountBlocked { .. }
+            | AccountEvent::AccountUnblocked { .. }
+            | AccountEvent::LoggedOut { .. }
+            | AccountEvent::AuthorizationRevoked { .. }
+            | AccountEvent::SessionExported { .. } => row,
+        })
+    }
+}
