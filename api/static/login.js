@@ -158,9 +158,8 @@ async function act(button, what) {
   }
 }
 
-/** The new attempt may go by a session id of its own, which the answer then names. */
+/** A new attempt of the same login: it goes by the same session id. */
 function restart(status) {
-  if (typeof status.session_id === 'string') server.session = status.session_id;
   current = null;
   view.picture('loading');
   follower.start();
