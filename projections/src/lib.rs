@@ -5,17 +5,29 @@
 
 pub mod clock;
 pub mod database;
+pub mod inbox;
+pub mod lease;
+pub mod limits;
 pub mod log;
+pub mod outbox;
+pub mod presence;
 pub mod sequencer;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod vault;
 pub mod views;
 pub mod wake;
 
 pub use clock::{Clock, ManualClock};
 pub use database::{Database, DatabaseError, PrivateCluster};
+pub use inbox::{Inbox, Update};
+pub use lease::{Lease, Leases};
+pub use limits::{LimitError, LoginLimits};
 pub use log::{Filter, Follower, Log, LogEvent, Metadata};
+pub use outbox::{Message, Outbox, To};
+pub use presence::Presence;
 pub use sequencer::{Sequencer, SequencerError};
 pub use store::{Actor, Context, Fence, Store, StoreError};
+pub use vault::{MasterKey, Vault, VaultError};
 pub use wake::{Topic, Wake, Waker};

@@ -1,0 +1,101 @@
+//! The inbox: every update of the bot is stored before it is handled, so that a batch can be confirmed to Telegram
+//! whatever the handlers do, and an update that comes twice is handled once.
+//!
+//! Once handled, only the number of the update is left.
+
+use serde_json::Value;
+use sqlx::Row;
+
+use crate::database::{Database, DatabaseError};
+use crate::wake::Topic;
+
+/// The inbox of one database. A cheap clone.
+#[derive(Clone, Debug)]
+pub struct Inbox {
+    db: Database,
+}
+
+/// An update that is not handled yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Update {
+    /// Telegram's number.
+    pub update_id: i64,
+    /// As Telegram sent it.
+    pub body: Value,
+}
+
+impl Inbox {
+    /// The inbox of this database.
+    pub fn new(db: &Database) -> Self {
+        Self { db: db.clone() }
+    }
+
+    /// Store an update. False: it was here before.
+    ///
+    /// # Errors
+    /// The database failed: do not confirm it to Telegram.
+    pub async fn put(&self, update_id: i64, chat: Option<i64>, body: &Value) -> Result<bool, DatabaseError> {
+        let done = sqlx::query(
+            "insert into vault.inbox (update_id, chat, body) values ($1, $2, $3) on conflict do nothing",
+        )
+        .bind(update_id)
+        .bind(chat)
+        .bind(body)
+        .execute(self.db.pool())
+        .await?;
+        let new = done.rows_affected() == 1;
+        if new {
+            self.db.wake().notify(Topic::Inbox);
+        }
+        Ok(new)
+    }
+
+    /// The first `limit` updates that are not handled yet, in Telegram's order.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn next(&self, limit: i64) -> Result<Vec<Update>, DatabaseError> {
+        let rows = sqlx::query(
+            "select update_id, body from vault.inbox where state = 'waiting' order by update_id limit $1",
+        )
+        .bind(limit)
+        .fetch_all(self.db.pool())
+        .await?;
+        let updates = rows.iter().map(|row| {
+            Ok::<_, sqlx::Error>(Update { update_id: row.try_get("update_id")?, body: row.try_get("body")? })
+        });
+        Ok(updates.collect::<Result<_, _>>()?)
+    }
+
+    /// It is handled.
+    ///
+    /// # Errors
+    /// The database failed: the update is handled again.
+    pub async fn done(&self, update_id: i64) -> Result<(), DatabaseError> {
+        self.settle(update_id, "done", None).await
+    }
+
+    /// It cannot be handled, and is not tried again. `why` says nothing about the person.
+    ///
+    /// # Errors
+    /// The database failed: the update is handled again.
+    pub async fn failed(&self, update_id: i64, why: &str) -> Result<(), DatabaseError> {
+        self.settle(update_id, "failed", Some(why)).await
+    }
+
+    async fn settle(&self, update_id: i64, state: &str, why: Option<&str>) -> Result<(), DatabaseError> {
+        sqlx::query(
+            "update vault.inbox set state = $2, why = $3, chat = null, body = null
+              where update_id = $1 and state = 'waiting'",
+        )
+        .bind(update_id)
+        .bind(state)
+        .bind(why)
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,201 @@
+//! Attempts: one row for each attempt of a login that has, or may have, a key at Telegram. The lease of its worker
+//! lives in the row that it protects.
+//!
+//! ```text
+//!            open_attempt        claim (epoch = the next)                close_attempt
+//!   (none) ──────────────▶ open ──────────────────────▶ open, held ──▶ (none): nothing is left at Telegram
+//!                            │          renew, or lost to the next claim   ▲
+//!                            └── end_attempt ──▶ ended: its key is to be logged out, then closed
+//! ```
+//! A claim takes what nobody holds: never claimed, a lease that is over, or a holder whose process has died (it had
+//! announced its [`Presence`](crate::presence::Presence), and is gone).
+
+use std::time::Duration;
+
+use domain::{AccountId, LoginId};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::master::key_id_of;
+use super::{Vault, VaultError, fenced_unless};
+use crate::database::DatabaseError;
+use crate::store::Fence;
+use crate::wake::Topic;
+
+/// An attempt that a worker has just taken up.
+#[derive(Clone, Debug)]
+pub struct Claimed {
+    /// What every write for it has to carry.
+    pub fence: Fence,
+    /// Whose login it is.
+    pub account_id: AccountId,
+    /// What was saved of its MTProto session, sealed; None before the first save.
+    pub sealed_session: Option<Vec<u8>>,
+    /// The login is over: all that is left to do is to log the key out.
+    pub ended: bool,
+    /// Somebody held it before.
+    pub taken_over: bool,
+    /// Whoever held it lost the lease, but its process lives: it may wake up and use the key. Take a new one, and
+    /// retire the old.
+    pub holder_frozen: bool,
+}
+
+impl Vault {
+    /// Offer an attempt to the workers. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn open_attempt(
+        &self,
+        login: &LoginId,
+        attempt: u32,
+        account: AccountId,
+    ) -> Result<(), DatabaseError> {
+        sqlx::query(
+            "insert into vault.attempts (login_id, attempt, account_id)
+             values ($1, $2, $3) on conflict do nothing",
+        )
+        .bind(login.as_str())
+        .bind(i64::from(attempt))
+        .bind(account.0)
+        .execute(self.db.pool())
+        .await?;
+        self.db.wake().notify(Topic::Attempts);
+        Ok(())
+    }
+
+    /// Take up to `limit` attempts that nobody holds, oldest first, for `ttl`. What `holder` holds itself is held.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn claim_attempts(
+        &self,
+        holder: &str,
+        ttl: Duration,
+        limit: i64,
+    ) -> Result<Vec<Claimed>, DatabaseError> {
+        let rows = sqlx::query(
+            "with present as materialized (select vault.present() as id),
+             free as (
+               select login_id, attempt, holder is not null as taken_over,
+                      announced_as in (select id from present) as frozen
+                 from vault.attempts
+                where holder is null
+                   or expires_at < clock_timestamp()
+                   or announced_as not in (select id from present)
+                order by opened_at
+                limit $3
+                  for update skip locked)
+             update vault.attempts a
+                set holder = $1,
+                    announced_as = (select id from present where id = vault.presence_id($1)),
+                    epoch = nextval('vault.epoch'),
+                    expires_at = clock_timestamp() + make_interval(secs => $2)
+               from free f
+              where a.login_id = f.login_id and a.attempt = f.attempt
+             returning a.login_id, a.attempt, a.epoch, a.account_id, a.sealed_session, a.state,
+                       f.taken_over, coalesce(f.frozen, false) as frozen",
+        )
+        .bind(holder)
+        .bind(ttl.as_secs_f64())
+        .bind(limit)
+        .fetch_all(self.db.pool())
+        .await?;
+        Ok(rows.iter().map(claimed).collect::<Result<_, _>>()?)
+    }
+
+    /// Hold on for `ttl` from now. False: the attempt is another worker's, or closed.
+    ///
+    /// # Errors
+    /// The database failed: the lease runs on meanwhile.
+    pub async fn renew(&self, fence: &Fence, ttl: Duration) -> Result<bool, DatabaseError> {
+        let done = sqlx::query(
+            "update vault.attempts set expires_at = clock_timestamp() + make_interval(secs => $4)
+              where login_id = $1 and attempt = $2 and epoch = $3",
+        )
+        .bind(fence.login_id.as_str())
+        .bind(i64::from(fence.attempt))
+        .bind(fence.epoch)
+        .bind(ttl.as_secs_f64())
+        .execute(self.db.pool())
+        .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Keep what the attempt needs to be resumed with the same key.
+    ///
+    /// # Errors
+    /// [`VaultError::Fenced`]; the database failed.
+    pub async fn save_attempt_session(&self, fence: &Fence, sealed: &[u8]) -> Result<(), VaultError> {
+        let done = sqlx::query(
+            "update vault.attempts set sealed_session = $4, key_id = $5
+              where login_id = $1 and attempt = $2 and epoch = $3",
+        )
+        .bind(fence.login_id.as_str())
+        .bind(i64::from(fence.attempt))
+        .bind(fence.epoch)
+        .bind(sealed)
+        .bind(key_id_of(sealed))
+        .execute(self.db.pool())
+        .await?;
+        fenced_unless(done.rows_affected())
+    }
+
+    /// Forget the attempt, its live token and its requests. Only once nothing of it is left at Telegram to log out, or
+    /// what is left is kept elsewhere.
+    ///
+    /// # Errors
+    /// [`VaultError::Fenced`]; the database failed.
+    pub async fn close_attempt(&self, fence: &Fence) -> Result<(), VaultError> {
+        let done =
+            sqlx::query("delete from vault.attempts where login_id = $1 and attempt = $2 and epoch = $3")
+                .bind(fence.login_id.as_str())
+                .bind(i64::from(fence.attempt))
+                .bind(fence.epoch)
+                .execute(self.db.pool())
+                .await?;
+        fenced_unless(done.rows_affected())
+    }
+
+    /// The login is over: whoever holds the attempt, or takes it up, logs its key out. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn end_attempt(&self, login: &LoginId, attempt: u32) -> Result<(), DatabaseError> {
+        sqlx::query("update vault.attempts set state = 'ended' where login_id = $1 and attempt = $2")
+            .bind(login.as_str())
+            .bind(i64::from(attempt))
+            .execute(self.db.pool())
+            .await?;
+        self.db.wake().notify(Topic::Attempts);
+        Ok(())
+    }
+}
+
+fn claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
+    Ok(Claimed {
+        fence: Fence {
+            login_id: login_id(row)?,
+            attempt: number(row, "attempt")?,
+            epoch: row.try_get("epoch")?,
+        },
+        account_id: AccountId(row.try_get("account_id")?),
+        sealed_session: row.try_get("sealed_session")?,
+        ended: row.try_get::<&str, _>("state")? == "ended",
+        taken_over: row.try_get("taken_over")?,
+        holder_frozen: row.try_get("frozen")?,
+    })
+}
+
+/// The column `login_id`.
+pub(super) fn login_id(row: &PgRow) -> Result<LoginId, sqlx::Error> {
+    let text: &str = row.try_get("login_id")?;
+    text.parse()
+        .map_err(|error| sqlx::Error::ColumnDecode { index: "login_id".into(), source: Box::new(error) })
+}
+
+/// A bigint column that holds a count.
+pub(super) fn number(row: &PgRow, column: &str) -> Result<u32, sqlx::Error> {
+    u32::try_from(row.try_get::<i64, _>(column)?)
+        .map_err(|error| sqlx::Error::ColumnDecode { index: column.into(), source: Box::new(error) })
+}

@@ -1,0 +1,278 @@
+//! Linked sessions, sealed with the master key, and retired keys: those that must still be logged out at Telegram.
+//!
+//! A session is linked before its login is confirmed, so the one before it stays beside it until then: if the login is
+//! refused after all, `unlink` takes the new one away, and the old one counts again.
+
+use std::time::Duration;
+
+use domain::{AccountId, LoginId};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+
+use super::attempts::login_id;
+use super::{Vault, VaultError};
+use crate::database::DatabaseError;
+use crate::store::Fence;
+
+/// A linked session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Linked {
+    /// Whose it is.
+    pub account_id: AccountId,
+    /// The login that linked it.
+    pub login_id: LoginId,
+    /// The session, sealed.
+    pub sealed: Vec<u8>,
+    /// Which master key sealed it.
+    pub key_id: String,
+}
+
+/// Why a key is to be logged out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RetireReason {
+    /// Its login ended without authorisation, or lost it.
+    LoginEnded,
+    /// Its worker froze, and another one took a new key.
+    HolderFrozen,
+    /// A newer login linked another session.
+    Replaced,
+    /// The person logged out or was erased.
+    LoggedOut,
+}
+
+impl RetireReason {
+    /// The stored spelling.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::LoginEnded => "login_ended",
+            Self::HolderFrozen => "holder_frozen",
+            Self::Replaced => "replaced",
+            Self::LoggedOut => "logged_out",
+        }
+    }
+}
+
+/// A key that must still be logged out at Telegram.
+#[derive(Clone, Debug)]
+pub struct RetiredKey {
+    /// What to confirm with.
+    pub id: i64,
+    /// Whose login it was.
+    pub account_id: AccountId,
+    /// Which login made it.
+    pub login_id: LoginId,
+    /// The session, sealed.
+    pub sealed: Vec<u8>,
+    /// How often it was claimed, this time included.
+    pub tries: i32,
+}
+
+impl Vault {
+    /// Store the session that this attempt has won. Answers with the session that it replaces, which stays until
+    /// [`Vault::retire_replaced`]. Repeating it answers the same.
+    ///
+    /// # Errors
+    /// [`VaultError::Fenced`]; the database failed.
+    pub async fn link_session(&self, fence: &Fence, new: Linked) -> Result<Option<Linked>, VaultError> {
+        let mut transaction = self.db.pool().begin().await?;
+        hold_fence(&mut transaction, fence).await?;
+        let replaced = sqlx::query(
+            "select account_id, login_id, sealed, key_id from vault.sessions
+              where account_id = $1 and login_id <> $2 order by linked_no desc limit 1",
+        )
+        .bind(new.account_id.0)
+        .bind(new.login_id.as_str())
+        .fetch_optional(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "insert into vault.sessions (account_id, login_id, sealed, key_id)
+             values ($1, $2, $3, $4)
+             on conflict (account_id, login_id) do update
+                set sealed = excluded.sealed, key_id = excluded.key_id",
+        )
+        .bind(new.account_id.0)
+        .bind(new.login_id.as_str())
+        .bind(&new.sealed)
+        .bind(&new.key_id)
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(replaced.as_ref().map(linked).transpose()?)
+    }
+
+    /// The login of this attempt is confirmed: every other session of the person is to be logged out.
+    ///
+    /// # Errors
+    /// [`VaultError::Fenced`]; the database failed.
+    pub async fn retire_replaced(&self, fence: &Fence, account: AccountId) -> Result<(), VaultError> {
+        let mut transaction = self.db.pool().begin().await?;
+        hold_fence(&mut transaction, fence).await?;
+        sqlx::query(
+            "with replaced as (
+               delete from vault.sessions
+                where account_id = $1 and login_id <> $2
+               returning account_id, login_id, sealed, key_id)
+             insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason)
+             select account_id, login_id, sealed, key_id, $3 from replaced",
+        )
+        .bind(account.0)
+        .bind(fence.login_id.as_str())
+        .bind(RetireReason::Replaced.name())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// The session of this person.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn linked(&self, account: AccountId) -> Result<Option<Linked>, DatabaseError> {
+        let row = sqlx::query(
+            "select account_id, login_id, sealed, key_id from vault.sessions
+              where account_id = $1 order by linked_no desc limit 1",
+        )
+        .bind(account.0)
+        .fetch_optional(self.db.pool())
+        .await?;
+        Ok(row.as_ref().map(linked).transpose()?)
+    }
+
+    /// Forget the session that this login linked: it is logged out already, or was handed over.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn unlink(&self, account: AccountId, login: &LoginId) -> Result<(), DatabaseError> {
+        sqlx::query("delete from vault.sessions where account_id = $1 and login_id = $2")
+            .bind(account.0)
+            .bind(login.as_str())
+            .execute(self.db.pool())
+            .await?;
+        Ok(())
+    }
+
+    /// Forget the session that this login linked, and keep its key until it is logged out at Telegram.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn retire_linked(
+        &self,
+        account: AccountId,
+        login: &LoginId,
+        reason: RetireReason,
+    ) -> Result<(), DatabaseError> {
+        sqlx::query(
+            "with gone as (
+               delete from vault.sessions where account_id = $1 and login_id = $2
+               returning account_id, login_id, sealed, key_id)
+             insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason)
+             select account_id, login_id, sealed, key_id, $3 from gone",
+        )
+        .bind(account.0)
+        .bind(login.as_str())
+        .bind(reason.name())
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// Take the attempt's saved key away from it, to be logged out later. The attempt stays, without a key; an attempt
+    /// that has saved none changes nothing.
+    ///
+    /// # Errors
+    /// [`VaultError::Fenced`]; the database failed.
+    pub async fn retire(&self, fence: &Fence, reason: RetireReason) -> Result<(), VaultError> {
+        let mut transaction = self.db.pool().begin().await?;
+        hold_fence(&mut transaction, fence).await?;
+        sqlx::query(
+            "insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason)
+             select account_id, login_id, sealed_session, key_id, $3 from vault.attempts
+              where login_id = $1 and attempt = $2 and sealed_session is not null",
+        )
+        .bind(fence.login_id.as_str())
+        .bind(i64::from(fence.attempt))
+        .bind(reason.name())
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query(
+            "update vault.attempts set sealed_session = null, key_id = null
+              where login_id = $1 and attempt = $2",
+        )
+        .bind(fence.login_id.as_str())
+        .bind(i64::from(fence.attempt))
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Up to `limit` keys to log out now. Each is claimed for `again_after`: who has not confirmed it by then, or died,
+    /// sees it come back.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn claim_retired(
+        &self,
+        again_after: Duration,
+        limit: i64,
+    ) -> Result<Vec<RetiredKey>, DatabaseError> {
+        let rows = sqlx::query(
+            "with due as (
+               select id from vault.retired_keys
+                where not_before <= clock_timestamp()
+                order by not_before
+                limit $2
+                  for update skip locked)
+             update vault.retired_keys k
+                set tries = tries + 1, not_before = clock_timestamp() + make_interval(secs => $1)
+               from due where k.id = due.id
+             returning k.id, k.account_id, k.login_id, k.sealed, k.tries",
+        )
+        .bind(again_after.as_secs_f64())
+        .bind(limit)
+        .fetch_all(self.db.pool())
+        .await?;
+        let keys = rows.iter().map(|row| {
+            Ok::<_, sqlx::Error>(RetiredKey {
+                id: row.try_get("id")?,
+                account_id: AccountId(row.try_get("account_id")?),
+                login_id: login_id(row)?,
+                sealed: row.try_get("sealed")?,
+                tries: row.try_get("tries")?,
+            })
+        });
+        Ok(keys.collect::<Result<_, _>>()?)
+    }
+
+    /// Telegram has confirmed that the key is no more.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn confirm_retired(&self, id: i64) -> Result<(), DatabaseError> {
+        sqlx::query("delete from vault.retired_keys where id = $1").bind(id).execute(self.db.pool()).await?;
+        Ok(())
+    }
+}
+
+/// The attempt is this worker's, and stays so until the transaction ends.
+async fn hold_fence(connection: &mut sqlx::PgConnection, fence: &Fence) -> Result<(), VaultError> {
+    let held = sqlx::query(
+        "select from vault.attempts where login_id = $1 and attempt = $2 and epoch = $3 for no key update",
+    )
+    .bind(fence.login_id.as_str())
+    .bind(i64::from(fence.attempt))
+    .bind(fence.epoch)
+    .fetch_optional(connection)
+    .await?;
+    held.map(drop).ok_or(VaultError::Fenced)
+}
+
+fn linked(row: &PgRow) -> Result<Linked, sqlx::Error> {
+    Ok(Linked {
+        account_id: AccountId(row.try_get("account_id")?),
+        login_id: login_id(row)?,
+        sealed: row.try_get("sealed")?,
+        key_id: row.try_get("key_id")?,
+    })
+}
