@@ -33,7 +33,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::accounts::Accounts;
+use crate::accounts::{Accounts, digits};
 use crate::clock::Clock;
 
 pub use exchange::exchange_key;
@@ -219,9 +219,10 @@ impl MtProto {
         self.server.lock().tokens.values().filter(|token| token.accepted.is_some()).count()
     }
 
-    /// The most connections there ever were at once on one key: more than one means that two owners used it.
-    pub fn most_connections_on_a_key(&self) -> usize {
-        self.server.lock().most_connections_on_a_key
+    /// The keys that two owners used at once, which on the real Telegram kills them (`AUTH_KEY_DUPLICATED`).
+    pub fn keys_in_two_places(&self) -> Vec<KeyId> {
+        let state = self.server.lock();
+        state.keys.iter().filter(|(_, key)| key.in_two_places).map(|((_, id), _)| *id).collect()
     }
 
     /// How often a method was called, by its TL name; failed and silenced calls count too.
@@ -245,6 +246,14 @@ impl MtProto {
     /// What Telegram's service account wrote to a person, oldest first.
     pub fn notices(&self, account: i64) -> Vec<Notice> {
         self.server.lock().notices.iter().filter(|notice| notice.account == account).cloned().collect()
+    }
+
+    /// The login code that was sent for a number last, also for one that nobody has registered.
+    pub fn last_code(&self, phone: &str) -> Option<String> {
+        let phone = digits(phone);
+        let state = self.server.lock();
+        let sent = state.codes.values().filter(|code| code.phone == phone).max_by_key(|code| code.number);
+        sent.map(|code| code.digits.clone())
     }
 
     /// What Telegram does when a person sends a text in a chat: login codes of theirs in it stop to work.

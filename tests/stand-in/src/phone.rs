@@ -1,6 +1,8 @@
 //! A person's phone with Telegram on it. The stand-in lets it in by itself; everything after that is real MTProto,
 //! with a key of its own making.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use base64::Engine;
 use base64::engine::general_purpose::{URL_SAFE, URL_SAFE_NO_PAD};
@@ -10,6 +12,9 @@ use grammers_tl_types::{self as tl, RemoteCall, enums, functions, types};
 use tokio::sync::Mutex;
 
 use crate::mtproto::{Device, KeyId, MtProto, exchange_key};
+
+/// How long the phone waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// Why the phone could not do it.
 #[derive(Debug)]
@@ -142,7 +147,9 @@ impl Phone {
                 query,
             },
         };
-        sender.invoke(&call).await.map_err(|error| match error {
+        let answer = tokio::time::timeout(PATIENCE, sender.invoke(&call)).await;
+        let answer = answer.map_err(|_| PhoneError::Unreachable(anyhow::anyhow!("no answer")))?;
+        answer.map_err(|error| match error {
             InvocationError::Rpc(error) => {
                 let name = error.value.map_or(error.name.clone(), |value| format!("{}_{value}", error.name));
                 PhoneError::Refused { code: error.code, name }

@@ -33,7 +33,7 @@ pub fn sha1(bytes: &[u8]) -> [u8; 20] {
 /// was not made with this key.
 pub fn decrypt_from_client(packet: &[u8], auth_key: &[u8; 256]) -> Option<Vec<u8>> {
     let (message_key, ciphertext) = packet.split_first_chunk::<16>()?;
-    if ciphertext.is_empty() || ciphertext.len() % 16 != 0 {
+    if ciphertext.is_empty() || !ciphertext.len().is_multiple_of(16) {
         return None;
     }
     let mut plain = ciphertext.to_vec();

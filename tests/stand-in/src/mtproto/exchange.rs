@@ -42,7 +42,7 @@ pub async fn exchange_key(address: SocketAddr, n: &str, e: &str) -> Result<[u8; 
         bail!("the server refused the exchange");
     };
     let (key, iv) = generate_key_data_from_nonce(&server_nonce, &new_nonce);
-    ensure!(opened.encrypted_answer.len() % 16 == 0, "the answer is not whole blocks");
+    ensure!(opened.encrypted_answer.len().is_multiple_of(16), "the answer is not whole blocks");
     aes::ige_decrypt(&mut opened.encrypted_answer, &key, &iv);
     let answer = opened.encrypted_answer.get(20..).context("the answer is too short")?;
     let enums::ServerDhInnerData::Data(theirs) = enums::ServerDhInnerData::from_bytes(answer)?;

@@ -145,6 +145,7 @@ impl Faults {
     pub fn forget_keys(&self) {
         self.0.change(|state| {
             state.keys.clear();
+            state.tokens.clear();
             state.close_connections();
         });
     }

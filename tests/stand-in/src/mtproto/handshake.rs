@@ -109,7 +109,9 @@ fn finish(
     a: &BigUint,
     mut call: functions::SetClientDhParams,
 ) -> Option<Vec<u8>> {
-    if (call.nonce, call.server_nonce) != (nonce, server_nonce) || call.encrypted_data.len() % 16 != 0 {
+    if (call.nonce, call.server_nonce) != (nonce, server_nonce)
+        || !call.encrypted_data.len().is_multiple_of(16)
+    {
         return None;
     }
     let (key, iv) = generate_key_data_from_nonce(&server_nonce, &new_nonce);

@@ -86,6 +86,7 @@ fn start(server: &Server, call: &Call, phone: &str) -> Answer {
         state.notify(account.id, now, text, Some(code.clone()));
     }
     let issued = Code {
+        number: state.next_number(),
         phone: digits(phone),
         account: account.map(|account| account.id),
         digits: code,

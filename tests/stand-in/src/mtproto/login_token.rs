@@ -80,7 +80,7 @@ pub fn accept(server: &Server, account: &Account, query: functions::auth::Accept
         return Err(error(400, "AUTH_TOKEN_EXCEPTION"));
     }
     let grant = sessions::new_grant(account.id, now);
-    let session = sessions::describe(&state.keys[&key], key, &grant);
+    let session = sessions::describe(state.keys.get(&key).ok_or_else(unregistered)?, key, &grant);
     let session = sessions::to_tl(&session, false, account.password.is_some());
     if let Some(token) = state.tokens.get_mut(&query.token) {
         token.accepted = Some(grant);

@@ -1,7 +1,6 @@
 //! The 2-step password: `account.getPassword` and `auth.checkPassword`. A challenge is good for one try.
 
 use grammers_tl_types::{Serializable, enums, functions, types};
-use num_bigint::BigUint;
 
 use super::crypto::random;
 use super::rpc::{Answer, Call, error, unregistered};
@@ -84,7 +83,7 @@ fn algorithm(salt1: [u8; 16], salt2: [u8; 16]) -> enums::PasswordKdfAlgo {
         salt1: salt1.to_vec(),
         salt2: salt2.to_vec(),
         g: i32::from(G),
-        p: padded::<256>(&BigUint::clone(&prime())).to_vec(),
+        p: padded::<256>(&prime()).to_vec(),
     }
     .into()
 }

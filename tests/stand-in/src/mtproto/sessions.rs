@@ -101,6 +101,10 @@ pub fn log_out(server: &Server, call: &Call) -> Answer {
     key.asked_to_log_out = true;
     key.challenge = None;
     let login = std::mem::replace(&mut key.login, Login::Anonymous);
+    if let Some(grant) = login.grant() {
+        // What this key was given by another data centre's token is not left lying there.
+        state.tokens.retain(|_, token| token.accepted.as_ref().is_none_or(|given| given.hash != grant.hash));
+    }
     if login == Login::Anonymous && !was_accepted {
         return Err(unregistered());
     }

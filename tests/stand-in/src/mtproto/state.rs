@@ -29,7 +29,6 @@ pub struct State {
     pub codes: HashMap<String, Code>,
     pub notices: Vec<Notice>,
     pub connections: HashMap<u64, Connection>,
-    pub most_connections_on_a_key: usize,
     pub calls: HashMap<String, u64>,
     pub faults: Plan,
     /// Verifiers by password text: deriving one is slow.
@@ -44,6 +43,9 @@ pub struct Key {
     pub device: Device,
     pub challenge: Option<Challenge>,
     pub asked_to_log_out: bool,
+    /// The connection that spoke with it first most lately.
+    pub connection: u64,
+    pub in_two_places: bool,
 }
 
 /// How far a key is logged in.
@@ -103,6 +105,8 @@ pub struct Token {
 
 /// A login code on its way in.
 pub struct Code {
+    /// Grows with every code sent.
+    pub number: u64,
     pub phone: String,
     pub account: Option<i64>,
     pub digits: String,
@@ -153,17 +157,25 @@ impl State {
             device: Device::default(),
             challenge: None,
             asked_to_log_out: false,
+            connection: 0,
+            in_two_places: false,
         };
         self.keys.insert((dc, KeyId::of(&auth_key)), key);
     }
 
-    /// Notes which key a connection speaks with.
-    pub fn identify(&mut self, connection: u64, key: KeyName) {
-        if let Some(known) = self.connections.get_mut(&connection) {
-            known.key = Some(key);
+    /// Notes that a connection speaks with a key, known here. One that speaks again after a later one began to
+    /// belongs to somebody who did not know that the key had moved on.
+    pub fn hear(&mut self, connection: u64, name: KeyName) {
+        let spoke_before = match self.connections.get_mut(&connection) {
+            Some(known) => known.key.replace(name) == Some(name),
+            None => return,
+        };
+        if let Some(key) = self.keys.get_mut(&name) {
+            if !spoke_before {
+                key.connection = connection;
+            }
+            key.in_two_places |= key.connection != connection;
         }
-        let on_key = self.connections.values().filter(|connection| connection.key == Some(key)).count();
-        self.most_connections_on_a_key = self.most_connections_on_a_key.max(on_key);
     }
 
     /// Sends `body` to every connection of a key, if any.
