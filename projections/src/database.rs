@@ -1,55 +1,99 @@
-//! The way to PostgreSQL.
+//! The way to PostgreSQL: a pool, the tables brought up to date, and the signals between those who share it.
 
-use secrecy::SecretString;
-use sqlx::{PgConnection, PgPool};
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgConnection, PgPool};
 
 use crate::wake::Wake;
 
 mod private_cluster;
 
-pub use private_cluster::PrivateCluster;
+pub use private_cluster::{ClusterError, PrivateCluster};
+
+/// The tables, version by version.
+static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+
+const OLDEST_SERVER: i32 = 140_000;
 
 /// A pool of connections and the signals between their users. A cheap clone.
 #[derive(Clone, Debug)]
-pub struct Database {}
+pub struct Database {
+    pool: PgPool,
+    wake: Wake,
+}
 
 /// Why the database cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
+    /// Not a URL of a PostgreSQL database. Its text may hold a password and stays out of the message.
+    #[error("DATABASE_URL is not a postgresql:// URL")]
+    Url,
+    /// The server is too old.
+    #[error("PostgreSQL {0} is too old: 14 or newer is needed")]
+    TooOld(i32),
     /// PostgreSQL refused, or was not there.
-    #[error("PostgreSQL: {0}")]
+    #[error("PostgreSQL failed")]
     Sql(#[from] sqlx::Error),
     /// The tables could not be brought up to date.
-    #[error("migration: {0}")]
+    #[error("the tables could not be brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
-    /// The private PostgreSQL could not be run; one line that says what to do.
-    #[error("{0}")]
-    Cluster(String),
+    /// The private PostgreSQL cannot be run.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
 }
 
 impl Database {
-    /// Connects.
-    pub async fn connect(_url: &SecretString) -> Result<Self, DatabaseError> {
-        todo!()
+    /// Connects to `postgresql://…`, and checks that the server is not too old.
+    ///
+    /// # Errors
+    /// A bad URL, no server there within ten seconds, or one older than 14.
+    pub async fn connect(url: &SecretString) -> Result<Self, DatabaseError> {
+        let options = PgConnectOptions::from_str(url.expose_secret())
+            .map_err(|_| DatabaseError::Url)?
+            .application_name("qr-login");
+        let pool = PgPoolOptions::new()
+            .max_connections(16)
+            .acquire_timeout(Duration::from_secs(10))
+            .connect_with(options)
+            .await?;
+        let version: i32 =
+            sqlx::query_scalar("select current_setting('server_version_num')::int").fetch_one(&pool).await?;
+        if version < OLDEST_SERVER {
+            return Err(DatabaseError::TooOld(version / 10_000));
+        }
+        let wake = Wake::new(pool.clone());
+        Ok(Self { pool, wake })
     }
 
-    /// Brings the tables up to date.
+    /// Brings the tables up to date. Several processes may do so at once: an advisory lock lets one at a time.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Migrate`]: also when the tables are newer than this program.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
-        todo!()
+        Ok(MIGRATIONS.run(&self.pool).await?)
     }
 
     /// The pool.
     pub fn pool(&self) -> &PgPool {
-        todo!()
+        &self.pool
     }
 
     /// The signals.
     pub fn wake(&self) -> &Wake {
-        todo!()
+        &self.wake
     }
 
-    /// A connection of its own.
+    /// A connection of its own, outside of the pool: for what lives as long as its session.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`]: the server refused.
     pub async fn direct(&self) -> Result<PgConnection, DatabaseError> {
-        todo!()
+        Ok(self.pool.connect_options().connect().await?)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,7 +20,7 @@ pub mod views;
 pub mod wake;
 
 pub use clock::{Clock, ManualClock};
-pub use database::{Database, DatabaseError, PrivateCluster};
+pub use database::{ClusterError, Database, DatabaseError, PrivateCluster};
 pub use inbox::{Inbox, Update};
 pub use lease::{Lease, Leases};
 pub use limits::{LimitError, LoginLimits};

@@ -1,24 +1,53 @@
-//! A real PostgreSQL for tests.
+//! A real PostgreSQL for tests: one private cluster a process, a fresh migrated database a test.
+
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use secrecy::SecretString;
+use tokio::sync::OnceCell;
 
-use crate::database::Database;
+use crate::database::{Database, DatabaseError, PrivateCluster};
 
-/// A fresh, migrated database.
+/// What every test's database is a copy of.
+const TEMPLATE: &str = "migrated";
+
+/// Never dropped; its server ends and its directory goes when the process ends, however it does.
+static CLUSTER: OnceCell<PrivateCluster> = OnceCell::const_new();
+static MADE: AtomicU32 = AtomicU32::new(0);
+
+/// A fresh, migrated database of one test.
 #[derive(Debug)]
 pub struct TestDatabase {
     /// Connected.
     pub db: Database,
-    /// Its url.
+    /// For those who connect by themselves.
     pub url: SecretString,
 }
 
-/// A fresh, migrated database.
+/// A fresh, migrated database, connected.
+///
+/// # Panics
+/// Without PostgreSQL.
 pub async fn database() -> TestDatabase {
-    todo!()
+    let url = url().await;
+    let db = Database::connect(&url).await.expect("the copy can be connected to");
+    TestDatabase { db, url }
 }
 
-/// The url of a fresh, migrated database.
+/// The URL of a fresh, migrated database.
+///
+/// # Panics
+/// Without PostgreSQL.
 pub async fn url() -> SecretString {
-    todo!()
+    let cluster = CLUSTER.get_or_try_init(cluster).await.expect("a private PostgreSQL can be started");
+    let name = format!("test_{}", MADE.fetch_add(1, Ordering::Relaxed));
+    cluster.copy_database(TEMPLATE, &name).await.expect("the template can be copied")
+}
+
+async fn cluster() -> Result<PrivateCluster, DatabaseError> {
+    let cluster = PrivateCluster::start_temporary().await?;
+    let template = Database::connect(&cluster.create_database(TEMPLATE).await?).await?;
+    template.migrate().await?;
+    // A database somebody is connected to cannot be copied.
+    template.pool().close().await;
+    Ok(cluster)
 }

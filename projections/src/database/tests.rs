@@ -1,0 +1,20 @@
+//! The pool, the tables, and the private PostgreSQL.
+
+use crate::testing;
+
+#[tokio::test]
+async fn every_column_of_the_log_is_commented() {
+    let test = testing::database().await;
+    let bare: Vec<String> = sqlx::query_scalar(
+        "select format('%s.%s', c.relname, a.attname)
+           from pg_class c join pg_attribute a on a.attrelid = c.oid
+           join pg_namespace n on n.oid = c.relnamespace
+          where c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
+            and n.nspname not in ('pg_catalog', 'information_schema') and c.relname <> '_sqlx_migrations'
+            and col_description(c.oid, a.attnum) is null",
+    )
+    .fetch_all(test.db.pool())
+    .await
+    .unwrap();
+    assert!(bare.is_empty(), "columns without a comment: {bare:?}");
+}
