@@ -88,6 +88,7 @@ create table slots.login_status_a (
   attempt integer not null,                -- from 1; a retry is the next
   status text not null,                    -- waiting … failed
   version bigint not null,                 -- position of the login's last event
+  started_position bigint not null,        -- position of the event that began the attempt
   invite_id uuid,                          -- whose use is reserved
   started_at timestamptz not null,         -- of the attempt
   deadline_at timestamptz not null,        -- when it expires, unless it ends before
@@ -178,6 +179,7 @@ select login_id,
        attempt,
        status,
        version,
+       started_position,
        invite_id,
        started_at,
        deadline_at,

@@ -7,10 +7,6 @@
 //! Each view's rows live in one of two slots, `slots.users_a` or `slots.users_b`; the public name `users` is a
 //! PostgreSQL view over the live one. Nothing here acts on anything: only the reactor and the workers do.
 
-use std::collections::HashMap;
-use std::fmt;
-
-use domain::{AccountId, InviteId};
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -19,9 +15,12 @@ use serde_json::Value;
 use crate::log::LogEvent;
 
 pub mod invites;
+mod known;
 pub mod login_status;
 pub mod subscriptions;
 pub mod users;
+
+pub(crate) use known::Known;
 
 /// A view's name, key and columns, as its tables have them.
 #[derive(Debug)]
@@ -53,8 +52,9 @@ pub(crate) trait View {
 }
 
 /// Every view, in the order in which they are written.
-pub(crate) fn all() -> [&'static dyn AnyView; 3] {
+pub(crate) fn all() -> [&'static dyn AnyView; 4] {
     [
+        &Erased::<users::Users>::NEW,
         &Erased::<login_status::LoginStatusView>::NEW,
         &Erased::<invites::Invites>::NEW,
         &Erased::<subscriptions::Subscriptions>::NEW,
@@ -109,19 +109,6 @@ pub(crate) enum FoldError {
     /// PostgreSQL refuses the row.
     #[error("the database refuses the row: {0}")]
     Refused(String),
-}
-
-/// What folds know beside the log's events: the keys of people who are not erased, and who made which invite.
-#[derive(Default)]
-pub(crate) struct Known {
-    /// Only invites that a person made.
-    pub inviters: HashMap<InviteId, AccountId>,
-}
-
-impl fmt::Debug for Known {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Known").finish_non_exhaustive()
-    }
 }
 
 /// An instant as PostgreSQL stores it: whole microseconds.

@@ -24,6 +24,8 @@ pub struct LoginRow {
     pub status: LoginStatus,
     /// The position of its last event: it only grows.
     pub version: i64,
+    /// The position of the event that began the attempt: tells which of two logins is the newer one.
+    pub started_position: i64,
     /// The invite whose use is reserved.
     pub invite_id: Option<InviteId>,
     /// When the attempt began.
@@ -56,6 +58,7 @@ pub fn fold(row: Option<LoginRow>, event: &LogEvent) -> Option<LoginRow> {
             attempt: i32::try_from(*attempt).unwrap_or(i32::MAX),
             status: LoginStatus::Waiting,
             version: event.position,
+            started_position: event.position,
             invite_id: invite.map(|grant| grant.invite_id),
             started_at: stored(*at),
             deadline_at: stored(*deadline_at),
@@ -100,7 +103,7 @@ fn name_of(value: &impl Serialize) -> Option<String> {
     serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
 }
 
-const COLUMNS: &str = "login_id, account_id, attempt, status, version, invite_id, started_at, deadline_at, \
+const COLUMNS: &str = "login_id, account_id, attempt, status, version, started_position, invite_id, started_at, deadline_at, \
      qr_expires_at, code_via, code_length, code_rejected, password_rejected, reason, ended_at";
 
 /// One login; None for an unknown one.
@@ -174,6 +177,7 @@ impl View for LoginStatusView {
             "attempt",
             "status",
             "version",
+            "started_position",
             "invite_id",
             "started_at",
             "deadline_at",

@@ -3,12 +3,14 @@
 //! Names are opened with the person's own key, which the vault holds until the person is erased; after that neither
 //! the live table nor a rebuild can name anybody.
 
-use domain::{AccountId, Limits, Role, Tier};
+use domain::{AccountEvent, AccountId, Event, Limits, LoginEvent, LoginId, Role, Sealed, StreamKind, Tier};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
+use super::{FoldError, Known, Shape, View, stored};
 use crate::database::{Database, DatabaseError};
+use crate::log::LogEvent;
 
 /// A person, as the public table tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,4 +128,192 @@ pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<User>, D
 /// The database's.
 pub async fn count(db: &Database) -> Result<i64, DatabaseError> {
     Ok(sqlx::query_scalar("select count(*) from users").fetch_one(db.pool()).await?)
+}
+
+/// A row of the slot: what the public view shows, and what the fold needs to remember.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Row {
+    account_id: AccountId,
+    telegram_id: i64,
+    #[serde(flatten)]
+    profile: Profile,
+    role: Role,
+    is_authenticated: bool,
+    is_blocked: bool,
+    subscription_type: Tier,
+    subscription_status: SubscriptionStatus,
+    subscription_started_at: Option<Timestamp>,
+    subscription_expires_at: Option<Timestamp>,
+    /// None: the free ones, which are no event's matter; the public view fills them in.
+    limits: Option<Limits>,
+    invited_by: Option<AccountId>,
+    session_exported: bool,
+    /// The end of any other login's session says nothing about the linked one.
+    linked_login_id: Option<LoginId>,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+}
+
+/// The view `users`.
+pub(super) struct Users;
+
+impl View for Users {
+    type Row = Row;
+
+    const SHAPE: Shape = Shape {
+        name: "users",
+        key: "account_id",
+        key_type: "uuid",
+        columns: &[
+            "account_id",
+            "telegram_id",
+            "first_name",
+            "last_name",
+            "username",
+            "language_code",
+            "role",
+            "is_authenticated",
+            "is_blocked",
+            "subscription_type",
+            "subscription_status",
+            "subscription_started_at",
+            "subscription_expires_at",
+            "limits",
+            "invited_by",
+            "session_exported",
+            "linked_login_id",
+            "created_at",
+            "updated_at",
+        ],
+    };
+
+    fn key(event: &LogEvent) -> Option<String> {
+        if event.stream == StreamKind::Account.name() {
+            return Some(event.stream_id.clone());
+        }
+        let of_the_payload = event.event.as_ref().ok().and_then(Event::account_id);
+        (event.stream == StreamKind::Login.name() && event.name == "AuthorizationConfirmed")
+            .then(|| of_the_payload.or(event.metadata.account_id))
+            .flatten()
+            .map(|account| account.to_string())
+    }
+
+    fn fold(row: Option<Row>, event: &LogEvent, known: &Known) -> Result<Option<Row>, FoldError> {
+        let row = match (&event.event, row) {
+            (
+                Ok(Event::Account(AccountEvent::AccountRegistered { account_id, telegram_id, profile, at })),
+                _,
+            ) => {
+                return registered(*account_id, telegram_id, profile, *at, known);
+            }
+            // Not registered, or erased: nothing that comes later brings the person back.
+            (_, None) | (Ok(Event::Account(AccountEvent::AccountErased { .. })), _) => return Ok(None),
+            (_, Some(row)) => row,
+        };
+        match &event.event {
+            Ok(Event::Account(account_event)) => after_account_event(row, account_event, known),
+            Ok(Event::Login(LoginEvent::AuthorizationConfirmed { at, .. })) => Ok(Some(Row {
+                is_authenticated: true,
+                session_exported: false,
+                linked_login_id: event.stream_id.parse().ok(),
+                updated_at: stored(*at),
+                ..row
+            })),
+            _ => Ok(Some(row)),
+        }
+    }
+}
+
+fn registered(
+    account_id: AccountId,
+    telegram_id: &Sealed,
+    profile: &Sealed,
+    at: Timestamp,
+    known: &Known,
+) -> Result<Option<Row>, FoldError> {
+    // Without a key the person has been erased: a rebuild must come out as if they had never been here.
+    let Some(subject) = known.subjects.get(&account_id) else { return Ok(None) };
+    let telegram_id = subject
+        .open(telegram_id)
+        .and_then(|text| text.parse().ok())
+        .ok_or(FoldError::Sealed("the Telegram id"))?;
+    Ok(Some(Row {
+        account_id,
+        telegram_id,
+        profile: opened(account_id, profile, known)?,
+        role: Role::User,
+        is_authenticated: false,
+        is_blocked: false,
+        subscription_type: Tier::Free,
+        subscription_status: SubscriptionStatus::None,
+        subscription_started_at: None,
+        subscription_expires_at: None,
+        limits: None,
+        invited_by: None,
+        session_exported: false,
+        linked_login_id: None,
+        created_at: stored(at),
+        updated_at: stored(at),
+    }))
+}
+
+fn opened(account: AccountId, profile: &Sealed, known: &Known) -> Result<Profile, FoldError> {
+    let subject = known.subjects.get(&account);
+    let text = subject.and_then(|subject| subject.open(profile)).ok_or(FoldError::Sealed("the profile"))?;
+    serde_json::from_str(&text).map_err(|_| FoldError::Sealed("the profile"))
+}
+
+fn after_account_event(mut row: Row, event: &AccountEvent, known: &Known) -> Result<Option<Row>, FoldError> {
+    row.updated_at = stored(event.at());
+    match event {
+        AccountEvent::ProfileChanged { profile, .. } => {
+            // The key may be gone already, with the event that says so still ahead.
+            if known.subjects.contains_key(&row.account_id) {
+                row.profile = opened(row.account_id, profile, known)?;
+            }
+        }
+        AccountEvent::SubscriptionActivated { invite_id, tier, limits, started_at, expires_at, .. } => {
+            row.invited_by = row.invited_by.or_else(|| known.inviters.get(invite_id).copied());
+            row.subscribe(*tier, *limits, *started_at, *expires_at);
+        }
+        AccountEvent::SubscriptionChanged { tier, limits, started_at, expires_at, .. } => {
+            row.subscribe(*tier, *limits, *started_at, *expires_at);
+        }
+        AccountEvent::SubscriptionExpired { .. } => {
+            row.subscription_type = Tier::Free;
+            row.subscription_status = SubscriptionStatus::Expired;
+            row.limits = None;
+        }
+        AccountEvent::RoleChanged { role, .. } => row.role = *role,
+        AccountEvent::AccountBlocked { .. } => row.is_blocked = true,
+        AccountEvent::AccountUnblocked { .. } => row.is_blocked = false,
+        AccountEvent::LoggedOut { login_id, .. } | AccountEvent::AuthorizationRevoked { login_id, .. } => {
+            if row.linked_login_id.as_ref() == Some(login_id) {
+                row.is_authenticated = false;
+                row.linked_login_id = None;
+                row.session_exported = false;
+            }
+        }
+        AccountEvent::SessionExported { login_id, .. } => {
+            row.session_exported |= row.linked_login_id.as_ref() == Some(login_id);
+        }
+        AccountEvent::AccountRegistered { .. } | AccountEvent::AccountErased { .. } => {}
+    }
+    Ok(Some(row))
+}
+
+impl Row {
+    fn subscribe(
+        &mut self,
+        tier: Tier,
+        limits: Limits,
+        started_at: Timestamp,
+        expires_at: Option<Timestamp>,
+    ) {
+        self.subscription_type = tier;
+        self.subscription_status = SubscriptionStatus::Active;
+        self.subscription_started_at = Some(stored(started_at));
+        self.subscription_expires_at = expires_at.map(stored);
+        self.limits = Some(limits);
+    }
 }

@@ -1,0 +1,129 @@
+//! The one process that leads: gives positions, projects, reacts, and sweeps. Any process may run this; the lease says
+//! which one does.
+//!
+//! ```text
+//!   append ─Appended─▶ sequencer ─Positioned─▶ projector ─Projected─▶ reactor ─▶ commands, attempts, messages
+//!                                                              └────▶ sweeper ─▶ commands
+//! ```
+//! Each waits for the one before it: in this process by a signal, else by looking. Two leaders for a moment do no harm:
+//! each part fences the one that was there before it took over.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{Tier, Tiers};
+use sqlx::types::Json;
+
+use crate::clock::Clock;
+use crate::database::{Database, DatabaseError};
+use crate::lease::Leases;
+use crate::projector::{Projector, ProjectorError};
+use crate::reactor::Reactor;
+use crate::sequencer::{Sequencer, SequencerError};
+use crate::sweeper::Sweeper;
+use crate::wake::{Topic, Waker};
+
+/// How long a dead leader holds the others back.
+const LEASE_TTL: Duration = Duration::from_secs(5);
+/// How often each part looks without a signal, while there is something to do and else.
+const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How long to wait after a failure, at first and at most.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// What leading takes.
+#[derive(Clone, Debug)]
+pub struct Leader {
+    /// Where.
+    pub db: Database,
+    /// By which clock logins and subscriptions expire.
+    pub clock: Clock,
+    /// What a subscription gives.
+    pub tiers: Arc<Tiers>,
+    /// Who holds the lease: the name that this process announced itself by.
+    pub holder: String,
+}
+
+/// Why leading broke off.
+#[derive(Debug, thiserror::Error)]
+enum LeadError {
+    #[error(transparent)]
+    Sequencer(#[from] SequencerError),
+    #[error(transparent)]
+    Projector(#[from] ProjectorError),
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+/// Leads whenever the lease is ours, for as long as it is polled.
+pub async fn run(leader: Leader) {
+    let leases = Leases::new(&leader.db, leader.holder.clone());
+    leases
+        .hold("leader", LEASE_TTL, |_| async {
+            let mut back_off = BACK_OFF.0;
+            loop {
+                let since = tokio::time::Instant::now();
+                let Err(error) = lead(&leader).await;
+                if since.elapsed() > BACK_OFF.1 {
+                    back_off = BACK_OFF.0;
+                }
+                tracing::error!(%error, "The projections stopped; they begin again where they were");
+                tokio::time::sleep(back_off).await;
+                back_off = (back_off * 2).min(BACK_OFF.1);
+            }
+        })
+        .await
+}
+
+async fn lead(leader: &Leader) -> Result<Infallible, LeadError> {
+    let db = &leader.db;
+    let sequencer = Sequencer::take_over(db).await?;
+    let projector = Projector::take_over(db).await?;
+    let reactor = Reactor::take_over(db, &leader.clock, &leader.tiers).await?;
+    let sweeper = Sweeper::new(db, &leader.clock);
+    keep_free_limits(db, &leader.tiers).await?;
+    tracing::info!(epoch = sequencer.epoch(), "Leading the projections");
+    let (never, _, _, _) =
+        tokio::try_join!(sequence(db, &sequencer), project(db, &projector), react(db, &reactor), async {
+            Ok(sweeper.run().await?)
+        },)?;
+    Ok(never)
+}
+
+async fn sequence(db: &Database, sequencer: &Sequencer) -> Result<Infallible, LeadError> {
+    let mut appended = db.wake().subscribe(Topic::Appended);
+    loop {
+        let busy = sequencer.pass().await? > 0;
+        rest(&mut appended, busy).await;
+    }
+}
+
+async fn project(db: &Database, projector: &Projector) -> Result<Infallible, LeadError> {
+    let mut positioned = db.wake().subscribe(Topic::Positioned);
+    loop {
+        let busy = projector.catch_up().await? > 0;
+        rest(&mut positioned, busy).await;
+    }
+}
+
+async fn react(db: &Database, reactor: &Reactor) -> Result<Infallible, LeadError> {
+    let mut projected = db.wake().subscribe(Topic::Projected);
+    loop {
+        let busy = reactor.catch_up().await? > 0;
+        rest(&mut projected, busy).await;
+    }
+}
+
+/// Until there is news; a look now and then alone is enough.
+async fn rest(waker: &mut Waker, busy: bool) {
+    waker.wait(if busy { LOOK.0 } else { LOOK.1 }).await;
+}
+
+/// What people without a subscription have is no event's matter: the table `users` takes it from here.
+async fn keep_free_limits(db: &Database, tiers: &Tiers) -> Result<(), DatabaseError> {
+    sqlx::query("update free_limits set limits = $1 where limits is distinct from $1")
+        .bind(Json(tiers.limits(Tier::Free)))
+        .execute(db.pool())
+        .await?;
+    Ok(())
+}

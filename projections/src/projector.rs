@@ -1,0 +1,250 @@
+//! Keeps the views up to date: takes a batch from the log, folds it in memory, writes what changed with one statement a
+//! view, and moves the checkpoints, all in one transaction.
+//!
+//! Exactly once: rows and checkpoints commit together, and the checkpoints are locked first and carry the epoch of the
+//! projector that may move them. One that was frozen while another took over finds a higher epoch and gives up
+//! ([`ProjectorError::Fenced`]); PostgreSQL ends its open transaction after two seconds, so that it holds nobody back.
+//!
+//! Poison parks a key, not the system: an event that cannot be decoded, folded or written leaves its row as it was
+//! before, from there on, in the table `parked`; all other rows go on.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use sqlx::{Postgres, Transaction};
+
+use crate::database::{Database, DatabaseError};
+use crate::log::Log;
+use crate::views::{self, Known};
+use crate::wake::Topic;
+
+mod batch;
+
+pub(crate) use batch::park;
+use batch::{Batch, Care};
+
+/// Events a transaction: enough to pay for its round trips, few enough to hold in memory with their rows.
+const BATCH: i64 = 500;
+
+/// The one that writes the views, until another takes over.
+#[derive(Debug)]
+pub struct Projector {
+    db: Database,
+    log: Log,
+    epoch: i64,
+}
+
+/// Why a pass failed.
+#[derive(Debug, thiserror::Error)]
+pub enum ProjectorError {
+    /// Another projector has taken over.
+    #[error("another projector has taken over")]
+    Fenced,
+    /// The database failed; nothing of the batch was written.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl From<sqlx::Error> for ProjectorError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+/// Where a view stands.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub struct Checkpoint {
+    /// Which one; `reactor` is one too.
+    pub consumer: String,
+    /// The last position that is folded in.
+    pub position: i64,
+    /// The live slot, `a` or `b`.
+    pub slot: String,
+}
+
+impl Projector {
+    /// Takes over from whichever was before.
+    ///
+    /// # Errors
+    /// The database's, or fenced by one that took over at the same moment.
+    pub async fn take_over(db: &Database) -> Result<Self, ProjectorError> {
+        let epoch = take_over(db, &view_names()).await?;
+        Ok(Self { db: db.clone(), log: Log::new(db), epoch })
+    }
+
+    /// Folds one batch in; how many events it took. Less than a full batch: the views have caught up.
+    ///
+    /// # Errors
+    /// [`ProjectorError`]; a pass that failed has changed nothing and may be tried again.
+    pub async fn pass(&self) -> Result<usize, ProjectorError> {
+        let checkpoints = checkpoints(&self.db).await?;
+        let after = start_of(&checkpoints);
+        let events = self.log.read(after, BATCH).await?;
+        let Some(end) = events.last().map(|event| event.position) else { return Ok(0) };
+        let known = Known::for_events(&self.db, &events).await?;
+        let mut batch = Batch { events: &events, known: &known, care: Care::Swift };
+        match self.commit(&mut batch, after, end).await {
+            Err(ProjectorError::Database(DatabaseError::Sql(error))) if batch::is_poison(&error) => {
+                batch.care = Care::RowByRow;
+                self.commit(&mut batch, after, end).await?;
+            }
+            other => other?,
+        }
+        metrics::gauge!("projector_position").set(end as f64);
+        metrics::counter!("projector_events_total").increment(events.len() as u64);
+        self.db.wake().notify(Topic::Projected);
+        Ok(events.len())
+    }
+
+    /// Passes until the views have caught up with the log; how many events that took.
+    ///
+    /// # Errors
+    /// See [`Projector::pass`].
+    pub async fn catch_up(&self) -> Result<usize, ProjectorError> {
+        let mut total = 0;
+        loop {
+            match self.pass().await? {
+                0 => return Ok(total),
+                events => total += events,
+            }
+        }
+    }
+
+    async fn commit(&self, batch: &mut Batch<'_>, after: i64, end: i64) -> Result<(), ProjectorError> {
+        let mut transaction = begin(&self.db).await?;
+        let checkpoints = self.locked(&mut transaction).await?;
+        if start_of(&checkpoints) != after {
+            return Err(ProjectorError::Fenced);
+        }
+        let parked: HashSet<(String, String)> = sqlx::query_as("select view, key from parked")
+            .fetch_all(&mut *transaction)
+            .await?
+            .into_iter()
+            .collect();
+        for view in views::all() {
+            let name = view.shape().name;
+            let checkpoint =
+                checkpoints.iter().find(|it| it.consumer == name).ok_or(ProjectorError::Fenced)?;
+            batch.write(&mut transaction, view, checkpoint, &parked).await?;
+        }
+        sqlx::query(
+            "update checkpoints \
+                set position = greatest(position, $1), \
+                    moved_at = clock_timestamp() \
+              where consumer = any($2)",
+        )
+        .bind(end)
+        .bind(view_names())
+        .execute(&mut *transaction)
+        .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// The views' checkpoints, locked: nobody moves them, takes over or swaps slots until the transaction ends.
+    async fn locked(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+    ) -> Result<Vec<Checkpoint>, ProjectorError> {
+        let names = view_names();
+        let checkpoints: Vec<Checkpoint> = sqlx::query_as(
+            "select consumer, position, slot from checkpoints \
+              where consumer = any($1) and epoch = $2 \
+              order by consumer for no key update",
+        )
+        .bind(&names)
+        .bind(self.epoch)
+        .fetch_all(&mut **transaction)
+        .await?;
+        if checkpoints.len() == names.len() { Ok(checkpoints) } else { Err(ProjectorError::Fenced) }
+    }
+}
+
+/// Begins a transaction that does not outlive a frozen process by much.
+async fn begin(db: &Database) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    db.pool().begin_with("begin; set local idle_in_transaction_session_timeout = '2s'").await
+}
+
+/// Raises the epoch of these consumers to a fresh one.
+pub(crate) async fn take_over(db: &Database, consumers: &[&str]) -> Result<i64, ProjectorError> {
+    let epoch: i64 = sqlx::query_scalar("select nextval('reader_epoch')").fetch_one(db.pool()).await?;
+    let mut transaction = begin(db).await?;
+    // Always in this order, so that two who take over at once do not deadlock.
+    sqlx::query("select from checkpoints where consumer = any($1) order by consumer for no key update")
+        .bind(consumers)
+        .execute(&mut *transaction)
+        .await?;
+    let raised = sqlx::query("update checkpoints set epoch = $1 where consumer = any($2) and epoch < $1")
+        .bind(epoch)
+        .bind(consumers)
+        .execute(&mut *transaction)
+        .await?
+        .rows_affected();
+    if raised != consumers.len() as u64 {
+        return Err(ProjectorError::Fenced);
+    }
+    transaction.commit().await?;
+    Ok(epoch)
+}
+
+/// Where every view stands.
+///
+/// # Errors
+/// The database's.
+pub async fn checkpoints(db: &Database) -> Result<Vec<Checkpoint>, DatabaseError> {
+    Ok(sqlx::query_as(
+        "select consumer, position, slot from checkpoints where consumer = any($1) order by consumer",
+    )
+    .bind(view_names())
+    .fetch_all(db.pool())
+    .await?)
+}
+
+/// The position up to which everything is folded into one view, or handled by the `reactor`; 0 for an unknown name.
+///
+/// # Errors
+/// The database's.
+pub async fn position_of(db: &Database, consumer: &str) -> Result<i64, DatabaseError> {
+    let position = sqlx::query_scalar("select position from checkpoints where consumer = $1")
+        .bind(consumer)
+        .fetch_optional(db.pool())
+        .await?;
+    Ok(position.unwrap_or(0))
+}
+
+/// Whether every view holds everything that has a position.
+///
+/// # Errors
+/// The database's.
+pub async fn caught_up(db: &Database) -> Result<bool, DatabaseError> {
+    let end = Log::new(db).end().await?;
+    Ok(projected(db).await? >= end)
+}
+
+/// The position up to which every view holds everything.
+///
+/// # Errors
+/// The database's.
+pub async fn projected(db: &Database) -> Result<i64, DatabaseError> {
+    Ok(start_of(&checkpoints(db).await?))
+}
+
+/// Waits until every view holds everything up to a position: "read your writes".
+///
+/// # Errors
+/// The database's.
+pub async fn wait_for(db: &Database, position: i64) -> Result<(), DatabaseError> {
+    let mut waker = db.wake().subscribe(Topic::Projected);
+    while projected(db).await? < position {
+        waker.wait(Duration::from_millis(200)).await;
+    }
+    Ok(())
+}
+
+fn view_names() -> Vec<&'static str> {
+    views::all().iter().map(|view| view.shape().name).collect()
+}
+
+fn start_of(checkpoints: &[Checkpoint]) -> i64 {
+    checkpoints.iter().map(|checkpoint| checkpoint.position).min().unwrap_or(0)
+}

@@ -1,0 +1,206 @@
+//! One batch and one view: which rows it touches, how they look afterwards, and how that is written.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use serde_json::Value;
+use sqlx::types::Json;
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+
+use super::Checkpoint;
+use crate::log::LogEvent;
+use crate::views::{AnyView, FoldError, Known, Poison};
+
+/// Events in order, and what their folds know.
+pub(super) struct Batch<'a> {
+    pub events: &'a [LogEvent],
+    pub known: &'a Known,
+    pub care: Care,
+}
+
+/// How a view's rows are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Care {
+    /// All in one statement: right for every batch but one that PostgreSQL refuses.
+    Swift,
+    /// In halves, and halves of halves, until the row that PostgreSQL refuses stands alone.
+    RowByRow,
+}
+
+/// One row of a view and its events of this batch.
+struct Change<'a> {
+    key: String,
+    before: Option<Value>,
+    events: Vec<&'a LogEvent>,
+}
+
+/// Whether the error is about what was to be written, not about the way to the database: data that has no place in its
+/// column, a broken constraint, a value too large for an index.
+pub(super) fn is_poison(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|error| error.code());
+    code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
+}
+
+impl Batch<'_> {
+    /// Brings one view up to the end of the batch, but for keys that stand still.
+    pub async fn write(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        view: &dyn AnyView,
+        checkpoint: &Checkpoint,
+        parked: &HashSet<(String, String)>,
+    ) -> Result<(), sqlx::Error> {
+        let name = view.shape().name;
+        let mut touched: BTreeMap<String, Vec<&LogEvent>> = BTreeMap::new();
+        for event in self.events.iter().filter(|event| event.position > checkpoint.position) {
+            if let Some(key) = view.key(event)
+                && !parked.contains(&(name.to_owned(), key.clone()))
+            {
+                touched.entry(key).or_default().push(event);
+            }
+        }
+        if touched.is_empty() {
+            return Ok(());
+        }
+        let keys: Vec<&String> = touched.keys().collect();
+        let mut before: HashMap<String, Value> =
+            sqlx::query_as::<_, (String, Json<Value>)>(&view.shape().select(&checkpoint.slot))
+                .bind(keys)
+                .fetch_all(&mut **transaction)
+                .await?
+                .into_iter()
+                .map(|(key, Json(row))| (key, row))
+                .collect();
+        let changes: Vec<Change<'_>> = touched
+            .into_iter()
+            .map(|(key, events)| Change { before: before.remove(&key), key, events })
+            .collect();
+        match self.care {
+            Care::Swift => self.write_changes(transaction, view, checkpoint, &changes).await,
+            Care::RowByRow => self.write_in_halves(transaction, view, checkpoint, &changes).await,
+        }
+    }
+
+    async fn write_changes(
+        &self,
+        connection: &mut PgConnection,
+        view: &dyn AnyView,
+        checkpoint: &Checkpoint,
+        changes: &[Change<'_>],
+    ) -> Result<(), sqlx::Error> {
+        let (mut upserts, mut deletes, mut poisoned) = (Vec::new(), Vec::new(), Vec::new());
+        for change in changes {
+            let folded = view.fold(change.before.clone(), &change.events, self.known);
+            match folded.row {
+                Some(row) => upserts.push(row),
+                None if change.before.is_some() => deletes.push(change.key.as_str()),
+                None => {}
+            }
+            poisoned.extend(folded.poison.map(|poison| (change.key.as_str(), poison)));
+        }
+        // First: a person who was erased and registers anew has the same Telegram id under another key.
+        if !deletes.is_empty() {
+            let sql = view.shape().delete(&checkpoint.slot);
+            sqlx::query(&sql).bind(&deletes).execute(&mut *connection).await?;
+        }
+        if !upserts.is_empty() {
+            let sql = view.shape().upsert(&checkpoint.slot);
+            sqlx::query(&sql).bind(Json(&upserts)).execute(&mut *connection).await?;
+        }
+        for (key, poison) in poisoned {
+            park(&mut *connection, view.shape().name, key, &poison).await?;
+        }
+        Ok(())
+    }
+
+    async fn write_in_halves(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        view: &dyn AnyView,
+        checkpoint: &Checkpoint,
+        changes: &[Change<'_>],
+    ) -> Result<(), sqlx::Error> {
+        let mut left = vec![changes];
+        while let Some(part) = left.pop() {
+            let mut savepoint = transaction.begin().await?;
+            match self.write_changes(&mut savepoint, view, checkpoint, part).await {
+                Ok(()) => savepoint.commit().await?,
+                Err(error) if is_poison(&error) => {
+                    savepoint.rollback().await?;
+                    match part {
+                        [] => {}
+                        [change] => self.write_until_refused(transaction, view, checkpoint, change).await?,
+                        _ => {
+                            let (first, second) = part.split_at(part.len() / 2);
+                            left.extend([second, first]);
+                        }
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes the row as it was before the event that PostgreSQL refuses, and parks it there.
+    async fn write_until_refused(
+        &self,
+        transaction: &mut Transaction<'_, Postgres>,
+        view: &dyn AnyView,
+        checkpoint: &Checkpoint,
+        change: &Change<'_>,
+    ) -> Result<(), sqlx::Error> {
+        for taken in 1..=change.events.len() {
+            let events = change.events[..taken].to_vec();
+            let last = events[taken - 1].position;
+            let part = Change { key: change.key.clone(), before: change.before.clone(), events };
+            let mut savepoint = transaction.begin().await?;
+            match self.write_changes(&mut savepoint, view, checkpoint, &[part]).await {
+                Ok(()) => savepoint.commit().await?,
+                Err(error) if is_poison(&error) => {
+                    savepoint.rollback().await?;
+                    let poison = Poison { position: last, error: FoldError::Refused(reason(&error)) };
+                    return park(transaction, view.shape().name, &change.key, &poison).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The kind of error, without the values that PostgreSQL would quote.
+fn reason(error: &sqlx::Error) -> String {
+    let Some(error) = error.as_database_error() else { return "no answer".to_owned() };
+    let code = error.code().unwrap_or_default();
+    match error.constraint() {
+        Some(constraint) => format!("SQLSTATE {code}, {constraint}"),
+        None => format!("SQLSTATE {code}"),
+    }
+}
+
+/// From this event on, this key of this view stands still.
+pub(crate) async fn park(
+    connection: &mut PgConnection,
+    view: &str,
+    key: &str,
+    poison: &Poison,
+) -> Result<(), sqlx::Error> {
+    tracing::error!(
+        view,
+        key,
+        position = poison.position,
+        error = %poison.error,
+        "An event could not be taken into a view; its row stands still from here on, everything else goes on"
+    );
+    metrics::counter!("parked_total", "view" => view.to_owned()).increment(1);
+    sqlx::query(
+        "insert into parked (view, key, position, error) values ($1, $2, $3, $4) on conflict do nothing",
+    )
+    .bind(view)
+    .bind(key)
+    .bind(poison.position)
+    .bind(poison.error.to_string())
+    .execute(connection)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,297 @@
+//! Does what follows from each event, as `domain::policy` says: commands, attempts for the workers, messages.
+//!
+//! At least once: its own checkpoint moves after the deed, so a crash repeats the last ones. The aggregates, and the keys
+//! of the outbox, make that exactly once. It never runs ahead of the views, because "the person's other logins" is
+//! asked of one.
+
+use std::sync::Arc;
+
+use domain::login::CancelReason;
+use domain::policy::{self, Reaction};
+use domain::{
+    AccountCommand, AccountId, Event, InviteCommand, InviteGrant, InviteId, LoginCommand, LoginEvent,
+    LoginId, Tiers,
+};
+use jiff::SignedDuration;
+
+use crate::clock::Clock;
+use crate::database::{Database, DatabaseError};
+use crate::log::{Log, LogEvent};
+use crate::outbox::Outbox;
+use crate::projector::{self, ProjectorError};
+use crate::store::{Context, Store, StoreError};
+use crate::vault::Vault;
+use crate::views::login_status::{self, LoginRow};
+use crate::views::{FoldError, Poison};
+
+/// Events between two moves of the checkpoint.
+const BATCH: i64 = 100;
+/// How long news of an event is news: a backup restored next week must not tell anybody about today.
+const NEWS: SignedDuration = SignedDuration::from_hours(24);
+
+/// The one that reacts, until another takes over.
+#[derive(Debug)]
+pub struct Reactor {
+    db: Database,
+    log: Log,
+    store: Store,
+    vault: Vault,
+    outbox: Outbox,
+    clock: Clock,
+    tiers: Arc<Tiers>,
+    epoch: i64,
+}
+
+impl Reactor {
+    /// Takes over from whichever was before.
+    ///
+    /// # Errors
+    /// The database's, or fenced by one that took over at the same moment.
+    pub async fn take_over(db: &Database, clock: &Clock, tiers: &Arc<Tiers>) -> Result<Self, ProjectorError> {
+        let epoch = projector::take_over(db, &["reactor"]).await?;
+        Ok(Self {
+            db: db.clone(),
+            log: Log::new(db),
+            store: Store::new(db),
+            vault: Vault::new(db),
+            outbox: Outbox::new(db),
+            clock: clock.clone(),
+            tiers: Arc::clone(tiers),
+            epoch,
+        })
+    }
+
+    /// Reacts to one batch; to how many events.
+    ///
+    /// # Errors
+    /// [`ProjectorError`]; what was done stays done, and is done again by the next pass.
+    pub async fn pass(&self) -> Result<usize, ProjectorError> {
+        let after = projector::position_of(&self.db, "reactor").await?;
+        let projected = projector::projected(&self.db).await?;
+        if projected <= after {
+            return Ok(0);
+        }
+        let mut events = self.log.read(after, BATCH).await?;
+        events.retain(|event| event.position <= projected);
+        for event in &events {
+            if let Err(error) = self.react(event).await {
+                self.move_to(event.position - 1).await?;
+                return Err(error.into());
+            }
+        }
+        if let Some(last) = events.last() {
+            self.move_to(last.position).await?;
+        }
+        Ok(events.len())
+    }
+
+    /// Passes until it has reacted to everything that is projected; to how many events.
+    ///
+    /// # Errors
+    /// See [`Reactor::pass`].
+    pub async fn catch_up(&self) -> Result<usize, ProjectorError> {
+        let mut total = 0;
+        loop {
+            match self.pass().await? {
+                0 => return Ok(total),
+                events => total += events,
+            }
+        }
+    }
+
+    async fn move_to(&self, position: i64) -> Result<(), ProjectorError> {
+        let moved = sqlx::query(
+            "update checkpoints \
+                set position = $1, \
+                    moved_at = clock_timestamp() \
+              where consumer = 'reactor' and epoch = $2",
+        )
+        .bind(position)
+        .bind(self.epoch)
+        .execute(self.db.pool())
+        .await?
+        .rows_affected();
+        if moved == 1 { Ok(()) } else { Err(ProjectorError::Fenced) }
+    }
+
+    async fn react(&self, event: &LogEvent) -> Result<(), DatabaseError> {
+        let decoded = match &event.event {
+            Ok(decoded) => decoded,
+            Err(error) => return self.park(event, FoldError::Undecodable(error.to_string())).await,
+        };
+        self.end_attempt(event, decoded).await?;
+        for reaction in policy::react(&event.stream_id, decoded) {
+            self.carry_out(event, reaction).await?;
+        }
+        Ok(())
+    }
+
+    /// A login that ended without a session leaves a key at Telegram: whoever works on the attempt logs it out.
+    async fn end_attempt(&self, event: &LogEvent, decoded: &Event) -> Result<(), DatabaseError> {
+        let Event::Login(
+            login_event @ (LoginEvent::AuthorizationRejected { .. }
+            | LoginEvent::LoginExpired { .. }
+            | LoginEvent::LoginCancelled { .. }
+            | LoginEvent::LoginFailed { .. }),
+        ) = decoded
+        else {
+            return Ok(());
+        };
+        let Ok(login_id) = event.stream_id.parse() else { return Ok(()) };
+        self.vault.end_attempt(&login_id, login_event.attempt()).await
+    }
+
+    async fn carry_out(&self, event: &LogEvent, reaction: Reaction) -> Result<(), DatabaseError> {
+        match reaction {
+            Reaction::StartLogin { login_id, account_id, grant, attempt } => {
+                self.start_login(event, &login_id, account_id, grant, attempt).await
+            }
+            Reaction::OpenAttempt { account_id, login_id, attempt } => {
+                self.open_attempt(event, account_id, &login_id, attempt).await
+            }
+            Reaction::CancelEarlier { account_id, login_id, .. } => {
+                for other in login_status::live_of(&self.db, account_id).await? {
+                    if other.login_id != login_id && other.started_position < event.position {
+                        self.cancel_row(event, &other, CancelReason::NewerLogin).await?;
+                    }
+                }
+                Ok(())
+            }
+            Reaction::CancelLive { account_id, reason } => {
+                for live in login_status::live_of(&self.db, account_id).await? {
+                    if live.started_position < event.position {
+                        self.cancel_row(event, &live, reason).await?;
+                    }
+                }
+                Ok(())
+            }
+            Reaction::Release { invite_id, account_id, login_id, attempt } => {
+                self.release(event, invite_id, account_id, login_id, attempt).await
+            }
+            Reaction::Activate { account_id, login_id, attempt, grant } => {
+                let context = because_of(event).with_account(account_id).with_login(&login_id);
+                let limits = self.tiers.limits(grant.tier);
+                let at = self.clock.now();
+                let command = AccountCommand::Activate { login_id, attempt, grant, limits, at };
+                settled(event, self.store.account(account_id, command, context).await)
+            }
+            Reaction::Notify { account_id, notice } => {
+                let key = format!("{}/{}", name_of(event), notice.kind());
+                let not_after = event.recorded_at.checked_add(NEWS).ok();
+                self.outbox.notice(&key, account_id, &notice, not_after).await
+            }
+        }
+    }
+
+    async fn start_login(
+        &self,
+        event: &LogEvent,
+        login_id: &LoginId,
+        account_id: AccountId,
+        grant: InviteGrant,
+        attempt: u32,
+    ) -> Result<(), DatabaseError> {
+        let context = because_of(event).with_account(account_id).with_login(login_id);
+        let command = LoginCommand::Start { account_id, invite: Some(grant), attempt, at: self.clock.now() };
+        settled(event, self.store.login(login_id, command, context).await)?;
+        // A reservation for an attempt that has ended, or could not begin, would never be given back: its end was
+        // before it. Where it has become a use, this changes nothing.
+        let login = self.store.load_login(login_id).await?;
+        let live = login.attempt() == attempt && login.status().is_some_and(|status| status.is_live());
+        if live {
+            return Ok(());
+        }
+        self.release(event, grant.invite_id, account_id, login_id.clone(), attempt).await
+    }
+
+    /// Unless the attempt has ended meanwhile: a repeated reaction must not bring it back. Nor for somebody who was
+    /// blocked between the question and the start.
+    async fn open_attempt(
+        &self,
+        event: &LogEvent,
+        account_id: AccountId,
+        login_id: &LoginId,
+        attempt: u32,
+    ) -> Result<(), DatabaseError> {
+        let login = self.store.load_login(login_id).await?;
+        let live = login.attempt() == attempt && login.status().is_some_and(|status| status.is_live());
+        if !live {
+            return Ok(());
+        }
+        if self.store.load_account(account_id).await?.is_blocked() {
+            return self.cancel(event, account_id, login_id, attempt, CancelReason::Blocked).await;
+        }
+        self.vault.open_attempt(login_id, attempt, account_id).await
+    }
+
+    async fn cancel_row(
+        &self,
+        event: &LogEvent,
+        row: &LoginRow,
+        reason: CancelReason,
+    ) -> Result<(), DatabaseError> {
+        let attempt = u32::try_from(row.attempt).unwrap_or(u32::MAX);
+        self.cancel(event, row.account_id, &row.login_id, attempt, reason).await
+    }
+
+    async fn cancel(
+        &self,
+        event: &LogEvent,
+        account_id: AccountId,
+        login_id: &LoginId,
+        attempt: u32,
+        reason: CancelReason,
+    ) -> Result<(), DatabaseError> {
+        let context = because_of(event).with_account(account_id).with_login(login_id);
+        let command = LoginCommand::Cancel { attempt, reason, at: self.clock.now() };
+        settled(event, self.store.login(login_id, command, context).await)
+    }
+
+    async fn release(
+        &self,
+        event: &LogEvent,
+        invite_id: InviteId,
+        account_id: AccountId,
+        login_id: LoginId,
+        attempt: u32,
+    ) -> Result<(), DatabaseError> {
+        let context = because_of(event).with_account(account_id).with_login(&login_id);
+        let command = InviteCommand::Release { account_id, login_id, attempt, at: self.clock.now() };
+        settled(event, self.store.invite(invite_id, command, context).await)
+    }
+
+    /// An event that cannot be read leads to nothing, loudly.
+    async fn park(&self, event: &LogEvent, error: FoldError) -> Result<(), DatabaseError> {
+        let mut connection = self.db.pool().acquire().await?;
+        let poison = Poison { position: event.position, error };
+        Ok(projector::park(&mut connection, "reactor", &name_of(event), &poison).await?)
+    }
+}
+
+/// `stream/id/sequence`: how other events and messages name this one.
+fn name_of(event: &LogEvent) -> String {
+    format!("{}/{}/{}", event.stream, event.stream_id, event.sequence)
+}
+
+fn because_of(event: &LogEvent) -> Context {
+    Context::system().with_cause(name_of(event))
+}
+
+/// A refusal settles the matter: the aggregate knows better than the event that is long past. Anything else is tried
+/// again.
+fn settled<E: std::error::Error + 'static>(
+    event: &LogEvent,
+    outcome: Result<(), StoreError<E>>,
+) -> Result<(), DatabaseError> {
+    match outcome {
+        Ok(()) => Ok(()),
+        Err(StoreError::Refused(reason)) => {
+            tracing::debug!(event = name_of(event), %reason, "What followed from an event was no longer wanted");
+            Ok(())
+        }
+        Err(StoreError::Database(error)) => Err(error),
+        Err(error @ (StoreError::Conflict | StoreError::Fenced)) => {
+            Err(DatabaseError::Sql(sqlx::Error::Protocol(error.to_string())))
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Ends what time has ended: logins past their deadline, subscriptions past their last day. The views say which are
+//! next; the aggregates decide.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use domain::{AccountCommand, LoginCommand};
+use jiff::Timestamp;
+
+use crate::clock::Clock;
+use crate::database::{Database, DatabaseError};
+use crate::store::{Context, Store, StoreError};
+use crate::views::{login_status, subscriptions};
+use crate::wake::Topic;
+
+/// Subscriptions a sweep; what is left is swept when these have been projected.
+const PAGE: i64 = 200;
+/// Even without any news: a look this often.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+
+/// Watches the deadlines.
+#[derive(Debug)]
+pub struct Sweeper {
+    db: Database,
+    store: Store,
+    clock: Clock,
+}
+
+impl Sweeper {
+    /// Over this database, by this clock.
+    pub fn new(db: &Database, clock: &Clock) -> Self {
+        Self { db: db.clone(), store: Store::new(db), clock: clock.clone() }
+    }
+
+    /// Sweeps at every deadline, for as long as it is polled.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn run(&self) -> Result<Infallible, DatabaseError> {
+        let mut projected = self.db.wake().subscribe(Topic::Projected);
+        loop {
+            let next = self.sweep().await?;
+            tokio::select! {
+                () = self.clock.sleep_until(next.unwrap_or(Timestamp::MAX)) => {}
+                () = projected.wait(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    /// Ends what is over now; the next deadline, if there is one.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sweep(&self) -> Result<Option<Timestamp>, DatabaseError> {
+        let now = self.clock.now();
+        let mut next = None;
+        for login in login_status::live(&self.db).await? {
+            if login.deadline_at > now {
+                next = sooner(next, login.deadline_at);
+                continue;
+            }
+            let context = Context::system().with_account(login.account_id).with_login(&login.login_id);
+            let attempt = u32::try_from(login.attempt).unwrap_or(u32::MAX);
+            let command = LoginCommand::Expire { attempt, at: now };
+            settled(self.store.login(&login.login_id, command, context).await)?;
+        }
+        for subscription in subscriptions::ending(&self.db, PAGE).await? {
+            let Some(end) = subscription.expires_at else { continue };
+            if end > now {
+                next = sooner(next, end);
+                break;
+            }
+            let context = Context::system().with_account(subscription.account_id);
+            let command = AccountCommand::ExpireSubscription { at: now };
+            settled(self.store.account(subscription.account_id, command, context).await)?;
+        }
+        Ok(next)
+    }
+}
+
+fn sooner(a: Option<Timestamp>, b: Timestamp) -> Option<Timestamp> {
+    Some(a.map_or(b, |a| a.min(b)))
+}
+
+/// A refusal or a conflict means that somebody else was there first; the next look will see.
+fn settled<E: std::error::Error + 'static>(outcome: Result<(), StoreError<E>>) -> Result<(), DatabaseError> {
+    match outcome {
+        Err(StoreError::Database(error)) => Err(error),
+        Ok(()) | Err(StoreError::Refused(_) | StoreError::Conflict | StoreError::Fenced) => Ok(()),
+    }
+}
