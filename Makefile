@@ -1,0 +1,39 @@
+# What can be done here; `make` alone tells. A fresh Debian machine with Rust needs nothing else: what is missing is
+# installed from Debian (as root or with sudo), or named in one line.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+CARGO ?= cargo
+
+.PHONY: help
+help: ## What can be done here
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+.PHONY: run
+run: ## With .env: serve the real Telegram. Without: the sandbox, on http://127.0.0.1:8000
+	@scripts/need postgresql
+	@if [ -e .env ]; then \
+	  exec $(CARGO) run --release --locked --bin qr-login; \
+	else \
+	  $(CARGO) build --locked --bin qr-login --bin replay --bin sandbox && exec target/debug/sandbox; \
+	fi
+
+.PHONY: demo
+demo: ## One login from /login to the row in users, played and checked in the terminal
+	@scripts/need postgresql
+	@$(CARGO) build --locked --bin qr-login --bin replay --bin demo && exec target/debug/demo
+
+.PHONY: test
+test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
+	@scripts/need postgresql chromium caddy nodejs npm
+	@scripts/telegram-sdk
+	node --test $$(find api/static tests/stand-in/page -name '*.test.mjs' | sort)
+	$(CARGO) test --workspace --locked
+
+.PHONY: check
+check: ## Formatting, lints, licences, documentation
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
+	$(CARGO) deny --all-features check bans licenses sources
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --locked
