@@ -69,6 +69,11 @@ impl Invite {
         self.redemptions.len()
     }
 
+    /// What it promises; None before it is made.
+    pub fn grant(&self) -> Option<InviteGrant> {
+        self.terms.as_ref().map(|terms| terms.grant)
+    }
+
     /// Whether this person has used it, for good.
     pub fn used_by(&self, account: AccountId) -> bool {
         self.redemptions.get(&account).is_some_and(|redemption| redemption.used)
