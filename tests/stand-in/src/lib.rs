@@ -1,11 +1,17 @@
 //! A stand-in Telegram on loopback sockets, for tests and for the sandbox: START HERE for what is in it.
 //!
+//! - [`Telegram`]: all of it at once, which is what most tests want
 //! - [`accounts`]: the people; [`clock`]: the time that every expiry goes by
+//! - [`bot_api`]: the Bot API server, and a person's side of the chat with the bot
 //! - [`mtproto`]: the data centres, with real key exchange, encryption, QR login, passwords and codes
 //! - [`phone`] and [`camera`]: what a person holds in the hand
 
 pub mod accounts;
+pub mod bot_api;
 pub mod camera;
 pub mod clock;
 pub mod mtproto;
 pub mod phone;
+mod telegram;
+
+pub use telegram::{Options, Telegram};
