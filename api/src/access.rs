@@ -1,0 +1,93 @@
+//! Who may see what. The page and the bare status are for everybody who has the link; all else is the owner's alone.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, StatusCode, header};
+use domain::LoginId;
+use projections::views::login_status;
+use tokio::sync::watch;
+
+use crate::ApiState;
+use crate::board::{LiveLogin, Watched};
+use crate::init_data::Opener;
+use crate::problem::Problem;
+use crate::texts::{Language, Text};
+
+/// Who asks: nobody we know, or whoever Telegram says.
+#[derive(Clone, Debug)]
+pub struct Visitor(Option<Opener>);
+
+impl Visitor {
+    /// Whoever the `Authorization: tma <initData>` header names; a request without one is a stranger's.
+    ///
+    /// # Errors
+    /// 401 for launch data that is forged, stale or malformed.
+    pub fn of(state: &ApiState, headers: &HeaderMap) -> Result<Self, Problem> {
+        let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Self(None)) };
+        let raw = value.to_str().ok().and_then(|text| text.strip_prefix("tma "));
+        let Some(raw) = raw else { return Err(Problem::unauthorized(Language::default(), None)) };
+        match state.verifier.verify(raw, state.clock.now()) {
+            Ok(opener) => Ok(Self(Some(opener))),
+            Err(error) => Err(Problem::unauthorized(accepted_language(headers), Some(error))),
+        }
+    }
+
+    /// The language to speak to them in.
+    pub fn language(&self) -> Language {
+        self.0.as_ref().map_or_else(Language::default, |opener| Language::of(opener.language_code.as_deref()))
+    }
+
+    /// Whether they are the login's person.
+    ///
+    /// # Errors
+    /// 403 when Telegram says that they are somebody else.
+    pub fn owns(&self, login: &LiveLogin) -> Result<bool, Problem> {
+        match &self.0 {
+            None => Ok(false),
+            Some(opener) if login.telegram_id == Some(opener.id) => Ok(true),
+            Some(_) => Err(Problem::new(StatusCode::FORBIDDEN, self.language(), Text::NotYours)),
+        }
+    }
+
+    /// The login, if they are its person.
+    ///
+    /// # Errors
+    /// 401 for a stranger, 404 for an unknown session, 403 for somebody else's.
+    pub async fn own(&self, state: &ApiState, session_id: &str) -> Result<Watched, Problem> {
+        if self.0.is_none() {
+            return Err(Problem::unauthorized(self.language(), None));
+        }
+        let Some(login) = find(state, session_id, self.language()).await? else {
+            return Err(Problem::new(StatusCode::NOT_FOUND, self.language(), Text::SessionUnknown));
+        };
+        self.owns(&login.borrow())?;
+        Ok(login)
+    }
+}
+
+/// A login by its public id: from the board, else from the view.
+///
+/// # Errors
+/// 500 when the database does not answer.
+pub async fn find(
+    state: &ApiState,
+    session_id: &str,
+    language: Language,
+) -> Result<Option<Watched>, Problem> {
+    let Ok(login_id) = session_id.parse::<LoginId>() else { return Ok(None) };
+    if let Some(login) = state.board.get(&login_id) {
+        return Ok(Some(login));
+    }
+    let row = login_status::by_id(&state.db, &login_id).await;
+    let Some(row) = row.map_err(|error| Problem::internal(language, &error))? else { return Ok(None) };
+    let subject = state.vault.subject(row.account_id).await;
+    let telegram_id = subject.map_err(|error| Problem::internal(language, &error))?.map(|it| it.telegram_id);
+    let login = LiveLogin { row, telegram_id, token: None, svg: Default::default() };
+    Ok(Some(watch::Sender::new(Arc::new(login)).subscribe()))
+}
+
+/// The browser's language, where launch data that would say it is not believed.
+fn accepted_language(headers: &HeaderMap) -> Language {
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+    Language::of(accepted.map(|text| text.split([',', ';', '-']).next().unwrap_or_default()))
+}

@@ -1,0 +1,171 @@
+//! Live logins, in memory. The board follows the log from where the stored view stands, folds with that view's own fold,
+//! and wakes whoever waits for a login's next version. A login that has ended stays for a while, so that the last
+//! answer is as quick as the others; after that it is read from the view.
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use domain::{Event, LoginEvent, LoginId};
+use jiff::{SignedDuration, Timestamp};
+use projections::database::Database;
+use projections::log::{Log, LogEvent};
+use projections::projector;
+use projections::vault::{LiveToken, Vault};
+use projections::views::login_status::{self, LoginRow};
+use tokio::sync::watch;
+
+/// How long a login stays on the board after its end.
+const KEEP_ENDED: SignedDuration = SignedDuration::from_mins(10);
+
+/// A login, as the API answers for it.
+#[derive(Debug)]
+pub struct LiveLogin {
+    /// The view's row.
+    pub row: LoginRow,
+    /// Whose it is; None once the person is erased.
+    pub telegram_id: Option<i64>,
+    /// The token that the QR code shows now.
+    pub token: Option<LiveToken>,
+    pub(crate) svg: OnceLock<String>,
+}
+
+/// One login's latest state, and the news of the next.
+pub type Watched = watch::Receiver<Arc<LiveLogin>>;
+
+/// Live logins by id.
+#[derive(Debug, Default)]
+pub struct Board {
+    logins: RwLock<HashMap<LoginId, watch::Sender<Arc<LiveLogin>>>>,
+    arrivals: watch::Sender<()>,
+}
+
+impl Board {
+    /// A login of the board; None: it has ended long ago, or never was.
+    pub fn get(&self, login_id: &LoginId) -> Option<Watched> {
+        self.logins.read().unwrap_or_else(PoisonError::into_inner).get(login_id).map(watch::Sender::subscribe)
+    }
+
+    /// A login, once something newer than `version` is known of it; for ever, where nothing comes.
+    pub async fn newer_than(&self, login_id: &LoginId, version: i64) -> Watched {
+        let mut arrivals = self.arrivals.subscribe();
+        loop {
+            if let Some(mut login) = self.get(login_id)
+                && login.wait_for(|login| login.row.version > version).await.is_ok()
+            {
+                return login;
+            }
+            // The board outlives its readers' borrow, and with it the sender: this only ever waits.
+            let _ = arrivals.changed().await;
+        }
+    }
+
+    /// How many logins stand on it.
+    pub fn len(&self) -> usize {
+        self.logins.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether none does.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Follows the log, for ever. A lost connection is told once and followed by another.
+    pub async fn follow(&self, db: &Database, vault: &Vault) {
+        let mut told = false;
+        loop {
+            let Err(error) = self.follow_once(db, vault, &mut told).await;
+            if !told {
+                tracing::warn!(error = &*error, "the board of live logins lost the log; trying again");
+                told = true;
+            }
+            tokio::time::sleep(Duration::from_millis(500)).await;
+        }
+    }
+
+    async fn follow_once(
+        &self,
+        db: &Database,
+        vault: &Vault,
+        told: &mut bool,
+    ) -> Result<std::convert::Infallible, Box<dyn std::error::Error + Send + Sync>> {
+        // The position first: an event between the two reads is folded twice, which the version makes harmless.
+        let position = projector::position_of(db, "login_status").await?;
+        for row in login_status::live(db).await? {
+            self.put(row, vault).await?;
+        }
+        let mut follower = Log::new(db).follow(position);
+        if std::mem::take(told) {
+            tracing::info!("the board of live logins follows the log again");
+        }
+        loop {
+            for event in follower.next().await? {
+                self.take(&event, vault).await?;
+            }
+            self.sweep();
+        }
+    }
+
+    async fn take(
+        &self,
+        event: &LogEvent,
+        vault: &Vault,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let Ok(Event::Login(login_event)) = &event.event else { return Ok(()) };
+        let Ok(login_id) = event.stream_id.parse::<LoginId>() else { return Ok(()) };
+        let before = self.get(&login_id).map(|watched| watched.borrow().clone());
+        if before.as_ref().is_some_and(|login| login.row.version >= event.position) {
+            return Ok(());
+        }
+        let starts = matches!(login_event, LoginEvent::LoginStarted { .. });
+        if before.is_none() && !starts {
+            return Ok(());
+        }
+        let Some(row) = login_status::fold(before.map(|login| login.row.clone()), event) else {
+            return Ok(());
+        };
+        self.put(row, vault).await
+    }
+
+    async fn put(
+        &self,
+        row: LoginRow,
+        vault: &Vault,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let login_id = row.login_id.clone();
+        let known = self.get(&login_id).and_then(|watched| watched.borrow().telegram_id);
+        let telegram_id = match known {
+            Some(id) => Some(id),
+            None => vault.subject(row.account_id).await?.map(|subject| subject.telegram_id),
+        };
+        let token = if row.status.is_live() && row.qr_expires_at.is_some() {
+            vault.token(&login_id).await?.filter(|token| i64::from(token.attempt) == i64::from(row.attempt))
+        } else {
+            None
+        };
+        let login = Arc::new(LiveLogin { row, telegram_id, token, svg: OnceLock::new() });
+        let mut logins = self.logins.write().unwrap_or_else(PoisonError::into_inner);
+        match logins.get(&login_id) {
+            Some(sender) => {
+                sender.send_replace(login);
+            }
+            None => {
+                logins.insert(login_id, watch::Sender::new(login));
+                self.arrivals.send_replace(());
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep(&self) {
+        let newest = self.logins.read().unwrap_or_else(PoisonError::into_inner);
+        let ended_at = |login: &LiveLogin| login.row.ended_at;
+        let Some(latest) = newest.values().filter_map(|sender| ended_at(&sender.borrow())).max() else {
+            return;
+        };
+        drop(newest);
+        let stale = |at: Timestamp| latest.duration_since(at) > KEEP_ENDED;
+        let mut logins = self.logins.write().unwrap_or_else(PoisonError::into_inner);
+        logins.retain(|_, sender| !ended_at(&sender.borrow()).is_some_and(stale));
+    }
+}

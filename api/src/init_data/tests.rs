@@ -1,0 +1,66 @@
+//! Vectors that Telegram signed (from the public init-data test suite), and what must be refused.
+
+use super::*;
+
+const SIGNED: &str = "user=%7B%22id%22%3A279058397%2C%22first_name%22%3A%22Vladislav%20%2B%20-%20%3F%20%5C%2F%22%2C%22last_name%22%3A%22Kibenko%22%2C%22username%22%3A%22vdkfrost%22%2C%22language_code%22%3A%22ru%22%2C%22is_premium%22%3Atrue%2C%22allows_write_to_pm%22%3Atrue%2C%22photo_url%22%3A%22https%3A%5C%2F%5C%2Ft.me%5C%2Fi%5C%2Fuserpic%5C%2F320%5C%2F4FPEE4tmP3ATHa57u6MqTDih13LTOiMoKoLDRG4PnSA.svg%22%7D&chat_instance=8134722200314281151&chat_type=private&auth_date=1733584787&signature=zL-ucjNyREiHDE8aihFwpfR9aggP2xiAo3NSpfe-p7IbCisNlDKlo7Kb6G4D0Ao2mBrSgEk4maLSdv6MLIlADQ&hash=2174df5b000556d044f3f020384e879c8efcab55ddea2ced4eb752e93e7080d6";
+const TOKEN: &str = "7342037359:AAFZehRPBRs8Seg40oDjTMIW8uTGPuW1zfQ";
+const SIGNED_AT: i64 = 1_733_584_787;
+
+fn verify_at(raw: &str, token: &str, second: i64) -> Result<i64, InitDataError> {
+    let now = Timestamp::from_second(second).expect("a test's instant");
+    Verifier::new(&SecretString::from(token)).verify(raw, now).map(|opener| opener.id)
+}
+
+fn without(raw: &str, key: &str) -> String {
+    raw.split('&').filter(|pair| !pair.starts_with(&format!("{key}="))).collect::<Vec<_>>().join("&")
+}
+
+#[test]
+fn what_telegram_signed_is_believed() {
+    assert_eq!(verify_at(SIGNED, TOKEN, SIGNED_AT + 5), Ok(279_058_397));
+}
+
+#[test]
+fn the_order_of_the_pairs_does_not_matter() {
+    let reversed = SIGNED.split('&').rev().collect::<Vec<_>>().join("&");
+    assert_eq!(verify_at(&reversed, TOKEN, SIGNED_AT), Ok(279_058_397));
+}
+
+#[test]
+fn without_a_hash_telegrams_own_signature_counts() {
+    let third_party = without(SIGNED, "hash");
+    assert_eq!(verify_at(&third_party, TOKEN, SIGNED_AT), Ok(279_058_397));
+    assert_eq!(verify_at(&third_party, "7342037360:AA", SIGNED_AT), Err(InitDataError::Forged));
+}
+
+#[test]
+fn another_bots_launch_data_is_forged() {
+    assert_eq!(verify_at(SIGNED, "7342037359:AAF", SIGNED_AT), Err(InitDataError::Forged));
+}
+
+#[test]
+fn a_changed_user_is_forged() {
+    let changed = SIGNED.replace("279058397", "279058398");
+    assert_eq!(verify_at(&changed, TOKEN, SIGNED_AT), Err(InitDataError::Forged));
+}
+
+#[test]
+fn a_second_user_is_refused_before_anything_is_compared() {
+    let doubled = format!("{SIGNED}&user=%7B%22id%22%3A1%7D");
+    assert_eq!(verify_at(&doubled, TOKEN, SIGNED_AT), Err(InitDataError::DuplicateKey));
+}
+
+#[test]
+fn launch_data_lives_fifteen_minutes_and_may_be_two_ahead() {
+    assert!(verify_at(SIGNED, TOKEN, SIGNED_AT + 900).is_ok());
+    assert_eq!(verify_at(SIGNED, TOKEN, SIGNED_AT + 901), Err(InitDataError::Stale));
+    assert!(verify_at(SIGNED, TOKEN, SIGNED_AT - 120).is_ok());
+    assert_eq!(verify_at(SIGNED, TOKEN, SIGNED_AT - 121), Err(InitDataError::Future));
+}
+
+#[test]
+fn nonsense_is_refused() {
+    assert_eq!(verify_at("", TOKEN, SIGNED_AT), Err(InitDataError::Missing("hash")));
+    assert_eq!(verify_at("hash=zz", TOKEN, SIGNED_AT), Err(InitDataError::Malformed));
+    assert_eq!(verify_at(&"a".repeat(5000), TOKEN, SIGNED_AT), Err(InitDataError::TooLong));
+}

@@ -1,0 +1,53 @@
+//! The page's shell and the headers that guard it. The reasons stand in `static/CSP.md`.
+
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::response::{Html, IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::PageSettings;
+
+const SHELL: &str = include_str!("../static/login.html");
+
+/// The Mini App: no secret in it, the same for everybody.
+pub fn shell(settings: &PageSettings) -> Response {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).expect("the system has randomness");
+    let nonce = STANDARD.encode(random);
+    let page = SHELL
+        .replace("{{nonce}}", &nonce)
+        .replace("{{one_phone}}", if settings.one_phone_login { "on" } else { "off" })
+        .replace("{{device_name}}", &escape(&settings.device_name));
+    let policy = content_security_policy(&nonce, settings.page_origin.as_deref());
+    let mut response = Html(page).into_response();
+    if let Ok(value) = HeaderValue::from_str(&policy) {
+        response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, value);
+    }
+    response
+}
+
+/// What every answer says about itself, unless it says otherwise.
+pub const HEADERS: [(HeaderName, HeaderValue); 3] = [
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+];
+
+fn content_security_policy(nonce: &str, page_origin: Option<&str>) -> String {
+    let framed_by = page_origin.map(|origin| format!(" {origin}")).unwrap_or_default();
+    format!(
+        "default-src 'none'; \
+         script-src 'self' 'nonce-{nonce}' https://telegram.org/js/telegram-web-app.js; \
+         style-src 'self' 'nonce-{nonce}' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; \
+         img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+         frame-ancestors https://web.telegram.org https://webk.telegram.org https://webz.telegram.org{framed_by}"
+    )
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace('"', "&quot;")
+        .replace('\'', "&#39;")
+}

@@ -1,0 +1,67 @@
+//! Errors as people and programs read them: RFC 9457 `application/problem+json`.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use crate::init_data::InitDataError;
+use crate::texts::{Language, Text};
+
+/// An answer that is not what was asked for, in words a person can act on.
+///
+/// ```json
+/// {"type":"about:blank","title":"Forbidden","status":403,"detail":"Этот вход начал другой человек. …"}
+/// ```
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    detail: String,
+}
+
+impl Problem {
+    /// With this text of ours.
+    pub fn new(status: StatusCode, language: Language, text: Text) -> Self {
+        Self { status, detail: text.say(language) }
+    }
+
+    /// Launch data is missing or not believed. The page says to open it anew from the chat.
+    pub fn unauthorized(language: Language, error: Option<InitDataError>) -> Self {
+        let text = match error {
+            None => Text::OpenFromChat,
+            Some(InitDataError::Stale | InitDataError::Future) => Text::LaunchDataStale,
+            Some(
+                InitDataError::TooLong
+                | InitDataError::DuplicateKey
+                | InitDataError::Missing(_)
+                | InitDataError::Malformed
+                | InitDataError::Forged,
+            ) => Text::OpenFromChat,
+        };
+        Self::new(StatusCode::UNAUTHORIZED, language, text)
+    }
+
+    /// A fault of ours, logged here, once; the person learns no more than that.
+    pub fn internal(language: Language, error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "a request failed");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, language, Text::Internal)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+        });
+        let mut response = (self.status, Json(body)).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if self.status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("tma"));
+        }
+        response
+    }
+}

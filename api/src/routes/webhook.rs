@@ -1,0 +1,34 @@
+//! Telegram's updates, where they come by webhook: checked, stored in the inbox, answered. The bot handles them from there.
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use projections::inbox::Inbox;
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use subtle::ConstantTimeEq;
+
+use crate::ApiState;
+use crate::problem::Problem;
+use crate::texts::{Language, Text};
+
+/// `POST /qr-auth/telegram`. Answers 200 only once the update is stored: Telegram sends it again otherwise.
+pub async fn update(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Result<StatusCode, Problem> {
+    let Some(secret) = &state.webhook_secret else {
+        return Err(Problem::new(StatusCode::NOT_FOUND, Language::default(), Text::NotFound));
+    };
+    let told = headers.get("x-telegram-bot-api-secret-token").map_or(&[][..], |value| value.as_bytes());
+    if !bool::from(told.ct_eq(secret.expose_secret().as_bytes())) {
+        return Err(Problem::unauthorized(Language::default(), None));
+    }
+    let Some(update_id) = body.get("update_id").and_then(Value::as_i64) else {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, Language::default(), Text::BadRequest));
+    };
+    let stored = Inbox::new(&state.db).put(update_id, None, &body).await;
+    stored.map_err(|error| Problem::internal(Language::default(), &error))?;
+    Ok(StatusCode::OK)
+}

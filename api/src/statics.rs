@@ -1,0 +1,91 @@
+//! The Mini App's files, embedded. Imports between modules carry no version, so the browser has to ask each time
+//! (`no-cache`), and an `ETag` keeps that cheap.
+
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
+use axum::extract::Path;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
+
+use crate::problem::Problem;
+use crate::texts::{Language, Text};
+
+macro_rules! embedded {
+    ($($name:literal),* $(,)?) => {
+        &[$(($name, include_bytes!(concat!("../static/", $name)).as_slice())),*]
+    };
+}
+
+/// Every file that the page may ask for.
+const FILES: &[(&str, &[u8])] = embedded![
+    "clock.js",
+    "copy.js",
+    "follow.js",
+    "forms.js",
+    "icon.svg",
+    "login.css",
+    "login.js",
+    "picture.js",
+    "server.js",
+    "srp.js",
+    "telegram.js",
+    "texts.js",
+    "view.js",
+];
+
+struct Static {
+    body: &'static [u8],
+    content_type: &'static str,
+    etag: String,
+}
+
+static STATICS: LazyLock<HashMap<&'static str, Static>> = LazyLock::new(|| {
+    let files = FILES.iter().map(|&(name, body)| {
+        let etag = format!("\"{}\"", hex::encode(&Sha256::digest(body)[..12]));
+        (name, Static { body, content_type: content_type(name), etag })
+    });
+    files.collect()
+});
+
+/// `GET /qr-auth/static/{name}`.
+pub async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
+    let Some(file) = STATICS.get(name.as_str()) else {
+        return Problem::new(StatusCode::NOT_FOUND, Language::default(), Text::NotFound).into_response();
+    };
+    let tags = [(header::ETAG, file.etag.as_str()), (header::CACHE_CONTROL, "no-cache")];
+    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == file.etag.as_bytes());
+    if known {
+        return (StatusCode::NOT_MODIFIED, tags).into_response();
+    }
+    (tags, [(header::CONTENT_TYPE, file.content_type)], file.body).into_response()
+}
+
+fn content_type(name: &str) -> &'static str {
+    match name.rsplit('.').next() {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml; charset=utf-8",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::FILES;
+
+    #[test]
+    fn every_file_of_the_page_is_embedded() {
+        let dir =
+            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/static")).expect("the page's directory");
+        let names =
+            dir.map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name"));
+        let mut wanted: Vec<_> = names
+            .filter(|name| name.ends_with(".js") || name.ends_with(".css") || name.ends_with(".svg"))
+            .collect();
+        wanted.sort();
+        let embedded: Vec<_> = FILES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(embedded, wanted);
+    }
+}

@@ -1,0 +1,86 @@
+//! The status answer: everything for the owner, three fields for anybody else.
+
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::LoginStatus;
+use qrcode::render::svg;
+use qrcode::{EcLevel, QrCode};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use crate::board::{LiveLogin, Watched};
+use crate::texts::{Language, Text};
+
+/// The longest that a request may wait for news.
+pub const MAX_WAIT: Duration = Duration::from_secs(25);
+
+/// For whoever only has the link: `{"status", "expires", "version"}`.
+pub fn bare(login: &LiveLogin) -> Value {
+    json!({
+        "status": login.row.status.name(),
+        "expires": login.row.deadline_at,
+        "version": login.row.version,
+    })
+}
+
+/// For the owner.
+pub fn whole(login: &LiveLogin, language: Language) -> Value {
+    let token = login.token.as_ref().map(|token| URL_SAFE_NO_PAD.encode(token.token.expose_secret()));
+    json!({
+        "status": login.row.status.name(),
+        "version": login.row.version,
+        "expires": login.row.deadline_at,
+        "telegram_id": login.telegram_id,
+        "deep_link": token.as_deref().map(deep_link),
+        "token": token,
+        "qr_expires": login.token.as_ref().map(|token| token.expires_at),
+        "error": error(login).map(|text| text.say(language)),
+        "code_via": login.row.code_via,
+        "code_length": login.row.code_length,
+    })
+}
+
+/// Waits until the login has news above `since`, has ended, or `wait` is over.
+pub async fn news(login: &mut Watched, since: i64, wait: Duration) {
+    let fresh = login.wait_for(|login| login.row.version > since || !login.row.status.is_live());
+    // Neither the end of the wait nor a board that let go of the login is an error: the answer is what is known now.
+    let _ = tokio::time::timeout(wait.min(MAX_WAIT), fresh).await;
+}
+
+/// The QR code that is valid now, black on white, with the quiet zone that scanners need.
+pub fn qr_svg(login: &LiveLogin) -> Option<&str> {
+    let token = login.token.as_ref()?;
+    let picture = login.svg.get_or_init(|| {
+        let link = deep_link(&URL_SAFE_NO_PAD.encode(token.token.expose_secret()));
+        let code =
+            QrCode::with_error_correction_level(link, EcLevel::M).expect("a login link is short enough");
+        code.render::<svg::Color<'_>>().min_dimensions(320, 320).quiet_zone(true).build()
+    });
+    Some(picture)
+}
+
+fn deep_link(token: &str) -> String {
+    format!("tg://login?token={token}")
+}
+
+fn error(login: &LiveLogin) -> Option<Text> {
+    let reason = |name: &str| serde_json::from_value(Value::from(name)).ok();
+    match login.row.status {
+        LoginStatus::Waiting | LoginStatus::Authorized => None,
+        LoginStatus::CodeRequired => login.row.code_rejected.then_some(Text::CodeRejected),
+        LoginStatus::PasswordRequired => login.row.password_rejected.then_some(Text::PasswordRejected),
+        LoginStatus::Expired => Some(Text::Expired),
+        LoginStatus::Rejected => Some(Text::Rejected),
+        LoginStatus::Cancelled => {
+            let named =
+                login.row.reason.as_deref().and_then(|name| serde_json::from_value(Value::from(name)).ok());
+            Some(Text::Cancelled(named.unwrap_or(domain::login::CancelReason::Person)))
+        }
+        LoginStatus::Failed => {
+            let named = login.row.reason.as_deref().and_then(reason);
+            Some(Text::Failed(named.unwrap_or(domain::login::FailReason::Internal)))
+        }
+    }
+}

@@ -1,0 +1,176 @@
+//! What the HTTP API says to people: Russian, English for a language other than ru; none given: Russian.
+
+use domain::invite::InviteError;
+use domain::login::{CancelReason, FailReason};
+
+/// In which language a person is spoken to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Language {
+    /// Russian: the default.
+    #[default]
+    Russian,
+    /// English: for everybody else.
+    English,
+}
+
+impl Language {
+    /// For Telegram's `language_code`.
+    pub fn of(code: Option<&str>) -> Self {
+        match code {
+            Some(code) if !code.is_empty() && code != "ru" && !code.starts_with("ru-") => Self::English,
+            _ => Self::Russian,
+        }
+    }
+}
+
+/// Every sentence of the API.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the sentences below say it")]
+pub enum Text {
+    OpenFromChat,
+    LaunchDataStale,
+    NotYours,
+    SessionUnknown,
+    NoQr,
+    BadRequest,
+    NotFound,
+    Internal,
+    Blocked,
+    RetryWhileLive,
+    RetryAuthorized,
+    TooManyTries { wait_minutes: i64 },
+    Invite(InviteError),
+    Expired,
+    Cancelled(CancelReason),
+    Rejected,
+    Failed(FailReason),
+    PasswordRejected,
+    CodeRejected,
+    NoPasswordAsked,
+    NoCodeAsked,
+    BadPhone,
+    CodeLimit,
+    OnePhoneOff,
+}
+
+impl Text {
+    /// The sentence.
+    pub fn say(self, language: Language) -> String {
+        let (ru, en) = match self {
+            Self::TooManyTries { wait_minutes } => {
+                return match language {
+                    Language::Russian => {
+                        format!("⏳ Слишком много попыток. Попробуйте через {wait_minutes} мин.")
+                    }
+                    Language::English => format!("⏳ Too many tries. Try again in {wait_minutes} min."),
+                };
+            }
+            Self::OpenFromChat => (
+                "Откройте эту страницу кнопкой из чата с ботом: так Telegram подтвердит, что это вы.",
+                "Open this page with the button in the bot's chat: that is how Telegram confirms that it is you.",
+            ),
+            Self::LaunchDataStale => (
+                "Страница открыта слишком давно. Закройте её и откройте заново кнопкой из чата с ботом.",
+                "This page was opened too long ago. Close it and open it anew with the button in the bot's chat.",
+            ),
+            Self::NotYours => (
+                "Этот вход начал другой человек. Отправьте боту /login, чтобы начать свой.",
+                "Somebody else started this login. Send /login to the bot to start your own.",
+            ),
+            Self::SessionUnknown => (
+                "❌ Сессия не найдена. Отправьте боту /login, чтобы начать новый вход.",
+                "❌ Session not found. Send /login to the bot to start a new login.",
+            ),
+            Self::NoQr => (
+                "QR кода сейчас нет: вход завершён или код ещё не получен.",
+                "There is no QR code now: the login has ended, or the code has not come yet.",
+            ),
+            Self::BadRequest => ("Запрос составлен неверно.", "The request is malformed."),
+            Self::NotFound => ("Здесь ничего нет.", "There is nothing here."),
+            Self::Internal => (
+                "Что-то сломалось у нас. Попробуйте ещё раз через минуту.",
+                "Something broke on our side. Try again in a minute.",
+            ),
+            Self::Blocked => ("⛔ Доступ заблокирован", "⛔ Access is blocked"),
+            Self::RetryWhileLive => ("Этот вход ещё идёт.", "This login is still running."),
+            Self::RetryAuthorized => ("Этот вход уже завершён успешно.", "This login has already succeeded."),
+            Self::Invite(InviteError::Unknown | InviteError::NoUses) => {
+                ("❌ Инвайт код не найден", "❌ Invite code not found")
+            }
+            Self::Invite(InviteError::Expired) => (
+                "❌ Срок действия инвайт кода истёк. Обратитесь к администратору за новым кодом",
+                "❌ The invite code has expired. Ask the administrator for a new one",
+            ),
+            Self::Invite(InviteError::UsedUp | InviteError::NotReserved) => (
+                "❌ Инвайт код уже использован. Обратитесь к администратору за новым кодом",
+                "❌ The invite code is used up. Ask the administrator for a new one",
+            ),
+            Self::Invite(InviteError::Revoked) => (
+                "❌ Инвайт код отозван. Обратитесь к администратору за новым кодом",
+                "❌ The invite code was revoked. Ask the administrator for a new one",
+            ),
+            Self::Invite(InviteError::AlreadyUsedByYou) => {
+                ("ℹ️ Вы уже использовали этот код", "ℹ️ You have already used this code")
+            }
+            Self::Expired => (
+                "⏰ Время входа истекло. Нажмите «Попробовать снова» или отправьте боту /login.",
+                "⏰ The time to log in is over. Press “Try again” or send /login to the bot.",
+            ),
+            Self::Cancelled(CancelReason::Person) => ("🚫 Вход отменён", "🚫 Login cancelled"),
+            Self::Cancelled(CancelReason::NewerLogin) => (
+                "🔁 Начат новый вход, этот отменён. Откройте последнюю кнопку в чате с ботом.",
+                "🔁 A newer login was started, this one is cancelled. Use the latest button in the bot's chat.",
+            ),
+            Self::Cancelled(CancelReason::Blocked) => ("⛔ Доступ заблокирован", "⛔ Access is blocked"),
+            Self::Cancelled(CancelReason::Erased) => (
+                "🚫 Вход отменён: данные аккаунта удалены.",
+                "🚫 Login cancelled: the account's data was erased.",
+            ),
+            Self::Rejected => (
+                "🚨 Вход подтвердил другой аккаунт. Ничего не подключено. Никогда не сканируйте и не пересылайте чужие коды входа.",
+                "🚨 Another account confirmed the login. Nothing was linked. Never scan or forward login codes of others.",
+            ),
+            Self::Failed(FailReason::TelegramUnreachable) => (
+                "Telegram не отвечал до конца входа. Попробуйте снова чуть позже.",
+                "Telegram did not answer until the login's end. Try again a little later.",
+            ),
+            Self::Failed(FailReason::FloodWait) => (
+                "Telegram просит подождать: слишком много запросов. Попробуйте снова позже.",
+                "Telegram asks to wait: too many requests. Try again later.",
+            ),
+            Self::Failed(FailReason::NotRegistered) => (
+                "На этом номере нет аккаунта Telegram. Проверьте номер и попробуйте снова.",
+                "There is no Telegram account with this number. Check the number and try again.",
+            ),
+            Self::Failed(FailReason::SessionLost) => (
+                "Telegram закрыл сессию во время входа. Попробуйте снова.",
+                "Telegram ended the session during the login. Try again.",
+            ),
+            Self::Failed(FailReason::InviteGone) => (
+                "Инвайт код больше не закреплён за этим входом. Отправьте боту /login с кодом.",
+                "The invite code is no longer reserved for this login. Send /login with the code to the bot.",
+            ),
+            Self::Failed(FailReason::Internal) => {
+                ("Что-то сломалось у нас. Попробуйте снова.", "Something broke on our side. Try again.")
+            }
+            Self::PasswordRejected => ("❌ Неверный пароль", "❌ Wrong password"),
+            Self::CodeRejected => ("❌ Неверный или устаревший код", "❌ The code is wrong or too old"),
+            Self::NoPasswordAsked => ("Пароль сейчас не нужен.", "No password is asked for now."),
+            Self::NoCodeAsked => ("Код сейчас не нужен.", "No code is asked for now."),
+            Self::BadPhone => (
+                "Введите номер в международном формате: + и от 7 до 15 цифр.",
+                "Enter the number in international form: + and 7 to 15 digits.",
+            ),
+            Self::CodeLimit => (
+                "⏳ Слишком много кодов. Войдите по QR коду или попробуйте позже.",
+                "⏳ Too many codes. Log in by the QR code or try again later.",
+            ),
+            Self::OnePhoneOff => ("Вход по коду выключен.", "Logging in by a code is switched off."),
+        };
+        match language {
+            Language::Russian => ru,
+            Language::English => en,
+        }
+        .to_owned()
+    }
+}
