@@ -17,7 +17,7 @@ export function hasEnded(status) {
   return ENDED.has(status);
 }
 
-const realTimers = { set: (done, ms) => setTimeout(done, ms), clear: (id) => clearTimeout(id) };
+const realTimers = { now: () => Date.now(), set: (done, ms) => setTimeout(done, ms), clear: (id) => clearTimeout(id) };
 
 /**
  * `ask(since, signal)` fetches a status (since null: at once). `onStatus(status)` gets every one that is news,
@@ -115,10 +115,10 @@ export class Follower {
     let interrupted = false;
     this.#interrupt = () => { interrupted = true; flight.abort(); };
     const limit = this.#timers.set(() => flight.abort(), since === null ? SHORT_LIMIT_MS : LONG_LIMIT_MS);
-    const began = Date.now();
+    const began = this.#timers.now();
     try {
       const status = await this.#ask(since, flight.signal);
-      return { status, interrupted, tookMs: Date.now() - began };
+      return { status, interrupted, tookMs: this.#timers.now() - began };
     } catch (error) {
       return { error, interrupted };
     } finally {

@@ -1,0 +1,58 @@
+//! Both languages say the same things, and the fixed words are there to the letter.
+
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { test } from 'node:test';
+import { TEXTS, languageOf, textsIn } from '../texts.js';
+
+const STATIC = new URL('..', import.meta.url);
+const placeholders = (text) => [...text.matchAll(/\{\w+\}/g)].map(([whole]) => whole).sort();
+
+test('both languages have the same keys, and every text has words in it', () => {
+  assert.deepEqual(Object.keys(TEXTS.ru), Object.keys(TEXTS.en));
+  for (const texts of Object.values(TEXTS)) for (const [key, text] of Object.entries(texts)) assert.match(text, /\p{L}/u, key);
+});
+
+test('a text has the same placeholders in both languages', () => {
+  for (const key of Object.keys(TEXTS.ru)) assert.deepEqual([...new Set(placeholders(TEXTS.en[key]))], [...new Set(placeholders(TEXTS.ru[key]))], key);
+});
+
+test('Russian is written in Cyrillic and English is not', () => {
+  for (const [key, text] of Object.entries(TEXTS.ru)) assert.match(text, /[а-яё]/i, key);
+  for (const [key, text] of Object.entries(TEXTS.en)) assert.doesNotMatch(text, /[а-яё]/i, key);
+});
+
+test('the words that the requirements fix are there to the letter', () => {
+  const { ru } = TEXTS;
+  assert.equal(ru.waiting, '⏳ Ожидание авторизации...');
+  assert.equal(ru.open, '📱 Открыть в Telegram');
+  assert.equal(ru.copy, '📋 Скопировать токен');
+  assert.equal(ru.authorized, '✅ Авторизация успешна!');
+  assert.equal(ru.not_found, '❌ Сессия не найдена');
+  assert.equal(ru.retry, '🔄 Попробовать снова');
+  assert.equal(ru.rejected, '🚨 Вход подтвердил другой аккаунт');
+  assert.equal(ru.expired, '⏰ Время входа истекло');
+  assert.equal(ru.cancelled, '🚫 Вход отменён');
+  assert.equal(ru.password_refused, '❌ Неверный пароль');
+  assert.match(ru.one_phone, /Войти по коду на этом телефоне/);
+});
+
+test('Russian for ru and for none, English for any other', () => {
+  assert.deepEqual(['ru', 'ru-RU', undefined, null, ''].map(languageOf), Array(5).fill('ru'));
+  assert.deepEqual(['en', 'uk', 'de-AT', 'run'].map(languageOf), Array(4).fill('en'));
+});
+
+test('an unknown key throws, and what is filled in is taken as it is', () => {
+  const text = textsIn('ru');
+  assert.throws(() => text('nothing_of_the_kind'));
+  assert.equal(text('password_hint', { hint: '$& {device} <b>' }), 'Подсказка: $& {device} <b>');
+});
+
+test('every text is used, and every text that is asked for by name exists', () => {
+  const sources = readdirSync(STATIC).filter((name) => /\.(js|html)$/.test(name) && name !== 'texts.js')
+    .map((name) => readFileSync(new URL(name, STATIC), 'utf8')).join('\n');
+  // Families that are asked for by a name put together: outcomes with their `_text`, ways of a code, states of the picture.
+  const built = /^(code_via_\w+|picture_(loading|renewing)|(not_found|authorized|expired|cancelled|rejected|failed|stale|outside|foreign)(_text)?|waiting|code_required|password_required)$/;
+  for (const key of Object.keys(TEXTS.ru)) if (!built.test(key)) assert.ok(new RegExp(`['"\`]${key}['"\`]`).test(sources), `${key} is not used`);
+  for (const [, key] of sources.matchAll(/data-(?:text|label)="(\w+)"/g)) assert.ok(key in TEXTS.ru, key);
+});
