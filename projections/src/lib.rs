@@ -20,6 +20,7 @@ pub mod sweeper;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod vault;
+pub mod verify;
 pub mod views;
 pub mod wake;
 

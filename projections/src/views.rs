@@ -14,12 +14,14 @@ use serde_json::Value;
 
 use crate::log::LogEvent;
 
+mod aside;
 pub mod invites;
 mod known;
 pub mod login_status;
 pub mod subscriptions;
 pub mod users;
 
+pub(crate) use aside::{Aside, Comparison};
 pub(crate) use known::Known;
 
 /// A view's name, key and columns, as its tables have them.
@@ -69,8 +71,8 @@ pub(crate) trait AnyView: Send + Sync {
     fn key(&self, event: &LogEvent) -> Option<String>;
     /// Folds one row's events in turn, up to the first that cannot be folded.
     fn fold(&self, row: Option<Value>, events: &[&LogEvent], known: &Known) -> Folded;
-    /// The row as [`AnyView::fold`] would have written it, so that two of them can be compared.
-    fn canonical(&self, row: Value) -> Result<Value, FoldError>;
+    /// An empty table in memory, to fold the whole log into.
+    fn aside(&self) -> Box<dyn Aside>;
 }
 
 /// What became of one row.
@@ -138,6 +140,12 @@ impl Shape {
         )
     }
 
+    /// All rows with their keys, as JSON.
+    pub fn select_all(&self, slot: &str) -> String {
+        let (key, columns, table) = (self.key, self.column_list(), self.table(slot));
+        format!("select r.{key}::text, to_jsonb(r) from (select {columns} from {table}) r")
+    }
+
     /// Writes rows ($1, jsonb array): new ones, and those that differ from what is there.
     pub fn upsert(&self, slot: &str) -> String {
         let (columns, table) = (self.column_list(), self.table(slot));
@@ -169,7 +177,10 @@ impl<V: View> Erased<V> {
     const SHAPE: Shape = V::SHAPE;
 }
 
-impl<V: View + 'static> AnyView for Erased<V> {
+impl<V: View + 'static> AnyView for Erased<V>
+where
+    V::Row: Send,
+{
     fn shape(&self) -> &'static Shape {
         &Self::SHAPE
     }
@@ -201,9 +212,8 @@ impl<V: View + 'static> AnyView for Erased<V> {
         Folded { row: encode_row::<V>(folded.as_ref()), poison: None }
     }
 
-    fn canonical(&self, row: Value) -> Result<Value, FoldError> {
-        let row = decode_row::<V>(row)?;
-        Ok(encode_row::<V>(Some(&row)).expect("a row was given"))
+    fn aside(&self) -> Box<dyn Aside> {
+        Box::new(aside::Rows::<V>::default())
     }
 }
 
