@@ -66,7 +66,7 @@ impl Channel {
     pub async fn receive(&mut self, packet: &[u8]) -> Result<Vec<Vec<u8>>, Refusal> {
         let (key_id, rest) = packet.split_first_chunk::<8>().ok_or(Refusal::Garbage)?;
         if *key_id == [0; 8] {
-            return self.plain(rest).map(|answer| vec![answer]).ok_or(Refusal::Garbage);
+            return self.plain(rest).await.map(|answer| vec![answer]).ok_or(Refusal::Garbage);
         }
         let id = KeyId(*key_id);
         let (auth_key, salt) = {
@@ -150,8 +150,16 @@ impl Channel {
     }
 
     /// A message without encryption: a step of the handshake.
-    fn plain(&mut self, message: &[u8]) -> Option<Vec<u8>> {
-        let body = self.handshake.step(&self.server, self.dc, message.get(12..)?)?;
+    async fn plain(&mut self, message: &[u8]) -> Option<Vec<u8>> {
+        let (server, dc, body) = (self.server.clone(), self.dc, message.get(12..)?.to_vec());
+        let mut handshake = std::mem::take(&mut self.handshake);
+        let step = tokio::task::spawn_blocking(move || {
+            let answer = handshake.step(&server, dc, &body);
+            (handshake, answer)
+        });
+        let (handshake, body) = step.await.ok()?;
+        self.handshake = handshake;
+        let body = body?;
         let mut packet = 0i64.to_bytes();
         self.next_message_id(Kind::Answer).serialize(&mut packet);
         (body.len() as i32).serialize(&mut packet);

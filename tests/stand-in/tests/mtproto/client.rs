@@ -1,8 +1,7 @@
 //! A client as the service's own is: grammers-client over real sockets, with keys made beforehand.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -13,37 +12,16 @@ use grammers_session::types::DcOption;
 use grammers_session::updates::UpdatesLike;
 use grammers_session::{Session, SessionData};
 use grammers_tl_types::{RemoteCall, enums, functions, types};
-use stand_in::clock::Clock;
+use stand_in::clock::ManualClock;
 use stand_in::mtproto::{KeyId, MtProto, MtProtoOptions, exchange_key};
 use tokio::sync::mpsc;
 
 /// How long anything here may take before the test fails.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A clock that stands still until it is moved.
-#[derive(Clone)]
-pub struct ManualClock(Arc<AtomicI64>);
-
-impl ManualClock {
-    pub fn new() -> Self {
-        Self(Arc::new(AtomicI64::new(1_790_000_000)))
-    }
-
-    pub fn clock(&self) -> Clock {
-        let seconds = self.0.clone();
-        Clock::from_fn(Arc::new(move || {
-            UNIX_EPOCH + Duration::from_secs(seconds.load(Ordering::SeqCst) as u64)
-        }))
-    }
-
-    pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(by.as_secs() as i64, Ordering::SeqCst);
-    }
-}
-
 /// The data centres with Ilya and Anna, and the clock they go by.
 pub async fn telegram() -> (MtProto, ManualClock) {
-    let clock = ManualClock::new();
+    let clock = ManualClock::at(1_790_000_000);
     let options = MtProtoOptions { clock: clock.clock(), ..MtProtoOptions::default() };
     (MtProto::start(options).await.expect("loopback ports"), clock)
 }
