@@ -1,1 +1,65 @@
-//! Placeholder.
+//! An update that comes twice is handled once.
+
+use serde_json::json;
+
+use super::Inbox;
+use crate::testing;
+
+#[tokio::test]
+async fn an_update_that_comes_twice_is_handled_once() {
+    let database = testing::database().await;
+    let inbox = Inbox::new(&database.db);
+
+    assert!(inbox.put(1, Some(7), &json!({"n": 1})).await.unwrap());
+    assert!(!inbox.put(1, Some(7), &json!({"n": 2})).await.unwrap(), "before it was handled");
+    let waiting = inbox.next(10).await.unwrap();
+    assert_eq!(waiting.iter().map(|update| &update.body).collect::<Vec<_>>(), [&json!({"n": 1})]);
+    inbox.done(1).await.unwrap();
+
+    assert!(!inbox.put(1, Some(7), &json!({"n": 3})).await.unwrap(), "after it was handled");
+    assert!(inbox.next(10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn updates_are_handled_in_telegrams_order() {
+    let database = testing::database().await;
+    let inbox = Inbox::new(&database.db);
+    for update_id in [3, 1, 2] {
+        inbox.put(update_id, None, &json!({})).await.unwrap();
+    }
+
+    let first: Vec<i64> = inbox.next(2).await.unwrap().iter().map(|update| update.update_id).collect();
+
+    assert_eq!(first, [1, 2]);
+}
+
+#[tokio::test]
+async fn an_update_that_was_not_settled_comes_again() {
+    let database = testing::database().await;
+    let inbox = Inbox::new(&database.db);
+    inbox.put(1, None, &json!({})).await.unwrap();
+
+    let first = inbox.next(10).await.unwrap();
+
+    assert_eq!(inbox.next(10).await.unwrap(), first);
+}
+
+#[tokio::test]
+async fn of_a_settled_update_only_its_number_is_left() {
+    let database = testing::database().await;
+    let inbox = Inbox::new(&database.db);
+    inbox.put(1, Some(7), &json!({"text": "private"})).await.unwrap();
+    inbox.put(2, Some(7), &json!({"text": "private"})).await.unwrap();
+
+    inbox.done(1).await.unwrap();
+    inbox.failed(2, "unknown kind").await.unwrap();
+    inbox.done(2).await.unwrap();
+
+    let left: Vec<(i64, String, bool)> = sqlx::query_as(
+        "select update_id, state, chat is null and body is null from vault.inbox order by update_id",
+    )
+    .fetch_all(database.db.pool())
+    .await
+    .unwrap();
+    assert_eq!(left, [(1, "done".to_owned(), true), (2, "failed".to_owned(), true)]);
+}

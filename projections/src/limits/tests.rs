@@ -1,1 +1,78 @@
-//! Placeholder.
+//! Ten tries in ten minutes, by a clock that is moved by hand.
+
+use std::time::Duration;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+
+use super::{LimitError, LoginLimits};
+use crate::testing;
+
+const ANNA: [u8; 32] = [1; 32];
+const BORIS: [u8; 32] = [2; 32];
+
+fn minute(minutes: u64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + Duration::from_secs(minutes * 60)
+}
+
+async fn try_times(limits: &LoginLimits, times: usize, at: Timestamp) {
+    for _ in 0..times {
+        limits.try_login(&ANNA, at).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_eleventh_login_in_ten_minutes_is_told_when_to_try_again() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    try_times(&limits, 4, minute(0)).await;
+    try_times(&limits, 6, minute(3)).await;
+
+    let eleventh = limits.try_login(&ANNA, minute(9)).await;
+
+    assert!(matches!(eleventh, Err(LimitError::RetryAt(at)) if at == minute(10)), "{eleventh:?}");
+}
+
+#[tokio::test]
+async fn at_the_told_moment_the_next_try_is_let_through() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    try_times(&limits, 1, minute(0)).await;
+    try_times(&limits, 9, minute(3)).await;
+
+    limits.try_login(&ANNA, minute(10)).await.expect("the first try is ten minutes ago");
+
+    let next = limits.try_login(&ANNA, minute(10)).await;
+    assert!(matches!(next, Err(LimitError::RetryAt(at)) if at == minute(13)), "{next:?}");
+}
+
+#[tokio::test]
+async fn refused_tries_do_not_count() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    try_times(&limits, 10, minute(0)).await;
+    for _ in 0..20 {
+        assert!(limits.try_login(&ANNA, minute(5)).await.is_err());
+    }
+
+    try_times(&limits, 10, minute(10)).await;
+}
+
+#[tokio::test]
+async fn one_persons_tries_are_not_anothers() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    try_times(&limits, 10, minute(0)).await;
+
+    limits.try_login(&BORIS, minute(0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_twenty_tries_at_once_ten_are_let_through() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+
+    let tries = join_all((0..20).map(|_| limits.try_login(&ANNA, minute(0)))).await;
+
+    assert_eq!(tries.iter().filter(|answer| answer.is_ok()).count(), 10);
+}

@@ -23,7 +23,7 @@ create function vault.presence_id(holder text) returns bigint language sql immut
 comment on function vault.presence_id is 'the number under which a holder is seen in vault.present()';
 
 create function vault.announce(holder text) returns void language sql
-  begin atomic select pg_advisory_lock(1364348751, hashtext(holder)); end;
+  begin atomic select pg_advisory_lock_shared(1364348751, hashtext(holder)); end;
 comment on function vault.announce is 'while this connection lives, the holder is present';
 
 create function vault.present() returns setof bigint language sql volatile

@@ -1,0 +1,235 @@
+//! Attempts, their leases, live tokens and requests.
+
+use std::collections::HashSet;
+
+use futures::future::join_all;
+use jiff::Timestamp;
+use secrecy::ExposeSecret;
+use tokio::task::yield_now;
+
+use super::{LONG, OVER, claim, claimed, somebody, vault};
+use crate::presence::Presence;
+use crate::store::Fence;
+use crate::vault::{MasterKey, RequestKind, RetireReason, VaultError, random_login_id};
+
+fn fenced<T: std::fmt::Debug>(answer: Result<T, VaultError>) -> bool {
+    matches!(answer, Err(VaultError::Fenced))
+}
+
+#[tokio::test]
+async fn an_open_attempt_is_claimed_once() {
+    let (_database, vault) = vault().await;
+    let (login, account) = (random_login_id(), somebody());
+    vault.open_attempt(&login, 2, account).await.unwrap();
+
+    let first = claim(&vault, "a", LONG).await;
+
+    assert_eq!((first.fence.login_id, first.fence.attempt, first.account_id), (login, 2, account));
+    assert!(!first.ended && !first.taken_over && !first.holder_frozen && first.sealed_session.is_none());
+    assert!(vault.claim_attempts("b", LONG, 10).await.unwrap().is_empty(), "another worker's");
+    assert!(vault.claim_attempts("a", LONG, 10).await.unwrap().is_empty(), "its own, and live");
+}
+
+#[tokio::test]
+async fn opening_an_attempt_twice_changes_nothing() {
+    let (_database, vault) = vault().await;
+    let (login, first) = claimed(&vault, "a", LONG).await;
+
+    vault.open_attempt(&login, 1, somebody()).await.unwrap();
+
+    assert!(vault.claim_attempts("b", LONG, 10).await.unwrap().is_empty());
+    assert!(vault.renew(&first.fence, LONG).await.unwrap());
+}
+
+#[tokio::test]
+async fn eight_holders_at_once_never_claim_the_same_attempt() {
+    let (_database, vault) = vault().await;
+    for _ in 0..120 {
+        vault.open_attempt(&random_login_id(), 1, somebody()).await.unwrap();
+    }
+
+    let everybody = join_all((0..8).map(|holder| {
+        let vault = vault.clone();
+        tokio::spawn(async move {
+            let mut claims: Vec<Fence> = Vec::new();
+            loop {
+                let some = vault.claim_attempts(&format!("holder {holder}"), LONG, 3).await.unwrap();
+                if some.is_empty() {
+                    return claims;
+                }
+                claims.extend(some.into_iter().map(|claim| claim.fence));
+            }
+        })
+    }))
+    .await;
+
+    let claims: Vec<Fence> = everybody.into_iter().flat_map(Result::unwrap).collect();
+    let attempts: HashSet<_> = claims.iter().map(|fence| fence.login_id.clone()).collect();
+    let epochs: HashSet<_> = claims.iter().map(|fence| fence.epoch).collect();
+    assert_eq!((claims.len(), attempts.len(), epochs.len()), (120, 120, 120));
+}
+
+#[tokio::test]
+async fn a_lease_that_is_over_is_taken_over_with_the_saved_session() {
+    let (_database, vault) = vault().await;
+    let (_, first) = claimed(&vault, "a", OVER).await;
+    vault.save_attempt_session(&first.fence, b"sealed").await.unwrap();
+
+    let second = claim(&vault, "b", LONG).await;
+
+    assert!(second.taken_over);
+    assert!(second.fence.epoch > first.fence.epoch);
+    assert_eq!(second.sealed_session.as_deref(), Some(&b"sealed"[..]));
+}
+
+/// 1. A claims, and freezes.  2. Its lease ends; B claims.  3. A wakes, and tries everything that it could.
+#[tokio::test]
+async fn a_frozen_worker_can_write_nothing() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", OVER).await;
+    let b = claim(&vault, "b", LONG).await;
+    vault.save_attempt_session(&b.fence, b"of b").await.unwrap();
+    vault.put_token(&b.fence, b"of b", Timestamp::MAX).await.unwrap();
+    vault.request(&login, 1, RequestKind::Code, b"for b").await.unwrap();
+
+    assert!(!vault.renew(&a.fence, LONG).await.unwrap());
+    assert!(fenced(vault.save_attempt_session(&a.fence, b"of a").await));
+    assert!(fenced(vault.put_token(&a.fence, b"of a", Timestamp::MAX).await));
+    assert!(fenced(vault.take_requests(&a.fence).await));
+    assert!(fenced(vault.retire(&a.fence, RetireReason::LoginEnded).await));
+    assert!(fenced(vault.close_attempt(&a.fence).await));
+
+    assert_eq!(vault.token(&login).await.unwrap().unwrap().token.expose_secret(), b"of b");
+    assert_eq!(vault.take_requests(&b.fence).await.unwrap()[0].body, b"for b");
+    assert!(vault.renew(&b.fence, OVER).await.unwrap());
+    assert_eq!(claim(&vault, "c", LONG).await.sealed_session.as_deref(), Some(&b"of b"[..]));
+}
+
+#[tokio::test]
+async fn a_closed_attempt_that_is_opened_again_is_not_its_old_workers() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", OVER).await;
+    let b = claim(&vault, "b", LONG).await;
+    vault.close_attempt(&b.fence).await.unwrap();
+    vault.open_attempt(&login, 1, somebody()).await.unwrap();
+    let c = claim(&vault, "c", LONG).await;
+
+    assert!(c.fence.epoch > b.fence.epoch);
+    assert!(fenced(vault.close_attempt(&a.fence).await));
+    assert!(fenced(vault.close_attempt(&b.fence).await));
+}
+
+#[tokio::test]
+async fn an_attempt_whose_login_has_ended_is_claimed_to_log_its_key_out() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", OVER).await;
+    vault.save_attempt_session(&a.fence, b"sealed").await.unwrap();
+
+    vault.end_attempt(&login, 1).await.unwrap();
+
+    let b = claim(&vault, "b", LONG).await;
+    assert!(b.ended && b.sealed_session.is_some());
+    vault.close_attempt(&b.fence).await.unwrap();
+    assert!(vault.claim_attempts("c", LONG, 10).await.unwrap().is_empty(), "closed is gone");
+}
+
+#[tokio::test]
+async fn what_a_dead_process_held_is_free_at_once() {
+    let (database, vault) = vault().await;
+    let process = Presence::announce(&database.db, "a").await.unwrap();
+    claimed(&vault, "a", LONG).await;
+    assert!(vault.claim_attempts("b", LONG, 10).await.unwrap().is_empty(), "the process lives");
+
+    drop(process);
+
+    let b = eventually(|| async { vault.claim_attempts("b", LONG, 10).await.unwrap().pop() }).await;
+    assert!(b.taken_over && !b.holder_frozen);
+}
+
+#[tokio::test]
+async fn a_frozen_process_is_told_from_a_dead_one() {
+    let (database, vault) = vault().await;
+    let _frozen = Presence::announce(&database.db, "a").await.unwrap();
+    claimed(&vault, "a", OVER).await;
+
+    assert!(claim(&vault, "b", LONG).await.holder_frozen);
+}
+
+#[tokio::test]
+async fn the_newest_token_of_a_login_is_the_live_one() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", LONG).await;
+    let until: Timestamp = "2026-11-22T10:00:31Z".parse().unwrap();
+
+    vault.put_token(&a.fence, b"first", Timestamp::UNIX_EPOCH).await.unwrap();
+    vault.put_token(&a.fence, b"second", until).await.unwrap();
+
+    let live = vault.token(&login).await.unwrap().unwrap();
+    assert_eq!((live.attempt, live.token.expose_secret(), live.expires_at), (1, &b"second"[..], until));
+    vault.drop_token(&login).await.unwrap();
+    assert!(vault.token(&login).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn closing_an_attempt_takes_its_token_and_requests_along() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", LONG).await;
+    vault.put_token(&a.fence, b"token", Timestamp::MAX).await.unwrap();
+    vault.request(&login, 1, RequestKind::Phone, b"sealed").await.unwrap();
+
+    vault.close_attempt(&a.fence).await.unwrap();
+
+    assert!(vault.token(&login).await.unwrap().is_none());
+    vault.open_attempt(&login, 1, somebody()).await.unwrap();
+    let b = claim(&vault, "b", LONG).await;
+    assert!(vault.take_requests(&b.fence).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn requests_are_taken_once_and_in_order() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", LONG).await;
+    assert!(vault.request(&login, 1, RequestKind::Phone, b"1").await.unwrap());
+    assert!(vault.request(&login, 1, RequestKind::Code, b"2").await.unwrap());
+
+    let taken = vault.take_requests(&a.fence).await.unwrap();
+
+    let taken: Vec<_> = taken.into_iter().map(|request| (request.kind, request.body)).collect();
+    assert_eq!(taken, [(RequestKind::Phone, b"1".to_vec()), (RequestKind::Code, b"2".to_vec())]);
+    assert!(vault.take_requests(&a.fence).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn nothing_can_be_asked_of_an_attempt_that_is_over() {
+    let (_database, vault) = vault().await;
+    let (login, _) = claimed(&vault, "a", LONG).await;
+    vault.end_attempt(&login, 1).await.unwrap();
+
+    assert!(!vault.request(&login, 1, RequestKind::Code, b"late").await.unwrap());
+    assert!(!vault.request(&login, 2, RequestKind::Code, b"early").await.unwrap());
+}
+
+#[tokio::test]
+async fn the_vault_knows_which_master_keys_it_needs() {
+    let (_database, vault) = vault().await;
+    let master = MasterKey::random();
+    assert!(vault.sealed_with().await.unwrap().is_empty());
+
+    let (_, a) = claimed(&vault, "a", LONG).await;
+    vault.save_attempt_session(&a.fence, &master.seal(b"", b"session")).await.unwrap();
+
+    assert_eq!(vault.sealed_with().await.unwrap(), [master.id()]);
+}
+
+/// What the database comes to say once it has noticed; it is asked again and again, for a while.
+async fn eventually<T, F: Future<Output = Option<T>>>(ask: impl Fn() -> F) -> T {
+    let asking = async {
+        loop {
+            match ask().await {
+                Some(answer) => return answer,
+                None => yield_now().await,
+            }
+        }
+    };
+    tokio::time::timeout(LONG / 60, asking).await.expect("it is noticed within a minute")
+}

@@ -1,0 +1,119 @@
+//! Linked sessions and retired keys.
+
+use domain::{AccountId, LoginId};
+
+use super::{LONG, OVER, claim, claimed, vault};
+use crate::store::Fence;
+use crate::vault::{Linked, RetireReason, Vault, VaultError, random_login_id};
+
+fn session(account_id: AccountId, login_id: &LoginId) -> Linked {
+    Linked { account_id, login_id: login_id.clone(), sealed: b"session".to_vec(), key_id: "k".to_owned() }
+}
+
+/// The next login of the same person, and its worker's fence.
+async fn next_login(vault: &Vault, account: AccountId) -> Fence {
+    vault.open_attempt(&random_login_id(), 1, account).await.unwrap();
+    claim(vault, "next", LONG).await.fence
+}
+
+#[tokio::test]
+async fn the_session_that_a_login_linked_is_the_persons() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", LONG).await;
+    let new = session(a.account_id, &login);
+
+    let replaced = vault.link_session(&a.fence, new.clone()).await.unwrap();
+
+    assert_eq!(replaced, None);
+    assert_eq!(vault.linked(a.account_id).await.unwrap(), Some(new));
+}
+
+#[tokio::test]
+async fn a_worker_that_lost_its_attempt_links_nothing() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", OVER).await;
+    claim(&vault, "b", LONG).await;
+
+    let answer = vault.link_session(&a.fence, session(a.account_id, &login)).await;
+
+    assert!(matches!(answer, Err(VaultError::Fenced)));
+    assert!(matches!(vault.retire_replaced(&a.fence, a.account_id).await, Err(VaultError::Fenced)));
+    assert_eq!(vault.linked(a.account_id).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_newer_session_replaces_the_one_before_which_is_then_logged_out() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", LONG).await;
+    let old = session(a.account_id, &login);
+    vault.link_session(&a.fence, old.clone()).await.unwrap();
+    let fence = next_login(&vault, a.account_id).await;
+    let new = session(a.account_id, &fence.login_id);
+
+    let replaced = vault.link_session(&fence, new.clone()).await.unwrap();
+    let repeated = vault.link_session(&fence, new.clone()).await.unwrap();
+
+    assert_eq!((replaced.as_ref(), repeated.as_ref()), (Some(&old), Some(&old)));
+    assert!(vault.claim_retired(LONG, 10).await.unwrap().is_empty(), "not before the login is confirmed");
+    vault.retire_replaced(&fence, a.account_id).await.unwrap();
+    let retired = vault.claim_retired(LONG, 10).await.unwrap();
+    assert_eq!((retired.len(), &retired[0].login_id, &retired[0].sealed), (1, &login, &old.sealed));
+    assert_eq!(vault.linked(a.account_id).await.unwrap(), Some(new));
+}
+
+#[tokio::test]
+async fn when_the_newer_login_is_refused_the_session_before_counts_again() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", LONG).await;
+    let old = session(a.account_id, &login);
+    vault.link_session(&a.fence, old.clone()).await.unwrap();
+    let fence = next_login(&vault, a.account_id).await;
+    vault.link_session(&fence, session(a.account_id, &fence.login_id)).await.unwrap();
+
+    vault.unlink(a.account_id, &fence.login_id).await.unwrap();
+
+    assert_eq!(vault.linked(a.account_id).await.unwrap(), Some(old));
+}
+
+#[tokio::test]
+async fn a_retired_key_comes_back_until_telegram_has_confirmed() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", LONG).await;
+    vault.save_attempt_session(&a.fence, &crate::vault::MasterKey::random().seal(b"", b"key")).await.unwrap();
+    vault.retire(&a.fence, RetireReason::LoginEnded).await.unwrap();
+
+    let first = vault.claim_retired(OVER, 10).await.unwrap().remove(0);
+    let second = vault.claim_retired(LONG, 10).await.unwrap().remove(0);
+    assert_eq!((&second.login_id, second.account_id), (&login, a.account_id));
+    assert_eq!((first.id, first.tries, second.tries), (second.id, 1, 2));
+    assert!(vault.claim_retired(LONG, 10).await.unwrap().is_empty(), "claimed");
+
+    vault.confirm_retired(second.id).await.unwrap();
+    assert!(vault.sealed_with().await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_key_is_retired_once_and_its_attempt_goes_on_without_it() {
+    let (_database, vault) = vault().await;
+    let (_, a) = claimed(&vault, "a", OVER).await;
+    vault.save_attempt_session(&a.fence, &crate::vault::MasterKey::random().seal(b"", b"key")).await.unwrap();
+
+    vault.retire(&a.fence, RetireReason::HolderFrozen).await.unwrap();
+    vault.retire(&a.fence, RetireReason::HolderFrozen).await.unwrap();
+
+    assert_eq!(vault.claim_retired(LONG, 10).await.unwrap().len(), 1);
+    assert_eq!(claim(&vault, "b", LONG).await.sealed_session, None);
+}
+
+#[tokio::test]
+async fn logging_out_keeps_the_key_until_it_is_gone_at_telegram() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", LONG).await;
+    vault.link_session(&a.fence, session(a.account_id, &login)).await.unwrap();
+
+    vault.retire_linked(a.account_id, &login, RetireReason::LoggedOut).await.unwrap();
+    vault.retire_linked(a.account_id, &login, RetireReason::LoggedOut).await.unwrap();
+
+    assert_eq!(vault.linked(a.account_id).await.unwrap(), None);
+    assert_eq!(vault.claim_retired(LONG, 10).await.unwrap().len(), 1);
+}
