@@ -84,17 +84,15 @@ export class Forms {
   }
 
   #enter({ status }) {
+    this.#forget();
     if (status === 'code_required') {
       this.#resendAt = Date.now() + RESEND_SECONDS * 1000;
       this.#view.note('code-error', null);
-      this.#view.element('code').value = '';
       this.#view.element('code').focus();
     } else if (status === 'password_required') {
       this.#view.note('password-error', null);
       this.#view.element('password').focus();
       this.#fetchHint();
-    } else {
-      this.#forget();
     }
   }
 
@@ -151,7 +149,6 @@ export class Forms {
     this.#codeLength = length ?? null;
     const known = ['app', 'sms', 'call', 'flash_call', 'missed_call', 'email', 'fragment'].includes(via);
     this.#view.note('code-lead', this.#text(`code_via_${known ? via : 'other'}`));
-    if (length) this.#view.element('code').maxLength = length;
   }
 
   async #sendPassword() {

@@ -27,7 +27,7 @@ export class MockService {
     this.broken = null;
     /** Refuses long polls, as some proxies do. */
     this.noLongPoll = false;
-    this.password = null;
+    this.password = { srp_id: '1', B: '', p: '', g: 3, salt1: '', salt2: '', hint: null };
     this.mostAtOnce = 0;
     this.atOnce = 0;
   }

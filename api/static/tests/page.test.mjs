@@ -1,0 +1,407 @@
+//! The page in a real browser, under the real policy, against a service in memory: what a person sees and what is asked.
+
+import assert from 'node:assert/strict';
+import { createHash, pbkdf2Sync } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { readFileSync } from 'node:fs';
+import { Browser } from './browser.mjs';
+import { MockService, TOKENS, initData, iso } from './mock.mjs';
+
+const P = BigInt(`0x${/P_HEX = ''([\s\S]*?);/.exec(readFileSync(new URL('../srp.js', import.meta.url), 'utf8'))[1].replace(/[^0-9a-f]/g, '')}`);
+const ILYA = { id: 139883458, first_name: 'Ilya', language_code: 'ru' };
+/** A native client around the page: what it is told is in `posted`. */
+const BRIDGE = `window.posted = []; window.TelegramWebviewProxy = { postEvent(event, data) {
+  window.posted.push([event, JSON.parse(data)]); window.client?.(event, JSON.parse(data)); } };`;
+const posted = (event) => `window.posted.some(([name]) => name === ${JSON.stringify(event)})`;
+
+let browser;
+let service;
+let count = 0;
+
+before(async () => {
+  browser = await Browser.start();
+});
+after(() => browser.stop());
+
+/** One login and one page that shows it. `sdk`: blocked (as where telegram.org is), hanging, or a body of our own. */
+async function opened(t, { login = {}, user = ILYA, platform = 'ios', sdk = 'blocked', width = 390, before: script = '', unknown = false, ...options } = {}) {
+  service = await new MockService(options).listen();
+  count += 1;
+  const session = `session-${count}`;
+  if (!unknown) service.login(session, login);
+  const page = await browser.page({ width, before: BRIDGE + script });
+  await page.send('Fetch.enable', { patterns: [{ urlPattern: 'https://telegram.org/*' }] });
+  browser.listen(({ method, params, sessionId }) => {
+    if (method !== 'Fetch.requestPaused' || sessionId !== page.sessionId || sdk === 'hanging') return;
+    if (sdk === 'blocked') page.send('Fetch.failRequest', { requestId: params.requestId, errorReason: 'ConnectionRefused' });
+    else page.send('Fetch.fulfillRequest', { requestId: params.requestId, responseCode: 200, responseHeaders: [{ name: 'Content-Type', value: 'text/javascript' }], body: Buffer.from(sdk).toString('base64') });
+  });
+  const fragment = user ? `#tgWebAppData=${encodeURIComponent(initData(user))}&tgWebAppVersion=9.1&tgWebAppPlatform=${platform}` : '';
+  await page.open(`${service.origin}/qr-auth?session_id=${session}${fragment}`);
+  t.after(async () => {
+    await page.close();
+    await service.close();
+    assert.deepEqual(page.complaints.filter((one) => !/telegram\.org|status of (401|403|404|502|504)/.test(one)), [], 'the page complains');
+  });
+  return { page, session, set: (fields) => service.set(session, fields) };
+}
+
+const shown = (id) => `!document.getElementById('${id}').closest('[hidden]')`;
+const textOf = (id) => `document.getElementById('${id}').textContent`;
+const requests = (path) => service.requests.filter((request) => request.path === path);
+
+test('a waiting login shows the code, the countdown, the ways and the access', async (t) => {
+  const { page } = await opened(t);
+  await page.until(`${shown('qr')} && document.getElementById('qr').naturalWidth > 0`);
+  assert.equal(await page.evaluate(textOf('status')), '⏳ Ожидание авторизации...');
+  assert.match(await page.evaluate(textOf('countdown')), /^(5:00|4:5\d)$/);
+  assert.equal(await page.evaluate("document.getElementById('token').value"), TOKENS[0]);
+  assert.ok(await page.evaluate("document.getElementById('token').readOnly"));
+  const words = await page.evaluate('document.body.innerText');
+  for (const one of ['📱 Открыть в Telegram', '📋 Скопировать токен', 'Войти по коду на этом телефоне', 'новое устройство «qr-login»', '/logout', 'Отменить вход']) assert.ok(words.includes(one), one);
+  assert.equal(await page.evaluate('document.documentElement.lang'), 'ru');
+  const [{ headers }] = requests('/qr-auth/qr.svg');
+  assert.equal(headers.authorization, `tma ${initData(ILYA)}`);
+  assert.match(await page.evaluate("document.getElementById('qr').src"), /^blob:/);
+});
+
+test('a person with another language reads English', async (t) => {
+  const { page } = await opened(t, { user: { ...ILYA, language_code: 'de' } });
+  await page.until(`${textOf('status')} === '⏳ Waiting for authorization...'`);
+  assert.equal(await page.evaluate('document.documentElement.lang'), 'en');
+});
+
+test('a new token swaps the picture, which is never gone', async (t) => {
+  const { page, set } = await opened(t);
+  await page.until(shown('qr'));
+  await page.evaluate(`window.gone = 0; window.first = document.getElementById('qr').src;
+    new MutationObserver(() => { const qr = document.getElementById('qr'); if (qr.hidden || !qr.src) window.gone += 1; })
+      .observe(document.getElementById('qr'), { attributes: true });`);
+  set({ token: TOKENS[1], deep_link: `tg://login?token=${TOKENS[1]}`, qr_expires: iso(28) });
+  await page.until("document.getElementById('qr').src !== window.first");
+  assert.equal(await page.evaluate('window.gone'), 0);
+  assert.equal(await page.evaluate("document.getElementById('token').value"), TOKENS[1]);
+  assert.equal(requests('/qr-auth/qr.svg').length, 2);
+});
+
+test('the countdown is right on a phone whose clock is an hour slow', async (t) => {
+  const { page } = await opened(t, { before: 'const real = Date.now; Date.now = () => real() - 3600e3;' });
+  await page.until(`/^(5:00|4:5\\d)$/.test(${textOf('countdown')})`);
+});
+
+test('a code that Telegram has let expire says that it is being renewed', async (t) => {
+  const { page } = await opened(t, { login: { qr_expires: iso(-3) } });
+  await page.until("document.getElementById('picture').dataset.state === 'renewing'");
+});
+
+test('success is shown, felt, and closes the page', async (t) => {
+  const { page, set } = await opened(t);
+  await page.until(shown('qr'));
+  set({ status: 'authorized', token: null });
+  await page.until(`${textOf('end-title')} === '✅ Авторизация успешна!'`);
+  assert.ok(!await page.evaluate(posted('web_app_close')), 'the words can be read first');
+  await page.until(posted('web_app_close'));
+  assert.ok(await page.evaluate("window.posted.some(([name, data]) => name === 'web_app_trigger_haptic_feedback' && data.notification_type === 'success')"));
+  assert.ok(!await page.evaluate(`document.body.innerText.includes(${JSON.stringify(TOKENS[0])})`));
+});
+
+for (const [status, title, words] of [
+  ['expired', '⏰ Время входа истекло', 'Ничего не подключено'],
+  ['cancelled', '🚫 Вход отменён', 'Начат новый вход'],
+  ['rejected', '🚨 Вход подтвердил другой аккаунт', 'Никогда не сканируйте'],
+  ['failed', '❌ Не удалось войти', 'FLOOD'],
+]) {
+  test(`a login that is ${status} says so and can be tried again`, async (t) => {
+    const error = { cancelled: 'Начат новый вход, этот отменён', failed: 'FLOOD: подождите' }[status] ?? null;
+    const { page, session } = await opened(t, { login: { status, error, token: null } });
+    await page.until(`${textOf('end-title')} === ${JSON.stringify(title)}`);
+    assert.ok((await page.evaluate('document.body.innerText')).includes(words));
+    service.onPost = () => ({ status: 'waiting', token: TOKENS[1], expires: iso(300), qr_expires: iso(28) });
+    assert.equal(await page.evaluate("document.getElementById('retry').textContent"), '🔄 Попробовать снова');
+    await page.click('#retry');
+    await page.until(`${shown('qr')} && document.getElementById('token').value === ${JSON.stringify(TOKENS[1])}`);
+    assert.deepEqual(requests('/qr-auth/retry')[0].body, { session_id: session });
+    service.set(session, { status: 'authorized' });
+    await page.until(`${textOf('end-title')} === '✅ Авторизация успешна!'`);
+  });
+}
+
+test('an unknown session is not found', async (t) => {
+  const { page } = await opened(t, { unknown: true });
+  await page.until(`${textOf('end-title')} === '❌ Сессия не найдена'`);
+});
+
+test('somebody else is told that the login is not theirs', async (t) => {
+  const { page } = await opened(t, { user: { id: 271828182, language_code: 'ru' } });
+  await page.until(`${textOf('end-title')} === '⛔ Это чужой вход'`);
+  assert.equal(requests('/qr-auth/qr.svg').length, 0);
+});
+
+test('stale launch data asks to open the page anew', async (t) => {
+  const { page } = await opened(t, { before: '' });
+  await page.until(shown('qr'));
+  service.broken = 401;
+  await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+  await page.until(`${textOf('end-title')} === '🔑 Откройте страницу заново'`);
+});
+
+test('outside of Telegram there is nothing to scan', async (t) => {
+  const { page } = await opened(t, { user: null });
+  await page.until(`${textOf('end-title')} === '🔑 Откройте страницу из Telegram'`);
+  assert.ok(requests('/qr-auth-status').every(({ headers }) => !headers.authorization));
+});
+
+test('coming back to the page asks at once, and never twice at a time', async (t) => {
+  const { page } = await opened(t);
+  await page.until(shown('qr'));
+  const asked = requests('/qr-auth-status').length;
+  await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+  await page.until('true');
+  await page.evaluate("window.Telegram.WebView.receiveEvent('visibility_changed', { is_visible: true })");
+  while (requests('/qr-auth-status').length < asked + 3) await new Promise((resolve) => setImmediate(resolve));
+  assert.equal(await page.evaluate(textOf('status')), '⏳ Ожидание авторизации...');
+});
+
+test('where long polls are refused, the end is still seen', async (t) => {
+  const { page, set } = await opened(t);
+  service.noLongPoll = true;
+  await page.until(shown('qr'));
+  set({ status: 'expired' });
+  await page.until(`${textOf('end-title')} === '⏰ Время входа истекло'`);
+});
+
+test('a service that is away is said to be, until it is back', async (t) => {
+  const { page } = await opened(t);
+  await page.until(shown('qr'));
+  service.broken = 502;
+  await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+  await page.until(`${shown('trouble')} && ${textOf('trouble')}.startsWith('Нет связи')`);
+  service.broken = null;
+  await page.until(`!(${shown('trouble')})`);
+});
+
+for (const [platform, follows] of [['ios', true], ['android', true], ['tdesktop', false], ['macos', false], ['weba', false]]) {
+  test(`on ${platform} the link is ${follows ? 'followed, and what comes next is said' : 'never followed: scanning is explained'}`, async (t) => {
+    const { page } = await opened(t, { platform });
+    const links = [];
+    browser.listen(({ method, params, sessionId }) => {
+      if (sessionId === page.sessionId && method === 'Page.frameRequestedNavigation') links.push(params.url);
+    });
+    await page.until(shown('qr'));
+    await page.click('#open');
+    await page.until(shown('link-help'));
+    assert.equal(await page.evaluate(shown('devices')), follows);
+    assert.match(await page.evaluate(textOf('link-help-title')), follows ? /просит отсканировать/ : /Отсканируйте код телефоном/);
+    assert.deepEqual(links.filter((url) => !url.startsWith('http')), follows ? [`tg://login?token=${TOKENS[0]}`] : []);
+  });
+}
+
+test('copying falls back to the selection where the clipboard is denied', async (t) => {
+  const { page } = await opened(t, { before: `
+    Object.defineProperty(navigator, 'clipboard', { value: { writeText: () => Promise.reject(new Error('denied')) } });
+    document.addEventListener('copy', () => { window.copied = getSelection().toString() || document.activeElement.value; });` });
+  await page.until(shown('qr'));
+  await page.click('#copy');
+  await page.until(`${textOf('copied')}.startsWith('✅')`);
+  assert.equal(await page.evaluate('window.copied'), TOKENS[0]);
+});
+
+test('cancelling ends the login', async (t) => {
+  const { page, session } = await opened(t);
+  service.onPost = (what) => (what === 'cancel' ? { status: 'cancelled' } : {});
+  await page.until(shown('cancel'));
+  await page.click('#cancel');
+  await page.until(`${textOf('end-title')} === '🚫 Вход отменён'`);
+  assert.deepEqual(requests('/qr-auth/cancel')[0].body, { session_id: session });
+});
+
+test('the one-phone way: shared number, code, password', async (t) => {
+  const { page, set, session } = await opened(t, { before: `
+    window.client = (event, data) => {
+      const tell = (name, what) => setTimeout(() => window.Telegram.WebView.receiveEvent(name, what));
+      if (event === 'web_app_request_phone') tell('phone_requested', { status: 'sent' });
+      if (event === 'web_app_invoke_custom_method') tell('custom_method_invoked', { req_id: data.req_id,
+        result: 'contact=' + encodeURIComponent(JSON.stringify({ user_id: 139883458, phone_number: '79990000001' })) + '&hash=x' });
+    };` });
+  await page.until(shown('one-phone-toggle'));
+  await page.click('#one-phone-toggle');
+  await page.click('#share-phone');
+  await page.until(`${textOf('status')} === '⏳ Отправляем код...'`);
+  assert.deepEqual(requests('/qr-auth/phone')[0].body, { session_id: session, phone: '+79990000001' });
+  set({ token: TOKENS[1] });
+  await page.until(`document.getElementById('token').value === ${JSON.stringify(TOKENS[1])}`);
+  assert.equal(await page.evaluate(textOf('phone-error')), '', 'a new QR code is no refusal');
+  set({ status: 'code_required', code_via: 'app', code_length: 5, token: null });
+  await page.until(`${shown('code')} && document.activeElement.id === 'code'`);
+  assert.match(await page.evaluate(textOf('code-lead')), /в чат «Telegram»/);
+
+  await page.send('Input.insertText', { text: '12 345' });
+  await page.until("document.getElementById('code-form').hasAttribute('aria-busy')");
+  assert.deepEqual(requests('/qr-auth/code')[0].body, { session_id: session, code: '12345' });
+  set({ error: 'Неверный код. Осталась одна попытка.' });
+  await page.until(`${textOf('code-error')} === 'Неверный код. Осталась одна попытка.'`);
+  assert.equal(await page.evaluate("document.getElementById('code').value"), '');
+
+  await page.type('#code', '54321');
+  set({ status: 'password_required' });
+  await page.until(`${shown('password')} && ${textOf('status')} === '⏳ Ожидание пароля...'`);
+  assert.equal(await page.evaluate("document.getElementById('code').value"), '', 'the code is forgotten');
+});
+
+test('a number of somebody else is not sent', async (t) => {
+  const { page } = await opened(t, { before: `
+    window.client = (event, data) => {
+      const tell = (name, what) => setTimeout(() => window.Telegram.WebView.receiveEvent(name, what));
+      if (event === 'web_app_request_phone') tell('phone_requested', { status: 'sent' });
+      if (event === 'web_app_invoke_custom_method') tell('custom_method_invoked', { req_id: data.req_id,
+        result: 'contact=' + encodeURIComponent(JSON.stringify({ user_id: 5, phone_number: '79990000001' })) });
+    };` });
+  await page.until(shown('one-phone-toggle'));
+  await page.click('#one-phone-toggle');
+  await page.click('#share-phone');
+  await page.until(`${textOf('phone-error')}.startsWith('Это номер другого аккаунта')`);
+  assert.equal(requests('/qr-auth/phone').length, 0);
+});
+
+test('a typed number is checked, sent, and its refusal shown', async (t) => {
+  const { page } = await opened(t);
+  await page.until(shown('one-phone-toggle'));
+  await page.click('#one-phone-toggle');
+  await page.type('#phone', '12');
+  await page.click('#phone-form button');
+  await page.until(`${textOf('phone-error')}.startsWith('Введите номер полностью')`);
+  assert.equal(requests('/qr-auth/phone').length, 0);
+  service.onPost = () => ({ problem: [429, 'Код на этот номер уже отправлен, подождите минуту.'] });
+  await page.evaluate("document.getElementById('phone').value = ''");
+  await page.type('#phone', '8 (999) 000-00-01');
+  await page.click('#phone-form button');
+  await page.until(`${textOf('phone-error')} === 'Код на этот номер уже отправлен, подождите минуту.'`);
+  assert.equal(requests('/qr-auth/phone')[0].body.phone, '+79990000001');
+  assert.ok(!await page.evaluate("document.getElementById('phone').disabled"));
+  page.complaints = page.complaints.filter((one) => !/429/.test(one));
+});
+
+test('ONE_PHONE_LOGIN=off hides that way', async (t) => {
+  const { page } = await opened(t, { onePhone: 'off' });
+  await page.until(shown('qr'));
+  assert.ok(!await page.evaluate(shown('one-phone-toggle')));
+});
+
+test('the password is proved and goes nowhere; a wrong one is tried again with fresh parameters', async (t) => {
+  const account = new Account('correct horse 🔐');
+  const { page, set } = await opened(t, { login: { status: 'password_required', token: null } });
+  service.password = account.parameters('обычная');
+  const verdicts = [];
+  service.onPost = (what, body) => {
+    const right = account.verify(body);
+    verdicts.push(right);
+    service.password = account.parameters('обычная');
+    setImmediate(() => set(right ? { status: 'authorized' } : { error: '❌ Неверный пароль' }));
+    return {};
+  };
+  await page.until(`${textOf('password-hint')} === 'Подсказка: обычная'`);
+  await page.type('#password', 'wrong horse');
+  await page.until("window.posted.some(([name, data]) => name === 'web_app_setup_closing_behavior' && data.need_confirmation)");
+  await page.click('#password-form button[type=submit]');
+  await page.until(`${textOf('password-error')} === '❌ Неверный пароль'`);
+  await page.evaluate("document.getElementById('password').value = ''");
+  await page.type('#password', 'correct horse 🔐');
+  await page.click('#password-form button[type=submit]');
+  await page.until(`${textOf('end-title')} === '✅ Авторизация успешна!'`);
+  assert.deepEqual(verdicts, [false, true]);
+  const tries = requests('/qr-auth/password').filter(({ method }) => method === 'POST');
+  assert.deepEqual(tries.map(({ body }) => body.srp_id), ['1', '2']);
+  assert.doesNotMatch(JSON.stringify(service.requests), /horse/);
+  assert.equal(await page.evaluate("document.getElementById('password').value"), '');
+  assert.ok(await page.evaluate("window.posted.filter(([name]) => name === 'web_app_setup_closing_behavior').at(-1)[1].need_confirmation === false"));
+});
+
+test('parameters with another prime get no proof', async (t) => {
+  const { page } = await opened(t, { login: { status: 'password_required', token: null } });
+  service.password = { ...new Account('x').parameters(), p: (P - 2n).toString(16) };
+  await page.until(`${shown('password')}`);
+  await page.type('#password', 'secret');
+  await page.click('#password-form button[type=submit]');
+  await page.until(`${textOf('password-error')}.startsWith('Параметры проверки')`);
+  assert.ok(requests('/qr-auth/password').every(({ method }) => method === 'GET'));
+});
+
+test('what the server says is text, never markup', async (t) => {
+  const { page } = await opened(t, { login: { status: 'failed', error: '<img src=x onerror="window.hit=1"><b>x</b>', token: null } });
+  await page.until(`${textOf('end-text')}.includes('<b>x</b>')`);
+  assert.equal(await page.evaluate("document.querySelectorAll('#end-text *').length"), 0);
+});
+
+test('the SDK is used where it loads', async (t) => {
+  const { page, set } = await opened(t, { sdk: `window.calls = []; window.Telegram = { WebView: { onEvent() {} }, WebApp:
+    Object.fromEntries(['ready', 'expand', 'close', 'disableClosingConfirmation'].map((name) => [name, () => window.calls.push(name)])) };` });
+  await page.until("window.calls?.includes('ready') && window.calls.includes('expand')");
+  set({ status: 'authorized' });
+  await page.until("window.calls.includes('close')");
+  assert.ok(!await page.evaluate(posted('web_app_close')));
+});
+
+test('an SDK that hangs is not waited for longer than 3 s', async (t) => {
+  const { page } = await opened(t, { sdk: 'hanging' });
+  await page.until(shown('qr'));
+  assert.ok(!await page.evaluate(posted('web_app_ready')));
+  await page.until(posted('web_app_ready'), 10);
+});
+
+for (const [status, fields] of [
+  ['waiting', {}], ['code_required', { code_via: 'sms', code_length: 6 }], ['password_required', {}],
+  ['authorized', {}], ['rejected', {}], ['failed', { error: 'Очень'.repeat(60) }],
+]) {
+  test(`${status} fits 320 pixels`, async (t) => {
+    const { page } = await opened(t, { width: 320, login: { status, ...fields }, device: 'a-rather-long-name-of-a-device-that-somebody-chose' });
+    await page.until("document.body.dataset.phase !== 'loading'");
+    assert.ok(await page.evaluate('document.documentElement.scrollWidth <= 320'));
+  });
+}
+
+/** Telegram's side of the 2-step password, from its description, with Node's own cryptography. */
+class Account {
+  #next = 0;
+  constructor(password) {
+    this.salt1 = createHash('sha256').update('one').digest();
+    this.salt2 = createHash('sha256').update('two').digest();
+    this.password = password;
+  }
+
+  parameters(hint = null) {
+    this.#next += 1;
+    this.b = BigInt(`0x${createHash('sha512').update(String(this.#next)).digest('hex').repeat(3)}`);
+    const salted = (data, salt) => sha(salt, data, salt);
+    const first = salted(salted(Buffer.from(this.password), this.salt1), this.salt2);
+    const x = salted(pbkdf2Sync(first, this.salt1, 100_000, 64, 'sha512'), this.salt2);
+    this.v = power(3n, big(x));
+    this.B = (big(sha(pad(P), pad(3n))) * this.v + power(3n, this.b)) % P;
+    return { srp_id: String(this.#next), p: P.toString(16), g: 3, B: this.B.toString(16), salt1: this.salt1.toString('hex'), salt2: this.salt2.toString('hex'), hint };
+  }
+
+  verify({ srp_id: id, A, M1 }) {
+    const a = Buffer.from(A, 'hex');
+    const u = big(sha(a, pad(this.B)));
+    const key = sha(pad(power(big(a) * power(this.v, u) % P, this.b)));
+    const mixed = sha(pad(P)).map((byte, at) => byte ^ sha(pad(3n))[at]);
+    return id === String(this.#next) && sha(mixed, sha(this.salt1), sha(this.salt2), a, pad(this.B), key).toString('hex') === M1;
+  }
+}
+
+function sha(...parts) {
+  return createHash('sha256').update(Buffer.concat(parts)).digest();
+}
+
+function pad(value) {
+  return Buffer.from(value.toString(16).padStart(512, '0'), 'hex');
+}
+
+function big(bytes) {
+  return BigInt(`0x${bytes.toString('hex')}`);
+}
+
+function power(base, exponent) {
+  let result = 1n;
+  for (let square = base % P; exponent > 0n; exponent >>= 1n, square = square * square % P) if (exponent & 1n) result = result * square % P;
+  return result;
+}
