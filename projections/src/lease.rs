@@ -44,7 +44,7 @@ impl Leases {
                 set holder = excluded.holder, announced_as = excluded.announced_as,
                     epoch = excluded.epoch, expires_at = excluded.expires_at
               where l.expires_at < clock_timestamp()
-                 or l.announced_as not in (select id from vault.present() id)
+                 or l.announced_as is not null and l.announced_as not in (select id from vault.present() id)
              returning epoch",
         )
         .bind(name)

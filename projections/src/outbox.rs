@@ -152,7 +152,7 @@ impl Outbox {
                                      and earlier.lane = o.lane and earlier.id < o.id)
                   and (state = 'waiting' and due_at <= clock_timestamp()
                     or state = 'sending' and (claimed_at < clock_timestamp() - make_interval(secs => $2)
-                                           or announced_as not in (select id from present)))
+                                           or announced_as is not null and announced_as not in (select id from present)))
                 order by id
                 limit $3
                   for update skip locked)

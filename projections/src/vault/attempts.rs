@@ -82,7 +82,7 @@ impl Vault {
                  from vault.attempts
                 where holder is null
                    or expires_at < clock_timestamp()
-                   or announced_as not in (select id from present)
+                   or announced_as is not null and announced_as not in (select id from present)
                 order by opened_at
                 limit $3
                   for update skip locked)
