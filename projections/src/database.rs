@@ -45,6 +45,18 @@ pub enum DatabaseError {
     Cluster(#[from] ClusterError),
 }
 
+impl DatabaseError {
+    /// Whether waiting may mend it: PostgreSQL is not there, is starting, or takes nobody more.
+    pub fn is_transient(&self) -> bool {
+        match self {
+            Self::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => true,
+            // cannot_connect_now, too_many_connections
+            Self::Sql(sqlx::Error::Database(error)) => matches!(error.code().as_deref(), Some("57P03" | "53300")),
+            _ => false,
+        }
+    }
+}
+
 impl Database {
     /// Connects to `postgresql://…`, and checks that the server is not too old.
     ///

@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod database;
 pub mod inbox;
+pub mod installation;
 pub mod leader;
 pub mod lease;
 pub mod limits;

@@ -116,6 +116,14 @@ impl PrivateCluster {
         url_of(&self.place, DATABASE)
     }
 
+    /// The same for whatever runs the cluster under `data_dir`, without starting it.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Cluster`]: there cannot be one.
+    pub fn url_of(data_dir: &Path) -> Result<SecretString, DatabaseError> {
+        Ok(url_of(&Place::at(data_dir)?, DATABASE))
+    }
+
     /// Makes another, empty database and answers with its URL.
     ///
     /// # Errors
