@@ -6,5 +6,6 @@ mod camera;
 mod client;
 mod code;
 mod faults;
+mod network;
 mod qr;
 mod sessions;
