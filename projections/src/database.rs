@@ -40,6 +40,9 @@ pub enum DatabaseError {
     /// The tables could not be brought up to date.
     #[error("the tables could not be brought up to date")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A stored event of this stream is in no shape that this program knows.
+    #[error("an event of {0} cannot be read")]
+    Unreadable(String),
     /// The private PostgreSQL cannot be run.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -105,6 +108,11 @@ impl Database {
     pub async fn direct(&self) -> Result<PgConnection, DatabaseError> {
         Ok(self.pool.connect_options().connect().await?)
     }
+}
+
+/// Whether a trigger or function of ours refused because somebody newer holds the lease.
+pub(crate) fn is_fenced(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "QR001")
 }
 
 #[cfg(test)]

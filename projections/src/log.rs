@@ -1,25 +1,50 @@
-//! The read side of the log: events by position.
+//! The read side of the log: events by position, by stream, by what the history asks for, and as they come.
+//!
+//! Only events that have a position are seen here, so every reader sees the same order, and "after" means after.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::{AccountId, DecodeError, Event, InviteId, LoginId, StreamKind};
 use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
 use serde_json::Value;
+use sqlx::postgres::PgRow;
+use sqlx::{PgPool, Postgres, QueryBuilder, Row};
 
 use crate::database::{Database, DatabaseError};
+use crate::wake::{Topic, Wake, Waker};
+
+#[cfg(test)]
+mod tests;
+
+const SELECT: &str = "
+select i.position, e.recorded_at, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version,
+       e.payload, e.metadata
+  from log_index i join events e on e.event_no = i.event_no
+ where ";
+
+/// How many events a follower takes at once.
+const BATCH: i64 = 500;
+/// How often a follower looks by itself: soon after there was something, seldom when nothing happens.
+const POLL_BUSY: Duration = Duration::from_millis(50);
+const POLL_IDLE: Duration = Duration::from_secs(1);
 
 /// Reads events. A cheap clone.
 #[derive(Clone, Debug)]
-pub struct Log {}
+pub struct Log {
+    pool: PgPool,
+    wake: Wake,
+}
 
 /// A stored event at its position.
 #[derive(Clone, Debug)]
 pub struct LogEvent {
     /// Its place in the one order of all events: dense, from 1.
     pub position: i64,
-    /// When the database took it. Not monotonic.
+    /// When the database took it. Along positions it may run backwards by milliseconds.
     pub recorded_at: Timestamp,
-    /// `invite`, `login`, `account`.
+    /// The kind of stream as stored: `invite`, `login`, `account`.
     pub stream: String,
     /// Which one.
     pub stream_id: String,
@@ -29,15 +54,15 @@ pub struct LogEvent {
     pub name: String,
     /// Its stored version.
     pub version: String,
-    /// What it says.
+    /// What it says, or why this program cannot tell.
     pub event: Result<Event, Arc<DecodeError>>,
     /// As stored.
     pub payload: Value,
-    /// Its envelope.
+    /// Who, about whom, and why; readable even when the payload is not.
     pub metadata: Metadata,
 }
 
-/// The envelope.
+/// The envelope of an event. What is missing or malformed in it is None: it must not stop a reader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
     /// `system`, `tool:<name>`, or the account id of a person.
@@ -52,72 +77,176 @@ pub struct Metadata {
     pub update_id: Option<i64>,
 }
 
-/// Which events of the history.
+/// Which events of the history; what is None filters nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
     /// About this person.
     pub account: Option<AccountId>,
-    /// Of this login.
+    /// Of this login and of what it led to.
     pub login: Option<LoginId>,
-    /// Of this invite and the logins by it.
+    /// Of this invite and of the logins by it.
     pub invite: Option<InviteId>,
-    /// With this name.
+    /// With this stored name.
     pub name: Option<String>,
-    /// Recorded at or after.
+    /// Recorded at this time or later.
     pub since: Option<Timestamp>,
-    /// Recorded before.
+    /// Recorded before this time.
     pub until: Option<Timestamp>,
 }
 
-/// Follows the log.
+/// Reads the log as it grows.
 #[derive(Debug)]
-pub struct Follower {}
+pub struct Follower {
+    log: Log,
+    waker: Waker,
+    position: i64,
+    poll: Duration,
+}
 
 impl Log {
     /// Of this database.
-    pub fn new(_database: &Database) -> Self {
-        todo!()
+    pub fn new(database: &Database) -> Self {
+        Self { pool: database.pool().clone(), wake: database.wake().clone() }
     }
 
     /// The last position; 0 if there is none.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
     pub async fn end(&self) -> Result<i64, DatabaseError> {
-        todo!()
+        let end = "select coalesce(max(position), 0) from log_index";
+        Ok(sqlx::query_scalar(end).fetch_one(&self.pool).await?)
     }
 
-    /// Up to `limit` events after a position.
-    pub async fn read(&self, _after: i64, _limit: i64) -> Result<Vec<LogEvent>, DatabaseError> {
-        todo!()
+    /// Up to `limit` events after a position, in order.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn read(&self, after: i64, limit: i64) -> Result<Vec<LogEvent>, DatabaseError> {
+        let mut query = QueryBuilder::new(SELECT);
+        query.push("i.position > ").push_bind(after);
+        query.push(" order by i.position limit ").push_bind(limit);
+        self.fetch(query).await
     }
 
-    /// All of one stream that have a position.
-    pub async fn stream(&self, _kind: StreamKind, _id: &str) -> Result<Vec<LogEvent>, DatabaseError> {
-        todo!()
+    /// All events of one stream that have a position, in order.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn stream(&self, kind: StreamKind, id: &str) -> Result<Vec<LogEvent>, DatabaseError> {
+        let mut query = QueryBuilder::new(SELECT);
+        query.push("e.aggregate_type = ").push_bind(kind.name());
+        query.push(" and e.aggregate_id = ").push_bind(id).push(" order by e.sequence");
+        self.fetch(query).await
     }
 
-    /// Up to `limit` events after a position that pass the filter.
+    /// Up to `limit` events after a position that pass the filter, in order.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
     pub async fn history(
         &self,
-        _filter: &Filter,
-        _after: i64,
-        _limit: i64,
+        filter: &Filter,
+        after: i64,
+        limit: i64,
     ) -> Result<Vec<LogEvent>, DatabaseError> {
-        todo!()
+        let mut query = QueryBuilder::new(SELECT);
+        query.push("i.position > ").push_bind(after);
+        if let Some(account) = filter.account {
+            query.push(" and e.metadata ->> 'account_id' = ").push_bind(account.to_string());
+        }
+        if let Some(login) = &filter.login {
+            query.push(" and e.metadata ->> 'correlation_id' = ").push_bind(login.as_str());
+        }
+        if let Some(invite) = filter.invite {
+            query
+                .push(" and (e.aggregate_type = 'invite' and e.aggregate_id = ")
+                .push_bind(invite.to_string());
+            query.push(
+                " or e.metadata ->> 'correlation_id' in (
+                    select r.metadata ->> 'correlation_id' from events r
+                     where r.aggregate_type = 'invite' and r.event_type = 'InviteRedeemed' and r.aggregate_id = ",
+            );
+            query.push_bind(invite.to_string()).push("))");
+        }
+        if let Some(name) = &filter.name {
+            query.push(" and e.event_type = ").push_bind(name);
+        }
+        if let Some(since) = filter.since {
+            query.push(" and e.recorded_at >= ").push_bind(since.to_sqlx());
+        }
+        if let Some(until) = filter.until {
+            query.push(" and e.recorded_at < ").push_bind(until.to_sqlx());
+        }
+        query.push(" order by i.position limit ").push_bind(limit);
+        self.fetch(query).await
     }
 
-    /// All events after a position, for ever.
-    pub fn follow(&self, _after: i64) -> Follower {
-        todo!()
+    /// All events after a position, as they come.
+    pub fn follow(&self, after: i64) -> Follower {
+        let waker = self.wake.subscribe(Topic::Positioned);
+        Follower { log: self.clone(), waker, position: after, poll: POLL_BUSY }
+    }
+
+    async fn fetch(&self, mut query: QueryBuilder<'_, Postgres>) -> Result<Vec<LogEvent>, DatabaseError> {
+        let rows = query.build().fetch_all(&self.pool).await?;
+        Ok(rows.iter().map(log_event).collect::<Result<_, _>>()?)
     }
 }
 
 impl Follower {
-    /// The next events; waits until there are some.
+    /// The next events, at least one; waits until there are. Dropping the wait loses nothing.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`]; the next call takes up at the same place.
     pub async fn next(&mut self) -> Result<Vec<LogEvent>, DatabaseError> {
-        todo!()
+        loop {
+            let events = self.log.read(self.position, BATCH).await?;
+            if let Some(last) = events.last() {
+                self.position = last.position;
+                self.poll = POLL_BUSY;
+                return Ok(events);
+            }
+            self.waker.wait(self.poll).await;
+            self.poll = (self.poll * 2).min(POLL_IDLE);
+        }
     }
 
-    /// Up to where it has got.
-    pub fn position(&self) -> i64 {
-        todo!()
+    /// The position of the last event that it gave.
+    pub const fn position(&self) -> i64 {
+        self.position
+    }
+}
+
+fn log_event(row: &PgRow) -> Result<LogEvent, sqlx::Error> {
+    let stream: String = row.try_get("aggregate_type")?;
+    let name: String = row.try_get("event_type")?;
+    let version: String = row.try_get("event_version")?;
+    let payload: Value = row.try_get("payload")?;
+    let event = Event::decode(&stream, &name, &version, payload.clone()).map_err(Arc::new);
+    Ok(LogEvent {
+        position: row.try_get("position")?,
+        recorded_at: row.try_get::<jiff_sqlx::Timestamp, _>("recorded_at")?.to_jiff(),
+        stream_id: row.try_get("aggregate_id")?,
+        sequence: row.try_get("sequence")?,
+        metadata: Metadata::of(&row.try_get("metadata")?),
+        stream,
+        name,
+        version,
+        event,
+        payload,
+    })
+}
+
+impl Metadata {
+    fn of(stored: &Value) -> Self {
+        let text = |key| stored.get(key).and_then(Value::as_str);
+        Self {
+            actor: text("actor").unwrap_or_default().to_owned(),
+            account_id: text("account_id").and_then(|id| id.parse().ok()),
+            login_id: text("correlation_id").and_then(|id| id.parse().ok()),
+            causation_id: text("causation_id").map(str::to_owned),
+            update_id: text("update_id").and_then(|id| id.parse().ok()),
+        }
     }
 }

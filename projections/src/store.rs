@@ -1,54 +1,53 @@
-//! The write side.
+//! The write side: a command becomes events at the end of one stream, or a reason why not. cqrs-es decides, postgres-es
+//! appends, and this adds what both leave to their user:
+//!
+//! 1. Each command runs in a task of its own, so that a caller who is dropped (a closed connection, a lost lease) cannot
+//!    cut it in half.
+//! 2. Two writers of one stream: the primary key lets one through, the other reads again and decides again.
+//! 3. A worker whose lease has passed on is refused by a trigger (QR001) and must not try again: what it knows is old.
+//! 4. After the commit the sequencer is woken.
+//!
+//! No view hangs on the write side, and no snapshot: postgres-es has both, and loses updates with the one and applies
+//! events twice with the other.
 
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cqrs_es::persist::PersistedEventStore;
+use cqrs_es::{Aggregate, AggregateError, CqrsFramework, EventStore};
 use domain::{
     Account, AccountCommand, AccountError, AccountId, Invite, InviteCommand, InviteError, InviteId, Login,
     LoginCommand, LoginError, LoginId,
 };
+use postgres_es::PostgresEventRepository;
+use sqlx::PgPool;
 
 use crate::database::{Database, DatabaseError};
+use crate::wake::{Topic, Wake};
+
+mod context;
+#[cfg(test)]
+mod tests;
+
+pub use context::{Actor, Context, Fence};
+
+/// How often a command is decided anew because its stream has changed meanwhile.
+const TRIES: u32 = 8;
 
 /// Runs commands. A cheap clone.
-#[derive(Clone, Debug)]
-pub struct Store {}
-
-/// Who gives a command, and in what connection; stored with each event.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Context {
-    /// Who.
-    pub actor: Actor,
-    /// Whom it is about.
-    pub account_id: Option<AccountId>,
-    /// In which login.
-    pub login_id: Option<LoginId>,
-    /// Because of which event: `stream/id/sequence`.
-    pub causation_id: Option<String>,
-    /// Because of which update of the bot.
-    pub update_id: Option<i64>,
-    /// The lease under which a worker acts.
-    pub fence: Option<Fence>,
+#[derive(Clone)]
+pub struct Store {
+    pool: PgPool,
+    wake: Wake,
+    invites: Framework<Invite>,
+    logins: Framework<Login>,
+    accounts: Framework<Account>,
 }
 
-/// Who gives a command.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Actor {
-    /// A person.
-    Account(AccountId),
-    /// The service itself.
-    System,
-    /// An operator's tool, by name.
-    Tool(&'static str),
-}
-
-/// The lease of a worker on an attempt.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Fence {
-    /// Which login.
-    pub login_id: LoginId,
-    /// Which attempt of it.
-    pub attempt: u32,
-    /// Which holder.
-    pub epoch: i64,
-}
+type Events<A> = PersistedEventStore<PostgresEventRepository, A>;
+type Framework<A> = Arc<CqrsFramework<A, Events<A>>>;
 
 /// Why a command led to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -67,105 +66,179 @@ pub enum StoreError<E: std::error::Error + 'static> {
     Database(#[from] DatabaseError),
 }
 
-impl Context {
-    /// The service itself.
-    pub fn system() -> Self {
-        Self::from_actor(Actor::System)
+impl Store {
+    /// Over this database.
+    pub fn new(database: &Database) -> Self {
+        let pool = database.pool().clone();
+        Self {
+            invites: framework(&pool),
+            logins: framework(&pool),
+            accounts: framework(&pool),
+            wake: database.wake().clone(),
+            pool,
+        }
     }
 
-    /// A person, about themselves.
-    pub fn by(account: AccountId) -> Self {
-        Self { account_id: Some(account), ..Self::from_actor(Actor::Account(account)) }
+    /// Gives an order to an invite.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the invite refuses, or the database does.
+    pub async fn invite(
+        &self,
+        id: InviteId,
+        command: InviteCommand,
+        context: Context,
+    ) -> Result<(), StoreError<InviteError>> {
+        self.run(&self.invites, id.to_string(), command, context).await
     }
 
-    /// An operator's tool.
-    pub fn tool(name: &'static str) -> Self {
-        Self::from_actor(Actor::Tool(name))
+    /// Gives an order to a login. Its events say which login they belong to, whatever the context says.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the login refuses, the lease has passed on, or the database refuses.
+    pub async fn login(
+        &self,
+        id: &LoginId,
+        command: LoginCommand,
+        context: Context,
+    ) -> Result<(), StoreError<LoginError>> {
+        self.run(&self.logins, id.to_string(), command, context.with_login(id)).await
     }
 
-    fn from_actor(actor: Actor) -> Self {
-        Self { actor, account_id: None, login_id: None, causation_id: None, update_id: None, fence: None }
+    /// Gives an order to an account. Its events say which account they are about, whatever the context says.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the account refuses, or the database does.
+    pub async fn account(
+        &self,
+        id: AccountId,
+        command: AccountCommand,
+        context: Context,
+    ) -> Result<(), StoreError<AccountError>> {
+        self.run(&self.accounts, id.to_string(), command, context.with_account(id)).await
     }
 
-    /// About this person.
-    #[must_use]
-    pub fn with_account(self, account: AccountId) -> Self {
-        Self { account_id: Some(account), ..self }
+    /// The invite as its events tell; a fresh one if there are none.
+    ///
+    /// # Errors
+    /// The database failed, or holds an event that this program cannot read.
+    pub async fn load_invite(&self, id: InviteId) -> Result<Invite, DatabaseError> {
+        self.load(&id.to_string()).await
     }
 
-    /// In this login.
-    #[must_use]
-    pub fn with_login(self, login: &LoginId) -> Self {
-        Self { login_id: Some(login.clone()), ..self }
+    /// The login as its events tell; a fresh one if there are none.
+    ///
+    /// # Errors
+    /// As with [`Self::load_invite`].
+    pub async fn load_login(&self, id: &LoginId) -> Result<Login, DatabaseError> {
+        self.load(id.as_str()).await
     }
 
-    /// Because of this event.
-    #[must_use]
-    pub fn with_cause(self, causation_id: impl Into<String>) -> Self {
-        Self { causation_id: Some(causation_id.into()), ..self }
+    /// The account as its events tell; a fresh one if there are none.
+    ///
+    /// # Errors
+    /// As with [`Self::load_invite`].
+    pub async fn load_account(&self, id: AccountId) -> Result<Account, DatabaseError> {
+        self.load(&id.to_string()).await
     }
 
-    /// Because of this update of the bot.
-    #[must_use]
-    pub fn with_update(self, update_id: i64) -> Self {
-        Self { update_id: Some(update_id), ..self }
+    async fn load<A: Aggregate>(&self, id: &str) -> Result<A, DatabaseError> {
+        let loaded = events::<A>(&self.pool).load_aggregate(id).await;
+        loaded.map(|context| context.aggregate).map_err(|error| broken::<A>(error, id))
     }
 
-    /// Only while this lease holds.
-    #[must_use]
-    pub fn with_fence(self, fence: &Fence) -> Self {
-        Self { fence: Some(fence.clone()), login_id: Some(fence.login_id.clone()), ..self }
+    async fn run<A>(
+        &self,
+        framework: &Framework<A>,
+        id: String,
+        command: A::Command,
+        context: Context,
+    ) -> Result<(), StoreError<A::Error>>
+    where
+        A: Aggregate + 'static,
+        A::Command: Clone + Send + 'static,
+        A::Error: Send + 'static,
+    {
+        let framework = Arc::clone(framework);
+        let wake = self.wake.clone();
+        let task = tokio::spawn(async move {
+            let done = decide_and_append(&framework, &id, command, context.metadata()).await;
+            if done.is_ok() {
+                wake.notify(Topic::Appended);
+            }
+            done
+        });
+        match task.await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down.
+                Err(_) => Err(DatabaseError::from(sqlx::Error::WorkerCrashed).into()),
+            },
+        }
     }
 }
 
-impl Store {
-    /// Over this database.
-    pub fn new(_database: &Database) -> Self {
-        todo!()
+async fn decide_and_append<A>(
+    framework: &CqrsFramework<A, Events<A>>,
+    id: &str,
+    command: A::Command,
+    metadata: HashMap<String, String>,
+) -> Result<(), StoreError<A::Error>>
+where
+    A: Aggregate,
+    A::Command: Clone,
+    A::Error: 'static,
+{
+    for tried in 1..=TRIES {
+        match framework.execute_with_metadata(id, command.clone(), metadata.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(AggregateError::UserError(reason)) => return Err(StoreError::Refused(reason)),
+            Err(AggregateError::AggregateConflict) => tokio::time::sleep(pause_after(tried)).await,
+            Err(other) => {
+                return Err(match broken::<A>(other, id) {
+                    DatabaseError::Sql(error) if crate::database::is_fenced(&error) => StoreError::Fenced,
+                    error => StoreError::Database(error),
+                });
+            }
+        }
     }
+    Err(StoreError::Conflict)
+}
 
-    /// An order to an invite.
-    pub async fn invite(
-        &self,
-        _id: InviteId,
-        _command: InviteCommand,
-        _context: Context,
-    ) -> Result<(), StoreError<InviteError>> {
-        todo!()
+/// Up to 2, 4, 8, … 256 ms: writers that collided must not do so again in step.
+fn pause_after(tried: u32) -> Duration {
+    let chance = getrandom::u32().unwrap_or(u32::MAX);
+    Duration::from_micros(u64::from(chance) % (1000 << tried))
+}
+
+fn broken<A: Aggregate>(error: AggregateError<A::Error>, id: &str) -> DatabaseError {
+    use AggregateError::{
+        AggregateConflict, DatabaseConnectionError, DeserializationError, UnexpectedError, UserError,
+    };
+    let source = match error {
+        DatabaseConnectionError(source) | UnexpectedError(source) => source,
+        // serde names the values that it stumbles over: not into a message.
+        DeserializationError(_) | UserError(_) | AggregateConflict => {
+            return DatabaseError::Unreadable(format!("{}/{id}", A::TYPE));
+        }
+    };
+    match source.downcast::<sqlx::Error>() {
+        Ok(error) => DatabaseError::Sql(*error),
+        Err(_) => DatabaseError::Unreadable(format!("{}/{id}", A::TYPE)),
     }
+}
 
-    /// An order to a login.
-    pub async fn login(
-        &self,
-        _id: &LoginId,
-        _command: LoginCommand,
-        _context: Context,
-    ) -> Result<(), StoreError<LoginError>> {
-        todo!()
-    }
+fn framework<A: Aggregate<Services = ()>>(pool: &PgPool) -> Framework<A> {
+    Arc::new(CqrsFramework::new(events(pool), Vec::new(), ()))
+}
 
-    /// An order to an account.
-    pub async fn account(
-        &self,
-        _id: AccountId,
-        _command: AccountCommand,
-        _context: Context,
-    ) -> Result<(), StoreError<AccountError>> {
-        todo!()
-    }
+fn events<A: Aggregate>(pool: &PgPool) -> Events<A> {
+    PersistedEventStore::new_event_store(PostgresEventRepository::new(pool.clone()))
+}
 
-    /// The invite as its events say.
-    pub async fn load_invite(&self, _id: InviteId) -> Result<Invite, DatabaseError> {
-        todo!()
-    }
-
-    /// The login as its events say.
-    pub async fn load_login(&self, _id: &LoginId) -> Result<Login, DatabaseError> {
-        todo!()
-    }
-
-    /// The account as its events say.
-    pub async fn load_account(&self, _id: AccountId) -> Result<Account, DatabaseError> {
-        todo!()
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
     }
 }

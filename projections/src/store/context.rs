@@ -1,0 +1,120 @@
+//! The envelope of an event, from the side of whoever gives the command.
+
+use std::collections::HashMap;
+
+use domain::{AccountId, LoginId};
+
+/// Who gives a command, and in what connection; stored with each event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Context {
+    /// Who.
+    pub actor: Actor,
+    /// Whom it is about.
+    pub account_id: Option<AccountId>,
+    /// In which login.
+    pub login_id: Option<LoginId>,
+    /// Because of which event: `stream/id/sequence`.
+    pub causation_id: Option<String>,
+    /// Because of which update of the bot.
+    pub update_id: Option<i64>,
+    /// The lease under which a worker acts.
+    pub fence: Option<Fence>,
+}
+
+/// Who gives a command.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Actor {
+    /// A person.
+    Account(AccountId),
+    /// The service itself.
+    System,
+    /// An operator's tool, by name.
+    Tool(&'static str),
+}
+
+/// The lease of a worker on an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fence {
+    /// Which login.
+    pub login_id: LoginId,
+    /// Which attempt of it.
+    pub attempt: u32,
+    /// Which holder.
+    pub epoch: i64,
+}
+
+impl Context {
+    /// The service itself.
+    pub fn system() -> Self {
+        Self::from_actor(Actor::System)
+    }
+
+    /// A person, about themselves.
+    pub fn by(account: AccountId) -> Self {
+        Self { account_id: Some(account), ..Self::from_actor(Actor::Account(account)) }
+    }
+
+    /// An operator's tool.
+    pub fn tool(name: &'static str) -> Self {
+        Self::from_actor(Actor::Tool(name))
+    }
+
+    fn from_actor(actor: Actor) -> Self {
+        Self { actor, account_id: None, login_id: None, causation_id: None, update_id: None, fence: None }
+    }
+
+    /// About this person.
+    #[must_use]
+    pub fn with_account(self, account: AccountId) -> Self {
+        Self { account_id: Some(account), ..self }
+    }
+
+    /// In this login.
+    #[must_use]
+    pub fn with_login(self, login: &LoginId) -> Self {
+        Self { login_id: Some(login.clone()), ..self }
+    }
+
+    /// Because of this event.
+    #[must_use]
+    pub fn with_cause(self, causation_id: impl Into<String>) -> Self {
+        Self { causation_id: Some(causation_id.into()), ..self }
+    }
+
+    /// Because of this update of the bot.
+    #[must_use]
+    pub fn with_update(self, update_id: i64) -> Self {
+        Self { update_id: Some(update_id), ..self }
+    }
+
+    /// Only while this lease holds.
+    #[must_use]
+    pub fn with_fence(self, fence: &Fence) -> Self {
+        Self { fence: Some(fence.clone()), login_id: Some(fence.login_id.clone()), ..self }
+    }
+
+    /// As stored: strings all, absent rather than empty.
+    ///
+    /// `{"actor": "system", "account_id": "<uuid>", "correlation_id": "<login id>", "causation_id":
+    /// "<stream>/<id>/<sequence>", "update_id": "17", "epoch": "3", "attempt": "1"}`; an actor is `system`,
+    /// `tool:<name>` or an account id.
+    pub(super) fn metadata(&self) -> HashMap<String, String> {
+        let actor = match &self.actor {
+            Actor::Account(account) => account.to_string(),
+            Actor::System => "system".to_owned(),
+            Actor::Tool(name) => format!("tool:{name}"),
+        };
+        [
+            ("actor", Some(actor)),
+            ("account_id", self.account_id.map(|id| id.to_string())),
+            ("correlation_id", self.login_id.as_ref().map(ToString::to_string)),
+            ("causation_id", self.causation_id.clone()),
+            ("update_id", self.update_id.map(|id| id.to_string())),
+            ("epoch", self.fence.as_ref().map(|fence| fence.epoch.to_string())),
+            ("attempt", self.fence.as_ref().map(|fence| fence.attempt.to_string())),
+        ]
+        .into_iter()
+        .filter_map(|(key, value)| Some((key.to_owned(), value?)))
+        .collect()
+    }
+}

@@ -1,0 +1,238 @@
+//! What the store adds to cqrs-es and postgres-es.
+
+use domain::{AccountId, InviteCommand, InviteError, InviteId, LoginCommand, LoginId, Tier};
+use futures::future::join_all;
+use jiff::Timestamp;
+use sqlx::{Connection, Row};
+use uuid::Uuid;
+
+use super::{Context, Fence, Store, StoreError};
+use crate::log::Log;
+use crate::sequencer::Sequencer;
+use crate::testing::{self, TestDatabase};
+
+const NOW: Timestamp = Timestamp::constant(1_750_000_000, 0);
+
+fn create(invite_id: InviteId, max_uses: u32) -> InviteCommand {
+    InviteCommand::Create {
+        invite_id,
+        tier: Tier::Premium,
+        max_uses,
+        valid_until: Timestamp::MAX,
+        subscription_days: 0,
+        created_by: None,
+        at: NOW,
+    }
+}
+
+fn redeem(number: u128) -> InviteCommand {
+    InviteCommand::Redeem {
+        account_id: AccountId(Uuid::from_u128(number)),
+        login_id: login(number),
+        attempt: 1,
+        at: NOW,
+    }
+}
+
+fn login(number: u128) -> LoginId {
+    format!("{number:032}").parse().unwrap()
+}
+
+fn start(number: u128) -> LoginCommand {
+    LoginCommand::Start { account_id: AccountId(Uuid::from_u128(number)), invite: None, attempt: 1, at: NOW }
+}
+
+async fn an_invite(test: &TestDatabase, max_uses: u32) -> (Store, InviteId) {
+    let store = Store::new(&test.db);
+    let invite = InviteId(Uuid::from_u128(7));
+    store.invite(invite, create(invite, max_uses), Context::system()).await.unwrap();
+    (store, invite)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_two_people_who_race_for_the_last_use_one_gets_it() {
+    let test = testing::database().await;
+    let (store, invite) = an_invite(&test, 1).await;
+    let (one, other) = tokio::join!(
+        store.invite(invite, redeem(1), Context::system()),
+        store.invite(invite, redeem(2), Context::system()),
+    );
+    let refused = [one, other].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+    assert!(matches!(refused[..], [StoreError::Refused(InviteError::UsedUp)]), "{refused:?}");
+    assert_eq!(store.load_invite(invite).await.unwrap().uses(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn writers_of_one_stream_who_collide_decide_again() {
+    let test = testing::database().await;
+    let (store, invite) = an_invite(&test, 100).await;
+    let commands = (0..6).map(|number| store.invite(invite, redeem(number), Context::system()));
+    for outcome in join_all(commands).await {
+        outcome.unwrap();
+    }
+    assert_eq!(store.load_invite(invite).await.unwrap().uses(), 6);
+}
+
+/// 1. Somebody else writes the stream's next event and does not commit yet.
+/// 2. The store decides on what it sees and waits at the primary key.
+/// 3. The other one commits: the store's append is refused.
+/// 4. It reads again, decides again, and its event comes after the other one's.
+#[tokio::test]
+async fn a_command_that_lost_the_race_is_decided_anew_on_what_won() {
+    let test = testing::database().await;
+    let (store, invite) = an_invite(&test, 2).await;
+
+    let mut other = test.db.direct().await.unwrap();
+    let mut transaction = other.begin().await.unwrap();
+    sqlx::query(
+        "insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+         values ('invite', $1, 2, 'InviteRevoked', '1', $2, '{}')",
+    )
+    .bind(invite.to_string())
+    .bind(serde_json::json!({"InviteRevoked": {"at": NOW}}))
+    .execute(&mut *transaction)
+    .await
+    .unwrap();
+
+    let command = store.invite(invite, redeem(1), Context::system());
+    let commit = async {
+        blocked_writer(&test).await;
+        transaction.commit().await.unwrap();
+    };
+    let (outcome, ()) = tokio::join!(command, commit);
+    assert!(matches!(outcome, Err(StoreError::Refused(InviteError::Revoked))), "{outcome:?}");
+}
+
+/// 1. A writer holds the stream's next place and does not commit.
+/// 2. A command waits for that, inside its append.
+/// 3. Its caller is dropped.
+/// 4. The writer rolls back: the command goes through all the same.
+#[tokio::test]
+async fn a_command_survives_its_caller() {
+    let test = testing::database().await;
+    let (store, invite) = an_invite(&test, 2).await;
+    let mut sequencing = Log::new(&test.db).follow(1);
+    let sequencer = Sequencer::take_over(&test.db).await.unwrap();
+
+    let mut other = test.db.direct().await.unwrap();
+    let mut transaction = other.begin().await.unwrap();
+    sqlx::query(
+        "insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+         values ('invite', $1, 2, 'InviteRevoked', '1', '{}', '{}')",
+    )
+    .bind(invite.to_string())
+    .execute(&mut *transaction)
+    .await
+    .unwrap();
+
+    tokio::select! {
+        _ = store.invite(invite, redeem(1), Context::system()) => panic!("it cannot be done yet"),
+        () = blocked_writer(&test) => {}
+    }
+    let mut appended = test.db.wake().subscribe(crate::wake::Topic::Appended);
+    transaction.rollback().await.unwrap();
+
+    appended.wait(std::time::Duration::from_secs(30)).await;
+    assert_eq!(sequencer.pass().await.unwrap(), 2);
+    let events = sequencing.next().await.unwrap();
+    assert_eq!(events.iter().map(|it| it.name.as_str()).collect::<Vec<_>>(), ["InviteRedeemed"]);
+}
+
+/// Returns once some session waits for another one's transaction.
+async fn blocked_writer(test: &TestDatabase) {
+    let waits = "select exists (select from pg_stat_activity
+                  where datname = current_database() and wait_event_type = 'Lock')";
+    while !sqlx::query_scalar::<_, bool>(waits).fetch_one(test.db.pool()).await.unwrap() {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_stream_that_changes_at_every_try_is_given_up_as_a_conflict() {
+    let test = testing::database().await;
+    let (store, invite) = an_invite(&test, 2).await;
+    sqlx::raw_sql(
+        "create sequence tries;
+         create function always_late() returns trigger language plpgsql as $$ begin
+             perform nextval('tries');
+             raise exception 'too late' using errcode = 'unique_violation';
+         end $$;
+         create trigger always_late before insert on events for each row execute function always_late();",
+    )
+    .execute(test.db.pool())
+    .await
+    .unwrap();
+    let outcome = store.invite(invite, redeem(1), Context::system()).await;
+    assert!(matches!(outcome, Err(StoreError::Conflict)), "{outcome:?}");
+    let tries: i64 =
+        sqlx::query_scalar("select last_value from tries").fetch_one(test.db.pool()).await.unwrap();
+    assert_eq!(tries, i64::from(super::TRIES));
+}
+
+#[tokio::test]
+async fn a_fenced_command_is_refused_at_once_and_not_tried_again() {
+    let test = testing::database().await;
+    let store = Store::new(&test.db);
+    sqlx::raw_sql(
+        "create sequence tries;
+         create function newer_holder() returns trigger language plpgsql as $$ begin
+             perform nextval('tries');
+             raise exception 'fenced' using errcode = 'QR001';
+         end $$;
+         create trigger a_newer_holder before insert on events
+             for each row when (new.metadata ->> 'epoch' = '3') execute function newer_holder();",
+    )
+    .execute(test.db.pool())
+    .await
+    .unwrap();
+    let fence = Fence { login_id: login(1), attempt: 1, epoch: 3 };
+    let outcome = store.login(&login(1), start(1), Context::system().with_fence(&fence)).await;
+    assert!(matches!(outcome, Err(StoreError::Fenced)), "{outcome:?}");
+    let tries: i64 =
+        sqlx::query_scalar("select last_value from tries").fetch_one(test.db.pool()).await.unwrap();
+    assert_eq!(tries, 1);
+}
+
+#[tokio::test]
+async fn the_envelope_says_who_about_whom_and_why() {
+    let test = testing::database().await;
+    let store = Store::new(&test.db);
+    let person = AccountId(Uuid::from_u128(1));
+    let fence = Fence { login_id: login(1), attempt: 1, epoch: 0 };
+    let context = Context::by(person).with_cause("invite/7/2").with_update(99);
+    store.login(&login(1), start(1), context.clone()).await.unwrap();
+    assert_eq!(
+        serde_json::to_value(context.with_fence(&fence).metadata()).unwrap(),
+        serde_json::json!({
+            "actor": person.to_string(),
+            "account_id": person.to_string(),
+            "correlation_id": login(1).as_str(),
+            "causation_id": "invite/7/2",
+            "update_id": "99",
+            "attempt": "1",
+            "epoch": "0",
+        })
+    );
+    let stored = sqlx::query("select metadata ->> 'correlation_id' from events")
+        .fetch_one(test.db.pool())
+        .await
+        .unwrap();
+    assert_eq!(stored.get::<String, _>(0), login(1).as_str());
+}
+
+#[tokio::test]
+async fn an_event_that_cannot_be_read_is_named_without_its_contents() {
+    let test = testing::database().await;
+    let store = Store::new(&test.db);
+    sqlx::query(
+        "insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+         values ('login', $1, 1, 'LoginStarted', '1', '{\"LoginStarted\": \"hush\"}', '{}')",
+    )
+    .bind(login(1).as_str())
+    .execute(test.db.pool())
+    .await
+    .unwrap();
+    let error = store.load_login(&login(1)).await.unwrap_err();
+    assert_eq!(error.to_string(), format!("an event of login/{} cannot be read", login(1)));
+    assert!(!format!("{error:?}").contains("hush"));
+}
