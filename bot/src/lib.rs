@@ -1,1 +1,3 @@
-//! Placeholder.
+//! Everything that talks to Telegram: [`login`] over MTProto, as the person who logs in.
+
+pub mod login;

@@ -1,0 +1,290 @@
+//! One attempt of a login in the hands of its worker: what it holds, and the three ways in which it acts: it asks
+//! Telegram, keeps things in the vault, and records events. Everything it writes carries its fence.
+//!
+//! The order in which it does so is [`flow`](super::flow) and [`finish`](super::finish).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::login::FailReason;
+use domain::{InviteError, LoginCommand, LoginError, LoginId};
+use grammers_client::tl::RemoteCall;
+use jiff::{SignedDuration, Timestamp};
+use projections::vault::{Claimed, VaultError};
+use projections::{Context, DatabaseError, Fence, StoreError};
+use tokio::time::timeout;
+
+use super::connection::{CALL_LIMIT, CallError, Connection};
+use super::exchange;
+use super::session::LoginSession;
+use super::standing::{Standing, Watch};
+use super::{LoginWorkers, seal};
+
+/// The longest pause between two tries to reach Telegram.
+const LONGEST_PAUSE: Duration = Duration::from_secs(10);
+/// The first one.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+
+/// One attempt in the hands of its worker.
+pub struct Attempt {
+    pub workers: Arc<LoginWorkers>,
+    pub claimed: Claimed,
+    pub watch: Watch,
+    /// How the login stood when this worker took it up.
+    pub start: Standing,
+    /// Whose login it is, for the log.
+    pub person: String,
+    pub session: Option<Arc<LoginSession>>,
+    saved_generation: u64,
+    connection: Option<Connection>,
+    failures: u32,
+    /// Whether a token was shown that somebody might still accept.
+    pub showed_token: bool,
+}
+
+/// Why an attempt stops before its end.
+#[derive(Debug)]
+pub enum Stop {
+    /// It is another worker's now: touch nothing any more.
+    Fenced,
+    /// The login is over, as its events say.
+    Over,
+    /// The login has to end, for this reason.
+    Fail(FailReason),
+    /// Our own side failed; whoever claims the attempt next goes on with it.
+    Failed(Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl From<DatabaseError> for Stop {
+    fn from(error: DatabaseError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl From<VaultError> for Stop {
+    fn from(error: VaultError) -> Self {
+        match error {
+            VaultError::Fenced => Self::Fenced,
+            VaultError::Database(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError<LoginError>> for Stop {
+    fn from(error: StoreError<LoginError>) -> Self {
+        match error {
+            StoreError::Refused(_) => Self::Over,
+            other => Self::from_store(other),
+        }
+    }
+}
+
+impl From<StoreError<InviteError>> for Stop {
+    fn from(error: StoreError<InviteError>) -> Self {
+        match error {
+            StoreError::Refused(_) => Self::Fail(FailReason::InviteGone),
+            other => Self::from_store(other),
+        }
+    }
+}
+
+impl Stop {
+    fn from_store<E: std::error::Error + Send + Sync>(error: StoreError<E>) -> Self {
+        match error {
+            StoreError::Fenced => Self::Fenced,
+            other => Self::Failed(other.into()),
+        }
+    }
+}
+
+impl Attempt {
+    /// An attempt that was just claimed, and how its login stands.
+    pub fn new(
+        workers: Arc<LoginWorkers>,
+        claimed: Claimed,
+        watch: Watch,
+        start: Standing,
+        person: String,
+    ) -> Self {
+        Self {
+            workers,
+            claimed,
+            watch,
+            start,
+            person,
+            session: None,
+            saved_generation: 0,
+            connection: None,
+            failures: 0,
+            showed_token: false,
+        }
+    }
+
+    /// What every write carries.
+    pub const fn fence(&self) -> &Fence {
+        &self.claimed.fence
+    }
+
+    /// Which login.
+    pub const fn login_id(&self) -> &LoginId {
+        &self.claimed.fence.login_id
+    }
+
+    /// Its number.
+    pub const fn number(&self) -> u32 {
+        self.claimed.fence.attempt
+    }
+
+    /// What an event of this worker says of itself.
+    pub fn context(&self) -> Context {
+        Context::system().with_account(self.claimed.account_id).with_fence(self.fence())
+    }
+
+    /// The time.
+    pub fn now(&self) -> Timestamp {
+        self.workers.clock.now()
+    }
+
+    /// When the login ends by itself; a password or code asked for moves it.
+    pub fn deadline_at(&self) -> Timestamp {
+        self.watch.now().map_or(self.start.deadline_at, |standing| standing.deadline_at)
+    }
+
+    /// Records something in the login.
+    ///
+    /// # Errors
+    /// [`Stop::Over`] where the login does not take it any more.
+    pub async fn record(&self, command: LoginCommand) -> Result<(), Stop> {
+        Ok(self.workers.store.login(self.login_id(), command, self.context()).await?)
+    }
+
+    /// The session; the flow makes one before anything else.
+    pub fn session(&self) -> &Arc<LoginSession> {
+        self.session.as_ref().expect("the flow's first step makes the session")
+    }
+
+    /// Keeps the session in the vault if it has changed.
+    ///
+    /// # Errors
+    /// [`Stop::Fenced`]; the database failed.
+    pub async fn save(&mut self) -> Result<(), Stop> {
+        let generation = self.session().generation();
+        if generation != self.saved_generation {
+            let sealed = self.seal();
+            self.workers.vault.save_attempt_session(self.fence(), &sealed).await?;
+            self.saved_generation = generation;
+        }
+        Ok(())
+    }
+
+    /// The session, sealed for its owner.
+    pub fn seal(&self) -> Vec<u8> {
+        seal::seal(&self.workers.master, self.claimed.account_id, self.login_id(), self.session())
+    }
+
+    /// Makes the key for a data centre that has none, and keeps it before anything uses it.
+    ///
+    /// # Errors
+    /// The login ends before Telegram can be reached.
+    pub async fn make_key(&mut self, dc_id: i32) -> Result<(), Stop> {
+        if self.session().has_key(dc_id) {
+            return Ok(());
+        }
+        let Some(address) = self.session().address(dc_id) else {
+            tracing::error!(
+                login.id = self.login_id().short(),
+                dc_id,
+                "Telegram names a data centre that nobody knows"
+            );
+            return Err(Stop::Fail(FailReason::Internal));
+        };
+        let key = loop {
+            let made = timeout(CALL_LIMIT, exchange::make_key(&self.workers.telegram.network, address)).await;
+            let problem = match made {
+                Ok(Ok(key)) => break key,
+                Ok(Err(error)) => error.to_string(),
+                Err(_) => "no answer in time".to_owned(),
+            };
+            self.wait_out(&CallError::Unreachable(problem)).await?;
+        };
+        self.reached();
+        if !self.session().add_key(dc_id, key) {
+            return Err(Stop::Fail(FailReason::Internal));
+        }
+        self.save().await
+    }
+
+    /// Asks Telegram until there is an answer: an unreachable Telegram and its FLOOD_WAITs are waited out for as long as
+    /// the login lasts.
+    ///
+    /// # Errors
+    /// Outside: the login ends before that. Inside: what Telegram answered instead.
+    pub async fn ask<R: RemoteCall>(
+        &mut self,
+        dc_id: i32,
+        request: &R,
+    ) -> Result<Result<R::Return, CallError>, Stop> {
+        loop {
+            match self.connection().call(dc_id, request).await {
+                Err(error @ (CallError::Unreachable(_) | CallError::FloodWait(_))) => {
+                    self.wait_out(&error).await?;
+                }
+                answer => {
+                    self.reached();
+                    return Ok(answer);
+                }
+            }
+        }
+    }
+
+    /// The open connection, or a new one.
+    pub fn connection(&mut self) -> &mut Connection {
+        let (app, session) = (&self.workers.telegram, self.session.as_ref());
+        let session = session.expect("the flow's first step makes the session");
+        self.connection.get_or_insert_with(|| Connection::open(app, session))
+    }
+
+    /// Hangs up, if connected.
+    pub async fn hang_up(&mut self) {
+        if let Some(connection) = self.connection.take() {
+            connection.close().await;
+        }
+    }
+
+    /// Pauses before the next try, as long as the error asks for; says so once.
+    async fn wait_out(&mut self, error: &CallError) -> Result<(), Stop> {
+        let (pause, reason) = match error {
+            CallError::FloodWait(pause) => (*pause, FailReason::FloodWait),
+            _ => {
+                self.hang_up().await;
+                let doubled = SHORTEST_PAUSE * 2u32.pow(self.failures.min(10));
+                (doubled.min(LONGEST_PAUSE), FailReason::TelegramUnreachable)
+            }
+        };
+        if self.failures == 0 {
+            let error: &dyn std::error::Error = error;
+            tracing::warn!(login.id = self.login_id().short(), error, "QR login has to wait for Telegram");
+        }
+        self.failures += 1;
+        let until = later(self.now(), pause);
+        if until >= self.deadline_at() {
+            return Err(Stop::Fail(reason));
+        }
+        match reason {
+            FailReason::FloodWait => self.workers.clock.sleep_until(until).await,
+            _ => tokio::time::sleep(pause).await,
+        }
+        Ok(())
+    }
+
+    fn reached(&mut self) {
+        if std::mem::take(&mut self.failures) > 0 {
+            tracing::info!(login.id = self.login_id().short(), "Telegram answers the QR login again");
+        }
+    }
+}
+
+/// A moment after another.
+pub fn later(moment: Timestamp, by: Duration) -> Timestamp {
+    SignedDuration::try_from(by).ok().and_then(|by| moment.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}

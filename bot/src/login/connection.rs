@@ -1,0 +1,223 @@
+//! Talking to Telegram with a login's session: one connection pool of grammers, every call with a time limit, every
+//! failure sorted by what can be done about it.
+//!
+//! grammers connects inside its runner, one request after the other, without a time limit: a runner that has not
+//! answered in time is thrown away, and whoever asked opens another one.
+
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use std::time::Duration;
+
+use grammers_client::sender::{
+    ConnectionParams, InvocationError, NoRetries, SenderPool, SenderPoolFatHandle,
+};
+use grammers_client::session::updates::UpdatesLike;
+use grammers_client::tl::{self, RemoteCall};
+use grammers_client::{Client, sender};
+use grammers_mtproto::transport;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use super::TelegramApp;
+use super::session::{KeyRefused, LoginSession};
+
+/// How long Telegram has for an answer, connecting included.
+pub const CALL_LIMIT: Duration = Duration::from_secs(15);
+/// How long open sockets get to close in good order.
+const CLOSE_LIMIT: Duration = Duration::from_secs(1);
+/// A login hears one kind of update; what a linked account receives meanwhile may be dropped.
+const UPDATES_CAPACITY: NonZeroUsize = NonZeroUsize::new(100).expect("not zero");
+
+/// An open line to Telegram. Dropping it hangs up.
+pub struct Connection {
+    client: Client,
+    handle: SenderPoolFatHandle,
+    updates: mpsc::Receiver<UpdatesLike>,
+    runner: JoinHandle<()>,
+}
+
+/// What Telegram says without being asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Heard {
+    /// Somebody accepted a login token (`updateLoginToken`), possibly one that this already knows of.
+    LoginToken,
+    /// The line is dead: open another one.
+    Closed,
+}
+
+/// Why a call has no answer, by what can be done about it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// Try again later, on a new connection.
+    #[error("Telegram cannot be reached: {0}")]
+    Unreachable(String),
+    /// Try again after this long.
+    #[error("Telegram asks to wait {} s", .0.as_secs())]
+    FloodWait(Duration),
+    /// The auth key is of no use any more.
+    #[error("Telegram does not take the auth key any more ({0})")]
+    KeyLost(String),
+    /// The key is not logged in.
+    #[error("the key is not logged in")]
+    Unregistered,
+    /// The account has a 2-step password, which has still to be proven.
+    #[error("the account's password is needed")]
+    PasswordNeeded,
+    /// The login token is too old, or was used already.
+    #[error("the login token has expired")]
+    TokenExpired,
+    /// Anything else: an RPC error by its name.
+    #[error("Telegram refuses: {code} {name}")]
+    Refused {
+        /// Such as 400.
+        code: i32,
+        /// Such as `API_ID_INVALID`; numbers taken out.
+        name: String,
+    },
+}
+
+impl Connection {
+    /// Opens it; the socket follows with the first call. A session must have one connection at a time.
+    pub fn open(app: &TelegramApp, session: &Arc<LoginSession>) -> Self {
+        let params = ConnectionParams {
+            device_model: app.device_name.clone(),
+            system_version: "1.0".to_owned(),
+            app_version: env!("CARGO_PKG_VERSION").to_owned(),
+            system_lang_code: "en".to_owned(),
+            lang_code: "en".to_owned(),
+            use_ipv6: false,
+            retry_policy: Box::new(NoRetries),
+            updates_channel_capacity: UPDATES_CAPACITY,
+            // Spelt out rather than taken from the default, which runs `lsb_release` for every connection.
+            __non_exhaustive: (),
+        };
+        let SenderPool { runner, handle, updates } =
+            SenderPool::with_configuration(Arc::clone(session), app.api_id, params);
+        let client = Client::new(handle.clone());
+        Self { client, handle, updates, runner: tokio::spawn(runner.run()) }
+    }
+
+    /// Calls a method at a data centre.
+    ///
+    /// # Errors
+    /// [`CallError`]. After `Unreachable` this connection is not worth another call.
+    pub async fn call<R: RemoteCall>(&self, dc_id: i32, request: &R) -> Result<R::Return, CallError> {
+        match timeout(CALL_LIMIT, self.client.invoke_in_dc(dc_id, request)).await {
+            Ok(answer) => answer.map_err(CallError::from),
+            Err(_) => Err(CallError::Unreachable("no answer in time".to_owned())),
+        }
+    }
+
+    /// The next thing that Telegram says by itself and that matters to a login.
+    pub async fn hear(&mut self) -> Heard {
+        loop {
+            match self.updates.recv().await {
+                Some(UpdatesLike::Updates(updates)) if has_login_token(&updates) => return Heard::LoginToken,
+                Some(UpdatesLike::ConnectionClosed) | None => return Heard::Closed,
+                Some(_) => {}
+            }
+        }
+    }
+
+    /// Hangs up, and returns once no socket uses the session's keys any more.
+    pub async fn close(mut self) {
+        self.handle.quit();
+        if timeout(CLOSE_LIMIT, &mut self.runner).await.is_err() {
+            self.runner.abort();
+            // An aborted task answers with nothing but that it was aborted.
+            let _ = (&mut self.runner).await;
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.runner.abort();
+    }
+}
+
+fn has_login_token(updates: &tl::enums::Updates) -> bool {
+    let is_it = |update: &tl::enums::Update| matches!(update, tl::enums::Update::LoginToken);
+    match updates {
+        tl::enums::Updates::UpdateShort(short) => is_it(&short.update),
+        tl::enums::Updates::Updates(several) => several.updates.iter().any(is_it),
+        tl::enums::Updates::Combined(several) => several.updates.iter().any(is_it),
+        _ => false,
+    }
+}
+
+impl From<InvocationError> for CallError {
+    fn from(error: InvocationError) -> Self {
+        match error {
+            InvocationError::Rpc(error) => Self::from(error),
+            InvocationError::Transport(transport::Error::BadStatus { status: 404 }) => {
+                Self::KeyLost("404".to_owned())
+            }
+            // Both happen only where Telegram said 404 and grammers went for a new key by itself: it got one, which the
+            // session refused, or got none, as at a private server.
+            InvocationError::Session(error) if error.is::<KeyRefused>() => Self::KeyLost(error.to_string()),
+            InvocationError::Authentication(_) => Self::KeyLost("404".to_owned()),
+            InvocationError::InvalidDc => Self::Refused { code: 0, name: "INVALID_DC".to_owned() },
+            InvocationError::Session(error) => Self::Refused { code: 0, name: error.to_string() },
+            InvocationError::Io(_)
+            | InvocationError::Deserialize(_)
+            | InvocationError::Transport(_)
+            | InvocationError::Dropped(_) => Self::Unreachable(error.to_string()),
+        }
+    }
+}
+
+impl From<sender::RpcError> for CallError {
+    fn from(error: sender::RpcError) -> Self {
+        let name = error.name.as_str();
+        match (error.code, name, error.value) {
+            (420, _, Some(seconds)) => Self::FloodWait(Duration::from_secs(u64::from(seconds))),
+            (_, "SESSION_PASSWORD_NEEDED", _) => Self::PasswordNeeded,
+            (_, "AUTH_KEY_UNREGISTERED", _) => Self::Unregistered,
+            (_, "AUTH_TOKEN_EXPIRED" | "AUTH_TOKEN_INVALID" | "AUTH_TOKEN_ALREADY_ACCEPTED", _) => {
+                Self::TokenExpired
+            }
+            // INVALID carries a letter on some servers: AUTH_TOKEN_INVALIDX.
+            _ if name.starts_with("AUTH_TOKEN_INVALID") => Self::TokenExpired,
+            (401, ..) | (_, "AUTH_KEY_DUPLICATED", _) => Self::KeyLost(error.name),
+            (500.. | -503, ..) => Self::Unreachable(format!("{} {}", error.code, error.name)),
+            _ => Self::Refused { code: error.code, name: error.name },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rpc(code: i32, message: &str) -> CallError {
+        sender::RpcError::from(tl::types::RpcError { error_code: code, error_message: message.into() }).into()
+    }
+
+    #[test]
+    fn what_telegram_refuses_is_sorted_by_what_can_be_done() {
+        assert_eq!(rpc(420, "FLOOD_WAIT_31"), CallError::FloodWait(Duration::from_secs(31)));
+        assert_eq!(rpc(401, "SESSION_PASSWORD_NEEDED"), CallError::PasswordNeeded);
+        assert_eq!(rpc(401, "AUTH_KEY_UNREGISTERED"), CallError::Unregistered);
+        assert_eq!(rpc(400, "AUTH_TOKEN_INVALIDX"), CallError::TokenExpired);
+        for (code, name) in
+            [(401, "SESSION_REVOKED"), (406, "AUTH_KEY_DUPLICATED"), (401, "USER_DEACTIVATED_BAN")]
+        {
+            assert_eq!(rpc(code, name), CallError::KeyLost(name.to_owned()));
+        }
+        assert!(matches!(rpc(500, "AUTH_RESTART"), CallError::Unreachable(_)));
+        assert!(matches!(rpc(-503, "Timeout"), CallError::Unreachable(_)));
+        assert!(matches!(rpc(400, "API_ID_INVALID"), CallError::Refused { .. }));
+    }
+
+    #[test]
+    fn a_key_made_behind_the_logins_back_is_a_lost_key() {
+        let refused = InvocationError::Session(Box::new(KeyRefused(2)));
+        assert!(matches!(CallError::from(refused), CallError::KeyLost(_)));
+        let unknown = InvocationError::Transport(transport::Error::BadStatus { status: 404 });
+        assert!(matches!(CallError::from(unknown), CallError::KeyLost(_)));
+        let flooded = InvocationError::Transport(transport::Error::BadStatus { status: 429 });
+        assert!(matches!(CallError::from(flooded), CallError::Unreachable(_)));
+    }
+}

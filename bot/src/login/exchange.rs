@@ -1,0 +1,359 @@
+//! Making an auth key with a data centre: the Diffie-Hellman exchange of core.telegram.org/mtproto/auth_key.
+//!
+//! grammers does it against Telegram's own RSA keys, which it has built in. A private server has another key, so for
+//! it the exchange is done here, with grammers' cryptography and every check that the protocol asks for.
+
+use std::net::SocketAddrV4;
+
+use grammers_client::sender::{InvocationError, Sender, ServerAddr};
+use grammers_client::tl::{self, Cursor, Deserializable, Serializable};
+use grammers_crypto::{aes, factorize, generate_key_data_from_nonce, rsa};
+use grammers_mtproto::{mtp, transport};
+use num_bigint::BigUint;
+use sha1::{Digest, Sha1};
+use zeroize::Zeroizing;
+
+use super::network::{Network, PublicKey};
+use super::session::AuthKey;
+
+/// Telegram's 2048-bit safe prime, published with the login protocol; a server that offers another one is refused,
+/// because proving a prime safe takes longer than a login.
+const PRIME_HEX: &[u8] = b"c71caeb9c6b1c9048e6c522f70f13f73980d40238e3e21c14934d037563d930f\
+48198a0aa7c14058229493d22530f4dbfa336f6e0ac925139543aed44cce7c3720fd51f69458705ac68cd4fe6b6b13abdc9746512969328454f1\
+8faf8c595f642477fe96bb2a941d5bcd1d4ac8cc49880708fa9b378e3c4f3a9060bee67cf9a4a4a695811051907e162753b56b0f6b410dba74d8\
+a84b2a14b3144e0ef1284754fd17ed950d5965b4b9dd46582db1178d169c6bc465b0d6ff9ca3928fef5b9ae4e418fc15e83ebea0f87fa9ff5eed\
+70050ded2849f47bf959d956850ce929851f0d8115f635b105ee2e4e15d04b2454bf6f4fadf034b10403119cd8e3b92fcc5b";
+
+/// Why there is no auth key.
+#[derive(Debug, thiserror::Error)]
+pub enum ExchangeError {
+    /// The connection failed, or Telegram's exchange did.
+    #[error("{0}")]
+    Connection(InvocationError),
+    /// The server did not follow the protocol, or is not who it should be.
+    #[error("the key exchange was refused: {0}")]
+    Refused(&'static str),
+}
+
+impl From<InvocationError> for ExchangeError {
+    fn from(error: InvocationError) -> Self {
+        Self::Connection(error)
+    }
+}
+
+/// A new auth key for the data centre at an address.
+///
+/// # Errors
+/// [`ExchangeError`]; no key exists then.
+pub async fn make_key(network: &Network, address: SocketAddrV4) -> Result<AuthKey, ExchangeError> {
+    let server = ServerAddr::Tcp { address: address.into() };
+    match network {
+        Network::Telegram => {
+            let sender = grammers_client::sender::connect(transport::Full::new(), server).await?;
+            Ok(sender.auth_key())
+        }
+        Network::Private(private) => {
+            let sender = Sender::connect(transport::Full::new(), mtp::Plain::new(), server).await;
+            exchange(sender.map_err(InvocationError::Io)?, &private.rsa).await
+        }
+    }
+}
+
+/// The numbers that tie the messages of one exchange together.
+struct Nonces {
+    nonce: [u8; 16],
+    server_nonce: [u8; 16],
+    new_nonce: Zeroizing<[u8; 32]>,
+}
+
+async fn exchange(
+    mut sender: Sender<transport::Full, mtp::Plain>,
+    rsa: &PublicKey,
+) -> Result<AuthKey, ExchangeError> {
+    // 1. Which key the server has, and a number to factorise.
+    let nonce = random();
+    let tl::enums::ResPq::Pq(pq) = sender.invoke(&tl::functions::ReqPqMulti { nonce }).await?;
+    require(pq.nonce == nonce, "nonce")?;
+    let fingerprint = fingerprint(rsa);
+    require(pq.server_public_key_fingerprints.contains(&fingerprint), "the server has another RSA key")?;
+    let nonces = Nonces { nonce, server_nonce: pq.server_nonce, new_nonce: Zeroizing::new(random()) };
+
+    // 2. Our secret nonce, for the holder of that key alone.
+    let request = request_dh(&pq.pq, &nonces, rsa, fingerprint)?;
+    let answer = sender.invoke(&request).await?;
+
+    // 3. The server's half of the secret, checked, and ours.
+    let (key, iv) = generate_key_data_from_nonce(&nonces.server_nonce, &nonces.new_nonce);
+    let theirs = open_dh_answer(answer, &nonces, &key, &iv)?;
+    let ours = OurHalf::of(&theirs)?;
+    let encrypted_data = seal_dh_answer(&ours, &nonces, &key, &iv);
+    let finished = sender
+        .invoke(&tl::functions::SetClientDhParams {
+            nonce: nonces.nonce,
+            server_nonce: nonces.server_nonce,
+            encrypted_data,
+        })
+        .await?;
+
+    // 4. Both have the same secret.
+    check_finished(&finished, &nonces, &ours.auth_key)?;
+    Ok(*ours.auth_key)
+}
+
+fn request_dh(
+    pq: &[u8],
+    nonces: &Nonces,
+    rsa: &PublicKey,
+    fingerprint: i64,
+) -> Result<tl::functions::ReqDhParams, ExchangeError> {
+    let number = u64::from_be_bytes(pq.try_into().map_err(|_| ExchangeError::Refused("pq is not 8 bytes"))?);
+    // grammers panics on what cannot be factorised.
+    require(number > 3 && number % 2 == 1, "pq is no product of two primes")?;
+    let (p, q) = factorize(number);
+    let (p, q) = (shortest(p.min(q)), shortest(p.max(q)));
+    let (nonce, server_nonce) = (nonces.nonce, nonces.server_nonce);
+    let inner = Zeroizing::new(
+        tl::enums::PQInnerData::Data(tl::types::PQInnerData {
+            pq: pq.to_vec(),
+            p: p.clone(),
+            q: q.clone(),
+            nonce,
+            server_nonce,
+            new_nonce: *nonces.new_nonce,
+        })
+        .to_bytes(),
+    );
+    let key =
+        rsa::Key::new(&rsa.n, &rsa.e).ok_or(ExchangeError::Refused("the RSA key is not two numbers"))?;
+    let encrypted_data = rsa::encrypt_hashed(&inner, &key, &random());
+    Ok(tl::functions::ReqDhParams {
+        nonce,
+        server_nonce,
+        p,
+        q,
+        public_key_fingerprint: fingerprint,
+        encrypted_data,
+    })
+}
+
+fn open_dh_answer(
+    answer: tl::enums::ServerDhParams,
+    nonces: &Nonces,
+    key: &[u8; 32],
+    iv: &[u8; 32],
+) -> Result<tl::types::ServerDhInnerData, ExchangeError> {
+    let tl::enums::ServerDhParams::Ok(mut sealed) = answer else {
+        return Err(ExchangeError::Refused("the server gives no Diffie-Hellman parameters"));
+    };
+    require(sealed.nonce == nonces.nonce, "nonce")?;
+    require(sealed.server_nonce == nonces.server_nonce, "server_nonce")?;
+    let length = sealed.encrypted_answer.len();
+    require(length >= 32 && length.is_multiple_of(16), "the answer's length")?;
+    aes::ige_decrypt(&mut sealed.encrypted_answer, key, iv);
+    let (hash, plain) = sealed.encrypted_answer.split_at(20);
+    let mut cursor = Cursor::from_slice(plain);
+    let tl::enums::ServerDhInnerData::Data(inner) = tl::enums::ServerDhInnerData::deserialize(&mut cursor)
+        .map_err(|_| ExchangeError::Refused("the answer's shape"))?;
+    require(hash == &Sha1::digest(&plain[..cursor.pos()])[..], "the answer's hash")?;
+    require(inner.nonce == nonces.nonce, "nonce")?;
+    require(inner.server_nonce == nonces.server_nonce, "server_nonce")?;
+    Ok(inner)
+}
+
+/// What we add to the secret.
+struct OurHalf {
+    g_b: Vec<u8>,
+    auth_key: Zeroizing<AuthKey>,
+}
+
+impl OurHalf {
+    fn of(theirs: &tl::types::ServerDhInnerData) -> Result<Self, ExchangeError> {
+        let prime = BigUint::parse_bytes(PRIME_HEX, 16).expect("a hexadecimal constant");
+        require(BigUint::from_bytes_be(&theirs.dh_prime) == prime, "dh_prime is not Telegram's")?;
+        // The generators of the right subgroup of that prime: p mod 3 = 2, any p, p mod 7 in {3, 5, 6}.
+        require(matches!(theirs.g, 3 | 4 | 7), "g is no generator for that prime")?;
+        let g_a = BigUint::from_bytes_be(&theirs.g_a);
+        require(is_safe(&g_a, &prime), "g_a is out of range")?;
+        let secret = Zeroizing::new(random::<256>());
+        let b = BigUint::from_bytes_be(&*secret);
+        let g_b = BigUint::from(theirs.g.unsigned_abs()).modpow(&b, &prime);
+        require(is_safe(&g_b, &prime), "g_b is out of range")?;
+        let shared = Zeroizing::new(g_a.modpow(&b, &prime).to_bytes_be());
+        let mut auth_key = Zeroizing::new([0; 256]);
+        auth_key[256 - shared.len()..].copy_from_slice(&shared);
+        Ok(Self { g_b: g_b.to_bytes_be(), auth_key })
+    }
+}
+
+/// "We recommend checking that g_a and g_b are between 2^{2048-64} and dh_prime - 2^{2048-64}."
+fn is_safe(number: &BigUint, prime: &BigUint) -> bool {
+    let margin = BigUint::from(1u8) << (2048u32 - 64);
+    *number >= margin && *number <= prime - &margin
+}
+
+fn seal_dh_answer(ours: &OurHalf, nonces: &Nonces, key: &[u8; 32], iv: &[u8; 32]) -> Vec<u8> {
+    let inner = tl::enums::ClientDhInnerData::Data(tl::types::ClientDhInnerData {
+        nonce: nonces.nonce,
+        server_nonce: nonces.server_nonce,
+        retry_id: 0,
+        g_b: ours.g_b.clone(),
+    })
+    .to_bytes();
+    let mut sealed = [&Sha1::digest(&inner)[..], &inner].concat();
+    let padding = (16 - sealed.len() % 16) % 16;
+    sealed.extend(&random::<16>()[..padding]);
+    aes::ige_encrypt(&mut sealed, key, iv);
+    sealed
+}
+
+fn check_finished(
+    finished: &tl::enums::SetClientDhParamsAnswer,
+    nonces: &Nonces,
+    auth_key: &AuthKey,
+) -> Result<(), ExchangeError> {
+    let tl::enums::SetClientDhParamsAnswer::DhGenOk(ok) = finished else {
+        return Err(ExchangeError::Refused("the server does not accept our half"));
+    };
+    require(ok.nonce == nonces.nonce, "nonce")?;
+    require(ok.server_nonce == nonces.server_nonce, "server_nonce")?;
+    let expected = grammers_crypto::AuthKey::from_bytes(*auth_key).calc_new_nonce_hash(&nonces.new_nonce, 1);
+    require(ok.new_nonce_hash1 == expected, "the server has another secret")
+}
+
+/// How the protocol names an RSA key: the low 64 bits of the SHA-1 of `n` and `e`, as TL strings.
+fn fingerprint(rsa: &PublicKey) -> i64 {
+    let bytes = |decimal: &str| {
+        BigUint::parse_bytes(decimal.as_bytes(), 10)
+            .expect("the network file's key was checked")
+            .to_bytes_be()
+    };
+    let mut serialized = bytes(&rsa.n).to_bytes();
+    bytes(&rsa.e).serialize(&mut serialized);
+    let digest = Sha1::digest(&serialized);
+    i64::from_le_bytes(digest[12..].try_into().expect("the last 8 of 20 bytes"))
+}
+
+/// Big-endian without leading zeros: the server refuses longer ones.
+fn shortest(number: u64) -> Vec<u8> {
+    number.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect()
+}
+
+fn require(condition: bool, problem: &'static str) -> Result<(), ExchangeError> {
+    if condition { Ok(()) } else { Err(ExchangeError::Refused(problem)) }
+}
+
+fn random<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    getrandom::fill(&mut bytes).expect("the operating system gives random bytes");
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Telegram's production key, as grammers has it built in under the fingerprint -3414540481677951611.
+    const TELEGRAM_N: &str = "29379598170669337022986177149456128565388431120058863768162556424047512191330847455146\
+576344487764408661701890505066208632169112269581063774293102577308490531282748465986139880977280302242772832972539403531\
+316010870401287642763009136156734339538042419388722777357134487746169093539093850251243897188928735903389451772730245253\
+062963384108812842079887538976360465290946139638691491496062099570836476454855996319192747663615955633778034897140982517\
+446405334423701359108810182097749467210509584293428076654573384828809574217079944388301239431309115013843331317877374435\
+868468779972014486325557807783825502498215169806323";
+
+    fn nonces() -> Nonces {
+        Nonces { nonce: [1; 16], server_nonce: [2; 16], new_nonce: Zeroizing::new([3; 32]) }
+    }
+
+    fn offer(g: i32, g_a: BigUint) -> tl::types::ServerDhInnerData {
+        let prime = BigUint::parse_bytes(PRIME_HEX, 16).unwrap();
+        tl::types::ServerDhInnerData {
+            nonce: [1; 16],
+            server_nonce: [2; 16],
+            g,
+            dh_prime: prime.to_bytes_be(),
+            g_a: g_a.to_bytes_be(),
+            server_time: 0,
+        }
+    }
+
+    fn sealed(inner: &tl::types::ServerDhInnerData) -> tl::enums::ServerDhParams {
+        let plain = tl::enums::ServerDhInnerData::Data(inner.clone()).to_bytes();
+        let mut bytes = [&Sha1::digest(&plain)[..], &plain].concat();
+        bytes.resize(bytes.len().next_multiple_of(16), 0);
+        let (key, iv) = generate_key_data_from_nonce(&[2; 16], &[3; 32]);
+        aes::ige_encrypt(&mut bytes, &key, &iv);
+        tl::enums::ServerDhParams::Ok(tl::types::ServerDhParamsOk {
+            nonce: [1; 16],
+            server_nonce: [2; 16],
+            encrypted_answer: bytes,
+        })
+    }
+
+    fn opened(answer: tl::enums::ServerDhParams) -> Result<tl::types::ServerDhInnerData, String> {
+        let (key, iv) = generate_key_data_from_nonce(&[2; 16], &[3; 32]);
+        open_dh_answer(answer, &nonces(), &key, &iv).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn an_rsa_key_is_named_as_telegram_names_its_own() {
+        let rsa = PublicKey { n: TELEGRAM_N.into(), e: "65537".into() };
+        assert_eq!(fingerprint(&rsa), -3_414_540_481_677_951_611);
+    }
+
+    #[test]
+    fn an_answer_is_opened_only_as_it_was_sealed() {
+        let good = offer(3, BigUint::from(1u8) << 2000u32);
+        assert_eq!(opened(sealed(&good)).unwrap().g, 3);
+
+        let tl::enums::ServerDhParams::Ok(mut tampered) = sealed(&good) else { panic!() };
+        tampered.encrypted_answer[40] ^= 1;
+        assert!(opened(tl::enums::ServerDhParams::Ok(tampered)).is_err());
+
+        let other_nonce = tl::types::ServerDhInnerData { nonce: [9; 16], ..good.clone() };
+        assert!(opened(sealed(&other_nonce)).unwrap_err().contains("nonce"));
+
+        let tl::enums::ServerDhParams::Ok(mut short) = sealed(&good) else { panic!() };
+        short.encrypted_answer.truncate(16);
+        assert!(opened(tl::enums::ServerDhParams::Ok(short)).unwrap_err().contains("length"));
+    }
+
+    #[test]
+    fn a_weak_half_of_the_secret_is_refused() {
+        let prime = BigUint::parse_bytes(PRIME_HEX, 16).unwrap();
+        let fine = BigUint::from(1u8) << 2000u32;
+        assert!(OurHalf::of(&offer(3, fine.clone())).is_ok());
+        for weak in [BigUint::from(1u8), &prime - 1u8, BigUint::from(1u8) << 1983u32, prime.clone()] {
+            assert!(OurHalf::of(&offer(3, weak)).is_err());
+        }
+        for g in [-3, 0, 1, 2, 5, 6] {
+            assert!(OurHalf::of(&offer(g, fine.clone())).is_err());
+        }
+        let other_prime = tl::types::ServerDhInnerData { dh_prime: vec![0xff; 256], ..offer(3, fine) };
+        assert!(OurHalf::of(&other_prime).is_err());
+    }
+
+    #[test]
+    fn a_server_with_another_secret_is_refused() {
+        let hash = grammers_crypto::AuthKey::from_bytes([5; 256]).calc_new_nonce_hash(&[3; 32], 1);
+        let finished = |hash| {
+            tl::enums::SetClientDhParamsAnswer::DhGenOk(tl::types::DhGenOk {
+                nonce: [1; 16],
+                server_nonce: [2; 16],
+                new_nonce_hash1: hash,
+            })
+        };
+        assert!(check_finished(&finished(hash), &nonces(), &[5; 256]).is_ok());
+        assert!(check_finished(&finished(hash), &nonces(), &[6; 256]).is_err());
+        assert!(check_finished(&finished([0; 16]), &nonces(), &[5; 256]).is_err());
+    }
+
+    #[test]
+    fn a_number_without_two_odd_factors_is_refused_before_it_is_factorised() {
+        let rsa = PublicKey { n: TELEGRAM_N.into(), e: "65537".into() };
+        for pq in [&0u64.to_be_bytes()[..], &4u64.to_be_bytes(), &[1, 2, 3]] {
+            assert!(request_dh(pq, &nonces(), &rsa, 0).is_err());
+        }
+        let request = request_dh(&(1_000_003u64 * 1_000_033).to_be_bytes(), &nonces(), &rsa, 7).unwrap();
+        assert_eq!((request.p, request.q), (shortest(1_000_003), shortest(1_000_033)));
+    }
+}

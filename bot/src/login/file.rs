@@ -1,0 +1,168 @@
+//! The sealed copy of a linked session: `SESSIONS_DIR/user_<telegram id>.session`, one line of JSON, mode 0600, in a
+//! directory of mode 0700:
+//!
+//! ```json
+//! {"version":1,"account_id":"…","login_id":"…","key_id":"…","sealed":"<base64url>"}
+//! ```
+//! It is there whole or not at all, whenever the machine stops. The vault's copy is the one that is used.
+
+use std::fs::{DirBuilder, File, OpenOptions, Permissions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::{AccountId, LoginId};
+use serde::{Deserialize, Serialize};
+
+/// What stands in a session file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionFile {
+    version: u8,
+    /// Whose it is.
+    pub account_id: AccountId,
+    /// The login that linked it.
+    pub login_id: LoginId,
+    /// The master key that it is sealed with.
+    pub key_id: String,
+    sealed: String,
+}
+
+impl SessionFile {
+    /// A file for a sealed session.
+    pub fn new(account_id: AccountId, login_id: LoginId, key_id: &str, sealed: &[u8]) -> Self {
+        let sealed = URL_SAFE_NO_PAD.encode(sealed);
+        Self { version: 1, account_id, login_id, key_id: key_id.to_owned(), sealed }
+    }
+
+    /// The sealed session; None where somebody has edited the file.
+    pub fn sealed(&self) -> Option<Vec<u8>> {
+        URL_SAFE_NO_PAD.decode(&self.sealed).ok()
+    }
+}
+
+/// Where a person's file is.
+pub fn path(directory: &Path, telegram_id: i64) -> PathBuf {
+    directory.join(format!("user_{telegram_id}.session"))
+}
+
+/// Makes the directory, or closes it to others.
+///
+/// # Errors
+/// It cannot be made, or is somebody else's.
+pub fn prepare(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    std::fs::set_permissions(directory, Permissions::from_mode(0o700))
+}
+
+/// Writes a person's file in place of the one before, and returns once it would survive a power cut.
+///
+/// # Errors
+/// The disk is full, the directory gone, and the like; the file before is then still there.
+pub fn write(directory: &Path, telegram_id: i64, content: &SessionFile) -> io::Result<()> {
+    prepare(directory)?;
+    let text = serde_json::to_string(content).map_err(io::Error::other)? + "\n";
+    let mut suffix = [0; 8];
+    getrandom::fill(&mut suffix).map_err(io::Error::other)?;
+    // The name does not end in `.session`: whoever lists sessions never sees half of one.
+    let draft = directory.join(format!(".user_{telegram_id}.{:016x}", u64::from_le_bytes(suffix)));
+    let written = (|| {
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        std::fs::rename(&draft, path(directory, telegram_id))?;
+        File::open(directory)?.sync_all()
+    })();
+    if written.is_err() {
+        // It may not have been made at all.
+        let _ = std::fs::remove_file(&draft);
+    }
+    written
+}
+
+/// A person's file, where there is one.
+///
+/// # Errors
+/// It cannot be read, or is no session file.
+pub fn read(directory: &Path, telegram_id: i64) -> io::Result<Option<SessionFile>> {
+    match std::fs::read_to_string(path(directory, telegram_id)) {
+        Ok(text) => serde_json::from_str(&text).map(Some).map_err(io::Error::other),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Removes a person's file, if it is there.
+///
+/// # Errors
+/// It is there and stays.
+pub fn remove(directory: &Path, telegram_id: i64) -> io::Result<()> {
+    match std::fs::remove_file(path(directory, telegram_id)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Err(_) => Ok(()),
+        Ok(()) => File::open(directory)?.sync_all(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn content(letter: &str) -> SessionFile {
+        SessionFile::new(
+            AccountId(Uuid::from_u128(1)),
+            letter.repeat(32).parse().unwrap(),
+            "0a1b2c3d",
+            letter.as_bytes(),
+        )
+    }
+
+    #[test]
+    fn a_session_file_is_its_owners_alone_and_replaces_the_one_before() {
+        let root = tempfile::tempdir().unwrap();
+        let directory = root.path().join("sessions");
+        write(&directory, 139_883_458, &content("a")).unwrap();
+        write(&directory, 139_883_458, &content("b")).unwrap();
+
+        let file = path(&directory, 139_883_458);
+        assert!(file.ends_with("user_139883458.session"));
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(directory.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+        let read = read(&directory, 139_883_458).unwrap().unwrap();
+        assert_eq!(read, content("b"));
+        assert_eq!(read.sealed().unwrap(), b"b");
+        assert_eq!(std::fs::read_dir(&directory).unwrap().count(), 1, "no draft stays behind");
+    }
+
+    #[test]
+    fn a_directory_that_was_open_is_closed() {
+        let root = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(root.path(), Permissions::from_mode(0o755)).unwrap();
+        prepare(root.path()).unwrap();
+        assert_eq!(root.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn removing_is_done_once_the_file_is_not_there() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), 1, &content("a")).unwrap();
+        remove(root.path(), 1).unwrap();
+        remove(root.path(), 1).unwrap();
+        assert_eq!(read(root.path(), 1).unwrap(), None);
+    }
+
+    #[test]
+    fn a_failed_write_leaves_the_file_before() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), 1, &content("a")).unwrap();
+        // A directory in the way of the rename.
+        std::fs::create_dir(path(root.path(), 2)).unwrap();
+        std::fs::write(path(root.path(), 2).join("in the way"), "").unwrap();
+        assert!(write(root.path(), 2, &content("b")).is_err());
+        assert_eq!(read(root.path(), 1).unwrap(), Some(content("a")));
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 2, "no draft stays behind");
+    }
+}

@@ -1,0 +1,186 @@
+//! How an attempt ends. Telegram let somebody in:
+//!
+//! 8. check that the account which confirmed is the account which asked
+//! 9. the invite's reservation becomes a use
+//! 10. the session goes into the vault, and its sealed copy into a file
+//! 11. record `AuthorizationConfirmed`: from here on the login cannot be taken back
+//! 12. whatever session the person had before is retired, and the attempt closed
+//!
+//! Each step may be repeated, so a crash between two of them is mended by whoever takes the attempt up next.
+//! If the login has ended meanwhile, or ends without anybody let in, the key is logged out at Telegram instead, and only
+//! then forgotten.
+
+use domain::login::{CancelReason, FailReason};
+use domain::{InviteCommand, LoginCommand};
+use projections::vault::{Linked, RetireReason};
+
+use super::attempt::{Attempt, Stop};
+use super::file::{self, SessionFile};
+use super::flow::Accepted;
+use super::owner::Owner;
+use super::retire::{LogOut, log_out};
+
+impl Attempt {
+    /// Steps 8 to 12. Not to be dropped in between for the sake of the login's end: the events decide that.
+    ///
+    /// # Errors
+    /// [`Stop`]: the session is not linked; the key is still there.
+    pub async fn finish(&mut self, accepted: Accepted) -> Result<(), Stop> {
+        tracing::info!(login.id = self.login_id().short(), "QR login authorised");
+        let telegram_id = self.check_owner(accepted).await?;
+        self.use_invite().await?;
+        self.link(telegram_id).await?;
+        let (attempt, at) = (self.number(), self.now());
+        let confirmed = self.record(LoginCommand::Confirm { attempt, method: accepted.method, at }).await;
+        if matches!(confirmed, Err(Stop::Over)) {
+            self.unlink(telegram_id).await?;
+        }
+        confirmed?;
+        self.complete().await
+    }
+
+    /// Step 8.
+    async fn check_owner(&mut self, accepted: Accepted) -> Result<i64, Stop> {
+        let telegram_id = self.admit().await?;
+        if telegram_id == accepted.user_id {
+            return Ok(telegram_id);
+        }
+        tracing::warn!(login.id = self.login_id().short(), "QR login was confirmed by another account");
+        // Out first, then say so: the stranger's account must not stay open while events are written.
+        self.log_out().await;
+        self.record(LoginCommand::Reject { attempt: self.number(), at: self.now() }).await?;
+        Err(Stop::Over)
+    }
+
+    /// The Telegram id of the person who asked, unless they may not log in any more.
+    ///
+    /// # Errors
+    /// [`Stop::Over`]: blocked or erased, and the login cancelled for that.
+    pub async fn admit(&self) -> Result<i64, Stop> {
+        let workers = &self.workers;
+        let reason = match Owner::of(&workers.store, &workers.vault, self.claimed.account_id).await? {
+            Owner::Is(telegram_id) => return Ok(telegram_id),
+            Owner::Blocked => CancelReason::Blocked,
+            Owner::Erased => CancelReason::Erased,
+        };
+        self.record(LoginCommand::Cancel { attempt: self.number(), reason, at: self.now() }).await?;
+        Err(Stop::Over)
+    }
+
+    /// Step 9.
+    async fn use_invite(&self) -> Result<(), Stop> {
+        let Some(grant) = self.start.invite else { return Ok(()) };
+        let command = InviteCommand::Use {
+            account_id: self.claimed.account_id,
+            login_id: self.login_id().clone(),
+            attempt: self.number(),
+            at: self.now(),
+        };
+        Ok(self.workers.store.invite(grant.invite_id, command, self.context()).await?)
+    }
+
+    /// Step 10.
+    async fn link(&self, telegram_id: i64) -> Result<(), Stop> {
+        let workers = &self.workers;
+        let linked = Linked {
+            account_id: self.claimed.account_id,
+            login_id: self.login_id().clone(),
+            sealed: self.seal(),
+            key_id: workers.master.id().to_owned(),
+        };
+        let content =
+            SessionFile::new(linked.account_id, linked.login_id.clone(), &linked.key_id, &linked.sealed);
+        workers.vault.link_session(self.fence(), linked).await?;
+        let directory = workers.sessions_dir.clone();
+        let written = tokio::task::spawn_blocking(move || file::write(&directory, telegram_id, &content));
+        if let Ok(Err(error)) = written.await {
+            // The vault's copy is the one that counts.
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(
+                login.id = self.login_id().short(),
+                error,
+                "The session's file cannot be written"
+            );
+        }
+        Ok(())
+    }
+
+    /// Step 10 undone: the login ended while it was confirmed.
+    async fn unlink(&self, telegram_id: i64) -> Result<(), Stop> {
+        let vault = &self.workers.vault;
+        vault.unlink(self.claimed.account_id, self.login_id()).await?;
+        let directory = &self.workers.sessions_dir;
+        let before = vault.linked(self.claimed.account_id).await?;
+        let undone = match before {
+            Some(before) => {
+                let (account, login) = (before.account_id, before.login_id);
+                let content = SessionFile::new(account, login, &before.key_id, &before.sealed);
+                file::write(directory, telegram_id, &content)
+            }
+            None => file::remove(directory, telegram_id),
+        };
+        if let Err(error) = undone {
+            let error: &dyn std::error::Error = &error;
+            tracing::error!(
+                login.id = self.login_id().short(),
+                error,
+                "The session's file cannot be taken back"
+            );
+        }
+        Ok(())
+    }
+
+    /// Step 12. Also all that is left where a worker died right after step 11.
+    ///
+    /// # Errors
+    /// [`Stop`]: whoever claims the attempt next does it again.
+    pub async fn complete(&mut self) -> Result<(), Stop> {
+        self.hang_up().await;
+        let vault = &self.workers.vault;
+        vault.retire_replaced(self.fence(), self.claimed.account_id).await?;
+        vault.drop_token(self.login_id()).await?;
+        vault.close_attempt(self.fence()).await?;
+        tracing::info!(login.id = self.login_id().short(), "QR login finished");
+        Ok(())
+    }
+
+    /// The end of an attempt that nobody was let in by, or that came too late: its key is logged out.
+    ///
+    /// # Errors
+    /// [`Stop`]: whoever claims the attempt next does it again.
+    pub async fn give_up(&mut self) -> Result<(), Stop> {
+        let done = self.log_out().await;
+        self.hang_up().await;
+        // Somebody may still be scanning the last code: a key that was not logged in is logged out once more later.
+        let is_gone = done == LogOut::Done || (done == LogOut::WasNotIn && !self.showed_token);
+        if !is_gone {
+            self.workers.vault.retire(self.fence(), RetireReason::LoginEnded).await?;
+        }
+        self.workers.vault.drop_token(self.login_id()).await?;
+        self.workers.vault.close_attempt(self.fence()).await?;
+        tracing::info!(login.id = self.login_id().short(), "QR login ended without being linked");
+        Ok(())
+    }
+
+    /// Ends the login for a reason of ours.
+    ///
+    /// # Errors
+    /// [`Stop`], where the vault or the log cannot take it.
+    pub async fn fail(&self, reason: FailReason) -> Result<(), Stop> {
+        let failed = self.record(LoginCommand::Fail { attempt: self.number(), reason, at: self.now() }).await;
+        match failed {
+            Err(Stop::Over) => Ok(()),
+            other => other,
+        }
+    }
+
+    async fn log_out(&mut self) -> LogOut {
+        match &self.session {
+            Some(session) if !session.keyed_dcs().is_empty() => {
+                let session = session.clone();
+                log_out(self.connection(), &session).await
+            }
+            _ => LogOut::Done,
+        }
+    }
+}

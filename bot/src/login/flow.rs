@@ -1,0 +1,339 @@
+//! The login at Telegram, from the key to the account that confirmed (core.telegram.org/api/qr-login):
+//!
+//! 1. restore the session of an attempt that somebody else began, or make a key; a key is sealed in the vault before it
+//!    is used, so that a crash loses none
+//! 2. a restored key is probed first: it may be logged in already
+//! 3. export a login token
+//! 4. put it where the page finds it, then record `QrIssued`
+//! 5. wait until the token is accepted, or it is time for the next one
+//! 6. where the account lives in another data centre, import the token there
+//! 7. where the account has a 2-step password, say so and wait for it
+//!
+//! What follows from the answer is [`finish`](super::finish). Whoever runs this drops it when the login ends in the log,
+//! which may be in the middle of any step.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::LoginCommand;
+use domain::login::{FailReason, Method};
+use grammers_client::tl::{self, enums::auth::LoginToken, functions};
+use jiff::{SignedDuration, Timestamp};
+use projections::vault::RetireReason;
+use secrecy::ExposeSecret;
+use sha2::{Digest, Sha256};
+
+use super::attempt::{Attempt, Stop, later};
+use super::connection::{CallError, Heard};
+use super::seal;
+use super::session::LoginSession;
+
+/// What Telegram says of tokens' lives, for a host whose clock is wrong.
+const NOMINAL_LIFETIME: SignedDuration = SignedDuration::from_secs(30);
+/// How long a fresh key may be unknown to a data centre that has just taken the account in.
+const SETTLING_TRIES: u32 = 6;
+const SETTLING_PAUSE: Duration = Duration::from_millis(500);
+/// Telegram has forgotten this many keys of one attempt: it is not going to keep the next.
+const MOST_KEYS: u32 = 3;
+
+/// Telegram let the key in.
+#[derive(Clone, Copy, Debug)]
+pub struct Accepted {
+    /// The account that confirmed.
+    pub user_id: i64,
+    /// How.
+    pub method: Method,
+}
+
+/// The step to take next.
+enum Step {
+    NewKey,
+    Export,
+    Show { token: Vec<u8>, expires_at: Timestamp },
+    Wait { until: Timestamp },
+    Import { dc_id: i32, token: Vec<u8> },
+    WhoAmI,
+    Password,
+    Done(Accepted),
+}
+
+impl Attempt {
+    /// Steps 1 to 7.
+    ///
+    /// # Errors
+    /// [`Stop`]: nobody was let in, or nobody knows.
+    pub async fn log_in(&mut self) -> Result<Accepted, Stop> {
+        let mut keys_made = 0;
+        let mut step = if self.restore().await? { self.probe().await? } else { Step::NewKey };
+        loop {
+            step = match step {
+                Step::NewKey if keys_made == MOST_KEYS => return Err(Stop::Fail(FailReason::SessionLost)),
+                Step::NewKey => {
+                    keys_made += 1;
+                    self.make_home_key().await?;
+                    Step::Export
+                }
+                Step::Export => self.export().await?,
+                Step::Show { token, expires_at } => self.show(&token, expires_at).await?,
+                Step::Wait { until } => self.wait(until).await?,
+                Step::Import { dc_id, token } => self.import(dc_id, token).await?,
+                Step::WhoAmI => self.who_am_i().await?,
+                Step::Password => self.password().await?,
+                Step::Done(accepted) => return Ok(accepted),
+            }
+        }
+    }
+
+    /// Step 1: the session that was saved, if it may be used.
+    pub async fn restore(&mut self) -> Result<bool, Stop> {
+        let network = self.workers.telegram.network.clone();
+        if self.claimed.holder_frozen {
+            // Its worker may wake up and use the key: two at once would make Telegram kill it.
+            self.workers.vault.retire(self.fence(), RetireReason::HolderFrozen).await?;
+            self.claimed.sealed_session = None;
+        }
+        let restored = self.claimed.sealed_session.take().map(|sealed| {
+            seal::open(&self.workers.master, self.claimed.account_id, self.login_id(), &network, &sealed)
+        });
+        let session = match restored {
+            Some(Ok(session)) => session,
+            Some(Err(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(login.id = self.login_id().short(), error, "QR login cannot be resumed");
+                LoginSession::new(&network)
+            }
+            None => LoginSession::new(&network),
+        };
+        let has_key = session.has_key(session.home());
+        self.session = Some(Arc::new(session));
+        Ok(has_key)
+    }
+
+    /// Step 1: a key for the home data centre, in place of any that there was.
+    async fn make_home_key(&mut self) -> Result<(), Stop> {
+        self.hang_up().await;
+        if self.session().has_key(self.session().home()) {
+            self.session().forget_keys();
+        }
+        self.make_key(self.session().home()).await
+    }
+
+    /// Step 2: whichever key is logged in decides; a crash right after an import leaves that to be found out.
+    async fn probe(&mut self) -> Result<Step, Stop> {
+        tracing::info!(login.id = self.login_id().short(), "QR login resumed with its key");
+        let home = self.session().home();
+        for dc_id in self.session().keyed_dcs() {
+            let found = match self.ask(dc_id, &functions::updates::GetState {}).await? {
+                Ok(_) => Step::WhoAmI,
+                Err(CallError::PasswordNeeded) => Step::Password,
+                Err(CallError::KeyLost(_)) if dc_id == home => return Ok(Step::NewKey),
+                Err(_) => continue,
+            };
+            self.move_to(dc_id).await;
+            return Ok(found);
+        }
+        Ok(Step::Export)
+    }
+
+    /// Step 3. Once a token was accepted, the same call logs the key in.
+    async fn export(&mut self) -> Result<Step, Stop> {
+        let app = &self.workers.telegram;
+        let request = functions::auth::ExportLoginToken {
+            api_id: app.api_id,
+            api_hash: app.api_hash.expose_secret().to_owned(),
+            except_ids: Vec::new(),
+        };
+        let answer = self.ask(self.session().home(), &request).await?;
+        self.follow(answer).await
+    }
+
+    /// What an answer to an export or import leads to.
+    async fn follow(&mut self, answer: Result<LoginToken, CallError>) -> Result<Step, Stop> {
+        match answer {
+            Ok(LoginToken::Token(token)) => {
+                Ok(Step::Show { expires_at: self.expiry(i64::from(token.expires)), token: token.token })
+            }
+            Ok(LoginToken::MigrateTo(there)) => Ok(Step::Import { dc_id: there.dc_id, token: there.token }),
+            Ok(LoginToken::Success(success)) => self.let_in(success.authorization).await,
+            Err(CallError::PasswordNeeded) => Ok(Step::Password),
+            Err(CallError::KeyLost(reason)) => {
+                tracing::warn!(
+                    login.id = self.login_id().short(),
+                    reason,
+                    "Telegram has forgotten the QR login's key"
+                );
+                Ok(Step::NewKey)
+            }
+            Err(CallError::TokenExpired) => Ok(Step::Export),
+            Err(error) => Err(self.refused(&error)),
+        }
+    }
+
+    /// When a token dies, by our clock; the server's own may differ from it.
+    fn expiry(&self, server_seconds: i64) -> Timestamp {
+        let now = self.now();
+        Timestamp::from_second(server_seconds)
+            .ok()
+            .filter(|at| *at > now && at.duration_since(now) <= NOMINAL_LIFETIME * 4)
+            .unwrap_or(now + NOMINAL_LIFETIME)
+    }
+
+    /// Step 4: the token first, so that whoever sees the event finds it.
+    async fn show(&mut self, token: &[u8], expires_at: Timestamp) -> Result<Step, Stop> {
+        let is_first = !self.showed_token;
+        self.showed_token = true;
+        self.workers.vault.put_token(self.fence(), token, expires_at).await?;
+        let at = self.now();
+        let token_sha256: String = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect();
+        let attempt = self.number();
+        self.record(LoginCommand::IssueQr { attempt, token_sha256, expires_at, at }).await?;
+        let id = self.login_id().short();
+        if is_first {
+            tracing::info!(login.id = id, "QR issued (expires {expires_at:.0})");
+            tracing::info!(login.id = id, "QR login waiting for the scan");
+        } else {
+            tracing::debug!(login.id = id, "QR issued (expires {expires_at:.0})");
+        }
+        Ok(Step::Wait { until: next_export_at(at, expires_at) })
+    }
+
+    /// Step 5. The update may get lost: the next export, when the token is about to die, finds out as well.
+    async fn wait(&mut self, until: Timestamp) -> Result<Step, Stop> {
+        let clock = self.workers.clock.clone();
+        let due = until.min(self.deadline_at());
+        let heard = tokio::select! {
+            heard = self.connection().hear() => Some(heard),
+            () = clock.sleep_until(due) => None,
+        };
+        match heard {
+            Some(Heard::LoginToken) => Ok(Step::Export),
+            Some(Heard::Closed) => {
+                self.hang_up().await;
+                // A server that hangs up on everybody at once is not asked at once.
+                tokio::time::sleep(SETTLING_PAUSE).await;
+                Ok(Step::Export)
+            }
+            None if self.now() >= self.deadline_at() => {
+                let attempt = self.number();
+                self.record(LoginCommand::Expire { attempt, at: self.now() }).await?;
+                Err(Stop::Over)
+            }
+            None if self.now() >= until => Ok(Step::Export),
+            // The deadline has moved meanwhile.
+            None => Ok(Step::Wait { until }),
+        }
+    }
+
+    /// Step 6. The vault goes on naming the data centre that sent us here until the new one has let the key in: after a
+    /// crash in between, the old one sends us here again.
+    async fn import(&mut self, dc_id: i32, token: Vec<u8>) -> Result<Step, Stop> {
+        tracing::info!(
+            login.id = self.login_id().short(),
+            dc_id,
+            "QR login moves to the account's data centre"
+        );
+        self.make_key(dc_id).await?;
+        self.move_to(dc_id).await;
+        let request = functions::auth::ImportLoginToken { token };
+        let mut answer = self.ask(dc_id, &request).await?;
+        for _ in 0..SETTLING_TRIES {
+            if answer != Err(CallError::Unregistered) {
+                break;
+            }
+            tokio::time::sleep(SETTLING_PAUSE).await;
+            answer = self.ask(dc_id, &request).await?;
+        }
+        self.follow(answer).await
+    }
+
+    /// Makes another data centre the one that is asked; its connection has to be the only one, and a new one, so that
+    /// grammers tells when it closes.
+    async fn move_to(&mut self, dc_id: i32) {
+        if self.session().home() != dc_id {
+            self.hang_up().await;
+            self.session().move_to(dc_id);
+        }
+    }
+
+    async fn let_in(&mut self, authorization: tl::enums::auth::Authorization) -> Result<Step, Stop> {
+        let tl::enums::auth::Authorization::Authorization(authorization) = authorization else {
+            return Err(Stop::Fail(FailReason::NotRegistered));
+        };
+        self.is_user(authorization.user.id()).await
+    }
+
+    /// The session is somebody's: keep that, and where it lives.
+    async fn is_user(&mut self, user_id: i64) -> Result<Step, Stop> {
+        self.session().settle();
+        self.session().set_user_id(user_id);
+        self.save().await?;
+        Ok(Step::Done(Accepted { user_id, method: Method::Qr }))
+    }
+
+    /// Step 2, of a key that is logged in already.
+    async fn who_am_i(&mut self) -> Result<Step, Stop> {
+        let request = functions::users::GetUsers { id: vec![tl::enums::InputUser::UserSelf] };
+        match self.ask(self.session().home(), &request).await? {
+            Ok(users) => match users.first() {
+                Some(user) => self.is_user(user.id()).await,
+                None => Err(Stop::Fail(FailReason::Internal)),
+            },
+            Err(CallError::KeyLost(_)) => Ok(Step::NewKey),
+            Err(CallError::Unregistered) => Ok(Step::Export),
+            Err(error) => Err(self.refused(&error)),
+        }
+    }
+
+    /// Step 7: the person is asked for the password, and has until the deadline.
+    async fn password(&mut self) -> Result<Step, Stop> {
+        self.session().settle();
+        self.save().await?;
+        self.workers.vault.drop_token(self.login_id()).await?;
+        let attempt = self.number();
+        self.record(LoginCommand::RequestPassword { attempt, at: self.now() }).await?;
+        tracing::info!(login.id = self.login_id().short(), "QR login waiting for the 2-step password");
+        let clock = self.workers.clock.clone();
+        loop {
+            let deadline_at = self.deadline_at().max(later(self.now(), Duration::from_secs(1)));
+            clock.sleep_until(deadline_at).await;
+            self.record(LoginCommand::Expire { attempt, at: self.now() }).await?;
+        }
+    }
+
+    fn refused(&self, error: &CallError) -> Stop {
+        let error: &dyn std::error::Error = error;
+        tracing::error!(login.id = self.login_id().short(), error, "Telegram refuses the QR login");
+        Stop::Fail(FailReason::Internal)
+    }
+}
+
+/// When the token after this one is due: 2 s before it dies, or at half its life where that is under 6 s, and never
+/// sooner than in a second.
+fn next_export_at(now: Timestamp, expires_at: Timestamp) -> Timestamp {
+    let lifetime = expires_at.duration_since(now);
+    let short = SignedDuration::from_secs(6);
+    let margin = SignedDuration::from_secs(2);
+    let wait = if lifetime < short { lifetime / 2 } else { lifetime - margin };
+    now + wait.clamp(SignedDuration::from_secs(1), NOMINAL_LIFETIME)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_token_is_due_shortly_before_this_one_dies() {
+        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
+        let due_after = |lifetime_ms| {
+            let expires_at = now + SignedDuration::from_millis(lifetime_ms);
+            next_export_at(now, expires_at).duration_since(now).as_millis()
+        };
+        assert_eq!(due_after(30_000), 28_000);
+        assert_eq!(due_after(6_000), 4_000);
+        assert_eq!(due_after(5_000), 2_500);
+        assert_eq!(due_after(4_000), 2_000);
+        assert_eq!(due_after(500), 1_000);
+        assert_eq!(due_after(-9_000), 1_000);
+        assert_eq!(due_after(900_000), 30_000);
+    }
+}

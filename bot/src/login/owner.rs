@@ -1,0 +1,29 @@
+//! Whose login it is: the account that confirms has to be the account that asked, and may not be blocked.
+
+use domain::AccountId;
+use projections::{DatabaseError, Store, Vault};
+
+/// What is known of the person who asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// May log in, as this Telegram id and no other.
+    Is(i64),
+    /// Refused everywhere.
+    Blocked,
+    /// Has been forgotten meanwhile.
+    Erased,
+}
+
+impl Owner {
+    /// The owner of an account's login, as of now.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn of(store: &Store, vault: &Vault, account_id: AccountId) -> Result<Self, DatabaseError> {
+        if store.load_account(account_id).await?.is_blocked() {
+            return Ok(Self::Blocked);
+        }
+        let subject = vault.subject(account_id).await?;
+        Ok(subject.map_or(Self::Erased, |subject| Self::Is(subject.telegram_id)))
+    }
+}

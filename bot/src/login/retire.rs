@@ -1,0 +1,100 @@
+//! Keys whose login is over: they are logged out at Telegram until Telegram confirms it, and only then forgotten.
+//!
+//! `auth.logOut` may be repeated. AUTH_KEY_UNREGISTERED says that the key is not logged in *now*; a QR code of it may
+//! still be under somebody's camera, so that answer counts the second time, when the code is dead.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use grammers_client::tl::functions;
+use projections::vault::RetiredKey;
+
+use super::LoginWorkers;
+use super::connection::{CallError, Connection};
+use super::seal;
+use super::session::LoginSession;
+
+/// When a key that was not confirmed is tried again; longer than a QR code lives.
+const AGAIN_AFTER: Duration = Duration::from_secs(40);
+/// How often somebody looks for keys that are due.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How many are logged out at once.
+const AT_ONCE: i64 = 8;
+
+/// What came of logging a session out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogOut {
+    /// Telegram has ended it.
+    Done,
+    /// It was not logged in, in no data centre.
+    WasNotIn,
+    /// Nobody knows: Telegram did not answer.
+    Unclear,
+}
+
+/// Logs a session out wherever it has a key.
+pub async fn log_out(connection: &Connection, session: &LoginSession) -> LogOut {
+    let mut outcome = LogOut::WasNotIn;
+    for dc_id in session.keyed_dcs() {
+        match connection.call(dc_id, &functions::auth::LogOut {}).await {
+            Ok(_) if outcome != LogOut::Unclear => outcome = LogOut::Done,
+            Ok(_) | Err(CallError::Unregistered | CallError::KeyLost(_)) => {}
+            Err(_) => outcome = LogOut::Unclear,
+        }
+    }
+    outcome
+}
+
+/// Logs retired keys out, for ever.
+pub async fn run(workers: &LoginWorkers) {
+    let mut healthy = true;
+    loop {
+        match workers.vault.claim_retired(AGAIN_AFTER, AT_ONCE).await {
+            Ok(keys) => {
+                healthy = true;
+                futures::future::join_all(keys.iter().map(|key| retire(workers, key))).await;
+            }
+            Err(error) => {
+                if std::mem::take(&mut healthy) {
+                    let error: &dyn std::error::Error = &error;
+                    tracing::warn!(error, "Retired keys cannot be read");
+                }
+            }
+        }
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
+    let login_id = key.login_id.short();
+    let network = &workers.telegram.network;
+    let session = match seal::open(&workers.master, key.account_id, &key.login_id, network, &key.sealed) {
+        Ok(session) => Arc::new(session),
+        Err(error) => {
+            if key.tries <= 1 {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(login.id = login_id, error, "A retired key cannot be logged out");
+            }
+            return;
+        }
+    };
+    let connection = Connection::open(&workers.telegram, &session);
+    let outcome = log_out(&connection, &session).await;
+    connection.close().await;
+    match outcome {
+        LogOut::WasNotIn if key.tries <= 1 => return,
+        LogOut::Done | LogOut::WasNotIn => {}
+        LogOut::Unclear => {
+            tracing::debug!(login.id = login_id, tries = key.tries, "A retired key is not logged out yet");
+            return;
+        }
+    }
+    match workers.vault.confirm_retired(key.id).await {
+        Ok(()) => tracing::info!(login.id = login_id, "A retired key is logged out"),
+        Err(error) => {
+            // It comes back, and is found logged out.
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(login.id = login_id, error, "A retired key cannot be forgotten");
+        }
+    }
+}

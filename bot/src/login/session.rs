@@ -1,0 +1,355 @@
+//! What a login holds towards Telegram, in memory: the home data centre, an auth key for each data centre it has spoken
+//! to, and, once logged in, whose it is. This is the `Session` that grammers works on.
+//!
+//! Deliberately absent: a way to replace a key. Where Telegram has forgotten one (transport error 404), grammers makes
+//! another in silence and hands it over; a key that was never sealed would be lost with the process, so it is refused,
+//! and whoever runs the login decides what to do.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
+use std::sync::{Mutex, MutexGuard};
+
+use grammers_client::session::types::{DcOption, PeerId, PeerInfo, UpdateState, UpdatesState};
+use grammers_client::session::{BoxFuture, Session, SessionData};
+use zeroize::{Zeroize, Zeroizing};
+
+use super::network::Network;
+
+/// An MTProto auth key.
+pub type AuthKey = [u8; 256];
+
+/// The layout of a snapshot; a new one gets a new number.
+const SNAPSHOT_VERSION: u8 = 1;
+/// Data centre, address, port, key.
+const ENTRY_SIZE_BYTES: usize = 4 + 4 + 2 + 256;
+
+/// A login's session.
+pub struct LoginSession {
+    state: Mutex<State>,
+    /// A private server's addresses come from its file; whatever it tells besides is not followed.
+    addresses_fixed: bool,
+}
+
+struct State {
+    /// Where requests go now.
+    home_dc: i32,
+    /// The home that is sealed: the last one known to answer for this login.
+    settled_dc: i32,
+    user_id: Option<i64>,
+    dcs: BTreeMap<i32, DcOption>,
+    /// Grows with every change worth sealing.
+    generation: u64,
+}
+
+/// A key that was made behind the login's back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Telegram does not know the auth key for data centre {0} any more")]
+pub struct KeyRefused(pub i32);
+
+/// A snapshot that nobody here has written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the stored session does not have a session's shape")]
+pub struct BadSnapshot;
+
+impl LoginSession {
+    /// A session without any key.
+    pub fn new(network: &Network) -> Self {
+        let (home_dc, dcs) = match network {
+            Network::Telegram => {
+                let known = SessionData::default();
+                (known.home_dc, known.dc_options.into_iter().collect())
+            }
+            Network::Private(private) => {
+                let dcs =
+                    private.dcs.iter().map(|(id, address)| (*id, dc_option(*id, *address, None))).collect();
+                (private.home_dc, dcs)
+            }
+        };
+        let state = State { home_dc, settled_dc: home_dc, user_id: None, dcs, generation: 0 };
+        Self { state: Mutex::new(state), addresses_fixed: network.is_private() }
+    }
+
+    /// The data centre to which requests go.
+    pub fn home(&self) -> i32 {
+        self.lock().home_dc
+    }
+
+    /// Sends requests to another data centre. A snapshot keeps naming the one before until [`Self::settle`].
+    pub fn move_to(&self, dc_id: i32) {
+        self.lock().home_dc = dc_id;
+    }
+
+    /// Makes the data centre where requests go now the one that a snapshot names.
+    pub fn settle(&self) {
+        let mut state = self.lock();
+        if state.settled_dc != state.home_dc {
+            state.settled_dc = state.home_dc;
+            state.generation += 1;
+        }
+    }
+
+    /// Whose session it is, once Telegram has said so.
+    pub fn user_id(&self) -> Option<i64> {
+        self.lock().user_id
+    }
+
+    /// Notes whose session it is.
+    pub fn set_user_id(&self, user_id: i64) {
+        let mut state = self.lock();
+        if state.user_id != Some(user_id) {
+            state.user_id = Some(user_id);
+            state.generation += 1;
+        }
+    }
+
+    /// Where a data centre is, if it is a known one.
+    pub fn address(&self, dc_id: i32) -> Option<SocketAddrV4> {
+        self.lock().dcs.get(&dc_id).map(|dc| dc.ipv4)
+    }
+
+    /// Whether there is a key for a data centre.
+    pub fn has_key(&self, dc_id: i32) -> bool {
+        self.lock().dcs.get(&dc_id).is_some_and(|dc| dc.auth_key.is_some())
+    }
+
+    /// The data centres that there are keys for, the home first.
+    pub fn keyed_dcs(&self) -> Vec<i32> {
+        let state = self.lock();
+        let keyed = state.dcs.values().filter(|dc| dc.auth_key.is_some()).map(|dc| dc.id);
+        let mut dcs: Vec<_> = keyed.collect();
+        dcs.sort_by_key(|id| *id != state.home_dc);
+        dcs
+    }
+
+    /// Puts in the key for a data centre that has none; false where it is unknown or has one.
+    #[must_use]
+    pub fn add_key(&self, dc_id: i32, mut key: AuthKey) -> bool {
+        let mut state = self.lock();
+        let added = match state.dcs.get_mut(&dc_id) {
+            Some(dc) if dc.auth_key.is_none() => {
+                dc.auth_key = Some(key);
+                true
+            }
+            _ => false,
+        };
+        state.generation += u64::from(added);
+        key.zeroize();
+        added
+    }
+
+    /// Forgets every key and whose session it was: Telegram has forgotten them first, or they were logged out.
+    pub fn forget_keys(&self) {
+        let mut state = self.lock();
+        for dc in state.dcs.values_mut() {
+            dc.auth_key.zeroize();
+        }
+        state.user_id = None;
+        state.generation += 1;
+    }
+
+    /// A number that grows with every change worth sealing.
+    pub fn generation(&self) -> u64 {
+        self.lock().generation
+    }
+
+    /// Everything worth keeping, and the generation it is of:
+    /// `version | home_dc | user_id or 0 | (dc_id, IPv4, port, key)…`, little-endian.
+    pub fn snapshot(&self) -> (u64, Zeroizing<Vec<u8>>) {
+        let state = self.lock();
+        let keyed: Vec<_> = state.dcs.values().filter_map(|dc| Some((dc, dc.auth_key?))).collect();
+        let mut bytes = Zeroizing::new(Vec::with_capacity(13 + keyed.len() * ENTRY_SIZE_BYTES));
+        bytes.push(SNAPSHOT_VERSION);
+        bytes.extend(state.settled_dc.to_le_bytes());
+        bytes.extend(state.user_id.unwrap_or(0).to_le_bytes());
+        for (dc, mut key) in keyed {
+            bytes.extend(dc.id.to_le_bytes());
+            bytes.extend(dc.ipv4.ip().octets());
+            bytes.extend(dc.ipv4.port().to_le_bytes());
+            bytes.extend(key);
+            key.zeroize();
+        }
+        (state.generation, bytes)
+    }
+
+    /// The session that a snapshot was taken of.
+    ///
+    /// # Errors
+    /// [`BadSnapshot`] for any other bytes.
+    pub fn restore(network: &Network, snapshot: &[u8]) -> Result<Self, BadSnapshot> {
+        let (&version, rest) = snapshot.split_first().ok_or(BadSnapshot)?;
+        let (home_dc, rest) = rest.split_first_chunk::<4>().ok_or(BadSnapshot)?;
+        let (user_id, entries) = rest.split_first_chunk::<8>().ok_or(BadSnapshot)?;
+        if version != SNAPSHOT_VERSION || entries.len() % ENTRY_SIZE_BYTES != 0 {
+            return Err(BadSnapshot);
+        }
+        let session = Self::new(network);
+        let mut state = session.lock();
+        state.home_dc = i32::from_le_bytes(*home_dc);
+        state.settled_dc = state.home_dc;
+        let user_id = i64::from_le_bytes(*user_id);
+        state.user_id = (user_id != 0).then_some(user_id);
+        for entry in entries.chunks_exact(ENTRY_SIZE_BYTES) {
+            let (id, rest) = entry.split_first_chunk::<4>().ok_or(BadSnapshot)?;
+            let (ip, rest) = rest.split_first_chunk::<4>().ok_or(BadSnapshot)?;
+            let (port, key) = rest.split_first_chunk::<2>().ok_or(BadSnapshot)?;
+            let id = i32::from_le_bytes(*id);
+            let sealed_at = SocketAddrV4::new(Ipv4Addr::from(*ip), u16::from_le_bytes(*port));
+            let known_at = state.dcs.get(&id).map(|dc| dc.ipv4);
+            let address = if session.addresses_fixed { known_at.ok_or(BadSnapshot)? } else { sealed_at };
+            let key = key.try_into().map_err(|_| BadSnapshot)?;
+            state.dcs.insert(id, dc_option(id, address, Some(key)));
+        }
+        drop(state);
+        Ok(session)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it holds the session")
+    }
+}
+
+/// Keys do not stay behind in memory.
+impl Drop for State {
+    fn drop(&mut self) {
+        for dc in self.dcs.values_mut() {
+            dc.auth_key.zeroize();
+        }
+    }
+}
+
+fn dc_option(id: i32, ipv4: SocketAddrV4, auth_key: Option<AuthKey>) -> DcOption {
+    let ipv6 = SocketAddrV6::new(ipv4.ip().to_ipv6_mapped(), ipv4.port(), 0, 0);
+    DcOption { id, ipv4, ipv6, auth_key }
+}
+
+/// Peers and update state are not kept: nothing here reads a conversation.
+impl Session for LoginSession {
+    type Error = KeyRefused;
+
+    fn home_dc_id(&self) -> Result<i32, KeyRefused> {
+        Ok(self.home())
+    }
+
+    fn set_home_dc_id(&self, dc_id: i32) -> BoxFuture<'_, Result<(), KeyRefused>> {
+        self.move_to(dc_id);
+        Box::pin(async { Ok(()) })
+    }
+
+    fn dc_option(&self, dc_id: i32) -> Result<Option<DcOption>, KeyRefused> {
+        Ok(self.lock().dcs.get(&dc_id).cloned())
+    }
+
+    fn set_dc_option(&self, told: &DcOption) -> BoxFuture<'_, Result<(), KeyRefused>> {
+        let mut state = self.lock();
+        let known = state.dcs.get(&told.id);
+        let known_key = known.and_then(|dc| dc.auth_key);
+        let changes_key = told.auth_key.is_some() && told.auth_key != known_key;
+        let is_nowhere = *told.ipv4.ip() == Ipv4Addr::UNSPECIFIED && *told.ipv6.ip() == Ipv6Addr::UNSPECIFIED;
+        let answer = if changes_key { Err(KeyRefused(told.id)) } else { Ok(()) };
+        if answer.is_ok() && !self.addresses_fixed && !is_nowhere {
+            state.dcs.insert(told.id, DcOption { auth_key: known_key, ..told.clone() });
+        }
+        Box::pin(async move { answer })
+    }
+
+    fn peer(&self, peer: PeerId) -> BoxFuture<'_, Result<Option<PeerInfo>, KeyRefused>> {
+        let user_id = self.user_id().filter(|_| peer == PeerId::self_user());
+        let info = user_id.map(|id| PeerInfo::User { id, auth: None, bot: Some(false), is_self: Some(true) });
+        Box::pin(async move { Ok(info) })
+    }
+
+    fn cache_peer(&self, peer: PeerInfo) -> BoxFuture<'_, Result<(), KeyRefused>> {
+        if let PeerInfo::User { id, is_self: Some(true), .. } = peer {
+            self.set_user_id(id);
+        }
+        Box::pin(async { Ok(()) })
+    }
+
+    fn updates_state(&self) -> BoxFuture<'_, Result<UpdatesState, KeyRefused>> {
+        Box::pin(async { Ok(UpdatesState::default()) })
+    }
+
+    fn set_update_state(&self, _: UpdateState) -> BoxFuture<'_, Result<(), KeyRefused>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn session() -> LoginSession {
+        let session = LoginSession::new(&Network::Telegram);
+        assert!(session.add_key(2, [7; 256]));
+        session
+    }
+
+    #[test]
+    fn a_snapshot_brings_back_keys_home_and_owner() {
+        let session = session();
+        session.move_to(4);
+        assert!(session.add_key(4, [9; 256]));
+        session.settle();
+        session.set_user_id(139_883_458);
+        let restored = LoginSession::restore(&Network::Telegram, &session.snapshot().1).unwrap();
+        assert_eq!(restored.home(), 4);
+        assert_eq!(restored.user_id(), Some(139_883_458));
+        assert_eq!(restored.keyed_dcs(), [4, 2]);
+        assert_eq!(restored.dc_option(4).unwrap().unwrap().auth_key, Some([9; 256]));
+    }
+
+    #[test]
+    fn a_snapshot_names_the_new_home_only_once_it_is_settled() {
+        let session = session();
+        session.move_to(4);
+        let home = |session: &LoginSession| {
+            LoginSession::restore(&Network::Telegram, &session.snapshot().1).unwrap().home()
+        };
+        assert_eq!(home(&session), 2);
+        session.settle();
+        assert_eq!(home(&session), 4);
+    }
+
+    #[tokio::test]
+    async fn a_key_is_never_overwritten_nor_made_behind_the_logins_back() {
+        let session = session();
+        let with = |dc, key| DcOption { auth_key: Some(key), ..session.dc_option(dc).unwrap().unwrap() };
+        assert_eq!(session.set_dc_option(&with(2, [8; 256])).await, Err(KeyRefused(2)));
+        assert_eq!(session.set_dc_option(&with(4, [8; 256])).await, Err(KeyRefused(4)));
+        assert_eq!(session.set_dc_option(&with(2, [7; 256])).await, Ok(()));
+        assert_eq!(session.dc_option(2).unwrap().unwrap().auth_key, Some([7; 256]));
+        assert!(!session.add_key(2, [8; 256]));
+        assert!(!session.has_key(4));
+    }
+
+    #[test]
+    fn the_generation_grows_with_what_is_worth_sealing_only() {
+        let session = session();
+        let before = session.generation();
+        session.move_to(4);
+        assert_eq!(session.generation(), before);
+        session.set_user_id(1);
+        session.set_user_id(1);
+        assert_eq!(session.generation(), before + 1);
+    }
+
+    #[tokio::test]
+    async fn addresses_that_telegram_tells_are_followed_and_keep_the_key() {
+        let session = session();
+        let mut moved = session.dc_option(2).unwrap().unwrap();
+        moved.auth_key = None;
+        moved.ipv4 = "149.154.167.99:443".parse().unwrap();
+        session.set_dc_option(&moved).await.unwrap();
+        assert_eq!(session.address(2), Some(moved.ipv4));
+        assert!(session.has_key(2));
+    }
+
+    #[test]
+    fn other_bytes_are_no_session() {
+        let good = session().snapshot().1;
+        let broken = [&good[..good.len() - 1], &[], &[9], &[&[2u8][..], &good[1..]].concat()];
+        for bytes in broken {
+            assert_eq!(LoginSession::restore(&Network::Telegram, bytes).err(), Some(BadSnapshot));
+        }
+    }
+}
