@@ -150,7 +150,7 @@ async function act(button, what) {
     if (what === 'retry') restart(status);
     else follower.take(status);
   } catch (error) {
-    if (error instanceof Refused && [401, 403].includes(error.status)) refused(error);
+    if (error instanceof Refused && error.status === 401) refused(error);
     else if (what === 'retry') view.note('end-more', (error instanceof Refused && error.detail) || text('unexpected'));
     else view.note('problem', (error instanceof Refused && error.detail) || text('unexpected'));
   } finally {

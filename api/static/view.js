@@ -72,14 +72,16 @@ export class View {
     if (!element.classList.contains('error')) element.hidden = !words;
   }
 
-  /** The last word: `outcome` names the texts (`expired`), `said` is what the server says instead of ours. */
+  /** The last word: `outcome` names the texts (`expired`); what the server `said` goes before ours (`more` too). */
   end(outcome, { said, more, retry = false, close = false } = {}) {
     const changed = this.phase('end');
     const { body } = this.#document;
     body.dataset.outcome = outcome;
-    this.#fill('end-title', this.#text(outcome));
-    this.#fill('end-text', said ?? this.#text(`${outcome}_text`));
-    this.#fill('end-more', more ? this.#text(more) : '');
+    const title = this.#text(outcome);
+    const told = withoutTitle(said ?? '', title);
+    this.#fill('end-title', title);
+    this.#fill('end-text', told || this.#text(`${outcome}_text`));
+    this.#fill('end-more', more && !told ? this.#text(more) : '');
     this.element('retry').hidden = !retry;
     this.element('close').hidden = !close;
     if (changed) this.element('end-title').focus({ preventScroll: true });
@@ -96,4 +98,9 @@ export class View {
     const element = this.element(id);
     if (element.textContent !== words) element.textContent = words;
   }
+}
+
+/** The server's sentence may begin with the title that stands above it already. */
+function withoutTitle(said, title) {
+  return said.startsWith(title) ? said.slice(title.length).replace(/^[\s.:!]+/, '') : said;
 }

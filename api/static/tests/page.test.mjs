@@ -112,10 +112,11 @@ for (const [status, title, words] of [
   ['failed', '❌ Не удалось войти', 'FLOOD'],
 ]) {
   test(`a login that is ${status} says so and can be tried again`, async (t) => {
-    const error = { cancelled: 'Начат новый вход, этот отменён', failed: 'FLOOD: подождите' }[status] ?? null;
+    const error = { expired: '⏰ Время входа истекло. Ничего не подключено.', cancelled: 'Начат новый вход, этот отменён', failed: 'FLOOD: подождите' }[status] ?? null;
     const { page, session } = await opened(t, { login: { status, error, token: null } });
     await page.until(`${textOf('end-title')} === ${JSON.stringify(title)}`);
     assert.ok((await page.evaluate('document.body.innerText')).includes(words));
+    assert.ok(!(await page.evaluate(textOf('end-text'))).includes(title), 'the title is said once');
     service.onPost = () => ({ status: 'waiting', token: TOKENS[1], expires: iso(300), qr_expires: iso(28) });
     assert.equal(await page.evaluate("document.getElementById('retry').textContent"), '🔄 Попробовать снова');
     await page.click('#retry');
@@ -125,6 +126,15 @@ for (const [status, title, words] of [
     await page.until(`${textOf('end-title')} === '✅ Авторизация успешна!'`);
   });
 }
+
+test('a person who may not try again reads why, and nothing else', async (t) => {
+  const { page } = await opened(t, { login: { status: 'expired', token: null } });
+  service.onPost = () => ({ problem: [403, '⛔ Доступ заблокирован'] });
+  await page.until(shown('retry'));
+  await page.click('#retry');
+  await page.until(`${textOf('end-more')} === '⛔ Доступ заблокирован'`);
+  assert.equal(await page.evaluate(textOf('end-title')), '⏰ Время входа истекло');
+});
 
 test('an unknown session is not found', async (t) => {
   const { page } = await opened(t, { unknown: true });
