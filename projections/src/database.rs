@@ -54,7 +54,9 @@ impl DatabaseError {
         match self {
             Self::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => true,
             // cannot_connect_now, too_many_connections
-            Self::Sql(sqlx::Error::Database(error)) => matches!(error.code().as_deref(), Some("57P03" | "53300")),
+            Self::Sql(sqlx::Error::Database(error)) => {
+                matches!(error.code().as_deref(), Some("57P03" | "53300"))
+            }
             _ => false,
         }
     }

@@ -7,7 +7,9 @@ use crate::database::{Database, DatabaseError};
 #[derive(Debug, thiserror::Error)]
 pub enum InstallationError {
     /// It was made with another network.
-    #[error("this database belongs to the network {of:?}, not to {wanted:?}: TELEGRAM_NETWORK_FILE or the database is the wrong one")]
+    #[error(
+        "this database belongs to the network {of:?}, not to {wanted:?}: TELEGRAM_NETWORK_FILE or the database is the wrong one"
+    )]
     OtherNetwork {
         /// Whose it is.
         of: String,

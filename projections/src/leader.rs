@@ -127,3 +127,6 @@ async fn keep_free_limits(db: &Database, tiers: &Tiers) -> Result<(), DatabaseEr
         .await?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

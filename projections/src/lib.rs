@@ -7,6 +7,7 @@ pub mod clock;
 pub mod database;
 pub mod inbox;
 pub mod installation;
+pub mod lag;
 pub mod leader;
 pub mod lease;
 pub mod limits;
@@ -17,6 +18,8 @@ pub mod projector;
 pub mod reactor;
 pub mod sequencer;
 pub mod store;
+#[cfg(test)]
+mod story;
 pub mod sweeper;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -248,3 +248,6 @@ fn view_names() -> Vec<&'static str> {
 fn start_of(checkpoints: &[Checkpoint]) -> i64 {
     checkpoints.iter().map(|checkpoint| checkpoint.position).min().unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

@@ -74,9 +74,17 @@ impl Reactor {
         let mut events = self.log.read(after, BATCH).await?;
         events.retain(|event| event.position <= projected);
         for event in &events {
-            if let Err(error) = self.react(event).await {
-                self.move_to(event.position - 1).await?;
-                return Err(error.into());
+            match self.react(event).await {
+                Ok(()) => {}
+                // A stream that cannot be read gets no better by trying again.
+                Err(DatabaseError::Unreadable(stream)) => {
+                    let error = FoldError::Undecodable(format!("the stream {stream} holds one that cannot"));
+                    self.park(event, error).await?;
+                }
+                Err(error) => {
+                    self.move_to(event.position - 1).await?;
+                    return Err(error.into());
+                }
             }
         }
         if let Some(last) = events.last() {
@@ -295,3 +303,6 @@ fn settled<E: std::error::Error + 'static>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

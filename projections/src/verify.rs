@@ -230,3 +230,6 @@ impl ViewReport {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

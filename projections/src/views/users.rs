@@ -3,10 +3,13 @@
 //! Names are opened with the person's own key, which the vault holds until the person is erased; after that neither
 //! the live table nor a rebuild can name anybody.
 
+use std::collections::HashMap;
+
 use domain::{AccountEvent, AccountId, Event, Limits, LoginEvent, LoginId, Role, Sealed, StreamKind, Tier};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
+use uuid::Uuid;
 
 use super::{FoldError, Known, Shape, View, stored};
 use crate::database::{Database, DatabaseError};
@@ -106,6 +109,20 @@ pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<User
     let sql = format!("select to_jsonb(r) from (select {COLUMNS} from users where account_id = $1) r");
     let row = sqlx::query_scalar(&sql).bind(account.0).fetch_optional(db.pool()).await?;
     Ok(row.map(|Json(row)| row))
+}
+
+/// The people among these accounts who are not erased.
+///
+/// # Errors
+/// The database's.
+pub async fn by_accounts(
+    db: &Database,
+    accounts: &[AccountId],
+) -> Result<HashMap<AccountId, User>, DatabaseError> {
+    let sql = format!("select to_jsonb(r) from (select {COLUMNS} from users where account_id = any($1)) r");
+    let ids: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
+    let rows: Vec<Json<User>> = sqlx::query_scalar(&sql).bind(ids).fetch_all(db.pool()).await?;
+    Ok(rows.into_iter().map(|Json(user)| (user.account_id, user)).collect())
 }
 
 /// People, the latest to register first.

@@ -1,0 +1,160 @@
+//! How far behind are the readers of the log, and what stands in the way?
+
+use jiff::Timestamp;
+use jiff_sqlx::Timestamp as Stored;
+use sqlx::Row;
+
+use crate::database::{Database, DatabaseError};
+
+/// Everything that may be behind.
+#[derive(Clone, Debug)]
+pub struct Lag {
+    /// Committed events that have no position yet.
+    pub unplaced: i64,
+    /// When the oldest of them was recorded.
+    pub unplaced_since: Option<Timestamp>,
+    /// The last position.
+    pub end: i64,
+    /// Every view, and the reactor.
+    pub consumers: Vec<ConsumerLag>,
+    /// The transaction that has been writing for the longest time.
+    pub oldest_transaction: Option<OpenTransaction>,
+    /// What stands still.
+    pub parked: Vec<Parked>,
+}
+
+/// How far a reader of the log has come.
+#[derive(Clone, Debug)]
+pub struct ConsumerLag {
+    /// Which.
+    pub consumer: String,
+    /// The last position that it has taken in.
+    pub position: i64,
+    /// How many are left.
+    pub behind: i64,
+    /// When the first of them was recorded.
+    pub waiting_since: Option<Timestamp>,
+}
+
+/// A transaction that has written something and is open.
+#[derive(Clone, Debug)]
+pub struct OpenTransaction {
+    /// The server process.
+    pub pid: i32,
+    /// What it calls itself.
+    pub application: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// A key that stands still.
+#[derive(Clone, Debug)]
+pub struct Parked {
+    /// Of which view.
+    pub view: String,
+    /// Which key.
+    pub key: String,
+    /// From which event on.
+    pub position: i64,
+    /// Why.
+    pub error: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// Measures it.
+///
+/// # Errors
+/// The database's.
+pub async fn lag(db: &Database) -> Result<Lag, DatabaseError> {
+    // As the sequencer finds them, so that it takes no scan of the log.
+    let unplaced = sqlx::query(
+        "with fresh as ( \
+           select e.event_no, e.recorded_at from sequencer s join events e on e.transaction_id >= pg_snapshot_xmax(s.taken) \
+           union all \
+           select e.event_no, e.recorded_at from sequencer s join events e \
+               on e.transaction_id = any (array(select pg_snapshot_xip(s.taken)))) \
+         select count(*) as unplaced, \
+                min(recorded_at) as since, \
+                (select coalesce(max(position), 0) from log_index) as last_position \
+           from fresh",
+    )
+    .fetch_one(db.pool())
+    .await?;
+    let end: i64 = unplaced.try_get("last_position")?;
+    Ok(Lag {
+        unplaced: unplaced.try_get("unplaced")?,
+        unplaced_since: unplaced.try_get::<Option<Stored>, _>("since")?.map(Stored::to_jiff),
+        end,
+        consumers: consumers(db, end).await?,
+        oldest_transaction: oldest_transaction(db).await?,
+        parked: parked(db).await?,
+    })
+}
+
+async fn consumers(db: &Database, end: i64) -> Result<Vec<ConsumerLag>, DatabaseError> {
+    let rows = sqlx::query(
+        "select c.consumer, \
+                c.position, \
+                (select e.recorded_at from log_index i join events e using (event_no) \
+                  where i.position = c.position + 1) as waiting_since \
+           from checkpoints c \
+          order by c.consumer",
+    )
+    .fetch_all(db.pool())
+    .await?;
+    let consumer = |row: &sqlx::postgres::PgRow| {
+        let position: i64 = row.try_get("position")?;
+        Ok(ConsumerLag {
+            consumer: row.try_get("consumer")?,
+            position,
+            behind: (end - position).max(0),
+            waiting_since: row.try_get::<Option<Stored>, _>("waiting_since")?.map(Stored::to_jiff),
+        })
+    };
+    Ok(rows.iter().map(consumer).collect::<Result<_, sqlx::Error>>()?)
+}
+
+async fn oldest_transaction(db: &Database) -> Result<Option<OpenTransaction>, DatabaseError> {
+    let row = sqlx::query(
+        "select pid, coalesce(application_name, '') as application, xact_start \
+           from pg_stat_activity \
+          where backend_xid is not null \
+            and xact_start is not null \
+            and datname = current_database() \
+            and pid <> pg_backend_pid() \
+          order by xact_start \
+          limit 1",
+    )
+    .fetch_optional(db.pool())
+    .await?;
+    let transaction = |row: &sqlx::postgres::PgRow| {
+        Ok(OpenTransaction {
+            pid: row.try_get("pid")?,
+            application: row.try_get("application")?,
+            since: row.try_get::<Stored, _>("xact_start")?.to_jiff(),
+        })
+    };
+    row.as_ref().map(transaction).transpose().map_err(DatabaseError::Sql)
+}
+
+/// What stands still, and why.
+///
+/// # Errors
+/// The database's.
+pub async fn parked(db: &Database) -> Result<Vec<Parked>, DatabaseError> {
+    let rows =
+        sqlx::query("select view, key, position, error, parked_at from parked order by parked_at, view, key")
+            .fetch_all(db.pool())
+            .await?;
+    let parked = |row: &sqlx::postgres::PgRow| {
+        Ok(Parked {
+            view: row.try_get("view")?,
+            key: row.try_get("key")?,
+            position: row.try_get("position")?,
+            error: row.try_get("error")?,
+            since: row.try_get::<Stored, _>("parked_at")?.to_jiff(),
+        })
+    };
+    Ok(rows.iter().map(parked).collect::<Result<_, sqlx::Error>>()?)
+}
