@@ -1,2 +1,88 @@
-//! Placeholder.
-fn main() {}
+//! `replay`: the log, told to auditors and admins at a terminal. Needs `DATABASE_URL` and nothing else: no master key,
+//! no token. It reads; the only thing it can write are views, which come out of the log anyway.
+//!
+//! Answers go to stdout, logs to stderr. Exit codes: 0, or 1 for a failure and for a difference that `verify` found.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use projections::Database;
+use secrecy::SecretString;
+use tracing_subscriber::EnvFilter;
+
+mod as_of;
+mod history;
+mod lag;
+mod people;
+mod verify;
+
+/// Replays the log of qr-login.
+#[derive(Debug, Parser)]
+#[command(name = "replay", version, about)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The events in their one order.
+    History(history::Arguments),
+    /// A view as it stood at a time or a position.
+    AsOf(as_of::Arguments),
+    /// Decode every event, build every view aside, and compare row by row; exit code 1 on any difference.
+    Verify,
+    /// How far the views are behind, and what stands still.
+    Lag,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    // A .env that is not there is no fault.
+    let _ = dotenvy::dotenv();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
+        .init();
+    match run(Arguments::parse()).await {
+        Ok(code) => code,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "replay: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let db = Database::connect(&database_url()?).await.context("the database cannot be reached")?;
+    let out = &mut io::stdout().lock();
+    match arguments.command {
+        Command::History(arguments) => history::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
+        Command::AsOf(arguments) => as_of::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
+        Command::Verify => verify::run(&db, out).await,
+        Command::Lag => lag::run(&db, out).await.map(|()| ExitCode::SUCCESS),
+    }
+}
+
+/// From `DATABASE_URL`, or the file that `DATABASE_URL_FILE` names; never a flag, which every process list shows.
+fn database_url() -> Result<SecretString> {
+    if let Ok(url) = std::env::var("DATABASE_URL") {
+        return Ok(url.into());
+    }
+    let file = std::env::var("DATABASE_URL_FILE").context(
+        "DATABASE_URL is not set; for the private PostgreSQL of a running service `qr-login database url` prints it",
+    )?;
+    let url =
+        std::fs::read_to_string(&file).with_context(|| format!("DATABASE_URL_FILE {file} cannot be read"))?;
+    Ok(url.trim().into())
+}
+
+/// `replay history | head` is no failure.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

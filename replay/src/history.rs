@@ -1,0 +1,98 @@
+//! `replay history`: events by position, filtered, as a table, as JSON Lines or as CSV.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::Result;
+use clap::ValueEnum;
+use domain::LoginId;
+use jiff::Timestamp;
+use projections::{Database, Filter, Log, Topic};
+
+use crate::people;
+
+mod csv;
+mod jsonl;
+mod table;
+
+const PAGE: i64 = 500;
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// About this person: a Telegram id or an account id.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+    /// Of this login.
+    #[arg(long, value_name = "ID")]
+    session: Option<LoginId>,
+    /// Of this invite and the logins by it.
+    #[arg(long, value_name = "ID|CODE")]
+    invite: Option<String>,
+    /// With this name, such as `QrIssued`.
+    #[arg(long, value_name = "NAME")]
+    event: Option<String>,
+    /// Recorded at this time or later: 2026-11-22T10:00:00Z or 2026-11-22.
+    #[arg(long, value_name = "T", value_parser = people::instant)]
+    since: Option<Timestamp>,
+    /// Recorded before this time.
+    #[arg(long, value_name = "T", value_parser = people::instant)]
+    until: Option<Timestamp>,
+    #[arg(long, value_enum, default_value_t = Format::Table)]
+    format: Format,
+    /// Go on with what happens from now on.
+    #[arg(long)]
+    follow: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Format {
+    Table,
+    Jsonl,
+    Csv,
+}
+
+pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<()> {
+    let filter = Filter {
+        account: match &arguments.user {
+            Some(id) => Some(people::account(db, id).await?),
+            None => None,
+        },
+        login: arguments.session,
+        invite: match &arguments.invite {
+            Some(id) => Some(people::invite(db, id).await?),
+            None => None,
+        },
+        name: arguments.event,
+        since: arguments.since,
+        until: arguments.until,
+    };
+    let log = Log::new(db);
+    let mut table = table::Table::default();
+    match arguments.format {
+        Format::Table => table::header(out)?,
+        Format::Csv => csv::header(out)?,
+        Format::Jsonl => {}
+    }
+    let mut positioned = db.wake().subscribe(Topic::Positioned);
+    let mut after = 0;
+    loop {
+        // Before the page, so that a page that is not full has seen everything up to here.
+        let end = log.end().await?;
+        let page = log.history(&filter, after, PAGE).await?;
+        match arguments.format {
+            Format::Table => table.write(db, &page, out).await?,
+            Format::Jsonl => page.iter().try_for_each(|event| jsonl::write(event, out))?,
+            Format::Csv => page.iter().try_for_each(|event| csv::write(event, out))?,
+        }
+        out.flush()?;
+        let last = page.last().map_or(after, |event| event.position);
+        if page.len() as i64 == PAGE {
+            after = last;
+        } else if arguments.follow {
+            after = last.max(end).max(after);
+            positioned.wait(Duration::from_millis(500)).await;
+        } else {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! `replay lag`: how far behind everything is, and what stands in the way.
+
+use std::io::Write;
+
+use anyhow::Result;
+use jiff::Timestamp;
+use projections::{Clock, Database};
+
+pub async fn run(db: &Database, out: &mut impl Write) -> Result<()> {
+    let lag = projections::lag::lag(db).await?;
+    let now = Clock::system().now();
+    let waiting = |since: Option<Timestamp>| {
+        since.map(|since| format!(", the oldest for {:.1} s", seconds(now, since))).unwrap_or_default()
+    };
+    writeln!(out, "log: position {}", lag.end)?;
+    writeln!(out, "sequencer: {} events without a position{}", lag.unplaced, waiting(lag.unplaced_since))?;
+    for consumer in &lag.consumers {
+        let behind = waiting(consumer.waiting_since);
+        writeln!(
+            out,
+            "{}: position {}, {} events behind{behind}",
+            consumer.consumer, consumer.position, consumer.behind
+        )?;
+    }
+    match &lag.oldest_transaction {
+        Some(open) => writeln!(
+            out,
+            "oldest writing transaction: process {} ({}), open for {:.1} s",
+            open.pid,
+            open.application,
+            seconds(now, open.since)
+        )?,
+        None => writeln!(out, "oldest writing transaction: none")?,
+    }
+    writeln!(out, "parked: {}", lag.parked.len())?;
+    for parked in &lag.parked {
+        writeln!(
+            out,
+            "  {} {} since position {} ({}): {}",
+            parked.view, parked.key, parked.position, parked.since, parked.error
+        )?;
+    }
+    Ok(())
+}
+
+fn seconds(now: Timestamp, since: Timestamp) -> f64 {
+    now.duration_since(since).as_secs_f64().max(0.0)
+}
