@@ -8,6 +8,8 @@ import { Browser } from './browser.mjs';
 import { MockService, TOKENS, initData, iso } from './mock.mjs';
 
 const P = BigInt(`0x${/P_HEX = ''([\s\S]*?);/.exec(readFileSync(new URL('../srp.js', import.meta.url), 'utf8'))[1].replace(/[^0-9a-f]/g, '')}`);
+/** Fetched by scripts/telegram-sdk: it is Telegram's, so it is not in the repository. */
+const SDK = new URL('../../../target/telegram-sdk/telegram-web-app.js', import.meta.url);
 const ILYA = { id: 139883458, first_name: 'Ilya', language_code: 'ru' };
 /** A native client around the page: what it is told is in `posted`. */
 const BRIDGE = `window.posted = []; window.TelegramWebviewProxy = { postEvent(event, data) {
@@ -349,6 +351,22 @@ test('the SDK is used where it loads', async (t) => {
   set({ status: 'authorized' });
   await page.until("window.calls.includes('close')");
   assert.ok(!await page.evaluate(posted('web_app_close')));
+});
+
+test('Telegram’s own SDK works under the policy: it guards, wakes, paints and closes', async (t) => {
+  const { page, set } = await opened(t, { sdk: readFileSync(SDK, 'utf8'), login: { status: 'password_required', token: null } });
+  await page.until("window.Telegram.WebApp?.initData && window.posted.some(([name]) => name === 'web_app_ready')");
+  await page.until(shown('password'));
+  await page.type('#password', 'x');
+  await page.until("window.posted.some(([name, data]) => name === 'web_app_setup_closing_behavior' && data.need_confirmation)");
+  await page.evaluate("Telegram.WebView.receiveEvent('theme_changed', { theme_params: { bg_color: '#101010' } })");
+  await page.until("document.documentElement.dataset.scheme === 'dark'");
+  const asked = requests('/qr-auth-status').length;
+  await page.evaluate("Telegram.WebView.receiveEvent('visibility_changed', { is_visible: true })");
+  await page.until('true');
+  while (requests('/qr-auth-status').length === asked) await new Promise((resolve) => setImmediate(resolve));
+  set({ status: 'authorized' });
+  await page.until(posted('web_app_close'));
 });
 
 test('an SDK that hangs is not waited for longer than 3 s', async (t) => {

@@ -123,6 +123,8 @@ test('the countdown runs on the server’s clock, whatever the device thinks', (
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), 210, 'an answer that agrees does not make it jump');
   clock.heard('Sun, 22 Nov 2026 10:03:00 GMT');
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), 120, 'one that does not agree sets it');
+  clock.heard('Sun, 22 Nov 2026 10:00:30 GMT');
+  assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), 270, 'in either direction');
   clock.heard('nonsense');
   clock.heard(null);
   device += 3_600_000;
