@@ -84,6 +84,16 @@ impl Account {
         self.blocked
     }
 
+    /// What the person may do.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The subscription that runs at this moment.
+    pub fn subscription_at(&self, now: Timestamp) -> Option<Subscription> {
+        self.subscription.filter(|it| it.expires_at.is_none_or(|end| end > now))
+    }
+
     /// What follows from a command: an event, nothing (it is done already), or why not.
     ///
     /// # Errors

@@ -190,6 +190,18 @@ impl Outbox {
         Ok(())
     }
 
+    /// Telegram's number of the message that was sent under this key.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn message_of(&self, dedup_key: &str) -> Result<Option<i64>, DatabaseError> {
+        let sent = sqlx::query_scalar("select message_id from vault.outbox where dedup_key = $1 and state = 'sent'")
+            .bind(dedup_key)
+            .fetch_optional(self.db.pool())
+            .await?;
+        Ok(sent.flatten())
+    }
+
     /// Telegram has not taken it and will later: try again then. The messages behind it wait.
     ///
     /// # Errors

@@ -1,0 +1,154 @@
+//! The bot's chat: the Bot API side of the service.
+//!
+//! 1. The poller asks Telegram for updates and stores each in the inbox before it confirms it.
+//! 2. The dispatcher takes them from there in order and hands each to its handler (`start`, `login`,
+//!    `subscription`, `cancel`, `admin_invite`).
+//! 3. A handler gives commands to the store and puts its answer into the outbox, under a key that makes a second
+//!    delivery of the same update harmless.
+//! 4. The sender sends what is in the outbox: answers, and the notices that the reactor wrote.
+//!
+//! One process does this at a time, by a lease. Every part may be dropped at any moment and started again elsewhere.
+//! What deliberately is not here: MTProto (the login workers), and any memory of a conversation: what a button means is
+//! in its data.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::Tiers;
+use futures::future::join3;
+use jiff::tz::TimeZone;
+use projections::inbox::Inbox;
+use projections::lease::Leases;
+use projections::limits::LoginLimits;
+use projections::outbox::Outbox;
+use projections::presence::Presence;
+use projections::projector::wait_for;
+use projections::vault::{MasterKey, Vault};
+use projections::{Clock, Database, DatabaseError, Log, Store};
+use secrecy::{ExposeSecret, SecretString};
+use teloxide::Bot;
+use tokio::time::{sleep, timeout};
+use url::Url;
+
+mod admin_invite;
+mod cancel;
+mod commands;
+mod dispatch;
+mod line;
+mod login;
+mod menu;
+mod notice;
+mod person;
+mod poller;
+mod reply;
+mod send;
+mod start;
+mod subscription;
+mod texts;
+
+pub use line::{WrongToken, username};
+
+use line::Line;
+
+/// The lease under which one process speaks with the Bot API.
+const LEASE: &str = "poller";
+/// How long the lease outlives its holder.
+const LEASE_TTL: Duration = Duration::from_secs(6);
+/// How long an answer waits for the views.
+const CATCH_UP: Duration = Duration::from_secs(2);
+/// Before the database is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What the chat needs.
+#[derive(Clone)]
+pub struct Chat {
+    /// The database.
+    pub db: Database,
+    /// The write side.
+    pub store: Store,
+    /// Who people are, and invite codes.
+    pub vault: Vault,
+    /// Makes a login's id from the update that asks for it.
+    pub master: Arc<MasterKey>,
+    /// The time.
+    pub clock: Clock,
+    /// What each tier gives.
+    pub tiers: Arc<Tiers>,
+    /// The bot's token.
+    pub token: SecretString,
+    /// Telegram's Bot API, or a stand-in.
+    pub api_url: Url,
+    /// Where the Mini App is: an origin, without a slash at its end.
+    pub auth_base_url: String,
+    /// Telegram ids of the first admins.
+    pub admins: Vec<i64>,
+    /// Whom a blocked person may write to.
+    pub support_contact: Option<String>,
+    /// In which people read dates.
+    pub display_timezone: TimeZone,
+    /// Whether the page offers to log in by code on the same phone.
+    pub one_phone_login: bool,
+    /// How the linked session is called in Telegram's list of devices.
+    pub device_name: String,
+    /// Whether the log may name Telegram ids; otherwise account ids stand there.
+    pub log_telegram_ids: bool,
+}
+
+/// What every part of the chat has at hand.
+struct Desk {
+    chat: Chat,
+    bot: Bot,
+    /// The bot's username, without the @.
+    username: String,
+    line: Line,
+    inbox: Inbox,
+    outbox: Outbox,
+    limits: LoginLimits,
+}
+
+impl Desk {
+    /// Waits until the views show what was recorded before now, so that a person reads what they have just done.
+    async fn catch_up(&self) -> Result<(), DatabaseError> {
+        let end = Log::new(&self.chat.db).end().await?;
+        if timeout(CATCH_UP, wait_for(&self.chat.db, end)).await.is_err() {
+            tracing::warn!("the views are behind, an answer may be too");
+        }
+        Ok(())
+    }
+}
+
+/// Runs the chat for as long as it is polled, whenever the lease is this process's. Never returns by itself: whatever
+/// fails is waited out, with one line in the log when it begins and one when it is over.
+pub async fn run(chat: Chat) {
+    loop {
+        let holder = format!("chat/{}/{}", std::process::id(), uuid::Uuid::new_v4());
+        match Presence::announce(&chat.db, &holder).await {
+            Ok(presence) => {
+                let leases = Leases::new(&chat.db, holder.clone());
+                tokio::select! {
+                    () = leases.hold(LEASE, LEASE_TTL, |_| speak(chat.clone(), holder.clone())) => {}
+                    () = presence.lost() => tracing::warn!("the connection that shows this process lives was lost"),
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the bot's chat waits for the database"),
+        }
+        sleep(PAUSE).await;
+    }
+}
+
+async fn speak(chat: Chat, holder: String) {
+    let bot = Bot::new(chat.token.expose_secret()).set_api_url(chat.api_url.clone());
+    let line = Line::new(bot.clone());
+    let username = line.introduce().await;
+    let desk = Desk {
+        inbox: Inbox::new(&chat.db),
+        outbox: Outbox::new(&chat.db).with_sender(&holder),
+        limits: LoginLimits::new(&chat.db),
+        chat,
+        bot,
+        username,
+        line,
+    };
+    menu::publish(&desk).await;
+    join3(poller::run(&desk), dispatch::run(&desk), send::run(&desk)).await;
+}

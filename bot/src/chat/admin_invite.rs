@@ -1,0 +1,169 @@
+//! `/admin_invite`: an invite by buttons, tier → days → uses. What has been chosen so far stands in the data of the
+//! buttons; the message is edited from step to step, and in the end into the code.
+
+use domain::{InviteId, Tier};
+use projections::Context;
+use sha2::{Digest, Sha256};
+use teloxide::types::{CopyTextButton, InlineKeyboardButton};
+
+use super::Desk;
+use super::dispatch::{Ask, Failure};
+use super::reply::Reply;
+use super::texts::{MadeInvite, day};
+use crate::invites::{self, Invites, Order, OrderError};
+
+/// Offered; a free subscription would be none.
+const TIERS: [Tier; 4] = [Tier::Trial, Tier::Basic, Tier::Premium, Tier::Enterprise];
+/// Offered beside the tier's own; 0 is unlimited.
+const DAYS: [u32; 5] = [7, 30, 90, 365, 0];
+const USES: [u32; 6] = [1, 2, 5, 10, 50, 100];
+
+/// What a button means: everything chosen so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    Tier(Tier),
+    Days(Tier, u32),
+    Uses(Tier, u32, u32),
+    Stop,
+}
+
+impl Step {
+    /// `invite:premium:30:1`, or less of it.
+    pub fn parse(data: &str) -> Option<Self> {
+        let mut parts = data.split(':');
+        if parts.next() != Some("invite") {
+            return None;
+        }
+        let tier = match parts.next()? {
+            "stop" => return parts.next().is_none().then_some(Self::Stop),
+            tier => tier.parse().ok()?,
+        };
+        let numbers: Vec<u32> = parts.map(|part| part.parse().ok()).collect::<Option<_>>()?;
+        match numbers[..] {
+            [] => Some(Self::Tier(tier)),
+            [days] => Some(Self::Days(tier, days)),
+            [days, uses] => Some(Self::Uses(tier, days, uses)),
+            _ => None,
+        }
+    }
+
+    fn data(self) -> String {
+        match self {
+            Self::Tier(tier) => format!("invite:{tier}"),
+            Self::Days(tier, days) => format!("invite:{tier}:{days}"),
+            Self::Uses(tier, days, uses) => format!("invite:{tier}:{days}:{uses}"),
+            Self::Stop => "invite:stop".to_owned(),
+        }
+    }
+}
+
+pub(super) fn begin(ask: &Ask) -> Reply {
+    let texts = ask.person.texts;
+    if !ask.person.is_admin() {
+        return Reply::text(texts.admins_only);
+    }
+    let tiers = TIERS.map(|tier| (tier.title().to_owned(), Step::Tier(tier)));
+    Reply::text(texts.invite_tier).with_buttons(rows(ask, &tiers, 2))
+}
+
+pub(super) async fn go_on(desk: &Desk, ask: &Ask, step: Step) -> Result<Reply, Failure> {
+    let texts = ask.person.texts;
+    if !ask.person.is_admin() {
+        return Ok(Reply::text(texts.admins_only));
+    }
+    let reply = match step {
+        Step::Stop => Reply::text(texts.invite_stopped),
+        Step::Tier(tier) => {
+            let own = desk.chat.tiers.terms(tier).days;
+            let others = DAYS.into_iter().filter(|days| *days != own);
+            let choices: Vec<_> = std::iter::once(own)
+                .chain(others)
+                .map(|days| ((texts.days)(days), Step::Days(tier, days)))
+                .collect();
+            Reply::text((texts.invite_days)(tier)).with_buttons(rows(ask, &choices, 3))
+        }
+        Step::Days(tier, days) => {
+            let choices = USES.map(|uses| ((texts.uses)(uses), Step::Uses(tier, days, uses)));
+            Reply::text((texts.invite_uses)(tier, days)).with_buttons(rows(ask, &choices, 3))
+        }
+        Step::Uses(tier, days, uses) => make(desk, ask, tier, days, uses).await?,
+    };
+    Ok(reply.instead_of(ask.pressed))
+}
+
+async fn make(desk: &Desk, ask: &Ask, tier: Tier, days: u32, uses: u32) -> Result<Reply, Failure> {
+    let (chat, texts) = (&desk.chat, ask.person.texts);
+    let invites = Invites {
+        db: chat.db.clone(),
+        store: chat.store.clone(),
+        vault: chat.vault.clone(),
+        tiers: chat.tiers.clone(),
+        clock: chat.clock.clone(),
+    };
+    let order = Order {
+        invite_id: Some(invite_id(desk, ask, tier, days, uses)),
+        subscription_days: Some(days),
+        max_uses: uses,
+        created_by: Some(ask.person.account_id),
+        ..Order::new(tier)
+    };
+    let context = Context::by(ask.person.account_id).with_update(ask.update_id);
+    let made = invites.create(order, context).await.map_err(|error| match error {
+        OrderError::Database(error) => Failure::Database(error),
+        other => Failure::Command(other.to_string()),
+    })?;
+    let link = invites::link(&desk.username, &made.code);
+    let text = (texts.invite_made)(&MadeInvite {
+        code: &made.code,
+        link: &link,
+        tier,
+        days,
+        uses,
+        valid_until: day(made.valid_until, &chat.display_timezone),
+    });
+    let copy = InlineKeyboardButton::copy_text_button(texts.copy_code, CopyTextButton { text: made.code });
+    Ok(Reply::text(text).with_buttons(vec![vec![copy]]))
+}
+
+/// The same button of the same message always means the same invite, however often it is pressed or delivered.
+fn invite_id(desk: &Desk, ask: &Ask, tier: Tier, days: u32, uses: u32) -> InviteId {
+    let key = desk.chat.master.derive("invite by button");
+    let choice = format!("{}/{:?}/{tier}/{days}/{uses}", ask.chat_id, ask.pressed);
+    let digest = Sha256::new().chain_update(key).chain_update(choice).finalize();
+    let bytes: [u8; 16] = digest[..16].try_into().expect("16 of 32 bytes");
+    InviteId(uuid::Builder::from_random_bytes(bytes).into_uuid())
+}
+
+fn rows(ask: &Ask, choices: &[(String, Step)], width: usize) -> Vec<Vec<InlineKeyboardButton>> {
+    let button = |(label, step): &(String, Step)| InlineKeyboardButton::callback(label.clone(), step.data());
+    let mut rows: Vec<Vec<_>> = choices.chunks(width).map(|row| row.iter().map(button).collect()).collect();
+    rows.push(vec![InlineKeyboardButton::callback(ask.person.texts.stop, Step::Stop.data())]);
+    rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_button_holds_is_read_back() {
+        for step in [
+            Step::Tier(Tier::Premium),
+            Step::Days(Tier::Trial, 0),
+            Step::Uses(Tier::Enterprise, 365, 100),
+            Step::Stop,
+        ] {
+            assert_eq!(Step::parse(&step.data()), Some(step));
+            assert!(step.data().len() <= 64, "Telegram takes 64 bytes of data");
+        }
+    }
+
+    #[test]
+    fn data_that_is_no_step_is_refused() {
+        for data in
+            ["invite", "invite:gold", "invite:premium:x", "invite:premium:1:2:3", "keep", "invite:stop:1"]
+        {
+            assert_eq!(Step::parse(data), None, "{data}");
+        }
+    }
+}

@@ -1,0 +1,27 @@
+//! `/cancel`: ends the live login. That it has ended is told by the reactor's notice, as for every other end.
+
+use domain::LoginCommand;
+use domain::login::CancelReason;
+use projections::Context;
+use projections::views::login_status;
+
+use super::Desk;
+use super::dispatch::{Ask, Failure};
+use super::reply::Reply;
+
+pub(super) async fn cancel(desk: &Desk, ask: &Ask) -> Result<Option<Reply>, Failure> {
+    let chat = &desk.chat;
+    desk.catch_up().await?;
+    let live = login_status::live_of(&chat.db, ask.person.account_id).await?;
+    for login in &live {
+        let cancel = LoginCommand::Cancel {
+            attempt: u32::try_from(login.attempt).unwrap_or_default(),
+            reason: CancelReason::Person,
+            at: chat.clock.now(),
+        };
+        let context =
+            Context::by(ask.person.account_id).with_login(&login.login_id).with_update(ask.update_id);
+        chat.store.login(&login.login_id, cancel, context).await?;
+    }
+    Ok(live.is_empty().then(|| Reply::text(ask.person.texts.nothing_to_cancel)))
+}

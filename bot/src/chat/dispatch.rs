@@ -1,0 +1,232 @@
+//! Takes updates from the inbox and hands each to its handler: in order within a chat, several chats at a time. An
+//! update is done once its answer is in the outbox; until then it is handled again, which changes nothing twice.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::time::Duration;
+
+use futures::{FutureExt, StreamExt, stream};
+use projections::inbox::Update;
+use projections::{DatabaseError, StoreError, Topic};
+use teloxide::payloads::AnswerCallbackQuerySetters;
+use teloxide::prelude::Requester;
+use teloxide::types::{CallbackQuery, ChatKind, Message, UpdateKind, User};
+use tokio::time::{sleep, timeout};
+
+use super::commands::{Command, parse};
+use super::person::{Person, meet, texts_for};
+use super::reply::Reply;
+use super::{Desk, admin_invite, cancel, login, start, subscription};
+
+/// Updates looked at together.
+const BATCH: i64 = 100;
+/// Chats handled at a time.
+const CHATS: usize = 8;
+/// How often an update is tried that fails for a reason of its own.
+const TRIES: u32 = 3;
+/// Between two looks into an inbox that nobody has announced news of.
+const IDLE: Duration = Duration::from_secs(1);
+/// While the database fails.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// A button that is not told "done" for longer only spins a little.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// What a person asks, and where the answer goes.
+pub(super) struct Ask {
+    pub update_id: i64,
+    pub chat_id: i64,
+    pub person: Person,
+    /// The message whose button was pressed.
+    pub pressed: Option<i32>,
+}
+
+/// Why an update could not be handled.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failure {
+    /// Tried again for as long as it takes.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// A command was refused that should not have been.
+    #[error("{0}")]
+    Command(String),
+    /// Telegram sent what it never sends.
+    #[error("{0}")]
+    Malformed(&'static str),
+}
+
+impl<E: std::error::Error + 'static> From<StoreError<E>> for Failure {
+    fn from(error: StoreError<E>) -> Self {
+        match error {
+            StoreError::Database(error) => Self::Database(error),
+            other => Self::Command(other.to_string()),
+        }
+    }
+}
+
+pub(super) async fn run(desk: &Desk) {
+    let mut news = desk.chat.db.wake().subscribe(Topic::Inbox);
+    let mut failing = false;
+    loop {
+        match handle_batch(desk).await {
+            Ok(handled) => {
+                if std::mem::take(&mut failing) {
+                    tracing::info!("updates are handled again");
+                }
+                if handled == 0 {
+                    news.wait(IDLE).await;
+                }
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::error!(%error, "updates cannot be handled now, trying again");
+                }
+                sleep(DATABASE_PAUSE).await;
+            }
+        }
+    }
+}
+
+async fn handle_batch(desk: &Desk) -> Result<usize, DatabaseError> {
+    let updates = desk.inbox.next(BATCH).await?;
+    let count = updates.len();
+    let mut chats: BTreeMap<Option<i64>, Vec<(i64, UpdateKind)>> = BTreeMap::new();
+    for Update { update_id, body } in updates {
+        match serde_json::from_value::<teloxide::types::Update>(body) {
+            Ok(update) => chats.entry(chat_of(&update.kind)).or_default().push((update_id, update.kind)),
+            Err(_) => desk.inbox.failed(update_id, "not an update").await?,
+        }
+    }
+    let results: Vec<_> = stream::iter(chats.into_values())
+        .map(|updates| async move {
+            for (update_id, kind) in updates {
+                handle_surely(desk, update_id, kind).await?;
+            }
+            Ok::<(), DatabaseError>(())
+        })
+        .buffer_unordered(CHATS)
+        .collect()
+        .await;
+    results.into_iter().collect::<Result<(), _>>()?;
+    Ok(count)
+}
+
+/// Handles an update or, where it fails for a reason of its own, puts it aside and says so to the person.
+async fn handle_surely(desk: &Desk, update_id: i64, kind: UpdateKind) -> Result<(), DatabaseError> {
+    let mut why = String::new();
+    for _ in 0..TRIES {
+        match AssertUnwindSafe(handle(desk, update_id, &kind)).catch_unwind().await {
+            Ok(Ok(())) => return desk.inbox.done(update_id).await,
+            Ok(Err(Failure::Database(error))) => return Err(error),
+            Ok(Err(failure)) => why = failure.to_string(),
+            Err(_) => why = "the handler panicked".to_owned(),
+        }
+    }
+    tracing::error!(update.id = update_id, reason = why, "an update cannot be handled and is put aside");
+    if let Some((chat_id, user)) = private_sender(&kind) {
+        put(desk, update_id, chat_id, Reply::text(texts_for(user).broken)).await?;
+    }
+    desk.inbox.failed(update_id, &why).await
+}
+
+async fn handle(desk: &Desk, update_id: i64, kind: &UpdateKind) -> Result<(), Failure> {
+    match kind {
+        UpdateKind::Message(message) => on_message(desk, update_id, message).await,
+        UpdateKind::CallbackQuery(query) => {
+            let handled = on_press(desk, update_id, query).await;
+            // At most once, and only to stop the button's spinning: nothing hangs on whether it arrives.
+            let answer = desk.bot.answer_callback_query(query.id.clone());
+            let answer = match handled.as_ref().ok().copied().flatten() {
+                Some(toast) => answer.text(toast),
+                None => answer,
+            };
+            let _ = timeout(ANSWER_TIMEOUT, answer).await;
+            handled.map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn on_message(desk: &Desk, update_id: i64, message: &Message) -> Result<(), Failure> {
+    let (Some(user), Some(text)) = (&message.from, message.text()) else { return Ok(()) };
+    if user.is_bot {
+        return Ok(());
+    }
+    let Some(command) = parse(text, &desk.username) else { return Ok(()) };
+    let chat_id = message.chat.id.0;
+    if !matches!(message.chat.kind, ChatKind::Private(_)) {
+        let known = command != Command::Unknown;
+        let reply = known.then(|| start::private_only(desk, user));
+        return settle(desk, update_id, chat_id, reply).await;
+    }
+    let ask = Ask { update_id, chat_id, person: meet(desk, update_id, user).await?, pressed: None };
+    let reply = match (&ask.person, command) {
+        (person, _) if person.account.is_blocked() => Some(refusal(desk, person)),
+        (_, Command::Help) => Some(start::help(desk, &ask)),
+        (_, Command::Login(Some(code))) => login::by_code(desk, &ask, &code, login::Consent::Unasked).await?,
+        (_, Command::Login(None)) => login::without_code(desk, &ask).await?,
+        (_, Command::Subscription) => Some(subscription::show(desk, &ask).await?),
+        (_, Command::Cancel) => cancel::cancel(desk, &ask).await?,
+        (_, Command::AdminInvite) => Some(admin_invite::begin(&ask)),
+        (person, Command::Unknown) => Some(Reply::text(person.texts.unknown_command)),
+    };
+    settle(desk, update_id, chat_id, reply).await
+}
+
+/// A pressed button. What it says in a toast, if anything.
+async fn on_press(
+    desk: &Desk,
+    update_id: i64,
+    query: &CallbackQuery,
+) -> Result<Option<&'static str>, Failure> {
+    let (Some(data), Some(message)) = (&query.data, query.regular_message()) else { return Ok(None) };
+    if !matches!(message.chat.kind, ChatKind::Private(_)) {
+        return Ok(None);
+    }
+    let person = meet(desk, update_id, &query.from).await?;
+    let ask = Ask { update_id, chat_id: message.chat.id.0, person, pressed: Some(message.id.0) };
+    let reply = if ask.person.account.is_blocked() {
+        Some(refusal(desk, &ask.person))
+    } else if let Some(answer) = login::Answer::parse(data) {
+        login::answered(desk, &ask, answer).await?
+    } else if let Some(step) = admin_invite::Step::parse(data) {
+        Some(admin_invite::go_on(desk, &ask, step).await?)
+    } else {
+        return Ok(Some(ask.person.texts.question_is_over));
+    };
+    settle(desk, update_id, ask.chat_id, reply).await?;
+    Ok(None)
+}
+
+fn refusal(desk: &Desk, person: &Person) -> Reply {
+    Reply::text((person.texts.blocked)(desk.chat.support_contact.as_deref()))
+}
+
+async fn settle(desk: &Desk, update_id: i64, chat_id: i64, reply: Option<Reply>) -> Result<(), Failure> {
+    match reply {
+        Some(reply) => Ok(put(desk, update_id, chat_id, reply).await?),
+        None => Ok(()),
+    }
+}
+
+async fn put(desk: &Desk, update_id: i64, chat_id: i64, reply: Reply) -> Result<(), DatabaseError> {
+    let key = reply.key.unwrap_or_else(|| format!("update/{update_id}/1"));
+    let body = serde_json::to_value(&reply.body).expect("a message is plain data");
+    desk.outbox.reply(&key, chat_id, &body, reply.not_after).await
+}
+
+fn chat_of(kind: &UpdateKind) -> Option<i64> {
+    match kind {
+        UpdateKind::Message(message) => Some(message.chat.id.0),
+        UpdateKind::CallbackQuery(query) => query.regular_message().map(|message| message.chat.id.0),
+        _ => None,
+    }
+}
+
+fn private_sender(kind: &UpdateKind) -> Option<(i64, &User)> {
+    let (chat, user) = match kind {
+        UpdateKind::Message(message) => (&message.chat, message.from.as_ref()?),
+        UpdateKind::CallbackQuery(query) => (&query.regular_message()?.chat, &query.from),
+        _ => return None,
+    };
+    matches!(chat.kind, ChatKind::Private(_)).then_some((chat.id.0, user))
+}

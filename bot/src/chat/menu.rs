@@ -1,0 +1,48 @@
+//! The list of commands that Telegram shows: in Russian and, for every other language, in English; admins see more.
+
+use teloxide::payloads::SetMyCommandsSetters;
+use teloxide::prelude::Requester;
+use teloxide::types::{BotCommand, BotCommandScope, ChatId, Recipient};
+
+use super::Desk;
+use super::texts::Language;
+
+/// Sets the lists. Telegram keeps them: one that cannot be set now is set at the next start.
+pub(super) async fn publish(desk: &Desk) {
+    set(desk, &BotCommandScope::AllPrivateChats, false).await;
+    for admin in &desk.chat.admins {
+        publish_for_admin(desk, *admin).await;
+    }
+}
+
+/// The longer list, in an admin's own chat. Telegram refuses that until the admin has written to the bot.
+pub(super) async fn publish_for_admin(desk: &Desk, telegram_id: i64) {
+    let chat_id = Recipient::Id(ChatId(telegram_id));
+    set(desk, &BotCommandScope::Chat { chat_id }, true).await;
+}
+
+async fn set(desk: &Desk, scope: &BotCommandScope, admin: bool) {
+    for (language_code, language) in [("", Language::En), ("ru", Language::Ru)] {
+        let request = desk.bot.set_my_commands(commands(language, admin)).scope(scope.clone());
+        let request = match language_code {
+            "" => request,
+            code => request.language_code(code),
+        };
+        if let Err(error) = request.await {
+            tracing::debug!(%error, "the list of commands was not set");
+        }
+    }
+}
+
+fn commands(language: Language, admin: bool) -> Vec<BotCommand> {
+    let words = &language.texts().commands;
+    let for_all = [
+        ("login", words.login),
+        ("subscription", words.subscription),
+        ("cancel", words.cancel),
+        ("help", words.help),
+    ];
+    let for_admins = [("admin_invite", words.admin_invite)];
+    let more = for_admins.into_iter().filter(|_| admin);
+    for_all.into_iter().chain(more).map(|(name, description)| BotCommand::new(name, description)).collect()
+}

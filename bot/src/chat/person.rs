@@ -1,0 +1,88 @@
+//! Who wrote: registered on their first message, kept up to date on every other.
+
+use domain::account::Subscription;
+use domain::{Account, AccountCommand, AccountId, Role};
+use jiff::Timestamp;
+use projections::Context;
+use projections::views::users::Profile;
+use teloxide::types::User;
+
+use super::Desk;
+use super::dispatch::Failure;
+use super::menu;
+use super::texts::{Active, Language, Texts, day};
+
+/// A person who wrote to the bot in private.
+pub(super) struct Person {
+    pub account_id: AccountId,
+    pub telegram_id: i64,
+    pub first_name: String,
+    pub texts: &'static Texts,
+    /// This is their first message.
+    pub is_new: bool,
+    pub account: Account,
+}
+
+impl Person {
+    pub fn is_admin(&self) -> bool {
+        self.account.role() == Role::Admin
+    }
+
+    /// The subscription that runs now, and how people read it.
+    pub fn active(&self, desk: &Desk, now: Timestamp) -> Option<(Subscription, Active)> {
+        let running = self.account.subscription_at(now)?;
+        let until = running.expires_at.map(|end| day(end, &desk.chat.display_timezone));
+        Some((running, Active { tier: running.tier, until }))
+    }
+
+    /// How the log calls them.
+    pub fn in_log(&self, desk: &Desk) -> String {
+        if desk.chat.log_telegram_ids { self.telegram_id.to_string() } else { self.account_id.to_string() }
+    }
+}
+
+/// The language of whoever this is.
+pub(super) fn texts_for(user: &User) -> &'static Texts {
+    Language::of(user.language_code.as_deref()).texts()
+}
+
+/// Registers a person, or notes what changed about them; who is among `ADMIN_IDS` is an admin from then on.
+pub(super) async fn meet(desk: &Desk, update_id: i64, user: &User) -> Result<Person, Failure> {
+    let chat = &desk.chat;
+    let telegram_id =
+        i64::try_from(user.id.0).map_err(|_| Failure::Malformed("a Telegram id out of range"))?;
+    let known = chat.vault.subject_of(telegram_id).await?;
+    let is_new = known.is_none();
+    let subject = match known {
+        Some(subject) => subject,
+        None => chat.vault.subject_for(telegram_id).await?,
+    };
+    let account_id = subject.account_id;
+    let profile = serde_json::to_string(&profile(user)).expect("a profile is plain data");
+    let register = AccountCommand::Register {
+        account_id,
+        telegram_id: subject.seal(&telegram_id.to_string()),
+        profile: subject.seal(&profile),
+        at: chat.clock.now(),
+    };
+    chat.store.account(account_id, register, Context::by(account_id).with_update(update_id)).await?;
+    let mut account = chat.store.load_account(account_id).await?;
+    if chat.admins.contains(&telegram_id) && account.role() != Role::Admin {
+        let promote = AccountCommand::ChangeRole { role: Role::Admin, at: chat.clock.now() };
+        let context = Context::system().with_account(account_id).with_update(update_id);
+        chat.store.account(account_id, promote, context).await?;
+        account = chat.store.load_account(account_id).await?;
+        menu::publish_for_admin(desk, telegram_id).await;
+    }
+    let texts = texts_for(user);
+    Ok(Person { account_id, telegram_id, first_name: user.first_name.clone(), texts, is_new, account })
+}
+
+fn profile(user: &User) -> Profile {
+    Profile {
+        first_name: Some(user.first_name.clone()),
+        last_name: user.last_name.clone(),
+        username: user.username.clone(),
+        language_code: user.language_code.clone(),
+    }
+}

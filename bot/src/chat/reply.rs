@@ -1,0 +1,60 @@
+//! An answer on its way: what a handler gives back, and what the outbox keeps of it until it is sent.
+
+use domain::LoginId;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use teloxide::types::{InlineKeyboardButton, InlineKeyboardMarkup};
+
+/// What a handler answers.
+pub(super) struct Reply {
+    /// Names why it is sent, where that is not the update alone.
+    pub key: Option<String>,
+    /// After this it helps nobody.
+    pub not_after: Option<Timestamp>,
+    pub body: Body,
+}
+
+/// A message as the outbox keeps it.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Body {
+    pub text: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keyboard: Option<InlineKeyboardMarkup>,
+    /// The message of ours that it takes the place of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub instead_of: Option<i32>,
+}
+
+impl Reply {
+    pub fn text(text: impl Into<String>) -> Self {
+        let body = Body { text: text.into(), keyboard: None, instead_of: None };
+        Self { key: None, not_after: None, body }
+    }
+
+    /// With these rows of buttons under it.
+    pub fn with_buttons(mut self, rows: Vec<Vec<InlineKeyboardButton>>) -> Self {
+        self.body.keyboard = Some(InlineKeyboardMarkup::new(rows));
+        self
+    }
+
+    /// In place of the message whose button was pressed.
+    pub fn instead_of(mut self, message: Option<i32>) -> Self {
+        self.body.instead_of = message;
+        self
+    }
+
+    pub fn with_key(mut self, key: String) -> Self {
+        self.key = Some(key);
+        self
+    }
+
+    pub fn not_after(mut self, moment: Timestamp) -> Self {
+        self.not_after = Some(moment);
+        self
+    }
+}
+
+/// The key of the message that carries a login's button: one a login, whatever asked for it.
+pub(super) fn card_key(login: &LoginId) -> String {
+    format!("login/{login}/card")
+}

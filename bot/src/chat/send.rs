@@ -1,0 +1,272 @@
+//! Sends what is in the outbox: first in, first out for each person, several people at a time, no faster than Telegram
+//! allows. 429s are waited out.
+//!
+//! A message may have arrived although no answer came. It is not sent again then, unless it is a warning or stands in
+//! for another message: twice would be worse than not at all, and who misses an answer asks again.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use domain::AccountId;
+use domain::policy::Notice;
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use projections::outbox::{Message, To};
+use projections::views::users;
+use projections::{DatabaseError, Topic};
+use teloxide::payloads::{EditMessageTextSetters, SendMessageSetters};
+use teloxide::prelude::Requester;
+use teloxide::types::{ChatId, LinkPreviewOptions, MessageId};
+use teloxide::{ApiError, RequestError};
+use tokio::time::sleep;
+
+use super::Desk;
+use super::notice::{Again, again, render};
+use super::reply::{Body, card_key};
+use super::texts::Language;
+
+/// Messages under way at a time.
+const AT_A_TIME: usize = 16;
+/// Telegram allows a bot about thirty messages a second.
+const PER_SECOND: NonZeroU32 = NonZeroU32::new(25).expect("not zero");
+/// Between two looks into an outbox that nobody has announced news of.
+const IDLE: Duration = Duration::from_secs(1);
+/// While the database fails.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// Before a message is tried again that Telegram has not taken.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// What became of a message.
+#[derive(Debug, PartialEq, Eq)]
+enum Outcome {
+    Sent(Option<i64>),
+    Later(Duration),
+    Never(&'static str),
+}
+
+/// A message as it goes out.
+struct Letter {
+    chat: ChatId,
+    body: Body,
+    /// May be sent twice rather than not at all.
+    warning: bool,
+    /// Only changes a message: where that is gone, there is nothing to do.
+    edit_only: bool,
+}
+
+pub(super) async fn run(desk: &Desk) {
+    let pace = RateLimiter::direct(Quota::per_second(PER_SECOND));
+    let mut news = desk.chat.db.wake().subscribe(Topic::Outbox);
+    let mut under_way = FuturesUnordered::new();
+    let mut failing = false;
+    loop {
+        desk.line.usable().await;
+        let room = AT_A_TIME - under_way.len();
+        match claim(desk, room).await {
+            Ok(messages) => {
+                if std::mem::take(&mut failing) {
+                    tracing::info!("messages are sent again");
+                }
+                under_way.extend(messages.into_iter().map(|message| deliver(desk, &pace, message)));
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::error!(%error, "no message can be taken from the outbox now, trying again");
+                }
+                sleep(DATABASE_PAUSE).await;
+            }
+        }
+        tokio::select! {
+            Some(()) = under_way.next(), if !under_way.is_empty() => {}
+            () = news.wait(IDLE), if under_way.len() < AT_A_TIME => {}
+        }
+    }
+}
+
+async fn claim(desk: &Desk, room: usize) -> Result<Vec<Message>, DatabaseError> {
+    if room == 0 {
+        return Ok(Vec::new());
+    }
+    desk.outbox.claim(i64::try_from(room).unwrap_or(1), desk.chat.clock.now()).await
+}
+
+async fn deliver(desk: &Desk, pace: &DefaultDirectRateLimiter, message: Message) {
+    let id = message.id;
+    let outcome = loop {
+        match write(desk, &message).await {
+            Ok(Ok(letter)) => {
+                pace.until_ready().await;
+                break send(desk, letter).await;
+            }
+            Ok(Err(why)) => break Outcome::Never(why),
+            Err(error) => {
+                tracing::warn!(%error, outbox.id = id, "a message cannot be written yet");
+                sleep(DATABASE_PAUSE).await;
+            }
+        }
+    };
+    if let Outcome::Never(why) = outcome {
+        tracing::info!(outbox.id = id, reason = why, "a message is given up");
+    }
+    while let Err(error) = settle(desk, id, &outcome).await {
+        tracing::warn!(%error, outbox.id = id, "what became of a message cannot be recorded yet");
+        sleep(DATABASE_PAUSE).await;
+    }
+}
+
+async fn settle(desk: &Desk, id: i64, outcome: &Outcome) -> Result<(), DatabaseError> {
+    match outcome {
+        Outcome::Sent(message_id) => desk.outbox.sent(id, *message_id).await,
+        Outcome::Later(wait) => desk.outbox.retry_after(id, *wait).await,
+        Outcome::Never(why) => desk.outbox.gave_up(id, why).await,
+    }
+}
+
+/// Puts a message into words, or says why it is not to be sent.
+async fn write(desk: &Desk, message: &Message) -> Result<Result<Letter, &'static str>, DatabaseError> {
+    match message.to {
+        To::Chat(chat) => {
+            let Ok(body) = serde_json::from_value::<Body>(message.body.clone()) else {
+                return Ok(Err("not a message"));
+            };
+            if message.unclear && body.instead_of.is_none() {
+                return Ok(Err("it may have been sent already"));
+            }
+            Ok(Ok(Letter { chat: ChatId(chat), body, warning: false, edit_only: message.unclear }))
+        }
+        To::Account(account) => write_notice(desk, account, message).await,
+    }
+}
+
+async fn write_notice(
+    desk: &Desk,
+    account: AccountId,
+    message: &Message,
+) -> Result<Result<Letter, &'static str>, DatabaseError> {
+    let chat = &desk.chat;
+    let Ok(notice) = serde_json::from_value::<Notice>(message.body.clone()) else {
+        return Ok(Err("not a notice"));
+    };
+    let Some(subject) = chat.vault.subject(account).await? else {
+        return Ok(Err("nobody is there to be told"));
+    };
+    let language = users::by_account(&chat.db, account).await?.and_then(|user| user.language_code);
+    let texts = Language::of(language.as_deref()).texts();
+    let text = render(&notice, texts, &chat.tiers, chat.support_contact.as_deref());
+    let mut letter = Letter {
+        chat: ChatId(subject.telegram_id),
+        body: Body { text, keyboard: None, instead_of: None },
+        warning: again(&notice) == Again::Send,
+        edit_only: false,
+    };
+    if message.unclear {
+        match again(&notice) {
+            Again::Send => {}
+            Again::Drop => return Ok(Err("it may have been sent already")),
+            Again::EditCard(login) => {
+                let card = desk.outbox.message_of(&card_key(&login)).await?;
+                let Some(card) = card.and_then(|id| i32::try_from(id).ok()) else {
+                    return Ok(Err("it may have been sent already"));
+                };
+                letter.body.instead_of = Some(card);
+                letter.edit_only = true;
+            }
+        }
+    }
+    Ok(Ok(letter))
+}
+
+async fn send(desk: &Desk, mut letter: Letter) -> Outcome {
+    if let Some(message) = letter.body.instead_of {
+        match edit(desk, &letter, MessageId(message)).await {
+            Ok(()) => return Outcome::Sent(Some(i64::from(message))),
+            Err(error) if is_gone(&error) && !letter.edit_only => letter.body.instead_of = None,
+            Err(error) => return judge(desk, &letter, &error),
+        }
+    }
+    let request = desk.bot.send_message(letter.chat, &letter.body.text).link_preview_options(no_preview());
+    let request = match &letter.body.keyboard {
+        Some(keyboard) => request.reply_markup(keyboard.clone()),
+        None => request,
+    };
+    match request.await {
+        Ok(sent) => {
+            desk.line.works();
+            Outcome::Sent(Some(i64::from(sent.id.0)))
+        }
+        Err(error) => judge(desk, &letter, &error),
+    }
+}
+
+async fn edit(desk: &Desk, letter: &Letter, message: MessageId) -> Result<(), RequestError> {
+    let request = desk
+        .bot
+        .edit_message_text(letter.chat, message, &letter.body.text)
+        .link_preview_options(no_preview());
+    let request = match &letter.body.keyboard {
+        Some(keyboard) => request.reply_markup(keyboard.clone()),
+        None => request,
+    };
+    match request.await {
+        Ok(_) | Err(RequestError::Api(ApiError::MessageNotModified)) => {
+            desk.line.works();
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The message to be edited is no more, or was never there.
+fn is_gone(error: &RequestError) -> bool {
+    matches!(
+        error,
+        RequestError::Api(
+            ApiError::MessageToEditNotFound | ApiError::MessageCantBeEdited | ApiError::MessageIdInvalid
+        )
+    )
+}
+
+/// What a failure means for the message.
+fn judge(desk: &Desk, letter: &Letter, error: &RequestError) -> Outcome {
+    match error {
+        RequestError::RetryAfter(seconds) => Outcome::Later(seconds.duration()),
+        RequestError::Api(ApiError::BotBlocked) => Outcome::Never("the person has stopped the bot"),
+        RequestError::Api(ApiError::InvalidToken) => Outcome::Later(desk.line.failed(error)),
+        RequestError::Api(refused) if is_final(refused) => {
+            tracing::warn!(reason = %refused, "Telegram refuses a message");
+            Outcome::Never("Telegram refuses it")
+        }
+        RequestError::Api(_) => Outcome::Later(AGAIN),
+        // A message that was taken, in an answer that a newer Bot API writes differently.
+        RequestError::InvalidJson { raw, .. } if raw.starts_with("{\"ok\":true") => Outcome::Sent(None),
+        RequestError::InvalidJson { .. } => Outcome::Later(AGAIN),
+        RequestError::Network(network) if network.is_connect() => Outcome::Later(desk.line.failed(error)),
+        // The answer had begun: it was carried out.
+        RequestError::Network(network) if network.is_body() || network.is_decode() => Outcome::Sent(None),
+        RequestError::Network(_) | RequestError::Io(_) | RequestError::MigrateToChatId(_) => {
+            let wait = desk.line.failed(error);
+            if letter.warning || letter.body.instead_of.is_some() {
+                Outcome::Later(wait)
+            } else {
+                Outcome::Never("it may have been sent already")
+            }
+        }
+    }
+}
+
+/// Whether trying again would be refused again.
+fn is_final(error: &ApiError) -> bool {
+    let words = error.to_string();
+    ["Bad Request", "Forbidden", "Unauthorized"].iter().any(|beginning| words.starts_with(beginning))
+}
+
+fn no_preview() -> LinkPreviewOptions {
+    LinkPreviewOptions {
+        is_disabled: true,
+        url: None,
+        prefer_small_media: false,
+        prefer_large_media: false,
+        show_above_text: false,
+    }
+}

@@ -1,0 +1,34 @@
+//! `/subscription`: what runs, with which limits, until when.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use projections::views::subscriptions::{self, SubscriptionRow, SubscriptionState};
+
+use super::Desk;
+use super::dispatch::{Ask, Failure};
+use super::reply::Reply;
+use super::texts::{End, SubscriptionCard, day, days_left};
+
+pub(super) async fn show(desk: &Desk, ask: &Ask) -> Result<Reply, Failure> {
+    let texts = ask.person.texts;
+    desk.catch_up().await?;
+    let row = subscriptions::by_account(&desk.chat.db, ask.person.account_id).await?;
+    Ok(Reply::text(match row {
+        Some(row) => (texts.subscription)(&card(&row, desk.chat.clock.now(), &desk.chat.display_timezone)),
+        None if ask.person.is_new => texts.no_subscription_yet.to_owned(),
+        None => texts.no_subscription.to_owned(),
+    }))
+}
+
+/// The card of a subscription. One whose end has passed is over, also before that was recorded.
+fn card(row: &SubscriptionRow, now: Timestamp, zone: &TimeZone) -> SubscriptionCard {
+    let active = row.status == SubscriptionState::Active && row.expires_at.is_none_or(|end| end > now);
+    let end = match row.expires_at {
+        None if active => End::Unlimited,
+        None => End::Unknown,
+        Some(end) if active => End::In(day(end, zone), days_left(now, end)),
+        Some(end) => End::Passed(day(end, zone)),
+    };
+    let started = Some(day(row.started_at, zone));
+    SubscriptionCard { tier: row.tier, limits: row.limits, active, started, end }
+}

@@ -1,0 +1,213 @@
+//! What the bot says, in both languages. Plain text, sent without a parse mode: nothing that a person wrote can become
+//! markup, and what stands here is to the letter what people read.
+
+use domain::login::{CancelReason, FailReason};
+use domain::{InviteError, Limits, Tier};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+
+mod en;
+mod ru;
+#[cfg(test)]
+mod tests;
+
+/// A language that the bot speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Language {
+    Ru,
+    En,
+}
+
+impl Language {
+    /// Russian for `ru` (of any region) and for none, English for everything else.
+    pub fn of(language_code: Option<&str>) -> Self {
+        let primary = language_code.unwrap_or("ru").split(['-', '_']).next().unwrap_or_default();
+        if primary.is_empty() || primary.eq_ignore_ascii_case("ru") { Self::Ru } else { Self::En }
+    }
+
+    /// Its texts.
+    pub const fn texts(self) -> &'static Texts {
+        match self {
+            Self::Ru => &ru::TEXTS,
+            Self::En => &en::TEXTS,
+        }
+    }
+}
+
+/// One language: a text, or how one is made from its values. The compiler sees to it that each language has them all.
+pub(super) struct Texts {
+    pub help: fn(&About<'_>) -> String,
+    pub admin_help: &'static str,
+    pub login_usage: &'static str,
+    pub invite_accepted: fn(&LoginCard) -> String,
+    pub login_again: fn(ways: Ways) -> String,
+    pub open_page: &'static str,
+
+    pub unknown_code: &'static str,
+    pub invite_expired: &'static str,
+    pub invite_used_up: &'static str,
+    pub invite_revoked: &'static str,
+    pub invite_already_yours: fn(Option<&Active>) -> String,
+    pub blocked: fn(support: Option<&str>) -> String,
+    pub too_many_tries: fn(&Later) -> String,
+
+    pub replace_question: fn(&Replacement) -> String,
+    pub replace: fn(Tier) -> String,
+    pub keep: &'static str,
+    pub kept: &'static str,
+    pub question_is_over: &'static str,
+
+    pub subscription: fn(&SubscriptionCard) -> String,
+    pub no_subscription: &'static str,
+    pub no_subscription_yet: &'static str,
+    pub nothing_to_cancel: &'static str,
+    pub unknown_command: &'static str,
+    pub private_only: &'static str,
+    pub open_chat: &'static str,
+    pub admins_only: &'static str,
+    pub broken: &'static str,
+
+    pub invite_tier: &'static str,
+    pub invite_days: fn(Tier) -> String,
+    pub invite_uses: fn(Tier, days: u32) -> String,
+    pub days: fn(u32) -> String,
+    pub uses: fn(u32) -> String,
+    pub invite_made: fn(&MadeInvite<'_>) -> String,
+    pub copy_code: &'static str,
+    pub invite_stopped: &'static str,
+    pub stop: &'static str,
+
+    pub authorized: fn(Option<Tier>) -> String,
+    pub login_expired: &'static str,
+    pub login_cancelled: fn(CancelReason, support: Option<&str>) -> String,
+    pub login_rejected: &'static str,
+    pub login_failed: fn(FailReason) -> String,
+    pub subscription_changed: fn(Tier) -> String,
+    pub authorization_revoked: &'static str,
+    pub session_exported: &'static str,
+
+    pub commands: Commands,
+}
+
+/// What the command list says.
+pub(super) struct Commands {
+    pub login: &'static str,
+    pub subscription: &'static str,
+    pub cancel: &'static str,
+    pub help: &'static str,
+    pub admin_invite: &'static str,
+}
+
+impl Texts {
+    /// Why an invite was refused; None for a reason that is no person's business.
+    pub fn refusal(&self, error: InviteError, active: Option<&Active>) -> Option<String> {
+        match error {
+            InviteError::Unknown => Some(self.unknown_code.to_owned()),
+            InviteError::Expired => Some(self.invite_expired.to_owned()),
+            InviteError::UsedUp => Some(self.invite_used_up.to_owned()),
+            InviteError::Revoked => Some(self.invite_revoked.to_owned()),
+            InviteError::AlreadyUsedByYou => Some((self.invite_already_yours)(active)),
+            InviteError::NotReserved | InviteError::NoUses => None,
+        }
+    }
+}
+
+/// What `/help` tells about the service.
+pub(super) struct About<'a> {
+    /// How the linked session is called in Telegram's list of devices.
+    pub device_name: &'a str,
+    pub first_name: &'a str,
+}
+
+/// By how many ways the Mini App can log in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ways {
+    /// QR code, link, token.
+    Three,
+    /// And by a code on the same phone.
+    Four,
+}
+
+/// The answer to `/login CODE`.
+pub(super) struct LoginCard {
+    pub tier: Tier,
+    pub limits: Limits,
+    pub ways: Ways,
+}
+
+/// A subscription that runs.
+#[derive(Clone, Debug)]
+pub(super) struct Active {
+    pub tier: Tier,
+    /// Its end; None is never.
+    pub until: Option<String>,
+}
+
+/// A running subscription that an invite of another tier would end.
+pub(super) struct Replacement {
+    pub running: Active,
+    pub tier: Tier,
+}
+
+/// When to try again.
+pub(super) struct Later {
+    /// The time of day.
+    pub at: String,
+    /// In how many minutes, 1 at least.
+    pub minutes: i64,
+}
+
+/// The answer to `/subscription`.
+pub(super) struct SubscriptionCard {
+    pub tier: Tier,
+    pub limits: Limits,
+    pub active: bool,
+    pub started: Option<String>,
+    pub end: End,
+}
+
+/// How a subscription ends.
+pub(super) enum End {
+    Unlimited,
+    /// On this day, in so many days.
+    In(String, i64),
+    /// On this day, which has passed.
+    Passed(String),
+    /// Not known.
+    Unknown,
+}
+
+/// An invite that was just made.
+pub(super) struct MadeInvite<'a> {
+    pub code: &'a str,
+    pub link: &'a str,
+    pub tier: Tier,
+    pub days: u32,
+    pub uses: u32,
+    pub valid_until: String,
+}
+
+/// A day as people read it, in their time zone.
+pub(super) fn day(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%d.%m.%Y").to_string()
+}
+
+/// A time of day.
+pub(super) fn time_of_day(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%H:%M").to_string()
+}
+
+/// How many days are left, a begun one counted whole: thirty right after thirty were granted.
+pub(super) fn days_left(now: Timestamp, end: Timestamp) -> i64 {
+    whole(end.duration_since(now), 24 * 60 * 60)
+}
+
+/// How many minutes are left, a begun one counted whole; at least one.
+pub(super) fn minutes_left(now: Timestamp, end: Timestamp) -> i64 {
+    whole(end.duration_since(now), 60).max(1)
+}
+
+fn whole(span: SignedDuration, unit_seconds: i64) -> i64 {
+    let seconds = span.as_secs() + i64::from(span.subsec_nanos() > 0);
+    (seconds + unit_seconds - 1).div_euclid(unit_seconds).max(0)
+}

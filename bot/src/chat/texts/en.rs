@@ -1,0 +1,285 @@
+//! English.
+
+use domain::Tier;
+use domain::login::{CancelReason, FailReason};
+
+use super::{
+    About, Active, Commands, End, Later, LoginCard, MadeInvite, Replacement, SubscriptionCard, Texts, Ways,
+};
+
+pub(super) const TEXTS: Texts = Texts {
+    help,
+    admin_help: "\n\nFor the admin:\n  /admin_invite — make an invite code",
+    login_usage: "🔑 To log in, send the command with your invite code:\n\n/login CODE\n\n\
+                  The admin hands the codes out.",
+    invite_accepted,
+    login_again,
+    open_page: "🔐 Open QR authorization",
+
+    unknown_code: "❌ Invite code not found",
+    invite_expired: "❌ The invite code has expired\n\nAsk the admin for a new code",
+    invite_used_up: "❌ The invite code has already been used\n\nAsk the admin for a new code",
+    invite_revoked: "❌ The invite code was revoked\n\nAsk the admin for a new code",
+    invite_already_yours,
+    blocked,
+    too_many_tries,
+
+    replace_question,
+    replace: |tier| format!("✅ Replace with {}", tier.title()),
+    keep: "↩️ Keep it as it is",
+    kept: "👌 Everything stays as it is, the invite code is not spent.",
+    question_is_over: "This question is out of date. Send /login CODE again.",
+
+    subscription,
+    no_subscription: "💎 You have no subscription\n\nTo begin, send /login CODE",
+    no_subscription_yet: "👋 We have not met yet.\n\n💎 You have no subscription\n\n\
+                          Ask the admin for an invite code and send /login CODE",
+    nothing_to_cancel: "ℹ️ There is no login to cancel now",
+    unknown_command: "🤔 There is no such command\n\nWhat I can do: /help",
+    private_only: "👋 I answer in private only. Write to me there.",
+    open_chat: "💬 Open the chat",
+    admins_only: "⛔ This command is for admins only",
+    broken: "😔 That did not work: something is wrong on our side. Please try again a little later.",
+
+    invite_tier: "🎟 A new invite code\n\nWhich subscription does it give?",
+    invite_days: |tier| format!("🎟 A new invite code: {}\n\nHow long is the subscription?", tier.title()),
+    invite_uses: |tier, days| {
+        format!("🎟 A new invite code: {}, {}\n\nHow many times can it be used?", tier.title(), term(days))
+    },
+    days: term,
+    uses: times,
+    invite_made,
+    copy_code: "📋 Copy the code",
+    invite_stopped: "👌 No invite code was made.",
+    stop: "✖️ Cancel",
+
+    authorized,
+    login_expired: "⏰ The login has expired\n\nNothing was linked, and the invite code is not spent. \
+                    To start anew, send /login CODE",
+    login_cancelled,
+    login_rejected: "🚨 Another account confirmed the login\n\nNothing was linked. \
+                     Never scan login QR codes of other people, and never forward yours: \
+                     whoever confirms such a code hands over access to their account.\n\n\
+                     To start anew, send /login CODE",
+    login_failed,
+    subscription_changed: |tier| {
+        format!("🎁 The admin changed your subscription: {}\n\nMore: /subscription", tier.title())
+    },
+    authorization_revoked: "🔌 The session was ended in Telegram\n\nThe service has no access to your account any \
+                            more. To link it again, send /login",
+    session_exported: "📤 Your session was handed over to another service\n\nThis service does not use it any more. \
+                       You can end it in Telegram → Settings → Devices.",
+
+    commands: Commands {
+        login: "Log in with an invite code",
+        subscription: "My subscription",
+        cancel: "Cancel the login",
+        help: "What this bot can do",
+        admin_invite: "Make an invite code",
+    },
+};
+
+fn help(about: &About<'_>) -> String {
+    let device = about.device_name;
+    format!(
+        "👋 Hello, {}!\n\n\
+         I link your Telegram account to the service: with an invite code you log in through a QR code, \
+         and your subscription begins.\n\n\
+         🔓 Which access the service gets\n\
+         It joins your account as a new device, “{device}”: it can read chats and channels and act in your name. \
+         It does not get your cloud password.\n\n\
+         🔌 How to end it\n\
+         At any time: Telegram → Settings → Devices → “{device}” → Terminate session.\n\n\
+         ▶️ What next\n\
+         Get an invite code from the admin and send /login CODE\n\n\
+         Commands:\n\
+         \u{20} /login CODE — log in with an invite code\n\
+         \u{20} /subscription — my subscription\n\
+         \u{20} /cancel — cancel a login that has begun\n\
+         \u{20} /help — this help",
+        about.first_name
+    )
+}
+
+fn invite_accepted(card: &LoginCard) -> String {
+    format!(
+        "✅ Invite code accepted!\n\n\
+         🎁 Subscription: {}\n\
+         📊 Limits:\n\
+         \u{20} • Channels: {}\n\
+         \u{20} • Posts/day: {}\n\
+         \u{20} • RAG requests/day: {}\n\n{}",
+        card.tier.title(),
+        card.limits.max_channels,
+        card.limits.posts_per_day,
+        card.limits.rag_per_day,
+        ways(card.ways)
+    )
+}
+
+fn login_again(ways_: Ways) -> String {
+    format!("🔐 A new login\n\nYour subscription stays as it is.\n\n{}", ways(ways_))
+}
+
+fn ways(ways: Ways) -> String {
+    let (count, fourth) = match ways {
+        Ways::Three => (3, ""),
+        Ways::Four => (4, "\n  4. Log in by code on this phone"),
+    };
+    format!(
+        "👇 Press the button below to authorize:\n\n\
+         The Mini App offers {count} ways:\n\
+         \u{20} 1. Scan the QR code with a camera\n\
+         \u{20} 2. Open the deep link in Telegram\n\
+         \u{20} 3. Copy the token{fourth}\n\n\
+         ⏰ The QR code is valid for 5 minutes"
+    )
+}
+
+fn invite_already_yours(active: Option<&Active>) -> String {
+    let now = match active {
+        Some(active) => format!("💎 Your active subscription: {}", running(active)),
+        None => "💎 You have no active subscription now".to_owned(),
+    };
+    format!("ℹ️ You have already used this code\n\n{now}")
+}
+
+fn running(active: &Active) -> String {
+    match &active.until {
+        Some(until) => format!("{} until {until}", active.tier.title()),
+        None => format!("{} (unlimited)", active.tier.title()),
+    }
+}
+
+fn blocked(support: Option<&str>) -> String {
+    match support {
+        Some(contact) => format!("⛔ Access is blocked\n\nSupport: {contact}"),
+        None => "⛔ Access is blocked".to_owned(),
+    }
+}
+
+fn too_many_tries(later: &Later) -> String {
+    format!("⏳ Too many attempts\n\nTry again in {} min, at {}", later.minutes, later.at)
+}
+
+fn replace_question(replacement: &Replacement) -> String {
+    let Replacement { running: active, tier } = replacement;
+    format!(
+        "⚠️ You already have a subscription\n\n\
+         Now: {}\n\
+         The invite code gives: {}\n\n\
+         After the login the new subscription replaces this one, and what is left of it is lost. Replace it?",
+        running(active),
+        tier.title()
+    )
+}
+
+fn subscription(card: &SubscriptionCard) -> String {
+    let status = if card.active { "✅ Active" } else { "❌ Expired" };
+    let digest = if card.limits.ai_digest { "✅" } else { "❌" };
+    let mut text = format!(
+        "💎 Your subscription\n\n\
+         📊 Plan: {}\n\
+         🔐 Status: {status}\n\n\
+         Limits:\n\
+         \u{20} • Channels: {}\n\
+         \u{20} • Posts/day: {}\n\
+         \u{20} • RAG requests/day: {}\n\
+         \u{20} • AI digests: {digest}",
+        card.tier.title(),
+        card.limits.max_channels,
+        card.limits.posts_per_day,
+        card.limits.rag_per_day,
+    );
+    let start = card.started.as_ref().map(|day| format!("📅 Start: {day}"));
+    let end = match &card.end {
+        End::Unlimited => Some("⏳ Term: Unlimited".to_owned()),
+        End::In(day, left) => Some(format!("⏳ End: {day} ({} left)", count(*left, "day"))),
+        End::Passed(day) => Some(format!("⏳ End: {day}")),
+        End::Unknown => None,
+    };
+    let lines: Vec<String> = start.into_iter().chain(end).collect();
+    if !lines.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(&lines.join("\n"));
+    }
+    if !card.active {
+        text.push_str("\n\nA new subscription: /login CODE");
+    }
+    text
+}
+
+fn authorized(tier: Option<Tier>) -> String {
+    match tier {
+        Some(tier) => {
+            format!(
+                "✅ Authorization successful!\n\n🎁 Subscription: {}\n\nMore: /subscription",
+                tier.title()
+            )
+        }
+        None => {
+            "✅ Authorization successful!\n\nYour account is linked again. More: /subscription".to_owned()
+        }
+    }
+}
+
+fn login_cancelled(reason: CancelReason, support: Option<&str>) -> String {
+    match reason {
+        CancelReason::Person | CancelReason::Erased => "🚫 The login was cancelled\n\nNothing was linked, and the \
+             invite code is not spent. To start anew, send /login CODE"
+            .to_owned(),
+        CancelReason::NewerLogin => {
+            "🔁 A new login has begun, this one was cancelled\n\nGo on with the button under the latest login message."
+                .to_owned()
+        }
+        CancelReason::Blocked => blocked(support),
+    }
+}
+
+fn login_failed(reason: FailReason) -> String {
+    let why = match reason {
+        FailReason::TelegramUnreachable => "Telegram could not be reached.",
+        FailReason::FloodWait => "Telegram asks to wait: too many attempts.",
+        FailReason::NotRegistered => "This number has no Telegram account.",
+        FailReason::SessionLost => "Telegram ended the session during the login.",
+        FailReason::InviteGone => "Meanwhile the invite code went to another login.",
+        FailReason::Internal => "Something is wrong on our side.",
+    };
+    format!(
+        "❌ The login failed\n\n{why} Nothing was linked, and the invite code is not spent. \
+         To start anew, send /login CODE"
+    )
+}
+
+fn invite_made(made: &MadeInvite<'_>) -> String {
+    format!(
+        "✅ The invite code is made\n\n\
+         🔑 {}\n\
+         🔗 {}\n\n\
+         🎁 Subscription: {}, {}\n\
+         👥 Uses: {}\n\
+         📅 The code is valid until {}",
+        made.code,
+        made.link,
+        made.tier.title(),
+        term(made.days),
+        made.uses,
+        made.valid_until
+    )
+}
+
+fn term(days: u32) -> String {
+    match days {
+        0 => "unlimited".to_owned(),
+        days => count(i64::from(days), "day"),
+    }
+}
+
+fn times(uses: u32) -> String {
+    count(i64::from(uses), "use")
+}
+
+fn count(number: i64, what: &str) -> String {
+    let ending = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{ending}")
+}

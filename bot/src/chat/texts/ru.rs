@@ -1,0 +1,290 @@
+//! Russian.
+
+use domain::Tier;
+use domain::login::{CancelReason, FailReason};
+
+use super::{
+    About, Active, Commands, End, Later, LoginCard, MadeInvite, Replacement, SubscriptionCard, Texts, Ways,
+};
+
+pub(super) const TEXTS: Texts = Texts {
+    help,
+    admin_help: "\n\nДля администратора:\n  /admin_invite — создать инвайт код",
+    login_usage: "🔑 Чтобы войти, отправьте команду с инвайт кодом:\n\n/login КОД\n\n\
+                  Код выдаёт администратор.",
+    invite_accepted,
+    login_again,
+    open_page: "🔐 Открыть QR авторизацию",
+
+    unknown_code: "❌ Инвайт код не найден",
+    invite_expired: "❌ Срок действия инвайт кода истёк\n\nОбратитесь к администратору за новым кодом",
+    invite_used_up: "❌ Инвайт код уже использован\n\nОбратитесь к администратору за новым кодом",
+    invite_revoked: "❌ Инвайт код отозван\n\nОбратитесь к администратору за новым кодом",
+    invite_already_yours,
+    blocked,
+    too_many_tries,
+
+    replace_question,
+    replace: |tier| format!("✅ Заменить на {}", tier.title()),
+    keep: "↩️ Оставить как есть",
+    kept: "👌 Всё осталось как есть, инвайт код не потрачен.",
+    question_is_over: "Этот вопрос уже неактуален. Отправьте /login КОД ещё раз.",
+
+    subscription,
+    no_subscription: "💎 У вас нет подписки\n\nЧтобы начать, отправьте /login КОД",
+    no_subscription_yet: "👋 Мы ещё не знакомы.\n\n💎 У вас нет подписки\n\n\
+                          Попросите у администратора инвайт код и отправьте /login КОД",
+    nothing_to_cancel: "ℹ️ Сейчас нет входа, который можно отменить",
+    unknown_command: "🤔 Такой команды нет\n\nЧто я умею: /help",
+    private_only: "👋 Я отвечаю только в личном чате. Напишите мне туда.",
+    open_chat: "💬 Открыть чат",
+    admins_only: "⛔ Эта команда только для администраторов",
+    broken: "😔 Не получилось: у нас неполадка. Попробуйте ещё раз чуть позже.",
+
+    invite_tier: "🎟 Новый инвайт код\n\nКакую подписку он даёт?",
+    invite_days: |tier| format!("🎟 Новый инвайт код: {}\n\nНа какой срок подписка?", tier.title()),
+    invite_uses: |tier, days| {
+        format!("🎟 Новый инвайт код: {}, {}\n\nСколько раз его можно использовать?", tier.title(), term(days))
+    },
+    days: term,
+    uses: times,
+    invite_made,
+    copy_code: "📋 Скопировать код",
+    invite_stopped: "👌 Инвайт код не создан.",
+    stop: "✖️ Отмена",
+
+    authorized,
+    login_expired: "⏰ Время входа истекло\n\nНичего не подключено, инвайт код не потрачен. \
+                    Чтобы начать заново, отправьте /login КОД",
+    login_cancelled,
+    login_rejected: "🚨 Вход подтвердил другой аккаунт\n\nНичего не подключено. \
+                     Никогда не сканируйте чужие QR коды входа и не пересылайте свои: \
+                     кто подтвердит такой код, тот отдаст доступ к своему аккаунту.\n\n\
+                     Чтобы начать заново, отправьте /login КОД",
+    login_failed,
+    subscription_changed: |tier| {
+        format!("🎁 Администратор изменил вашу подписку: {}\n\nПодробнее: /subscription", tier.title())
+    },
+    authorization_revoked: "🔌 Сеанс завершён в Telegram\n\nСервис больше не имеет доступа к вашему аккаунту. \
+                            Чтобы подключиться снова, отправьте /login",
+    session_exported: "📤 Ваша сессия передана другому сервису\n\nЭтот сервис её больше не использует. \
+                       Завершить её можно в Telegram → Настройки → Устройства.",
+
+    commands: Commands {
+        login: "Войти по инвайт коду",
+        subscription: "Моя подписка",
+        cancel: "Отменить вход",
+        help: "Что умеет бот",
+        admin_invite: "Создать инвайт код",
+    },
+};
+
+fn help(about: &About<'_>) -> String {
+    let device = about.device_name;
+    format!(
+        "👋 Здравствуйте, {}!\n\n\
+         Я подключаю ваш аккаунт Telegram к сервису: по инвайт коду вы входите через QR код, \
+         и у вас начинается подписка.\n\n\
+         🔓 Какой доступ получит сервис\n\
+         Он подключится к вашему аккаунту как новое устройство «{device}»: сможет читать чаты и каналы \
+         и действовать от вашего имени. Облачный пароль он не получает.\n\n\
+         🔌 Как отключить\n\
+         В любой момент: Telegram → Настройки → Устройства → «{device}» → Завершить сеанс.\n\n\
+         ▶️ Что дальше\n\
+         Получите у администратора инвайт код и отправьте /login КОД\n\n\
+         Команды:\n\
+         \u{20} /login КОД — войти по инвайт коду\n\
+         \u{20} /subscription — моя подписка\n\
+         \u{20} /cancel — отменить начатый вход\n\
+         \u{20} /help — эта справка",
+        about.first_name
+    )
+}
+
+fn invite_accepted(card: &LoginCard) -> String {
+    format!(
+        "✅ Инвайт код принят!\n\n\
+         🎁 Подписка: {}\n\
+         📊 Лимиты:\n\
+         \u{20} • Каналов: {}\n\
+         \u{20} • Постов/день: {}\n\
+         \u{20} • RAG запросов/день: {}\n\n{}",
+        card.tier.title(),
+        card.limits.max_channels,
+        card.limits.posts_per_day,
+        card.limits.rag_per_day,
+        ways(card.ways)
+    )
+}
+
+fn login_again(ways_: Ways) -> String {
+    format!("🔐 Новый вход\n\nВаша подписка остаётся как есть.\n\n{}", ways(ways_))
+}
+
+fn ways(ways: Ways) -> String {
+    let (count, fourth) = match ways {
+        Ways::Three => (3, ""),
+        Ways::Four => (4, "\n  4. Войти по коду на этом телефоне"),
+    };
+    format!(
+        "👇 Нажмите кнопку ниже для авторизации:\n\n\
+         В Mini App будут доступны {count} способа:\n\
+         \u{20} 1. Сканировать QR код камерой\n\
+         \u{20} 2. Открыть deep link в Telegram\n\
+         \u{20} 3. Скопировать токен{fourth}\n\n\
+         ⏰ QR код действителен 5 минут"
+    )
+}
+
+fn invite_already_yours(active: Option<&Active>) -> String {
+    let now = match active {
+        Some(active) => format!("💎 Сейчас активна подписка: {}", running(active)),
+        None => "💎 Сейчас активной подписки нет".to_owned(),
+    };
+    format!("ℹ️ Вы уже использовали этот код\n\n{now}")
+}
+
+fn running(active: &Active) -> String {
+    match &active.until {
+        Some(until) => format!("{} до {until}", active.tier.title()),
+        None => format!("{} (безлимитная)", active.tier.title()),
+    }
+}
+
+fn blocked(support: Option<&str>) -> String {
+    match support {
+        Some(contact) => format!("⛔ Доступ заблокирован\n\nПоддержка: {contact}"),
+        None => "⛔ Доступ заблокирован".to_owned(),
+    }
+}
+
+fn too_many_tries(later: &Later) -> String {
+    format!("⏳ Слишком много попыток\n\nПопробуйте снова через {} мин., в {}", later.minutes, later.at)
+}
+
+fn replace_question(replacement: &Replacement) -> String {
+    let Replacement { running: active, tier } = replacement;
+    format!(
+        "⚠️ У вас уже есть подписка\n\n\
+         Сейчас: {}\n\
+         Инвайт код даёт: {}\n\n\
+         После входа новая подписка заменит нынешнюю, остаток не сохранится. Заменить?",
+        running(active),
+        tier.title()
+    )
+}
+
+fn subscription(card: &SubscriptionCard) -> String {
+    let status = if card.active { "✅ Активна" } else { "❌ Истекла" };
+    let digest = if card.limits.ai_digest { "✅" } else { "❌" };
+    let mut text = format!(
+        "💎 Ваша подписка\n\n\
+         📊 Тариф: {}\n\
+         🔐 Статус: {status}\n\n\
+         Лимиты:\n\
+         \u{20} • Каналов: {}\n\
+         \u{20} • Постов/день: {}\n\
+         \u{20} • RAG запросов/день: {}\n\
+         \u{20} • AI дайджесты: {digest}",
+        card.tier.title(),
+        card.limits.max_channels,
+        card.limits.posts_per_day,
+        card.limits.rag_per_day,
+    );
+    let start = card.started.as_ref().map(|day| format!("📅 Начало: {day}"));
+    let end = match &card.end {
+        End::Unlimited => Some("⏳ Срок: Безлимитная".to_owned()),
+        End::In(day, left) => Some(format!("⏳ Окончание: {day} ({})", days_left(*left))),
+        End::Passed(day) => Some(format!("⏳ Окончание: {day}")),
+        End::Unknown => None,
+    };
+    let lines: Vec<String> = start.into_iter().chain(end).collect();
+    if !lines.is_empty() {
+        text.push_str("\n\n");
+        text.push_str(&lines.join("\n"));
+    }
+    if !card.active {
+        text.push_str("\n\nНовая подписка: /login КОД");
+    }
+    text
+}
+
+fn authorized(tier: Option<Tier>) -> String {
+    match tier {
+        Some(tier) => {
+            format!("✅ Авторизация успешна!\n\n🎁 Подписка: {}\n\nПодробнее: /subscription", tier.title())
+        }
+        None => "✅ Авторизация успешна!\n\nВаш аккаунт снова подключён. Подробнее: /subscription".to_owned(),
+    }
+}
+
+fn login_cancelled(reason: CancelReason, support: Option<&str>) -> String {
+    match reason {
+        CancelReason::Person | CancelReason::Erased => "🚫 Вход отменён\n\nНичего не подключено, инвайт код \
+             не потрачен. Чтобы начать заново, отправьте /login КОД"
+            .to_owned(),
+        CancelReason::NewerLogin => {
+            "🔁 Начат новый вход, этот отменён\n\nПродолжайте по кнопке под последним сообщением о входе."
+                .to_owned()
+        }
+        CancelReason::Blocked => blocked(support),
+    }
+}
+
+fn login_failed(reason: FailReason) -> String {
+    let why = match reason {
+        FailReason::TelegramUnreachable => "Не удалось связаться с Telegram.",
+        FailReason::FloodWait => "Telegram просит подождать: слишком много попыток.",
+        FailReason::NotRegistered => "На этот номер не зарегистрирован аккаунт Telegram.",
+        FailReason::SessionLost => "Telegram завершил сеанс во время входа.",
+        FailReason::InviteGone => "Инвайт код за это время достался другому входу.",
+        FailReason::Internal => "У нас неполадка.",
+    };
+    format!(
+        "❌ Не удалось войти\n\n{why} Ничего не подключено, инвайт код не потрачен. \
+         Чтобы начать заново, отправьте /login КОД"
+    )
+}
+
+fn invite_made(made: &MadeInvite<'_>) -> String {
+    format!(
+        "✅ Инвайт код создан\n\n\
+         🔑 {}\n\
+         🔗 {}\n\n\
+         🎁 Подписка: {}, {}\n\
+         👥 Использований: {}\n\
+         📅 Код действителен до {}",
+        made.code,
+        made.link,
+        made.tier.title(),
+        term(made.days),
+        made.uses,
+        made.valid_until
+    )
+}
+
+fn term(days: u32) -> String {
+    match days {
+        0 => "безлимитная".to_owned(),
+        days => format!("{days} {}", plural(i64::from(days), ["день", "дня", "дней"])),
+    }
+}
+
+fn times(uses: u32) -> String {
+    format!("{uses} {}", plural(i64::from(uses), ["раз", "раза", "раз"]))
+}
+
+fn days_left(days: i64) -> String {
+    let left = plural(days, ["остался", "осталось", "осталось"]);
+    format!("{left} {days} {}", plural(days, ["день", "дня", "дней"]))
+}
+
+/// The form for 1, for 2 to 4, and for the rest.
+fn plural(count: i64, forms: [&'static str; 3]) -> &'static str {
+    match (count % 10, count % 100) {
+        (_, 11..=14) => forms[2],
+        (1, _) => forms[0],
+        (2..=4, _) => forms[1],
+        _ => forms[2],
+    }
+}
