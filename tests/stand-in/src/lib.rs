@@ -4,6 +4,7 @@
 //! - [`accounts`]: the people; [`clock`]: the time that every expiry goes by
 //! - [`bot_api`]: the Bot API server, and a person's side of the chat with the bot
 //! - [`mtproto`]: the data centres, with real key exchange, encryption, QR login, passwords and codes
+//! - [`service`]: the real service as a child process; [`sandbox`]: the page on which a person plays everybody
 //! - [`phone`] and [`camera`]: what a person holds in the hand
 
 pub mod accounts;
@@ -12,6 +13,8 @@ pub mod camera;
 pub mod clock;
 pub mod mtproto;
 pub mod phone;
+pub mod sandbox;
+pub mod service;
 mod telegram;
 
 pub use telegram::{Options, Telegram};
