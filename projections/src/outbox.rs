@@ -195,10 +195,11 @@ impl Outbox {
     /// # Errors
     /// The database failed.
     pub async fn message_of(&self, dedup_key: &str) -> Result<Option<i64>, DatabaseError> {
-        let sent = sqlx::query_scalar("select message_id from vault.outbox where dedup_key = $1 and state = 'sent'")
-            .bind(dedup_key)
-            .fetch_optional(self.db.pool())
-            .await?;
+        let sent =
+            sqlx::query_scalar("select message_id from vault.outbox where dedup_key = $1 and state = 'sent'")
+                .bind(dedup_key)
+                .fetch_optional(self.db.pool())
+                .await?;
         Ok(sent.flatten())
     }
 

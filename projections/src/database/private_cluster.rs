@@ -30,6 +30,8 @@ use super::DatabaseError;
 mod binaries;
 mod error;
 mod place;
+#[cfg(test)]
+mod tests;
 
 use binaries::Binaries;
 pub use error::ClusterError;

@@ -18,7 +18,14 @@ pub(super) struct Binaries {
 impl Binaries {
     /// Those of `major`, or the newest.
     pub(super) fn find(major: Option<u32>) -> Result<Self, ClusterError> {
-        let installed = directories().into_iter().filter_map(|directory| {
+        Self::find_in(directories(), major)
+    }
+
+    pub(super) fn find_in(
+        directories: impl IntoIterator<Item = PathBuf>,
+        major: Option<u32>,
+    ) -> Result<Self, ClusterError> {
+        let mut installed = directories.into_iter().filter_map(|directory| {
             let postgres = directory.join("postgres").canonicalize().ok()?;
             let initdb = postgres.with_file_name("initdb");
             let version = initdb.is_file().then(|| version_of(&postgres)).flatten()?;
@@ -30,7 +37,6 @@ impl Binaries {
                 .map(|(_, found)| found)
                 .ok_or(ClusterError::NotInstalled),
             Some(major) => installed
-                .into_iter()
                 .find(|(version, _)| *version == major)
                 .map(|(_, found)| found)
                 .ok_or(ClusterError::OtherVersion { major }),
