@@ -4,13 +4,15 @@
 //! ```text
 //!               Redeem                 Use
 //!   (free) ───────────────▶ reserved ──────▶ used
-//!      ▲                     │  │ ▲
+//!      ▲                     │  │ ▲           │
 //!      └──────── Release ────┘  └─┘ Redeem by the same person for another login: moved
+//!      └──────── Release ─────────────────────┘ the login ended all the same, before it was confirmed
 //! ```
-//! Reserved and used both count. A release or use that names any other login or attempt than the reservation's own
-//! changes nothing.
+//! Reserved and used both count. A release or use that names any other login or attempt than the redemption's own
+//! changes nothing. An attempt redeems once: what it has given back or lost to a newer login it does not get again,
+//! however late its order is repeated.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
@@ -47,6 +49,8 @@ pub struct Invite {
     terms: Option<Terms>,
     revoked: bool,
     redemptions: BTreeMap<AccountId, Redemption>,
+    /// Every attempt that has ever redeemed it.
+    seen: BTreeSet<(AccountId, LoginId, u32)>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -114,15 +118,16 @@ impl Invite {
                 self.decide_redeem(account_id, login_id, attempt, at)
             }
             InviteCommand::Use { account_id, login_id, attempt, at } => {
-                match self.reservation(account_id, &login_id, attempt) {
+                match self.redemption(account_id, &login_id, attempt) {
                     Some(redemption) if redemption.used => Ok(None),
                     Some(_) => Ok(Some(InviteEvent::InviteUsed { account_id, login_id, attempt, at })),
                     None => Err(InviteError::NotReserved),
                 }
             }
             InviteCommand::Release { account_id, login_id, attempt, at } => {
-                let reserved = self.reservation(account_id, &login_id, attempt).is_some_and(|it| !it.used);
-                Ok(reserved.then_some(InviteEvent::InviteReleased { account_id, login_id, attempt, at }))
+                // Also where it is used: a login may end in the moment between its use and its confirmation.
+                let held = self.redemption(account_id, &login_id, attempt).is_some();
+                Ok(held.then_some(InviteEvent::InviteReleased { account_id, login_id, attempt, at }))
             }
             InviteCommand::Revoke { at } => match &self.terms {
                 None => Err(InviteError::Unknown),
@@ -139,14 +144,12 @@ impl Invite {
         at: Timestamp,
     ) -> Result<Option<InviteEvent>, InviteError> {
         let terms = self.terms.as_ref().ok_or(InviteError::Unknown)?;
+        if self.seen.contains(&(account_id, login_id.clone(), attempt)) {
+            return Ok(None);
+        }
         let own = self.redemptions.get(&account_id);
-        if let Some(redemption) = own {
-            if redemption.login_id == login_id && redemption.attempt == attempt {
-                return Ok(None);
-            }
-            if redemption.used {
-                return Err(InviteError::AlreadyUsedByYou);
-            }
+        if own.is_some_and(|redemption| redemption.used) {
+            return Err(InviteError::AlreadyUsedByYou);
         }
         if self.revoked {
             return Err(InviteError::Revoked);
@@ -160,7 +163,7 @@ impl Invite {
         Ok(Some(InviteEvent::InviteRedeemed { account_id, login_id, attempt, grant: terms.grant, at }))
     }
 
-    fn reservation(&self, account_id: AccountId, login_id: &LoginId, attempt: u32) -> Option<&Redemption> {
+    fn redemption(&self, account_id: AccountId, login_id: &LoginId, attempt: u32) -> Option<&Redemption> {
         self.redemptions.get(&account_id).filter(|it| it.login_id == *login_id && it.attempt == attempt)
     }
 }
@@ -193,6 +196,7 @@ impl Aggregate for Invite {
                 self.terms = Some(Terms { grant, max_uses, valid_until });
             }
             InviteEvent::InviteRedeemed { account_id, login_id, attempt, .. } => {
+                self.seen.insert((account_id, login_id.clone(), attempt));
                 self.redemptions.insert(account_id, Redemption { login_id, attempt, used: false });
             }
             InviteEvent::InviteUsed { account_id, login_id, attempt, .. } => {

@@ -20,6 +20,10 @@
 
 pub mod account;
 pub mod event;
+#[cfg(test)]
+mod fixtures;
+#[cfg(test)]
+mod golden;
 pub mod id;
 pub mod invite;
 pub mod login;

@@ -194,3 +194,6 @@ impl Default for Tiers {
         Self(BTreeMap::from(terms))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -21,9 +21,9 @@ pub enum InviteCommand {
     },
     /// Reserve a use for an attempt of a login, or move the person's reservation there.
     Redeem { account_id: AccountId, login_id: LoginId, attempt: u32, at: Timestamp },
-    /// Turn the reservation into a use, for good: Telegram has confirmed.
+    /// Turn the reservation into a use: Telegram has confirmed.
     Use { account_id: AccountId, login_id: LoginId, attempt: u32, at: Timestamp },
-    /// Give the reservation back, if it is still this attempt's.
+    /// Give back what this attempt holds, reserved or used: its login has ended without authorisation.
     Release { account_id: AccountId, login_id: LoginId, attempt: u32, at: Timestamp },
     /// Let nobody redeem it any more.
     Revoke { at: Timestamp },

@@ -32,9 +32,9 @@ pub enum InviteEvent {
         grant: InviteGrant,
         at: Timestamp,
     },
-    /// The reservation became a use, for good.
+    /// The reservation became a use.
     InviteUsed { account_id: AccountId, login_id: LoginId, attempt: u32, at: Timestamp },
-    /// The reservation was given back.
+    /// What the attempt held was given back.
     InviteReleased { account_id: AccountId, login_id: LoginId, attempt: u32, at: Timestamp },
     /// Nobody may redeem it any more.
     InviteRevoked { at: Timestamp },

@@ -1,1 +1,213 @@
-//! Given an event, then reactions.
+//! What follows from what.
+
+use super::{Notice, Reaction, react};
+use crate::account::AccountEvent;
+use crate::event::Event;
+use crate::fixtures::{ANNA, INVITE, login, minute, premium};
+use crate::golden::samples;
+use crate::id::InviteId;
+use crate::invite::{InviteEvent, InviteGrant};
+use crate::login::{CancelReason, FailReason, LoginEvent, Method};
+use crate::tier::Tier;
+
+fn to_login(event: LoginEvent) -> Vec<Reaction> {
+    react(login(1).as_str(), &Event::Login(event))
+}
+
+fn to_account(event: AccountEvent) -> Vec<Reaction> {
+    react(&ANNA.to_string(), &Event::Account(event))
+}
+
+fn release() -> Reaction {
+    Reaction::Release { invite_id: INVITE, account_id: ANNA, login_id: login(1), attempt: 2 }
+}
+
+fn notify(notice: Notice) -> Reaction {
+    Reaction::Notify { account_id: ANNA, notice }
+}
+
+fn confirmed(invite: Option<InviteGrant>) -> LoginEvent {
+    LoginEvent::AuthorizationConfirmed {
+        account_id: ANNA,
+        invite,
+        attempt: 2,
+        method: Method::Qr,
+        at: minute(1),
+    }
+}
+
+fn expired(invite_id: Option<InviteId>) -> LoginEvent {
+    LoginEvent::LoginExpired { account_id: ANNA, invite_id, attempt: 2, at: minute(5) }
+}
+
+#[test]
+fn a_redeemed_invite_starts_its_login() {
+    let (account_id, login_id, attempt, grant) = (ANNA, login(1), 2, premium());
+    let event =
+        InviteEvent::InviteRedeemed { account_id, login_id: login_id.clone(), attempt, grant, at: minute(0) };
+
+    let reactions = react(&INVITE.to_string(), &Event::Invite(event));
+
+    assert_eq!(reactions, [Reaction::StartLogin { login_id, account_id, grant, attempt }]);
+}
+
+#[test]
+fn a_started_login_is_offered_to_the_workers_and_ends_the_persons_earlier_ones() {
+    let (account_id, login_id, attempt) = (ANNA, login(1), 2);
+    let (invite, deadline_at) = (Some(premium()), minute(5));
+    let event = LoginEvent::LoginStarted { account_id, invite, attempt, deadline_at, at: minute(0) };
+
+    assert_eq!(
+        to_login(event),
+        [
+            Reaction::OpenAttempt { account_id, login_id: login_id.clone(), attempt },
+            Reaction::CancelEarlier { account_id, login_id, attempt },
+        ]
+    );
+}
+
+#[test]
+fn a_confirmed_login_with_an_invite_activates_what_it_promised() {
+    let (account_id, login_id, attempt, grant) = (ANNA, login(1), 2, premium());
+    let expected = Reaction::Activate { account_id, login_id, attempt, grant };
+    assert_eq!(to_login(confirmed(Some(grant))), [expected]);
+}
+
+#[test]
+fn a_confirmed_login_without_an_invite_activates_nothing_and_says_that_it_succeeded() {
+    let notice = Notice::Authorized { login_id: login(1), tier: None };
+    assert_eq!(to_login(confirmed(None)), [notify(notice)]);
+}
+
+#[test]
+fn a_started_subscription_is_what_the_person_is_told_of() {
+    let event = AccountEvent::SubscriptionActivated {
+        login_id: login(1),
+        attempt: 2,
+        invite_id: INVITE,
+        tier: Tier::Premium,
+        limits: crate::fixtures::limits(Tier::Premium),
+        started_at: minute(1),
+        expires_at: None,
+        at: minute(1),
+    };
+    let notice = Notice::Authorized { login_id: login(1), tier: Some(Tier::Premium) };
+    assert_eq!(to_account(event), [notify(notice)]);
+}
+
+#[test]
+fn an_expired_login_gives_its_use_back() {
+    assert_eq!(to_login(expired(Some(INVITE))), [release(), notify(Notice::Expired { login_id: login(1) })]);
+}
+
+#[test]
+fn a_cancelled_login_gives_its_use_back() {
+    let reason = CancelReason::NewerLogin;
+    let event = LoginEvent::LoginCancelled {
+        account_id: ANNA,
+        invite_id: Some(INVITE),
+        attempt: 2,
+        reason,
+        at: minute(1),
+    };
+    assert_eq!(to_login(event), [release(), notify(Notice::Cancelled { login_id: login(1), reason })]);
+}
+
+#[test]
+fn a_login_that_another_account_confirmed_gives_its_use_back() {
+    let (account_id, invite_id, attempt) = (ANNA, Some(INVITE), 2);
+    let event = LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, at: minute(1) };
+    assert_eq!(to_login(event), [release(), notify(Notice::Rejected { login_id: login(1) })]);
+}
+
+#[test]
+fn a_failed_login_gives_its_use_back() {
+    let reason = FailReason::SessionLost;
+    let event = LoginEvent::LoginFailed {
+        account_id: ANNA,
+        invite_id: Some(INVITE),
+        attempt: 2,
+        reason,
+        at: minute(1),
+    };
+    assert_eq!(to_login(event), [release(), notify(Notice::Failed { login_id: login(1), reason })]);
+}
+
+#[test]
+fn a_login_without_an_invite_gives_nothing_back() {
+    assert_eq!(to_login(expired(None)), [notify(Notice::Expired { login_id: login(1) })]);
+}
+
+#[test]
+fn a_block_ends_the_login_in_flight() {
+    let reactions = to_account(AccountEvent::AccountBlocked { at: minute(1) });
+    assert_eq!(reactions, [Reaction::CancelLive { account_id: ANNA, reason: CancelReason::Blocked }]);
+}
+
+#[test]
+fn an_erasure_ends_the_login_in_flight() {
+    let reactions = to_account(AccountEvent::AccountErased { at: minute(1) });
+    assert_eq!(reactions, [Reaction::CancelLive { account_id: ANNA, reason: CancelReason::Erased }]);
+}
+
+#[test]
+fn a_person_hears_of_what_others_did_to_their_session_and_subscription() {
+    let (login_id, at) = (login(1), minute(1));
+    let told = [
+        (AccountEvent::AuthorizationRevoked { login_id: login_id.clone(), at }, Notice::AuthorizationRevoked),
+        (AccountEvent::SessionExported { login_id, at }, Notice::SessionExported),
+        (
+            AccountEvent::SubscriptionExpired { tier: Tier::Basic, at },
+            Notice::SubscriptionExpired { tier: Tier::Basic },
+        ),
+        (
+            AccountEvent::SubscriptionChanged {
+                tier: Tier::Trial,
+                limits: crate::fixtures::limits(Tier::Trial),
+                started_at: at,
+                expires_at: None,
+                at,
+            },
+            Notice::SubscriptionChanged { tier: Tier::Trial },
+        ),
+    ];
+    for (event, notice) in told {
+        assert_eq!(to_account(event), [notify(notice)]);
+    }
+}
+
+#[test]
+fn nothing_but_a_confirmation_activates_anything() {
+    for sample in samples() {
+        let activates = react(&sample.stream_id(), &sample)
+            .iter()
+            .any(|reaction| matches!(reaction, Reaction::Activate { .. }));
+        assert_eq!(activates, sample.name() == "AuthorizationConfirmed", "{}", sample.name());
+    }
+}
+
+#[test]
+fn a_notice_is_stored_under_the_kind_that_it_is_written_with() {
+    let notices = [
+        Notice::Authorized { login_id: login(1), tier: Some(Tier::Premium) },
+        Notice::Expired { login_id: login(1) },
+        Notice::Cancelled { login_id: login(1), reason: CancelReason::Person },
+        Notice::Rejected { login_id: login(1) },
+        Notice::Failed { login_id: login(1), reason: FailReason::Internal },
+        Notice::SubscriptionExpired { tier: Tier::Basic },
+        Notice::SubscriptionChanged { tier: Tier::Basic },
+        Notice::AuthorizationRevoked,
+        Notice::SessionExported,
+    ];
+    for notice in notices {
+        let stored = serde_json::to_value(&notice).unwrap();
+        assert_eq!(stored["kind"], notice.kind());
+        assert_eq!(serde_json::from_value::<Notice>(stored).unwrap(), notice);
+    }
+}
+
+#[test]
+fn an_event_of_a_stream_without_a_proper_id_leads_to_nothing() {
+    assert_eq!(react("?", &Event::Login(expired(Some(INVITE)))), []);
+    assert_eq!(react("?", &Event::Account(AccountEvent::AccountBlocked { at: minute(1) })), []);
+}
