@@ -6,6 +6,7 @@ use std::sync::Arc;
 use domain::login::Method;
 use domain::{AccountCommand, AccountId, InviteCommand, InviteId, LoginCommand, LoginId, Tier, Tiers};
 use jiff::Timestamp;
+use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::clock::{Clock, ManualClock};
@@ -15,12 +16,13 @@ use crate::reactor::Reactor;
 use crate::sequencer::Sequencer;
 use crate::store::{Context, Store};
 use crate::sweeper::Sweeper;
-use crate::testing;
+use crate::testing::{self, TestDatabase};
 use crate::vault::{Subject, Vault, random_login_id};
 
 /// A database with a story in it.
 pub(crate) struct Story {
     pub db: Database,
+    pub url: SecretString,
     pub store: Store,
     pub vault: Vault,
     pub clock: Clock,
@@ -30,11 +32,11 @@ pub(crate) struct Story {
 
 impl Story {
     pub async fn begin() -> Self {
-        let db = testing::database().await.db;
+        let TestDatabase { db, url } = testing::database().await;
         let start: Timestamp = "2026-11-22T10:00:00Z".parse().expect("a time");
         let (clock, hands) = Clock::manual(start);
         let (store, vault) = (Store::new(&db), Vault::new(&db));
-        Self { db, store, vault, clock, hands, tiers: Arc::new(Tiers::default()) }
+        Self { db, url, store, vault, clock, hands, tiers: Arc::new(Tiers::default()) }
     }
 
     /// The person writes to the bot for the first time.

@@ -224,3 +224,6 @@ fn decode_row<V: View>(row: Value) -> Result<V::Row, FoldError> {
 fn encode_row<V: View>(row: Option<&V::Row>) -> Option<Value> {
     row.map(|row| serde_json::to_value(row).expect("a row is plain data with text keys"))
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,15 @@
 //! Verification finds what is not the log's doing, and nothing else.
 
 use domain::AccountCommand;
+use secrecy::ExposeSecret;
 
 use super::{as_of, verify};
+use crate::database::Database;
+use crate::lag::lag;
 use crate::log::Log;
+use crate::sequencer::Sequencer;
 use crate::story::Story;
+use crate::views::users;
 
 const ILYA: &str = r#"{"first_name":"Ilya"}"#;
 
@@ -96,4 +101,47 @@ async fn a_view_can_be_asked_how_it_stood() {
     }
     assert!(as_of(&story.db, 0, "users", None).await.unwrap().unwrap().is_empty());
     assert!(as_of(&story.db, 0, "nonsense", None).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_auditor_reads_all_that_happened_and_nothing_that_opens_a_door() {
+    let story = Story::begin().await;
+    let invite = story.invite(1, None).await;
+    story.vault.add_code(invite, "3HBP4Z3ECICZ", None).await.unwrap();
+    story.person(1, ILYA).await;
+    story.project().await;
+    // The role is the cluster's, not this test's alone: only this test lets it log in.
+    story.run("alter role qr_auditor login").await;
+    let (url, own) = (story.url.expose_secret().to_owned(), "user=qr_login");
+    assert!(url.contains(own));
+    let auditor = Database::connect(&url.replace(own, "user=qr_auditor").into()).await.unwrap();
+
+    assert!(verify(&auditor, |_, _| {}).await.unwrap().is_clean());
+    assert_eq!(lag(&auditor).await.unwrap().unplaced, 0);
+    assert_eq!(users::list(&auditor, 10, 0).await.unwrap().len(), 1);
+    for closed in ["sessions", "attempts", "retired_keys", "requests", "invite_codes", "outbox"] {
+        let sql = format!("select count(*) from vault.{closed}");
+        let refused = sqlx::query(&sql).execute(auditor.pool()).await.expect_err(closed);
+        let code = refused.as_database_error().and_then(|error| error.code()).map(|code| code.into_owned());
+        assert_eq!(code.as_deref(), Some("42501"), "{closed}: {refused}");
+    }
+    for write in ["delete from slots.users_a", "insert into parked values ('users', 'k', 1, 'e')"] {
+        sqlx::query(write).execute(auditor.pool()).await.expect_err(write);
+    }
+}
+
+#[tokio::test]
+async fn what_is_behind_is_told() {
+    let story = Story::begin().await;
+    story.person(1, ILYA).await;
+    let before = lag(&story.db).await.unwrap();
+    assert_eq!((before.unplaced, before.end), (1, 0));
+    Sequencer::take_over(&story.db).await.unwrap().pass().await.unwrap();
+    let placed = lag(&story.db).await.unwrap();
+    assert_eq!((placed.unplaced, placed.end), (0, 1));
+    assert!(placed.consumers.iter().all(|it| it.behind == 1 && it.waiting_since.is_some()));
+    story.settle().await;
+    let after = lag(&story.db).await.unwrap();
+    assert!(after.consumers.iter().all(|it| it.behind == 0 && it.waiting_since.is_none()), "{after:?}");
+    assert_eq!(after.consumers.len(), 5);
 }

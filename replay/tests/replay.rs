@@ -1,0 +1,231 @@
+//! The program as an auditor runs it: a real database, a real process, what it prints and how it exits.
+
+use std::process::{Command, Output};
+
+use domain::login::{CancelReason, Method};
+use domain::{AccountCommand, AccountId, InviteCommand, InviteId, LoginCommand, LoginId, Tier};
+use jiff::{SignedDuration, Timestamp};
+use projections::testing::{self, TestDatabase};
+use projections::vault::random_login_id;
+use projections::{Clock, Context, Projector, Sequencer, Store, Vault};
+use secrecy::ExposeSecret;
+use serde_json::Value;
+use uuid::Uuid;
+
+/// A database in which Ilya has logged in with one code, and Olga's login with another was cancelled.
+struct Past {
+    test: TestDatabase,
+    ilya: AccountId,
+    logins: [LoginId; 2],
+    now: Timestamp,
+}
+
+const ILYA: i64 = 139_883_458;
+
+impl Past {
+    async fn make() -> Self {
+        let test = testing::database().await;
+        let now = Clock::system().now();
+        let ilya = person(&test, ILYA, "Ilya", now).await;
+        let olga = person(&test, 2, "Olga", now).await;
+        let logins = [random_login_id(), random_login_id()];
+        let store = Store::new(&test.db);
+
+        let (used, open) =
+            (invite(&test, "3HBP4Z3ECICZ", now).await, invite(&test, "9XK7QM2VWTRB", now).await);
+        for (account_id, invite, login_id) in [(ilya, used, &logins[0]), (olga, open, &logins[1])] {
+            let context = Context::by(account_id).with_login(login_id).with_update(77);
+            let redeem =
+                InviteCommand::Redeem { account_id, login_id: login_id.clone(), attempt: 1, at: now };
+            store.invite(invite, redeem, context.clone()).await.unwrap();
+            let start = LoginCommand::Start { account_id, invite: None, attempt: 1, at: now };
+            store.login(login_id, start, context).await.unwrap();
+        }
+        let confirm = LoginCommand::Confirm { attempt: 1, method: Method::Qr, at: now };
+        store.login(&logins[0], confirm, Context::system().with_account(ilya)).await.unwrap();
+        let cancel = LoginCommand::Cancel { attempt: 1, reason: CancelReason::Person, at: now };
+        store.login(&logins[1], cancel, Context::by(olga)).await.unwrap();
+        let release =
+            InviteCommand::Release { account_id: olga, login_id: logins[1].clone(), attempt: 1, at: now };
+        store.invite(open, release, Context::system().with_cause("login/x/2")).await.unwrap();
+
+        while Sequencer::take_over(&test.db).await.unwrap().pass().await.unwrap() > 0 {}
+        Projector::take_over(&test.db).await.unwrap().catch_up().await.unwrap();
+        Self { test, ilya, logins, now }
+    }
+
+    fn replay(&self, arguments: &[&str]) -> Output {
+        Command::new(env!("CARGO_BIN_EXE_replay"))
+            .args(arguments)
+            .env("DATABASE_URL", self.test.url.expose_secret())
+            .output()
+            .expect("replay can be run")
+    }
+
+    fn lines(&self, arguments: &[&str]) -> Vec<Value> {
+        let output = self.replay(arguments);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        text(&output).lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
+    }
+
+    fn names(&self, arguments: &[&str]) -> Vec<String> {
+        let all = [&["history", "--format", "jsonl"], arguments].concat();
+        self.lines(&all).iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect()
+    }
+}
+
+async fn person(test: &TestDatabase, telegram_id: i64, name: &str, at: Timestamp) -> AccountId {
+    let subject = Vault::new(&test.db).subject_for(telegram_id).await.unwrap();
+    let account_id = subject.account_id;
+    let register = AccountCommand::Register {
+        account_id,
+        telegram_id: subject.seal(&telegram_id.to_string()),
+        profile: subject.seal(&format!(r#"{{"first_name":"{name}"}}"#)),
+        at,
+    };
+    Store::new(&test.db).account(account_id, register, Context::by(account_id)).await.unwrap();
+    account_id
+}
+
+async fn invite(test: &TestDatabase, code: &str, at: Timestamp) -> InviteId {
+    let invite_id = InviteId(Uuid::new_v4());
+    Vault::new(&test.db).add_code(invite_id, code, None).await.unwrap();
+    let create = InviteCommand::Create {
+        invite_id,
+        tier: Tier::Premium,
+        max_uses: 1,
+        valid_until: at + SignedDuration::from_hours(24),
+        subscription_days: 30,
+        created_by: None,
+        at,
+    };
+    Store::new(&test.db).invite(invite_id, create, Context::tool("cli")).await.unwrap();
+    invite_id
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("text")
+}
+
+#[tokio::test]
+async fn json_lines_have_the_fields_of_the_contract_in_their_order() {
+    let past = Past::make().await;
+    let output = past.replay(&["history", "--format", "jsonl"]);
+    let first = text(&output).lines().next().expect("a line").to_owned();
+    let mut at = 0;
+    for field in [
+        "position",
+        "at",
+        "stream",
+        "stream_id",
+        "version",
+        "event",
+        "actor",
+        "account_id",
+        "login_id",
+        "causation_id",
+        "payload",
+    ] {
+        let place =
+            first[at..].find(&format!("\"{field}\":")).unwrap_or_else(|| panic!("{field} in {first}"));
+        at += place;
+    }
+    let lines = past.lines(&["history", "--format", "jsonl"]);
+    let positions: Vec<i64> = lines.iter().map(|line| line["position"].as_i64().unwrap()).collect();
+    assert_eq!(positions, (1..=lines.len() as i64).collect::<Vec<_>>());
+    assert_eq!(lines[0]["event"], "AccountRegistered");
+    assert_eq!(lines[0]["account_id"], past.ilya.to_string());
+    let released = lines.iter().find(|line| line["event"] == "InviteReleased").unwrap();
+    assert_eq!(released["causation_id"], "login/x/2");
+    assert_eq!(released["actor"], "system");
+    assert_eq!(released["version"], 3);
+    assert_eq!(released["payload"]["attempt"], 1);
+    assert!(!text(&output).contains("Ilya"), "names stay sealed");
+}
+
+#[tokio::test]
+async fn the_history_of_a_person_a_login_an_invite_and_an_event_can_be_asked_for() {
+    let past = Past::make().await;
+    let of_ilya = ["AccountRegistered", "InviteRedeemed", "LoginStarted", "AuthorizationConfirmed"];
+    assert_eq!(past.names(&["--user", &ILYA.to_string()]), of_ilya);
+    assert_eq!(past.names(&["--user", &past.ilya.to_string()]), of_ilya);
+    assert_eq!(past.names(&["--session", past.logins[0].as_str()]), of_ilya[1..]);
+    let of_the_code = ["InviteCreated", "InviteRedeemed", "LoginStarted", "LoginCancelled", "InviteReleased"];
+    assert_eq!(past.names(&["--invite", "9xk7qm2vwtrb"]), of_the_code);
+    assert_eq!(past.names(&["--event", "LoginStarted"]), ["LoginStarted", "LoginStarted"]);
+    let tomorrow = (past.now + SignedDuration::from_hours(24)).to_string();
+    assert!(past.names(&["--since", &tomorrow]).is_empty());
+    assert!(!past.names(&["--until", &tomorrow]).is_empty());
+
+    let nobody = past.replay(&["history", "--user", "12345"]);
+    assert_eq!(nobody.status.code(), Some(1));
+    assert!(nobody.stdout.is_empty());
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("12345"));
+}
+
+#[tokio::test]
+async fn the_table_names_people_and_masks_a_code_that_can_still_be_redeemed() {
+    let past = Past::make().await;
+    let table = text(&past.replay(&["history"]));
+    assert!(table.contains("Ilya (139883458)"), "{table}");
+    assert!(table.contains("3HBP4Z3ECICZ"), "a code that is taken: {table}");
+    assert!(!table.contains("9XK7QM2VWTRB") && table.contains("9XK*********"), "{table}");
+    assert_eq!(table.lines().count(), 1 + 11);
+}
+
+#[tokio::test]
+async fn csv_has_a_header_and_as_many_fields_in_every_line() {
+    let past = Past::make().await;
+    let csv = text(&past.replay(&["history", "--format", "csv", "--event", "LoginStarted"]));
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), 3);
+    assert!(lines[0].starts_with("position,at,stream,stream_id,version,event,"));
+    assert!(lines[1].contains(",login,") && lines[1].contains(",LoginStarted,"));
+}
+
+#[tokio::test]
+async fn verify_exits_with_1_where_a_row_differs() {
+    let past = Past::make().await;
+    let clean = past.replay(&["verify"]);
+    assert_eq!(clean.status.code(), Some(0), "{}", text(&clean));
+    for line in ["users: 2 rows, 0 differ", "login_status: 2 rows, 0 differ", "invites: 2 rows, 0 differ"] {
+        assert!(text(&clean).lines().any(|told| told == line), "{line} in {}", text(&clean));
+    }
+    let forged = "update slots.users_a set first_name = 'Eve' where telegram_id = 2";
+    sqlx::query(forged).execute(past.test.db.pool()).await.unwrap();
+    let forged = past.replay(&["verify"]);
+    assert_eq!(forged.status.code(), Some(1));
+    assert!(text(&forged).contains("users: 2 rows, 1 differ"));
+    assert!(!text(&forged).contains("Eve"));
+}
+
+#[tokio::test]
+async fn a_view_can_be_told_as_of_a_position_and_lag_says_that_nothing_waits() {
+    let past = Past::make().await;
+    let key = past.logins[0].as_str();
+    let status = |position: &str| {
+        let rows = past.lines(&["as-of", position, "login_status", "--key", key]);
+        rows.first().map(|row| row["status"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(status("4"), None);
+    assert_eq!(status("6").as_deref(), Some("waiting"));
+    assert_eq!(status("10").as_deref(), Some("authorized"));
+    let lag = text(&past.replay(&["lag"]));
+    assert!(lag.contains("log: position 11"), "{lag}");
+    assert!(lag.contains("users: position 11, 0 events behind"), "{lag}");
+    assert!(lag.contains("parked: 0"), "{lag}");
+}
+
+#[test]
+fn without_a_database_it_says_what_to_set() {
+    let output = Command::new(env!("CARGO_BIN_EXE_replay"))
+        .arg("lag")
+        .current_dir(std::env::temp_dir())
+        .env_remove("DATABASE_URL")
+        .env_remove("DATABASE_URL_FILE")
+        .output()
+        .expect("replay can be run");
+    assert_eq!(output.status.code(), Some(1));
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("DATABASE_URL") && told.lines().count() == 1, "{told}");
+}
