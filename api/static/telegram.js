@@ -40,13 +40,14 @@ export class Telegram {
   #launch;
   #handlers = new Map();
   #sdk = null;
+  #background = null;
 
   constructor(window, launch) {
     this.#window = window;
     this.#launch = launch;
     this.#listen();
     this.applyTheme(launch.theme);
-    this.on('theme_changed', (data) => this.applyTheme(data?.theme_params ?? {}));
+    this.on('theme_changed', (data) => { this.applyTheme(data?.theme_params ?? {}); this.#paintClient(); });
     this.on('safe_area_changed', (data) => this.#applyInsets('safe-area', data));
     this.on('content_safe_area_changed', (data) => this.#applyInsets('content-safe-area', data));
   }
@@ -66,10 +67,7 @@ export class Telegram {
     }
     this.#call((sdk) => sdk.ready(), 'web_app_ready');
     this.#call((sdk) => sdk.expand(), 'web_app_expand');
-    if (atLeast(this.#launch.version, '6.1')) {
-      this.post('web_app_set_header_color', { color_key: 'secondary_bg_color' });
-      this.post('web_app_set_background_color', { color: this.#background() });
-    }
+    this.#paintClient();
   }
 
   on(event, handler) {
@@ -133,6 +131,7 @@ export class Telegram {
     for (const [name, color] of Object.entries(params)) {
       if (/^[a-z_]+$/.test(name) && /^#[0-9a-f]{6}$/i.test(color)) root.style.setProperty(`--tg-theme-${name.replace(/_/g, '-')}`, color);
     }
+    this.#background = params.secondary_bg_color ?? params.bg_color ?? this.#background;
     if (/^#[0-9a-f]{6}$/i.test(params.bg_color ?? '')) root.dataset.scheme = isDark(params.bg_color) ? 'dark' : 'light';
   }
 
@@ -143,9 +142,11 @@ export class Telegram {
     this.post(event, data);
   }
 
-  #background() {
-    const { document } = this.#window;
-    return this.#launch.theme.secondary_bg_color ?? (document.documentElement.dataset.scheme === 'dark' ? '#000000' : '#efeff4');
+  /** The client's own bars take the page's colour. */
+  #paintClient() {
+    if (!this.#background || !atLeast(this.#launch.version, '6.1')) return;
+    this.post('web_app_set_header_color', { color_key: 'secondary_bg_color' });
+    this.post('web_app_set_background_color', { color: this.#background });
   }
 
   #applyInsets(kind, data) {

@@ -9,6 +9,7 @@ export class Chat {
   #person = null;
   #state = null;
   #drawn = new Map();
+  #atEnd = true;
 
   /** `open(url, person)` opens a Mini App. */
   constructor(host, open) {
@@ -39,6 +40,9 @@ export class Chat {
     const form = h('form', { class: 'composer', onsubmit: (event) => { event.preventDefault(); this.#send(this.input.value); } },
       this.menu, this.input, h('button', { type: 'submit', class: 'send', 'aria-label': 'Send' }, icon('send')));
     this.#host.append(this.head, this.list, this.commands, this.chips, form);
+    // A window that shrinks keeps the newest message in sight.
+    new ResizeObserver(() => { if (this.#atEnd) this.#toEnd(); }).observe(this.list);
+    this.list.addEventListener('scroll', () => { this.#atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 60; });
   }
 
   #renderHead() {
@@ -63,7 +67,6 @@ export class Chat {
 
   #renderMessages() {
     const { messages, first_name: name } = this.#me();
-    const atEnd = this.list.scrollHeight - this.list.scrollTop - this.list.clientHeight < 60;
     const nodes = messages.map((message) => {
       const key = `${this.#person}/${message.message_id}`;
       const json = JSON.stringify(message);
@@ -77,7 +80,12 @@ export class Chat {
     const changed = nodes.length !== this.list.children.length || nodes.some((node, at) => node !== this.list.children[at]);
     if (!changed) return;
     this.list.replaceChildren(...nodes);
-    if (atEnd || messages.at(-1)?.from === 'person') this.list.scrollTop = this.list.scrollHeight;
+    if (this.#atEnd || messages.at(-1)?.from === 'person') this.#toEnd();
+  }
+
+  #toEnd() {
+    this.#atEnd = true;
+    this.list.scrollTop = this.list.scrollHeight;
   }
 
   #message(message) {
@@ -151,7 +159,7 @@ export class Chat {
     try {
       await post('chat', { person: this.#person, text: words });
       if (this.input.value.trim() === words) this.input.value = '';
-      this.list.scrollTop = this.list.scrollHeight;
+      this.#toEnd();
     } catch (error) {
       toast(error.message, 'bad');
     }

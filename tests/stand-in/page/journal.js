@@ -12,6 +12,8 @@ export class Journal {
   #timer = null;
   #asking = false;
   #position = -1;
+  #line = 0;
+  #arrived = null;
 
   constructor(host) {
     this.#host = host;
@@ -34,7 +36,26 @@ export class Journal {
     this.#timer = setTimeout(() => this.refresh(), QUIET_MS);
   }
 
-  line({ line }) {
+  /** The log from its beginning, as after a connection that was lost. */
+  async readLog() {
+    const arrived = [];
+    this.#arrived = arrived;
+    const { lines } = await get('log?after=0').catch(() => ({ lines: null }));
+    if (this.#arrived !== arrived) return;
+    this.#arrived = null;
+    if (lines) {
+      this.lines.replaceChildren();
+      this.#line = 0;
+    }
+    for (const line of [...(lines ?? []), ...arrived]) this.line(line);
+  }
+
+  line(entry) {
+    // What comes while the beginning is being read belongs after it.
+    if (this.#arrived) return void this.#arrived.push(entry);
+    const { n, line } = entry;
+    if (n <= this.#line) return;
+    this.#line = n;
     const atEnd = this.lines.scrollHeight - this.lines.scrollTop - this.lines.clientHeight < 40;
     this.lines.append(h('span', { class: /\bWARN\b/.test(line) ? 'warn' : /\bERROR\b/.test(line) ? 'bad' : '' }, `${line}\n`));
     while (this.lines.childNodes.length > LINES_KEPT) this.lines.firstChild.remove();

@@ -29,7 +29,8 @@ live({
   onLog: (line) => journal.line(line),
   onLink(up) {
     document.body.classList.toggle('cut-off', !up);
-    if (!up) service({ state: 'unknown', note: 'the sandbox does not answer' });
+    if (up) journal.readLog();
+    else service({ state: 'unknown', note: 'the sandbox does not answer' });
   },
 });
 

@@ -146,7 +146,6 @@ export class MockSandbox extends MockService {
     this.streams.add(response);
     response.once('close', () => this.streams.delete(response));
     response.write(`event: state\ndata: ${JSON.stringify(this.state)}\n\n`);
-    for (const line of this.lines) response.write(`event: log\ndata: ${JSON.stringify(line)}\n\n`);
   }
   static(name, response) {
     const type = TYPES[name.split('.').pop()];

@@ -20,7 +20,7 @@ async function opened(t, size = {}) {
   t.after(async () => {
     await page.close();
     await sandbox.close();
-    assert.deepEqual(page.complaints.filter((one) => !/telegram\.org|status of 400/.test(one)), [], 'the page complains');
+    assert.deepEqual(page.complaints.filter((one) => !/telegram\.org|status of 400|events/.test(one)), [], 'the page complains');
   });
   return { sandbox, page };
 }
@@ -147,6 +147,16 @@ test('what somebody writes is text, never markup', async (t) => {
   await page.until("document.querySelector('.message .text')");
   assert.equal(await page.evaluate("document.querySelectorAll('.message .text img, .message .text a').length"), 0);
   assert.equal(await page.evaluate("document.querySelector('.message .text strong').textContent"), 'bold');
+});
+
+test('the log is there from its beginning, once a line, also after the connection was lost', async (t) => {
+  const { sandbox, page } = await opened(t);
+  sandbox.log('the first line');
+  await page.until("document.querySelector('.lines').textContent.includes('the first line')");
+  for (const stream of sandbox.streams) stream.destroy();
+  sandbox.log('the second line');
+  await page.until("document.querySelector('.lines').textContent.includes('the second line')");
+  assert.equal(await page.evaluate("document.querySelectorAll('.lines span').length"), 2);
 });
 
 test('switches, kill and restart reach the server', async (t) => {
