@@ -5,16 +5,19 @@
 //! - [`bot_api`]: the Bot API server, and a person's side of the chat with the bot
 //! - [`mtproto`]: the data centres, with real key exchange, encryption, QR login, passwords and codes
 //! - [`service`]: the real service as a child process; [`sandbox`]: the page on which a person plays everybody
+//! - [`mini_app`]: the login page without a browser; [`svg`]: its QR code as the screen shows it
 //! - [`phone`] and [`camera`]: what a person holds in the hand
 
 pub mod accounts;
 pub mod bot_api;
 pub mod camera;
 pub mod clock;
+pub mod mini_app;
 pub mod mtproto;
 pub mod phone;
 pub mod sandbox;
 pub mod service;
+pub mod svg;
 mod telegram;
 
 pub use telegram::{Options, Telegram};

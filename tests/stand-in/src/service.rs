@@ -40,11 +40,12 @@ pub struct Settings {
 
 impl Settings {
     /// Everything that the service needs to run against this Telegram, on free loopback ports. The data directory is
-    /// made where it is missing; the network file is written into it.
+    /// made where it is missing; the network file is written into it. `origin` is where a browser reaches the Mini App,
+    /// and the page around it; without one that is the service itself.
     ///
     /// # Errors
     /// Where the binaries have not been built, or the directory cannot be written.
-    pub fn new(telegram: &Telegram, data_dir: &Path, origin: &str) -> Result<Self> {
+    pub fn new(telegram: &Telegram, data_dir: &Path, origin: Option<&str>) -> Result<Self> {
         Self::of_binary(binary("QR_LOGIN_BIN", "qr-login")?, telegram, data_dir, origin)
     }
 
@@ -52,11 +53,11 @@ impl Settings {
         binary: PathBuf,
         telegram: &Telegram,
         data_dir: &Path,
-        origin: &str,
+        origin: Option<&str>,
     ) -> Result<Self> {
         make_private_dir(data_dir)?;
         let data_dir = data_dir.canonicalize()?;
-        let network_file = telegram.write_network_file(&data_dir, Some(origin))?;
+        let network_file = telegram.write_network_file(&data_dir, origin)?;
         let (listen, ops) = free_ports()?;
         let settings = Self { binary, listen, ops, env: Vec::new() };
         Ok(settings
@@ -66,7 +67,7 @@ impl Settings {
             .with("TELEGRAM_API_ID", "12345")
             .with("TELEGRAM_API_HASH", "0123456789abcdef0123456789abcdef")
             .with("DATA_DIR", data_dir)
-            .with("AUTH_BASE_URL", origin)
+            .with("AUTH_BASE_URL", origin.map_or_else(|| format!("http://{listen}"), str::to_owned))
             .with("LISTEN_ADDR", listen.to_string())
             .with("OPS_LISTEN_ADDR", ops.to_string())
             .with("NO_COLOR", "1"))

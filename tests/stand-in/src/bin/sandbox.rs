@@ -45,7 +45,8 @@ async fn main() -> Result<()> {
     let data_dir = DataDir::claim(&args.data_dir)?;
     let clock = Clock::system();
     let telegram = Telegram::start(Options { clock: clock.clone(), ..Options::default() }).await?;
-    let settings = Settings::new(&telegram, data_dir.path(), &origin)?.with("ADMIN_IDS", ILYA.to_string());
+    let settings =
+        Settings::new(&telegram, data_dir.path(), Some(&origin))?.with("ADMIN_IDS", ILYA.to_string());
     let service = Service::new(settings);
     let sandbox = Sandbox::new(telegram, service.clone(), clock, origin.clone());
     let router = sandbox.router();

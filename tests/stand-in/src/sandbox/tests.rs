@@ -39,7 +39,8 @@ impl Served {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let telegram = Telegram::start(Options::default()).await.unwrap();
-        let settings = Settings::of_binary(binary, &telegram, &folder.path().join("data"), &origin).unwrap();
+        let settings =
+            Settings::of_binary(binary, &telegram, &folder.path().join("data"), Some(&origin)).unwrap();
         let service = Service::new(settings);
         let sandbox = Sandbox::new(telegram.clone(), service.clone(), Clock::system(), origin.clone());
         let router = sandbox.router();
