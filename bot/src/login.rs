@@ -27,6 +27,8 @@ mod retire;
 pub mod seal;
 pub mod session;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 pub use network::{Network, NetworkError, PrivateNetwork};
 

@@ -1,0 +1,265 @@
+//! Logins from the claim to the linked session, against a real PostgreSQL and a stand-in Telegram.
+
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use stand_in::accounts::{ANNA, ILYA};
+
+use super::file;
+
+mod world;
+
+use world::World;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scanned_code_links_the_session() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+    world.closed(&asked).await;
+
+    assert_eq!(world.story(&asked).await, ["LoginStarted", "QrIssued", "AuthorizationConfirmed"]);
+    assert!(world.store.load_invite(asked.invite).await.unwrap().used_by(asked.account));
+    let linked = world.vault.linked(asked.account).await.unwrap().unwrap();
+    let mode = world.session_file().metadata().unwrap().permissions().mode();
+    let content = file::read(&world.sessions_dir(), ILYA).unwrap().unwrap();
+    assert_eq!(mode & 0o777, 0o600);
+    assert_eq!(content.sealed().unwrap(), linked.sealed);
+    let sessions = world.telegram.sessions_of(ILYA);
+    assert_eq!(sessions.len(), 1);
+    assert_eq!(sessions[0].device.model, "qr-login");
+    assert_eq!(world.telegram.calls("auth.logOut"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_code_is_renewed_before_it_dies_and_the_one_before_still_counts() {
+    let world = World::with_tokens_of(Duration::from_secs(4)).await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    let first = world.link(&asked).await;
+    world.hand.advance(Duration::from_secs(2));
+    world.event(&asked, "QrIssued", 2).await;
+    assert_ne!(world.link(&asked).await, first);
+
+    world.ilya_scans(&first).await;
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_account_links_nothing_and_is_logged_out() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.anna_scans(&world.link(&asked).await).await;
+    world.event(&asked, "AuthorizationRejected", 1).await;
+    assert!(world.telegram.sessions_of(ANNA).is_empty());
+    world.closed(&asked).await;
+
+    assert!(world.vault.linked(asked.account).await.unwrap().is_none());
+    assert!(!world.session_file().exists());
+    world
+        .eventually("the invite's use is given back", async || {
+            world.store.load_invite(asked.invite).await.unwrap().uses() == 0
+        })
+        .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cancelled_login_leaves_nothing_at_telegram() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    let link = world.link(&asked).await;
+    world.telegram.faults().hold_updates();
+    world.ilya_scans(&link).await;
+    world.cancel(&asked).await;
+    world.closed(&asked).await;
+
+    assert_eq!(world.telegram.hanging_acceptances(), 0);
+    assert!(world.telegram.sessions_of(ILYA).is_empty());
+    assert!(world.vault.token(&asked.login).await.unwrap().is_none());
+    assert_eq!(world.story(&asked).await, ["LoginStarted", "QrIssued", "LoginCancelled"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_of_another_data_centre_is_followed_there() {
+    let world = World::start().await;
+    world.telegram.accounts().update(ILYA, |ilya| ilya.dc = 4);
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+    let sessions = world.telegram.sessions_of(ILYA);
+    assert_eq!((sessions.len(), sessions[0].dc), (1, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_that_expires_on_the_way_to_the_data_centre_is_replaced_there() {
+    let world = World::start().await;
+    world.telegram.accounts().update(ILYA, |ilya| ilya.dc = 4);
+    world.telegram.faults().expire_imports(1);
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.event(&asked, "QrIssued", 2).await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_survives_its_process_with_the_same_key() {
+    let mut world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    let link = world.link(&asked).await;
+    world.kill_workers().await;
+    // The code of the dead process is still on the screen.
+    world.ilya_scans(&link).await;
+    world.start_workers();
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+    world.closed(&asked).await;
+    assert_eq!(world.telegram.sessions_of(ILYA).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_that_ended_without_its_process_is_logged_out_by_the_next() {
+    let mut world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.kill_workers().await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.cancel(&asked).await;
+    world.start_workers();
+    world.closed(&asked).await;
+    assert_eq!(world.telegram.hanging_acceptances(), 0);
+    assert!(world.telegram.sessions_of(ILYA).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_update_is_found_out_by_the_next_export() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.telegram.faults().lose_next_update();
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.hand.advance(Duration::from_secs(28));
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_doubled_update_confirms_once() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.telegram.faults().double_next_update();
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+    world.closed(&asked).await;
+    assert_eq!(world.story(&asked).await, ["LoginStarted", "QrIssued", "AuthorizationConfirmed"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dropped_connection_is_opened_anew() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.telegram.faults().drop_connections();
+    world.event(&asked, "QrIssued", 2).await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_telegram_forgets_is_replaced_and_a_new_code_shown() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.telegram.faults().forget_keys();
+    world.event(&asked, "QrIssued", 2).await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_wait_is_waited_out() {
+    let world = World::start().await;
+    world.telegram.faults().flood_wait("auth.exportLoginToken", 20);
+    let asked = world.ilya_asks().await;
+    world.called("auth.exportLoginToken", 1).await;
+    world.hand.advance(Duration::from_secs(20));
+    world.event(&asked, "QrIssued", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_wait_beyond_the_deadline_fails_the_login() {
+    let world = World::start().await;
+    world.telegram.faults().flood_wait("auth.exportLoginToken", 301);
+    let asked = world.ilya_asks().await;
+    let failed = world.event(&asked, "LoginFailed", 1).await;
+    assert_eq!(failed.payload["LoginFailed"]["reason"], "flood_wait");
+    world.closed(&asked).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unreachable_telegram_is_tried_again() {
+    let world = World::start().await;
+    world.telegram.faults().airplane(true);
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "LoginStarted", 1).await;
+    world.telegram.faults().airplane(false);
+    world.event(&asked, "QrIssued", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_expires_at_its_deadline_and_its_key_is_logged_out() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.hand.advance(Duration::from_secs(300));
+    world.event(&asked, "LoginExpired", 1).await;
+    world.closed(&asked).await;
+    assert!(world.telegram.calls("auth.logOut") >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_session_takes_the_place_of_the_one_before() {
+    let world = World::start().await;
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        let asked = world.ilya_asks().await;
+        world.event(&asked, "QrIssued", 1).await;
+        world.ilya_scans(&world.link(&asked).await).await;
+        world.event(&asked, "AuthorizationConfirmed", 1).await;
+        keys.push(world.telegram.sessions_of(ILYA).last().unwrap().key);
+    }
+    let one_is_left = async || world.telegram.sessions_of(ILYA).len() == 1;
+    world.eventually("the session before is logged out", one_is_left).await;
+    assert!(world.telegram.logged_out(keys[0]));
+    assert!(!world.telegram.logged_out(keys[1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_blocked_person_is_refused_before_telegram_is_asked() {
+    let world = World::start().await;
+    let account = world.ilya().await;
+    let block = domain::AccountCommand::Block { at: world.now() };
+    world.store.account(account, block, projections::Context::tool("cli")).await.unwrap();
+    let asked = world.ilya_asks().await;
+    let cancelled = world.event(&asked, "LoginCancelled", 1).await;
+    assert_eq!(cancelled.payload["LoginCancelled"]["reason"], "blocked");
+    assert_eq!(world.telegram.calls("auth.exportLoginToken"), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_asked_for() {
+    let world = World::start().await;
+    world.telegram.accounts().update(ILYA, |ilya| {
+        ilya.password = Some(stand_in::accounts::Password::new("correct horse", "a horse"));
+    });
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.event(&asked, "PasswordRequested", 1).await;
+}

@@ -1,0 +1,257 @@
+//! A world for login tests: a real PostgreSQL with a leader, the workers, and a stand-in Telegram with Ilya and Anna. The
+//! tests speak in its verbs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::login::CancelReason;
+use domain::{
+    AccountCommand, AccountId, InviteCommand, InviteId, LoginCommand, LoginId, StreamKind, Tier, Tiers,
+};
+use jiff::Timestamp;
+use projections::testing::TestDatabase;
+use projections::vault::{RequestKind, random_login_id};
+use projections::{Clock, Context, Leader, Log, LogEvent, ManualClock, MasterKey, Store, Vault};
+use secrecy::{ExposeSecret, SecretString};
+use stand_in::accounts::{ANNA, ILYA};
+use stand_in::mtproto::{MtProto, MtProtoOptions};
+use stand_in::phone::Phone;
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use crate::login::{LoginWorkers, Network, TelegramApp};
+
+/// Nothing here takes this long; a test that waits for what never comes ends by it.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+pub struct World {
+    pub telegram: MtProto,
+    pub db: TestDatabase,
+    pub store: Store,
+    pub vault: Vault,
+    pub hand: ManualClock,
+    clock: Clock,
+    master: Arc<MasterKey>,
+    directory: TempDir,
+    workers: Option<JoinHandle<()>>,
+    leader: JoinHandle<()>,
+}
+
+/// A person with a login.
+pub struct Asked {
+    pub account: AccountId,
+    pub invite: InviteId,
+    pub login: LoginId,
+    pub attempt: u32,
+}
+
+impl World {
+    /// Everything runs; the clock stands, and tokens live for 30 s of it.
+    pub async fn start() -> Self {
+        Self::with_tokens_of(Duration::from_secs(30)).await
+    }
+
+    pub async fn with_tokens_of(token_lifetime: Duration) -> Self {
+        let db = projections::testing::database().await;
+        let (clock, hand) = Clock::manual("2026-11-22T10:00:00Z".parse().unwrap());
+        let theirs = clock.clone();
+        let options = MtProtoOptions {
+            clock: stand_in::clock::Clock::from_fn(Arc::new(move || theirs.now().into())),
+            token_lifetime,
+            ..MtProtoOptions::default()
+        };
+        let telegram = MtProto::start(options).await.unwrap();
+        let leader = Leader {
+            db: db.db.clone(),
+            clock: clock.clone(),
+            tiers: Arc::new(Tiers::default()),
+            holder: "the test's leader".to_owned(),
+        };
+        let mut world = Self {
+            store: Store::new(&db.db),
+            vault: Vault::new(&db.db),
+            leader: tokio::spawn(projections::leader::run(leader)),
+            master: Arc::new(MasterKey::random()),
+            directory: tempfile::tempdir().unwrap(),
+            workers: None,
+            telegram,
+            db,
+            clock,
+            hand,
+        };
+        world.start_workers();
+        world
+    }
+
+    pub fn start_workers(&mut self) {
+        let network = Network::parse(&self.telegram.network_toml(None)).unwrap();
+        let workers = LoginWorkers {
+            db: self.db.db.clone(),
+            store: self.store.clone(),
+            vault: self.vault.clone(),
+            master: self.master.clone(),
+            clock: self.clock.clone(),
+            telegram: TelegramApp {
+                api_id: 1,
+                api_hash: SecretString::from("0123456789abcdef"),
+                device_name: "qr-login".to_owned(),
+                network,
+            },
+            sessions_dir: self.sessions_dir(),
+            log_telegram_ids: true,
+        };
+        self.workers = Some(tokio::spawn(crate::login::run(workers)));
+    }
+
+    /// As if the process had died: no future of it is polled again.
+    pub async fn kill_workers(&mut self) {
+        let workers = self.workers.take().unwrap();
+        workers.abort();
+        assert!(workers.await.unwrap_err().is_cancelled());
+    }
+
+    pub fn sessions_dir(&self) -> PathBuf {
+        self.directory.path().join("sessions")
+    }
+
+    pub fn session_file(&self) -> PathBuf {
+        self.sessions_dir().join(format!("user_{ILYA}.session"))
+    }
+
+    /// Ilya sends `/login CODE`.
+    pub async fn ilya_asks(&self) -> Asked {
+        let account = self.ilya().await;
+        let asked = Asked { account, invite: self.invite().await, login: random_login_id(), attempt: 1 };
+        self.redeem(&asked).await;
+        asked
+    }
+
+    pub async fn ilya(&self) -> AccountId {
+        let subject = self.vault.subject_for(ILYA).await.unwrap();
+        let register = AccountCommand::Register {
+            account_id: subject.account_id,
+            telegram_id: subject.seal(&ILYA.to_string()),
+            profile: subject.seal(r#"{"first_name":"Ilya"}"#),
+            at: self.now(),
+        };
+        self.store.account(subject.account_id, register, Context::by(subject.account_id)).await.unwrap();
+        subject.account_id
+    }
+
+    pub async fn invite(&self) -> InviteId {
+        let invite_id = InviteId(Uuid::new_v4());
+        let create = InviteCommand::Create {
+            invite_id,
+            tier: Tier::Premium,
+            max_uses: 1,
+            valid_until: self.now() + jiff::SignedDuration::from_hours(24 * 30),
+            subscription_days: 30,
+            created_by: None,
+            at: self.now(),
+        };
+        self.store.invite(invite_id, create, Context::tool("cli")).await.unwrap();
+        invite_id
+    }
+
+    /// Reserves the invite for the login; the reactor starts it from there.
+    pub async fn redeem(&self, asked: &Asked) {
+        let redeem = InviteCommand::Redeem {
+            account_id: asked.account,
+            login_id: asked.login.clone(),
+            attempt: asked.attempt,
+            at: self.now(),
+        };
+        let context = Context::by(asked.account).with_login(&asked.login);
+        self.store.invite(asked.invite, redeem, context).await.unwrap();
+    }
+
+    pub async fn cancel(&self, asked: &Asked) {
+        let cancel =
+            LoginCommand::Cancel { attempt: asked.attempt, reason: CancelReason::Person, at: self.now() };
+        self.store.login(&asked.login, cancel, Context::by(asked.account)).await.unwrap();
+    }
+
+    /// The link of the code that is on the screen now.
+    pub async fn link(&self, asked: &Asked) -> String {
+        let live = self.vault.token(&asked.login).await.unwrap().expect("a code is on the screen");
+        format!("tg://login?token={}", URL_SAFE_NO_PAD.encode(live.token.expose_secret()))
+    }
+
+    pub async fn ilya_scans(&self, link: &str) {
+        Phone::new(&self.telegram, ILYA).scan(link).await.unwrap();
+    }
+
+    pub async fn anna_scans(&self, link: &str) {
+        Phone::new(&self.telegram, ANNA).scan(link).await.unwrap();
+    }
+
+    /// Waits for the login's event of this name, the `nth` from 1.
+    pub async fn event(&self, asked: &Asked, name: &str, nth: usize) -> LogEvent {
+        let follow = async {
+            let mut follower = Log::new(&self.db.db).follow(0);
+            let mut left = nth;
+            loop {
+                for event in follower.next().await.unwrap() {
+                    if event.stream_id == asked.login.as_str() && event.name == name {
+                        left -= 1;
+                        if left == 0 {
+                            return event;
+                        }
+                    }
+                }
+            }
+        };
+        timeout(PATIENCE, follow).await.unwrap_or_else(|_| panic!("{name} number {nth} never came"))
+    }
+
+    /// The names of the login's events so far, renewals of the code left out.
+    pub async fn story(&self, asked: &Asked) -> Vec<String> {
+        let events = Log::new(&self.db.db).stream(StreamKind::Login, asked.login.as_str()).await.unwrap();
+        let mut names: Vec<_> = events.into_iter().map(|event| event.name).collect();
+        names.dedup();
+        names
+    }
+
+    /// Waits until nothing is left to do for the attempt.
+    pub async fn closed(&self, asked: &Asked) {
+        self.eventually("the attempt is closed", async || {
+            let (login, attempt) = (&asked.login, asked.attempt);
+            !self.vault.request(login, attempt, RequestKind::Code, b"").await.unwrap()
+        })
+        .await;
+    }
+
+    /// Waits until Telegram has been asked.
+    pub async fn called(&self, method: &str, times: u64) {
+        let called = timeout(PATIENCE, self.telegram.wait_for_call(method, times)).await;
+        called.unwrap_or_else(|_| panic!("{method} was never called {times} times"));
+    }
+
+    /// Looks again and again.
+    pub async fn eventually(&self, what: &str, is_so: impl AsyncFn() -> bool) {
+        let look = async {
+            while !is_so().await {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("never: {what}"));
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.hand.now()
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.leader.abort();
+        if let Some(workers) = &self.workers {
+            workers.abort();
+        }
+    }
+}
