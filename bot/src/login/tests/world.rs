@@ -221,7 +221,7 @@ impl World {
     pub async fn closed(&self, asked: &Asked) {
         self.eventually("the attempt is closed", async || {
             let (login, attempt) = (&asked.login, asked.attempt);
-            !self.vault.request(login, attempt, RequestKind::Code, b"").await.unwrap()
+            matches!(self.vault.request(login, attempt, RequestKind::Code, b"").await, Ok(false))
         })
         .await;
     }
@@ -230,6 +230,20 @@ impl World {
     pub async fn called(&self, method: &str, times: u64) {
         let called = timeout(PATIENCE, self.telegram.wait_for_call(method, times)).await;
         called.unwrap_or_else(|_| panic!("{method} was never called {times} times"));
+    }
+
+    /// Moves the clock on, second by second, until something has happened.
+    pub async fn as_time_passes<T>(&self, happens: impl Future<Output = T>) -> T {
+        let time = async {
+            loop {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                self.hand.advance(Duration::from_secs(1));
+            }
+        };
+        tokio::select! {
+            happened = happens => happened,
+            () = time => unreachable!("time never ends"),
+        }
     }
 
     /// Looks again and again.
