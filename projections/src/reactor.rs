@@ -10,7 +10,7 @@ use domain::login::CancelReason;
 use domain::policy::{self, Reaction};
 use domain::{
     AccountCommand, AccountId, Event, InviteCommand, InviteGrant, InviteId, LoginCommand, LoginEvent,
-    LoginId, Tiers,
+    LoginId, LoginStatus, Tiers,
 };
 use jiff::SignedDuration;
 
@@ -202,11 +202,10 @@ impl Reactor {
         let context = because_of(event).with_account(account_id).with_login(login_id);
         let command = LoginCommand::Start { account_id, invite: Some(grant), attempt, at: self.clock.now() };
         settled(event, self.store.login(login_id, command, context).await)?;
-        // A reservation for an attempt that has ended, or could not begin, would never be given back: its end was
-        // before it. Where it has become a use, this changes nothing.
+        // A reservation for an attempt that could not begin, or has ended before this, would never be given back.
         let login = self.store.load_login(login_id).await?;
-        let live = login.attempt() == attempt && login.status().is_some_and(|status| status.is_live());
-        if live {
+        let holds = |status: LoginStatus| status.is_live() || status == LoginStatus::Authorized;
+        if login.attempt() == attempt && login.status().is_some_and(holds) {
             return Ok(());
         }
         self.release(event, grant.invite_id, account_id, login_id.clone(), attempt).await

@@ -88,21 +88,21 @@ async fn a_login_that_ends_gives_its_use_back_and_its_attempt_up() {
 }
 
 #[tokio::test]
-async fn a_reservation_for_a_login_that_is_over_is_given_back() {
-    // 1. The login ends and its use is given back. 2. The same update is handled once more and reserves again.
+async fn a_reservation_for_an_attempt_that_cannot_begin_is_given_back() {
     let story = Story::begin().await;
     let invite = story.invite(1, None).await;
     let ilya = story.person(1, ILYA).await;
-    let login = story.redeem(ilya, invite).await;
-    story.settle().await;
-    let cancel = LoginCommand::Cancel { attempt: 1, reason: CancelReason::Person, at: story.clock.now() };
-    story.login(&login, ilya, cancel).await;
-    story.settle().await;
-    story.redeem_for(ilya, invite, &login).await;
+    let login_id = crate::vault::random_login_id();
+    let at = story.clock.now();
+    // There is no first attempt that this could be the second of.
+    let redeem = InviteCommand::Redeem { account_id: ilya, login_id: login_id.clone(), attempt: 2, at };
+    let context = Context::by(ilya).with_login(&login_id);
+    story.store.invite(invite, redeem, context).await.unwrap();
     story.project().await;
     assert_eq!(invites::by_id(&story.db, invite).await.unwrap().unwrap().reserved, 1);
     story.settle().await;
     assert_eq!(invites::by_id(&story.db, invite).await.unwrap().unwrap().reserved, 0);
+    assert!(login_status::by_id(&story.db, &login_id).await.unwrap().is_none());
 }
 
 #[tokio::test]
