@@ -1,0 +1,113 @@
+//! How the service runs here: its environment, its ports, its binaries.
+
+use std::ffi::OsString;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use anyhow::{Context, Result};
+use tokio::process::Command;
+
+use crate::telegram::Telegram;
+
+/// How the service is to run.
+#[derive(Clone)]
+pub struct Settings {
+    /// `qr-login`; `replay` is looked for beside it.
+    pub binary: PathBuf,
+    /// Where its HTTP will be.
+    pub listen: SocketAddr,
+    /// Where its `/healthz` will be.
+    pub ops: SocketAddr,
+    env: Vec<(String, OsString)>,
+}
+
+impl Settings {
+    /// Everything that the service needs to run against this Telegram, on free loopback ports. The data directory is
+    /// made where it is missing; the network file is written into it. `origin` is where a browser reaches the Mini App,
+    /// and the page around it; without one that is the service itself.
+    ///
+    /// # Errors
+    /// Where the binaries have not been built, or the directory cannot be written.
+    pub fn new(telegram: &Telegram, data_dir: &Path, origin: Option<&str>) -> Result<Self> {
+        Self::of_binary(binary("QR_LOGIN_BIN", "qr-login")?, telegram, data_dir, origin)
+    }
+
+    pub(crate) fn of_binary(
+        binary: PathBuf,
+        telegram: &Telegram,
+        data_dir: &Path,
+        origin: Option<&str>,
+    ) -> Result<Self> {
+        make_private_dir(data_dir)?;
+        let data_dir = data_dir.canonicalize()?;
+        let network_file = telegram.write_network_file(&data_dir, origin)?;
+        let (listen, ops) = free_ports()?;
+        let settings = Self { binary, listen, ops, env: Vec::new() };
+        Ok(settings
+            .with("TELEGRAM_NETWORK_FILE", network_file)
+            .with("BOT_API_URL", telegram.bot_api.url())
+            .with("BOT_TOKEN", telegram.bot_api.token())
+            .with("TELEGRAM_API_ID", "12345")
+            .with("TELEGRAM_API_HASH", "0123456789abcdef0123456789abcdef")
+            .with("DATA_DIR", data_dir)
+            .with("AUTH_BASE_URL", origin.map_or_else(|| format!("http://{listen}"), str::to_owned))
+            .with("LISTEN_ADDR", listen.to_string())
+            .with("OPS_LISTEN_ADDR", ops.to_string())
+            .with("NO_COLOR", "1"))
+    }
+
+    /// The same with one more environment variable; a later value replaces an earlier one.
+    pub fn with(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.env.retain(|(known, _)| known != name);
+        self.env.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// `replay`, beside the service's own binary.
+    pub(super) fn replay(&self) -> Result<PathBuf> {
+        let beside = self.binary.with_file_name("replay");
+        if beside.is_file() { Ok(beside) } else { binary("REPLAY_BIN", "replay") }
+    }
+
+    /// A command with this environment and nothing else of ours but what programs need to run at all. It starts in `/`,
+    /// so that no `.env` of the place where the sandbox was started reaches it.
+    pub(super) fn command(&self, binary: &Path) -> Command {
+        let mut command = Command::new(binary);
+        command.env_clear().current_dir("/").kill_on_drop(true).stdin(Stdio::null());
+        for name in ["PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "RUST_LOG", "RUST_BACKTRACE"] {
+            if let Some(value) = std::env::var_os(name) {
+                command.env(name, value);
+            }
+        }
+        command.envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+}
+
+/// A binary of this workspace: named by a variable, or built beside the one that runs.
+fn binary(variable: &str, name: &str) -> Result<PathBuf> {
+    if let Some(path) = std::env::var_os(variable) {
+        return Ok(path.into());
+    }
+    let this = std::env::current_exe()?;
+    // Tests run in `deps`, one floor below.
+    let found = this.ancestors().skip(1).take(2).map(|folder| folder.join(name)).find(|path| path.is_file());
+    found.with_context(|| format!("{name} is not built: cargo build --bin {name}"))
+}
+
+fn make_private_dir(path: &Path) -> Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(path)
+        .with_context(|| format!("cannot make {}", path.display()))
+}
+
+/// Two loopback ports that were free a moment ago.
+fn free_ports() -> Result<(SocketAddr, SocketAddr)> {
+    let one = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let two = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    Ok((one.local_addr()?, two.local_addr()?))
+}
