@@ -90,7 +90,7 @@ export class Chat {
 
   #message(message) {
     const body = message.contact
-      ? h('div', { class: 'contact' }, avatar(message.contact.first_name ?? '?', 0), h('span', {}, h('strong', {}, message.contact.first_name ?? ''), h('br'), message.contact.phone_number ?? ''))
+      ? h('div', { class: 'contact' }, avatar(message.contact.first_name ?? '?', 0), h('span', {}, h('strong', {}, message.contact.first_name ?? ''), h('br'), `+${(message.contact.phone_number ?? '').replace('+', '')}`))
       : h('div', { class: 'text' }, formatted(message.text ?? '', message.entities, (command) => this.#send(command)));
     const stamp = h('time', {}, message.edited ? 'edited ' : '', clockTime(message.edited ?? message.date));
     return h('article', { class: `message ${message.from}` },

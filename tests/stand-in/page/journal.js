@@ -4,7 +4,7 @@ import { h, icon } from './dom.js';
 import { get } from './server.js';
 
 const QUIET_MS = 400;
-const POLL_MS = 3_000;
+const POLL_MS = 5_000;
 const LINES_KEPT = 500;
 
 export class Journal {
