@@ -42,10 +42,14 @@ impl Clock {
     }
 
     /// Sleeps for this long.
-    pub async fn sleep(&self, length: Duration) {
-        match &self.0 {
-            Source::System => tokio::time::sleep(length).await,
-            Source::Manual(_) => self.sleep_until(later(self.now(), length)).await,
+    pub fn sleep(&self, length: Duration) -> impl Future<Output = ()> + Send + use<> {
+        // Counted from the call, not from the first poll.
+        let (clock, end) = (self.clone(), later(self.now(), length));
+        async move {
+            match clock.0 {
+                Source::System => tokio::time::sleep(length).await,
+                Source::Manual(_) => clock.sleep_until(end).await,
+            }
         }
     }
 
@@ -89,4 +93,32 @@ impl ManualClock {
 
 fn later(moment: Timestamp, by: Duration) -> Timestamp {
     SignedDuration::try_from(by).ok().and_then(|by| moment.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    const START: Timestamp = Timestamp::constant(1_750_000_000, 0);
+
+    #[tokio::test]
+    async fn a_sleeper_wakes_when_the_hand_reaches_the_moment_and_not_before() {
+        let (clock, hand) = Clock::manual(START);
+        let mut sleep = Box::pin(clock.sleep(Duration::from_secs(10)));
+        hand.advance(Duration::from_secs(9));
+        assert!(sleep.as_mut().now_or_never().is_none());
+        hand.advance(Duration::from_secs(1));
+        sleep.await;
+        assert_eq!(clock.now(), later(START, Duration::from_secs(10)));
+    }
+
+    #[tokio::test]
+    async fn a_moment_that_has_passed_is_not_waited_for() {
+        let (clock, hand) = Clock::manual(START);
+        hand.set(later(START, Duration::from_secs(1)));
+        assert!(clock.sleep_until(START).now_or_never().is_some());
+        assert!(Clock::system().sleep_until(START).now_or_never().is_some());
+    }
 }

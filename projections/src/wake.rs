@@ -163,3 +163,37 @@ impl Waker {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::database::Database;
+    use crate::testing;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+    const LONG_ENOUGH: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn a_signal_between_two_waits_is_not_missed() {
+        let db = testing::database().await.db;
+        let mut waker = db.wake().subscribe(Topic::Inbox);
+        db.wake().notify(Topic::Inbox);
+        tokio::time::timeout(LONG_ENOUGH, waker.wait(HOUR)).await.expect("the signal is heard");
+        db.wake().notify(Topic::Outbox);
+        waker.wait(Duration::from_millis(1)).await;
+        assert_eq!(*waker.0.borrow(), 1, "other topics are none of its business");
+    }
+
+    #[tokio::test]
+    async fn a_signal_reaches_other_processes() {
+        let test = testing::database().await;
+        let other = Database::connect(&test.url).await.unwrap();
+        let mut waker = other.wake().subscribe(Topic::Attempts);
+        let listening = other.clone();
+        tokio::spawn(async move { listening.wake().listen().await });
+        // The first one says that it listens.
+        tokio::time::timeout(LONG_ENOUGH, waker.wait(HOUR)).await.expect("it listens");
+        test.db.wake().notify(Topic::Attempts);
+        tokio::time::timeout(LONG_ENOUGH, waker.wait(HOUR)).await.expect("the signal is heard");
+    }
+}

@@ -241,7 +241,6 @@ fn spawn(place: &Place, binaries: &Binaries) -> Result<Child, ClusterError> {
     for setting in [
         "listen_addresses=",
         "port=5432",
-        "max_connections=200",
         "fsync=on",
         "timezone=UTC",
         "log_timezone=UTC",

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use futures::future::join_all;
 use sqlx::postgres::PgConnection;
 use sqlx::{Connection, PgPool};
 use tokio::task::JoinSet;
@@ -148,8 +149,12 @@ async fn sixteen_writers_and_a_changing_sequencer_lose_double_and_reorder_nothin
     }
     append(&mut db.direct().await.unwrap(), "end", 1).await;
 
-    for reader in readers {
-        let seen = reader.await.unwrap();
+    let readings = tokio::select! {
+        readings = join_all(readers) => readings,
+        ended = sequencing => panic!("the sequencer ended: {ended:?}"),
+    };
+    for seen in readings {
+        let seen = seen.unwrap();
         assert_eq!(seen.len() as i64, written + 1, "as many as were committed");
         assert_eq!(seen.iter().collect::<HashSet<_>>().len(), seen.len(), "none twice");
         let mut streams = BTreeMap::<_, Vec<i64>>::new();
@@ -160,7 +165,6 @@ async fn sixteen_writers_and_a_changing_sequencer_lose_double_and_reorder_nothin
             assert!(sequences.iter().copied().eq(1..=sequences.len() as i64), "{stream}: {sequences:?}");
         }
     }
-    sequencing.abort();
     order(&db).await;
 }
 
