@@ -3,14 +3,14 @@
 use crate::testing;
 
 #[tokio::test]
-async fn every_column_of_the_log_is_commented() {
+async fn every_column_of_the_log_and_the_vault_is_commented() {
     let test = testing::database().await;
     let bare: Vec<String> = sqlx::query_scalar(
         "select format('%s.%s', c.relname, a.attname)
            from pg_class c join pg_attribute a on a.attrelid = c.oid
            join pg_namespace n on n.oid = c.relnamespace
           where c.relkind = 'r' and a.attnum > 0 and not a.attisdropped
-            and n.nspname = 'public' and c.relname in ('events', 'log_index', 'sequencer')
+            and (n.nspname = 'vault' or c.relname in ('events', 'log_index', 'sequencer'))
             and col_description(c.oid, a.attnum) is null",
     )
     .fetch_all(test.db.pool())
