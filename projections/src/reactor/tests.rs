@@ -37,6 +37,7 @@ async fn running_twice_changes_nothing() {
     let activated =
         story.count("select count(*) from events where event_type = 'SubscriptionActivated'").await;
     assert_eq!(activated, 1);
+    assert_eq!(invites::by_id(&story.db, invite).await.unwrap().unwrap().used, 1);
 }
 
 #[tokio::test]
@@ -85,6 +86,23 @@ async fn a_login_that_ends_gives_its_use_back_and_its_attempt_up() {
     let row = invites::by_id(&story.db, invite).await.unwrap().unwrap();
     assert_eq!((row.reserved, row.used), (0, 0));
     assert_eq!(story.count("select count(*) from vault.attempts where state = 'ended'").await, 1);
+}
+
+#[tokio::test]
+async fn a_login_that_ends_between_its_use_and_its_confirmation_gives_its_use_back() {
+    let story = Story::begin().await;
+    let invite = story.invite(1, None).await;
+    let ilya = story.person(1, ILYA).await;
+    let login = story.redeem(ilya, invite).await;
+    story.settle().await;
+    let at = story.clock.now();
+    let cancel = LoginCommand::Cancel { attempt: 1, reason: CancelReason::Person, at };
+    story.login(&login, ilya, cancel).await;
+    let used = InviteCommand::Use { account_id: ilya, login_id: login.clone(), attempt: 1, at };
+    story.store.invite(invite, used, Context::by(ilya).with_login(&login)).await.unwrap();
+    story.settle().await;
+    let row = invites::by_id(&story.db, invite).await.unwrap().unwrap();
+    assert_eq!((row.reserved, row.used), (0, 0));
 }
 
 #[tokio::test]
