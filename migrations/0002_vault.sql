@@ -137,9 +137,11 @@ comment on column vault.requests.requested_at is 'when';
 create index on vault.requests (login_id, attempt);
 
 -- The fence of the log: a worker that lost its attempt cannot append. `for share` makes the next claim wait until what
--- was appended under this epoch is committed, so that the new holder reads all of it.
+-- was appended under this epoch is committed, so that the new holder reads all of it; a worker that freezes before its
+-- commit makes it wait two seconds.
 create function vault.refuse_fenced_event() returns trigger language plpgsql as $$
 begin
+  perform set_config('idle_in_transaction_session_timeout', '2s', true);
   perform from vault.attempts
     where login_id = new.metadata ->> 'correlation_id'
       and attempt = (new.metadata ->> 'attempt')::bigint

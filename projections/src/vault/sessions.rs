@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use domain::{AccountId, LoginId};
-use sqlx::Row;
 use sqlx::postgres::PgRow;
+use sqlx::{Postgres, Row, Transaction};
 
 use super::attempts::login_id;
 use super::{Vault, VaultError};
@@ -74,8 +74,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
     pub async fn link_session(&self, fence: &Fence, new: Linked) -> Result<Option<Linked>, VaultError> {
-        let mut transaction = self.db.pool().begin().await?;
-        hold_fence(&mut transaction, fence).await?;
+        let mut transaction = self.begin_as(fence).await?;
         let replaced = sqlx::query(
             "select account_id, login_id, sealed, key_id from vault.sessions
               where account_id = $1 and login_id <> $2 order by linked_no desc limit 1",
@@ -105,8 +104,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
     pub async fn retire_replaced(&self, fence: &Fence, account: AccountId) -> Result<(), VaultError> {
-        let mut transaction = self.db.pool().begin().await?;
-        hold_fence(&mut transaction, fence).await?;
+        let mut transaction = self.begin_as(fence).await?;
         sqlx::query(
             "with replaced as (
                delete from vault.sessions
@@ -183,8 +181,7 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
     pub async fn retire(&self, fence: &Fence, reason: RetireReason) -> Result<(), VaultError> {
-        let mut transaction = self.db.pool().begin().await?;
-        hold_fence(&mut transaction, fence).await?;
+        let mut transaction = self.begin_as(fence).await?;
         sqlx::query(
             "insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason)
              select account_id, login_id, sealed_session, key_id, $3 from vault.attempts
@@ -245,6 +242,22 @@ impl Vault {
         Ok(keys.collect::<Result<_, _>>()?)
     }
 
+    /// A transaction in which the attempt is this worker's; if the worker freezes in it, for two seconds at most.
+    async fn begin_as(&self, fence: &Fence) -> Result<Transaction<'static, Postgres>, VaultError> {
+        let begin = "begin; set local idle_in_transaction_session_timeout = '2s'";
+        let mut transaction = self.db.pool().begin_with(begin).await?;
+        let held = sqlx::query(
+            "select from vault.attempts
+              where login_id = $1 and attempt = $2 and epoch = $3 for no key update",
+        )
+        .bind(fence.login_id.as_str())
+        .bind(i64::from(fence.attempt))
+        .bind(fence.epoch)
+        .fetch_optional(&mut *transaction)
+        .await?;
+        if held.is_some() { Ok(transaction) } else { Err(VaultError::Fenced) }
+    }
+
     /// Telegram has confirmed that the key is no more.
     ///
     /// # Errors
@@ -253,19 +266,6 @@ impl Vault {
         sqlx::query("delete from vault.retired_keys where id = $1").bind(id).execute(self.db.pool()).await?;
         Ok(())
     }
-}
-
-/// The attempt is this worker's, and stays so until the transaction ends.
-async fn hold_fence(connection: &mut sqlx::PgConnection, fence: &Fence) -> Result<(), VaultError> {
-    let held = sqlx::query(
-        "select from vault.attempts where login_id = $1 and attempt = $2 and epoch = $3 for no key update",
-    )
-    .bind(fence.login_id.as_str())
-    .bind(i64::from(fence.attempt))
-    .bind(fence.epoch)
-    .fetch_optional(connection)
-    .await?;
-    held.map(drop).ok_or(VaultError::Fenced)
 }
 
 fn linked(row: &PgRow) -> Result<Linked, sqlx::Error> {

@@ -42,3 +42,16 @@ async fn claim(vault: &Vault, holder: &str, ttl: Duration) -> Claimed {
     assert_eq!(claims.len(), 1, "one attempt is free");
     claims.remove(0)
 }
+
+/// What the database comes to say once it has noticed; it is asked again and again, for a while.
+async fn eventually<T, F: Future<Output = Option<T>>>(ask: impl Fn() -> F) -> T {
+    let asking = async {
+        loop {
+            match ask().await {
+                Some(answer) => return answer,
+                None => tokio::task::yield_now().await,
+            }
+        }
+    };
+    tokio::time::timeout(LONG / 60, asking).await.expect("it is noticed within a minute")
+}

@@ -5,9 +5,8 @@ use std::collections::HashSet;
 use futures::future::join_all;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
-use tokio::task::yield_now;
 
-use super::{LONG, OVER, claim, claimed, somebody, vault};
+use super::{LONG, OVER, claim, claimed, eventually, somebody, vault};
 use crate::presence::Presence;
 use crate::store::Fence;
 use crate::vault::{MasterKey, RequestKind, RetireReason, VaultError, random_login_id};
@@ -219,17 +218,4 @@ async fn the_vault_knows_which_master_keys_it_needs() {
     vault.save_attempt_session(&a.fence, &master.seal(b"", b"session")).await.unwrap();
 
     assert_eq!(vault.sealed_with().await.unwrap(), [master.id()]);
-}
-
-/// What the database comes to say once it has noticed; it is asked again and again, for a while.
-async fn eventually<T, F: Future<Output = Option<T>>>(ask: impl Fn() -> F) -> T {
-    let asking = async {
-        loop {
-            match ask().await {
-                Some(answer) => return answer,
-                None => yield_now().await,
-            }
-        }
-    };
-    tokio::time::timeout(LONG / 60, asking).await.expect("it is noticed within a minute")
 }

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde_json::json;
 use sqlx::{Executor, Postgres};
 
-use super::{LONG, OVER, claim, claimed, vault};
+use super::{LONG, OVER, claim, claimed, eventually, vault};
 use crate::store::{Context, Fence, Store, StoreError};
 
 fn issue_qr(token: &str) -> LoginCommand {
@@ -111,4 +111,18 @@ async fn nobody_takes_over_between_a_workers_append_and_its_commit() {
 
     of_a.commit().await.unwrap();
     assert!(claim(&vault, "b", LONG).await.taken_over);
+}
+
+/// 1. A appends, and freezes before its commit.  2. B claims as soon as the database has given A up.  3. A wakes.
+#[tokio::test]
+async fn a_worker_that_freezes_before_its_commit_does_not_hold_the_attempt_for_good() {
+    let (database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", OVER).await;
+    let mut of_a = database.db.pool().begin().await.unwrap();
+    append(&mut *of_a, &login, a.fence.epoch).await.unwrap();
+
+    let b = eventually(|| async { vault.claim_attempts("b", LONG, 10).await.unwrap().pop() }).await;
+
+    assert!(b.taken_over);
+    assert!(of_a.commit().await.is_err(), "nothing of it was kept");
 }
