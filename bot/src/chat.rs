@@ -44,6 +44,8 @@ mod reply;
 mod send;
 mod start;
 mod subscription;
+#[cfg(test)]
+mod tests;
 mod texts;
 
 pub use line::{WrongToken, username};
@@ -107,6 +109,19 @@ struct Desk {
 }
 
 impl Desk {
+    fn open(chat: Chat, username: String, holder: &str) -> Self {
+        let bot = Bot::new(chat.token.expose_secret()).set_api_url(chat.api_url.clone());
+        Self {
+            inbox: Inbox::new(&chat.db),
+            outbox: Outbox::new(&chat.db).with_sender(holder),
+            limits: LoginLimits::new(&chat.db),
+            line: Line::new(bot.clone()),
+            chat,
+            bot,
+            username,
+        }
+    }
+
     /// Waits until the views show what was recorded before now, so that a person reads what they have just done.
     async fn catch_up(&self) -> Result<(), DatabaseError> {
         let end = Log::new(&self.chat.db).end().await?;
@@ -138,17 +153,8 @@ pub async fn run(chat: Chat) {
 
 async fn speak(chat: Chat, holder: String) {
     let bot = Bot::new(chat.token.expose_secret()).set_api_url(chat.api_url.clone());
-    let line = Line::new(bot.clone());
-    let username = line.introduce().await;
-    let desk = Desk {
-        inbox: Inbox::new(&chat.db),
-        outbox: Outbox::new(&chat.db).with_sender(&holder),
-        limits: LoginLimits::new(&chat.db),
-        chat,
-        bot,
-        username,
-        line,
-    };
+    let username = Line::new(bot).introduce().await;
+    let desk = Desk::open(chat, username, &holder);
     menu::publish(&desk).await;
     join3(poller::run(&desk), dispatch::run(&desk), send::run(&desk)).await;
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::{FutureExt, StreamExt, stream};
 use projections::inbox::Update;
 use projections::{DatabaseError, StoreError, Topic};
+use serde_json::Value;
 use teloxide::payloads::AnswerCallbackQuerySetters;
 use teloxide::prelude::Requester;
 use teloxide::types::{CallbackQuery, ChatKind, Message, UpdateKind, User};
@@ -91,9 +92,9 @@ async fn handle_batch(desk: &Desk) -> Result<usize, DatabaseError> {
     let count = updates.len();
     let mut chats: BTreeMap<Option<i64>, Vec<(i64, UpdateKind)>> = BTreeMap::new();
     for Update { update_id, body } in updates {
-        match serde_json::from_value::<teloxide::types::Update>(body) {
-            Ok(update) => chats.entry(chat_of(&update.kind)).or_default().push((update_id, update.kind)),
-            Err(_) => desk.inbox.failed(update_id, "not an update").await?,
+        match read(&body) {
+            Some(kind) => chats.entry(chat_of(&kind)).or_default().push((update_id, kind)),
+            None => desk.inbox.failed(update_id, "not an update").await?,
         }
     }
     let results: Vec<_> = stream::iter(chats.into_values())
@@ -108,6 +109,12 @@ async fn handle_batch(desk: &Desk) -> Result<usize, DatabaseError> {
         .await;
     results.into_iter().collect::<Result<(), _>>()?;
     Ok(count)
+}
+
+/// An update as teloxide reads it. From text: its reader takes keys that it can borrow, which a `Value` does not lend.
+pub(super) fn read(body: &Value) -> Option<UpdateKind> {
+    let update: teloxide::types::Update = serde_json::from_str(&body.to_string()).ok()?;
+    (!matches!(update.kind, UpdateKind::Error(_))).then_some(update.kind)
 }
 
 /// Handles an update or, where it fails for a reason of its own, puts it aside and says so to the person.
@@ -128,7 +135,7 @@ async fn handle_surely(desk: &Desk, update_id: i64, kind: UpdateKind) -> Result<
     desk.inbox.failed(update_id, &why).await
 }
 
-async fn handle(desk: &Desk, update_id: i64, kind: &UpdateKind) -> Result<(), Failure> {
+pub(super) async fn handle(desk: &Desk, update_id: i64, kind: &UpdateKind) -> Result<(), Failure> {
     match kind {
         UpdateKind::Message(message) => on_message(desk, update_id, message).await,
         UpdateKind::CallbackQuery(query) => {

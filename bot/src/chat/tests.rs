@@ -1,0 +1,147 @@
+//! The chat as people see it: a stand-in Bot API on a real socket, a real PostgreSQL, the real projections.
+
+use std::time::Duration;
+
+use domain::{
+    AccountCommand, InviteCommand, InviteId, LoginCommand, LoginEvent, LoginId, LoginStatus, Tier, Tiers,
+};
+use jiff::Timestamp;
+use projections::leader::{self, Leader};
+use projections::log::{Filter, Log, LogEvent};
+use projections::vault::MasterKey;
+use projections::{Clock, Context, ManualClock, testing};
+use stand_in::accounts::{ANNA, Accounts, ILYA};
+use stand_in::bot_api::{BotApi, ChatPerson, Fault, Message};
+use tokio::task::JoinHandle;
+
+use super::*;
+use crate::invites::{Invites, Order};
+
+mod admin;
+mod delivery;
+mod login;
+mod people;
+
+/// What `make run`'s sandbox gives out too.
+const CODE: &str = "3HBP4Z3ECICZ";
+const PAGE: &str = "https://login.example/qr-auth?session_id=";
+
+/// A service of the chat and the projections alone, and the people who write to it.
+struct World {
+    api: BotApi,
+    chat: Chat,
+    hand: ManualClock,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl World {
+    async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    async fn with(change: impl FnOnce(&mut Chat)) -> Self {
+        let world = Self::silent(change).await;
+        world.speak()
+    }
+
+    /// Everything but the chat itself.
+    async fn silent(change: impl FnOnce(&mut Chat)) -> Self {
+        let api = BotApi::start(Accounts::default(), stand_in::clock::Clock::system(), None).await.unwrap();
+        let db = testing::database().await.db;
+        // Long ago: what the database records is later, so that no news is too old to be told.
+        let (clock, hand) = Clock::manual("2024-11-22T10:00:00Z".parse().unwrap());
+        let tiers = Arc::new(Tiers::default());
+        let mut chat = Chat {
+            store: Store::new(&db),
+            vault: Vault::new(&db),
+            master: Arc::new(MasterKey::random()),
+            token: api.token().to_owned().into(),
+            api_url: api.url().parse().unwrap(),
+            auth_base_url: "https://login.example".to_owned(),
+            admins: Vec::new(),
+            support_contact: Some("@support".to_owned()),
+            display_timezone: TimeZone::get("Europe/Moscow").unwrap(),
+            one_phone_login: false,
+            device_name: "qr-login".to_owned(),
+            log_telegram_ids: true,
+            db,
+            clock,
+            tiers,
+        };
+        change(&mut chat);
+        let leader = Leader {
+            db: chat.db.clone(),
+            clock: chat.clock.clone(),
+            tiers: chat.tiers.clone(),
+            holder: uuid::Uuid::new_v4().to_string(),
+        };
+        let tasks = vec![tokio::spawn(leader::run(leader))];
+        Self { api, chat, hand, tasks }
+    }
+
+    /// Starts the chat.
+    fn speak(mut self) -> Self {
+        self.tasks.push(tokio::spawn(run(self.chat.clone())));
+        self
+    }
+
+    fn ilya(&self) -> ChatPerson {
+        self.api.person(ILYA)
+    }
+
+    fn anna(&self) -> ChatPerson {
+        self.api.person(ANNA)
+    }
+
+    async fn account(&self, telegram_id: i64) -> domain::AccountId {
+        self.chat.vault.subject_of(telegram_id).await.unwrap().unwrap().account_id
+    }
+
+    async fn order(&self, person: i64, command: impl FnOnce(Timestamp) -> AccountCommand) {
+        let command = command(self.hand.now());
+        self.chat.store.account(self.account(person).await, command, Context::tool("test")).await.unwrap();
+    }
+
+    /// An invite of this tier, with the code.
+    async fn invite(&self, tier: Tier, code: &str, max_uses: u32) -> InviteId {
+        let order = Order { code: Some(code.to_owned()), max_uses, ..Order::new(tier) };
+        self.invites().create(order, Context::tool("test")).await.unwrap().invite_id
+    }
+
+    fn invites(&self) -> Invites {
+        let chat = self.chat.clone();
+        Invites { db: chat.db, store: chat.store, vault: chat.vault, tiers: chat.tiers, clock: chat.clock }
+    }
+
+    /// Every event so far of this name.
+    async fn events(&self, name: &str) -> Vec<LogEvent> {
+        let filter = Filter { name: Some(name.to_owned()), ..Filter::default() };
+        Log::new(&self.chat.db).history(&filter, 0, 1000).await.unwrap()
+    }
+
+    /// What the worker does once Telegram has confirmed.
+    async fn authorize(&self, person: i64, invite: InviteId, login_id: &LoginId) {
+        let (account_id, at) = (self.account(person).await, self.hand.now());
+        let login_id_ = login_id.clone();
+        let used = InviteCommand::Use { account_id, login_id: login_id_, attempt: 1, at };
+        self.chat.store.invite(invite, used, Context::system()).await.unwrap();
+        let confirmed = LoginCommand::Confirm { attempt: 1, method: domain::login::Method::Qr, at };
+        self.chat.store.login(login_id, confirmed, Context::system()).await.unwrap();
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// The login that a card's button opens.
+fn login_of(card: &Message) -> LoginId {
+    card.web_app_url().unwrap().strip_prefix(PAGE).unwrap().parse().unwrap()
+}
+
+/// How many of the bot's messages in the chat begin like this.
+fn count(person: &ChatPerson, beginning: &str) -> usize {
+    person.from_bot().iter().filter(|message| message.text.starts_with(beginning)).count()
+}

@@ -1,0 +1,66 @@
+//! Admins: who they are, and the invites they make by buttons.
+
+use super::*;
+
+#[tokio::test]
+async fn an_admin_makes_an_invite_by_buttons_and_it_can_be_redeemed() {
+    let world = World::with(|chat| chat.admins = vec![ILYA]).await;
+    let ilya = world.ilya();
+    ilya.ask("/admin_invite").await.unwrap();
+    ilya.press_button("Premium").await.unwrap();
+    ilya.press_button("90 дней").await.unwrap();
+    ilya.press_button("2 раза").await.unwrap();
+    let made =
+        ilya.wait_for_message(|message| message.text.starts_with("✅ Инвайт код создан")).await.unwrap();
+    let code = made.text.lines().find_map(|line| line.strip_prefix("🔑 ")).unwrap();
+    let link = format!("🔗 https://t.me/{}?start={code}\n", world.api.username());
+    assert!(made.text.contains(&link), "{}", made.text);
+    assert!(made.text.contains("🎁 Подписка: Premium, 90 дней\n👥 Использований: 2\n"), "{}", made.text);
+    assert_eq!(ilya.from_bot().len(), 1, "the one message was edited from step to step");
+
+    let card = world.anna().ask(&format!("/start {code}")).await.unwrap();
+    assert!(card.text.starts_with("✅ Invite code accepted!"), "{}", card.text);
+    let listed = world.invites().show(code).await.unwrap();
+    assert_eq!(listed.invite.created_by, Some(world.account(ILYA).await));
+    assert_eq!((listed.invite.subscription_days, listed.invite.max_uses), (90, 2));
+}
+
+#[tokio::test]
+async fn whoever_is_no_admin_makes_no_invites() {
+    let world = World::with(|chat| chat.admins = vec![ILYA]).await;
+    let anna = world.anna();
+    assert_eq!(anna.ask("/admin_invite").await.unwrap().text, "⛔ This command is for admins only");
+    assert!(!anna.ask("/help").await.unwrap().text.contains("/admin_invite"));
+    assert_eq!(world.events("InviteCreated").await.len(), 0);
+    assert_eq!(world.events("RoleChanged").await.len(), 0);
+}
+
+#[tokio::test]
+async fn the_list_of_commands_is_set_for_each_language_and_longer_for_admins() {
+    let world = World::with(|chat| chat.admins = vec![ILYA]).await;
+    let (ilya, anna) = (world.ilya(), world.anna());
+    ilya.ask("/help").await.unwrap();
+    let names = |person: &ChatPerson| -> Vec<String> {
+        person.commands().into_iter().map(|command| command.command).collect()
+    };
+    assert_eq!(names(&anna), ["login", "subscription", "cancel", "help"]);
+    assert_eq!(names(&ilya), ["login", "subscription", "cancel", "help", "admin_invite"]);
+    assert_eq!(anna.commands()[0].description, "Log in with an invite code");
+    assert_eq!(ilya.commands()[0].description, "Войти по инвайт коду");
+}
+
+#[tokio::test]
+async fn a_code_belongs_to_one_invite() {
+    let world = World::silent(|_| {}).await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let invites = world.invites();
+    let again = Order { code: Some(CODE.to_lowercase()), ..Order::new(Tier::Basic) };
+    let error = invites.create(again, Context::tool("test")).await.unwrap_err();
+    assert_eq!(error.to_string(), "this code belongs to another invite");
+    let bad = Order { code: Some("short".to_owned()), ..Order::new(Tier::Basic) };
+    let error = invites.create(bad, Context::tool("test")).await.unwrap_err();
+    assert_eq!(error.to_string(), "an invite code is 12 characters A-Z and 0-9");
+    let none = Order { max_uses: 0, ..Order::new(Tier::Basic) };
+    assert!(invites.create(none, Context::tool("test")).await.is_err());
+    assert!(invites.revoke("ABCDEFGHJKLM", Context::tool("test")).await.is_err());
+}

@@ -1,0 +1,211 @@
+//! `/login CODE` and what follows from it in the chat.
+
+use super::*;
+
+const ACCEPTED: &str = "✅ Инвайт код принят!";
+
+#[tokio::test]
+async fn a_code_is_answered_with_what_it_gives_and_a_button_to_the_page() {
+    let world = World::start().await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let card = world.ilya().ask(&format!("/login {CODE}")).await.unwrap();
+    assert_eq!(
+        card.text,
+        "\
+✅ Инвайт код принят!
+
+🎁 Подписка: Premium
+📊 Лимиты:
+  • Каналов: 50
+  • Постов/день: 1000
+  • RAG запросов/день: 1000
+
+👇 Нажмите кнопку ниже для авторизации:
+
+В Mini App будут доступны 3 способа:
+  1. Сканировать QR код камерой
+  2. Открыть deep link в Telegram
+  3. Скопировать токен
+
+⏰ QR код действителен 5 минут"
+    );
+    assert_eq!(card.button("🔐 Открыть QR авторизацию").unwrap().web_app_url(), card.web_app_url());
+    let login = world.chat.store.load_login(&login_of(&card)).await.unwrap();
+    assert_eq!(login.status(), Some(LoginStatus::Waiting));
+}
+
+#[tokio::test]
+async fn a_code_is_read_without_regard_to_case_and_a_start_link_redeems_it_too() {
+    let world = World::with(|chat| chat.one_phone_login = true).await;
+    world.invite(Tier::Premium, CODE, 2).await;
+    let card = world.ilya().ask(&format!("/login {}", CODE.to_lowercase())).await.unwrap();
+    assert!(card.text.contains("доступны 4 способа"), "{}", card.text);
+    let card = world.anna().ask(&format!("/start {CODE}")).await.unwrap();
+    assert!(card.text.starts_with("✅ Invite code accepted!"), "{}", card.text);
+}
+
+#[tokio::test]
+async fn codes_that_give_nothing_are_refused_with_the_reason() {
+    let world = World::start().await;
+    let ilya = world.ilya();
+    let ask = "\n\nОбратитесь к администратору за новым кодом";
+    for wrong in ["ABCDEFGHJKLM", "короткий", "3HBP4Z3ECICZ0"] {
+        assert_eq!(ilya.ask(&format!("/login {wrong}")).await.unwrap().text, "❌ Инвайт код не найден");
+    }
+    world.invite(Tier::Premium, CODE, 1).await;
+    world.anna().ask(&format!("/login {CODE}")).await.unwrap();
+    let used_up = ilya.ask(&format!("/login {CODE}")).await.unwrap();
+    assert_eq!(used_up.text, format!("❌ Инвайт код уже использован{ask}"));
+
+    world.invite(Tier::Premium, "REVKED234567", 1).await;
+    world.invites().revoke("REVKED234567", Context::tool("test")).await.unwrap();
+    let revoked = ilya.ask("/login REVKED234567").await.unwrap();
+    assert_eq!(revoked.text, format!("❌ Инвайт код отозван{ask}"));
+
+    world.invite(Tier::Premium, "EXPRED234567", 1).await;
+    world.hand.advance(Duration::from_secs(31 * 24 * 3600));
+    let expired = ilya.ask("/login EXPRED234567").await.unwrap();
+    assert_eq!(expired.text, format!("❌ Срок действия инвайт кода истёк{ask}"));
+}
+
+#[tokio::test]
+async fn an_authorized_login_is_told_and_its_code_does_not_work_twice() {
+    let world = World::start().await;
+    let invite = world.invite(Tier::Premium, CODE, 5).await;
+    let ilya = world.ilya();
+    let card = ilya.ask(&format!("/login {CODE}")).await.unwrap();
+    world.authorize(ILYA, invite, &login_of(&card)).await;
+    let told =
+        ilya.wait_for_message(|message| message.text.starts_with("✅ Авторизация успешна!")).await.unwrap();
+    assert_eq!(told.text, "✅ Авторизация успешна!\n\n🎁 Подписка: Premium\n\nПодробнее: /subscription");
+    assert_eq!(
+        ilya.ask(&format!("/login {CODE}")).await.unwrap().text,
+        "ℹ️ Вы уже использовали этот код\n\n💎 Сейчас активна подписка: Premium до 22.12.2024"
+    );
+    assert_eq!(
+        ilya.ask("/subscription").await.unwrap().text,
+        "\
+💎 Ваша подписка
+
+📊 Тариф: Premium
+🔐 Статус: ✅ Активна
+
+Лимиты:
+  • Каналов: 50
+  • Постов/день: 1000
+  • RAG запросов/день: 1000
+  • AI дайджесты: ✅
+
+📅 Начало: 22.11.2024
+⏳ Окончание: 22.12.2024 (осталось 30 дней)"
+    );
+    let again = ilya.ask("/login").await.unwrap();
+    assert!(again.text.starts_with("🔐 Новый вход"), "{}", again.text);
+    assert_ne!(login_of(&again), login_of(&card));
+}
+
+#[tokio::test]
+async fn a_newer_login_ends_the_one_before_and_says_so() {
+    let world = World::start().await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let ilya = world.ilya();
+    let first = ilya.ask(&format!("/login {CODE}")).await.unwrap();
+    ilya.send(&format!("/login {CODE}"));
+    ilya.wait_for_message(|message| message.text.starts_with("🔁 Начат новый вход, этот отменён"))
+        .await
+        .unwrap();
+    let second = ilya
+        .wait_for_message(|message| {
+            message.message_id > first.message_id && message.text.starts_with(ACCEPTED)
+        })
+        .await
+        .unwrap();
+    let ended = world.chat.store.load_login(&login_of(&first)).await.unwrap();
+    assert_eq!(ended.status(), Some(LoginStatus::Cancelled));
+    let live = world.chat.store.load_login(&login_of(&second)).await.unwrap();
+    assert_eq!(live.status(), Some(LoginStatus::Waiting));
+}
+
+#[tokio::test]
+async fn a_cancelled_login_gives_its_use_back() {
+    let world = World::start().await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let ilya = world.ilya();
+    assert!(ilya.ask("/cancel").await.unwrap().text.starts_with("ℹ️ Сейчас нет входа"));
+    ilya.ask(&format!("/login {CODE}")).await.unwrap();
+    let ended = ilya.ask("/cancel").await.unwrap();
+    assert!(ended.text.starts_with("🚫 Вход отменён"), "{}", ended.text);
+    let card = world.anna().ask(&format!("/login {CODE}")).await.unwrap();
+    assert!(card.text.starts_with("✅ Invite code accepted!"), "{}", card.text);
+    assert_eq!(count(&ilya, "🚫"), 1);
+}
+
+#[tokio::test]
+async fn another_tier_is_asked_about_before_anything_is_reserved() {
+    let world = World::start().await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let ilya = world.ilya();
+    ilya.ask("/help").await.unwrap();
+    let limits = world.chat.tiers.limits(Tier::Basic);
+    world
+        .order(ILYA, |at| AccountCommand::ChangeSubscription { tier: Tier::Basic, days: 30, limits, at })
+        .await;
+    ilya.wait_for_message(|message| message.text.starts_with("🎁")).await.unwrap();
+
+    let question = ilya.ask(&format!("/login {CODE}")).await.unwrap();
+    assert!(
+        question.text.starts_with("⚠️ У вас уже есть подписка\n\nСейчас: Basic до 22.12.2024\n"),
+        "{}",
+        question.text
+    );
+    assert_eq!(
+        world
+            .chat
+            .store
+            .load_invite(world.chat.vault.invite_of(CODE).await.unwrap().unwrap())
+            .await
+            .unwrap()
+            .uses(),
+        0
+    );
+    ilya.press_button("↩️ Оставить как есть").await.unwrap();
+    ilya.wait_for_message(|message| message.text.starts_with("👌 Всё осталось как есть")).await.unwrap();
+
+    ilya.ask(&format!("/login {CODE}")).await.unwrap();
+    ilya.press_button("✅ Заменить на Premium").await.unwrap();
+    let card = ilya.wait_for_message(|message| message.text.starts_with(ACCEPTED)).await.unwrap();
+    let login = world.chat.store.load_login(&login_of(&card)).await.unwrap();
+    assert_eq!(login.status(), Some(LoginStatus::Waiting));
+}
+
+#[tokio::test]
+async fn the_eleventh_try_within_ten_minutes_waits() {
+    let world = World::start().await;
+    let ilya = world.ilya();
+    for _ in 0..10 {
+        assert_eq!(ilya.ask("/login ABCDEFGHJKLM").await.unwrap().text, "❌ Инвайт код не найден");
+        world.hand.advance(Duration::from_secs(6));
+    }
+    assert_eq!(
+        ilya.ask("/login ABCDEFGHJKLM").await.unwrap().text,
+        "⏳ Слишком много попыток\n\nПопробуйте снова через 9 мин., в 13:10"
+    );
+    assert_eq!(world.anna().ask("/login ABCDEFGHJKLM").await.unwrap().text, "❌ Invite code not found");
+    world.hand.advance(Duration::from_secs(9 * 60));
+    assert_eq!(ilya.ask("/login ABCDEFGHJKLM").await.unwrap().text, "❌ Инвайт код не найден");
+}
+
+#[tokio::test]
+async fn an_expired_login_is_told() {
+    let world = World::start().await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let ilya = world.ilya();
+    ilya.ask(&format!("/login {CODE}")).await.unwrap();
+    world.hand.advance(Duration::from_secs(301));
+    ilya.wait_for_message(|message| message.text.starts_with("⏰ Время входа истекло")).await.unwrap();
+    let ends: Vec<_> = world.events("LoginExpired").await;
+    assert!(matches!(
+        ends[0].event.as_ref().unwrap(),
+        domain::Event::Login(LoginEvent::LoginExpired { attempt: 1, .. })
+    ));
+}
