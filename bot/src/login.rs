@@ -15,6 +15,7 @@ use projections::{Clock, Database, MasterKey, Store, Vault};
 use secrecy::SecretString;
 
 mod attempt;
+mod code;
 mod connection;
 mod exchange;
 pub mod file;
@@ -22,6 +23,7 @@ mod finish;
 mod flow;
 pub mod network;
 mod owner;
+mod password;
 mod pool;
 mod retire;
 pub mod seal;

@@ -3,10 +3,12 @@
 
 use std::time::Duration;
 
+use domain::LoginId;
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 
 use crate::database::{Database, DatabaseError};
+use crate::vault::MasterKey;
 
 /// At most `tries` in any `window`.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +19,9 @@ struct Limit {
 }
 
 const LOGIN: Limit = Limit { kind: "login", tries: 10, window: Duration::from_mins(10) };
+const CODES_A_LOGIN: Limit = Limit { kind: "code/login", tries: 2, window: Duration::from_hours(1) };
+const CODES_A_PERSON: Limit = Limit { kind: "code/person", tries: 5, window: Duration::from_hours(24) };
+const CODES_A_NUMBER: Limit = Limit { kind: "code/number", tries: 1, window: Duration::from_mins(1) };
 
 /// How often people may try to log in.
 #[derive(Clone, Debug)]
@@ -48,6 +53,25 @@ impl LoginLimits {
     /// [`LimitError::RetryAt`] that moment.
     pub async fn try_login(&self, person: &[u8; 32], now: Timestamp) -> Result<(), LimitError> {
         self.count(LOGIN, person, now).await
+    }
+
+    /// One login code: 2 a login, 5 a person and day, 1 a number and minute. The number stands here as a keyed HMAC.
+    ///
+    /// # Errors
+    /// [`LimitError::RetryAt`] that moment; for a login that has had its codes, that is after its end.
+    pub async fn try_code(
+        &self,
+        master: &MasterKey,
+        login: &LoginId,
+        telegram_id: i64,
+        phone: &str,
+        now: Timestamp,
+    ) -> Result<(), LimitError> {
+        let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
+        // The narrowest first: what it refuses counts for nothing else.
+        self.count(CODES_A_NUMBER, &master.hmac("phone number", digits.as_bytes()), now).await?;
+        self.count(CODES_A_LOGIN, &master.hmac("login", login.as_str().as_bytes()), now).await?;
+        self.count(CODES_A_PERSON, &master.person_hmac(telegram_id), now).await
     }
 
     async fn count(&self, limit: Limit, who: &[u8], now: Timestamp) -> Result<(), LimitError> {

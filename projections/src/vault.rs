@@ -14,6 +14,7 @@ mod requests;
 mod sessions;
 mod subjects;
 mod tokens;
+mod wishes;
 
 pub use attempts::Claimed;
 pub use codes::{CodeError, normalise_code, random_code};
@@ -22,6 +23,7 @@ pub use requests::{Request, RequestKind};
 pub use sessions::{Linked, RetireReason, RetiredKey};
 pub use subjects::{PersonKey, Subject};
 pub use tokens::LiveToken;
+pub use wishes::{PasswordChallenge, PasswordProof, Wish};
 
 /// The vault of one database.
 #[derive(Clone, Debug)]

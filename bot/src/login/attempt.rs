@@ -3,15 +3,16 @@
 //!
 //! The order in which it does so is [`flow`](super::flow) and [`finish`](super::finish).
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::login::FailReason;
+use domain::login::{FailReason, Method};
 use domain::{InviteError, LoginCommand, LoginError, LoginId};
 use grammers_client::tl::RemoteCall;
 use jiff::{SignedDuration, Timestamp};
-use projections::vault::{Claimed, VaultError};
-use projections::{Context, DatabaseError, Fence, StoreError};
+use projections::vault::{Claimed, VaultError, Wish};
+use projections::{Context, DatabaseError, Fence, StoreError, Topic, Waker};
 use tokio::time::timeout;
 
 use super::connection::{CALL_LIMIT, CallError, Connection};
@@ -40,6 +41,11 @@ pub struct Attempt {
     failures: u32,
     /// Whether a token was shown that somebody might still accept.
     pub showed_token: bool,
+    /// How the person lets us in.
+    pub method: Method,
+    /// Rings when somebody gave something in a page.
+    wishes: Waker,
+    given: VecDeque<Wish>,
 }
 
 /// Why an attempt stops before its end.
@@ -106,6 +112,7 @@ impl Attempt {
         start: Standing,
         person: String,
     ) -> Self {
+        let wishes = workers.db.wake().subscribe(Topic::Requests);
         Self {
             workers,
             claimed,
@@ -117,6 +124,9 @@ impl Attempt {
             connection: None,
             failures: 0,
             showed_token: false,
+            method: Method::Qr,
+            wishes,
+            given: VecDeque::new(),
         }
     }
 
@@ -237,11 +247,35 @@ impl Attempt {
         }
     }
 
+    /// Asks Telegram once, where asking twice could do harm. `Unreachable` then means that nobody knows what happened.
+    pub async fn ask_once<R: RemoteCall>(&mut self, dc_id: i32, request: &R) -> Result<R::Return, CallError> {
+        let answer = self.connection().call(dc_id, request).await;
+        if matches!(answer, Err(CallError::Unreachable(_))) {
+            self.hang_up().await;
+        }
+        answer
+    }
+
+    /// What the person gave in the page, one at a time; each is answered once, whoever holds the attempt.
+    pub async fn next_wish(&mut self) -> Result<Option<Wish>, Stop> {
+        if self.given.is_empty() {
+            let requests = self.workers.vault.take_requests(self.fence()).await?;
+            let (master, login_id) = (&self.workers.master, &self.claimed.fence.login_id);
+            self.given.extend(requests.iter().filter_map(|request| request.open(master, login_id)));
+        }
+        Ok(self.given.pop_front())
+    }
+
     /// The open connection, or a new one.
     pub fn connection(&mut self) -> &mut Connection {
+        self.ears().0
+    }
+
+    /// Where news come from: the connection, open or new, and the bell of the wishes.
+    pub fn ears(&mut self) -> (&mut Connection, &mut Waker) {
         let (app, session) = (&self.workers.telegram, self.session.as_ref());
         let session = session.expect("the flow's first step makes the session");
-        self.connection.get_or_insert_with(|| Connection::open(app, session))
+        (self.connection.get_or_insert_with(|| Connection::open(app, session)), &mut self.wishes)
     }
 
     /// Hangs up, if connected.
@@ -252,7 +286,7 @@ impl Attempt {
     }
 
     /// Pauses before the next try, as long as the error asks for; says so once.
-    async fn wait_out(&mut self, error: &CallError) -> Result<(), Stop> {
+    pub async fn wait_out(&mut self, error: &CallError) -> Result<(), Stop> {
         let (pause, reason) = match error {
             CallError::FloodWait(pause) => (*pause, FailReason::FloodWait),
             _ => {

@@ -67,6 +67,9 @@ pub enum CallError {
     /// The login token is too old, or was used already.
     #[error("the login token has expired")]
     TokenExpired,
+    /// Ask this data centre instead.
+    #[error("data centre {0} is the one to ask")]
+    Elsewhere(i32),
     /// Anything else: an RPC error by its name.
     #[error("Telegram refuses: {code} {name}")]
     Refused {
@@ -172,6 +175,7 @@ impl From<sender::RpcError> for CallError {
     fn from(error: sender::RpcError) -> Self {
         let name = error.name.as_str();
         match (error.code, name, error.value) {
+            (303, _, Some(dc_id)) => Self::Elsewhere(i32::try_from(dc_id).unwrap_or_default()),
             (420, _, Some(seconds)) => Self::FloodWait(Duration::from_secs(u64::from(seconds))),
             (_, "SESSION_PASSWORD_NEEDED", _) => Self::PasswordNeeded,
             (_, "AUTH_KEY_UNREGISTERED", _) => Self::Unregistered,
@@ -198,6 +202,7 @@ mod tests {
     #[test]
     fn what_telegram_refuses_is_sorted_by_what_can_be_done() {
         assert_eq!(rpc(420, "FLOOD_WAIT_31"), CallError::FloodWait(Duration::from_secs(31)));
+        assert_eq!(rpc(303, "PHONE_MIGRATE_4"), CallError::Elsewhere(4));
         assert_eq!(rpc(401, "SESSION_PASSWORD_NEEDED"), CallError::PasswordNeeded);
         assert_eq!(rpc(401, "AUTH_KEY_UNREGISTERED"), CallError::Unregistered);
         assert_eq!(rpc(400, "AUTH_TOKEN_INVALIDX"), CallError::TokenExpired);

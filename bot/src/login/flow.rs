@@ -7,7 +7,9 @@
 //! 4. put it where the page finds it, then record `QrIssued`
 //! 5. wait until the token is accepted, or it is time for the next one
 //! 6. where the account lives in another data centre, import the token there
-//! 7. where the account has a 2-step password, say so and wait for it
+//! 7. where the account has a 2-step password, say so and wait for the proof ([`password`](super::password))
+//!
+//! While step 5 waits, the person may ask for a login code instead ([`code`](super::code)).
 //!
 //! What follows from the answer is [`finish`](super::finish). Whoever runs this drops it when the login ends in the log,
 //! which may be in the middle of any step.
@@ -19,11 +21,13 @@ use domain::LoginCommand;
 use domain::login::{FailReason, Method};
 use grammers_client::tl::{self, enums::auth::LoginToken, functions};
 use jiff::{SignedDuration, Timestamp};
-use projections::vault::RetireReason;
+use projections::vault::{RetireReason, Wish};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
+use zeroize::Zeroizing;
 
-use super::attempt::{Attempt, Stop, later};
+use super::attempt::{Attempt, Stop};
+use super::code::SentCode;
 use super::connection::{CallError, Heard};
 use super::seal;
 use super::session::LoginSession;
@@ -31,10 +35,12 @@ use super::session::LoginSession;
 /// What Telegram says of tokens' lives, for a host whose clock is wrong.
 const NOMINAL_LIFETIME: SignedDuration = SignedDuration::from_secs(30);
 /// How long a fresh key may be unknown to a data centre that has just taken the account in.
-const SETTLING_TRIES: u32 = 6;
-const SETTLING_PAUSE: Duration = Duration::from_millis(500);
+pub const SETTLING_TRIES: u32 = 6;
+pub const SETTLING_PAUSE: Duration = Duration::from_millis(500);
 /// Telegram has forgotten this many keys of one attempt: it is not going to keep the next.
 const MOST_KEYS: u32 = 3;
+/// How often a wish is looked for without a signal.
+const LOOK_FOR_WISHES_EVERY: Duration = Duration::from_secs(2);
 
 /// Telegram let the key in.
 #[derive(Clone, Copy, Debug)]
@@ -46,15 +52,37 @@ pub struct Accepted {
 }
 
 /// The step to take next.
-enum Step {
+pub enum Step {
+    /// Make a key; the one before, if any, is of no use.
     NewKey,
+    /// Ask for a login token, or find out that one was accepted.
     Export,
+    /// Put a token on the screen.
     Show { token: Vec<u8>, expires_at: Timestamp },
+    /// Wait for somebody to scan it.
     Wait { until: Timestamp },
+    /// Follow the account to its data centre.
     Import { dc_id: i32, token: Vec<u8> },
+    /// Find out whose session a key that is logged in has.
     WhoAmI,
+    /// Wait for the proof of the 2-step password.
     Password,
+    /// Send a login code to this number.
+    SendCode { phone: Zeroizing<String> },
+    /// Wait for the code.
+    Code(Box<SentCode>),
+    /// Telegram let the key in.
     Done(Accepted),
+}
+
+/// What ended a wait.
+pub enum News {
+    /// Telegram said something.
+    Heard(Heard),
+    /// The person gave something in the page.
+    Wish(Wish),
+    /// Nothing, for as long as was asked.
+    Silence,
 }
 
 impl Attempt {
@@ -64,7 +92,12 @@ impl Attempt {
     /// [`Stop`]: nobody was let in, or nobody knows.
     pub async fn log_in(&mut self) -> Result<Accepted, Stop> {
         let mut keys_made = 0;
-        let mut step = if self.restore().await? { self.probe().await? } else { Step::NewKey };
+        let mut step = if self.restore().await? {
+            tracing::info!(login.id = self.login_id().short(), "QR login resumed with its key");
+            self.probe().await?
+        } else {
+            Step::NewKey
+        };
         loop {
             step = match step {
                 Step::NewKey if keys_made == MOST_KEYS => return Err(Stop::Fail(FailReason::SessionLost)),
@@ -79,6 +112,8 @@ impl Attempt {
                 Step::Import { dc_id, token } => self.import(dc_id, token).await?,
                 Step::WhoAmI => self.who_am_i().await?,
                 Step::Password => self.password().await?,
+                Step::SendCode { phone } => self.send_code(phone).await?,
+                Step::Code(sent) => self.code(sent).await?,
                 Step::Done(accepted) => return Ok(accepted),
             }
         }
@@ -119,8 +154,7 @@ impl Attempt {
     }
 
     /// Step 2: whichever key is logged in decides; a crash right after an import leaves that to be found out.
-    async fn probe(&mut self) -> Result<Step, Stop> {
-        tracing::info!(login.id = self.login_id().short(), "QR login resumed with its key");
+    pub async fn probe(&mut self) -> Result<Step, Stop> {
         let home = self.session().home();
         for dc_id in self.session().keyed_dcs() {
             let found = match self.ask(dc_id, &functions::updates::GetState {}).await? {
@@ -137,18 +171,23 @@ impl Attempt {
 
     /// Step 3. Once a token was accepted, the same call logs the key in.
     async fn export(&mut self) -> Result<Step, Stop> {
+        let answer = self.ask_for_token().await?;
+        self.follow(answer).await
+    }
+
+    /// One export, whatever it brings.
+    pub async fn ask_for_token(&mut self) -> Result<Result<LoginToken, CallError>, Stop> {
         let app = &self.workers.telegram;
         let request = functions::auth::ExportLoginToken {
             api_id: app.api_id,
             api_hash: app.api_hash.expose_secret().to_owned(),
             except_ids: Vec::new(),
         };
-        let answer = self.ask(self.session().home(), &request).await?;
-        self.follow(answer).await
+        self.ask(self.session().home(), &request).await
     }
 
     /// What an answer to an export or import leads to.
-    async fn follow(&mut self, answer: Result<LoginToken, CallError>) -> Result<Step, Stop> {
+    pub async fn follow(&mut self, answer: Result<LoginToken, CallError>) -> Result<Step, Stop> {
         match answer {
             Ok(LoginToken::Token(token)) => {
                 Ok(Step::Show { expires_at: self.expiry(i64::from(token.expires)), token: token.token })
@@ -199,28 +238,47 @@ impl Attempt {
 
     /// Step 5. The update may get lost: the next export, when the token is about to die, finds out as well.
     async fn wait(&mut self, until: Timestamp) -> Result<Step, Stop> {
-        let clock = self.workers.clock.clone();
-        let due = until.min(self.deadline_at());
-        let heard = tokio::select! {
-            heard = self.connection().hear() => Some(heard),
-            () = clock.sleep_until(due) => None,
-        };
-        match heard {
-            Some(Heard::LoginToken) => Ok(Step::Export),
-            Some(Heard::Closed) => {
-                self.hang_up().await;
+        match self.news(until).await? {
+            News::Heard(Heard::LoginToken) | News::Silence => Ok(Step::Export),
+            News::Heard(Heard::Closed) => {
                 // A server that hangs up on everybody at once is not asked at once.
                 tokio::time::sleep(SETTLING_PAUSE).await;
                 Ok(Step::Export)
             }
-            None if self.now() >= self.deadline_at() => {
-                let attempt = self.number();
-                self.record(LoginCommand::Expire { attempt, at: self.now() }).await?;
-                Err(Stop::Over)
+            News::Wish(Wish::Phone(phone)) => Ok(Step::SendCode { phone }),
+            // Too late, or too early: nothing waits for it.
+            News::Wish(Wish::Code(_) | Wish::Password(_)) => Ok(Step::Wait { until }),
+        }
+    }
+
+    /// Waits for whatever comes first; past the deadline, ends the login.
+    pub async fn news(&mut self, until: Timestamp) -> Result<News, Stop> {
+        let clock = self.workers.clock.clone();
+        loop {
+            if let Some(wish) = self.next_wish().await? {
+                return Ok(News::Wish(wish));
             }
-            None if self.now() >= until => Ok(Step::Export),
-            // The deadline has moved meanwhile.
-            None => Ok(Step::Wait { until }),
+            let due = until.min(self.deadline_at());
+            let (connection, wishes) = self.ears();
+            let heard = tokio::select! {
+                heard = connection.hear() => Some(heard),
+                () = clock.sleep_until(due) => None,
+                () = wishes.wait(LOOK_FOR_WISHES_EVERY) => continue,
+            };
+            if let Some(heard) = heard {
+                if heard == Heard::Closed {
+                    self.hang_up().await;
+                }
+                return Ok(News::Heard(heard));
+            }
+            let now = self.now();
+            if now >= self.deadline_at() {
+                self.record(LoginCommand::Expire { attempt: self.number(), at: now }).await?;
+                return Err(Stop::Over);
+            }
+            if now >= until {
+                return Ok(News::Silence);
+            }
         }
     }
 
@@ -248,14 +306,15 @@ impl Attempt {
 
     /// Makes another data centre the one that is asked; its connection has to be the only one, and a new one, so that
     /// grammers tells when it closes.
-    async fn move_to(&mut self, dc_id: i32) {
+    pub async fn move_to(&mut self, dc_id: i32) {
         if self.session().home() != dc_id {
             self.hang_up().await;
             self.session().move_to(dc_id);
         }
     }
 
-    async fn let_in(&mut self, authorization: tl::enums::auth::Authorization) -> Result<Step, Stop> {
+    /// Telegram let the key in, as whom it says.
+    pub async fn let_in(&mut self, authorization: tl::enums::auth::Authorization) -> Result<Step, Stop> {
         let tl::enums::auth::Authorization::Authorization(authorization) = authorization else {
             return Err(Stop::Fail(FailReason::NotRegistered));
         };
@@ -267,7 +326,7 @@ impl Attempt {
         self.session().settle();
         self.session().set_user_id(user_id);
         self.save().await?;
-        Ok(Step::Done(Accepted { user_id, method: Method::Qr }))
+        Ok(Step::Done(Accepted { user_id, method: self.method }))
     }
 
     /// Step 2, of a key that is logged in already.
@@ -284,23 +343,8 @@ impl Attempt {
         }
     }
 
-    /// Step 7: the person is asked for the password, and has until the deadline.
-    async fn password(&mut self) -> Result<Step, Stop> {
-        self.session().settle();
-        self.save().await?;
-        self.workers.vault.drop_token(self.login_id()).await?;
-        let attempt = self.number();
-        self.record(LoginCommand::RequestPassword { attempt, at: self.now() }).await?;
-        tracing::info!(login.id = self.login_id().short(), "QR login waiting for the 2-step password");
-        let clock = self.workers.clock.clone();
-        loop {
-            let deadline_at = self.deadline_at().max(later(self.now(), Duration::from_secs(1)));
-            clock.sleep_until(deadline_at).await;
-            self.record(LoginCommand::Expire { attempt, at: self.now() }).await?;
-        }
-    }
-
-    fn refused(&self, error: &CallError) -> Stop {
+    /// Ends the login for what Telegram says to it.
+    pub fn refused(&self, error: &CallError) -> Stop {
         let error: &dyn std::error::Error = error;
         tracing::error!(login.id = self.login_id().short(), error, "Telegram refuses the QR login");
         Stop::Fail(FailReason::Internal)

@@ -3,6 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use projections::vault::Wish;
 use stand_in::accounts::{ANNA, ILYA};
 
 use super::file;
@@ -255,13 +256,74 @@ async fn a_blocked_person_is_refused_before_telegram_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_password_is_asked_for() {
+async fn the_proof_of_the_password_lets_in_and_a_wrong_one_may_be_tried_again() {
     let world = World::start().await;
-    world.telegram.accounts().update(ILYA, |ilya| {
-        ilya.password = Some(stand_in::accounts::Password::new("correct horse", "a horse"));
-    });
+    world.ilya_has_the_password("correct horse").await;
     let asked = world.ilya_asks().await;
     world.event(&asked, "QrIssued", 1).await;
     world.ilya_scans(&world.link(&asked).await).await;
     world.event(&asked, "PasswordRequested", 1).await;
+    world.proves(&asked, "battery staple").await;
+    world.event(&asked, "PasswordRejected", 1).await;
+    world.proves(&asked, "correct horse").await;
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_password_is_asked_for_where_the_account_lives_also_after_a_crash() {
+    let mut world = World::start().await;
+    world.telegram.accounts().update(ILYA, |ilya| ilya.dc = 4);
+    world.ilya_has_the_password("correct horse").await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.event(&asked, "PasswordRequested", 1).await;
+    world.kill_workers().await;
+    let asked_before = world.telegram.calls("account.getPassword");
+    world.start_workers();
+    world.called("account.getPassword", asked_before + 1).await;
+    world.as_long_as_it_takes_proves(&asked, "correct horse").await;
+    let sessions = world.telegram.sessions_of(ILYA);
+    assert_eq!((sessions.len(), sessions[0].dc), (1, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_lets_in_where_nobody_can_scan() {
+    let world = World::start().await;
+    world.telegram.accounts().update(ILYA, |ilya| ilya.dc = 4);
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.gives(&asked, Wish::Phone("+79990000001".to_owned().into())).await;
+    world.event(&asked, "CodeSent", 1).await;
+    world.gives(&asked, Wish::Code("00000x".to_owned().into())).await;
+    world.event(&asked, "CodeRejected", 1).await;
+    let code = world.telegram.notices(ILYA).into_iter().rev().find_map(|notice| notice.code).unwrap();
+    world.gives(&asked, Wish::Code(code.into())).await;
+    let confirmed = world.event(&asked, "AuthorizationConfirmed", 1).await;
+    assert_eq!(confirmed.payload["AuthorizationConfirmed"]["method"], "code");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_telegram_refuses_leads_back_to_the_code_on_the_screen() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.gives(&asked, Wish::Phone("+7".to_owned().into())).await;
+    world.event(&asked, "CodeRejected", 1).await;
+    world.event(&asked, "QrIssued", 2).await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stranger_with_a_code_of_their_own_links_nothing() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.gives(&asked, Wish::Phone("+79990000002".to_owned().into())).await;
+    world.event(&asked, "CodeSent", 1).await;
+    let code = world.telegram.notices(ANNA).into_iter().rev().find_map(|notice| notice.code).unwrap();
+    world.gives(&asked, Wish::Code(code.into())).await;
+    world.event(&asked, "AuthorizationRejected", 1).await;
+    assert!(world.telegram.sessions_of(ANNA).is_empty());
 }

@@ -145,6 +145,11 @@ impl MasterKey {
         login_id(&mac(&key, &[&update_id.to_be_bytes(), &chat.to_be_bytes()])[..24])
     }
 
+    /// A keyed HMAC: tells two values of one kind apart, and reveals neither.
+    pub fn hmac(&self, label: &str, value: &[u8]) -> [u8; 32] {
+        mac(&self.derive(label), &[value])
+    }
+
     /// What stands for a person where the Telegram id itself must not: a keyed HMAC of it.
     pub fn person_hmac(&self, telegram_id: i64) -> [u8; 32] {
         mac(&self.derive("person"), &[&telegram_id.to_be_bytes()])

@@ -59,7 +59,7 @@ impl Vault {
         let done = sqlx::query(
             "insert into vault.requests (login_id, attempt, kind, body)
              select login_id, attempt, $3, $4 from vault.attempts
-              where login_id = $1 and attempt = $2 and state = 'open'",
+              where login_id = $1 and attempt = $2 and state = 'open' for key share",
         )
         .bind(login.as_str())
         .bind(i64::from(attempt))

@@ -13,7 +13,7 @@ use domain::{
 };
 use jiff::Timestamp;
 use projections::testing::TestDatabase;
-use projections::vault::{RequestKind, random_login_id};
+use projections::vault::{PasswordProof, RequestKind, Wish, random_login_id};
 use projections::{Clock, Context, Leader, Log, LogEvent, ManualClock, MasterKey, Store, Vault};
 use secrecy::{ExposeSecret, SecretString};
 use stand_in::accounts::{ANNA, ILYA};
@@ -188,6 +188,51 @@ impl World {
 
     pub async fn anna_scans(&self, link: &str) {
         Phone::new(&self.telegram, ANNA).scan(link).await.unwrap();
+    }
+
+    pub async fn ilya_has_the_password(&self, password: &str) {
+        let password = stand_in::accounts::Password::new(password, "a horse");
+        self.telegram.accounts().update(ILYA, |ilya| ilya.password = Some(password));
+    }
+
+    /// Something is given in the page.
+    pub async fn gives(&self, asked: &Asked, wish: Wish) {
+        assert!(self.vault.wish(&self.master, &asked.login, asked.attempt, &wish).await.unwrap());
+    }
+
+    /// A password is typed in the page, which proves it.
+    pub async fn proves(&self, asked: &Asked, password: &str) {
+        let challenge =
+            self.vault.challenge(&self.master, &asked.login, asked.attempt).await.unwrap().unwrap();
+        assert_eq!(challenge.hint.as_deref(), Some("a horse"));
+        let bytes = |hex: &str| -> Vec<u8> {
+            (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
+        };
+        let hex = |bytes: &[u8]| -> String { bytes.iter().map(|byte| format!("{byte:02x}")).collect() };
+        let (m1, a) = grammers_crypto::two_factor_auth::calculate_2fa(
+            &bytes(&challenge.salt1),
+            &bytes(&challenge.salt2),
+            &bytes(&challenge.p),
+            &challenge.g,
+            bytes(&challenge.b),
+            vec![7; 256],
+            password,
+        );
+        let proof = PasswordProof { srp_id: challenge.srp_id, a: hex(&a), m1: hex(&m1) };
+        self.gives(asked, Wish::Password(proof)).await;
+    }
+
+    /// Types the password until the login is confirmed: a challenge may change while it is answered.
+    pub async fn as_long_as_it_takes_proves(&self, asked: &Asked, password: &str) {
+        let mut rejections = 0;
+        loop {
+            self.proves(asked, password).await;
+            rejections += 1;
+            tokio::select! {
+                _ = self.event(asked, "AuthorizationConfirmed", 1) => return,
+                _ = self.event(asked, "PasswordRejected", rejections) => {}
+            }
+        }
     }
 
     /// Waits for the login's event of this name, the `nth` from 1.

@@ -1,0 +1,154 @@
+//! The 2-step password, which never comes here: the page computes the proof from it (core.telegram.org/api/srp).
+//!
+//! 1. ask Telegram for a challenge; it serves one try, so a new one is asked for before each
+//! 2. put it where the page finds it, sealed, since the hint is personal
+//! 3. record `PasswordRequested`, or after a try `PasswordRejected`
+//! 4. wait for the proof and hand it on, once: a proof whose answer got lost may have been taken
+
+use domain::LoginCommand;
+use domain::login::FailReason;
+use grammers_client::tl::{enums, functions, types};
+use jiff::Timestamp;
+use projections::vault::{PasswordChallenge, PasswordProof, Wish};
+
+use super::attempt::{Attempt, Stop};
+use super::connection::CallError;
+use super::flow::{News, SETTLING_PAUSE, SETTLING_TRIES, Step};
+
+impl Attempt {
+    /// All of it.
+    pub async fn password(&mut self) -> Result<Step, Stop> {
+        self.session().settle();
+        self.save().await?;
+        self.workers.vault.drop_token(self.login_id()).await?;
+        let attempt = self.number();
+        let mut was_refused = false;
+        loop {
+            let challenge = match self.ask_for_challenge().await? {
+                Ok(challenge) => challenge,
+                Err(step) => return Ok(step),
+            };
+            self.workers.vault.put_challenge(&self.workers.master, self.fence(), &challenge).await?;
+            let at = self.now();
+            if was_refused {
+                self.record(LoginCommand::RejectPassword { attempt, at }).await?;
+                tracing::info!(login.id = self.login_id().short(), "QR login was given a wrong password");
+            } else {
+                self.record(LoginCommand::RequestPassword { attempt, at }).await?;
+                tracing::info!(
+                    login.id = self.login_id().short(),
+                    "QR login waiting for the 2-step password"
+                );
+            }
+            let proof = self.wait_for_proof().await?;
+            match self.prove(&proof).await? {
+                Proven::Step(step) => return Ok(step),
+                Proven::No => was_refused = true,
+            }
+        }
+    }
+
+    /// Step 1; where there is nothing to prove any more, what to do instead.
+    async fn ask_for_challenge(&mut self) -> Result<Result<PasswordChallenge, Step>, Stop> {
+        let mut tries = 0;
+        let password = loop {
+            match self.ask(self.session().home(), &functions::account::GetPassword {}).await? {
+                Ok(enums::account::Password::Password(password)) => break password,
+                // A data centre that has just taken the account in may not know the key for a second or two.
+                Err(CallError::Unregistered) if tries < SETTLING_TRIES => tries += 1,
+                Err(CallError::Unregistered) => return Ok(Err(Step::Export)),
+                Err(CallError::KeyLost(_)) => return Ok(Err(Step::NewKey)),
+                Err(error) => return Err(self.refused(&error)),
+            }
+            tokio::time::sleep(SETTLING_PAUSE).await;
+        };
+        let (Some(algorithm), Some(b), Some(srp_id)) =
+            (password.current_algo, password.srp_b, password.srp_id)
+        else {
+            // Removed in the meantime.
+            return Ok(Err(Step::Export));
+        };
+        let enums::PasswordKdfAlgo::Sha256Sha256Pbkdf2Hmacsha512iter100000Sha256ModPow(algorithm) = algorithm
+        else {
+            tracing::error!(
+                login.id = self.login_id().short(),
+                "Telegram wants a password in a way that is not known here"
+            );
+            return Err(Stop::Fail(FailReason::Internal));
+        };
+        Ok(Ok(PasswordChallenge {
+            srp_id: srp_id.to_string(),
+            b: hex(&b),
+            p: hex(&algorithm.p),
+            salt1: hex(&algorithm.salt1),
+            salt2: hex(&algorithm.salt2),
+            g: algorithm.g,
+            hint: password.hint,
+        }))
+    }
+
+    /// Step 4, the waiting. What Telegram says meanwhile changes nothing; a dead connection is opened anew by the next
+    /// question.
+    async fn wait_for_proof(&mut self) -> Result<PasswordProof, Stop> {
+        loop {
+            if let News::Wish(Wish::Password(proof)) = self.news(Timestamp::MAX).await? {
+                return Ok(proof);
+            }
+        }
+    }
+
+    /// Step 4, the handing on.
+    async fn prove(&mut self, proof: &PasswordProof) -> Result<Proven, Stop> {
+        let (Ok(srp_id), Some(a), Some(m1)) = (proof.srp_id.parse(), unhex(&proof.a), unhex(&proof.m1))
+        else {
+            return Ok(Proven::No);
+        };
+        let password = types::InputCheckPasswordSrp { srp_id, a, m1 }.into();
+        let request = functions::auth::CheckPassword { password };
+        match self.ask_once(self.session().home(), &request).await {
+            Ok(authorization) => Ok(Proven::Step(self.let_in(authorization).await?)),
+            Err(CallError::KeyLost(_)) => Ok(Proven::Step(Step::NewKey)),
+            Err(error @ CallError::Unreachable(_)) => {
+                self.wait_out(&error).await?;
+                // Looks whether it was taken; if not, the next round asks for another proof.
+                match self.probe().await? {
+                    Step::Password => Ok(Proven::No),
+                    step => Ok(Proven::Step(step)),
+                }
+            }
+            Err(error @ CallError::FloodWait(_)) => {
+                self.wait_out(&error).await?;
+                Ok(Proven::No)
+            }
+            // PASSWORD_HASH_INVALID, SRP_ID_INVALID, SRP_PASSWORD_CHANGED: another try may do it.
+            Err(_) => Ok(Proven::No),
+        }
+    }
+}
+
+/// What came of a proof.
+enum Proven {
+    No,
+    Step(Step),
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks(2);
+    pairs.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hex_is_read_as_it_is_written() {
+        assert_eq!(unhex(&hex(&[0, 15, 255])), Some(vec![0, 15, 255]));
+        assert_eq!(unhex("0g"), None);
+        assert_eq!(unhex("ü"), None);
+    }
+}
