@@ -15,13 +15,13 @@ run: ## With .env: serve the real Telegram. Without: the sandbox, on http://127.
 	@if [ -e .env ]; then \
 	  exec $(CARGO) run --release --locked --bin qr-login; \
 	else \
-	  $(CARGO) build --locked --bin qr-login --bin replay --bin sandbox && exec target/debug/sandbox; \
+	  $(CARGO) build --locked -p qr-login -p replay -p stand-in --bin qr-login --bin replay --bin sandbox && exec target/debug/sandbox; \
 	fi
 
 .PHONY: demo
 demo: ## One login from /login to the row in users, played and checked in the terminal
 	@scripts/need postgresql
-	@$(CARGO) build --locked --bin qr-login --bin replay --bin demo && exec target/debug/demo
+	@$(CARGO) build --locked -p qr-login -p replay -p stand-in --bin qr-login --bin replay --bin demo && exec target/debug/demo
 
 .PHONY: test
 test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
