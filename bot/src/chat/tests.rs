@@ -85,6 +85,13 @@ impl World {
         self
     }
 
+    /// Ends the chat, as a dying process does.
+    async fn hush(&mut self) {
+        let chat = self.tasks.pop().unwrap();
+        chat.abort();
+        let _ = chat.await;
+    }
+
     fn ilya(&self) -> ChatPerson {
         self.api.person(ILYA)
     }

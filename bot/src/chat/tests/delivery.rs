@@ -23,15 +23,7 @@ async fn an_update_that_is_handled_again_means_the_same_login_and_the_same_answe
     let world = World::silent(|_| {}).await;
     world.invite(Tier::Premium, CODE, 1).await;
     let desk = Desk::open(world.chat.clone(), world.api.username().to_owned(), "test");
-    let update = serde_json::json!({
-        "update_id": 77,
-        "message": {
-            "message_id": 5, "date": 1_790_000_000, "text": format!("/login {CODE}"),
-            "chat": {"id": ILYA, "type": "private", "first_name": "Ilya"},
-            "from": {"id": ILYA, "is_bot": false, "first_name": "Ilya", "language_code": "ru"},
-        },
-    });
-    let update = dispatch::read(&update).unwrap();
+    let update = dispatch::read(&message(77, &format!("/login {CODE}"))).unwrap();
     for _ in 0..3 {
         dispatch::handle(&desk, 77, &update).await.unwrap();
     }
@@ -62,15 +54,7 @@ async fn a_login_that_ended_before_its_answer_is_not_answered_with_a_card() {
     let end = LoginCommand::Fail { attempt: 1, reason: domain::login::FailReason::Internal, at };
     world.chat.store.login(&login_id, end, Context::system()).await.unwrap();
 
-    let update = serde_json::json!({
-        "update_id": 77,
-        "message": {
-            "message_id": 5, "date": 1_790_000_000, "text": format!("/login {CODE}"),
-            "chat": {"id": ILYA, "type": "private", "first_name": "Ilya"},
-            "from": {"id": ILYA, "is_bot": false, "first_name": "Ilya", "language_code": "ru"},
-        },
-    });
-    let update = dispatch::read(&update).unwrap();
+    let update = dispatch::read(&message(77, &format!("/login {CODE}"))).unwrap();
     dispatch::handle(&desk, 77, &update).await.unwrap();
     let cards = desk.outbox.claim(10, world.hand.now()).await.unwrap();
     assert!(cards.iter().all(|message| !message.dedup_key.ends_with("/card")), "{cards:?}");
@@ -129,4 +113,99 @@ async fn a_token_that_telegram_does_not_know_is_named() {
     assert_eq!(error.to_string(), "Telegram refuses BOT_TOKEN: check it with @BotFather");
     let right = username(&world.chat.token, &world.chat.api_url).await.unwrap();
     assert_eq!(right, world.api.username());
+}
+
+/// 1. A sender takes the card of a login and dies over it: Telegram may have it.
+/// 2. The next one leaves it, and goes on with what waits behind it.
+#[tokio::test]
+async fn a_card_that_may_have_arrived_is_not_sent_again() {
+    let world = World::silent(|_| {}).await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    world.ilya().send("/start");
+    let desk = Desk::open(world.chat.clone(), world.api.username().to_owned(), "test");
+    let update = dispatch::read(&message(77, &format!("/login {CODE}"))).unwrap();
+    dispatch::handle(&desk, 77, &update).await.unwrap();
+    take_and_die(&world).await;
+
+    let world = world.speak();
+    let ilya = world.ilya();
+    ilya.wait_for_message(|message| message.text.starts_with("👋 Здравствуйте")).await.unwrap();
+    assert_eq!(count(&ilya, "✅"), 0);
+    let login = world.chat.store.load_login(&world.chat.master.login_id(77, ILYA)).await.unwrap();
+    assert_eq!(login.status(), Some(LoginStatus::Waiting));
+}
+
+/// 1. A login ends; a sender takes the news of it and dies over it.
+/// 2. The next one writes it into the login's own message, where it cannot stand twice.
+#[tokio::test]
+async fn the_end_of_a_login_that_may_have_been_told_is_written_into_its_card() {
+    let mut world = World::start().await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let ilya = world.ilya();
+    let card = ilya.ask(&format!("/login {CODE}")).await.unwrap();
+    settled(&world, &login_of(&card)).await;
+    world.hush().await;
+    world.hand.advance(Duration::from_secs(301));
+    take_and_die(&world).await;
+
+    let world = world.speak();
+    let told =
+        ilya.wait_for_message(|message| message.text.starts_with("⏰ Время входа истекло")).await.unwrap();
+    assert_eq!(told.message_id, card.message_id);
+    assert_eq!(told.web_app_url(), None);
+    ilya.ask("/help").await.unwrap();
+    assert_eq!(count(&ilya, "⏰"), 1);
+    drop(world);
+}
+
+/// The same with the warning that another account confirmed: rather twice than not at all.
+#[tokio::test]
+async fn a_warning_that_may_have_arrived_is_sent_again() {
+    let mut world = World::start().await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let ilya = world.ilya();
+    let card = ilya.ask(&format!("/login {CODE}")).await.unwrap();
+    settled(&world, &login_of(&card)).await;
+    world.hush().await;
+    let reject = LoginCommand::Reject { attempt: 1, at: world.hand.now() };
+    world.chat.store.login(&login_of(&card), reject, Context::system()).await.unwrap();
+    take_and_die(&world).await;
+
+    let world = world.speak();
+    let told = ilya.wait_for_message(|message| message.text.starts_with("🚨 Вход подтвердил")).await.unwrap();
+    assert!(told.message_id > card.message_id);
+    drop(world);
+}
+
+/// A sender that takes the next message there is, and dies before it can say what became of it.
+async fn take_and_die(world: &World) {
+    let db = &world.chat.db;
+    let presence = Presence::announce(db, "dead").await.unwrap();
+    let outbox = Outbox::new(db).with_sender("dead");
+    let mut news = db.wake().subscribe(projections::Topic::Outbox);
+    while outbox.claim(1, world.hand.now()).await.unwrap().is_empty() {
+        news.wait(Duration::from_millis(100)).await;
+    }
+    drop(presence);
+}
+
+/// Waits until the bot knows that the card of a login has arrived; the person sees it a moment earlier.
+async fn settled(world: &World, login_id: &LoginId) {
+    let db = &world.chat.db;
+    let mut news = db.wake().subscribe(projections::Topic::Outbox);
+    while Outbox::new(db).message_of(&reply::card_key(login_id)).await.unwrap().is_none() {
+        news.wait(Duration::from_millis(100)).await;
+    }
+}
+
+/// A text of Ilya's, as Telegram delivers it.
+fn message(update_id: i64, text: &str) -> serde_json::Value {
+    serde_json::json!({
+        "update_id": update_id,
+        "message": {
+            "message_id": 5, "date": 1_790_000_000, "text": text,
+            "chat": {"id": ILYA, "type": "private", "first_name": "Ilya"},
+            "from": {"id": ILYA, "is_bot": false, "first_name": "Ilya", "language_code": "ru"},
+        },
+    })
 }
