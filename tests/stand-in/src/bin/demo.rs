@@ -5,6 +5,7 @@
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
+use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
@@ -69,29 +70,35 @@ const LOG: [&str; 5] = [
 const LOG_END: [&str; 2] = ["subscription premium activated", "login finished"];
 
 #[tokio::main]
-async fn main() -> Result<()> {
+async fn main() -> ExitCode {
     let steps = Steps { started_at: Instant::now() };
+    match demo(&steps).await {
+        Ok(()) => {
+            steps.done("Every check holds");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            println!("[{:>6} ms] ✗ {error:#}", steps.elapsed_ms());
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn demo(steps: &Steps) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("qr-login-demo-").tempdir()?;
     let telegram = Telegram::start(Options::default()).await?;
     steps.done("A stand-in Telegram runs: Bot API and two data centres on loopback");
     let service = Service::new(Settings::new(&telegram, folder.path(), None)?);
     let played = tokio::select! {
-        played = play(&steps, &telegram, &service, folder.path()) => played,
+        played = play(steps, &telegram, &service, folder.path()) => played,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
     };
-    if let Err(error) = &played {
-        println!("[{:>6} ms] ✗ {error:#}", steps.elapsed_ms());
-        println!("the end of the service's log:");
-        let lines = service.log_after(0);
-        lines.iter().skip(lines.len().saturating_sub(25)).for_each(|line| println!("  {}", line.line));
-    }
     service.stop().await;
-    if played.is_err() {
-        drop(folder);
-        std::process::exit(1);
-    }
-    steps.done("Every check holds");
-    Ok(())
+    played.map_err(|error| {
+        let log = service.log_after(0);
+        let last = log.iter().skip(log.len().saturating_sub(25)).map(|line| format!("\n  {}", line.line));
+        anyhow::anyhow!("{error:#}\nthe end of the service's log:{}", last.collect::<String>())
+    })
 }
 
 async fn play(steps: &Steps, telegram: &Telegram, service: &Service, data_dir: &Path) -> Result<()> {
