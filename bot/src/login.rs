@@ -1,9 +1,9 @@
 //! The login workers: they log people in at Telegram over MTProto, on behalf of the logins that the log knows of.
 //!
-//! A login's attempt waits in the vault. A worker claims it ([`pool`]), talks to Telegram with a key of its own
-//! ([`flow`]), and ends it one way or the other ([`finish`]); it learns from the log when the login is over
-//! ([`standing`]). What it needs to go on after a crash is in the vault before it is used; what is left at Telegram when a
-//! login is over is logged out until Telegram confirms it ([`retire`]).
+//! A login's attempt waits in the vault. A worker claims it (`pool`), talks to Telegram with a key of its own (`flow`,
+//! `password`, `code`), and ends it one way or the other (`finish`); it learns from the log when the login is over
+//! (`standing`). What it needs to go on after a crash is in the vault before it is used; what is left at Telegram when a
+//! login is over is logged out until Telegram confirms it (`retire`).
 //!
 //! Deliberately absent: whatever the person reads or presses (that is [`chat`](crate::chat) and the page), and any decision
 //! about a login, which the aggregates take.

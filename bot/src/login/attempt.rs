@@ -168,6 +168,19 @@ impl Attempt {
         Ok(self.workers.store.login(self.login_id(), command, self.context()).await?)
     }
 
+    /// Ends the login if its time is over: while no worker ran, it may have been.
+    ///
+    /// # Errors
+    /// [`Stop::Over`] then.
+    pub async fn in_time(&self) -> Result<(), Stop> {
+        let at = self.now();
+        if at < self.deadline_at() {
+            return Ok(());
+        }
+        self.record(LoginCommand::Expire { attempt: self.number(), at }).await?;
+        Err(Stop::Over)
+    }
+
     /// The session; the flow makes one before anything else.
     pub fn session(&self) -> &Arc<LoginSession> {
         self.session.as_ref().expect("the flow's first step makes the session")

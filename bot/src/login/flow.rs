@@ -133,8 +133,10 @@ impl Attempt {
         let session = match restored {
             Some(Ok(session)) => session,
             Some(Err(error)) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(login.id = self.login_id().short(), error, "QR login cannot be resumed");
+                let id = self.login_id().short();
+                tracing::error!(login.id = id, %error, "QR login cannot be resumed");
+                // It may open again with the master key that sealed it, and can be logged out then.
+                self.workers.vault.retire(self.fence(), RetireReason::LoginEnded).await?;
                 LoginSession::new(&network)
             }
             None => LoginSession::new(&network),
@@ -271,12 +273,8 @@ impl Attempt {
                 }
                 return Ok(News::Heard(heard));
             }
-            let now = self.now();
-            if now >= self.deadline_at() {
-                self.record(LoginCommand::Expire { attempt: self.number(), at: now }).await?;
-                return Err(Stop::Over);
-            }
-            if now >= until {
+            self.in_time().await?;
+            if self.now() >= until {
                 return Ok(News::Silence);
             }
         }

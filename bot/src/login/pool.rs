@@ -176,6 +176,7 @@ async fn begin(attempt: &mut Attempt) -> Result<super::flow::Accepted, Stop> {
         tracing::info!(login.id = login_id, "QR login asked for by {person}");
     }
     attempt.admit().await?;
+    attempt.in_time().await?;
     attempt.log_in().await
 }
 

@@ -1,7 +1,8 @@
 //! Keys whose login is over: they are logged out at Telegram until Telegram confirms it, and only then forgotten.
 //!
 //! `auth.logOut` may be repeated. AUTH_KEY_UNREGISTERED says that the key is not logged in *now*; a QR code of it may
-//! still be under somebody's camera, so that answer counts the second time, when the code is dead.
+//! still be under somebody's camera, so that answer counts the second time, when the code is dead. The file of a session
+//! that was linked goes first.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use projections::vault::RetiredKey;
 
 use super::LoginWorkers;
 use super::connection::{CallError, Connection};
+use super::file;
 use super::seal;
 use super::session::LoginSession;
 
@@ -65,6 +67,25 @@ pub async fn run(workers: &LoginWorkers) {
     }
 }
 
+/// A session that was linked has a file, unless a newer one has taken its place there.
+fn remove_file(workers: &LoginWorkers, key: &RetiredKey, session: &LoginSession) {
+    let Some(telegram_id) = session.user_id() else { return };
+    let directory = &workers.sessions_dir;
+    let removed = match file::read(directory, telegram_id) {
+        Ok(Some(content)) if content.login_id == key.login_id => file::remove(directory, telegram_id),
+        Ok(_) => Ok(()),
+        Err(error) => Err(error),
+    };
+    if let Err(error) = removed {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(
+            login.id = key.login_id.short(),
+            error,
+            "The file of a retired session cannot be removed"
+        );
+    }
+}
+
 async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
     let login_id = key.login_id.short();
     let network = &workers.telegram.network;
@@ -78,6 +99,7 @@ async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
             return;
         }
     };
+    remove_file(workers, key, &session);
     let connection = Connection::open(&workers.telegram, &session);
     let outcome = log_out(&connection, &session).await;
     connection.close().await;

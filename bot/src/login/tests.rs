@@ -3,7 +3,7 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use projections::vault::Wish;
+use projections::vault::{RetireReason, Wish};
 use stand_in::accounts::{ANNA, ILYA};
 
 use super::file;
@@ -241,6 +241,32 @@ async fn a_new_session_takes_the_place_of_the_one_before() {
     world.eventually("the session before is logged out", one_is_left).await;
     assert!(world.telegram.logged_out(keys[0]));
     assert!(!world.telegram.logged_out(keys[1]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_the_person_gives_up_is_logged_out_and_its_file_removed() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.closed(&asked).await;
+    world.vault.retire_linked(asked.account, &asked.login, RetireReason::LoggedOut).await.unwrap();
+    let nothing_is_left =
+        async || world.telegram.sessions_of(ILYA).is_empty() && !world.session_file().exists();
+    world.eventually("the session is gone", nothing_is_left).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_whose_time_ran_out_while_nobody_worked_shows_no_code() {
+    let mut world = World::start().await;
+    world.kill_workers().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "LoginStarted", 1).await;
+    world.hand.advance(Duration::from_secs(301));
+    world.start_workers();
+    world.closed(&asked).await;
+    assert_eq!(world.story(&asked).await, ["LoginStarted", "LoginExpired"]);
+    assert_eq!(world.telegram.calls("auth.exportLoginToken"), 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use domain::LoginId;
 use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::{LimitError, LoginLimits};
 use crate::testing;
+use crate::vault::{MasterKey, random_login_id};
 
 const ANNA: [u8; 32] = [1; 32];
 const BORIS: [u8; 32] = [2; 32];
@@ -75,4 +77,25 @@ async fn of_twenty_tries_at_once_ten_are_let_through() {
     let tries = join_all((0..20).map(|_| limits.try_login(&ANNA, minute(0)))).await;
 
     assert_eq!(tries.iter().filter(|answer| answer.is_ok()).count(), 10);
+}
+
+#[tokio::test]
+async fn codes_are_few_for_a_number_a_login_and_a_person() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    let master = MasterKey::random();
+    let (first, second, third) = (random_login_id(), random_login_id(), random_login_id());
+    let code = async |login: &LoginId, phone: &str, at| {
+        limits.try_code(&master, login, 139_883_458, phone, at).await.is_ok()
+    };
+
+    assert!(code(&first, "+7 999 000-00-01", minute(0)).await);
+    assert!(!code(&first, "+79990000001", minute(0)).await, "a number, within a minute");
+    assert!(code(&first, "+79990000001", minute(1)).await);
+    assert!(!code(&first, "+79990000002", minute(3)).await, "a login, the third time");
+    for (number, login) in [&second, &second, &third].into_iter().enumerate() {
+        assert!(code(login, &format!("+7999000010{number}"), minute(5)).await);
+    }
+    assert!(!code(&third, "+79990000200", minute(60)).await, "a person, the sixth time of a day");
+    assert!(code(&third, "+79990000201", minute(24 * 60 + 2)).await);
 }

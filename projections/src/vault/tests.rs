@@ -13,6 +13,7 @@ mod fence;
 mod master;
 mod people;
 mod sessions;
+mod wishes;
 
 /// Long enough to outlast any test.
 const LONG: Duration = Duration::from_secs(3600);

@@ -266,7 +266,10 @@ impl World {
     pub async fn closed(&self, asked: &Asked) {
         self.eventually("the attempt is closed", async || {
             let (login, attempt) = (&asked.login, asked.attempt);
-            matches!(self.vault.request(login, attempt, RequestKind::Code, b"").await, Ok(false))
+            // An attempt that has yet to be opened takes no requests either.
+            let started =
+                self.store.load_login(login).await.unwrap().status().is_some_and(|it| !it.is_live());
+            started && matches!(self.vault.request(login, attempt, RequestKind::Code, b"").await, Ok(false))
         })
         .await;
     }
