@@ -22,12 +22,15 @@ fn leader(story: &Story, holder: &str) -> Leader {
     }
 }
 
-/// Waits until the views say so.
+/// Waits until the views say so; never saying so is a failure, not a standstill.
 async fn until<F: Future<Output = bool>>(story: &Story, said: impl Fn() -> F) {
     let mut projected = story.db.wake().subscribe(Topic::Projected);
-    while !said().await {
-        projected.wait(Duration::from_millis(100)).await;
-    }
+    let waiting = async {
+        while !said().await {
+            projected.wait(Duration::from_millis(100)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("the views say so within a minute");
 }
 
 #[tokio::test]
