@@ -65,6 +65,7 @@ async fn store(desk: &Desk, mut update: Value) -> Option<i64> {
         }
         sleep(DATABASE_PAUSE).await;
     }
+    metrics::counter!("bot_updates_total").increment(1);
     Some(update_id)
 }
 

@@ -45,6 +45,16 @@ enum Outcome {
     Never(&'static str),
 }
 
+impl Outcome {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Sent(_) => "sent",
+            Self::Later(_) => "later",
+            Self::Never(_) => "given_up",
+        }
+    }
+}
+
 /// A message as it goes out.
 struct Letter {
     chat: ChatId,
@@ -106,6 +116,7 @@ async fn deliver(desk: &Desk, pace: &DefaultDirectRateLimiter, message: Message)
             }
         }
     };
+    metrics::counter!("bot_messages_total", "outcome" => outcome.name()).increment(1);
     if let Outcome::Never(why) = outcome {
         tracing::info!(outbox.id = id, reason = why, "a message is given up");
     }
