@@ -1,2 +1,33 @@
-//! Placeholder.
-fn main() {}
+//! The binary `qr-login`.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use qr_login::cli::Cli;
+use qr_login::telemetry;
+
+fn main() -> ExitCode {
+    // Before anything reads the environment; a `.env` that is not there is no error, a broken one is.
+    if let Err(error) = dotenvy::dotenv()
+        && !error.not_found()
+    {
+        return fail(&format!(".env: {error}"));
+    }
+    let cli = Cli::parse();
+    if let Err(error) = telemetry::start_log() {
+        return fail(&error.to_string());
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&format!("the runtime does not start: {error}")),
+    };
+    match runtime.block_on(cli.run()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&format!("{error:#}")),
+    }
+}
+
+fn fail(why: &str) -> ExitCode {
+    eprintln!("qr-login: {why}");
+    ExitCode::FAILURE
+}

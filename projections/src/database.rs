@@ -68,9 +68,12 @@ impl Database {
     /// # Errors
     /// A bad URL, no server there within ten seconds, or one older than 14.
     pub async fn connect(url: &SecretString) -> Result<Self, DatabaseError> {
-        let options = PgConnectOptions::from_str(url.expose_secret())
-            .map_err(|_| DatabaseError::Url)?
-            .application_name("qr-login");
+        let text = url.expose_secret();
+        if !text.starts_with("postgresql://") && !text.starts_with("postgres://") {
+            return Err(DatabaseError::Url);
+        }
+        let options =
+            PgConnectOptions::from_str(text).map_err(|_| DatabaseError::Url)?.application_name("qr-login");
         let pool = PgPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(Duration::from_secs(10))

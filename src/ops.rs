@@ -1,0 +1,41 @@
+//! The operator's listener: is it alive, is it ready, what does it measure. Apart from the public one, so that no proxy
+//! ever leads here.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use metrics_exporter_prometheus::PrometheusHandle;
+use projections::database::Database;
+use projections::projector;
+
+/// What the listener can reach.
+#[derive(Clone)]
+pub struct Ops {
+    /// Asked whether it answers, and whether the views have caught up.
+    pub db: Database,
+    /// Renders the metrics.
+    pub metrics: Option<PrometheusHandle>,
+}
+
+/// `/healthz`, `/readyz`, `/metrics`.
+pub fn routes(ops: Ops) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(render))
+        .with_state(ops)
+}
+
+/// 200 once the database is migrated (nothing listens before) and the views have caught up with the log.
+async fn ready(State(ops): State<Ops>) -> (StatusCode, &'static str) {
+    match projector::caught_up(&ops.db).await {
+        Ok(true) => (StatusCode::OK, "ready\n"),
+        Ok(false) => (StatusCode::SERVICE_UNAVAILABLE, "the views have not caught up with the log\n"),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+    }
+}
+
+async fn render(State(ops): State<Ops>) -> Result<String, StatusCode> {
+    ops.metrics.map(|metrics| metrics.render()).ok_or(StatusCode::NOT_FOUND)
+}

@@ -1,0 +1,273 @@
+//! The parts put together: what starts, in which order, and what it is given.
+//!
+//! Every long-running part is a future that may be dropped at any moment: whatever it was doing is found again in the
+//! database. So stopping is dropping, and a crash is nothing else.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use api::{ApiState, Board, PageSettings, Verifier};
+use bot::chat::Chat;
+use bot::login::{LoginWorkers, TelegramApp};
+use projections::clock::Clock;
+use projections::database::{Database, PrivateCluster};
+use projections::installation;
+use projections::leader::{self, Leader};
+use projections::store::Store;
+use projections::vault::{MasterKey, Vault};
+use secrecy::SecretString;
+use tokio::net::TcpListener;
+use tokio::task::JoinSet;
+
+use crate::config::{Config, DataConfig, Role};
+use crate::ops::{self, Ops};
+
+/// A running service.
+pub struct Service {
+    /// Where HTTP is served; None without the role `api`.
+    pub listen_addr: Option<SocketAddr>,
+    /// Where health and metrics are served.
+    pub ops_addr: SocketAddr,
+    /// Its database.
+    pub db: Database,
+    parts: JoinSet<anyhow::Result<()>>,
+    cluster: Option<PrivateCluster>,
+}
+
+impl Service {
+    /// Starts everything that the roles ask for. Ports are bound first: a taken one is told before anything happens.
+    ///
+    /// # Errors
+    /// One that a person can act on, in one line.
+    pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let ops_listener = bind("OPS_LISTEN_ADDR", config.ops_listen_addr).await?;
+        let listener = match config.roles.contains(&Role::Api) {
+            true => Some(bind("LISTEN_ADDR", config.listen_addr).await?),
+            false => None,
+        };
+        let (db, cluster) = open_database(&config.data).await?;
+        installation::belongs_to(&db, &config.network.stamp()).await?;
+        let vault = Vault::new(&db);
+        let master = Arc::new(master_key(&config.data, &vault).await?);
+        let mut service = Self {
+            listen_addr: listener.as_ref().and_then(|it| it.local_addr().ok()),
+            ops_addr: ops_listener.local_addr()?,
+            db: db.clone(),
+            parts: JoinSet::new(),
+            cluster,
+        };
+        let parts = &mut service.parts;
+
+        let listening = db.clone();
+        parts.spawn(async move {
+            listening.wake().listen().await;
+            Ok(())
+        });
+        let ops = ops::routes(Ops { db: db.clone(), metrics: crate::telemetry::start_metrics() });
+        parts.spawn(
+            async move { axum::serve(ops_listener, ops).await.context("the operator's listener ended") },
+        );
+
+        if config.roles.contains(&Role::Projector) {
+            let leader = Leader {
+                db: db.clone(),
+                clock: clock.clone(),
+                tiers: config.data.tiers.clone(),
+                holder: holder(),
+            };
+            parts.spawn(async move {
+                leader::run(leader).await;
+                Ok(())
+            });
+        }
+        if let Some(listener) = listener {
+            let state = api_state(&config, &db, &vault, &master, &clock);
+            let (board, board_db, board_vault) = (state.board.clone(), db.clone(), vault.clone());
+            parts.spawn(async move {
+                board.follow(&board_db, &board_vault).await;
+                Ok(())
+            });
+            let routes = api::routes(state);
+            parts
+                .spawn(async move { axum::serve(listener, routes).await.context("the HTTP listener ended") });
+        }
+        if config.roles.contains(&Role::Bot) {
+            let workers = login_workers(&config, &db, &vault, &master, &clock);
+            parts.spawn(async move {
+                bot::login::run(workers).await;
+                Ok(())
+            });
+            let chat = chat(config, &db, &vault, &master, &clock);
+            parts.spawn(async move {
+                bot::chat::run(chat).await;
+                Ok(())
+            });
+        }
+        Ok(service)
+    }
+
+    /// Runs until `stop`, or until a part ends by itself, which none does while all is well.
+    ///
+    /// # Errors
+    /// Why a part ended.
+    pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
+        let ended = tokio::select! {
+            () = stop => Ok(()),
+            Some(part) = self.parts.join_next() => part.context("a part of the service panicked").and_then(|it| it),
+        };
+        self.stop().await;
+        ended
+    }
+
+    /// Stops: drops every part, then the private cluster.
+    pub async fn stop(mut self) {
+        self.parts.shutdown().await;
+        self.db.pool().close().await;
+        if let Some(cluster) = self.cluster.take() {
+            if let Err(error) = cluster.stop().await {
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "the private PostgreSQL did not stop cleanly"
+                );
+            }
+        }
+    }
+}
+
+/// The database that the settings name, migrated; else a private PostgreSQL under `DATA_DIR`. A database that does not
+/// answer is waited for, and told once.
+///
+/// # Errors
+/// No PostgreSQL binaries, a foreign table in the way, or a database that refuses us.
+pub async fn open_database(data: &DataConfig) -> anyhow::Result<(Database, Option<PrivateCluster>)> {
+    let (url, cluster) = match &data.database_url {
+        Some(url) => (url.clone(), None),
+        None => {
+            let cluster = PrivateCluster::start(&data.data_dir).await?;
+            (cluster.url(), Some(cluster))
+        }
+    };
+    let db = connect(&url).await?;
+    db.migrate().await?;
+    Ok((db, cluster))
+}
+
+async fn connect(url: &SecretString) -> anyhow::Result<Database> {
+    let mut told = false;
+    loop {
+        match Database::connect(url).await {
+            Ok(db) => return Ok(db),
+            Err(error) if error.is_transient() => {
+                if !told {
+                    tracing::warn!("DATABASE_URL: the database does not answer ({error}); trying again");
+                    told = true;
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// The master key; made only while the database holds nothing that another one has sealed.
+///
+/// # Errors
+/// The key is missing while sealed data is there, or its file is not one.
+pub async fn master_key(data: &DataConfig, vault: &Vault) -> anyhow::Result<MasterKey> {
+    let sealed_with = vault.sealed_with().await?;
+    let key = MasterKey::load_or_make(&data.master_key_file, sealed_with.is_empty())?;
+    if let Some(missing) = sealed_with.iter().find(|id| *id != key.id()) {
+        anyhow::bail!(
+            "MASTER_KEY_FILE: the database holds sessions sealed with key {missing}, but {} is key {}",
+            data.master_key_file.display(),
+            key.id()
+        );
+    }
+    Ok(key)
+}
+
+async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(addr).await.with_context(|| format!("{setting}: cannot listen on {addr}"))
+}
+
+fn api_state(
+    config: &Config,
+    db: &Database,
+    vault: &Vault,
+    master: &Arc<MasterKey>,
+    clock: &Clock,
+) -> ApiState {
+    ApiState {
+        db: db.clone(),
+        store: Store::new(db),
+        vault: vault.clone(),
+        master: master.clone(),
+        clock: clock.clone(),
+        board: Arc::new(Board::default()),
+        verifier: Verifier::new(&config.bot_token),
+        tiers: config.data.tiers.clone(),
+        page: Arc::new(PageSettings {
+            one_phone_login: config.one_phone_login,
+            device_name: config.device_name.clone(),
+            page_origin: config.network.page_origin().map(str::to_owned),
+        }),
+        webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(master))),
+    }
+}
+
+fn login_workers(
+    config: &Config,
+    db: &Database,
+    vault: &Vault,
+    master: &Arc<MasterKey>,
+    clock: &Clock,
+) -> LoginWorkers {
+    LoginWorkers {
+        db: db.clone(),
+        store: Store::new(db),
+        vault: vault.clone(),
+        master: master.clone(),
+        clock: clock.clone(),
+        telegram: TelegramApp {
+            api_id: config.api_id,
+            api_hash: config.api_hash.clone(),
+            device_name: config.device_name.clone(),
+            network: config.network.clone(),
+        },
+        sessions_dir: config.sessions_dir.clone(),
+        log_telegram_ids: config.log_telegram_ids,
+    }
+}
+
+fn chat(config: Config, db: &Database, vault: &Vault, master: &Arc<MasterKey>, clock: &Clock) -> Chat {
+    Chat {
+        db: db.clone(),
+        store: Store::new(db),
+        vault: vault.clone(),
+        master: master.clone(),
+        clock: clock.clone(),
+        tiers: config.data.tiers.clone(),
+        token: config.bot_token,
+        api_url: config.bot_api_url,
+        auth_base_url: config.auth_base_url,
+        admins: config.admin_ids,
+        support_contact: config.support_contact,
+        display_timezone: config.display_timezone,
+        one_phone_login: config.one_phone_login,
+        device_name: config.device_name,
+        log_telegram_ids: config.log_telegram_ids,
+    }
+}
+
+/// What Telegram sends along with an update, so that nobody else can.
+fn webhook_secret(master: &MasterKey) -> SecretString {
+    let key = master.derive("bot-webhook");
+    key.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+}
+
+/// Who this process is, among those that hold leases.
+fn holder() -> String {
+    format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple())
+}

@@ -1,0 +1,52 @@
+//! The log (to stderr: answers go to stdout) and the metrics.
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt;
+
+use crate::config::BadSetting;
+
+/// What is logged where `RUST_LOG` says nothing. The libraries below speak of keys and tokens on their lower levels.
+const DEFAULT_FILTER: &str = "info,sqlx=warn,grammers_mtsender=error,grammers_client=error,grammers_mtproto=error,hyper=warn,teloxide=warn";
+/// Never, whatever `RUST_LOG` says: these log requests with the bot token in their URL, or bodies with tokens in them.
+const NEVER_BELOW_INFO: [&str; 8] = [
+    "hyper",
+    "hyper_util",
+    "reqwest",
+    "teloxide_core",
+    "teloxide",
+    "grammers_mtsender",
+    "grammers_mtproto",
+    "grammers_client",
+];
+
+/// Starts the log by `LOG_FORMAT` (text or json) and `RUST_LOG`.
+///
+/// # Errors
+/// A value that is neither.
+pub fn start_log() -> Result<(), BadSetting> {
+    let wanted = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
+    let wanted = wanted.unwrap_or_else(|| DEFAULT_FILTER.to_owned());
+    let mut filter = EnvFilter::try_new(&wanted)
+        .map_err(|error| BadSetting::new("RUST_LOG", format!("{wanted:?} is not a filter: {error}")))?;
+    for target in NEVER_BELOW_INFO {
+        let quiet = format!("{target}=warn").parse().expect("a target and a level");
+        filter = filter.add_directive(quiet);
+    }
+    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let colours =
+        std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
+    match std::env::var("LOG_FORMAT").as_deref() {
+        Ok("json") => builder.json().flatten_event(true).init(),
+        Ok("text" | "") | Err(_) => builder.with_ansi(colours).init(),
+        Ok(other) => {
+            return Err(BadSetting::new("LOG_FORMAT", format!("{other:?} is neither text nor json")));
+        }
+    }
+    Ok(())
+}
+
+/// Starts the metrics; the handle renders them. A second start in one process (tests) gives no handle.
+pub fn start_metrics() -> Option<PrometheusHandle> {
+    PrometheusBuilder::new().install_recorder().ok()
+}

@@ -1,0 +1,245 @@
+//! The world of a test: the real service in this process, a real PostgreSQL, and a stand-in Telegram over real sockets.
+//! Tests speak in its verbs and assert what a person sees and what the log recorded.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use bot::invites::{Invites, Order};
+use bot::login::Network;
+use domain::Tier;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use projections::clock::{Clock, ManualClock};
+use projections::database::Database;
+use projections::log::{Log, LogEvent};
+use projections::store::{Context, Store};
+use projections::vault::Vault;
+use qr_login::config::{Config, DataConfig, Role};
+use qr_login::service::Service;
+use secrecy::SecretString;
+use serde_json::Value;
+use stand_in::bot_api::ChatPerson;
+use stand_in::phone::Phone;
+use stand_in::{Options, Telegram};
+
+/// Everything that a test needs.
+pub struct World {
+    pub telegram: Telegram,
+    pub config: Config,
+    pub db: Database,
+    pub http: reqwest::Client,
+    /// Only in a world whose clock is held by hand.
+    pub time: Option<ManualClock>,
+    clock: Clock,
+    service: Option<Service>,
+    _dir: tempfile::TempDir,
+}
+
+/// How a world differs from the usual one.
+#[derive(Default)]
+pub struct Differing {
+    /// The clock moves only when the test says so.
+    pub manual_clock: bool,
+    /// How long Telegram's login tokens live; 30 s unless said otherwise.
+    pub token_lifetime: Option<Duration>,
+}
+
+impl World {
+    /// The usual world.
+    pub async fn start() -> Result<Self> {
+        Self::with(Differing::default()).await
+    }
+
+    /// A world that differs.
+    pub async fn with(differing: Differing) -> Result<Self> {
+        // Shown for a test that fails; RUST_LOG says how much.
+        let filter = tracing_subscriber::EnvFilter::from_default_env();
+        let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
+        let (clock, time) = match differing.manual_clock {
+            false => (Clock::system(), None),
+            true => {
+                let (clock, time) = Clock::manual("2026-11-22T10:00:00Z".parse()?);
+                (clock, Some(time))
+            }
+        };
+        let telegram_clock = clock.clone();
+        let mut options = Options {
+            clock: stand_in::clock::Clock::from_fn(Arc::new(move || telegram_clock.now().into())),
+            ..Options::default()
+        };
+        if let Some(lifetime) = differing.token_lifetime {
+            options.token_lifetime = lifetime;
+        }
+        let telegram = Telegram::start(options).await?;
+        let test = projections::testing::database().await;
+        let dir = tempfile::tempdir()?;
+        let config = config(&telegram, test.url.clone(), dir.path())?;
+        let mut world = Self {
+            telegram,
+            config,
+            db: test.db,
+            http: reqwest::Client::new(),
+            time,
+            clock,
+            service: None,
+            _dir: dir,
+        };
+        world.start_service().await?;
+        Ok(world)
+    }
+
+    /// Starts the service, where it does not run.
+    pub async fn start_service(&mut self) -> Result<()> {
+        ensure!(self.service.is_none(), "the service runs already");
+        self.service = Some(Service::start(self.config.clone(), self.clock.clone()).await?);
+        Ok(())
+    }
+
+    /// Ends the service as a crash does: everything is dropped where it stands.
+    pub async fn crash_service(&mut self) {
+        if let Some(service) = self.service.take() {
+            service.stop().await;
+        }
+    }
+
+    /// An invite of the usual kind.
+    pub async fn invite(&self, tier: Tier) -> Result<String> {
+        self.invite_for(tier, 1).await
+    }
+
+    /// An invite for several people.
+    pub async fn invite_for(&self, tier: Tier, max_uses: u32) -> Result<String> {
+        let invites = Invites {
+            db: self.db.clone(),
+            store: Store::new(&self.db),
+            vault: Vault::new(&self.db),
+            tiers: self.config.data.tiers.clone(),
+            clock: self.clock.clone(),
+        };
+        let order = Order { max_uses, ..Order::new(tier) };
+        Ok(invites.create(order, Context::tool("test")).await?.code)
+    }
+
+    pub fn person(&self, id: i64) -> ChatPerson {
+        self.telegram.person(id)
+    }
+
+    pub fn phone(&self, id: i64) -> Arc<Phone> {
+        self.telegram.phone(id)
+    }
+
+    /// Sends `/login CODE` and takes the session id from the button of the answer.
+    pub async fn begin(&self, person: i64, code: &str) -> Result<String> {
+        let answer = self.person(person).ask(&format!("/login {code}")).await?;
+        let button = answer.keyboard.iter().flatten().flatten().find_map(|button| button.web_app_url());
+        let url = button.with_context(|| format!("no button under: {}", answer.text))?;
+        Ok(url.split_once("session_id=").context("a session id in the button")?.1.to_owned())
+    }
+
+    pub fn base(&self) -> String {
+        self.config.auth_base_url.clone()
+    }
+
+    /// A request with this person's launch data.
+    pub fn get_as(&self, person: i64, path: &str) -> reqwest::RequestBuilder {
+        let launch = self.person(person).init_data(None);
+        self.http.get(format!("{}{path}", self.base())).header("Authorization", format!("tma {launch}"))
+    }
+
+    pub fn post_as(&self, person: i64, path: &str, body: &Value) -> reqwest::RequestBuilder {
+        let launch = self.person(person).init_data(None);
+        let request = self.http.post(format!("{}{path}", self.base())).json(body);
+        request.header("Authorization", format!("tma {launch}"))
+    }
+
+    /// The owner's status, as soon as it satisfies; followed by long poll, as the page does.
+    pub async fn status_when(
+        &self,
+        person: i64,
+        session: &str,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
+        let follow = async {
+            let mut since = 0;
+            loop {
+                let path = format!("/qr-auth-status?session_id={session}&since={since}&wait=25");
+                let status: Value = self.get_as(person, &path).send().await?.json().await?;
+                if wanted(&status) {
+                    return anyhow::Ok(status);
+                }
+                let ended = !matches!(
+                    status["status"].as_str(),
+                    Some("waiting" | "code_required" | "password_required")
+                );
+                ensure!(!ended || status["status"] == "not_found", "ended otherwise: {status}");
+                since = status["version"].as_i64().unwrap_or_default();
+            }
+        };
+        let status = tokio::time::timeout(Duration::from_secs(30), follow).await;
+        status.context("the status never came to that")?
+    }
+
+    /// The link of the QR code that is on the screen.
+    pub async fn link(&self, person: i64, session: &str) -> Result<String> {
+        let status = self.status_when(person, session, |status| status["deep_link"].is_string()).await?;
+        Ok(status["deep_link"].as_str().context("a link")?.to_owned())
+    }
+
+    /// Every event so far, in order.
+    pub async fn events(&self) -> Result<Vec<LogEvent>> {
+        Ok(Log::new(&self.db).read(0, 10_000).await?)
+    }
+
+    /// The names of the events so far, in order, waiting until the wanted one is among them.
+    pub async fn names_once(&self, wanted: &str) -> Result<Vec<String>> {
+        let mut follower = Log::new(&self.db).follow(0);
+        let mut names = Vec::new();
+        let follow = async {
+            loop {
+                names.extend(follower.next().await?.into_iter().map(|event| event.name));
+                if names.iter().any(|name| name == wanted) {
+                    return anyhow::Ok(());
+                }
+            }
+        };
+        let followed = tokio::time::timeout(Duration::from_secs(30), follow).await;
+        followed.with_context(|| format!("{wanted} never happened"))??;
+        Ok(names)
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+fn config(telegram: &Telegram, database: SecretString, dir: &std::path::Path) -> Result<Config> {
+    let listen_addr = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    let network = Network::read(&telegram.write_network_file(dir, None)?)?;
+    Ok(Config {
+        roles: [Role::Api, Role::Bot, Role::Projector].into(),
+        data: DataConfig {
+            database_url: Some(database),
+            data_dir: dir.to_owned(),
+            master_key_file: dir.join("master.key"),
+            tiers: Arc::default(),
+        },
+        bot_token: telegram.bot_api.token().into(),
+        api_id: 1,
+        api_hash: "0123456789abcdef0123456789abcdef".into(),
+        auth_base_url: format!("http://{listen_addr}"),
+        listen_addr,
+        ops_listen_addr: "127.0.0.1:0".parse()?,
+        sessions_dir: dir.join("sessions"),
+        admin_ids: Vec::new(),
+        support_contact: Some("@support".to_owned()),
+        display_timezone: TimeZone::get("Europe/Moscow")?,
+        one_phone_login: true,
+        session_check_interval: Duration::from_secs(6 * 3600),
+        device_name: "qr-login".to_owned(),
+        bot_api_url: telegram.bot_api.url().parse()?,
+        bot_webhook: false,
+        network,
+        log_telegram_ids: true,
+    })
+}
