@@ -10,11 +10,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use projections::{Clock, Database, MasterKey, Store, Vault};
 use secrecy::SecretString;
 
 mod attempt;
+mod check;
 mod code;
 mod connection;
 mod exchange;
@@ -35,6 +37,7 @@ mod tests;
 pub use network::{Network, NetworkError, PrivateNetwork};
 
 /// What the workers need.
+#[derive(Clone)]
 pub struct LoginWorkers {
     /// Where everything is.
     pub db: Database,
@@ -70,4 +73,10 @@ pub struct TelegramApp {
 /// Runs the workers until dropped. Attempts that were running then are resumed by whoever runs them next.
 pub async fn run(workers: LoginWorkers) {
     pool::run(Arc::new(workers)).await;
+}
+
+/// Looks at every linked session once in `interval`, until dropped: whoever ended theirs in Telegram is not logged in here
+/// any more. Any number of processes may run this together.
+pub async fn check_sessions(workers: LoginWorkers, interval: Duration) {
+    check::run(&workers, interval).await;
 }

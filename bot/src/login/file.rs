@@ -105,6 +105,17 @@ pub fn remove(directory: &Path, telegram_id: i64) -> io::Result<()> {
     }
 }
 
+/// Removes a person's file, if it is still of this login: a newer one may have taken its place.
+///
+/// # Errors
+/// It cannot be read, or stays.
+pub fn remove_of(directory: &Path, telegram_id: i64, login_id: &LoginId) -> io::Result<()> {
+    match read(directory, telegram_id)? {
+        Some(content) if content.login_id == *login_id => remove(directory, telegram_id),
+        _ => Ok(()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -151,6 +162,16 @@ mod tests {
         write(root.path(), 1, &content("a")).unwrap();
         remove(root.path(), 1).unwrap();
         remove(root.path(), 1).unwrap();
+        assert_eq!(read(root.path(), 1).unwrap(), None);
+    }
+
+    #[test]
+    fn a_file_is_removed_for_its_own_login_only() {
+        let root = tempfile::tempdir().unwrap();
+        write(root.path(), 1, &content("b")).unwrap();
+        remove_of(root.path(), 1, &content("a").login_id).unwrap();
+        assert_eq!(read(root.path(), 1).unwrap(), Some(content("b")));
+        remove_of(root.path(), 1, &content("b").login_id).unwrap();
         assert_eq!(read(root.path(), 1).unwrap(), None);
     }
 

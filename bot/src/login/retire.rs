@@ -70,12 +70,7 @@ pub async fn run(workers: &LoginWorkers) {
 /// A session that was linked has a file, unless a newer one has taken its place there.
 fn remove_file(workers: &LoginWorkers, key: &RetiredKey, session: &LoginSession) {
     let Some(telegram_id) = session.user_id() else { return };
-    let directory = &workers.sessions_dir;
-    let removed = match file::read(directory, telegram_id) {
-        Ok(Some(content)) if content.login_id == key.login_id => file::remove(directory, telegram_id),
-        Ok(_) => Ok(()),
-        Err(error) => Err(error),
-    };
+    let removed = file::remove_of(&workers.sessions_dir, telegram_id, &key.login_id);
     if let Err(error) = removed {
         let error: &dyn std::error::Error = &error;
         tracing::warn!(

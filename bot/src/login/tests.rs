@@ -257,6 +257,28 @@ async fn a_session_that_the_person_gives_up_is_logged_out_and_its_file_removed()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_the_person_ends_in_telegram_is_found_out() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.closed(&asked).await;
+    let checks = tokio::spawn(crate::login::check_sessions(world.workers(), Duration::from_millis(20)));
+    let probes = world.telegram.calls("updates.getState");
+    world.called("updates.getState", probes + 2).await;
+    assert!(world.vault.linked(asked.account).await.unwrap().is_some(), "a session that lives stays");
+
+    let session = &world.telegram.sessions_of(ILYA)[0];
+    assert!(world.telegram.end_session(ILYA, session.hash));
+    let is_forgotten = async || world.vault.linked(asked.account).await.unwrap().is_none();
+    world.eventually("the session is forgotten", is_forgotten).await;
+    world.eventually("its file is removed", async || !world.session_file().exists()).await;
+    checks.abort();
+    let events = world.account_story(asked.account).await;
+    assert_eq!(events.iter().filter(|name| *name == "AuthorizationRevoked").count(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_login_whose_time_ran_out_while_nobody_worked_shows_no_code() {
     let mut world = World::start().await;
     world.kill_workers().await;

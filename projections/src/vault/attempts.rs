@@ -104,6 +104,14 @@ impl Vault {
         Ok(rows.iter().map(claimed).collect::<Result<_, _>>()?)
     }
 
+    /// How many attempts have, or may have, a key at Telegram.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn attempts(&self) -> Result<i64, DatabaseError> {
+        Ok(sqlx::query_scalar("select count(*) from vault.attempts").fetch_one(self.db.pool()).await?)
+    }
+
     /// Hold on for `ttl` from now. False: the attempt is another worker's, or closed.
     ///
     /// # Errors

@@ -137,6 +137,29 @@ impl Vault {
         Ok(row.as_ref().map(linked).transpose()?)
     }
 
+    /// Up to `limit` sessions that nobody has looked at for `age`, longest first. Each counts as looked at from now on.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn claim_linked(&self, age: Duration, limit: i64) -> Result<Vec<Linked>, DatabaseError> {
+        let rows = sqlx::query(
+            "with due as (
+               select account_id, login_id from vault.sessions
+                where checked_at <= clock_timestamp() - make_interval(secs => $1)
+                order by checked_at
+                limit $2
+                  for update skip locked)
+             update vault.sessions s set checked_at = clock_timestamp()
+               from due where s.account_id = due.account_id and s.login_id = due.login_id
+             returning s.account_id, s.login_id, s.sealed, s.key_id",
+        )
+        .bind(age.as_secs_f64())
+        .bind(limit)
+        .fetch_all(self.db.pool())
+        .await?;
+        Ok(rows.iter().map(linked).collect::<Result<_, _>>()?)
+    }
+
     /// Forget the session that this login linked: it is logged out already, or was handed over.
     ///
     /// # Errors

@@ -13,7 +13,7 @@ use domain::{
 };
 use jiff::Timestamp;
 use projections::testing::TestDatabase;
-use projections::vault::{PasswordProof, RequestKind, Wish, random_login_id};
+use projections::vault::{PasswordProof, Wish, random_login_id};
 use projections::{Clock, Context, Leader, Log, LogEvent, ManualClock, MasterKey, Store, Vault};
 use secrecy::{ExposeSecret, SecretString};
 use stand_in::accounts::{ANNA, ILYA};
@@ -89,8 +89,12 @@ impl World {
     }
 
     pub fn start_workers(&mut self) {
+        self.workers = Some(tokio::spawn(crate::login::run(self.workers())));
+    }
+
+    pub fn workers(&self) -> LoginWorkers {
         let network = Network::parse(&self.telegram.network_toml(None)).unwrap();
-        let workers = LoginWorkers {
+        LoginWorkers {
             db: self.db.db.clone(),
             store: self.store.clone(),
             vault: self.vault.clone(),
@@ -104,8 +108,7 @@ impl World {
             },
             sessions_dir: self.sessions_dir(),
             log_telegram_ids: true,
-        };
-        self.workers = Some(tokio::spawn(crate::login::run(workers)));
+        }
     }
 
     /// As if the process had died: no future of it is polled again.
@@ -262,14 +265,23 @@ impl World {
         names
     }
 
-    /// Waits until nothing is left to do for the attempt.
+    /// The names of the account's events so far that have a position.
+    pub async fn account_story(&self, account: AccountId) -> Vec<String> {
+        let log = Log::new(&self.db.db);
+        self.eventually("the account's end is in the log", async || {
+            let events = log.stream(StreamKind::Account, &account.to_string()).await.unwrap();
+            events.iter().any(|event| event.name == "AuthorizationRevoked")
+        })
+        .await;
+        let events = log.stream(StreamKind::Account, &account.to_string()).await.unwrap();
+        events.into_iter().map(|event| event.name).collect()
+    }
+
+    /// Waits until nothing is left to do for the login, the only one.
     pub async fn closed(&self, asked: &Asked) {
         self.eventually("the attempt is closed", async || {
-            let (login, attempt) = (&asked.login, asked.attempt);
-            // An attempt that has yet to be opened takes no requests either.
-            let started =
-                self.store.load_login(login).await.unwrap().status().is_some_and(|it| !it.is_live());
-            started && matches!(self.vault.request(login, attempt, RequestKind::Code, b"").await, Ok(false))
+            let status = self.store.load_login(&asked.login).await.unwrap().status();
+            status.is_some_and(|it| !it.is_live()) && self.vault.attempts().await.unwrap() == 0
         })
         .await;
     }

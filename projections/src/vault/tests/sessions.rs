@@ -117,3 +117,15 @@ async fn logging_out_keeps_the_key_until_it_is_gone_at_telegram() {
     assert_eq!(vault.linked(a.account_id).await.unwrap(), None);
     assert_eq!(vault.claim_retired(LONG, 10).await.unwrap().len(), 1);
 }
+
+#[tokio::test]
+async fn a_session_is_looked_at_once_an_interval() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", LONG).await;
+    let new = session(a.account_id, &login);
+    vault.link_session(&a.fence, new.clone()).await.unwrap();
+
+    assert_eq!(vault.claim_linked(LONG, 10).await.unwrap(), []);
+    assert_eq!(vault.claim_linked(OVER, 10).await.unwrap(), [new]);
+    assert_eq!(vault.claim_linked(LONG, 10).await.unwrap(), []);
+}

@@ -1,0 +1,84 @@
+//! Linked sessions may be ended in Telegram (Settings > Devices), and nobody tells us: each is looked at now and then. One
+//! that is over is recorded as `AuthorizationRevoked`, and forgotten.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::AccountCommand;
+use grammers_client::tl::functions;
+use projections::vault::Linked;
+use projections::{Context, StoreError};
+
+use super::LoginWorkers;
+use super::connection::{CallError, Connection};
+use super::file;
+use super::seal;
+
+/// How many are looked at together; few, since nothing is in a hurry.
+const AT_ONCE: i64 = 4;
+/// How often somebody looks for sessions that are due, at most.
+const LOOK_EVERY: Duration = Duration::from_secs(60);
+
+/// Looks at every linked session once in `interval`, for ever.
+pub async fn run(workers: &LoginWorkers, interval: Duration) {
+    let mut healthy = true;
+    loop {
+        match workers.vault.claim_linked(interval, AT_ONCE).await {
+            Ok(sessions) => {
+                healthy = true;
+                futures::future::join_all(sessions.iter().map(|linked| check(workers, linked))).await;
+                if i64::try_from(sessions.len()) == Ok(AT_ONCE) {
+                    continue;
+                }
+            }
+            Err(error) => {
+                if std::mem::take(&mut healthy) {
+                    tracing::warn!(%error, "Linked sessions cannot be read");
+                }
+            }
+        }
+        tokio::time::sleep(interval.min(LOOK_EVERY)).await;
+    }
+}
+
+async fn check(workers: &LoginWorkers, linked: &Linked) {
+    let login_id = linked.login_id.short();
+    let network = &workers.telegram.network;
+    let opened = seal::open(&workers.master, linked.account_id, &linked.login_id, network, &linked.sealed);
+    let session = match opened {
+        Ok(session) => Arc::new(session),
+        Err(error) => {
+            return tracing::error!(login.id = login_id, %error, "A linked session cannot be checked");
+        }
+    };
+    let connection = Connection::open(&workers.telegram, &session);
+    let state = connection.call(session.home(), &functions::updates::GetState {}).await;
+    connection.close().await;
+    match state {
+        Err(CallError::Unregistered | CallError::KeyLost(_)) => {}
+        Ok(_) => return,
+        // Telegram may be out of reach: that says nothing of the session.
+        Err(error) => return tracing::debug!(login.id = login_id, %error, "A linked session was not checked"),
+    }
+    if let Err(error) = revoke(workers, linked).await {
+        return tracing::warn!(login.id = login_id, %error, "A session that is over stays until the next check");
+    }
+    if let Err(error) = remove_file(workers, linked, session.user_id()) {
+        tracing::warn!(login.id = login_id, %error, "The file of a session that is over cannot be removed");
+    }
+    tracing::info!(login.id = login_id, "A linked session was ended in Telegram");
+}
+
+/// The event first: repeated, it changes nothing.
+async fn revoke(workers: &LoginWorkers, linked: &Linked) -> Result<(), StoreError<domain::AccountError>> {
+    let (account, login_id) = (linked.account_id, linked.login_id.clone());
+    let context = Context::system().with_account(account).with_login(&login_id);
+    let command = AccountCommand::RevokeAuthorization { login_id, at: workers.clock.now() };
+    workers.store.account(account, command, context).await?;
+    Ok(workers.vault.unlink(account, &linked.login_id).await?)
+}
+
+fn remove_file(workers: &LoginWorkers, linked: &Linked, user_id: Option<i64>) -> std::io::Result<()> {
+    let Some(telegram_id) = user_id else { return Ok(()) };
+    file::remove_of(&workers.sessions_dir, telegram_id, &linked.login_id)
+}
