@@ -183,7 +183,7 @@ impl Attempt {
 
     /// The session; the flow makes one before anything else.
     pub fn session(&self) -> &Arc<LoginSession> {
-        self.session.as_ref().expect("the flow's first step makes the session")
+        self.session.as_ref().expect("an attempt is restored before anything else")
     }
 
     /// Keeps the session in the vault if it has changed.
@@ -287,7 +287,7 @@ impl Attempt {
     /// Where news come from: the connection, open or new, and the bell of the wishes.
     pub fn ears(&mut self) -> (&mut Connection, &mut Waker) {
         let (app, session) = (&self.workers.telegram, self.session.as_ref());
-        let session = session.expect("the flow's first step makes the session");
+        let session = session.expect("an attempt is restored before anything else");
         (self.connection.get_or_insert_with(|| Connection::open(app, session)), &mut self.wishes)
     }
 

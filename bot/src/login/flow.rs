@@ -86,13 +86,13 @@ pub enum News {
 }
 
 impl Attempt {
-    /// Steps 1 to 7.
+    /// Steps 1 to 7; `resumed`, where [`Attempt::restore`] has found a key.
     ///
     /// # Errors
     /// [`Stop`]: nobody was let in, or nobody knows.
-    pub async fn log_in(&mut self) -> Result<Accepted, Stop> {
+    pub async fn log_in(&mut self, resumed: bool) -> Result<Accepted, Stop> {
         let mut keys_made = 0;
-        let mut step = if self.restore().await? {
+        let mut step = if resumed {
             tracing::info!(login.id = self.login_id().short(), "QR login resumed with its key");
             self.probe().await?
         } else {
@@ -119,7 +119,10 @@ impl Attempt {
         }
     }
 
-    /// Step 1: the session that was saved, if it may be used.
+    /// Step 1: the session that was saved, if it may be used; whether it has a key. Not to be dropped half-way.
+    ///
+    /// # Errors
+    /// [`Stop::Fenced`]; the database failed.
     pub async fn restore(&mut self) -> Result<bool, Stop> {
         let network = self.workers.telegram.network.clone();
         if self.claimed.holder_frozen {

@@ -145,14 +145,15 @@ async fn run_attempt(workers: Arc<LoginWorkers>, board: Board, claimed: Claimed)
     if is_linked {
         return attempt.complete().await;
     }
+    // Whatever happens from here on, what was saved is at hand: an end that comes early has a key to log out, too.
+    let resumed = attempt.restore().await?;
     let ended = if is_over {
-        attempt.restore().await?;
         Err(Stop::Over)
     } else {
         let accepted = tokio::select! {
             biased;
             _ = watch.over(number) => Err(Stop::Over),
-            accepted = begin(&mut attempt) => accepted,
+            accepted = begin(&mut attempt, resumed) => accepted,
         };
         match accepted {
             Ok(accepted) => attempt.finish(accepted).await,
@@ -170,14 +171,14 @@ async fn run_attempt(workers: Arc<LoginWorkers>, board: Board, claimed: Claimed)
     }
 }
 
-async fn begin(attempt: &mut Attempt) -> Result<super::flow::Accepted, Stop> {
+async fn begin(attempt: &mut Attempt, resumed: bool) -> Result<super::flow::Accepted, Stop> {
     if !attempt.claimed.taken_over {
         let (login_id, person) = (attempt.login_id().short(), &attempt.person);
         tracing::info!(login.id = login_id, "QR login asked for by {person}");
     }
     attempt.admit().await?;
     attempt.in_time().await?;
-    attempt.log_in().await
+    attempt.log_in(resumed).await
 }
 
 /// Whom a log line names.

@@ -286,6 +286,7 @@ async fn a_login_whose_time_ran_out_while_nobody_worked_shows_no_code() {
     world.event(&asked, "LoginStarted", 1).await;
     world.hand.advance(Duration::from_secs(301));
     world.start_workers();
+    world.event(&asked, "LoginExpired", 1).await;
     world.closed(&asked).await;
     assert_eq!(world.story(&asked).await, ["LoginStarted", "LoginExpired"]);
     assert_eq!(world.telegram.calls("auth.exportLoginToken"), 0);
