@@ -257,7 +257,6 @@ fn chat(config: Config, db: &Database, vault: &Vault, master: &Arc<MasterKey>, c
         display_timezone: config.display_timezone,
         one_phone_login: config.one_phone_login,
         device_name: config.device_name,
-        log_telegram_ids: config.log_telegram_ids,
     }
 }
 

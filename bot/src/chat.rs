@@ -92,8 +92,6 @@ pub struct Chat {
     pub one_phone_login: bool,
     /// How the linked session is called in Telegram's list of devices.
     pub device_name: String,
-    /// Whether the log may name Telegram ids; otherwise account ids stand there.
-    pub log_telegram_ids: bool,
 }
 
 /// What every part of the chat has at hand.

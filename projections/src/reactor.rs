@@ -177,11 +177,7 @@ impl Reactor {
                 self.release(event, invite_id, account_id, login_id, attempt).await
             }
             Reaction::Activate { account_id, login_id, attempt, grant } => {
-                let context = because_of(event).with_account(account_id).with_login(&login_id);
-                let limits = self.tiers.limits(grant.tier);
-                let at = self.clock.now();
-                let command = AccountCommand::Activate { login_id, attempt, grant, limits, at };
-                settled(event, self.store.account(account_id, command, context).await)
+                self.activate(event, account_id, login_id, attempt, grant).await
             }
             Reaction::Notify { account_id, notice } => {
                 let key = format!("{}/{}", name_of(event), notice.kind());
@@ -189,6 +185,28 @@ impl Reactor {
                 self.outbox.notice(&key, account_id, &notice, not_after).await
             }
         }
+    }
+
+    async fn activate(
+        &self,
+        event: &LogEvent,
+        account_id: AccountId,
+        login_id: LoginId,
+        attempt: u32,
+        grant: InviteGrant,
+    ) -> Result<(), DatabaseError> {
+        let context = because_of(event).with_account(account_id).with_login(&login_id);
+        let id = login_id.short().to_owned();
+        let limits = self.tiers.limits(grant.tier);
+        let command = AccountCommand::Activate { login_id, attempt, grant, limits, at: self.clock.now() };
+        // A repeated reaction changes nothing, and is not told as if it did.
+        let is_news =
+            matches!(self.store.load_account(account_id).await?.decide(command.clone()), Ok(Some(_)));
+        settled(event, self.store.account(account_id, command, context).await)?;
+        if is_news {
+            tracing::info!(login.id = id, "subscription {} activated", grant.tier.name());
+        }
+        Ok(())
     }
 
     async fn start_login(

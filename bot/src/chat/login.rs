@@ -195,7 +195,6 @@ async fn start(
         at: desk.chat.clock.now(),
     };
     desk.chat.store.login(login_id, start, context(ask, login_id)).await?;
-    tracing::info!(login.id = login_id.short(), "QR login asked for by {}", ask.person.in_log(desk));
     Ok(())
 }
 

@@ -34,11 +34,6 @@ impl Person {
         let until = running.expires_at.map(|end| day(end, &desk.chat.display_timezone));
         Some((running, Active { tier: running.tier, until }))
     }
-
-    /// How the log calls them.
-    pub fn in_log(&self, desk: &Desk) -> String {
-        if desk.chat.log_telegram_ids { self.telegram_id.to_string() } else { self.account_id.to_string() }
-    }
 }
 
 /// The language of whoever this is.

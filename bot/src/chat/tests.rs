@@ -63,7 +63,6 @@ impl World {
             display_timezone: TimeZone::get("Europe/Moscow").unwrap(),
             one_phone_login: false,
             device_name: "qr-login".to_owned(),
-            log_telegram_ids: true,
             db,
             clock,
             tiers,
