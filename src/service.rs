@@ -95,6 +95,11 @@ impl Service {
         }
         if config.roles.contains(&Role::Bot) {
             let workers = login_workers(&config, &db, &vault, &master, &clock);
+            let (checked, interval) = (workers.clone(), config.session_check_interval);
+            parts.spawn(async move {
+                bot::login::check_sessions(checked, interval).await;
+                Ok(())
+            });
             parts.spawn(async move {
                 bot::login::run(workers).await;
                 Ok(())
@@ -125,13 +130,11 @@ impl Service {
     pub async fn stop(mut self) {
         self.parts.shutdown().await;
         self.db.pool().close().await;
-        if let Some(cluster) = self.cluster.take() {
-            if let Err(error) = cluster.stop().await {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "the private PostgreSQL did not stop cleanly"
-                );
-            }
+        if let Some(cluster) = self.cluster.take()
+            && let Err(error) = cluster.stop().await
+        {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, "the private PostgreSQL did not stop cleanly");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The program as an auditor runs it: a real database, a real process, what it prints and how it exits.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 use std::process::{Command, Output};
 
 use domain::login::{CancelReason, Method};

@@ -1,6 +1,8 @@
 //! Whole logins, end to end: the real service, a real PostgreSQL, a stand-in Telegram over real sockets, and for the page
 //! a real browser.
 
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
+
 mod browser;
 mod happy;
 mod settings;

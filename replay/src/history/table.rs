@@ -63,17 +63,17 @@ impl Table {
 
     /// The invite's code, where this database role may read it.
     async fn code(&mut self, db: &Database, invite: InviteId) -> Option<String> {
-        if !self.codes.contains_key(&invite) {
-            let code = Vault::new(db).code_of(invite).await.ok().flatten().map(|(code, _)| code);
-            let row = invites::by_id(db, invite).await.ok().flatten();
-            let dead = row.is_some_and(|row| {
-                row.revoked
-                    || row.valid_until <= Clock::system().now()
-                    || row.reserved + row.used >= row.max_uses
-            });
-            self.codes.insert(invite, code.map(|code| if dead { code } else { masked(&code) }));
+        if let Some(known) = self.codes.get(&invite) {
+            return known.clone();
         }
-        self.codes.get(&invite).cloned().flatten()
+        let code = Vault::new(db).code_of(invite).await.ok().flatten().map(|(code, _)| code);
+        let row = invites::by_id(db, invite).await.ok().flatten();
+        let dead = row.is_some_and(|row| {
+            row.revoked || row.valid_until <= Clock::system().now() || row.reserved + row.used >= row.max_uses
+        });
+        let shown = code.map(|code| if dead { code } else { masked(&code) });
+        self.codes.insert(invite, shown.clone());
+        shown
     }
 }
 
