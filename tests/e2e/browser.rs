@@ -2,27 +2,25 @@
 //!
 //! Source: <https://chromedevtools.github.io/devtools-protocol/>
 
-use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, bail};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use futures::{SinkExt, StreamExt};
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
-use tokio::sync::{mpsc, oneshot};
-use tokio_tungstenite::tungstenite::Message;
+
+mod connection;
+
+use connection::Connection;
 
 /// How long a test waits for something on a page before it says that it never came.
 const PATIENCE: Duration = Duration::from_secs(30);
-
-type Pending = Arc<Mutex<HashMap<u64, oneshot::Sender<Result<Value, String>>>>>;
+/// Telegram's SDK, as `scripts/telegram-sdk` fetches it.
+const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/telegram-sdk/telegram-web-app.js");
 
 /// A browser; it dies with this value.
 pub struct Browser {
@@ -41,18 +39,14 @@ pub struct View {
     pub sdk: bool,
 }
 
+/// One page (a tab with cookies, storage and connections of its own), or the document of a frame in it.
 #[derive(Clone)]
-struct Connection {
-    outgoing: mpsc::UnboundedSender<Message>,
-    pending: Pending,
-    next_id: Arc<AtomicU64>,
-}
-
-/// One page (a tab).
 pub struct Page {
     connection: Connection,
     session: String,
     target: String,
+    /// The frame's document, where it is not the page's own.
+    context: Option<i64>,
 }
 
 impl Browser {
@@ -60,17 +54,15 @@ impl Browser {
     pub async fn launch() -> Result<Self> {
         let profile = tempfile::tempdir()?;
         let mut process = Command::new(binary()?)
+            .args(["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"])
+            .args(["--hide-scrollbars", "--no-first-run", "--no-default-browser-check", "--lang=ru"])
             .args([
-                "--headless=new",
-                "--no-sandbox",
-                "--disable-gpu",
-                "--disable-dev-shm-usage",
-                "--hide-scrollbars",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--remote-debugging-port=0",
             ])
-            .args(["--no-first-run", "--no-default-browser-check", "--disable-background-networking"])
-            .args(["--disable-component-update", "--remote-debugging-port=0", "--lang=ru"])
-            // No address but loopback resolves: what a page asks of the outside is answered by the tests or not at all.
-            .arg("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE telegram.org")
+            // No name resolves: what a page asks of the outside is answered by the tests or not at all.
+            .arg("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stderr(Stdio::piped())
             .stdout(Stdio::null())
@@ -84,6 +76,7 @@ impl Browser {
                 break url.to_owned();
             }
         };
+        // A pipe that nobody empties would hold the browser up.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let connection = Connection::open(&url).await?;
         Ok(Self { connection, _process: process, _profile: profile })
@@ -91,31 +84,31 @@ impl Browser {
 
     /// Opens an empty page that looks like this.
     pub async fn page(&self, view: View) -> Result<Page> {
-        let target = self.connection.call(None, "Target.createTarget", json!({"url": "about:blank"})).await?;
-        let target = text(&target, "targetId")?;
+        let own = self.connection.call("", "Target.createBrowserContext", json!({})).await?;
+        let create = json!({"url": "about:blank", "browserContextId": own["browserContextId"]});
+        let target = text(&self.connection.call("", "Target.createTarget", create).await?, "targetId")?;
         let attach = json!({"targetId": target, "flatten": true});
-        let attached = self.connection.call(None, "Target.attachToTarget", attach).await?;
-        let page =
-            Page { connection: self.connection.clone(), session: text(&attached, "sessionId")?, target };
-        page.call("Page.enable", json!({})).await?;
-        page.call("Runtime.enable", json!({})).await?;
-        let metrics = json!({"width": view.width, "height": view.height, "deviceScaleFactor": 2, "mobile": view.width < 600});
-        page.call("Emulation.setDeviceMetricsOverride", metrics).await?;
+        let session = text(&self.connection.call("", "Target.attachToTarget", attach).await?, "sessionId")?;
+        let sdk = view.sdk.then(|| std::fs::read(Path::new(SDK)));
+        let sdk = sdk.transpose().context("Telegram's SDK is not there: run scripts/telegram-sdk")?;
+        self.connection.add_page(&session, sdk.map(|script| STANDARD.encode(script)));
+        let page = Page { connection: self.connection.clone(), session, target, context: None };
+        for domain in ["Page", "Runtime", "Log"] {
+            page.call(&format!("{domain}.enable"), json!({})).await?;
+        }
+        let size =
+            json!({"width": view.width, "height": view.height, "deviceScaleFactor": 2, "mobile": false});
+        page.call("Emulation.setDeviceMetricsOverride", size).await?;
         let scheme = if view.dark { "dark" } else { "light" };
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         page.call("Emulation.setEmulatedMedia", media).await?;
-        let patterns = json!({"patterns": [{"urlPattern": "https://*"}]});
-        page.connection.serve_sdk(&page.session, view.sdk);
-        page.call("Fetch.enable", patterns).await?;
+        page.call("Emulation.setFocusEmulationEnabled", json!({"enabled": true})).await?;
+        page.call("Fetch.enable", json!({"patterns": [{"urlPattern": "https://*"}]})).await?;
         Ok(page)
     }
 }
 
 impl Page {
-    async fn call(&self, method: &str, params: Value) -> Result<Value> {
-        self.connection.call(Some(&self.session), method, params).await
-    }
-
     /// Runs before any script of any document that this page loads, its frames included.
     pub async fn before_load(&self, script: &str) -> Result<()> {
         self.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": script})).await.map(drop)
@@ -130,11 +123,23 @@ impl Page {
         }
     }
 
+    /// The document in the page's one frame, from any origin; the frame has to have loaded.
+    pub async fn framed(&self) -> Result<Self> {
+        let tree = self.call("Page.getFrameTree", json!({})).await?;
+        let frame = &tree["frameTree"]["childFrames"][0]["frame"]["id"];
+        let world = self.call("Page.createIsolatedWorld", json!({"frameId": frame})).await?;
+        let context = world["executionContextId"].as_i64().context("the page has a frame")?;
+        Ok(Self { context: Some(context), ..self.clone() })
+    }
+
     /// What a JavaScript expression gives; a promise is waited for.
     pub async fn eval(&self, expression: &str) -> Result<Value> {
-        let params = json!({
+        let mut params = json!({
             "expression": expression, "returnByValue": true, "awaitPromise": true, "userGesture": true,
         });
+        if let Some(context) = self.context {
+            params["contextId"] = context.into();
+        }
         let answer = self.call("Runtime.evaluate", params).await?;
         if let Some(details) = answer.get("exceptionDetails") {
             bail!("{expression}: {}", details["exception"]["description"].as_str().unwrap_or("threw"));
@@ -142,19 +147,45 @@ impl Page {
         Ok(answer["result"]["value"].clone())
     }
 
-    /// Waits until an expression is true: checked at each animation frame of the page.
+    /// Waits until an expression is true; one that throws is not true yet, as on a page that is still loading.
     pub async fn until(&self, expression: &str) -> Result<()> {
-        let watch = format!(
-            "new Promise(done => {{ const look = () => {{ let ok = false; try {{ ok = !!({expression}); }} catch {{}} \
-             if (ok) done(true); else setTimeout(look, 20); }}; look(); }})"
-        );
-        match tokio::time::timeout(PATIENCE, self.eval(&watch)).await {
-            Ok(answer) => answer.map(drop),
-            Err(_) => {
-                let seen = self.eval("document.body && document.body.innerText").await.unwrap_or_default();
-                bail!("never came true on the page: {expression}\nthe page says: {seen}")
+        let look = format!("(() => {{ try {{ return !!({expression}); }} catch {{ return false; }} }})()");
+        let watch = async {
+            // A navigation takes the document from under a question: the next one is put to the new document.
+            while self.eval(&look).await.unwrap_or_default() != true {
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
+        };
+        if tokio::time::timeout(PATIENCE, watch).await.is_err() {
+            let seen = self.text().await.unwrap_or_default();
+            bail!(
+                "never true on the page: {expression}\nit says: {seen}\nit complains: {:?}",
+                self.complaints()
+            );
         }
+        Ok(())
+    }
+
+    /// A real click in the middle of the first element that this selects; only in a page's own document.
+    pub async fn click(&self, selector: &str) -> Result<()> {
+        let at = self
+            .eval(&format!(
+                "(() => {{ const element = document.querySelector({}); element.scrollIntoView({{ block: 'nearest' }}); \
+                 const box = element.getBoundingClientRect(); \
+                 return {{ x: box.x + box.width / 2, y: box.y + box.height / 2 }}; }})()",
+                json!(selector)
+            ))
+            .await?;
+        for kind in ["mousePressed", "mouseReleased"] {
+            let event = json!({"type": kind, "x": at["x"], "y": at["y"], "button": "left", "clickCount": 1});
+            self.call("Input.dispatchMouseEvent", event).await?;
+        }
+        Ok(())
+    }
+
+    /// Types into whatever has the focus.
+    pub async fn type_text(&self, words: &str) -> Result<()> {
+        self.call("Input.insertText", json!({"text": words})).await.map(drop)
     }
 
     /// What a person reads on it.
@@ -162,103 +193,26 @@ impl Page {
         Ok(self.eval("document.body.innerText").await?.as_str().unwrap_or_default().to_owned())
     }
 
-    /// What a person sees, as a PNG.
+    /// What a person sees, as a PNG: the window's part of the page, at twice its size.
     pub async fn screenshot(&self) -> Result<Vec<u8>> {
         let shot = self.call("Page.captureScreenshot", json!({"format": "png"})).await?;
         Ok(STANDARD.decode(text(&shot, "data")?)?)
     }
 
+    /// Everything that went wrong on it so far: exceptions, console errors, refusals of its policy, failed requests.
+    pub fn complaints(&self) -> Vec<String> {
+        self.connection.complaints(&self.session)
+    }
+
     /// Closes the tab.
     pub async fn close(self) -> Result<()> {
-        self.connection.call(None, "Target.closeTarget", json!({"targetId": self.target})).await.map(drop)
+        self.connection.call("", "Target.closeTarget", json!({"targetId": self.target})).await.map(drop)
+    }
+
+    pub(super) async fn call(&self, method: &str, params: Value) -> Result<Value> {
+        self.connection.call(&self.session, method, params).await
     }
 }
-
-impl Connection {
-    async fn open(url: &str) -> Result<Self> {
-        let (socket, _) = tokio_tungstenite::connect_async(url).await?;
-        let (mut sink, mut stream) = socket.split();
-        let (outgoing, mut queue) = mpsc::unbounded_channel::<Message>();
-        let connection = Self { outgoing, pending: Pending::default(), next_id: Arc::default() };
-        tokio::spawn(async move {
-            while let Some(message) = queue.recv().await {
-                if sink.send(message).await.is_err() {
-                    return;
-                }
-            }
-        });
-        let reader = connection.clone();
-        tokio::spawn(async move {
-            while let Some(Ok(message)) = stream.next().await {
-                let Ok(text) = message.to_text() else { continue };
-                let Ok(message) = serde_json::from_str::<Value>(text) else { continue };
-                reader.receive(&message);
-            }
-        });
-        Ok(connection)
-    }
-
-    fn receive(&self, message: &Value) {
-        if let Some(id) = message["id"].as_u64() {
-            let waiting = self.pending.lock().expect("no holder panics").remove(&id);
-            if let Some(waiting) = waiting {
-                let error = message.get("error").map(ToString::to_string);
-                let _ = waiting.send(error.map_or_else(|| Ok(message["result"].clone()), Err));
-            }
-        } else if message["method"] == "Fetch.requestPaused" {
-            self.answer_outside(message);
-        }
-    }
-
-    /// Pages ask the outside for one thing: Telegram's SDK.
-    fn answer_outside(&self, message: &Value) {
-        let session = message["sessionId"].as_str().unwrap_or_default();
-        let id = message["params"]["requestId"].clone();
-        let url = message["params"]["request"]["url"].as_str().unwrap_or_default();
-        let allowed = SDK_FOR.lock().expect("no holder panics").get(session).copied().unwrap_or(false);
-        if url.starts_with("https://telegram.org/js/telegram-web-app.js") && allowed {
-            let body = std::fs::read("target/telegram-sdk/telegram-web-app.js").unwrap_or_default();
-            let headers = json!([{"name": "Content-Type", "value": "text/javascript"}]);
-            let answer = json!({"requestId": id, "responseCode": 200, "responseHeaders": headers, "body": STANDARD.encode(body)});
-            self.tell(session, "Fetch.fulfillRequest", answer);
-        } else {
-            self.tell(
-                session,
-                "Fetch.failRequest",
-                json!({"requestId": id, "errorReason": "BlockedByClient"}),
-            );
-        }
-    }
-
-    fn serve_sdk(&self, session: &str, allowed: bool) {
-        SDK_FOR.lock().expect("no holder panics").insert(session.to_owned(), allowed);
-    }
-
-    fn tell(&self, session: &str, method: &str, params: Value) -> u64 {
-        let id = self.next_id.fetch_add(1, Ordering::Relaxed) + 1;
-        let mut message = json!({"id": id, "method": method, "params": params});
-        if !session.is_empty() {
-            message["sessionId"] = session.into();
-        }
-        let _ = self.outgoing.send(Message::text(message.to_string()));
-        id
-    }
-
-    async fn call(&self, session: Option<&str>, method: &str, params: Value) -> Result<Value> {
-        let (answer, answered) = oneshot::channel();
-        // Registered under the lock that the reader takes too: the answer cannot overtake the question.
-        let mut pending = self.pending.lock().expect("no holder panics");
-        let id = self.tell(session.unwrap_or_default(), method, params);
-        pending.insert(id, answer);
-        drop(pending);
-        let answered = tokio::time::timeout(PATIENCE + PATIENCE, answered).await;
-        let answered = answered.with_context(|| format!("chromium does not answer {method}"))?;
-        answered?.map_err(|error| anyhow!("{method}: {error}"))
-    }
-}
-
-static SDK_FOR: Mutex<std::collections::BTreeMap<String, bool>> =
-    Mutex::new(std::collections::BTreeMap::new());
 
 fn text(value: &Value, key: &str) -> Result<String> {
     Ok(value[key].as_str().with_context(|| format!("no {key} in chromium's answer"))?.to_owned())

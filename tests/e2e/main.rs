@@ -5,5 +5,6 @@
 
 mod browser;
 mod happy;
+mod pages;
 mod settings;
 mod world;

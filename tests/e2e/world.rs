@@ -43,6 +43,8 @@ pub struct Differing {
     pub manual_clock: bool,
     /// How long Telegram's login tokens live; 30 s unless said otherwise.
     pub token_lifetime: Option<Duration>,
+    /// The origin whose pages may frame the Mini App.
+    pub page_origin: Option<String>,
 }
 
 impl World {
@@ -74,7 +76,7 @@ impl World {
         let telegram = Telegram::start(options).await?;
         let test = projections::testing::database().await;
         let dir = tempfile::tempdir()?;
-        let config = config(&telegram, test.url.clone(), dir.path())?;
+        let config = config(&telegram, test.url.clone(), dir.path(), differing.page_origin.as_deref())?;
         let mut world = Self {
             telegram,
             config,
@@ -213,9 +215,14 @@ impl World {
     }
 }
 
-fn config(telegram: &Telegram, database: SecretString, dir: &std::path::Path) -> Result<Config> {
+fn config(
+    telegram: &Telegram,
+    database: SecretString,
+    dir: &std::path::Path,
+    page_origin: Option<&str>,
+) -> Result<Config> {
     let listen_addr = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
-    let network = Network::read(&telegram.write_network_file(dir, None)?)?;
+    let network = Network::read(&telegram.write_network_file(dir, page_origin)?)?;
     Ok(Config {
         roles: [Role::Api, Role::Bot, Role::Projector].into(),
         data: DataConfig {

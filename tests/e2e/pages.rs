@@ -1,0 +1,4 @@
+//! The pages in a real browser, against the real service: a person's story through bot, page and phone.
+
+mod client;
+mod story;
