@@ -4,7 +4,10 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod browser;
+mod endings;
+mod expiry;
 mod happy;
+mod left;
 mod pages;
 mod settings;
 mod world;

@@ -270,6 +270,16 @@ impl MtProto {
         state.keys.get(&key).map(|key| key.device.clone())
     }
 
+    /// Whether a phone that scans this token now lets its client in.
+    pub fn takes_token(&self, token: &[u8]) -> bool {
+        let now = self.server.clock.unix_seconds();
+        let state = self.server.lock();
+        state
+            .tokens
+            .get(token)
+            .is_some_and(|token| token.expires_at > now && login_token::accepted(&state, token.key).is_none())
+    }
+
     /// Lets a phone in by no more than its key.
     pub(crate) fn let_phone_in(&self, account: i64, dc: i32, key: KeyId, device: Device) {
         let created_at = self.server.clock.unix_seconds();
