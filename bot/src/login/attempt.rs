@@ -41,6 +41,8 @@ pub struct Attempt {
     failures: u32,
     /// Whether a token was shown that somebody might still accept.
     pub showed_token: bool,
+    /// By how much our clock is ahead of Telegram's, where that had to be found out.
+    pub ahead: Option<SignedDuration>,
     /// How the person lets us in.
     pub method: Method,
     /// Rings when somebody gave something in a page.
@@ -124,6 +126,7 @@ impl Attempt {
             connection: None,
             failures: 0,
             showed_token: false,
+            ahead: None,
             method: Method::Qr,
             wishes,
             given: VecDeque::new(),

@@ -32,7 +32,7 @@ use super::connection::{CallError, Heard};
 use super::seal;
 use super::session::LoginSession;
 
-/// What Telegram says of tokens' lives, for a host whose clock is wrong.
+/// What Telegram says of tokens' lives.
 const NOMINAL_LIFETIME: SignedDuration = SignedDuration::from_secs(30);
 /// How long a fresh key may be unknown to a data centre that has just taken the account in.
 pub const SETTLING_TRIES: u32 = 6;
@@ -195,7 +195,8 @@ impl Attempt {
     pub async fn follow(&mut self, answer: Result<LoginToken, CallError>) -> Result<Step, Stop> {
         match answer {
             Ok(LoginToken::Token(token)) => {
-                Ok(Step::Show { expires_at: self.expiry(i64::from(token.expires)), token: token.token })
+                let expires_at = self.expiry(i64::from(token.expires)).await?;
+                Ok(Step::Show { expires_at, token: token.token })
             }
             Ok(LoginToken::MigrateTo(there)) => Ok(Step::Import { dc_id: there.dc_id, token: there.token }),
             Ok(LoginToken::Success(success)) => self.let_in(success.authorization).await,
@@ -213,13 +214,25 @@ impl Attempt {
         }
     }
 
-    /// When a token dies, by our clock; the server's own may differ from it.
-    fn expiry(&self, server_seconds: i64) -> Timestamp {
-        let now = self.now();
-        Timestamp::from_second(server_seconds)
-            .ok()
-            .filter(|at| *at > now && at.duration_since(now) <= NOMINAL_LIFETIME * 4)
-            .unwrap_or(now + NOMINAL_LIFETIME)
+    /// When a token dies, by our clock. Telegram says it by its own; a lifetime that is not the usual one may be a
+    /// difference between the two, and Telegram's clock is asked for, once.
+    async fn expiry(&mut self, server_seconds: i64) -> Result<Timestamp, Stop> {
+        let Ok(told) = Timestamp::from_second(server_seconds) else {
+            return Ok(self.now() + NOMINAL_LIFETIME);
+        };
+        let lifetime = |at: Timestamp, now: Timestamp| at.duration_since(now);
+        let is_usual = (lifetime(told, self.now()) - NOMINAL_LIFETIME).abs() <= SignedDuration::from_secs(2);
+        if !is_usual && self.ahead.is_none() {
+            let answer = self.ask(self.session().home(), &functions::help::GetConfig {}).await?;
+            let theirs = answer.ok().and_then(|tl::enums::Config::Config(config)| {
+                Timestamp::from_second(i64::from(config.date)).ok()
+            });
+            self.ahead =
+                Some(theirs.map_or(SignedDuration::ZERO, |theirs| self.now().duration_since(theirs)));
+        }
+        let (at, now) = (told + self.ahead.unwrap_or_default(), self.now());
+        let is_sane = at > now && lifetime(at, now) <= NOMINAL_LIFETIME * 4;
+        Ok(if is_sane { at } else { now + NOMINAL_LIFETIME })
     }
 
     /// Step 4: the token first, so that whoever sees the event finds it.

@@ -3,6 +3,8 @@
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use domain::{Event, LoginEvent};
+use jiff::SignedDuration;
 use projections::vault::{RetireReason, Wish};
 use stand_in::accounts::{ANNA, ILYA};
 
@@ -46,6 +48,21 @@ async fn the_code_is_renewed_before_it_dies_and_the_one_before_still_counts() {
 
     world.ilya_scans(&first).await;
     world.event(&asked, "AuthorizationConfirmed", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_lives_as_long_as_it_does_whatever_telegrams_clock_says() {
+    for ahead_seconds in [-120, -20, 60, 120] {
+        let world = World::with_telegram_ahead_by(SignedDuration::from_secs(ahead_seconds)).await;
+        let asked = world.ilya_asks().await;
+        let issued = world.event(&asked, "QrIssued", 1).await;
+        let Ok(Event::Login(LoginEvent::QrIssued { expires_at, at, .. })) = issued.event else {
+            panic!("{issued:?}")
+        };
+        assert_eq!(expires_at.duration_since(at), SignedDuration::from_secs(30), "{ahead_seconds}");
+        world.ilya_scans(&world.link(&asked).await).await;
+        world.event(&asked, "AuthorizationConfirmed", 1).await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,7 +208,7 @@ async fn a_flood_wait_is_waited_out() {
     let asked = world.ilya_asks().await;
     world.called("auth.exportLoginToken", 1).await;
     world.as_time_passes(world.event(&asked, "QrIssued", 1)).await;
-    assert!(world.now() >= started_at + jiff::SignedDuration::from_secs(20));
+    assert!(world.now() >= started_at + SignedDuration::from_secs(20));
 }
 
 #[tokio::test(flavor = "multi_thread")]

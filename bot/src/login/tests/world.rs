@@ -11,7 +11,7 @@ use domain::login::CancelReason;
 use domain::{
     AccountCommand, AccountId, InviteCommand, InviteId, LoginCommand, LoginId, StreamKind, Tier, Tiers,
 };
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use projections::testing::TestDatabase;
 use projections::vault::{PasswordProof, Wish, random_login_id};
 use projections::{Clock, Context, Leader, Log, LogEvent, ManualClock, MasterKey, Store, Vault};
@@ -57,11 +57,20 @@ impl World {
     }
 
     pub async fn with_tokens_of(token_lifetime: Duration) -> Self {
+        Self::with_telegram(token_lifetime, SignedDuration::ZERO).await
+    }
+
+    /// Telegram's clock is ahead of ours by this much.
+    pub async fn with_telegram_ahead_by(ahead: SignedDuration) -> Self {
+        Self::with_telegram(Duration::from_secs(30), ahead).await
+    }
+
+    async fn with_telegram(token_lifetime: Duration, ahead: SignedDuration) -> Self {
         let db = projections::testing::database().await;
         let (clock, hand) = Clock::manual("2026-11-22T10:00:00Z".parse().unwrap());
         let theirs = clock.clone();
         let options = MtProtoOptions {
-            clock: stand_in::clock::Clock::from_fn(Arc::new(move || theirs.now().into())),
+            clock: stand_in::clock::Clock::from_fn(Arc::new(move || (theirs.now() + ahead).into())),
             token_lifetime,
             ..MtProtoOptions::default()
         };
@@ -152,7 +161,7 @@ impl World {
             invite_id,
             tier: Tier::Premium,
             max_uses: 1,
-            valid_until: self.now() + jiff::SignedDuration::from_hours(24 * 30),
+            valid_until: self.now() + SignedDuration::from_hours(24 * 30),
             subscription_days: 30,
             created_by: None,
             at: self.now(),
