@@ -7,6 +7,7 @@ mod browser;
 mod endings;
 mod expiry;
 mod happy;
+mod invites;
 mod left;
 mod pages;
 mod settings;

@@ -50,16 +50,20 @@ async fn an_invite(test: &TestDatabase, max_uses: u32) -> (Store, InviteId) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn of_two_people_who_race_for_the_last_use_one_gets_it() {
+async fn of_two_people_who_race_for_the_last_use_one_gets_it_200_times_of_200() {
     let test = testing::database().await;
-    let (store, invite) = an_invite(&test, 1).await;
-    let (one, other) = tokio::join!(
-        store.invite(invite, redeem(1), Context::system()),
-        store.invite(invite, redeem(2), Context::system()),
-    );
-    let refused = [one, other].into_iter().filter_map(Result::err).collect::<Vec<_>>();
-    assert!(matches!(refused[..], [StoreError::Refused(InviteError::UsedUp)]), "{refused:?}");
-    assert_eq!(store.load_invite(invite).await.unwrap().uses(), 1);
+    let store = Store::new(&test.db);
+    for round in 0..200 {
+        let invite = InviteId(Uuid::from_u128(round));
+        store.invite(invite, create(invite, 1), Context::system()).await.unwrap();
+        let (one, other) = tokio::join!(
+            store.invite(invite, redeem(1), Context::system()),
+            store.invite(invite, redeem(2), Context::system()),
+        );
+        let refused = [one, other].into_iter().filter_map(Result::err).collect::<Vec<_>>();
+        assert!(matches!(refused[..], [StoreError::Refused(InviteError::UsedUp)]), "{round}: {refused:?}");
+        assert_eq!(store.load_invite(invite).await.unwrap().uses(), 1, "{round}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
