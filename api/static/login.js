@@ -26,7 +26,7 @@ const text = textsIn(language);
 const view = new View(document, text, { device, language });
 const telegram = new Telegram(window, launch);
 const clock = new ServerClock();
-const server = new Server({ session: new URLSearchParams(location.search).get('session_id') ?? '', initData: launch.initData, clock });
+const server = new Server({ session: new URLSearchParams(location.search).get('session_id') ?? '', initData: launch.initData, language, clock });
 const picture = new Picture(view.element('qr'), (signal) => server.picture(signal), () => view.picture('shown'));
 const follower = new Follower({
   ask: (since, signal) => server.status(since, signal),

@@ -12,12 +12,14 @@ export class Refused extends Error {
 
 export class Server {
   #initData;
+  #language;
   #clock;
   #fetch;
 
-  constructor({ session, initData, clock, fetch = globalThis.fetch.bind(globalThis) }) {
+  constructor({ session, initData, language, clock, fetch = globalThis.fetch.bind(globalThis) }) {
     this.session = session;
     this.#initData = initData;
+    this.#language = language;
     this.#clock = clock;
     this.#fetch = fetch;
   }
@@ -45,7 +47,8 @@ export class Server {
 
   async #ask(path, { query = {}, body, signal }) {
     const url = body ? path : `${path}?${new URLSearchParams({ session_id: this.session, ...query })}`;
-    const headers = {};
+    // A refusal speaks the page's language too: launch data that is not believed does not say which one that is.
+    const headers = { 'Accept-Language': this.#language };
     if (this.#initData) headers.Authorization = `tma ${this.#initData}`;
     if (body) headers['Content-Type'] = 'application/json';
     const answer = await this.#fetch(url, {

@@ -1,4 +1,6 @@
 //! The pages in a real browser, against the real service: a person's story through bot, page and phone.
 
 mod client;
+mod ends;
 mod story;
+mod waiting;

@@ -1,6 +1,8 @@
 //! Telegram's client around the Mini App: a native one with its bridge, or a web client with its frame. It opens the page
 //! as Telegram does, and keeps what the page tells it.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use axum::Router;
 use axum::response::Html;
@@ -98,6 +100,12 @@ impl Stage {
         Ok(Self { world, browser: Browser::launch().await?, web_client })
     }
 
+    /// Moves the clock of a world that holds it by hand.
+    pub fn later(&self, seconds: u64) {
+        let time = self.world.time.as_ref().expect("a world with a manual clock");
+        time.advance(Duration::from_secs(seconds));
+    }
+
     /// Presses the button under the bot's last answer to this person.
     pub async fn press_button(&self, person: i64, look: Look) -> Result<MiniApp> {
         let answer = self.world.person(person).from_bot().pop().context("an answer")?;
@@ -176,6 +184,11 @@ impl MiniApp {
             self.window.complaints().into_iter().filter(|one| !is_expected(one)).collect();
         ensure!(complaints.is_empty(), "with {:?} the page complains: {complaints:#?}", self.look);
         Ok(())
+    }
+
+    /// Closes the window.
+    pub async fn close(self) -> Result<()> {
+        self.window.close().await
     }
 
     /// Nothing went wrong on it.

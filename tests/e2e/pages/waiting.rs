@@ -1,0 +1,79 @@
+//! While a login waits: the picture that changes, the server that goes away and comes back, the other language.
+
+use anyhow::{Result, ensure};
+use domain::Tier;
+use stand_in::accounts::{ANNA, ILYA};
+
+use super::client::{Look, Stage};
+use crate::world::Differing;
+
+/// Looks at the picture in every frame that the browser paints.
+const WATCH: &str = "(() => {
+    const qr = document.getElementById('qr');
+    window.watched = { frames: 0, gaps: 0, pictures: new Set() };
+    const look = () => {
+        watched.frames += 1;
+        const covered = document.getElementById('picture').dataset.state !== 'shown';
+        if (qr.hidden || !qr.complete || qr.naturalWidth === 0 || covered) watched.gaps += 1;
+        watched.pictures.add(qr.src);
+        requestAnimationFrame(look);
+    };
+    look();
+})()";
+
+#[tokio::test]
+async fn a_new_token_swaps_the_picture_without_a_gap() -> Result<()> {
+    let stage = Stage::with(Differing { manual_clock: true, ..Differing::default() }).await?;
+    let code = stage.world.invite(Tier::Premium).await?;
+    stage.world.begin(ILYA, &code).await?;
+    let app = stage.press_button(ILYA, Look::USUAL).await?;
+    let first = app.qr_link().await?;
+    app.page.eval(WATCH).await?;
+    // Telegram's token lives for 30 s; the next one is asked for 2 s before.
+    stage.later(28);
+    app.page.until("watched.pictures.size === 2").await?;
+    app.page.eval("watched.seen = watched.frames").await?;
+    app.page.until("watched.frames > watched.seen + 5").await?;
+    ensure!(app.page.eval("watched.gaps").await? == 0, "the picture was gone for a moment");
+    let second = app.qr_link().await?;
+    ensure!(first != second, "the new token shows the old code");
+    stage.world.phone(ILYA).scan(&second).await?;
+    app.says("✅ Авторизация успешна!").await?;
+    app.is_quiet()
+}
+
+#[tokio::test]
+async fn the_page_goes_on_when_the_service_comes_back() -> Result<()> {
+    let mut stage = Stage::set().await?;
+    let code = stage.world.invite(Tier::Premium).await?;
+    stage.world.begin(ILYA, &code).await?;
+    let app = stage.press_button(ILYA, Look::USUAL).await?;
+    app.qr_link().await?;
+    stage.world.crash_service().await;
+    app.says("Нет связи с сервером").await?;
+    app.keep_picture("offline").await?;
+    stage.world.start_service().await?;
+    app.page.until("!document.body.innerText.includes('Нет связи с сервером')").await?;
+    stage.world.phone(ILYA).scan(&app.qr_link().await?).await?;
+    app.says("✅ Авторизация успешна!").await?;
+    app.is_quiet_but_for(&["net::ERR_"])
+}
+
+#[tokio::test]
+async fn a_person_of_another_language_reads_english() -> Result<()> {
+    let stage = Stage::set().await?;
+    let code = stage.world.invite(Tier::Basic).await?;
+    stage.world.begin(ANNA, &code).await?;
+    let app = stage.press_button(ANNA, Look::USUAL).await?;
+    let link = app.qr_link().await?;
+    for words in ["⏳ Waiting for authorization...", "📱 Open in Telegram", "📋 Copy token"] {
+        app.says(words).await?;
+    }
+    let cyrillic = app.page.eval("/[а-яё]/i.test(document.body.innerText)").await?;
+    ensure!(cyrillic == false, "{}", app.page.text().await?);
+    app.keep_picture("english").await?;
+    stage.world.phone(ANNA).scan(&link).await?;
+    app.says("✅ Authorization successful!").await?;
+    app.posts("web_app_close").await?;
+    app.is_quiet()
+}
