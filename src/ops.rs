@@ -37,5 +37,8 @@ async fn ready(State(ops): State<Ops>) -> (StatusCode, &'static str) {
 }
 
 async fn render(State(ops): State<Ops>) -> Result<String, StatusCode> {
-    ops.metrics.map(|metrics| metrics.render()).ok_or(StatusCode::NOT_FOUND)
+    let metrics = ops.metrics.ok_or(StatusCode::NOT_FOUND)?;
+    // Drains what histograms have gathered; nobody else asks it to.
+    metrics.run_upkeep();
+    Ok(metrics.render())
 }

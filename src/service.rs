@@ -65,7 +65,7 @@ impl Service {
             listening.wake().listen().await;
             Ok(())
         });
-        let ops = ops::routes(Ops { db: db.clone(), metrics: crate::telemetry::start_metrics() });
+        let ops = ops::routes(Ops { db: db.clone(), metrics: crate::telemetry::metrics() });
         parts.spawn(
             async move { axum::serve(ops_listener, ops).await.context("the operator's listener ended") },
         );

@@ -1,5 +1,7 @@
 //! The log (to stderr: answers go to stdout) and the metrics.
 
+use std::sync::OnceLock;
+
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
@@ -46,7 +48,8 @@ pub fn start_log() -> Result<(), BadSetting> {
     Ok(())
 }
 
-/// Starts the metrics; the handle renders them. A second start in one process (tests) gives no handle.
-pub fn start_metrics() -> Option<PrometheusHandle> {
-    PrometheusBuilder::new().install_recorder().ok()
+/// The metrics of this process: started once, rendered by every handle.
+pub fn metrics() -> Option<PrometheusHandle> {
+    static METRICS: OnceLock<Option<PrometheusHandle>> = OnceLock::new();
+    METRICS.get_or_init(|| PrometheusBuilder::new().install_recorder().ok()).clone()
 }

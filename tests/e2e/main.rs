@@ -9,6 +9,7 @@ mod expiry;
 mod happy;
 mod invites;
 mod left;
+mod ops;
 mod pages;
 mod settings;
 mod world;

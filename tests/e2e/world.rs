@@ -139,6 +139,11 @@ impl World {
         Ok(url.split_once("session_id=").context("a session id in the button")?.1.to_owned())
     }
 
+    /// Where the operator asks.
+    pub fn ops_addr(&self) -> std::net::SocketAddr {
+        self.service.as_ref().expect("the service runs").ops_addr
+    }
+
     pub fn base(&self) -> String {
         self.config.auth_base_url.clone()
     }
