@@ -15,6 +15,7 @@ use projections::clock::Clock;
 use projections::database::{Database, PrivateCluster};
 use projections::installation;
 use projections::leader::{self, Leader};
+use projections::presence::Presence;
 use projections::store::Store;
 use projections::vault::{MasterKey, Vault};
 use secrecy::SecretString;
@@ -78,7 +79,7 @@ impl Service {
                 holder: holder(),
             };
             parts.spawn(async move {
-                leader::run(leader).await;
+                lead(leader).await;
                 Ok(())
             });
         }
@@ -267,6 +268,21 @@ fn chat(config: Config, db: &Database, vault: &Vault, master: &Arc<MasterKey>, c
 fn webhook_secret(master: &MasterKey) -> SecretString {
     let key = master.derive("bot-webhook");
     key.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+}
+
+/// Leads while the others can see that this process lives: when it dies, its lease is free at once.
+async fn lead(mut leader: Leader) {
+    loop {
+        match Presence::announce(&leader.db, &leader.holder).await {
+            Ok(presence) => tokio::select! {
+                () = leader::run(leader.clone()) => {}
+                () = presence.lost() => tracing::warn!("the connection that shows this process lives was lost"),
+            },
+            Err(error) => tracing::warn!(%error, "the projections wait for the database"),
+        }
+        leader.holder = holder();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
 }
 
 /// Who this process is, among those that hold leases.

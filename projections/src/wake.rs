@@ -34,6 +34,8 @@ pub enum Topic {
     Attempts,
     /// A person gave a worker something: a password, a code.
     Requests,
+    /// A key is to be logged out.
+    Retired,
 }
 
 /// Sends and receives signals. A cheap clone.
@@ -60,7 +62,7 @@ struct Signal {
 }
 
 impl Topic {
-    const ALL: [Self; 7] = [
+    const ALL: [Self; 8] = [
         Self::Appended,
         Self::Positioned,
         Self::Projected,
@@ -68,6 +70,7 @@ impl Topic {
         Self::Outbox,
         Self::Attempts,
         Self::Requests,
+        Self::Retired,
     ];
 
     const fn name(self) -> &'static str {
@@ -79,6 +82,7 @@ impl Topic {
             Self::Outbox => "outbox",
             Self::Attempts => "attempts",
             Self::Requests => "requests",
+            Self::Retired => "retired",
         }
     }
 }

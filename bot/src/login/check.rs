@@ -16,14 +16,14 @@ use super::seal;
 
 /// How many are looked at together; few, since nothing is in a hurry.
 const AT_ONCE: i64 = 4;
-/// How often somebody looks for sessions that are due, at most.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
+/// How often somebody looks for sessions that are due, at least.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Looks at every linked session once in `interval`, for ever.
 pub async fn run(workers: &LoginWorkers, interval: Duration) {
     let mut healthy = true;
     loop {
-        match workers.vault.claim_linked(interval, AT_ONCE).await {
+        match workers.vault.claim_linked(workers.clock.now(), interval, AT_ONCE).await {
             Ok(sessions) => {
                 healthy = true;
                 futures::future::join_all(sessions.iter().map(|linked| check(workers, linked))).await;
@@ -37,7 +37,11 @@ pub async fn run(workers: &LoginWorkers, interval: Duration) {
                 }
             }
         }
-        tokio::time::sleep(interval.min(LOOK_EVERY)).await;
+        // By the shared clock; the other one only finds what was linked meanwhile.
+        tokio::select! {
+            () = workers.clock.sleep(interval) => {}
+            () = tokio::time::sleep(interval.min(LOOK_EVERY)) => {}
+        }
     }
 }
 
@@ -56,9 +60,12 @@ async fn check(workers: &LoginWorkers, linked: &Linked) {
     connection.close().await;
     match state {
         Err(CallError::Unregistered | CallError::KeyLost(_)) => {}
-        Ok(_) => return,
+        Ok(_) => return release(workers, linked).await,
         // Telegram may be out of reach: that says nothing of the session.
-        Err(error) => return tracing::debug!(login.id = login_id, %error, "A linked session was not checked"),
+        Err(error) => {
+            tracing::debug!(login.id = login_id, %error, "A linked session was not checked");
+            return release(workers, linked).await;
+        }
     }
     if let Err(error) = revoke(workers, linked).await {
         return tracing::warn!(login.id = login_id, %error, "A session that is over stays until the next check");
@@ -67,6 +74,12 @@ async fn check(workers: &LoginWorkers, linked: &Linked) {
         tracing::warn!(login.id = login_id, %error, "The file of a session that is over cannot be removed");
     }
     tracing::info!(login.id = login_id, "A linked session was ended in Telegram");
+}
+
+async fn release(workers: &LoginWorkers, linked: &Linked) {
+    if let Err(error) = workers.vault.release_linked(linked).await {
+        tracing::debug!(%error, "A session that was checked is free only a little later");
+    }
 }
 
 /// The event first: repeated, it changes nothing.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use grammers_client::tl::functions;
+use projections::Topic;
 use projections::vault::RetiredKey;
 
 use super::LoginWorkers;
@@ -18,7 +19,7 @@ use super::session::LoginSession;
 
 /// When a key that was not confirmed is tried again; longer than a QR code lives.
 const AGAIN_AFTER: Duration = Duration::from_secs(40);
-/// How often somebody looks for keys that are due.
+/// How often somebody looks for keys that are due, without a signal.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How many are logged out at once.
 const AT_ONCE: i64 = 8;
@@ -49,6 +50,7 @@ pub async fn log_out(connection: &Connection, session: &LoginSession) -> LogOut 
 
 /// Logs retired keys out, for ever.
 pub async fn run(workers: &LoginWorkers) {
+    let mut news = workers.db.wake().subscribe(Topic::Retired);
     let mut healthy = true;
     loop {
         match workers.vault.claim_retired(AGAIN_AFTER, AT_ONCE).await {
@@ -63,7 +65,7 @@ pub async fn run(workers: &LoginWorkers) {
                 }
             }
         }
-        tokio::time::sleep(LOOK_EVERY).await;
+        news.wait(LOOK_EVERY).await;
     }
 }
 

@@ -6,6 +6,8 @@
 use std::time::Duration;
 
 use domain::{AccountId, LoginId};
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
 use sqlx::postgres::PgRow;
 use sqlx::{Postgres, Row, Transaction};
 
@@ -13,6 +15,10 @@ use super::attempts::login_id;
 use super::{Vault, VaultError};
 use crate::database::DatabaseError;
 use crate::store::Fence;
+use crate::wake::Topic;
+
+/// How long whoever took a session may speak to Telegram with it; longer than a call and its hanging up.
+const USE_TTL: Duration = Duration::from_secs(20);
 
 /// A linked session.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +31,17 @@ pub struct Linked {
     pub sealed: Vec<u8>,
     /// Which master key sealed it.
     pub key_id: String,
+}
+
+/// Whether a linked session could be had.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// It is yours.
+    Free(Linked),
+    /// Somebody else speaks to Telegram with it now, or it was handed over.
+    InUse,
+    /// There is none.
+    None,
 }
 
 /// Why a key is to be logged out.
@@ -84,8 +101,8 @@ impl Vault {
         .fetch_optional(&mut *transaction)
         .await?;
         sqlx::query(
-            "insert into vault.sessions (account_id, login_id, sealed, key_id)
-             values ($1, $2, $3, $4)
+            "insert into vault.sessions (account_id, login_id, sealed, key_id, in_use_until)
+             values ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))
              on conflict (account_id, login_id) do update
                 set sealed = excluded.sealed, key_id = excluded.key_id",
         )
@@ -93,6 +110,7 @@ impl Vault {
         .bind(new.login_id.as_str())
         .bind(&new.sealed)
         .bind(&new.key_id)
+        .bind(USE_TTL.as_secs_f64())
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
@@ -109,15 +127,22 @@ impl Vault {
             "with replaced as (
                delete from vault.sessions
                 where account_id = $1 and login_id <> $2
-               returning account_id, login_id, sealed, key_id)
-             insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason)
-             select account_id, login_id, sealed, key_id, $3 from replaced",
+               returning account_id, login_id, sealed, key_id, in_use_until)
+             insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason, not_before)
+             select account_id, login_id, sealed, key_id, $3, greatest(clock_timestamp(), in_use_until)
+               from replaced where in_use_until is distinct from 'infinity'",
         )
         .bind(account.0)
         .bind(fence.login_id.as_str())
         .bind(RetireReason::Replaced.name())
         .execute(&mut *transaction)
         .await?;
+        // The worker has hung up.
+        sqlx::query("update vault.sessions set in_use_until = null where account_id = $1 and login_id = $2")
+            .bind(account.0)
+            .bind(fence.login_id.as_str())
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
         Ok(())
     }
@@ -137,27 +162,107 @@ impl Vault {
         Ok(row.as_ref().map(linked).transpose()?)
     }
 
-    /// Up to `limit` sessions that nobody has looked at for `age`, longest first. Each counts as looked at from now on.
+    /// Up to `limit` sessions whose turn it is to be looked at, longest waiting first, taken as by
+    /// [`Vault::take_linked`]. Each is looked at once in `interval`, give or take a tenth of it, so that sessions which were
+    /// linked together do not stay together; a new one somewhere in its first.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn claim_linked(&self, age: Duration, limit: i64) -> Result<Vec<Linked>, DatabaseError> {
+    pub async fn claim_linked(
+        &self,
+        now: Timestamp,
+        interval: Duration,
+        limit: i64,
+    ) -> Result<Vec<Linked>, DatabaseError> {
+        sqlx::query(
+            "update vault.sessions set check_at = $1 + make_interval(secs => $2 * random())
+              where check_at is null",
+        )
+        .bind(now.to_sqlx())
+        .bind(interval.as_secs_f64())
+        .execute(self.db.pool())
+        .await?;
         let rows = sqlx::query(
             "with due as (
                select account_id, login_id from vault.sessions
-                where checked_at <= clock_timestamp() - make_interval(secs => $1)
-                order by checked_at
-                limit $2
+                where check_at <= $1 and (in_use_until is null or in_use_until < clock_timestamp())
+                order by check_at
+                limit $3
                   for update skip locked)
-             update vault.sessions s set checked_at = clock_timestamp()
+             update vault.sessions s
+                set check_at = $1 + make_interval(secs => $2 * (0.9 + 0.2 * random())),
+                    in_use_until = clock_timestamp() + make_interval(secs => $4)
                from due where s.account_id = due.account_id and s.login_id = due.login_id
              returning s.account_id, s.login_id, s.sealed, s.key_id",
         )
-        .bind(age.as_secs_f64())
+        .bind(now.to_sqlx())
+        .bind(interval.as_secs_f64())
         .bind(limit)
+        .bind(USE_TTL.as_secs_f64())
         .fetch_all(self.db.pool())
         .await?;
         Ok(rows.iter().map(linked).collect::<Result<_, _>>()?)
+    }
+
+    /// The session of this person, to speak to Telegram with: nobody else does until [`Vault::release_linked`], or for
+    /// twenty seconds.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn take_linked(&self, account: AccountId) -> Result<Taken, DatabaseError> {
+        let row = sqlx::query(
+            "update vault.sessions s set in_use_until = clock_timestamp() + make_interval(secs => $2)
+              where account_id = $1
+                and linked_no = (select max(linked_no) from vault.sessions where account_id = $1)
+                and (in_use_until is null or in_use_until < clock_timestamp())
+             returning account_id, login_id, sealed, key_id",
+        )
+        .bind(account.0)
+        .bind(USE_TTL.as_secs_f64())
+        .fetch_optional(self.db.pool())
+        .await?;
+        if let Some(row) = row {
+            return Ok(Taken::Free(linked(&row)?));
+        }
+        Ok(if self.linked(account).await?.is_some() { Taken::InUse } else { Taken::None })
+    }
+
+    /// Nobody speaks to Telegram with it any more.
+    ///
+    /// # Errors
+    /// The database failed: it is free a little later.
+    pub async fn release_linked(&self, taken: &Linked) -> Result<(), DatabaseError> {
+        sqlx::query(
+            "update vault.sessions set in_use_until = null
+              where account_id = $1 and login_id = $2 and in_use_until <> 'infinity'",
+        )
+        .bind(taken.account_id.0)
+        .bind(taken.login_id.as_str())
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// The session of this person, to be handed over to another service: from now on nobody here uses it. Repeating it
+    /// answers the same, until [`Vault::unlink`].
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn hand_over(&self, account: AccountId) -> Result<Taken, DatabaseError> {
+        let row = sqlx::query(
+            "update vault.sessions s set in_use_until = 'infinity'
+              where account_id = $1
+                and linked_no = (select max(linked_no) from vault.sessions where account_id = $1)
+                and (in_use_until is null or in_use_until < clock_timestamp() or in_use_until = 'infinity')
+             returning account_id, login_id, sealed, key_id",
+        )
+        .bind(account.0)
+        .fetch_optional(self.db.pool())
+        .await?;
+        if let Some(row) = row {
+            return Ok(Taken::Free(linked(&row)?));
+        }
+        Ok(if self.linked(account).await?.is_some() { Taken::InUse } else { Taken::None })
     }
 
     /// Forget the session that this login linked: it is logged out already, or was handed over.
@@ -173,7 +278,8 @@ impl Vault {
         Ok(())
     }
 
-    /// Forget the session that this login linked, and keep its key until it is logged out at Telegram.
+    /// Forget the session that this login linked, and keep its key until it is logged out at Telegram: as soon as nobody
+    /// speaks to Telegram with it any more.
     ///
     /// # Errors
     /// The database failed.
@@ -183,18 +289,42 @@ impl Vault {
         login: &LoginId,
         reason: RetireReason,
     ) -> Result<(), DatabaseError> {
+        self.retire_where(account, Some(login), reason).await
+    }
+
+    /// Forget every session of this person, and keep their keys until they are logged out at Telegram. One that was handed
+    /// over is nobody's here, and lives on where it went.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn retire_all_linked(
+        &self,
+        account: AccountId,
+        reason: RetireReason,
+    ) -> Result<(), DatabaseError> {
+        self.retire_where(account, None, reason).await
+    }
+
+    async fn retire_where(
+        &self,
+        account: AccountId,
+        login: Option<&LoginId>,
+        reason: RetireReason,
+    ) -> Result<(), DatabaseError> {
         sqlx::query(
             "with gone as (
-               delete from vault.sessions where account_id = $1 and login_id = $2
-               returning account_id, login_id, sealed, key_id)
-             insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason)
-             select account_id, login_id, sealed, key_id, $3 from gone",
+               delete from vault.sessions where account_id = $1 and ($2::text is null or login_id = $2)
+               returning account_id, login_id, sealed, key_id, in_use_until)
+             insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason, not_before)
+             select account_id, login_id, sealed, key_id, $3, greatest(clock_timestamp(), in_use_until)
+               from gone where in_use_until is distinct from 'infinity'",
         )
         .bind(account.0)
-        .bind(login.as_str())
+        .bind(login.map(LoginId::as_str))
         .bind(reason.name())
         .execute(self.db.pool())
         .await?;
+        self.db.wake().notify(Topic::Retired);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use domain::{AccountId, LoginId};
 
 use super::{LONG, OVER, claim, claimed, vault};
 use crate::store::Fence;
-use crate::vault::{Linked, RetireReason, Vault, VaultError, random_login_id};
+use crate::vault::{Linked, RetireReason, Taken, Vault, VaultError, random_login_id};
 
 fn session(account_id: AccountId, login_id: &LoginId) -> Linked {
     Linked { account_id, login_id: login_id.clone(), sealed: b"session".to_vec(), key_id: "k".to_owned() }
@@ -47,6 +47,7 @@ async fn a_newer_session_replaces_the_one_before_which_is_then_logged_out() {
     let (login, a) = claimed(&vault, "a", LONG).await;
     let old = session(a.account_id, &login);
     vault.link_session(&a.fence, old.clone()).await.unwrap();
+    vault.retire_replaced(&a.fence, a.account_id).await.unwrap();
     let fence = next_login(&vault, a.account_id).await;
     let new = session(a.account_id, &fence.login_id);
 
@@ -110,6 +111,7 @@ async fn logging_out_keeps_the_key_until_it_is_gone_at_telegram() {
     let (_database, vault) = vault().await;
     let (login, a) = claimed(&vault, "a", LONG).await;
     vault.link_session(&a.fence, session(a.account_id, &login)).await.unwrap();
+    vault.retire_replaced(&a.fence, a.account_id).await.unwrap();
 
     vault.retire_linked(a.account_id, &login, RetireReason::LoggedOut).await.unwrap();
     vault.retire_linked(a.account_id, &login, RetireReason::LoggedOut).await.unwrap();
@@ -118,14 +120,56 @@ async fn logging_out_keeps_the_key_until_it_is_gone_at_telegram() {
     assert_eq!(vault.claim_retired(LONG, 10).await.unwrap().len(), 1);
 }
 
+/// Linked, and its worker has hung up.
+async fn linked(vault: &Vault) -> Linked {
+    let (login, a) = claimed(vault, "a", LONG).await;
+    let new = session(a.account_id, &login);
+    vault.link_session(&a.fence, new.clone()).await.unwrap();
+    assert_eq!(vault.take_linked(a.account_id).await.unwrap(), Taken::InUse, "its worker speaks with it");
+    vault.retire_replaced(&a.fence, a.account_id).await.unwrap();
+    new
+}
+
 #[tokio::test]
 async fn a_session_is_looked_at_once_an_interval() {
     let (_database, vault) = vault().await;
-    let (login, a) = claimed(&vault, "a", LONG).await;
-    let new = session(a.account_id, &login);
-    vault.link_session(&a.fence, new.clone()).await.unwrap();
+    let new = linked(&vault).await;
+    let now: jiff::Timestamp = "2024-11-22T10:00:00Z".parse().unwrap();
+    let hour = std::time::Duration::from_secs(3600);
 
-    assert_eq!(vault.claim_linked(LONG, 10).await.unwrap(), []);
-    assert_eq!(vault.claim_linked(OVER, 10).await.unwrap(), [new]);
-    assert_eq!(vault.claim_linked(LONG, 10).await.unwrap(), []);
+    assert_eq!(vault.claim_linked(now, hour, 10).await.unwrap(), [], "some time in its first hour");
+    assert_eq!(vault.claim_linked(now + hour, hour, 10).await.unwrap(), [new.clone()]);
+    vault.release_linked(&new).await.unwrap();
+    assert_eq!(vault.claim_linked(now + hour + hour / 2, hour, 10).await.unwrap(), []);
+    assert_eq!(vault.claim_linked(now + 3 * hour, hour, 10).await.unwrap(), [new]);
+}
+
+#[tokio::test]
+async fn two_never_speak_with_one_session() {
+    let (_database, vault) = vault().await;
+    let new = linked(&vault).await;
+    let (now, second) = (jiff::Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(1));
+
+    assert_eq!(vault.take_linked(new.account_id).await.unwrap(), Taken::Free(new.clone()));
+    assert_eq!(vault.take_linked(new.account_id).await.unwrap(), Taken::InUse);
+    assert_eq!(vault.hand_over(new.account_id).await.unwrap(), Taken::InUse);
+    vault.claim_linked(now, second, 10).await.unwrap();
+    assert_eq!(vault.claim_linked(now + second, second, 10).await.unwrap(), [], "not by a check");
+    vault.retire_linked(new.account_id, &new.login_id, RetireReason::LoggedOut).await.unwrap();
+    assert!(vault.claim_retired(LONG, 10).await.unwrap().is_empty(), "not to log it out");
+}
+
+#[tokio::test]
+async fn a_session_that_was_handed_over_is_neither_used_nor_logged_out() {
+    let (_database, vault) = vault().await;
+    let new = linked(&vault).await;
+
+    assert_eq!(vault.hand_over(new.account_id).await.unwrap(), Taken::Free(new.clone()));
+    vault.release_linked(&new).await.unwrap();
+    assert_eq!(vault.take_linked(new.account_id).await.unwrap(), Taken::InUse);
+    assert_eq!(vault.hand_over(new.account_id).await.unwrap(), Taken::Free(new.clone()), "once more");
+
+    vault.retire_all_linked(new.account_id, RetireReason::LoggedOut).await.unwrap();
+    assert_eq!(vault.take_linked(new.account_id).await.unwrap(), Taken::None);
+    assert!(vault.claim_retired(LONG, 10).await.unwrap().is_empty());
 }
