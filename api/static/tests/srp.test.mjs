@@ -1,9 +1,13 @@
 //! The proof of the 2-step password, against vectors computed elsewhere (srp_vectors.json names where).
 
+import { webcrypto } from 'node:crypto';
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { UnsafeParameters, checked, prove } from '../srp.js';
+
+// Browsers have it; Node before 20 keeps it in a module.
+globalThis.crypto ??= webcrypto;
 
 const vectors = JSON.parse(readFileSync(new URL('srp_vectors.json', import.meta.url)));
 const P = 'c71caeb9c6b1c9048e6c522f70f13f73980d40238e3e21c14934d037563d930f48198a0aa7c14058229493d22530f4dbfa336f6e0ac925139543aed44cce7c37'
