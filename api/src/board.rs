@@ -30,6 +30,13 @@ pub struct LiveLogin {
     pub(crate) svg: OnceLock<String>,
 }
 
+impl LiveLogin {
+    /// The number of its latest attempt.
+    pub fn attempt(&self) -> u32 {
+        u32::try_from(self.row.attempt).unwrap_or_default()
+    }
+}
+
 /// One login's latest state, and the news of the next.
 pub type Watched = watch::Receiver<Arc<LiveLogin>>;
 

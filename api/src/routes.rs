@@ -1,16 +1,20 @@
 //! The routes. Each handler is short: who asks, which login, what it says.
 
 mod actions;
+mod password;
 mod reads;
 mod webhook;
 
-use axum::Router;
+use axum::extract::rejection::JsonRejection;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
+use axum::{Json, Router};
+use projections::vault::Wish;
 
+use crate::board::LiveLogin;
 use crate::problem::Problem;
 use crate::texts::{Language, Text};
 use crate::{ApiState, page, statics};
@@ -31,6 +35,7 @@ pub fn routes(state: ApiState) -> Router {
         .route("/qr-auth/qr.svg", get(reads::qr))
         .route("/qr-auth/cancel", post(actions::cancel))
         .route("/qr-auth/retry", post(actions::retry))
+        .route("/qr-auth/password", get(password::parameters).post(password::prove))
         .route("/qr-auth/static/{name}", get(statics::file))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .merge(webhook)
@@ -38,6 +43,29 @@ pub fn routes(state: ApiState) -> Router {
         .method_not_allowed_fallback(wrong_method)
         .layer(middleware::from_fn_with_state(state.clone(), headers))
         .with_state(state)
+}
+
+/// What a POST says, if it can be read.
+fn body<T>(body: Result<Json<T>, JsonRejection>, language: Language) -> Result<T, Problem> {
+    match body {
+        Ok(Json(said)) => Ok(said),
+        Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest)),
+    }
+}
+
+/// Hands what the person entered to the worker of their login; 409 where none waits for it any more.
+async fn give(
+    state: &ApiState,
+    login: &LiveLogin,
+    wish: &Wish,
+    too_late: Text,
+    language: Language,
+) -> Result<(), Problem> {
+    match state.vault.wish(&state.master, &login.row.login_id, login.attempt(), wish).await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(Problem::new(StatusCode::CONFLICT, language, too_late)),
+        Err(error) => Err(Problem::internal(language, &error)),
+    }
 }
 
 async fn nothing_here() -> Problem {

@@ -5,9 +5,12 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::LoginStatus;
+use domain::login::{CancelReason, FailReason, Refusal};
+use projections::views::login_status::LoginRow;
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 use secrecy::ExposeSecret;
+use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use crate::board::{LiveLogin, Watched};
@@ -66,21 +69,27 @@ fn deep_link(token: &str) -> String {
 }
 
 fn error(login: &LiveLogin) -> Option<Text> {
-    let reason = |name: &str| serde_json::from_value(Value::from(name)).ok();
-    match login.row.status {
-        LoginStatus::Waiting | LoginStatus::Authorized => None,
-        LoginStatus::CodeRequired => login.row.code_rejected.then_some(Text::CodeRejected),
-        LoginStatus::PasswordRequired => login.row.password_rejected.then_some(Text::PasswordRejected),
+    let row = &login.row;
+    match row.status {
+        LoginStatus::Authorized => None,
+        LoginStatus::Waiting | LoginStatus::CodeRequired => {
+            row.code_rejected.then(|| Text::Refused(reason(row).unwrap_or_default()))
+        }
+        LoginStatus::PasswordRequired => {
+            row.password_rejected.then(|| match reason(row).unwrap_or_default() {
+                Refusal::Wrong => Text::PasswordWrong,
+                Refusal::Stale => Text::PasswordStale,
+                other => Text::Refused(other),
+            })
+        }
         LoginStatus::Expired => Some(Text::Expired),
         LoginStatus::Rejected => Some(Text::Rejected),
-        LoginStatus::Cancelled => {
-            let named =
-                login.row.reason.as_deref().and_then(|name| serde_json::from_value(Value::from(name)).ok());
-            Some(Text::Cancelled(named.unwrap_or(domain::login::CancelReason::Person)))
-        }
-        LoginStatus::Failed => {
-            let named = login.row.reason.as_deref().and_then(reason);
-            Some(Text::Failed(named.unwrap_or(domain::login::FailReason::Internal)))
-        }
+        LoginStatus::Cancelled => Some(Text::Cancelled(reason(row).unwrap_or(CancelReason::Person))),
+        LoginStatus::Failed => Some(Text::Failed(reason(row).unwrap_or(FailReason::Internal))),
     }
+}
+
+/// The stored reason, as what it can be in this status.
+fn reason<T: DeserializeOwned>(row: &LoginRow) -> Option<T> {
+    serde_json::from_value(Value::from(row.reason.as_deref()?)).ok()
 }

@@ -1,7 +1,7 @@
 //! What the HTTP API says to people: Russian, English for a language other than ru; none given: Russian.
 
 use domain::invite::InviteError;
-use domain::login::{CancelReason, FailReason};
+use domain::login::{CancelReason, FailReason, Refusal};
 
 /// In which language a person is spoken to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -44,8 +44,9 @@ pub enum Text {
     Cancelled(CancelReason),
     Rejected,
     Failed(FailReason),
-    PasswordRejected,
-    CodeRejected,
+    PasswordWrong,
+    PasswordStale,
+    Refused(Refusal),
     NoPasswordAsked,
     NoCodeAsked,
     BadPhone,
@@ -153,8 +154,29 @@ impl Text {
             Self::Failed(FailReason::Internal) => {
                 ("Что-то сломалось у нас. Попробуйте снова.", "Something broke on our side. Try again.")
             }
-            Self::PasswordRejected => ("❌ Неверный пароль", "❌ Wrong password"),
-            Self::CodeRejected => ("❌ Неверный или устаревший код", "❌ The code is wrong or too old"),
+            Self::PasswordWrong => ("❌ Неверный пароль", "❌ Wrong password"),
+            Self::PasswordStale => (
+                "Пароль не был проверен: запрос Telegram устарел. Введите пароль ещё раз.",
+                "The password was not checked: Telegram's request was out of date. Enter the password once more.",
+            ),
+            Self::Refused(Refusal::Wrong) => ("❌ Неверный код", "❌ Wrong code"),
+            Self::Refused(Refusal::Stale) => {
+                ("❌ Код устарел. Запросите новый.", "❌ The code is too old. Ask for a new one.")
+            }
+            Self::Refused(Refusal::NumberInvalid) => (
+                "❌ Telegram не знает такого номера. Проверьте номер и код страны.",
+                "❌ Telegram does not know this number. Check it and its country code.",
+            ),
+            Self::Refused(Refusal::NumberBanned) => {
+                ("❌ Этот номер заблокирован в Telegram.", "❌ This number is banned from Telegram.")
+            }
+            Self::Refused(Refusal::TooMany) => (
+                "⏳ Telegram просит подождать: слишком много попыток. Попробуйте позже.",
+                "⏳ Telegram asks to wait: too many tries. Try again later.",
+            ),
+            Self::Refused(Refusal::Unclear) => {
+                ("Telegram не ответил. Попробуйте ещё раз.", "Telegram did not answer. Try again.")
+            }
             Self::NoPasswordAsked => ("Пароль сейчас не нужен.", "No password is asked for now."),
             Self::NoCodeAsked => ("Код сейчас не нужен.", "No code is asked for now."),
             Self::BadPhone => (

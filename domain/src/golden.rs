@@ -13,7 +13,7 @@ use crate::account::{AccountEvent, Role};
 use crate::event::{DecodeError, Event, StreamKind};
 use crate::fixtures::{ADMIN, ANNA, INVITE, day, limits, login, minute, premium, sealed};
 use crate::invite::InviteEvent;
-use crate::login::{CancelReason, CodeVia, FailReason, LoginEvent, Method};
+use crate::login::{CancelReason, CodeVia, FailReason, LoginEvent, Method, Refusal};
 use crate::tier::Tier;
 
 /// One of each, with every field filled in.
@@ -52,9 +52,9 @@ fn logins() -> [LoginEvent; 11] {
         LoginEvent::LoginStarted { account_id, invite, attempt, deadline_at, at },
         LoginEvent::QrIssued { attempt, token_sha256, expires_at: minute(2), at },
         LoginEvent::CodeSent { attempt, via: CodeVia::FlashCall, length: Some(5), deadline_at, at },
-        LoginEvent::CodeRejected { attempt, at },
+        LoginEvent::CodeRejected { attempt, reason: Refusal::Wrong, at },
         LoginEvent::PasswordRequested { attempt, deadline_at, at },
-        LoginEvent::PasswordRejected { attempt, at },
+        LoginEvent::PasswordRejected { attempt, reason: Refusal::Wrong, at },
         LoginEvent::AuthorizationConfirmed { account_id, invite, attempt, method: Method::Qr, at },
         LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, at },
         LoginEvent::LoginExpired { account_id, invite_id, attempt, at },

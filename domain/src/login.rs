@@ -26,7 +26,7 @@ mod tests;
 
 pub use command::LoginCommand;
 pub use error::LoginError;
-pub use event::{CancelReason, CodeVia, FailReason, LoginEvent, Method};
+pub use event::{CancelReason, CodeVia, FailReason, LoginEvent, Method, Refusal};
 pub use status::LoginStatus;
 
 /// How long a login may take, from its start.
@@ -129,15 +129,17 @@ impl Attempt {
                 deadline_at: self.extended_deadline(at),
                 at,
             }),
-            LoginCommand::RejectCode { attempt, at } => Some(LoginEvent::CodeRejected { attempt, at }),
+            LoginCommand::RejectCode { attempt, reason, at } => {
+                Some(LoginEvent::CodeRejected { attempt, reason, at })
+            }
             LoginCommand::RequestPassword { attempt, at } => (self.status != LoginStatus::PasswordRequired)
                 .then(|| LoginEvent::PasswordRequested {
                     attempt,
                     deadline_at: self.extended_deadline(at),
                     at,
                 }),
-            LoginCommand::RejectPassword { attempt, at } => {
-                Some(LoginEvent::PasswordRejected { attempt, at })
+            LoginCommand::RejectPassword { attempt, reason, at } => {
+                Some(LoginEvent::PasswordRejected { attempt, reason, at })
             }
             LoginCommand::Confirm { attempt, method, at } => Some(LoginEvent::AuthorizationConfirmed {
                 account_id,

@@ -11,5 +11,6 @@ mod invites;
 mod left;
 mod ops;
 mod pages;
+mod password;
 mod settings;
 mod world;

@@ -13,6 +13,7 @@ use projections::store::{Context, StoreError};
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::body;
 use crate::access::Visitor;
 use crate::board::{LiveLogin, Watched};
 use crate::problem::Problem;
@@ -32,17 +33,17 @@ pub struct Named {
 pub async fn cancel(
     State(state): State<ApiState>,
     headers: HeaderMap,
-    body: Result<Json<Named>, JsonRejection>,
+    named: Result<Json<Named>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let visitor = Visitor::of(&state, &headers)?;
     let language = visitor.language();
-    let login = visitor.own(&state, &named(body, language)?).await?;
+    let login = visitor.own(&state, &body(named, language)?.session_id).await?;
     let now = login.borrow().clone();
     if !now.row.status.is_live() {
         return Ok(Json(status::whole(&now, language)));
     }
     let command =
-        LoginCommand::Cancel { attempt: attempt(&now), reason: CancelReason::Person, at: state.clock.now() };
+        LoginCommand::Cancel { attempt: now.attempt(), reason: CancelReason::Person, at: state.clock.now() };
     let context = Context::by(now.row.account_id).with_login(&now.row.login_id);
     match state.store.login(&now.row.login_id, command, context).await {
         Ok(()) | Err(StoreError::Refused(_)) => {}
@@ -55,11 +56,11 @@ pub async fn cancel(
 pub async fn retry(
     State(state): State<ApiState>,
     headers: HeaderMap,
-    body: Result<Json<Named>, JsonRejection>,
+    named: Result<Json<Named>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let visitor = Visitor::of(&state, &headers)?;
     let language = visitor.language();
-    let login = visitor.own(&state, &named(body, language)?).await?;
+    let login = visitor.own(&state, &body(named, language)?.session_id).await?;
     let now = login.borrow().clone();
     let conflict = |text| Err(Problem::new(StatusCode::CONFLICT, language, text));
     match now.row.status {
@@ -92,7 +93,7 @@ async fn admit(state: &ApiState, login: &LiveLogin, language: Language) -> Resul
 
 async fn start_anew(state: &ApiState, login: &LiveLogin, language: Language) -> Result<(), Problem> {
     let (account_id, login_id) = (login.row.account_id, login.row.login_id.clone());
-    let (attempt, at) = (attempt(login) + 1, state.clock.now());
+    let (attempt, at) = (login.attempt() + 1, state.clock.now());
     let context = Context::by(account_id).with_login(&login_id);
     let mut grant = None;
     if let Some(invite_id) = login.row.invite_id {
@@ -124,13 +125,4 @@ async fn answer(state: &ApiState, login: Watched, seen: i64, language: Language)
     let login = newer.unwrap_or(login);
     let login = login.borrow();
     Json(status::whole(&login, language))
-}
-
-fn attempt(login: &LiveLogin) -> u32 {
-    u32::try_from(login.row.attempt).unwrap_or_default()
-}
-
-fn named(body: Result<Json<Named>, JsonRejection>, language: Language) -> Result<String, Problem> {
-    let malformed = |_| Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest);
-    body.map(|Json(named)| named.session_id).map_err(malformed)
 }

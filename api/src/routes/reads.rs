@@ -18,7 +18,7 @@ use crate::{ApiState, page, status};
 #[derive(Debug, Deserialize)]
 pub struct Asked {
     #[serde(default)]
-    session_id: String,
+    pub(super) session_id: String,
     since: Option<i64>,
     wait: Option<u64>,
 }

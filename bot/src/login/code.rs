@@ -77,7 +77,8 @@ impl Attempt {
             // A number that is wrong, banned or asked about too often; or nobody knows: the person may try again.
             Ok(_) | Err(_) => {
                 let (attempt, at) = (self.number(), self.now());
-                self.record(LoginCommand::RejectCode { attempt, at }).await?;
+                self.record(LoginCommand::RejectCode { attempt, reason: domain::login::Refusal::Wrong, at })
+                    .await?;
                 Ok(Step::Export)
             }
         }
@@ -136,7 +137,8 @@ impl Attempt {
         self.method = Method::Qr;
         if step.is_none() {
             let (attempt, at) = (self.number(), self.now());
-            self.record(LoginCommand::RejectCode { attempt, at }).await?;
+            self.record(LoginCommand::RejectCode { attempt, reason: domain::login::Refusal::Wrong, at })
+                .await?;
             tracing::info!(login.id = self.login_id().short(), "QR login was given a wrong code");
         }
         Ok(step)

@@ -2,11 +2,14 @@
 //!
 //! 1. ask Telegram for a challenge; it serves one try, so a new one is asked for before each
 //! 2. put it where the page finds it, sealed, since the hint is personal
-//! 3. record `PasswordRequested`, or after a try `PasswordRejected`
+//! 3. record `PasswordRequested`, or after a try `PasswordRejected` with the reason
 //! 4. wait for the proof and hand it on, once: a proof whose answer got lost may have been taken
+//!
+//! A proof for another challenge than the last (the page was open before a crash, or somebody pressed twice) is refused
+//! without asking Telegram, which would not take it.
 
 use domain::LoginCommand;
-use domain::login::FailReason;
+use domain::login::{FailReason, Refusal};
 use grammers_client::tl::{enums, functions, types};
 use jiff::Timestamp;
 use projections::vault::{PasswordChallenge, PasswordProof, Wish};
@@ -22,7 +25,7 @@ impl Attempt {
         self.save().await?;
         self.workers.vault.drop_token(self.login_id()).await?;
         let attempt = self.number();
-        let mut was_refused = false;
+        let mut refused = None;
         loop {
             let challenge = match self.ask_for_challenge().await? {
                 Ok(challenge) => challenge,
@@ -30,9 +33,13 @@ impl Attempt {
             };
             self.workers.vault.put_challenge(&self.workers.master, self.fence(), &challenge).await?;
             let at = self.now();
-            if was_refused {
-                self.record(LoginCommand::RejectPassword { attempt, at }).await?;
-                tracing::info!(login.id = self.login_id().short(), "QR login was given a wrong password");
+            if let Some((reason, flood)) = refused {
+                self.record(LoginCommand::RejectPassword { attempt, reason, at }).await?;
+                tracing::info!(login.id = self.login_id().short(), "QR login's password was not taken");
+                // The person is told first: the pause may be long.
+                if let Some(flood) = flood {
+                    self.wait_out(&flood).await?;
+                }
             } else {
                 self.record(LoginCommand::RequestPassword { attempt, at }).await?;
                 tracing::info!(
@@ -40,10 +47,11 @@ impl Attempt {
                     "QR login waiting for the 2-step password"
                 );
             }
-            let proof = self.wait_for_proof().await?;
+            let proof = self.wait_for_proof(&challenge.srp_id).await?;
             match self.prove(&proof).await? {
                 Proven::Step(step) => return Ok(step),
-                Proven::No => was_refused = true,
+                Proven::No(reason) => refused = Some((reason, None)),
+                Proven::NotYet(flood) => refused = Some((Refusal::TooMany, Some(flood))),
             }
         }
     }
@@ -89,10 +97,16 @@ impl Attempt {
 
     /// Step 4, the waiting. What Telegram says meanwhile changes nothing; a dead connection is opened anew by the next
     /// question.
-    async fn wait_for_proof(&mut self) -> Result<PasswordProof, Stop> {
+    async fn wait_for_proof(&mut self, srp_id: &str) -> Result<PasswordProof, Stop> {
         loop {
-            if let News::Wish(Wish::Password(proof)) = self.news(Timestamp::MAX).await? {
-                return Ok(proof);
+            match self.news(Timestamp::MAX).await? {
+                News::Wish(Wish::Password(proof)) if proof.srp_id == srp_id => return Ok(proof),
+                News::Wish(Wish::Password(_)) => {
+                    let (attempt, at) = (self.number(), self.now());
+                    let reason = Refusal::Stale;
+                    self.record(LoginCommand::RejectPassword { attempt, reason, at }).await?;
+                }
+                News::Wish(_) | News::Heard(_) | News::Silence => {}
             }
         }
     }
@@ -101,7 +115,7 @@ impl Attempt {
     async fn prove(&mut self, proof: &PasswordProof) -> Result<Proven, Stop> {
         let (Ok(srp_id), Some(a), Some(m1)) = (proof.srp_id.parse(), unhex(&proof.a), unhex(&proof.m1))
         else {
-            return Ok(Proven::No);
+            return Ok(Proven::No(Refusal::Wrong));
         };
         let password = types::InputCheckPasswordSrp { srp_id, a, m1 }.into();
         let request = functions::auth::CheckPassword { password };
@@ -112,23 +126,27 @@ impl Attempt {
                 self.wait_out(&error).await?;
                 // Looks whether it was taken; if not, the next round asks for another proof.
                 match self.probe().await? {
-                    Step::Password => Ok(Proven::No),
+                    Step::Password => Ok(Proven::No(Refusal::Unclear)),
                     step => Ok(Proven::Step(step)),
                 }
             }
-            Err(error @ CallError::FloodWait(_)) => {
-                self.wait_out(&error).await?;
-                Ok(Proven::No)
-            }
-            // PASSWORD_HASH_INVALID, SRP_ID_INVALID, SRP_PASSWORD_CHANGED: another try may do it.
-            Err(_) => Ok(Proven::No),
+            Err(error @ CallError::FloodWait(_)) => Ok(Proven::NotYet(error)),
+            Err(CallError::Refused { name, .. }) => Ok(Proven::No(match name.as_str() {
+                "PASSWORD_HASH_INVALID" => Refusal::Wrong,
+                "PHONE_PASSWORD_FLOOD" => Refusal::TooMany,
+                name if name.starts_with("SRP_") => Refusal::Stale,
+                _ => Refusal::Unclear,
+            })),
+            Err(_) => Ok(Proven::No(Refusal::Unclear)),
         }
     }
 }
 
 /// What came of a proof.
 enum Proven {
-    No,
+    No(Refusal),
+    /// Telegram asks to wait.
+    NotYet(CallError),
     Step(Step),
 }
 

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::event::{CancelReason, CodeVia, FailReason, Method};
+use super::event::{CancelReason, CodeVia, FailReason, Method, Refusal};
 use crate::id::AccountId;
 use crate::invite::InviteGrant;
 
@@ -16,12 +16,12 @@ pub enum LoginCommand {
     IssueQr { attempt: u32, token_sha256: String, expires_at: Timestamp, at: Timestamp },
     /// Telegram sent a login code.
     RecordCode { attempt: u32, via: CodeVia, length: Option<u32>, at: Timestamp },
-    /// The code was wrong.
-    RejectCode { attempt: u32, at: Timestamp },
+    /// The code, or the number for it, was not taken.
+    RejectCode { attempt: u32, reason: Refusal, at: Timestamp },
     /// The account has a 2-step password.
     RequestPassword { attempt: u32, at: Timestamp },
-    /// The password was wrong.
-    RejectPassword { attempt: u32, at: Timestamp },
+    /// The password was not taken.
+    RejectPassword { attempt: u32, reason: Refusal, at: Timestamp },
     /// The account that asked has confirmed, and its session is stored.
     Confirm { attempt: u32, method: Method, at: Timestamp },
     /// Another account confirmed.

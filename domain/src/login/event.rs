@@ -24,12 +24,22 @@ pub enum LoginEvent {
     QrIssued { attempt: u32, token_sha256: String, expires_at: Timestamp, at: Timestamp },
     /// Telegram sent a login code.
     CodeSent { attempt: u32, via: CodeVia, length: Option<u32>, deadline_at: Timestamp, at: Timestamp },
-    /// The code was wrong or too old.
-    CodeRejected { attempt: u32, at: Timestamp },
+    /// The code, or the number that it was to be sent to, was not taken.
+    CodeRejected {
+        attempt: u32,
+        #[serde(default, skip_serializing_if = "Refusal::is_wrong")]
+        reason: Refusal,
+        at: Timestamp,
+    },
     /// The account has a 2-step password.
     PasswordRequested { attempt: u32, deadline_at: Timestamp, at: Timestamp },
-    /// The password was wrong.
-    PasswordRejected { attempt: u32, at: Timestamp },
+    /// The password was not taken.
+    PasswordRejected {
+        attempt: u32,
+        #[serde(default, skip_serializing_if = "Refusal::is_wrong")]
+        reason: Refusal,
+        at: Timestamp,
+    },
     /// The account that asked has confirmed; its session is stored.
     AuthorizationConfirmed {
         account_id: AccountId,
@@ -90,6 +100,31 @@ pub enum FailReason {
     InviteGone,
     /// A fault of ours; the log tells more.
     Internal,
+}
+
+/// Why Telegram did not take what a person entered. The login goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// It was wrong.
+    #[default]
+    Wrong,
+    /// Its time was over: another code has to be sent, or the password proven once more.
+    Stale,
+    /// There is no such phone number.
+    NumberInvalid,
+    /// The phone number is banned from Telegram.
+    NumberBanned,
+    /// Telegram asks to wait before the next try.
+    TooMany,
+    /// Telegram did not answer, or not to the point: nobody knows, and another try may do it.
+    Unclear,
+}
+
+impl Refusal {
+    const fn is_wrong(&self) -> bool {
+        matches!(self, Self::Wrong)
+    }
 }
 
 /// How Telegram delivered the login code.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 
 use super::{
     CancelReason, CodeVia, FailReason, Login, LoginCommand, LoginError, LoginEvent, LoginStatus, Method,
+    Refusal,
 };
 use crate::fixtures::{ANNA, BORIS, INVITE, minute, premium};
 
@@ -224,19 +225,33 @@ fn a_password_is_asked_for_once() {
 #[test]
 fn every_wrong_password_and_code_is_recorded() {
     let given = || vec![started(1), password_requested(5, 1)];
-    let when = LoginCommand::RejectPassword { attempt: 1, at: minute(2) };
-    then(given(), when, vec![LoginEvent::PasswordRejected { attempt: 1, at: minute(2) }]);
-    let when = LoginCommand::RejectCode { attempt: 1, at: minute(2) };
+    let when = LoginCommand::RejectPassword { attempt: 1, reason: Refusal::Wrong, at: minute(2) };
+    then(
+        given(),
+        when,
+        vec![LoginEvent::PasswordRejected { attempt: 1, reason: Refusal::Wrong, at: minute(2) }],
+    );
+    let when = LoginCommand::RejectCode { attempt: 1, reason: Refusal::Wrong, at: minute(2) };
     then(
         vec![started(1), code_sent(5, 1)],
         when,
-        vec![LoginEvent::CodeRejected { attempt: 1, at: minute(2) }],
+        vec![LoginEvent::CodeRejected { attempt: 1, reason: Refusal::Wrong, at: minute(2) }],
     );
 }
 
 #[test]
+fn a_refusal_is_stored_with_its_reason_and_without_one_it_was_wrong() {
+    let refused = |reason| LoginEvent::CodeRejected { attempt: 1, reason, at: minute(2) };
+    let stored = serde_json::to_value(refused(Refusal::NumberBanned)).unwrap();
+    assert_eq!(stored["CodeRejected"]["reason"], "number_banned");
+    let stored = serde_json::to_value(refused(Refusal::Wrong)).unwrap();
+    assert_eq!(stored["CodeRejected"].get("reason"), None);
+    assert_eq!(serde_json::from_value::<LoginEvent>(stored).unwrap(), refused(Refusal::Wrong));
+}
+
+#[test]
 fn a_wrong_password_leaves_the_login_as_it_stands() {
-    let wrong = LoginEvent::PasswordRejected { attempt: 1, at: minute(2) };
+    let wrong = LoginEvent::PasswordRejected { attempt: 1, reason: Refusal::Wrong, at: minute(2) };
     assert_eq!(status(vec![started(1), password_requested(5, 1), wrong]), LoginStatus::PasswordRequired);
 }
 

@@ -1,6 +1,6 @@
 //! The views against a real log: what comes out, and that a crash, poison or a second projector does no harm.
 
-use domain::login::{CancelReason, FailReason};
+use domain::login::{CancelReason, FailReason, Refusal};
 use domain::{AccountCommand, LoginCommand, LoginStatus, Role, Tier};
 use jiff::SignedDuration;
 
@@ -91,7 +91,9 @@ async fn a_login_says_why_it_ended() {
     let cancel = LoginCommand::Cancel { attempt: 1, reason: CancelReason::Person, at };
     story.login(&cancelled, first, cancel).await;
     story.login(&failed, second, LoginCommand::RequestPassword { attempt: 1, at }).await;
-    story.login(&failed, second, LoginCommand::RejectPassword { attempt: 1, at }).await;
+    story
+        .login(&failed, second, LoginCommand::RejectPassword { attempt: 1, reason: Refusal::Wrong, at })
+        .await;
     story.project().await;
     let row = login_status::by_id(&story.db, &failed).await.unwrap().unwrap();
     assert_eq!((row.status, row.password_rejected), (LoginStatus::PasswordRequired, true));

@@ -42,7 +42,8 @@ pub struct LoginRow {
     pub code_rejected: bool,
     /// The last password was wrong.
     pub password_rejected: bool,
-    /// Why it was cancelled (`person`, `newer_login`, …) or failed (`flood_wait`, …).
+    /// Why it was cancelled (`person`, `newer_login`, …) or failed (`flood_wait`, …); while it is live, why Telegram did
+    /// not take what the person entered last (`wrong`, `number_banned`, …).
     pub reason: Option<String>,
     /// When it ended; None while it is live.
     pub ended_at: Option<Timestamp>,
@@ -72,22 +73,37 @@ pub fn fold(row: Option<LoginRow>, event: &LogEvent) -> Option<LoginRow> {
         });
     }
     let mut row = row?;
+    row.reason = None;
     row.version = event.position;
     row.status = login_event.status_after(row.status);
     if !row.status.is_live() {
         row.ended_at = Some(stored(login_event.at()));
     }
     match login_event {
-        LoginEvent::QrIssued { expires_at, .. } => row.qr_expires_at = Some(stored(*expires_at)),
+        LoginEvent::QrIssued { expires_at, .. } => {
+            row.qr_expires_at = Some(stored(*expires_at));
+            row.code_rejected = false;
+        }
         LoginEvent::CodeSent { via, length, deadline_at, .. } => {
             row.code_via = name_of(via);
             row.code_length = length.map(|digits| i32::try_from(digits).unwrap_or(i32::MAX));
             row.code_rejected = false;
+            row.password_rejected = false;
             row.deadline_at = stored(*deadline_at);
         }
-        LoginEvent::CodeRejected { .. } => row.code_rejected = true,
-        LoginEvent::PasswordRequested { deadline_at, .. } => row.deadline_at = stored(*deadline_at),
-        LoginEvent::PasswordRejected { .. } => row.password_rejected = true,
+        LoginEvent::CodeRejected { reason, .. } => {
+            row.code_rejected = true;
+            row.reason = name_of(reason);
+        }
+        LoginEvent::PasswordRequested { deadline_at, .. } => {
+            row.code_rejected = false;
+            row.password_rejected = false;
+            row.deadline_at = stored(*deadline_at);
+        }
+        LoginEvent::PasswordRejected { reason, .. } => {
+            row.password_rejected = true;
+            row.reason = name_of(reason);
+        }
         LoginEvent::LoginCancelled { reason, .. } => row.reason = name_of(reason),
         LoginEvent::LoginFailed { reason, .. } => row.reason = name_of(reason),
         LoginEvent::LoginStarted { .. }

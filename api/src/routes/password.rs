@@ -1,0 +1,84 @@
+//! The 2-step password, which the page proves without telling it: the parameters go out, the proof comes in, and the
+//! worker of the login hands it on. The outcome is the login's next event.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Query, State};
+use axum::http::{HeaderMap, StatusCode};
+use domain::LoginStatus;
+use projections::vault::{PasswordChallenge, PasswordProof, Wish};
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::body;
+use super::reads::Asked;
+use crate::access::Visitor;
+use crate::board::LiveLogin;
+use crate::problem::Problem;
+use crate::texts::{Language, Text};
+use crate::{ApiState, status};
+
+/// Hex digits of 2048 bits.
+const A_DIGITS: usize = 512;
+/// Hex digits of a SHA-256.
+const M1_DIGITS: usize = 64;
+
+/// `{"session_id": "…", "srp_id": "…", "A": "…", "M1": "…"}`.
+#[derive(Deserialize)]
+pub struct Proven {
+    session_id: String,
+    #[serde(flatten)]
+    proof: PasswordProof,
+}
+
+/// `GET /qr-auth/password`: what the proof is made with, and the hint. It serves one try.
+pub async fn parameters(
+    State(state): State<ApiState>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Result<Json<PasswordChallenge>, Problem> {
+    let visitor = Visitor::of(&state, &headers)?;
+    let login = visitor.own(&state, &asked.session_id).await?;
+    let login = login.borrow().clone();
+    Ok(Json(challenge(&state, &login, visitor.language()).await?))
+}
+
+/// `POST /qr-auth/password`: the proof, for the worker. Answers the status as it stands before Telegram has looked.
+pub async fn prove(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    proven: Result<Json<Proven>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let visitor = Visitor::of(&state, &headers)?;
+    let language = visitor.language();
+    let Proven { session_id, proof } = body(proven, language)?;
+    let login = visitor.own(&state, &session_id).await?;
+    let login = login.borrow().clone();
+    if !is_well_formed(&proof) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest));
+    }
+    if challenge(&state, &login, language).await?.srp_id != proof.srp_id {
+        return Err(Problem::new(StatusCode::CONFLICT, language, Text::PasswordStale));
+    }
+    super::give(&state, &login, &Wish::Password(proof), Text::NoPasswordAsked, language).await?;
+    Ok(Json(status::whole(&login, language)))
+}
+
+/// The parameters that a proof has to answer now.
+async fn challenge(
+    state: &ApiState,
+    login: &LiveLogin,
+    language: Language,
+) -> Result<PasswordChallenge, Problem> {
+    let not_asked = || Problem::new(StatusCode::CONFLICT, language, Text::NoPasswordAsked);
+    if login.row.status != LoginStatus::PasswordRequired {
+        return Err(not_asked());
+    }
+    let found = state.vault.challenge(&state.master, &login.row.login_id, login.attempt()).await;
+    found.map_err(|error| Problem::internal(language, &error))?.ok_or_else(not_asked)
+}
+
+fn is_well_formed(proof: &PasswordProof) -> bool {
+    let is_hex = |text: &str, digits| text.len() == digits && text.bytes().all(|it| it.is_ascii_hexdigit());
+    proof.srp_id.parse::<i64>().is_ok() && is_hex(&proof.a, A_DIGITS) && is_hex(&proof.m1, M1_DIGITS)
+}
