@@ -4,13 +4,16 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod browser;
+mod crashes;
 mod endings;
 mod expiry;
 mod happy;
 mod invites;
 mod left;
 mod ops;
+mod outages;
 mod pages;
 mod password;
 mod settings;
+mod structure;
 mod world;

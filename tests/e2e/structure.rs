@@ -1,0 +1,132 @@
+//! The shape of the workspace, as ARCHITECTURE.md draws it: which crate may know which, where SQL is, how a file begins.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use toml::{Table, Value};
+
+/// `domain ← projections ← {bot, api, replay} ← qr-login`; the stand-in knows nothing of the product.
+const MAY_KNOW: [(&str, &[&str]); 7] = [
+    ("domain", &[]),
+    ("projections", &["domain"]),
+    ("bot", &["domain", "projections"]),
+    ("api", &["domain", "projections"]),
+    ("replay", &["domain", "projections"]),
+    ("qr-login", &["domain", "projections", "bot", "api"]),
+    ("stand-in", &[]),
+];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn manifest(path: &Path) -> Result<Table> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    Ok(text.parse()?)
+}
+
+/// Every crate of the workspace by its name.
+fn manifests() -> Result<BTreeMap<String, Table>> {
+    let workspace = manifest(&root().join("Cargo.toml"))?;
+    let members = workspace["workspace"]["members"].as_array().context("members")?.clone();
+    let folders = members.iter().filter_map(Value::as_str).map(|member| root().join(member));
+    folders
+        .chain([root().to_owned()])
+        .map(|folder| {
+            let manifest = manifest(&folder.join("Cargo.toml"))?;
+            Ok((manifest["package"]["name"].as_str().context("a name")?.to_owned(), manifest))
+        })
+        .collect()
+}
+
+/// What a crate is built with: its dependencies and those of its build script, on every platform, by their real names.
+fn built_with(manifest: &Table) -> BTreeSet<String> {
+    let platforms = manifest.get("target").and_then(Value::as_table);
+    let platforms = platforms.into_iter().flat_map(Table::values).filter_map(Value::as_table);
+    let of = |table: &Table| {
+        let kinds = ["dependencies", "build-dependencies"].map(|kind| table.get(kind).cloned());
+        kinds.into_iter().flatten().filter_map(|kind| kind.as_table().cloned()).collect::<Vec<_>>()
+    };
+    let named = |(name, how): (&String, &Value)| {
+        how.get("package").and_then(Value::as_str).map_or_else(|| name.clone(), str::to_owned)
+    };
+    let tables = platforms.flat_map(of).chain(of(manifest)).collect::<Vec<_>>();
+    tables.iter().flat_map(|table| table.iter().map(named)).collect()
+}
+
+#[test]
+fn no_crate_knows_one_that_it_must_not_know() -> Result<()> {
+    let manifests = manifests()?;
+    let ours: BTreeSet<&str> = manifests.keys().map(String::as_str).collect();
+    assert_eq!(ours, MAY_KNOW.iter().map(|(name, _)| *name).collect(), "a crate that nobody has placed");
+    for (name, may_know) in MAY_KNOW {
+        let built_with = built_with(&manifests[name]);
+        for known in built_with.iter().filter(|known| ours.contains(known.as_str())) {
+            assert!(may_know.contains(&known.as_str()), "{name} must not know {known}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn only_tests_know_the_stand_in() -> Result<()> {
+    for (name, manifest) in manifests()? {
+        assert!(!built_with(&manifest).contains("stand-in"), "{name} is built with the stand-in");
+    }
+    Ok(())
+}
+
+#[test]
+fn only_projections_speaks_sql() -> Result<()> {
+    for (name, manifest) in manifests()? {
+        let database = ["sqlx", "jiff-sqlx", "postgres-es"];
+        for library in database.into_iter().filter(|_| name != "projections") {
+            assert!(!built_with(&manifest).contains(library), "{name} is built with {library}");
+        }
+    }
+    for path in sources()? {
+        let inside = path.strip_prefix(root())?;
+        let is_test = inside.components().any(|part| part.as_os_str() == "tests")
+            || inside.file_stem().is_some_and(|stem| stem == "tests");
+        if !inside.starts_with("projections") && !is_test {
+            let text = std::fs::read_to_string(&path)?;
+            assert!(!text.contains("sqlx::query"), "SQL in {}", inside.display());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn every_file_opens_with_what_lives_in_it() -> Result<()> {
+    let sources = sources()?;
+    assert!(sources.len() > 200, "the files were not found");
+    for path in sources {
+        let text = std::fs::read_to_string(&path)?;
+        assert!(text.starts_with("//! "), "{} does not say what lives in it", path.display());
+        assert!(path.file_name().is_some_and(|name| name != "mod.rs"), "{}", path.display());
+        let lines = text.lines().count();
+        assert!(lines <= 400, "{} has {lines} lines: split it", path.display());
+    }
+    Ok(())
+}
+
+/// Every Rust file of the workspace.
+fn sources() -> Result<Vec<PathBuf>> {
+    let mut folders = vec![root().to_owned()];
+    let mut sources = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(&folder)? {
+            let (entry, path) = entry.map(|entry| (entry.file_name(), entry.path()))?;
+            let name = entry.to_string_lossy();
+            if path.is_dir() {
+                if !name.starts_with('.') && name != "target" && name != "node_modules" && name != "data" {
+                    folders.push(path);
+                }
+            } else if name.ends_with(".rs") {
+                sources.push(path);
+            }
+        }
+    }
+    Ok(sources)
+}
