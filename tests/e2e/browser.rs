@@ -34,6 +34,8 @@ pub struct Browser {
 pub struct View {
     pub width: u32,
     pub height: u32,
+    /// Pixels of a screenshot for one of the page.
+    pub scale: u32,
     pub dark: bool,
     /// Whether telegram.org answers with the real SDK, or is blocked.
     pub sdk: bool,
@@ -96,8 +98,7 @@ impl Browser {
         for domain in ["Page", "Runtime", "Log"] {
             page.call(&format!("{domain}.enable"), json!({})).await?;
         }
-        let size =
-            json!({"width": view.width, "height": view.height, "deviceScaleFactor": 2, "mobile": false});
+        let size = json!({"width": view.width, "height": view.height, "deviceScaleFactor": view.scale, "mobile": false});
         page.call("Emulation.setDeviceMetricsOverride", size).await?;
         let scheme = if view.dark { "dark" } else { "light" };
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
@@ -193,7 +194,7 @@ impl Page {
         Ok(self.eval("document.body.innerText").await?.as_str().unwrap_or_default().to_owned())
     }
 
-    /// What a person sees, as a PNG: the window's part of the page, at twice its size.
+    /// What a person sees, as a PNG: the window's part of the page.
     pub async fn screenshot(&self) -> Result<Vec<u8>> {
         let shot = self.call("Page.captureScreenshot", json!({"format": "png"})).await?;
         Ok(STANDARD.decode(text(&shot, "data")?)?)

@@ -2,5 +2,6 @@
 
 mod client;
 mod ends;
+mod sandbox;
 mod story;
 mod waiting;

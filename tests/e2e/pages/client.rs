@@ -117,7 +117,7 @@ impl Stage {
     /// Opens a Mini App with this launch data.
     pub async fn open(&self, url: &str, launch_data: &str, look: Look) -> Result<MiniApp> {
         let height = if look.width < 360 { 568 } else { 844 };
-        let view = View { width: look.width, height, dark: look.dark, sdk: look.sdk };
+        let view = View { width: look.width, height, scale: 2, dark: look.dark, sdk: look.sdk };
         let window = self.browser.page(view).await?;
         let platform = if look.shell == Shell::Native { "ios" } else { "weba" };
         let url = format!(
