@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod browser;
+mod caddy;
 mod crashes;
 mod endings;
 mod expiry;
