@@ -13,6 +13,7 @@ use bot::chat::Chat;
 use bot::login::{LoginWorkers, TelegramApp};
 use projections::clock::Clock;
 use projections::database::{Database, PrivateCluster};
+use projections::erasure::{Erasure, Ledger};
 use projections::installation;
 use projections::leader::{self, Leader};
 use projections::presence::Presence;
@@ -80,6 +81,11 @@ impl Service {
             };
             parts.spawn(async move {
                 lead(leader).await;
+                Ok(())
+            });
+            let (erasure, ledger) = erasure(&config.data, &db, &vault, &master, &clock)?;
+            parts.spawn(async move {
+                projections::erasure::run(erasure, ledger).await;
                 Ok(())
             });
         }
@@ -219,6 +225,27 @@ fn api_state(
         }),
         webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(master))),
     }
+}
+
+/// What forgets people, and the ledger of whom it forgot.
+fn erasure(
+    data: &DataConfig,
+    db: &Database,
+    vault: &Vault,
+    master: &Arc<MasterKey>,
+    clock: &Clock,
+) -> anyhow::Result<(Erasure, Ledger)> {
+    let path = data.data_dir.join("erased.log");
+    let ledger = Ledger::open(&path)
+        .with_context(|| format!("DATA_DIR: the ledger {} cannot be read", path.display()))?;
+    let erasure = Erasure {
+        db: db.clone(),
+        store: Store::new(db),
+        vault: vault.clone(),
+        master: master.clone(),
+        clock: clock.clone(),
+    };
+    Ok((erasure, ledger))
 }
 
 fn login_workers(

@@ -36,13 +36,16 @@ mod commands;
 mod dispatch;
 mod line;
 mod login;
+mod logout;
 mod menu;
 mod notice;
 mod person;
 mod poller;
 mod reply;
+mod reset;
 mod send;
 mod start;
+mod status;
 mod subscription;
 #[cfg(test)]
 mod tests;

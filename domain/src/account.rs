@@ -79,6 +79,16 @@ pub struct Subscription {
 }
 
 impl Account {
+    /// Whether anybody has ever been behind it.
+    pub fn is_registered(&self) -> bool {
+        self.registered
+    }
+
+    /// Whether who was behind it has been forgotten.
+    pub fn is_erased(&self) -> bool {
+        self.erased
+    }
+
     /// Whether the person may do nothing here.
     pub fn is_blocked(&self) -> bool {
         self.blocked

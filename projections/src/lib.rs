@@ -5,6 +5,7 @@
 
 pub mod clock;
 pub mod database;
+pub mod erasure;
 pub mod inbox;
 pub mod installation;
 pub mod lag;
@@ -30,6 +31,7 @@ pub mod wake;
 
 pub use clock::{Clock, ManualClock};
 pub use database::{ClusterError, Database, DatabaseError, PrivateCluster};
+pub use erasure::{Erasure, ErasureError, Ledger};
 pub use inbox::{Inbox, Update};
 pub use leader::Leader;
 pub use lease::{Lease, Leases};

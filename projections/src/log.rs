@@ -150,36 +150,21 @@ impl Log {
         after: i64,
         limit: i64,
     ) -> Result<Vec<LogEvent>, DatabaseError> {
-        let mut query = QueryBuilder::new(SELECT);
-        query.push("i.position > ").push_bind(after);
-        if let Some(account) = filter.account {
-            query.push(" and e.metadata ->> 'account_id' = ").push_bind(account.to_string());
-        }
-        if let Some(login) = &filter.login {
-            query.push(" and e.metadata ->> 'correlation_id' = ").push_bind(login.as_str());
-        }
-        if let Some(invite) = filter.invite {
-            query
-                .push(" and (e.aggregate_type = 'invite' and e.aggregate_id = ")
-                .push_bind(invite.to_string());
-            query.push(
-                " or e.metadata ->> 'correlation_id' in (
-                    select r.metadata ->> 'correlation_id' from events r
-                     where r.aggregate_type = 'invite' and r.event_type = 'InviteRedeemed' and r.aggregate_id = ",
-            );
-            query.push_bind(invite.to_string()).push("))");
-        }
-        if let Some(name) = &filter.name {
-            query.push(" and e.event_type = ").push_bind(name);
-        }
-        if let Some(since) = filter.since {
-            query.push(" and e.recorded_at >= ").push_bind(since.to_sqlx());
-        }
-        if let Some(until) = filter.until {
-            query.push(" and e.recorded_at < ").push_bind(until.to_sqlx());
-        }
+        let mut query = passing(filter, after);
         query.push(" order by i.position limit ").push_bind(limit);
         self.fetch(query).await
+    }
+
+    /// The last `limit` events that pass the filter, in order.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn last(&self, filter: &Filter, limit: i64) -> Result<Vec<LogEvent>, DatabaseError> {
+        let mut query = passing(filter, 0);
+        query.push(" order by i.position desc limit ").push_bind(limit);
+        let mut events = self.fetch(query).await?;
+        events.reverse();
+        Ok(events)
     }
 
     /// All events after a position, as they come.
@@ -216,6 +201,37 @@ impl Follower {
     pub const fn position(&self) -> i64 {
         self.position
     }
+}
+
+/// The question for the events after a position that pass a filter, without its order.
+fn passing(filter: &Filter, after: i64) -> QueryBuilder<'_, Postgres> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("i.position > ").push_bind(after);
+    if let Some(account) = filter.account {
+        query.push(" and e.metadata ->> 'account_id' = ").push_bind(account.to_string());
+    }
+    if let Some(login) = &filter.login {
+        query.push(" and e.metadata ->> 'correlation_id' = ").push_bind(login.as_str());
+    }
+    if let Some(invite) = filter.invite {
+        query.push(" and (e.aggregate_type = 'invite' and e.aggregate_id = ").push_bind(invite.to_string());
+        query.push(
+            " or e.metadata ->> 'correlation_id' in (
+                select r.metadata ->> 'correlation_id' from events r
+                 where r.aggregate_type = 'invite' and r.event_type = 'InviteRedeemed' and r.aggregate_id = ",
+        );
+        query.push_bind(invite.to_string()).push("))");
+    }
+    if let Some(name) = &filter.name {
+        query.push(" and e.event_type = ").push_bind(name);
+    }
+    if let Some(since) = filter.since {
+        query.push(" and e.recorded_at >= ").push_bind(since.to_sqlx());
+    }
+    if let Some(until) = filter.until {
+        query.push(" and e.recorded_at < ").push_bind(until.to_sqlx());
+    }
+    query
 }
 
 fn log_event(row: &PgRow) -> Result<LogEvent, sqlx::Error> {

@@ -3,10 +3,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod after;
 mod browser;
 mod caddy;
 mod crashes;
 mod endings;
+mod erasure;
 mod expiry;
 mod happy;
 mod invites;

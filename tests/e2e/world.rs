@@ -45,6 +45,8 @@ pub struct Differing {
     pub token_lifetime: Option<Duration>,
     /// The origin whose pages may frame the Mini App.
     pub page_origin: Option<String>,
+    /// Whatever else the settings say otherwise.
+    pub configure: Option<fn(&mut Config)>,
 }
 
 impl World {
@@ -76,7 +78,10 @@ impl World {
         let telegram = Telegram::start(options).await?;
         let test = projections::testing::database().await;
         let dir = tempfile::tempdir()?;
-        let config = config(&telegram, test.url.clone(), dir.path(), differing.page_origin.as_deref())?;
+        let mut config = config(&telegram, test.url.clone(), dir.path(), differing.page_origin.as_deref())?;
+        if let Some(configure) = differing.configure {
+            configure(&mut config);
+        }
         let mut world = Self {
             telegram,
             config,
@@ -191,6 +196,16 @@ impl World {
     pub async fn link(&self, person: i64, session: &str) -> Result<String> {
         let status = self.status_when(person, session, |status| status["deep_link"].is_string()).await?;
         Ok(status["deep_link"].as_str().context("a link")?.to_owned())
+    }
+
+    /// A whole login of this person with a fresh invite; gives the session id.
+    pub async fn log_in(&self, person: i64) -> Result<String> {
+        let code = self.invite(Tier::Premium).await?;
+        let session = self.begin(person, &code).await?;
+        self.phone(person).scan(&self.link(person, &session).await?).await?;
+        self.status_when(person, &session, |status| status["status"] == "authorized").await?;
+        self.person(person).wait_for_message(|message| message.text.contains("✅ А")).await?;
+        Ok(session)
     }
 
     /// Every event so far, in order.

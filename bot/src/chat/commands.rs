@@ -11,6 +11,12 @@ pub(super) enum Command {
     Subscription,
     /// `/cancel`
     Cancel,
+    /// `/logout`
+    LogOut,
+    /// `/debug_status [ID]`
+    Status(Option<String>),
+    /// `/debug_reset [ID]`
+    Reset(Option<String>),
     /// `/admin_invite`
     AdminInvite,
     /// Any other command, and text that is none.
@@ -33,6 +39,9 @@ pub(super) fn parse(text: &str, username: &str) -> Option<Command> {
         ("login", code) | ("start", code) => Command::Login(code),
         ("subscription", _) => Command::Subscription,
         ("cancel", _) => Command::Cancel,
+        ("logout", _) => Command::LogOut,
+        ("debug_status", id) => Command::Status(id),
+        ("debug_reset", id) => Command::Reset(id),
         ("admin_invite", _) => Command::AdminInvite,
         _ => Command::Unknown,
     })

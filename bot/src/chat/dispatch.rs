@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 use super::commands::{Command, parse};
 use super::person::{Person, meet, texts_for};
 use super::reply::Reply;
-use super::{Desk, admin_invite, cancel, login, start, subscription};
+use super::{Desk, admin_invite, cancel, login, logout, reset, start, status, subscription};
 
 /// Updates looked at together.
 const BATCH: i64 = 100;
@@ -173,6 +173,9 @@ async fn on_message(desk: &Desk, update_id: i64, message: &Message) -> Result<()
         (_, Command::Login(None)) => login::without_code(desk, &ask).await?,
         (_, Command::Subscription) => Some(subscription::show(desk, &ask).await?),
         (_, Command::Cancel) => cancel::cancel(desk, &ask).await?,
+        (_, Command::LogOut) => Some(logout::log_out(desk, &ask).await?),
+        (_, Command::Status(id)) => Some(status::show(desk, &ask, id.as_deref()).await?),
+        (_, Command::Reset(id)) => Some(reset::ask_first(desk, &ask, id.as_deref()).await?),
         (_, Command::AdminInvite) => Some(admin_invite::begin(&ask)),
         (person, Command::Unknown) => Some(Reply::text(person.texts.unknown_command)),
     };
@@ -189,8 +192,17 @@ async fn on_press(
     if !matches!(message.chat.kind, ChatKind::Private(_)) {
         return Ok(None);
     }
+    let chat_id = message.chat.id.0;
+    if let Some(answer) = reset::Answer::parse(data) {
+        let said = reset::answered(desk, update_id, &query.from, message.id.0, answer).await?;
+        put(desk, update_id, chat_id, said.reply).await?;
+        if let Some((their_chat, reply)) = said.to_the_forgotten {
+            put(desk, update_id, their_chat, reply.with_key(format!("update/{update_id}/2"))).await?;
+        }
+        return Ok(None);
+    }
     let person = meet(desk, update_id, &query.from).await?;
-    let ask = Ask { update_id, chat_id: message.chat.id.0, person, pressed: Some(message.id.0) };
+    let ask = Ask { update_id, chat_id, person, pressed: Some(message.id.0) };
     let reply = if ask.person.account.is_blocked() {
         Some(refusal(desk, &ask.person))
     } else if let Some(answer) = login::Answer::parse(data) {

@@ -108,6 +108,11 @@ pub(super) async fn by_code(
         if let Err(error) = invite.decide(redeem.clone()) {
             return say(refused(error)?);
         }
+        // Also by an account of theirs that was erased.
+        let fingerprint = chat.master.person_hmac(person.telegram_id);
+        if chat.vault.remembered(&fingerprint).await?.used_invites.contains(&invite_id) {
+            return say(refused(InviteError::AlreadyUsedByYou)?);
+        }
 
         // 4.
         if let Some((_, running)) = active.clone().filter(|(it, _)| it.tier != grant.tier)

@@ -40,6 +40,9 @@ fn commands(language: Language, admin: bool) -> Vec<BotCommand> {
         ("login", words.login),
         ("subscription", words.subscription),
         ("cancel", words.cancel),
+        ("logout", words.logout),
+        ("debug_status", words.debug_status),
+        ("debug_reset", words.debug_reset),
         ("help", words.help),
     ];
     let for_admins = [("admin_invite", words.admin_invite)];

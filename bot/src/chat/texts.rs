@@ -6,10 +6,13 @@ use domain::{InviteError, Limits, Tier};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+mod account;
 mod en;
 mod ru;
 #[cfg(test)]
 mod tests;
+
+pub(super) use account::{AccountTexts, Standing};
 
 /// A language that the bot speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +89,7 @@ pub(super) struct Texts {
     pub authorization_revoked: &'static str,
     pub session_exported: &'static str,
 
+    pub account: &'static AccountTexts,
     pub commands: Commands,
 }
 
@@ -94,6 +98,9 @@ pub(super) struct Commands {
     pub login: &'static str,
     pub subscription: &'static str,
     pub cancel: &'static str,
+    pub logout: &'static str,
+    pub debug_status: &'static str,
+    pub debug_reset: &'static str,
     pub help: &'static str,
     pub admin_invite: &'static str,
 }

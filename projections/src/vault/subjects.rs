@@ -132,10 +132,16 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn erase_subject(&self, account: AccountId) -> Result<(), DatabaseError> {
-        sqlx::query("delete from vault.subjects where account_id = $1")
-            .bind(account.0)
-            .execute(self.db.pool())
-            .await?;
+        let mut transaction = self.db.pool().begin().await?;
+        // A slot that is not live may still hold the row of before the last rebuild.
+        for forget in [
+            "delete from vault.subjects where account_id = $1",
+            "delete from slots.users_a where account_id = $1",
+            "delete from slots.users_b where account_id = $1",
+        ] {
+            sqlx::query(forget).bind(account.0).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
         Ok(())
     }
 }

@@ -78,6 +78,20 @@ pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<InviteRo
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
+/// The invites that this person has used, for good.
+///
+/// # Errors
+/// The database's.
+pub async fn used_by(db: &Database, account: AccountId) -> Result<Vec<InviteId>, DatabaseError> {
+    let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
+        "select invite_id from invites where redemptions -> $1 -> 'used' = 'true' order by invite_id",
+    )
+    .bind(account.to_string())
+    .fetch_all(db.pool())
+    .await?;
+    Ok(ids.into_iter().map(InviteId).collect())
+}
+
 /// The view `invites`.
 pub(super) struct Invites;
 

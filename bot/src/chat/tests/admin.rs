@@ -43,8 +43,9 @@ async fn the_list_of_commands_is_set_for_each_language_and_longer_for_admins() {
     let names = |person: &ChatPerson| -> Vec<String> {
         person.commands().into_iter().map(|command| command.command).collect()
     };
-    assert_eq!(names(&anna), ["login", "subscription", "cancel", "help"]);
-    assert_eq!(names(&ilya), ["login", "subscription", "cancel", "help", "admin_invite"]);
+    let all = ["login", "subscription", "cancel", "logout", "debug_status", "debug_reset", "help"];
+    assert_eq!(names(&anna), all);
+    assert_eq!(names(&ilya), [&all[..], &["admin_invite"]].concat());
     assert_eq!(anna.commands()[0].description, "Log in with an invite code");
     assert_eq!(ilya.commands()[0].description, "Войти по инвайт коду");
 }

@@ -70,10 +70,14 @@ pub(super) const TEXTS: Texts = Texts {
     session_exported: "📤 Your session was handed over to another service\n\nThis service does not use it any more. \
                        You can end it in Telegram → Settings → Devices.",
 
+    account: &super::account::EN,
     commands: Commands {
         login: "Log in with an invite code",
         subscription: "My subscription",
         cancel: "Cancel the login",
+        logout: "Unlink the account",
+        debug_status: "What is known of you",
+        debug_reset: "Forget me",
         help: "What this bot can do",
         admin_invite: "Make an invite code",
     },
@@ -89,13 +93,16 @@ fn help(about: &About<'_>) -> String {
          It joins your account as a new device, “{device}”: it can read chats and channels and act in your name. \
          It does not get your cloud password.\n\n\
          🔌 How to end it\n\
-         At any time: Telegram → Settings → Devices → “{device}” → Terminate session.\n\n\
+         At any time: Telegram → Settings → Devices → “{device}” → Terminate session. Or here: /logout\n\n\
          ▶️ What next\n\
          Get an invite code from the admin and send /login CODE\n\n\
          Commands:\n\
          \u{20} /login CODE — log in with an invite code\n\
          \u{20} /subscription — my subscription\n\
          \u{20} /cancel — cancel a login that has begun\n\
+         \u{20} /logout — unlink the account\n\
+         \u{20} /debug_status — what is known of you\n\
+         \u{20} /debug_reset — forget me\n\
          \u{20} /help — this help",
         about.first_name
     )

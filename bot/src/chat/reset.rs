@@ -1,0 +1,140 @@
+//! `/debug_reset [ID]`: forgets a person, after asking. What the button does is given out by `projections::erasure`; here is
+//! who may press it, and who is told.
+//!
+//! Whoever pressed it must not be met anew by that very press: a person who is forgotten stays so until they write again.
+
+use domain::{Account, AccountId};
+use projections::erasure::{Erasure, ErasureError};
+use projections::{Context, StoreError};
+use teloxide::types::{InlineKeyboardButton, User};
+
+use super::Desk;
+use super::dispatch::{Ask, Failure};
+use super::person::texts_for;
+use super::reply::Reply;
+use super::status::find;
+use super::texts::{Language, Texts};
+use projections::views::users;
+
+/// Before the account in the data of the button that agrees.
+const RESET: &str = "reset:";
+/// The data of the button that declines.
+const KEEP: &str = "reset-not";
+
+/// What a person pressed under the question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Reset(AccountId),
+    Keep,
+}
+
+/// What has to be said after a press: to whom pressed it, and to whom was forgotten by somebody else.
+pub(super) struct Said {
+    pub reply: Reply,
+    pub to_the_forgotten: Option<(i64, Reply)>,
+}
+
+impl Answer {
+    pub fn parse(data: &str) -> Option<Self> {
+        match data.strip_prefix(RESET) {
+            Some(account) => account.parse().ok().map(Self::Reset),
+            None => (data == KEEP).then_some(Self::Keep),
+        }
+    }
+}
+
+pub(super) async fn ask_first(desk: &Desk, ask: &Ask, id: Option<&str>) -> Result<Reply, Failure> {
+    let texts = ask.person.texts;
+    let account = match id {
+        None => Some(ask.person.account_id),
+        Some(id) => find(desk, id).await?,
+    };
+    let own = account == Some(ask.person.account_id);
+    if !own && !ask.person.is_admin() {
+        return Ok(Reply::text(texts.admins_only));
+    }
+    let Some(account) = account else { return Ok(Reply::text(texts.account.nobody)) };
+    Ok(Reply::text((texts.account.reset_question)(own)).with_buttons(vec![
+        vec![InlineKeyboardButton::callback(texts.account.reset, format!("{RESET}{account}"))],
+        vec![InlineKeyboardButton::callback(texts.account.keep, KEEP)],
+    ]))
+}
+
+pub(super) async fn answered(
+    desk: &Desk,
+    update_id: i64,
+    user: &User,
+    pressed: i32,
+    answer: Answer,
+) -> Result<Said, Failure> {
+    let texts = texts_for(user);
+    let say =
+        |text: &str| Said { reply: Reply::text(text).instead_of(Some(pressed)), to_the_forgotten: None };
+    let Answer::Reset(account) = answer else { return Ok(say(texts.account.kept)) };
+    let chat = &desk.chat;
+    let presser = match i64::try_from(user.id.0) {
+        Ok(telegram_id) => chat.vault.subject_of(telegram_id).await?,
+        Err(_) => None,
+    };
+    // Whoever is nobody here any more has pressed it before.
+    let Some(presser) = presser.map(|subject| subject.account_id) else {
+        return Ok(say(texts.account.reset_done));
+    };
+    let standing: Account = chat.store.load_account(presser).await?;
+    if standing.is_erased() {
+        return Ok(say(texts.account.reset_done));
+    }
+    if standing.is_blocked() {
+        return Ok(say(&(texts.blocked)(chat.support_contact.as_deref())));
+    }
+    let own = presser == account;
+    if !own && standing.role() != domain::Role::Admin {
+        return Ok(say(texts.question_is_over));
+    }
+    let forgotten = chat.vault.subject(account).await?;
+    let their_texts = texts_of(desk, account).await?;
+    let context = Context::by(presser).with_update(update_id);
+    match erasure(desk).order(account, context).await {
+        Ok(()) => {}
+        Err(ErasureError::Database(error) | ErasureError::Account(StoreError::Database(error))) => {
+            return Err(error.into());
+        }
+        Err(error) => return Err(Failure::Command(error.to_string())),
+    }
+    if own {
+        return Ok(say(texts.account.reset_done));
+    }
+    let told = forgotten.map(|person| (person.telegram_id, Reply::text(their_texts.account.reset_done)));
+    let done = (texts.account.reset_done_to_another)(&account.to_string());
+    Ok(Said { to_the_forgotten: told, ..say(&done) })
+}
+
+fn erasure(desk: &Desk) -> Erasure {
+    let chat = &desk.chat;
+    Erasure {
+        db: chat.db.clone(),
+        store: chat.store.clone(),
+        vault: chat.vault.clone(),
+        master: chat.master.clone(),
+        clock: chat.clock.clone(),
+    }
+}
+
+async fn texts_of(desk: &Desk, account: AccountId) -> Result<&'static Texts, Failure> {
+    let user = users::by_account(&desk.chat.db, account).await?;
+    Ok(Language::of(user.and_then(|user| user.language_code).as_deref()).texts())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_buttons_of_the_question_are_read_back() {
+        let account = AccountId(uuid::Uuid::from_u128(7));
+        assert_eq!(Answer::parse(&format!("{RESET}{account}")), Some(Answer::Reset(account)));
+        assert_eq!(Answer::parse(KEEP), Some(Answer::Keep));
+        assert_eq!(Answer::parse("reset:me"), None);
+        assert!(format!("{RESET}{account}").len() <= 64, "Telegram takes 64 bytes of data");
+    }
+}

@@ -1,0 +1,84 @@
+//! `/debug_status [ID]`: what the tables and the last events say of a person. Events are told by name, position and time:
+//! what they hold is nobody's business in a chat.
+
+use domain::AccountId;
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use projections::log::{Filter, Log};
+use projections::views::login_status;
+use projections::views::users::{self, SubscriptionStatus, User};
+
+use super::Desk;
+use super::dispatch::{Ask, Failure};
+use super::reply::Reply;
+use super::texts::{Standing, day};
+
+/// How many of the last events are told.
+const EVENTS: i64 = 12;
+
+pub(super) async fn show(desk: &Desk, ask: &Ask, id: Option<&str>) -> Result<Reply, Failure> {
+    let texts = ask.person.texts;
+    let account = match id {
+        None => Some(ask.person.account_id),
+        Some(id) => find(desk, id).await?,
+    };
+    if !ask.person.is_admin() && account != Some(ask.person.account_id) {
+        return Ok(Reply::text(texts.admins_only));
+    }
+    desk.catch_up().await?;
+    let user = match account {
+        Some(account) => users::by_account(&desk.chat.db, account).await?,
+        None => None,
+    };
+    let Some(user) = user else { return Ok(Reply::text(texts.account.nobody)) };
+    Ok(Reply::text((texts.account.standing)(&standing(desk, &user).await?)))
+}
+
+/// The account that somebody means: by Telegram id or account id.
+pub(super) async fn find(desk: &Desk, id: &str) -> Result<Option<AccountId>, Failure> {
+    if let Ok(telegram_id) = id.parse() {
+        return Ok(desk.chat.vault.subject_of(telegram_id).await?.map(|subject| subject.account_id));
+    }
+    let Ok(account) = id.parse() else { return Ok(None) };
+    Ok(desk.chat.vault.subject(account).await?.map(|subject| subject.account_id))
+}
+
+async fn standing(desk: &Desk, user: &User) -> Result<Standing, Failure> {
+    let (chat, zone) = (&desk.chat, &desk.chat.display_timezone);
+    let filter = Filter { account: Some(user.account_id), ..Filter::default() };
+    let events = Log::new(&chat.db).last(&filter, EVENTS).await?;
+    let live = login_status::live_of(&chat.db, user.account_id).await?;
+    let name = [&user.first_name, &user.last_name].into_iter().flatten().cloned().collect::<Vec<_>>();
+    Ok(Standing {
+        account: user.account_id.to_string(),
+        telegram_id: user.telegram_id,
+        name: name.join(" "),
+        username: user.username.clone(),
+        role: user.role.name(),
+        blocked: user.is_blocked,
+        tier: user.subscription_type,
+        subscription: match user.subscription_status {
+            SubscriptionStatus::None => "none",
+            SubscriptionStatus::Active => "active",
+            SubscriptionStatus::Expired => "expired",
+        },
+        until: user.subscription_expires_at.map(|end| day(end, zone)),
+        authenticated: user.is_authenticated,
+        exported: user.session_exported,
+        linked: chat.vault.linked(user.account_id).await?.is_some(),
+        live: live
+            .iter()
+            .map(|login| {
+                format!("{}… {}, {}", login.login_id.short(), login.status, moment(login.deadline_at, zone))
+            })
+            .collect(),
+        events: events
+            .iter()
+            .map(|event| format!("#{} {} {}", event.position, moment(event.recorded_at, zone), event.name))
+            .collect(),
+    })
+}
+
+fn moment(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%d.%m %H:%M:%S").to_string()
+}

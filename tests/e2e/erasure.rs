@@ -1,0 +1,166 @@
+//! Forgetting a person: what is left of them, and what is not.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use domain::{AccountCommand, Tier};
+use projections::store::{Context, Store};
+use projections::vault::Vault;
+use projections::verify::verify;
+use stand_in::accounts::{ANNA, ILYA};
+
+use crate::world::{Differing, World};
+
+/// Every row of every table, as text, that holds one of these words.
+async fn rows_with(world: &World, words: &[&str]) -> Result<Vec<String>> {
+    let tables: Vec<String> = sqlx::query_scalar(
+        "select format('%I.%I', schemaname, tablename) from pg_tables
+          where schemaname not in ('pg_catalog', 'information_schema')
+         union all
+         select format('%I.%I', schemaname, viewname) from pg_views
+          where schemaname not in ('pg_catalog', 'information_schema')",
+    )
+    .fetch_all(world.db.pool())
+    .await?;
+    let mut found = Vec::new();
+    for table in tables {
+        let rows: Vec<String> =
+            sqlx::query_scalar(&format!("select t::text from {table} t")).fetch_all(world.db.pool()).await?;
+        found.extend(
+            rows.into_iter()
+                .filter(|row| words.iter().any(|word| row.contains(word)))
+                .map(|row| format!("{table}: {row}")),
+        );
+    }
+    Ok(found)
+}
+
+/// Waits until the database has nobody by this Telegram id, and no message on its way.
+async fn until_forgotten(world: &World, person: i64) -> Result<()> {
+    let forgotten = async {
+        loop {
+            let left: bool = sqlx::query_scalar(
+                "select exists (select from vault.subjects where telegram_id = $1)
+                     or exists (select from vault.outbox where body is not null)
+                     or exists (select from vault.inbox where body is not null)
+                     or exists (select from vault.retired_keys)",
+            )
+            .bind(person)
+            .fetch_one(world.db.pool())
+            .await?;
+            if !left {
+                return anyhow::Ok(());
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), forgotten).await.context("never forgotten")?
+}
+
+async fn reset(world: &World, presser: i64, question: &str) -> Result<()> {
+    let asked = world.person(presser).ask(question).await?;
+    assert!(asked.text.starts_with("⚠️ "), "{}", asked.text);
+    let button = asked.keyboard.iter().flatten().flatten().next().context("a button")?.text.clone();
+    world.person(presser).press_button(&button).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn after_a_reset_nothing_holds_who_the_person_was() -> Result<()> {
+    let world = World::start().await?;
+    world.log_in(ILYA).await?;
+    let account = account(&world, ILYA).await?;
+    let words = ["139883458", "Ilya"];
+    assert!(!rows_with(&world, &words).await?.is_empty(), "before, the tables know the person");
+
+    reset(&world, ILYA, "/debug_reset").await?;
+
+    world.person(ILYA).wait_for_message(|message| message.text.starts_with("🗑 Готово")).await?;
+    until_forgotten(&world, ILYA).await?;
+    assert_eq!(rows_with(&world, &words).await?, Vec::<String>::new());
+    assert!(world.telegram.mtproto.sessions_of(ILYA).iter().all(|session| session.phone));
+    let files: Vec<_> = std::fs::read_dir(&world.config.sessions_dir)?.collect();
+    assert!(files.is_empty(), "{files:?}");
+    let ledger = std::fs::read_to_string(world.config.data.data_dir.join("erased.log"))?;
+    assert_eq!(ledger, format!("{account}\n"));
+
+    let report = verify(&world.db, |_, _| {}).await?;
+    assert!(report.is_clean(), "{report:?}");
+    let names = world.names_once("AccountErased").await?;
+    assert!(names.ends_with(&["LoggedOut".to_owned(), "AccountErased".to_owned()]), "{names:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn pressing_twice_and_redelivery_bring_nobody_back() -> Result<()> {
+    let world = World::start().await?;
+    world.log_in(ILYA).await?;
+    reset(&world, ILYA, "/debug_reset").await?;
+    until_forgotten(&world, ILYA).await?;
+
+    assert!(world.telegram.bot_api.redeliver_last_update());
+    world.person(ILYA).press_button("🗑 Сбросить").await.ok();
+    world.person(ANNA).ask("/help").await?;
+
+    until_forgotten(&world, ILYA).await?;
+    let names = world.names_once("AccountErased").await?;
+    assert_eq!(names.iter().filter(|name| *name == "AccountErased").count(), 1);
+    assert!(rows_with(&world, &["139883458"]).await?.is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reset_is_no_way_around_a_used_invite() -> Result<()> {
+    let world = World::start().await?;
+    let code = world.invite_for(Tier::Premium, 5).await?;
+    let session = world.begin(ILYA, &code).await?;
+    world.phone(ILYA).scan(&world.link(ILYA, &session).await?).await?;
+    world.names_once("SubscriptionActivated").await?;
+    reset(&world, ILYA, "/debug_reset").await?;
+    until_forgotten(&world, ILYA).await?;
+
+    let answer = world.person(ILYA).ask(&format!("/login {code}")).await?;
+
+    assert!(answer.text.starts_with("ℹ️ Вы уже использовали этот код"), "{}", answer.text);
+    let other = world.invite(Tier::Basic).await?;
+    world.begin(ILYA, &other).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_reset_lifts_no_block_and_the_person_is_told() -> Result<()> {
+    let configure: fn(&mut qr_login::Config) = |config| config.admin_ids = vec![ANNA];
+    let world = World::with(Differing { configure: Some(configure), ..Differing::default() }).await?;
+    world.person(ILYA).ask("/help").await?;
+    let account = account(&world, ILYA).await?;
+    let block = AccountCommand::Block { at: world.now() };
+    Store::new(&world.db).account(account, block, Context::tool("test")).await?;
+
+    reset(&world, ANNA, "/debug_reset 139883458").await?;
+
+    world.person(ILYA).wait_for_message(|message| message.text.starts_with("🗑 Готово")).await?;
+    world.person(ANNA).wait_for_message(|message| message.text.contains(&account.to_string())).await?;
+    until_forgotten(&world, ILYA).await?;
+    let answer = world.person(ILYA).ask("/help").await?;
+    assert!(answer.text.starts_with("⛔ Доступ заблокирован"), "{}", answer.text);
+    let names = world.names_once("AccountErased").await?;
+    assert_eq!(names.iter().filter(|name| *name == "AccountBlocked").count(), 2);
+    Ok(())
+}
+
+#[tokio::test]
+async fn nobody_resets_somebody_else_but_an_admin() -> Result<()> {
+    let world = World::start().await?;
+    world.person(ANNA).ask("/help").await?;
+    let answer = world.person(ILYA).ask(&format!("/debug_reset {ANNA}")).await?;
+    assert!(answer.text.starts_with("⛔"), "{}", answer.text);
+    let asked = world.person(ILYA).ask("/debug_reset").await?;
+    let forged = format!("reset:{}", account(&world, ANNA).await?);
+    assert!(world.person(ILYA).press(asked.message_id, &forged).await.is_err(), "no such button");
+    Ok(())
+}
+
+async fn account(world: &World, person: i64) -> Result<domain::AccountId> {
+    let subject = Vault::new(&world.db).subject_of(person).await?;
+    Ok(subject.context("somebody known")?.account_id)
+}
