@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{ApiState, Board, PageSettings, Verifier};
-use bot::chat::Chat;
+use bot::chat::{Chat, Webhook};
 use bot::login::{LoginWorkers, TelegramApp};
 use projections::clock::Clock;
 use projections::database::{Database, PrivateCluster};
@@ -111,7 +111,7 @@ impl Service {
                 bot::login::run(workers).await;
                 Ok(())
             });
-            let chat = chat(config, &db, &vault, &master, &clock);
+            let chat = chat(config, &db, &vault, &master, &clock)?;
             parts.spawn(async move {
                 bot::chat::run(chat).await;
                 Ok(())
@@ -272,8 +272,24 @@ fn login_workers(
     }
 }
 
-fn chat(config: Config, db: &Database, vault: &Vault, master: &Arc<MasterKey>, clock: &Clock) -> Chat {
-    Chat {
+fn chat(
+    config: Config,
+    db: &Database,
+    vault: &Vault,
+    master: &Arc<MasterKey>,
+    clock: &Clock,
+) -> anyhow::Result<Chat> {
+    let webhook = match config.bot_webhook {
+        false => None,
+        true => Some(Webhook {
+            url: format!("{}/qr-auth/telegram", config.auth_base_url)
+                .parse()
+                .context("AUTH_BASE_URL: not a URL that Telegram can bring updates to")?,
+            secret: webhook_secret(master),
+        }),
+    };
+    Ok(Chat {
+        webhook,
         db: db.clone(),
         store: Store::new(db),
         vault: vault.clone(),
@@ -288,7 +304,7 @@ fn chat(config: Config, db: &Database, vault: &Vault, master: &Arc<MasterKey>, c
         display_timezone: config.display_timezone,
         one_phone_login: config.one_phone_login,
         device_name: config.device_name,
-    }
+    })
 }
 
 /// What Telegram sends along with an update, so that nobody else can.

@@ -1,6 +1,7 @@
 //! The bot's chat: the Bot API side of the service.
 //!
-//! 1. The poller asks Telegram for updates and stores each in the inbox before it confirms it.
+//! 1. The poller asks Telegram for updates and stores each in the inbox before it confirms it; or the HTTP server does,
+//!    to which Telegram brings them by webhook.
 //! 2. The dispatcher takes them from there in order and hands each to its handler (`start`, `login`,
 //!    `subscription`, `cancel`, `admin_invite`).
 //! 3. A handler gives commands to the store and puts its answer into the outbox, under a key that makes a second
@@ -50,8 +51,10 @@ mod subscription;
 #[cfg(test)]
 mod tests;
 mod texts;
+mod webhook;
 
 pub use line::{WrongToken, username};
+pub use webhook::Webhook;
 
 use line::Line;
 
@@ -83,6 +86,8 @@ pub struct Chat {
     pub token: SecretString,
     /// Telegram's Bot API, or a stand-in.
     pub api_url: Url,
+    /// Where Telegram brings updates; None: they are asked for, by long polling.
+    pub webhook: Option<Webhook>,
     /// Where the Mini App is: an origin, without a slash at its end.
     pub auth_base_url: String,
     /// Telegram ids of the first admins.
@@ -157,5 +162,11 @@ async fn speak(chat: Chat, holder: String) {
     let username = Line::new(bot).introduce().await;
     let desk = Desk::open(chat, username, &holder);
     menu::publish(&desk).await;
-    join3(poller::run(&desk), dispatch::run(&desk), send::run(&desk)).await;
+    let receive = async {
+        match &desk.chat.webhook {
+            Some(webhook) => webhook::run(&desk, webhook).await,
+            None => poller::run(&desk).await,
+        }
+    };
+    join3(receive, dispatch::run(&desk), send::run(&desk)).await;
 }

@@ -30,6 +30,23 @@ impl Inbox {
         Self { db: db.clone() }
     }
 
+    /// Store an update as Telegram sent it, whichever way it came: its number; None for what has none. A contact that a
+    /// person shares with the Mini App also comes to the bot: its phone number, which nothing here needs, is not kept.
+    ///
+    /// # Errors
+    /// The database failed: do not confirm it to Telegram.
+    pub async fn receive(&self, update: &Value) -> Result<Option<i64>, DatabaseError> {
+        let Some(update_id) = update.get("update_id").and_then(Value::as_i64) else { return Ok(None) };
+        let mut update = update.clone();
+        if let Some(number) = update.pointer_mut("/message/contact/phone_number") {
+            *number = Value::String(String::new());
+        }
+        if self.put(update_id, chat_of(&update), &update).await? {
+            metrics::counter!("bot_updates_total").increment(1);
+        }
+        Ok(Some(update_id))
+    }
+
     /// Store an update. False: it was here before.
     ///
     /// # Errors
@@ -95,6 +112,12 @@ impl Inbox {
         .await?;
         Ok(())
     }
+}
+
+fn chat_of(update: &Value) -> Option<i64> {
+    ["/message/chat/id", "/callback_query/message/chat/id", "/my_chat_member/chat/id"]
+        .iter()
+        .find_map(|path| update.pointer(path)?.as_i64())
 }
 
 #[cfg(test)]

@@ -19,4 +19,5 @@ mod pages;
 mod password;
 mod settings;
 mod structure;
+mod webhook;
 mod world;

@@ -149,8 +149,9 @@ impl World {
         self.service.as_ref().expect("the service runs").ops_addr
     }
 
+    /// Where HTTP is served: what stands before it in the world leads here.
     pub fn base(&self) -> String {
-        self.config.auth_base_url.clone()
+        format!("http://{}", self.config.listen_addr)
     }
 
     /// A request with this person's launch data.

@@ -25,10 +25,9 @@ pub async fn update(
     if !bool::from(told.ct_eq(secret.expose_secret().as_bytes())) {
         return Err(Problem::unauthorized(Language::default(), None));
     }
-    let Some(update_id) = body.get("update_id").and_then(Value::as_i64) else {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, Language::default(), Text::BadRequest));
-    };
-    let stored = Inbox::new(&state.db).put(update_id, None, &body).await;
-    stored.map_err(|error| Problem::internal(Language::default(), &error))?;
-    Ok(StatusCode::OK)
+    let stored = Inbox::new(&state.db).receive(&body).await;
+    match stored.map_err(|error| Problem::internal(Language::default(), &error))? {
+        Some(_) => Ok(StatusCode::OK),
+        None => Err(Problem::new(StatusCode::BAD_REQUEST, Language::default(), Text::BadRequest)),
+    }
 }

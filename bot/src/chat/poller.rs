@@ -44,7 +44,7 @@ pub(super) async fn run(desk: &Desk) {
             Ok(updates) => {
                 desk.line.works();
                 for update in updates {
-                    let Some(update_id) = store(desk, update).await else { continue };
+                    let Some(update_id) = store(desk, &update).await else { continue };
                     offset = Some(update_id + 1);
                 }
             }
@@ -54,49 +54,14 @@ pub(super) async fn run(desk: &Desk) {
 }
 
 /// Stores an update, however long that takes: its number, where it has one.
-async fn store(desk: &Desk, mut update: Value) -> Option<i64> {
-    let update_id = update.get("update_id")?.as_i64()?;
-    forget_phone_number(&mut update);
-    let chat = chat_of(&update);
+async fn store(desk: &Desk, update: &Value) -> Option<i64> {
     let mut waiting = false;
-    while let Err(error) = desk.inbox.put(update_id, chat, &update).await {
-        if !std::mem::replace(&mut waiting, true) {
-            tracing::error!(%error, update.id = update_id, "an update cannot be stored yet, Telegram keeps it");
+    loop {
+        match desk.inbox.receive(update).await {
+            Ok(update_id) => return update_id,
+            Err(error) if std::mem::replace(&mut waiting, true) => drop(error),
+            Err(error) => tracing::error!(%error, "an update cannot be stored yet, Telegram keeps it"),
         }
         sleep(DATABASE_PAUSE).await;
-    }
-    metrics::counter!("bot_updates_total").increment(1);
-    Some(update_id)
-}
-
-fn chat_of(update: &Value) -> Option<i64> {
-    ["/message/chat/id", "/callback_query/message/chat/id", "/my_chat_member/chat/id"]
-        .iter()
-        .find_map(|path| update.pointer(path)?.as_i64())
-}
-
-/// A contact that a person shares with the Mini App also comes here. Nothing here needs the number.
-fn forget_phone_number(update: &mut Value) {
-    if let Some(number) = update.pointer_mut("/message/contact/phone_number") {
-        *number = Value::String(String::new());
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_shared_phone_number_is_not_stored() {
-        let mut update = json!({
-            "update_id": 7,
-            "message": {"chat": {"id": 5}, "contact": {"phone_number": "79990000001", "first_name": "Ilya"}},
-        });
-        forget_phone_number(&mut update);
-        assert_eq!(update["message"]["contact"]["phone_number"], "");
-        assert!(!update.to_string().contains("7999"));
-        assert_eq!(chat_of(&update), Some(5));
     }
 }

@@ -57,6 +57,7 @@ impl World {
             master: Arc::new(MasterKey::random()),
             token: api.token().to_owned().into(),
             api_url: api.url().parse().unwrap(),
+            webhook: None,
             auth_base_url: "https://login.example".to_owned(),
             admins: Vec::new(),
             support_contact: Some("@support".to_owned()),

@@ -63,3 +63,19 @@ async fn of_a_settled_update_only_its_number_is_left() {
     .unwrap();
     assert_eq!(left, [(1, "done".to_owned(), true), (2, "failed".to_owned(), true)]);
 }
+
+#[tokio::test]
+async fn a_shared_phone_number_is_not_stored() {
+    let test = testing::database().await;
+    let inbox = Inbox::new(&test.db);
+    let update = json!({
+        "update_id": 7,
+        "message": {"chat": {"id": 5}, "contact": {"phone_number": "79990000001", "first_name": "Ilya"}},
+    });
+    assert_eq!(inbox.receive(&update).await.unwrap(), Some(7));
+    assert_eq!(inbox.receive(&json!({"update": 7})).await.unwrap(), None);
+    let stored: (i64, String) =
+        sqlx::query_as("select chat, body::text from vault.inbox").fetch_one(test.db.pool()).await.unwrap();
+    assert_eq!(stored.0, 5);
+    assert!(!stored.1.contains("7999"), "{}", stored.1);
+}

@@ -1,0 +1,61 @@
+//! Updates by webhook: Telegram brings them to the HTTP server.
+
+use anyhow::Result;
+use serde_json::json;
+use stand_in::accounts::ILYA;
+
+use crate::world::{Differing, World};
+
+async fn with_webhook() -> Result<World> {
+    let configure: fn(&mut qr_login::Config) = |config| {
+        config.bot_webhook = true;
+        config.auth_base_url = "https://login.example.org".to_owned();
+    };
+    let world = World::with(Differing { configure: Some(configure), ..Differing::default() }).await?;
+    world.telegram.bot_api.set_front(world.config.listen_addr);
+    Ok(world)
+}
+
+#[tokio::test]
+async fn a_whole_login_goes_by_webhook() -> Result<()> {
+    let world = with_webhook().await?;
+    world.log_in(ILYA).await?;
+    assert_eq!(world.telegram.bot_api.count_calls("getUpdates"), 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_update_without_telegrams_secret_is_refused() -> Result<()> {
+    let world = with_webhook().await?;
+    let url = format!("{}/qr-auth/telegram", world.base());
+    let update = json!({"update_id": 900_000_001, "message": {"text": "/start"}});
+    for secret in [None, Some(""), Some("0000")] {
+        let mut request = world.http.post(&url).json(&update);
+        if let Some(secret) = secret {
+            request = request.header("X-Telegram-Bot-Api-Secret-Token", secret);
+        }
+        assert_eq!(request.send().await?.status(), 401, "{secret:?}");
+    }
+    let stored: i64 =
+        sqlx::query_scalar("select count(*) from vault.inbox").fetch_one(world.db.pool()).await?;
+    assert_eq!(stored, 0);
+    Ok(())
+}
+
+#[tokio::test]
+async fn without_webhook_the_one_before_is_taken_away() -> Result<()> {
+    let mut world = with_webhook().await?;
+    world.person(ILYA).ask("/help").await?;
+    world.crash_service().await;
+    // Telegram keeps this one until somebody takes it.
+    world.person(ILYA).send("/subscription");
+    world.config.bot_webhook = false;
+
+    world.start_service().await?;
+
+    world.person(ILYA).wait_for_message(|message| message.text.starts_with("💎 У вас нет подписки")).await?;
+    let closed =
+        world.http.post(format!("{}/qr-auth/telegram", world.base())).json(&json!({})).send().await?;
+    assert_eq!(closed.status(), 404);
+    Ok(())
+}
