@@ -23,6 +23,9 @@ pub enum StreamKind {
 }
 
 impl StreamKind {
+    /// Every kind.
+    pub const ALL: [Self; 3] = [Self::Invite, Self::Login, Self::Account];
+
     /// `invite`, `login`, `account`.
     pub const fn name(self) -> &'static str {
         match self {

@@ -20,6 +20,7 @@ use crate::database::{Database, DatabaseError};
 use crate::lease::Leases;
 use crate::projector::{Projector, ProjectorError};
 use crate::reactor::Reactor;
+use crate::rebuild;
 use crate::sequencer::{Sequencer, SequencerError};
 use crate::sweeper::Sweeper;
 use crate::wake::{Topic, Waker};
@@ -83,10 +84,13 @@ async fn lead(leader: &Leader) -> Result<Infallible, LeadError> {
     let sweeper = Sweeper::new(db, &leader.clock);
     keep_free_limits(db, &leader.tiers).await?;
     tracing::info!(epoch = sequencer.epoch(), "Leading the projections");
-    let (never, _, _, _) =
-        tokio::try_join!(sequence(db, &sequencer), project(db, &projector), react(db, &reactor), async {
-            Ok(sweeper.run().await?)
-        },)?;
+    let (never, ..) = tokio::try_join!(
+        sequence(db, &sequencer),
+        project(db, &projector),
+        react(db, &reactor),
+        async { Ok(sweeper.run().await?) },
+        async { Ok(rebuild::upkeep(db).await) },
+    )?;
     Ok(never)
 }
 

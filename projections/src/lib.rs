@@ -17,6 +17,8 @@ pub mod outbox;
 pub mod presence;
 pub mod projector;
 pub mod reactor;
+mod reading;
+pub mod rebuild;
 pub mod sequencer;
 pub mod store;
 #[cfg(test)]

@@ -167,6 +167,24 @@ impl Log {
         Ok(events)
     }
 
+    /// The events up to a position that may be about one row of a view: of the stream of this id, of the account of this id,
+    /// or with one of these names and the id somewhere in the payload.
+    pub(crate) async fn about(
+        &self,
+        id: &str,
+        names: &[&str],
+        end: i64,
+    ) -> Result<Vec<LogEvent>, DatabaseError> {
+        let mut query = QueryBuilder::new(SELECT);
+        query.push("i.position <= ").push_bind(end);
+        query.push(" and e.event_no in (select event_no from events where aggregate_id = ").push_bind(id);
+        query.push(" and aggregate_type = any(").push_bind(StreamKind::ALL.map(StreamKind::name).to_vec());
+        query.push(") union select event_no from events where metadata ->> 'account_id' = ").push_bind(id);
+        query.push(" union select event_no from events where event_type = any(").push_bind(names.to_vec());
+        query.push(") and strpos(payload::text, ").push_bind(id).push(") > 0) order by i.position");
+        self.fetch(query).await
+    }
+
     /// All events after a position, as they come.
     pub fn follow(&self, after: i64) -> Follower {
         let waker = self.wake.subscribe(Topic::Positioned);

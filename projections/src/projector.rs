@@ -7,11 +7,13 @@
 //!
 //! Poison parks a key, not the system: an event that cannot be decoded, folded or written leaves its row as it was
 //! before, from there on, in the table `parked`; all other rows go on.
+//!
+//! While a view is being rebuilt ([`crate::rebuild`]), its second slot is written in the same transaction.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use sqlx::{Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 
 use crate::database::{Database, DatabaseError};
 use crate::log::Log;
@@ -20,8 +22,7 @@ use crate::wake::Topic;
 
 mod batch;
 
-pub(crate) use batch::park;
-use batch::{Batch, Care};
+pub(crate) use batch::{Batch, Care, Side, Table, is_poison, park};
 
 /// Events a transaction: enough to pay for its round trips, few enough to hold in memory with their rows.
 const BATCH: i64 = 500;
@@ -84,7 +85,7 @@ impl Projector {
         let known = Known::for_events(&self.db, &events).await?;
         let mut batch = Batch { events: &events, known: &known, care: Care::Swift };
         match self.commit(&mut batch, after, end).await {
-            Err(ProjectorError::Database(DatabaseError::Sql(error))) if batch::is_poison(&error) => {
+            Err(ProjectorError::Database(DatabaseError::Sql(error))) if is_poison(&error) => {
                 batch.care = Care::RowByRow;
                 self.commit(&mut batch, after, end).await?;
             }
@@ -116,16 +117,29 @@ impl Projector {
         if start_of(&checkpoints) != after {
             return Err(ProjectorError::Fenced);
         }
-        let parked: HashSet<(String, String)> = sqlx::query_as("select view, key from parked")
-            .fetch_all(&mut *transaction)
-            .await?
-            .into_iter()
-            .collect();
+        // After the lock, so that a slot that is being built is written from the very next batch on.
+        let following: Vec<String> =
+            sqlx::query_scalar("select view from rebuilds where state = 'following'")
+                .fetch_all(&mut *transaction)
+                .await?;
+        let mut parked = parked_keys(&mut transaction, Side::Live).await?;
+        let mut parked_aside = match following[..] {
+            [] => HashMap::new(),
+            _ => parked_keys(&mut transaction, Side::Building).await?,
+        };
         for view in views::all() {
             let name = view.shape().name;
-            let checkpoint =
+            let Checkpoint { position, slot, .. } =
                 checkpoints.iter().find(|it| it.consumer == name).ok_or(ProjectorError::Fenced)?;
-            batch.write(&mut transaction, view, checkpoint, &parked).await?;
+            let parked = parked.remove(name).unwrap_or_default();
+            let live = Table { view, slot, position: *position, parked, side: Side::Live };
+            batch.write(&mut transaction, &live).await?;
+            if following.iter().any(|view| view == name) {
+                let parked = parked_aside.remove(name).unwrap_or_default();
+                let slot = views::idle(slot);
+                let building = Table { view, slot, position: *position, parked, side: Side::Building };
+                batch.write(&mut transaction, &building).await?;
+            }
         }
         sqlx::query(
             "update checkpoints \
@@ -161,8 +175,22 @@ impl Projector {
 }
 
 /// Begins a transaction that does not outlive a frozen process by much.
-async fn begin(db: &Database) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+pub(crate) async fn begin(db: &Database) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
     db.pool().begin_with("begin; set local idle_in_transaction_session_timeout = '2s'").await
+}
+
+/// The keys that stand still, view by view.
+pub(crate) async fn parked_keys(
+    connection: &mut PgConnection,
+    side: Side,
+) -> Result<HashMap<String, HashSet<String>>, sqlx::Error> {
+    let sql = format!("select view, key from {}", side.parked());
+    let rows: Vec<(String, String)> = sqlx::query_as(&sql).fetch_all(connection).await?;
+    let mut parked: HashMap<String, HashSet<String>> = HashMap::new();
+    for (view, key) in rows {
+        parked.entry(view).or_default().insert(key);
+    }
+    Ok(parked)
 }
 
 /// Raises the epoch of these consumers to a fresh one.

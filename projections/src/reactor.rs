@@ -18,7 +18,7 @@ use crate::clock::Clock;
 use crate::database::{Database, DatabaseError};
 use crate::log::{Log, LogEvent};
 use crate::outbox::Outbox;
-use crate::projector::{self, ProjectorError};
+use crate::projector::{self, ProjectorError, Side};
 use crate::store::{Context, Store, StoreError};
 use crate::vault::Vault;
 use crate::views::login_status::{self, LoginRow};
@@ -289,7 +289,7 @@ impl Reactor {
     async fn park(&self, event: &LogEvent, error: FoldError) -> Result<(), DatabaseError> {
         let mut connection = self.db.pool().acquire().await?;
         let poison = Poison { position: event.position, error };
-        Ok(projector::park(&mut connection, "reactor", &name_of(event), &poison).await?)
+        Ok(projector::park(&mut connection, Side::Live, "reactor", &name_of(event), &poison).await?)
     }
 }
 

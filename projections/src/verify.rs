@@ -12,11 +12,10 @@ use sqlx::types::Json;
 use sqlx::{Connection, PgConnection};
 
 use crate::database::{Database, DatabaseError};
-use crate::log::Log;
 use crate::projector;
-use crate::views::{self, AnyView, Aside, Comparison, Known};
+use crate::reading::Reading;
+use crate::views::{self, AnyView, Aside, Comparison, Poison};
 
-const BATCH: i64 = 2_000;
 /// Differences that are told one by one; the others are counted.
 const EXAMPLES: usize = 20;
 
@@ -69,10 +68,37 @@ impl Report {
 /// # Errors
 /// The database's.
 pub async fn verify(db: &Database, mut progress: impl FnMut(i64, i64)) -> Result<Report, DatabaseError> {
-    let mut reading = Reading::begin(db);
+    loop {
+        if let Some(report) = compare_with_live(db, &views::all(), Parked::Held, &mut progress).await? {
+            return Ok(report);
+        }
+    }
+}
+
+/// Whether keys that stand still in the live table stand still in the comparison.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Parked {
+    /// They do: their rows are as they should be.
+    Held,
+    /// They do not: what would come out if they were let go is what counts.
+    LetGo,
+}
+
+/// None: a key was let go meanwhile that had been held, and the comparison has to begin again.
+pub(crate) async fn compare_with_live(
+    db: &Database,
+    views: &[&'static dyn AnyView],
+    parking: Parked,
+    progress: &mut impl FnMut(i64, i64),
+) -> Result<Option<Report>, DatabaseError> {
+    let mut reading = Reading::begin(db, views);
     let now = projector::projected(db).await?;
-    reading.hold(parked(&mut *db.pool().acquire().await?).await?);
-    reading.read_to(now, &mut progress).await?;
+    let mut early = Vec::new();
+    if parking == Parked::Held {
+        early = parked(&mut *db.pool().acquire().await?).await?;
+        reading.hold(&early);
+    }
+    reading.read_to(now, progress).await?;
 
     let mut connection = db.direct().await?;
     let mut snapshot = connection.begin_with("begin isolation level repeatable read, read only").await?;
@@ -83,30 +109,35 @@ pub async fn verify(db: &Database, mut progress: impl FnMut(i64, i64)) -> Result
             .into_iter()
             .map(|(view, position, slot)| (view, (position, slot)))
             .collect();
-    reading.hold(parked(&mut snapshot).await?);
+    let held = parked(&mut snapshot).await?;
+    if early.iter().any(|key| !held.contains(key)) {
+        return Ok(None);
+    }
+    if parking == Parked::Held {
+        reading.hold(&held);
+    }
     let mut reports = Vec::new();
     let furthest = stands.values().map(|(position, _)| *position).max().unwrap_or(0);
     reading.limits = stands.iter().map(|(view, (position, _))| (view.clone(), *position)).collect();
-    reading.read_to(furthest, &mut progress).await?;
+    reading.read_to(furthest, progress).await?;
     for (view, aside) in reading.asides {
         let name = view.shape().name;
         let Some((position, slot)) = stands.get(name) else { continue };
-        let poison = reading.poison.get(name).cloned().unwrap_or_default();
-        let parked = reading.held.iter().filter(|(view, ..)| view == name).count();
+        let poison = reading.poison.remove(name).unwrap_or_default();
+        let examples: Vec<Difference> = poison.into_iter().map(Difference::stands_still).collect();
         let mut report = ViewReport {
             view: name,
             position: *position,
             rows: aside.len(),
-            differ: 0,
-            examples: poison,
-            parked,
+            differ: examples.len(),
+            examples,
+            parked: held.iter().filter(|(view, ..)| view == name).count(),
         };
-        report.differ = report.examples.len();
         compare(&mut snapshot, view, slot, aside, &mut report).await?;
         reports.push(report);
     }
     snapshot.rollback().await?;
-    Ok(Report { events: reading.events, undecodable: reading.undecodable, views: reports })
+    Ok(Some(Report { events: reading.events, undecodable: reading.undecodable, views: reports }))
 }
 
 /// A view as it stood after a position, or the one row of it with this key: rows as JSON, in the order of their keys.
@@ -120,78 +151,10 @@ pub async fn as_of(
     view: &str,
     key: Option<&str>,
 ) -> Result<Option<Vec<Value>>, DatabaseError> {
-    let mut reading = Reading::begin(db);
-    reading.asides.retain(|(own, _)| own.shape().name == view);
+    let Some(view) = views::named(view) else { return Ok(None) };
+    let mut reading = Reading::begin(db, &[view]);
     reading.read_to(position, &mut |_, _| {}).await?;
     Ok(reading.asides.first().map(|(_, aside)| aside.rows(key)))
-}
-
-/// The log, read once into every view.
-struct Reading<'a> {
-    db: &'a Database,
-    log: Log,
-    asides: Vec<(&'static dyn AnyView, Box<dyn Aside>)>,
-    at: i64,
-    events: u64,
-    undecodable: Vec<(i64, String)>,
-    /// Parked in the live tables.
-    held: Vec<(String, String, i64)>,
-    /// Poison that the live tables do not know of.
-    poison: HashMap<&'static str, Vec<Difference>>,
-    /// How far to fold a view, where not as far as the others.
-    limits: HashMap<String, i64>,
-}
-
-impl<'a> Reading<'a> {
-    fn begin(db: &'a Database) -> Self {
-        Self {
-            db,
-            log: Log::new(db),
-            asides: views::all().into_iter().map(|view| (view, view.aside())).collect(),
-            at: 0,
-            events: 0,
-            undecodable: Vec::new(),
-            held: Vec::new(),
-            poison: HashMap::new(),
-            limits: HashMap::new(),
-        }
-    }
-
-    fn hold(&mut self, parked: Vec<(String, String, i64)>) {
-        for (view, aside) in &mut self.asides {
-            for (_, key, position) in parked.iter().filter(|(name, ..)| name == view.shape().name) {
-                aside.hold(key.clone(), *position);
-            }
-        }
-        self.held = parked;
-    }
-
-    async fn read_to(&mut self, end: i64, progress: &mut impl FnMut(i64, i64)) -> Result<(), DatabaseError> {
-        while self.at < end {
-            let events = self.log.read(self.at, BATCH.min(end - self.at)).await?;
-            let Some(last) = events.last() else { return Ok(()) };
-            self.at = last.position;
-            let known = Known::for_events(self.db, &events).await?;
-            for event in &events {
-                self.events += 1;
-                if let Err(error) = &event.event {
-                    self.undecodable.push((event.position, error.to_string()));
-                }
-                for (view, aside) in &mut self.asides {
-                    let name = view.shape().name;
-                    if self.limits.get(name).is_some_and(|limit| event.position > *limit) {
-                        continue;
-                    }
-                    if let Some((key, poison)) = aside.take(event, &known) {
-                        let what = format!("stands still at position {}: {}", poison.position, poison.error);
-                        self.poison.entry(name).or_default().push(Difference { key, what });
-                    }
-                }
-            }
-            progress(self.at, end);
-        }
-        Ok(())
-    }
 }
 
 async fn parked(connection: &mut PgConnection) -> Result<Vec<(String, String, i64)>, DatabaseError> {
@@ -222,8 +185,28 @@ async fn compare(
     Ok(())
 }
 
+impl Difference {
+    /// Between what is read and what the log makes.
+    pub(crate) fn between(key: String, live: Option<Value>, made: Option<Value>) -> Self {
+        let what = match (live, made) {
+            (Some(Value::Object(live)), Some(Value::Object(made))) => {
+                let differing = made.iter().filter(|(column, value)| live.get(*column) != Some(value));
+                let columns: Vec<&str> = differing.map(|(column, _)| column.as_str()).collect();
+                format!("differs in {}", columns.join(", "))
+            }
+            (_, None) => "is no row of the log's".to_owned(),
+            _ => "is missing".to_owned(),
+        };
+        Self { key, what }
+    }
+
+    fn stands_still((key, poison): (String, Poison)) -> Self {
+        Self { key, what: format!("stands still at position {}: {}", poison.position, poison.error) }
+    }
+}
+
 impl ViewReport {
-    fn count(&mut self, difference: Difference) {
+    pub(crate) fn count(&mut self, difference: Difference) {
         self.differ += 1;
         if self.examples.len() < EXAMPLES {
             self.examples.push(difference);

@@ -35,6 +35,11 @@ pub(crate) struct Shape {
     pub key_type: &'static str,
     /// Every column of a slot.
     pub columns: &'static [&'static str],
+    /// Of the fold: one more whenever the same log makes other rows. A view that was built by another version is
+    /// rebuilt by itself.
+    pub version: i32,
+    /// Stored names of events of foreign streams whose payload alone says which row they belong to.
+    pub told_by_payload: &'static [&'static str],
 }
 
 /// A pure fold of the log into rows, one event and one row at a time.
@@ -63,6 +68,16 @@ pub(crate) fn all() -> [&'static dyn AnyView; 4] {
     ]
 }
 
+/// The view of this name.
+pub(crate) fn named(name: &str) -> Option<&'static dyn AnyView> {
+    all().into_iter().find(|view| view.shape().name == name)
+}
+
+/// The slot that is not live.
+pub(crate) fn idle(live: &str) -> &'static str {
+    if live == "a" { "b" } else { "a" }
+}
+
 /// A [`View`] whose rows are JSON, so that one loop drives them all.
 pub(crate) trait AnyView: Send + Sync {
     /// Name, key and columns.
@@ -71,6 +86,8 @@ pub(crate) trait AnyView: Send + Sync {
     fn key(&self, event: &LogEvent) -> Option<String>;
     /// Folds one row's events in turn, up to the first that cannot be folded.
     fn fold(&self, row: Option<Value>, events: &[&LogEvent], known: &Known) -> Folded;
+    /// The row in this view's own spelling: PostgreSQL writes a time in another one. What is no row of it stays as it is.
+    fn canonical(&self, row: Value) -> Value;
     /// An empty table in memory, to fold the whole log into.
     fn aside(&self) -> Box<dyn Aside>;
 }
@@ -163,6 +180,20 @@ impl Shape {
         )
     }
 
+    /// Keys and rows, as JSON, that are not the same in two slots; null where a slot has no such row.
+    pub fn differences(&self, slot: &str, other: &str) -> String {
+        let (key, columns) = (self.key, self.column_list());
+        format!(
+            "select coalesce(l.{key}, n.{key})::text, to_jsonb(l), to_jsonb(n) \
+               from (select {columns} from {}) l \
+               full join (select {columns} from {}) n on n.{key} = l.{key} \
+              where to_jsonb(l) is distinct from to_jsonb(n) \
+              order by 1",
+            self.table(slot),
+            self.table(other),
+        )
+    }
+
     /// Deletes rows by their keys ($1, text[]).
     pub fn delete(&self, slot: &str) -> String {
         format!("delete from {} where {} = any($1::{}[])", self.table(slot), self.key, self.key_type)
@@ -210,6 +241,10 @@ where
             }
         }
         Folded { row: encode_row::<V>(folded.as_ref()), poison: None }
+    }
+
+    fn canonical(&self, row: Value) -> Value {
+        decode_row::<V>(row.clone()).ok().and_then(|own| encode_row::<V>(Some(&own))).unwrap_or(row)
     }
 
     fn aside(&self) -> Box<dyn Aside> {

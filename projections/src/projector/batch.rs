@@ -6,20 +6,49 @@ use serde_json::Value;
 use sqlx::types::Json;
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
-use super::Checkpoint;
 use crate::log::LogEvent;
 use crate::views::{AnyView, FoldError, Known, Poison};
 
 /// Events in order, and what their folds know.
-pub(super) struct Batch<'a> {
+pub(crate) struct Batch<'a> {
     pub events: &'a [LogEvent],
     pub known: &'a Known,
     pub care: Care,
 }
 
+/// A view's table that the batch is written to.
+pub(crate) struct Table<'a> {
+    pub view: &'static dyn AnyView,
+    pub slot: &'a str,
+    /// The last position that is folded in.
+    pub position: i64,
+    /// Keys that stand still.
+    pub parked: HashSet<String>,
+    pub side: Side,
+}
+
+/// Whether people read the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// They do.
+    Live,
+    /// Not yet: a rebuild fills it.
+    Building,
+}
+
+impl Side {
+    /// The table of its keys that stand still.
+    pub const fn parked(self) -> &'static str {
+        match self {
+            Self::Live => "parked",
+            Self::Building => "rebuild_parked",
+        }
+    }
+}
+
 /// How a view's rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Care {
+pub(crate) enum Care {
     /// All in one statement: right for every batch but one that PostgreSQL refuses.
     Swift,
     /// In halves, and halves of halves, until the row that PostgreSQL refuses stands alone.
@@ -35,7 +64,7 @@ struct Change<'a> {
 
 /// Whether the error is about what was to be written, not about the way to the database: data that has no place in its
 /// column, a broken constraint, a value too large for an index.
-pub(super) fn is_poison(error: &sqlx::Error) -> bool {
+pub(crate) fn is_poison(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
 }
@@ -45,15 +74,13 @@ impl Batch<'_> {
     pub async fn write(
         &self,
         transaction: &mut Transaction<'_, Postgres>,
-        view: &dyn AnyView,
-        checkpoint: &Checkpoint,
-        parked: &HashSet<(String, String)>,
+        table: &Table<'_>,
     ) -> Result<(), sqlx::Error> {
-        let name = view.shape().name;
+        let view = table.view;
         let mut touched: BTreeMap<String, Vec<&LogEvent>> = BTreeMap::new();
-        for event in self.events.iter().filter(|event| event.position > checkpoint.position) {
+        for event in self.events.iter().filter(|event| event.position > table.position) {
             if let Some(key) = view.key(event)
-                && !parked.contains(&(name.to_owned(), key.clone()))
+                && !table.parked.contains(&key)
             {
                 touched.entry(key).or_default().push(event);
             }
@@ -63,7 +90,7 @@ impl Batch<'_> {
         }
         let keys: Vec<&String> = touched.keys().collect();
         let mut before: HashMap<String, Value> =
-            sqlx::query_as::<_, (String, Json<Value>)>(&view.shape().select(&checkpoint.slot))
+            sqlx::query_as::<_, (String, Json<Value>)>(&view.shape().select(table.slot))
                 .bind(keys)
                 .fetch_all(&mut **transaction)
                 .await?
@@ -75,21 +102,20 @@ impl Batch<'_> {
             .map(|(key, events)| Change { before: before.remove(&key), key, events })
             .collect();
         match self.care {
-            Care::Swift => self.write_changes(transaction, view, checkpoint, &changes).await,
-            Care::RowByRow => self.write_in_halves(transaction, view, checkpoint, &changes).await,
+            Care::Swift => self.write_changes(transaction, table, &changes).await,
+            Care::RowByRow => self.write_in_halves(transaction, table, &changes).await,
         }
     }
 
     async fn write_changes(
         &self,
         connection: &mut PgConnection,
-        view: &dyn AnyView,
-        checkpoint: &Checkpoint,
+        table: &Table<'_>,
         changes: &[Change<'_>],
     ) -> Result<(), sqlx::Error> {
         let (mut upserts, mut deletes, mut poisoned) = (Vec::new(), Vec::new(), Vec::new());
         for change in changes {
-            let folded = view.fold(change.before.clone(), &change.events, self.known);
+            let folded = table.view.fold(change.before.clone(), &change.events, self.known);
             match folded.row {
                 Some(row) => upserts.push(row),
                 None if change.before.is_some() => deletes.push(change.key.as_str()),
@@ -99,15 +125,15 @@ impl Batch<'_> {
         }
         // First: a person who was erased and registers anew has the same Telegram id under another key.
         if !deletes.is_empty() {
-            let sql = view.shape().delete(&checkpoint.slot);
+            let sql = table.view.shape().delete(table.slot);
             sqlx::query(&sql).bind(&deletes).execute(&mut *connection).await?;
         }
         if !upserts.is_empty() {
-            let sql = view.shape().upsert(&checkpoint.slot);
+            let sql = table.view.shape().upsert(table.slot);
             sqlx::query(&sql).bind(Json(&upserts)).execute(&mut *connection).await?;
         }
         for (key, poison) in poisoned {
-            park(&mut *connection, view.shape().name, key, &poison).await?;
+            park(&mut *connection, table.side, table.view.shape().name, key, &poison).await?;
         }
         Ok(())
     }
@@ -115,20 +141,19 @@ impl Batch<'_> {
     async fn write_in_halves(
         &self,
         transaction: &mut Transaction<'_, Postgres>,
-        view: &dyn AnyView,
-        checkpoint: &Checkpoint,
+        table: &Table<'_>,
         changes: &[Change<'_>],
     ) -> Result<(), sqlx::Error> {
         let mut left = vec![changes];
         while let Some(part) = left.pop() {
             let mut savepoint = transaction.begin().await?;
-            match self.write_changes(&mut savepoint, view, checkpoint, part).await {
+            match self.write_changes(&mut savepoint, table, part).await {
                 Ok(()) => savepoint.commit().await?,
                 Err(error) if is_poison(&error) => {
                     savepoint.rollback().await?;
                     match part {
                         [] => {}
-                        [change] => self.write_until_refused(transaction, view, checkpoint, change).await?,
+                        [change] => self.write_until_refused(transaction, table, change).await?,
                         _ => {
                             let (first, second) = part.split_at(part.len() / 2);
                             left.extend([second, first]);
@@ -145,8 +170,7 @@ impl Batch<'_> {
     async fn write_until_refused(
         &self,
         transaction: &mut Transaction<'_, Postgres>,
-        view: &dyn AnyView,
-        checkpoint: &Checkpoint,
+        table: &Table<'_>,
         change: &Change<'_>,
     ) -> Result<(), sqlx::Error> {
         for taken in 1..=change.events.len() {
@@ -154,12 +178,13 @@ impl Batch<'_> {
             let last = events[taken - 1].position;
             let part = Change { key: change.key.clone(), before: change.before.clone(), events };
             let mut savepoint = transaction.begin().await?;
-            match self.write_changes(&mut savepoint, view, checkpoint, &[part]).await {
+            match self.write_changes(&mut savepoint, table, &[part]).await {
                 Ok(()) => savepoint.commit().await?,
                 Err(error) if is_poison(&error) => {
                     savepoint.rollback().await?;
                     let poison = Poison { position: last, error: FoldError::Refused(reason(&error)) };
-                    return park(transaction, view.shape().name, &change.key, &poison).await;
+                    let name = table.view.shape().name;
+                    return park(transaction, table.side, name, &change.key, &poison).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -181,6 +206,7 @@ fn reason(error: &sqlx::Error) -> String {
 /// From this event on, this key of this view stands still.
 pub(crate) async fn park(
     connection: &mut PgConnection,
+    side: Side,
     view: &str,
     key: &str,
     poison: &Poison,
@@ -193,9 +219,10 @@ pub(crate) async fn park(
         "An event could not be taken into a view; its row stands still from here on, everything else goes on"
     );
     metrics::counter!("parked_total", "view" => view.to_owned()).increment(1);
-    sqlx::query(
-        "insert into parked (view, key, position, error) values ($1, $2, $3, $4) on conflict do nothing",
-    )
+    sqlx::query(&format!(
+        "insert into {} (view, key, position, error) values ($1, $2, $3, $4) on conflict do nothing",
+        side.parked()
+    ))
     .bind(view)
     .bind(key)
     .bind(poison.position)

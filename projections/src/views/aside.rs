@@ -19,6 +19,8 @@ pub(crate) trait Aside: Send {
     fn compare(&mut self, key: &str, live: Value) -> Comparison;
     /// The keys that [`Aside::compare`] has not been asked for.
     fn left(&self) -> Vec<String>;
+    /// Takes up to `limit` rows out, in the order of their keys.
+    fn take_rows(&mut self, limit: usize) -> Vec<(String, Value)>;
     /// The rows in the order of their keys, or the one row with this key.
     fn rows(&self, key: Option<&str>) -> Vec<Value>;
 }
@@ -101,6 +103,16 @@ where
 
     fn left(&self) -> Vec<String> {
         self.rows.keys().cloned().collect()
+    }
+
+    fn take_rows(&mut self, limit: usize) -> Vec<(String, Value)> {
+        let mut taken = Vec::new();
+        while taken.len() < limit
+            && let Some((key, row)) = self.rows.pop_first()
+        {
+            taken.extend(encode_row::<V>(Some(&row)).map(|row| (key, row)));
+        }
+        taken
     }
 
     fn rows(&self, key: Option<&str>) -> Vec<Value> {

@@ -115,6 +115,8 @@ impl View for Invites {
             "created_by",
             "created_at",
         ],
+        version: 1,
+        told_by_payload: &[],
     };
 
     fn key(event: &LogEvent) -> Option<String> {

@@ -205,6 +205,8 @@ impl View for LoginStatusView {
             "reason",
             "ended_at",
         ],
+        version: 1,
+        told_by_payload: &[],
     };
 
     fn key(event: &LogEvent) -> Option<String> {

@@ -202,6 +202,8 @@ impl View for Users {
             "created_at",
             "updated_at",
         ],
+        version: 1,
+        told_by_payload: &["AuthorizationConfirmed"],
     };
 
     fn key(event: &LogEvent) -> Option<String> {

@@ -1,0 +1,70 @@
+//! Who may rebuild a view: one at a time, and only a role that owns it.
+
+use sqlx::{Connection, Executor, PgConnection};
+
+use super::RebuildError;
+use crate::database::{Database, DatabaseError};
+use crate::views::AnyView;
+
+/// The right to rebuild views, for as long as this lives. Dropped, or with its process dead, PostgreSQL takes it back.
+pub(super) struct Claim {
+    /// With a transaction open that has read and written nothing: it holds no snapshot back, and a pooler that hands
+    /// connections out by the transaction leaves it alone.
+    connection: PgConnection,
+}
+
+impl Claim {
+    /// # Errors
+    /// [`RebuildError::Busy`].
+    pub async fn take(db: &Database, views: &[&'static dyn AnyView]) -> Result<Self, RebuildError> {
+        let mut claim = Self::open(db).await?;
+        for view in views {
+            let name = view.shape().name;
+            if !claim.try_add(name).await? {
+                return Err(RebuildError::Busy(name));
+            }
+        }
+        Ok(claim)
+    }
+
+    async fn open(db: &Database) -> Result<Self, DatabaseError> {
+        let mut connection = db.direct().await?;
+        let begin = "begin; set local idle_in_transaction_session_timeout = 0";
+        connection.execute(begin).await?;
+        Ok(Self { connection })
+    }
+
+    async fn try_add(&mut self, view: &str) -> Result<bool, sqlx::Error> {
+        sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended('rebuild ' || $1, 0))")
+            .bind(view)
+            .fetch_one(&mut self.connection)
+            .await
+    }
+
+    /// Gives it back.
+    pub async fn end(self) {
+        // A connection that cannot be closed in order is as good as closed.
+        let _ = self.connection.close().await;
+    }
+}
+
+/// # Errors
+/// [`RebuildError::Role`]: which role it takes.
+pub(super) async fn may_rebuild(db: &Database, views: &[&'static dyn AnyView]) -> Result<(), RebuildError> {
+    let names: Vec<&str> = views.iter().map(|view| view.shape().name).collect();
+    let missing: Option<(String, String)> = sqlx::query_as(
+        "select current_user::text, pg_get_userbyid(relowner)::text \
+           from pg_class \
+          where relnamespace = 'public'::regnamespace \
+            and relname = any($1) \
+            and not pg_has_role(current_user, relowner, 'usage') \
+          limit 1",
+    )
+    .bind(names)
+    .fetch_optional(db.pool())
+    .await?;
+    match missing {
+        Some((role, owner)) => Err(RebuildError::Role { role, owner }),
+        None => Ok(()),
+    }
+}

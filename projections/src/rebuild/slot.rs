@@ -1,0 +1,332 @@
+//! The idle slot: filled beside the live one, kept up with it, compared with it, and emptied again.
+
+use std::collections::HashSet;
+
+use futures::TryStreamExt;
+use serde_json::Value;
+use sqlx::types::Json;
+use sqlx::{Connection, PgConnection, Postgres, Transaction};
+use tokio::time::{Instant, sleep};
+
+use super::readers::{LOOK_AGAIN, PATIENCE, Readers};
+use super::swap::is_lock_timeout;
+use super::{Progress, RebuildError};
+use crate::database::{Database, DatabaseError};
+use crate::log::{Log, LogEvent};
+use crate::projector::{self, Batch, Care, Side, Table, is_poison};
+use crate::verify::{Difference, ViewReport};
+use crate::views::{self, AnyView, Aside, Known, Poison};
+
+/// Rows a statement.
+const CHUNK: usize = 1_000;
+/// Events a transaction while catching up; and how few may be left for the one that holds the projector up.
+const BATCH: i64 = 500;
+
+/// A view's idle slot, while we fill it.
+pub(super) struct Building<'a> {
+    pub db: &'a Database,
+    pub view: &'static dyn AnyView,
+    /// The slot; the other is live.
+    pub slot: &'static str,
+    /// Of this rebuild; whoever has an older one is fenced.
+    pub epoch: i64,
+    /// The last position that is folded in.
+    position: i64,
+    /// Whoever runs when the projector begins to write both slots.
+    pub older: Option<Readers>,
+}
+
+impl<'a> Building<'a> {
+    /// An empty slot, for rows as they stand at a position.
+    pub async fn begin(
+        db: &'a Database,
+        view: &'static dyn AnyView,
+        position: i64,
+    ) -> Result<Self, RebuildError> {
+        let name = view.shape().name;
+        let epoch = sqlx::query_scalar(
+            "update rebuilds set state = 'loading', epoch = nextval('reader_epoch') \
+              where view = $1 and state = 'idle' returning epoch",
+        )
+        .bind(name)
+        .fetch_optional(db.pool())
+        .await?
+        .ok_or(RebuildError::Fenced(name))?;
+        let live: String = sqlx::query_scalar("select slot from checkpoints where consumer = $1")
+            .bind(name)
+            .fetch_one(db.pool())
+            .await?;
+        Ok(Self { db, view, slot: views::idle(&live), epoch, position, older: None })
+    }
+
+    fn name(&self) -> &'static str {
+        self.view.shape().name
+    }
+
+    /// Step 3.
+    pub async fn load(
+        mut self,
+        mut aside: Box<dyn Aside>,
+        poison: &[(String, Poison)],
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<Self, RebuildError> {
+        for (key, poison) in poison {
+            let mut transaction = self.ours().await?;
+            projector::park(&mut transaction, Side::Building, self.name(), key, poison).await?;
+            transaction.commit().await?;
+        }
+        let mut rows = 0;
+        let mut refused = Vec::new();
+        loop {
+            let chunk = aside.take_rows(CHUNK);
+            if chunk.is_empty() {
+                break;
+            }
+            rows += chunk.len();
+            self.write(&chunk, &mut refused).await?;
+            progress(Progress::Load { view: self.name(), rows });
+        }
+        for key in refused {
+            self.refold_refused(&key).await?;
+        }
+        let analyze = format!("analyze {}", self.view.shape().table(self.slot));
+        sqlx::query(&analyze).execute(self.db.pool()).await?;
+        let log = Log::new(self.db);
+        while self.behind().await? > BATCH {
+            let events = log.read(self.position, BATCH).await?;
+            let mut transaction = self.ours().await?;
+            self.take_in(&mut transaction, &events).await?;
+            transaction.commit().await?;
+        }
+        Ok(self)
+    }
+
+    /// Step 4.
+    pub async fn follow(&mut self) -> Result<(), RebuildError> {
+        let log = Log::new(self.db);
+        let mut transaction = self.ours().await?;
+        let stands = locked_position(&mut transaction, self.name()).await?;
+        // Nobody moves it now; nor is anything read that a live row has not.
+        while self.position < stands {
+            let events = log.read(self.position, BATCH.min(stands - self.position)).await?;
+            if events.is_empty() {
+                break;
+            }
+            self.take_in(&mut transaction, &events).await?;
+        }
+        sqlx::query("update rebuilds set state = 'following' where view = $1 and epoch = $2")
+            .bind(self.name())
+            .bind(self.epoch)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        self.older = Some(Readers::now(&mut *self.db.pool().acquire().await?).await?);
+        Ok(())
+    }
+
+    /// Step 5.
+    pub async fn compare(&self) -> Result<ViewReport, RebuildError> {
+        let (shape, mut connection) = (self.view.shape(), self.db.direct().await?);
+        let mut snapshot = connection.begin_with("begin isolation level repeatable read, read only").await?;
+        let position = sqlx::query_scalar("select position from checkpoints where consumer = $1")
+            .bind(shape.name)
+            .fetch_one(&mut *snapshot)
+            .await?;
+        let count = format!("select count(*) from {}", shape.table(self.slot));
+        let rows: i64 = sqlx::query_scalar(&count).fetch_one(&mut *snapshot).await?;
+        let parked: i64 = sqlx::query_scalar("select count(*) from rebuild_parked where view = $1")
+            .bind(shape.name)
+            .fetch_one(&mut *snapshot)
+            .await?;
+        let mut report = ViewReport {
+            view: shape.name,
+            position,
+            rows: usize::try_from(rows).unwrap_or(0),
+            differ: 0,
+            examples: Vec::new(),
+            parked: usize::try_from(parked).unwrap_or(0),
+        };
+        let sql = shape.differences(views::idle(self.slot), self.slot);
+        type Row = (String, Option<Json<Value>>, Option<Json<Value>>);
+        let mut differences = sqlx::query_as::<_, Row>(&sql).fetch(&mut *snapshot);
+        while let Some((key, live, built)) = differences.try_next().await? {
+            report.count(Difference::between(key, live.map(|it| it.0), built.map(|it| it.0)));
+        }
+        drop(differences);
+        snapshot.rollback().await?;
+        connection.close().await?;
+        Ok(report)
+    }
+
+    /// A transaction in which nobody else may take the slot over.
+    pub async fn ours(&self) -> Result<Transaction<'static, Postgres>, RebuildError> {
+        let mut transaction = projector::begin(self.db).await?;
+        sqlx::query("select from rebuilds where view = $1 and epoch = $2 and state <> 'emptying' for share")
+            .bind(self.name())
+            .bind(self.epoch)
+            .fetch_optional(&mut *transaction)
+            .await?
+            .ok_or(RebuildError::Fenced(self.name()))?;
+        Ok(transaction)
+    }
+
+    async fn behind(&self) -> Result<i64, RebuildError> {
+        Ok(projector::position_of(self.db, self.name()).await? - self.position)
+    }
+
+    /// In one statement, or, where PostgreSQL refuses a row, in halves until it stands alone.
+    async fn write(&self, rows: &[(String, Value)], refused: &mut Vec<String>) -> Result<(), RebuildError> {
+        let upsert = self.view.shape().upsert(self.slot);
+        let mut left = vec![rows];
+        while let Some(part) = left.pop() {
+            let bodies: Vec<&Value> = part.iter().map(|(_, row)| row).collect();
+            let mut transaction = self.ours().await?;
+            match sqlx::query(&upsert).bind(Json(bodies)).execute(&mut *transaction).await {
+                Ok(_) => transaction.commit().await?,
+                Err(error) if is_poison(&error) => {
+                    transaction.rollback().await?;
+                    match part {
+                        [] => {}
+                        [(key, _)] => refused.push(key.clone()),
+                        _ => {
+                            let (first, second) = part.split_at(part.len() / 2);
+                            left.extend([second, first]);
+                        }
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The row as it was before the event that PostgreSQL refuses.
+    async fn refold_refused(&self, key: &str) -> Result<(), RebuildError> {
+        let events = events_of(self.db, self.view, key, self.position).await?;
+        let known = Known::for_events(self.db, &events).await?;
+        let mut transaction = self.ours().await?;
+        let batch = Batch { events: &events, known: &known, care: Care::RowByRow };
+        batch.write(&mut transaction, &self.table(0, HashSet::new())).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    async fn take_in(
+        &mut self,
+        transaction: &mut Transaction<'_, Postgres>,
+        events: &[LogEvent],
+    ) -> Result<(), RebuildError> {
+        let Some(last) = events.last() else { return Ok(()) };
+        let known = Known::for_events(self.db, events).await?;
+        let mut parked = projector::parked_keys(transaction, Side::Building).await?;
+        let parked = parked.remove(self.name()).unwrap_or_default();
+        // Row by row from the start: one batch that PostgreSQL refuses must not cost the whole rebuild.
+        let batch = Batch { events, known: &known, care: Care::RowByRow };
+        batch.write(transaction, &self.table(self.position, parked)).await?;
+        self.position = last.position;
+        Ok(())
+    }
+
+    fn table(&self, position: i64, parked: HashSet<String>) -> Table<'_> {
+        Table { view: self.view, slot: self.slot, position, parked, side: Side::Building }
+    }
+}
+
+/// The events that one row is made of, up to a position.
+pub(super) async fn events_of(
+    db: &Database,
+    view: &'static dyn AnyView,
+    key: &str,
+    end: i64,
+) -> Result<Vec<LogEvent>, DatabaseError> {
+    let mut events = Log::new(db).about(key, view.shape().told_by_payload, end).await?;
+    events.retain(|event| view.key(event).as_deref() == Some(key));
+    Ok(events)
+}
+
+/// A view's position, locked: nobody moves it or swaps slots until the transaction ends.
+pub(super) async fn locked_position(connection: &mut PgConnection, view: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select position from checkpoints where consumer = $1 for no key update")
+        .bind(view)
+        .fetch_one(connection)
+        .await
+}
+
+/// Up to where all of these views stand.
+pub(super) async fn lowest_position(
+    db: &Database,
+    views: &[&'static dyn AnyView],
+) -> Result<i64, DatabaseError> {
+    let names: Vec<&str> = views.iter().map(|view| view.shape().name).collect();
+    let lowest = "select coalesce(min(position), 0) from checkpoints where consumer = any($1)";
+    Ok(sqlx::query_scalar(lowest).bind(names).fetch_one(db.pool()).await?)
+}
+
+/// Step 7: empties the slot that is not live, for whoever holds the claim; with an epoch, only what that rebuild left.
+pub(super) async fn clean(
+    db: &Database,
+    view: &'static dyn AnyView,
+    epoch: Option<i64>,
+    progress: &mut impl FnMut(Progress),
+) -> Result<(), RebuildError> {
+    let name = view.shape().name;
+    let mut transaction = projector::begin(db).await?;
+    // The projector is between two batches, and the next one writes the live slot alone.
+    locked_position(&mut transaction, name).await?;
+    let ours: Option<i64> = sqlx::query_scalar(
+        "update rebuilds set state = 'emptying', epoch = nextval('reader_epoch') \
+          where view = $1 and state <> 'idle' and epoch = coalesce($2, epoch) returning epoch",
+    )
+    .bind(name)
+    .bind(epoch)
+    .fetch_optional(&mut *transaction)
+    .await?;
+    transaction.commit().await?;
+    let Some(ours) = ours else { return Ok(()) };
+    // Somebody may have read which slot is live before a swap, and go on to read it: TRUNCATE knows no snapshots.
+    let older = Readers::now(&mut *db.pool().acquire().await?).await?;
+    let patience = Instant::now() + PATIENCE;
+    loop {
+        let in_the_way = match older.left(db).await? {
+            None if empty(db, view, ours).await? => return Ok(()),
+            None => 0,
+            Some(pid) => pid,
+        };
+        progress(Progress::Wait { view: name, pid: in_the_way });
+        if Instant::now() > patience {
+            return Err(RebuildError::Readers { view: name, pid: in_the_way });
+        }
+        sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// False: somebody reads it right now.
+async fn empty(db: &Database, view: &'static dyn AnyView, epoch: i64) -> Result<bool, RebuildError> {
+    let name = view.shape().name;
+    let mut transaction = projector::begin(db).await?;
+    sqlx::query("set local lock_timeout = '50ms'").execute(&mut *transaction).await?;
+    // First, so that nobody begins to fill what is emptied here.
+    let done = sqlx::query(
+        "update rebuilds set state = 'idle' where view = $1 and state = 'emptying' and epoch = $2",
+    )
+    .bind(name)
+    .bind(epoch)
+    .execute(&mut *transaction)
+    .await?;
+    if done.rows_affected() == 0 {
+        return Err(RebuildError::Fenced(name));
+    }
+    let live: String = sqlx::query_scalar("select slot from checkpoints where consumer = $1")
+        .bind(name)
+        .fetch_one(&mut *transaction)
+        .await?;
+    let truncate = format!("truncate {}", view.shape().table(views::idle(&live)));
+    match sqlx::query(&truncate).execute(&mut *transaction).await {
+        Ok(_) => {}
+        Err(error) if is_lock_timeout(&error) => return Ok(false),
+        Err(error) => return Err(error.into()),
+    }
+    sqlx::query("delete from rebuild_parked where view = $1").bind(name).execute(&mut *transaction).await?;
+    transaction.commit().await?;
+    Ok(true)
+}

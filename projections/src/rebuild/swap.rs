@@ -1,0 +1,96 @@
+//! Step 6: the public name begins to mean the other slot, between two transactions of whoever reads it.
+
+use tokio::time::{Instant, sleep};
+
+use super::readers::{LOOK_AGAIN, PATIENCE};
+use super::slot::{Building, locked_position};
+use super::{Progress, RebuildError};
+use crate::database::DatabaseError;
+use crate::views;
+
+impl Building<'_> {
+    /// Waits until nobody is in the way, and swaps.
+    pub async fn swap(&self, progress: &mut impl FnMut(Progress)) -> Result<(), RebuildError> {
+        let view = self.view.shape().name;
+        let patience = Instant::now() + PATIENCE;
+        if let Some(older) = &self.older {
+            while let Some(pid) = older.left(self.db).await? {
+                progress(Progress::Wait { view, pid });
+                if Instant::now() > patience {
+                    return Err(RebuildError::Readers { view, pid });
+                }
+                sleep(LOOK_AGAIN).await;
+            }
+        }
+        loop {
+            match self.try_swap().await {
+                Err(RebuildError::Database(DatabaseError::Sql(error))) if is_lock_timeout(&error) => {
+                    let pid = self.reader().await?.unwrap_or(0);
+                    progress(Progress::Wait { view, pid });
+                    if Instant::now() > patience {
+                        return Err(RebuildError::Readers { view, pid });
+                    }
+                    // Whoever queued up behind us goes first.
+                    sleep(LOOK_AGAIN * 5).await;
+                }
+                done => return done,
+            }
+        }
+    }
+
+    async fn try_swap(&self) -> Result<(), RebuildError> {
+        let shape = self.view.shape();
+        let mut transaction = self.ours().await?;
+        sqlx::query("set local lock_timeout = '50ms'").execute(&mut *transaction).await?;
+        // The projector has finished its batch, and finds the new slot live with its next one.
+        locked_position(&mut transaction, shape.name).await?;
+        // As it is defined, over the other slot: nothing else about it changes, its grants included.
+        let definition: String = sqlx::query_scalar(
+            "select regexp_replace(pg_get_viewdef(to_regclass('public.' || $1)), '\\m' || $1 || '_[ab]\\M', $1 || '_' || $2, 'g')",
+        )
+        .bind(shape.name)
+        .bind(self.slot)
+        .fetch_one(&mut *transaction)
+        .await?;
+        let replace = format!("create or replace view public.{} as {definition}", shape.name);
+        sqlx::query(&replace).execute(&mut *transaction).await?;
+        sqlx::query("delete from parked where view = $1").bind(shape.name).execute(&mut *transaction).await?;
+        sqlx::query(
+            "insert into parked select view, key, position, error, parked_at from rebuild_parked \
+              where view = $1",
+        )
+        .bind(shape.name)
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query("update checkpoints set slot = $2, version = $3 where consumer = $1")
+            .bind(shape.name)
+            .bind(self.slot)
+            .bind(shape.version)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query("update rebuilds set state = 'emptying' where view = $1 and epoch = $2")
+            .bind(shape.name)
+            .bind(self.epoch)
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        tracing::info!(view = shape.name, live = self.slot, "A view was rebuilt and swapped");
+        Ok(())
+    }
+
+    /// Somebody who is reading the live slot.
+    async fn reader(&self) -> Result<Option<i32>, RebuildError> {
+        let table = self.view.shape().table(views::idle(self.slot));
+        Ok(sqlx::query_scalar(
+            "select pid from pg_locks where relation = to_regclass($1) and pid <> pg_backend_pid() limit 1",
+        )
+        .bind(table)
+        .fetch_optional(self.db.pool())
+        .await?)
+    }
+}
+
+/// `lock_not_available`
+pub(super) fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
+}
