@@ -105,7 +105,7 @@ async fn with_database<T>(
     let data = DataConfig::from_settings(settings)?;
     let (db, cluster) = service::open_database(&data).await?;
     let result = work(&data, &db).await;
-    db.pool().close().await;
+    db.close().await;
     if let Some(cluster) = cluster {
         cluster.stop().await?;
     }

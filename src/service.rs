@@ -136,7 +136,7 @@ impl Service {
     /// Stops: drops every part, then the private cluster.
     pub async fn stop(mut self) {
         self.parts.shutdown().await;
-        self.db.pool().close().await;
+        self.db.close().await;
         if let Some(cluster) = self.cluster.take()
             && let Err(error) = cluster.stop().await
         {

@@ -1,7 +1,7 @@
 //! The way to PostgreSQL: a pool, the tables brought up to date, and the signals between those who share it.
 
 use std::str::FromStr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
@@ -17,6 +17,8 @@ pub use private_cluster::{ClusterError, PrivateCluster};
 static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
 
 const OLDEST_SERVER: i32 = 140_000;
+/// Connections that are not back by then belong to somebody who will not give them back.
+const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A pool of connections and the signals between their users. A cheap clone.
 #[derive(Clone, Debug)]
@@ -104,6 +106,20 @@ impl Database {
     /// The signals.
     pub fn wake(&self) -> &Wake {
         &self.wake
+    }
+
+    /// Ends every connection of the pool, those on their way back into it included: a server that stops before they are
+    /// there would cut them off in the middle of a word. `Pool::close` alone does not wait for them: for each idle
+    /// connection that it closes it counts one free permit too many.
+    pub async fn close(&self) {
+        let deadline = Instant::now() + CLOSED_WITHIN;
+        loop {
+            self.pool.close().await;
+            if self.pool.size() == 0 || Instant::now() > deadline {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// A connection of its own, outside of the pool: for what lives as long as its session.
