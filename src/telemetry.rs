@@ -3,15 +3,19 @@
 use std::sync::OnceLock;
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-use tracing_subscriber::EnvFilter;
-use tracing_subscriber::fmt;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
 use crate::config::BadSetting;
 
 /// What is logged where `RUST_LOG` says nothing. The libraries below speak of keys and tokens on their lower levels.
 const DEFAULT_FILTER: &str = "info,sqlx=warn,grammers_mtsender=error,grammers_client=error,grammers_mtproto=error,hyper=warn,teloxide=warn";
-/// Never, whatever `RUST_LOG` says: these log requests with the bot token in their URL, or bodies with tokens in them.
-const NEVER_BELOW_INFO: [&str; 8] = [
+/// No more than warnings of these and their parts, whatever `RUST_LOG` says: they log requests with the bot token in
+/// their URL, or bodies with tokens in them.
+const NEVER_BELOW_WARN: [&str; 8] = [
     "hyper",
     "hyper_util",
     "reqwest",
@@ -29,23 +33,25 @@ const NEVER_BELOW_INFO: [&str; 8] = [
 pub fn start_log() -> Result<(), BadSetting> {
     let wanted = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
     let wanted = wanted.unwrap_or_else(|| DEFAULT_FILTER.to_owned());
-    let mut filter = EnvFilter::try_new(&wanted)
+    let filter = EnvFilter::try_new(&wanted)
         .map_err(|error| BadSetting::new("RUST_LOG", format!("{wanted:?} is not a filter: {error}")))?;
-    for target in NEVER_BELOW_INFO {
-        let quiet = format!("{target}=warn").parse().expect("a target and a level");
-        filter = filter.add_directive(quiet);
-    }
-    let builder = fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
+    let log = registry().with(filter).with(filter_fn(may_be_logged));
+    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
     let colours =
         std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
     match std::env::var("LOG_FORMAT").as_deref() {
-        Ok("json") => builder.json().flatten_event(true).init(),
-        Ok("text" | "") | Err(_) => builder.with_ansi(colours).init(),
+        Ok("json") => log.with(lines.json().flatten_event(true)).init(),
+        Ok("text" | "") | Err(_) => log.with(lines.with_ansi(colours)).init(),
         Ok(other) => {
             return Err(BadSetting::new("LOG_FORMAT", format!("{other:?} is neither text nor json")));
         }
     }
     Ok(())
+}
+
+fn may_be_logged(metadata: &Metadata<'_>) -> bool {
+    let library = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::WARN || !NEVER_BELOW_WARN.contains(&library)
 }
 
 /// The metrics of this process: started once, rendered by every handle.

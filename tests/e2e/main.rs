@@ -13,6 +13,7 @@ mod expiry;
 mod happy;
 mod invites;
 mod left;
+mod log;
 mod ops;
 mod outages;
 mod pages;

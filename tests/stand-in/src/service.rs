@@ -16,8 +16,6 @@ mod settings;
 
 pub use settings::Settings;
 
-/// How many lines of the log are kept.
-const LINES_KEPT: usize = 500;
 /// How long the service may take to end by itself when it is asked to.
 const STOP_PATIENCE: Duration = Duration::from_secs(15);
 /// How long it may take until its HTTP answers.
@@ -272,7 +270,7 @@ impl Service {
                 log.written += 1;
                 let n = log.written;
                 log.lines.push_back(LogLine { n, line });
-                if log.lines.len() > LINES_KEPT {
+                if log.lines.len() > self.inner.settings.lines_kept {
                     log.lines.pop_front();
                 }
             }

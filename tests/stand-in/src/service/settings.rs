@@ -10,6 +10,9 @@ use tokio::process::Command;
 
 use crate::telegram::Telegram;
 
+/// What a page can show of a log.
+const LINES_KEPT: usize = 500;
+
 /// How the service is to run.
 #[derive(Clone)]
 pub struct Settings {
@@ -19,6 +22,8 @@ pub struct Settings {
     pub listen: SocketAddr,
     /// Where its `/healthz` will be.
     pub ops: SocketAddr,
+    /// How many lines of its log are kept.
+    pub lines_kept: usize,
     env: Vec<(String, OsString)>,
 }
 
@@ -43,7 +48,7 @@ impl Settings {
         let data_dir = data_dir.canonicalize()?;
         let network_file = telegram.write_network_file(&data_dir, origin)?;
         let (listen, ops) = free_ports()?;
-        let settings = Self { binary, listen, ops, env: Vec::new() };
+        let settings = Self { binary, listen, ops, lines_kept: LINES_KEPT, env: Vec::new() };
         Ok(settings
             .with("TELEGRAM_NETWORK_FILE", network_file)
             .with("BOT_API_URL", telegram.bot_api.url())
