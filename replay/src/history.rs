@@ -12,7 +12,7 @@ use projections::{Database, Filter, Log, Topic};
 use crate::people;
 
 mod csv;
-mod jsonl;
+pub mod jsonl;
 mod table;
 
 const PAGE: i64 = 500;

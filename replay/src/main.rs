@@ -13,9 +13,12 @@ use secrecy::SecretString;
 use tracing_subscriber::EnvFilter;
 
 mod as_of;
+mod export;
 mod history;
 mod lag;
 mod people;
+mod progress;
+mod rebuild;
 mod verify;
 
 /// Replays the log of qr-login.
@@ -34,8 +37,14 @@ enum Command {
     AsOf(as_of::Arguments),
     /// Decode every event, build every view aside, and compare row by row; exit code 1 on any difference.
     Verify,
+    /// Build views anew from the log, beside the live ones, and swap: all of them, or those that are named.
+    Rebuild(rebuild::Arguments),
+    /// Make rows that stand still anew, after a fix: one, or all; exit code 1 where one still stands still.
+    Unpark(rebuild::Parked),
     /// How far the views are behind, and what stands still.
     Lag,
+    /// The whole log as JSON Lines.
+    Export(export::Arguments),
 }
 
 #[tokio::main]
@@ -65,6 +74,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::History(arguments) => history::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
         Command::AsOf(arguments) => as_of::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
         Command::Verify => verify::run(&db, out).await,
+        Command::Rebuild(arguments) => rebuild::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
+        Command::Unpark(which) => rebuild::unpark(&db, which, out).await,
+        Command::Export(arguments) => export::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
         Command::Lag => lag::run(&db, out).await.map(|()| ExitCode::SUCCESS),
     }
 }

@@ -64,6 +64,24 @@ impl Past {
             .expect("replay can be run")
     }
 
+    /// As somebody who may only read.
+    fn as_auditor(&self, arguments: &[&str]) -> Output {
+        let url = self.test.url.expose_secret().replace("user=qr_login", "user=qr_auditor");
+        Command::new(env!("CARGO_BIN_EXE_replay"))
+            .args(arguments)
+            .env("DATABASE_URL", url)
+            .output()
+            .expect("replay can be run")
+    }
+
+    async fn run(&self, sql: &str) {
+        sqlx::raw_sql(sql).execute(self.test.db.pool()).await.expect(sql);
+    }
+
+    async fn count(&self, sql: &str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(self.test.db.pool()).await.expect(sql)
+    }
+
     fn lines(&self, arguments: &[&str]) -> Vec<Value> {
         let output = self.replay(arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -216,6 +234,121 @@ async fn a_view_can_be_told_as_of_a_position_and_lag_says_that_nothing_waits() {
     assert!(lag.contains("log: position 11"), "{lag}");
     assert!(lag.contains("users: position 11, 0 events behind"), "{lag}");
     assert!(lag.contains("parked: 0"), "{lag}");
+}
+
+#[tokio::test]
+async fn a_rebuild_tells_what_differed_and_a_dry_run_changes_nothing() {
+    let past = Past::make().await;
+    past.run("update slots.users_a set first_name = 'Eve' where telegram_id = 2").await;
+    let told = past.replay(&["rebuild", "--dry-run"]);
+    assert!(told.status.success() && text(&told).contains("users: 2 rows, 1 differ\n"), "{}", text(&told));
+    assert!(text(&told).contains("differs in first_name") && !text(&told).contains("Eve"));
+    assert_eq!(past.count("select count(*) from users where first_name = 'Eve'").await, 1);
+
+    let one = past.replay(&["rebuild", "users", "--user", &ILYA.to_string()]);
+    assert_eq!(text(&one), format!("users {}: does not differ\n", past.ilya));
+    let done = past.replay(&["rebuild", "users"]);
+    assert!(done.status.success() && text(&done).starts_with("users: 2 rows, 1 differ\n"), "{}", text(&done));
+    assert_eq!(past.count("select count(*) from users where first_name = 'Olga'").await, 1);
+    assert_eq!(past.replay(&["verify"]).status.code(), Some(0));
+
+    let unknown = past.replay(&["rebuild", "nonsense"]);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("login_status"));
+}
+
+#[tokio::test]
+async fn an_auditor_may_look_at_everything_and_is_told_what_a_rebuild_takes() {
+    let past = Past::make().await;
+    past.run("alter role qr_auditor login").await;
+    for reading in [
+        &["history"][..],
+        &["verify"],
+        &["lag"],
+        &["as-of", "5", "users"],
+        &["rebuild", "--dry-run"],
+        &["rebuild", "--dry-run", "--user", "2"],
+        &["export", "--names"],
+    ] {
+        let output = past.as_auditor(reading);
+        assert!(output.status.success(), "{reading:?}: {}", String::from_utf8_lossy(&output.stderr));
+        assert!(!output.stdout.is_empty(), "{reading:?}");
+    }
+    for writing in [&["rebuild"][..], &["rebuild", "--user", "2"], &["unpark", "users", "x"]] {
+        let output = past.as_auditor(writing);
+        assert_eq!(output.status.code(), Some(1), "{writing:?}");
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(told.contains("qr_auditor may not rebuild") && told.contains("qr_login"), "{told}");
+        assert_eq!(told.lines().count(), 1, "{told}");
+    }
+}
+
+#[tokio::test]
+async fn a_rebuild_that_is_killed_leaves_nothing_behind() {
+    // 1. Somebody reads from an old snapshot. 2. A rebuild waits for them with everything built, and is killed. 3. People
+    // read what they read before. 4. The next rebuild clears away and finishes.
+    let past = Past::make().await;
+    let mut reader = past.test.db.direct().await.unwrap();
+    let begin = "begin isolation level repeatable read; select 1 from checkpoints";
+    sqlx::raw_sql(begin).execute(&mut reader).await.unwrap();
+    let mut killed = Command::new(env!("CARGO_BIN_EXE_replay"))
+        .args(["rebuild", "users"])
+        .env("DATABASE_URL", past.test.url.expose_secret())
+        .spawn()
+        .expect("replay can be run");
+    while past.count("select count(*) from rebuilds where state = 'following'").await == 0 {
+        assert!(killed.try_wait().unwrap().is_none(), "it waits for the reader");
+    }
+    killed.kill().unwrap();
+    killed.wait().unwrap();
+    assert_eq!(past.count("select count(*) from users").await, 2);
+    assert_eq!(past.count("select count(*) from slots.users_b").await, 2);
+    sqlx::Connection::close(reader).await.unwrap();
+
+    let again = loop {
+        let again = past.replay(&["rebuild", "users"]);
+        // PostgreSQL may notice a moment later that the one that was killed is gone.
+        if !String::from_utf8_lossy(&again.stderr).contains("somebody else") {
+            break again;
+        }
+    };
+    assert_eq!(text(&again), "users: 2 rows, 0 differ\n");
+    assert_eq!(past.count("select count(*) from slots.users_a").await, 0);
+    assert_eq!(past.count("select count(*) from rebuilds where state <> 'idle'").await, 0);
+    assert_eq!(past.replay(&["verify"]).status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn what_is_parked_can_be_let_go_after_a_fix() {
+    let past = Past::make().await;
+    past.run("update slots.users_a set first_name = 'old' where telegram_id = 2").await;
+    let olga: String = sqlx::query_scalar("select account_id::text from users where telegram_id = 2")
+        .fetch_one(past.test.db.pool())
+        .await
+        .unwrap();
+    past.run(&format!(
+        "insert into parked (view, key, position, error) values ('users', '{olga}', 2, 'bug')"
+    ))
+    .await;
+    assert_eq!(past.replay(&["unpark", "users"]).status.code(), Some(2), "a view without a key is no row");
+    let done = past.replay(&["unpark"]);
+    assert_eq!(text(&done), format!("users {olga}: differs in first_name\n"));
+    assert!(done.status.success());
+    assert!(text(&past.replay(&["lag"])).contains("parked: 0"));
+    assert_eq!(past.replay(&["verify"]).status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn an_export_holds_every_event_and_opens_names_only_where_asked() {
+    let past = Past::make().await;
+    let sealed = past.lines(&["export"]);
+    assert_eq!(sealed, past.lines(&["history", "--format", "jsonl"]));
+    assert!(!text(&past.replay(&["export"])).contains("Ilya"));
+    let named = past.lines(&["export", "--names"]);
+    assert_eq!(named[0]["payload"]["profile"]["first_name"], "Ilya");
+    assert_eq!(named[0]["payload"]["telegram_id"], ILYA);
+    assert_eq!(named.len(), sealed.len());
+    assert_eq!(past.lines(&["export", "--after", "9"]), sealed[9..]);
 }
 
 #[test]

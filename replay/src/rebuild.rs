@@ -1,0 +1,107 @@
+//! `replay rebuild [VIEW…] [--dry-run] [--user ID]`, and `replay unpark [VIEW KEY]`: rows made anew from the log.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::{Result, bail};
+use projections::rebuild::{self, KeyReport, Progress};
+use projections::verify::ViewReport;
+use projections::{Database, lag};
+
+use crate::{people, progress};
+
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// `users`, `login_status`, `invites`, `subscriptions`; all of them where none is named.
+    #[arg(value_name = "VIEW")]
+    views: Vec<String>,
+    /// Only say what would change.
+    #[arg(long)]
+    dry_run: bool,
+    /// Only the rows of this person: a Telegram id or an account id.
+    #[arg(long, value_name = "ID")]
+    user: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct Parked {
+    /// Of which view; without it, everything that is parked.
+    #[arg(requires = "key")]
+    view: Option<String>,
+    /// Which row of it.
+    key: Option<String>,
+}
+
+pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<()> {
+    let Arguments { views, dry_run, user } = arguments;
+    if let Some(id) = user {
+        let account = people::account(db, &id).await?;
+        for row in rebuild::rebuild_account(db, account, &views, !dry_run).await? {
+            tell_row(&row, out)?;
+        }
+        return Ok(());
+    }
+    let bar = progress::events()?;
+    let shown = |step| match step {
+        Progress::Read { position, end } => progress::show(&bar, position, end),
+        Progress::Load { view, rows } => bar.set_message(format!("{view}: {rows} rows written")),
+        Progress::Wait { view, pid } => {
+            bar.set_message(format!("{view}: waiting for the transaction of process {pid}"));
+        }
+    };
+    let reports = match dry_run {
+        true => rebuild::dry_run(db, &views, shown).await,
+        false => rebuild::rebuild(db, &views, shown).await,
+    };
+    bar.finish_and_clear();
+    for report in reports? {
+        tell_view(&report, out)?;
+    }
+    Ok(())
+}
+
+/// Exit code 1 where something still stands still.
+pub async fn unpark(db: &Database, which: Parked, out: &mut impl Write) -> Result<ExitCode> {
+    let keys: Vec<(String, String)> = match (which.view, which.key) {
+        (Some(view), Some(key)) => vec![(view, key)],
+        _ => {
+            let parked = lag::parked(db).await?.into_iter();
+            parked
+                .filter(|it| rebuild::names().contains(&it.view.as_str()))
+                .map(|it| (it.view, it.key))
+                .collect()
+        }
+    };
+    let mut all_go = true;
+    for (view, key) in keys {
+        if view == "reactor" {
+            bail!("what the reactor has parked is an event, no row; nothing can be made anew for it");
+        }
+        let row = rebuild::unpark(db, &view, &key).await?;
+        all_go &= row.parked.is_none();
+        tell_row(&row, out)?;
+    }
+    Ok(if all_go { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// `users: N rows, 0 differ`, and in what.
+pub fn tell_view(view: &ViewReport, out: &mut impl Write) -> Result<()> {
+    let parked = if view.parked == 0 { String::new() } else { format!(", {} parked", view.parked) };
+    writeln!(out, "{}: {} rows, {} differ{parked}", view.view, view.rows, view.differ)?;
+    for difference in &view.examples {
+        writeln!(out, "  {} {}", difference.key, difference.what)?;
+    }
+    if view.differ > view.examples.len() {
+        writeln!(out, "  and {} more", view.differ - view.examples.len())?;
+    }
+    Ok(())
+}
+
+fn tell_row(row: &KeyReport, out: &mut impl Write) -> Result<()> {
+    let what = row.difference.as_ref().map_or("does not differ", |difference| &difference.what);
+    write!(out, "{} {}: {what}", row.view, row.key)?;
+    if let Some((position, why)) = &row.parked {
+        write!(out, "; stands still from position {position} on: {why}")?;
+    }
+    Ok(writeln!(out)?)
+}
