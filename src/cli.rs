@@ -1,6 +1,7 @@
 //! The commands. Answers go to stdout, the log to stderr, and an error is one line.
 
 mod invite;
+mod session;
 mod user;
 
 use clap::{Parser, Subcommand};
@@ -35,6 +36,11 @@ enum Command {
         #[command(subcommand)]
         command: user::UserCommand,
     },
+    /// Linked sessions.
+    Session {
+        #[command(subcommand)]
+        command: session::SessionCommand,
+    },
     /// The private PostgreSQL.
     Database {
         #[command(subcommand)]
@@ -58,6 +64,7 @@ impl Cli {
             Command::Serve => serve(&self.settings).await,
             Command::Invite { command } => command.run(&self.settings.data, &self.settings.bot_api_url).await,
             Command::User { command } => command.run(&self.settings.data).await,
+            Command::Session { command } => command.run(&self.settings).await,
             Command::Database { command: DatabaseCommand::Url } => database_url(&self.settings.data),
         }
     }

@@ -20,6 +20,7 @@ mod check;
 mod code;
 mod connection;
 mod exchange;
+pub mod export;
 pub mod file;
 mod finish;
 mod flow;

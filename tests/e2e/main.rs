@@ -10,6 +10,7 @@ mod crashes;
 mod endings;
 mod erasure;
 mod expiry;
+mod export;
 mod happy;
 mod invites;
 mod left;

@@ -121,6 +121,11 @@ impl LoginSession {
         dcs
     }
 
+    /// All data centres that are known, in order, with their keys.
+    pub(super) fn dcs(&self) -> Vec<DcOption> {
+        self.lock().dcs.values().cloned().collect()
+    }
+
     /// Puts in the key for a data centre that has none; false where it is unknown or has one.
     #[must_use]
     pub fn add_key(&self, dc_id: i32, mut key: AuthKey) -> bool {

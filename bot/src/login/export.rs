@@ -1,0 +1,217 @@
+//! Handing a linked session over to another service. One key in two places is killed by Telegram, so it leaves here for
+//! good:
+//!
+//! 1. put the key into words that the other service reads
+//! 2. from now on nobody here uses it, also if the next step never comes: then it may be handed over once more
+//! 3. record `SessionExported`, which tells the person
+//! 4. give the words out
+//! 5. forget the session, and its file
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
+use domain::{AccountCommand, AccountError, AccountId};
+use projections::vault::{Linked, Taken};
+use projections::{Clock, Context, DatabaseError, MasterKey, Store, StoreError, Vault};
+use zeroize::Zeroizing;
+
+use super::file;
+use super::network::Network;
+use super::seal::{self, OpenError};
+use super::session::LoginSession;
+
+/// The words that a session is put into.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Telethon's `StringSession`: `1`, then base64url of data centre (1 byte), IPv4 (4), port (2, big-endian), key (256).
+    Telethon,
+    /// One line of JSON: `{"home_dc", "dc_options": […], "peer_infos": […]}`, the fields of grammers-session's
+    /// `SessionData` as that crate's feature `serde` reads and writes their types; keys in hex.
+    Grammers,
+}
+
+/// Hands sessions over.
+pub struct Exporter {
+    /// Records it.
+    pub store: Store,
+    /// Where they are.
+    pub vault: Vault,
+    /// Opens them.
+    pub master: Arc<MasterKey>,
+    /// The time.
+    pub clock: Clock,
+    /// Which Telegram they are of.
+    pub network: Network,
+    /// Where their files are.
+    pub sessions_dir: PathBuf,
+}
+
+/// A session in words: a secret, as good as the account itself.
+pub struct Exported {
+    /// To be given out once.
+    pub words: Zeroizing<String>,
+    linked: Linked,
+    telegram_id: Option<i64>,
+}
+
+/// Why a session is not handed over.
+#[derive(Debug, thiserror::Error)]
+pub enum ExportError {
+    /// There is none.
+    #[error("no session of this person is linked")]
+    NotLinked,
+    /// It is being checked, or linked, right now.
+    #[error("the session is in use this very moment: try again in half a minute")]
+    InUse,
+    /// It does not open.
+    #[error(transparent)]
+    Sealed(#[from] OpenError),
+    /// It has no key for its own data centre.
+    #[error("the session has no key")]
+    NoKey,
+    /// The account's answer.
+    #[error(transparent)]
+    Account(#[from] StoreError<AccountError>),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// The file stays.
+    #[error("the session's file in SESSIONS_DIR cannot be removed")]
+    File(#[source] std::io::Error),
+}
+
+impl Exporter {
+    /// Steps 1 to 3. May be repeated until [`Self::finish`].
+    ///
+    /// # Errors
+    /// [`ExportError`]: the session is not linked, in use, or cannot be opened.
+    pub async fn begin(
+        &self,
+        account: AccountId,
+        format: Format,
+        context: Context,
+    ) -> Result<Exported, ExportError> {
+        let linked = self.vault.linked(account).await?.ok_or(ExportError::NotLinked)?;
+        let session = seal::open(&self.master, account, &linked.login_id, &self.network, &linked.sealed)?;
+        let words = put_into_words(&session, format).ok_or(ExportError::NoKey)?;
+        match self.vault.hand_over(account).await? {
+            Taken::Free(handed) if handed == linked => {}
+            // Another login linked another one meanwhile.
+            Taken::Free(_) | Taken::InUse => return Err(ExportError::InUse),
+            Taken::None => return Err(ExportError::NotLinked),
+        }
+        let order = AccountCommand::ExportSession { login_id: linked.login_id.clone(), at: self.clock.now() };
+        let context = context.with_account(account).with_login(&linked.login_id);
+        self.store.account(account, order, context).await?;
+        Ok(Exported { words, linked, telegram_id: session.user_id() })
+    }
+
+    /// Step 5.
+    ///
+    /// # Errors
+    /// The database failed, or the file stays.
+    pub async fn finish(&self, exported: &Exported) -> Result<(), ExportError> {
+        let Linked { account_id, login_id, .. } = &exported.linked;
+        self.vault.unlink(*account_id, login_id).await?;
+        match exported.telegram_id {
+            Some(id) => file::remove_of(&self.sessions_dir, id, login_id).map_err(ExportError::File),
+            None => Ok(()),
+        }
+    }
+}
+
+fn put_into_words(session: &LoginSession, format: Format) -> Option<Zeroizing<String>> {
+    let dcs = session.dcs();
+    let home = dcs.iter().find(|dc| dc.id == session.home())?;
+    let key = Zeroizing::new(home.auth_key?);
+    match format {
+        Format::Telethon => {
+            let mut bytes = Zeroizing::new(Vec::with_capacity(263));
+            bytes.push(u8::try_from(home.id).ok()?);
+            bytes.extend(home.ipv4.ip().octets());
+            bytes.extend(home.ipv4.port().to_be_bytes());
+            bytes.extend(&key[..]);
+            Some(Zeroizing::new(format!("1{}", URL_SAFE.encode(&bytes[..]))))
+        }
+        Format::Grammers => {
+            let mut words = Zeroizing::new(format!("{{\"home_dc\":{},\"dc_options\":[", home.id));
+            for (number, dc) in dcs.iter().enumerate() {
+                let comma = if number == 0 { "" } else { "," };
+                let key = dc.auth_key.map(|key| hex(&key));
+                let key = key.as_ref().map_or("null", |key| key.as_str());
+                write!(
+                    words,
+                    "{comma}{{\"id\":{},\"ipv4\":\"{}\",\"ipv6\":\"{}\",\"auth_key\":{key}}}",
+                    dc.id, dc.ipv4, dc.ipv6
+                )
+                .expect("a string takes everything");
+            }
+            words.push_str("],\"peer_infos\":[");
+            if let Some(id) = session.user_id() {
+                write!(words, "{{\"User\":{{\"id\":{id},\"auth\":null,\"bot\":false,\"is_self\":true}}}}")
+                    .expect("a string takes everything");
+            }
+            words.push_str("]}");
+            Some(words)
+        }
+    }
+}
+
+/// In quotation marks.
+fn hex(key: &[u8]) -> Zeroizing<String> {
+    let mut text = Zeroizing::new(String::with_capacity(2 * key.len() + 2));
+    text.push('"');
+    for byte in key {
+        write!(text, "{byte:02x}").expect("a string takes everything");
+    }
+    text.push('"');
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn session() -> LoginSession {
+        let session = LoginSession::new(&Network::Telegram);
+        assert!(session.add_key(2, [0xab; 256]));
+        session.set_user_id(139_883_458);
+        session
+    }
+
+    #[test]
+    fn telethon_reads_263_bytes_in_base64_behind_its_version() {
+        let words = put_into_words(&session(), Format::Telethon).unwrap();
+        assert_eq!(words.len(), 1 + 352, "Telethon tells IPv4 from IPv6 by the length");
+        let bytes = URL_SAFE.decode(&words[1..]).unwrap();
+        assert_eq!((words.as_bytes()[0], bytes[0], bytes.len()), (b'1', 2, 263));
+        assert_eq!(bytes[5..7], 443u16.to_be_bytes());
+        assert_eq!(bytes[7..], [0xab; 256]);
+    }
+
+    #[test]
+    fn grammers_reads_its_own_names() {
+        let words = put_into_words(&session(), Format::Grammers).unwrap();
+        let data: Value = serde_json::from_str(&words).unwrap();
+        assert_eq!(data["home_dc"], 2);
+        let home = data["dc_options"].as_array().unwrap().iter().find(|dc| dc["id"] == 2).unwrap();
+        assert_eq!(home["auth_key"], "ab".repeat(256));
+        home["ipv4"].as_str().unwrap().parse::<std::net::SocketAddrV4>().unwrap();
+        home["ipv6"].as_str().unwrap().parse::<std::net::SocketAddrV6>().unwrap();
+        let other = data["dc_options"].as_array().unwrap().iter().find(|dc| dc["id"] == 4).unwrap();
+        assert_eq!(other["auth_key"], Value::Null);
+        let own = json!({"User": {"id": 139_883_458, "auth": null, "bot": false, "is_self": true}});
+        assert_eq!(data["peer_infos"], json!([own]));
+    }
+
+    #[test]
+    fn a_session_without_a_key_is_not_put_into_words() {
+        let session = LoginSession::new(&Network::Telegram);
+        assert!(put_into_words(&session, Format::Telethon).is_none());
+    }
+}

@@ -1,0 +1,112 @@
+//! `qr-login session export`: hands a linked session over to another service, for good.
+
+use std::io::{IsTerminal, Write};
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use bot::login::Network;
+use bot::login::export::{Exporter, Format};
+use clap::{Subcommand, ValueEnum};
+use domain::AccountId;
+use projections::clock::Clock;
+use projections::database::Database;
+use projections::store::{Context, Store};
+use projections::vault::Vault;
+
+use crate::config::{DataConfig, Settings};
+use crate::service;
+
+#[derive(Debug, Subcommand)]
+pub enum SessionCommand {
+    /// Hand a person's linked session over to another service: the key is printed, and this service forgets it.
+    Export {
+        /// Whose: a Telegram id or an account id.
+        #[arg(long)]
+        user: String,
+        /// What the other service reads.
+        #[arg(long, value_enum)]
+        format: Words,
+        /// Do not ask first.
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+/// What the other service reads.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Words {
+    /// Telethon's StringSession.
+    Telethon,
+    /// grammers-session's types, as JSON.
+    Grammers,
+}
+
+impl SessionCommand {
+    pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+        let network = match &settings.telegram_network_file {
+            None => Network::Telegram,
+            Some(path) => Network::read(path)?,
+        };
+        super::with_database(&settings.data, async |data: &DataConfig, db: &Database| match &self {
+            Self::Export { user, format, yes } => {
+                let vault = Vault::new(db);
+                let account = find(&vault, user).await?;
+                if !yes {
+                    ask(user)?;
+                }
+                let sessions_dir = settings.sessions_dir.clone();
+                let exporter = Exporter {
+                    store: Store::new(db),
+                    master: Arc::new(service::master_key(data, &vault).await?),
+                    vault,
+                    clock: Clock::system(),
+                    network: network.clone(),
+                    sessions_dir: sessions_dir.unwrap_or_else(|| data.data_dir.join("sessions")),
+                };
+                export(&exporter, account, *format).await
+            }
+        })
+        .await
+    }
+}
+
+async fn export(exporter: &Exporter, account: AccountId, format: Words) -> anyhow::Result<()> {
+    let format = match format {
+        Words::Telethon => Format::Telethon,
+        Words::Grammers => Format::Grammers,
+    };
+    let exported = exporter.begin(account, format, Context::tool("cli")).await?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", *exported.words)
+        .and_then(|()| out.flush())
+        .context("the session could not be written; run the same command again")?;
+    exporter.finish(&exported).await?;
+    eprintln!("qr-login: handed over; this service does not use the session any more");
+    Ok(())
+}
+
+async fn find(vault: &Vault, user: &str) -> anyhow::Result<AccountId> {
+    let subject = match (user.parse(), user.parse()) {
+        (Ok(telegram_id), _) => vault.subject_of(telegram_id).await?,
+        (_, Ok(account)) => vault.subject(account).await?,
+        _ => bail!("--user: {user:?} is neither a Telegram id nor an account id"),
+    };
+    Ok(subject.with_context(|| format!("nobody is known as {user}"))?.account_id)
+}
+
+/// Goes on only after a clear yes.
+fn ask(user: &str) -> anyhow::Result<()> {
+    if !std::io::stdin().is_terminal() {
+        bail!("session export hands the key over for good: add --yes where nobody can be asked");
+    }
+    eprint!(
+        "The session of {user} is handed over: its key is printed here once, whoever has it has the account, and this \
+         service neither uses nor checks it until the next login. The person is told. Go on? [yes/no] "
+    );
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    match answer.trim() {
+        "yes" | "y" | "да" => Ok(()),
+        _ => bail!("nothing was handed over"),
+    }
+}

@@ -1,0 +1,138 @@
+//! Handing a linked session over: another service, here Telethon itself, is then the person's device, and this one is not.
+
+use std::path::{Path, PathBuf};
+use std::process::{Output, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use secrecy::ExposeSecret;
+use stand_in::accounts::{ANNA, ILYA};
+use tokio::process::Command;
+
+use crate::world::{Differing, World};
+
+/// As many other installations may use at once; pinned, because a test is to fail for our reasons alone.
+const TELETHON: &str = "telethon==1.45.0";
+
+/// Runs `qr-login` beside the running service.
+async fn qr_login(world: &World, arguments: &[&str]) -> Result<Output> {
+    let data = &world.config.data;
+    let url = data.database_url.as_ref().context("a database")?;
+    let mut command = Command::new(env!("CARGO_BIN_EXE_qr-login"));
+    command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
+    command.env("DATABASE_URL", url.expose_secret()).env("DATA_DIR", &data.data_dir);
+    command.env("TELEGRAM_NETWORK_FILE", data.data_dir.join("network.toml"));
+    Ok(command.stdin(Stdio::null()).output().await?)
+}
+
+async fn export(world: &World, format: &str) -> Result<String> {
+    let user = ILYA.to_string();
+    let output =
+        qr_login(world, &["session", "export", "--user", &user, "--format", format, "--yes"]).await?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    ensure!(output.status.success(), "{said}");
+    let words = String::from_utf8(output.stdout)?;
+    assert!(!said.contains(words.trim()), "the key is in the answer, never in the log");
+    Ok(words.trim().to_owned())
+}
+
+/// A Python with Telethon, made once.
+async fn python() -> Result<PathBuf> {
+    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("telethon");
+    let python = place.join("bin/python");
+    let knows =
+        |python: &Path| Command::new(python).args(["-c", "import telethon"]).stderr(Stdio::null()).status();
+    if python.exists() && knows(&python).await?.success() {
+        return Ok(python);
+    }
+    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).status().await?;
+    ensure!(made.success(), "python3 -m venv does not work: apt-get install python3-venv");
+    let installed =
+        Command::new(&python).args(["-m", "pip", "install", "--quiet", TELETHON]).status().await?;
+    ensure!(installed.success(), "Telethon cannot be installed from PyPI");
+    Ok(python)
+}
+
+/// What `users` says: authenticated, handed over.
+async fn row(world: &World) -> Result<(bool, bool)> {
+    let sql = "select is_authenticated, session_exported from users where telegram_id = $1";
+    Ok(sqlx::query_as(sql).bind(ILYA).fetch_one(world.db.pool()).await?)
+}
+
+#[tokio::test]
+async fn telethon_takes_a_session_over_and_this_service_lets_go_of_it() -> Result<()> {
+    let configure: fn(&mut qr_login::Config) =
+        |config| config.session_check_interval = Duration::from_secs(1);
+    let world = World::with(Differing { configure: Some(configure), ..Differing::default() }).await?;
+    world.log_in(ILYA).await?;
+
+    let words = export(&world, "telethon").await?;
+
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/e2e/take_over.py");
+    let answer = Command::new(python().await?).arg(script).env("SESSION", &words).output().await?;
+    let said = String::from_utf8_lossy(&answer.stderr);
+    assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), ILYA.to_string(), "{said}");
+
+    world.names_once("SessionExported").await?;
+    let told = "📤 Ваша сессия передана другому сервису";
+    world.person(ILYA).wait_for_message(|message| message.text.starts_with(told)).await?;
+    assert_eq!(row(&world).await?, (true, true));
+    assert!(!world.config.sessions_dir.join(format!("user_{ILYA}.session")).exists());
+    let kept: i64 =
+        sqlx::query_scalar("select count(*) from vault.sessions").fetch_one(world.db.pool()).await?;
+    assert_eq!(kept, 0);
+    assert!(world.telegram.mtproto.keys_in_two_places().is_empty());
+
+    // It is not this service's to end any more.
+    let answer = world.person(ILYA).ask("/logout").await?;
+    assert!(answer.text.starts_with("ℹ️ Ваша сессия передана"), "{}", answer.text);
+    let devices = world.telegram.mtproto.sessions_of(ILYA);
+    assert_eq!(devices.iter().filter(|session| !session.phone).count(), 1, "the other service is still in");
+    for event in world.events().await? {
+        assert!(!event.payload.to_string().contains(&words[1..40]));
+    }
+
+    // The next login is this service's own again.
+    world.log_in(ILYA).await?;
+    world.names_once("SubscriptionActivated").await?;
+    assert_eq!(row(&world).await?, (true, false));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_in_grammers_words_names_its_owner_and_its_home() -> Result<()> {
+    let world = World::start().await?;
+    world.log_in(ILYA).await?;
+    let session: serde_json::Value = serde_json::from_str(&export(&world, "grammers").await?)?;
+    let home = session["home_dc"].as_i64().context("a home")?;
+    let dcs = session["dc_options"].as_array().context("data centres")?;
+    let key = dcs.iter().find(|dc| dc["id"] == home).context("the home")?["auth_key"].as_str();
+    assert_eq!(key.context("a key")?.len(), 512);
+    assert_eq!(session["peer_infos"][0]["User"]["id"], ILYA);
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_is_handed_over_without_a_yes_or_without_a_session() -> Result<()> {
+    let world = World::start().await?;
+    world.log_in(ILYA).await?;
+    world.person(ANNA).ask("/help").await?;
+    let (ilya, anna) = (ILYA.to_string(), ANNA.to_string());
+    let cases = [
+        (
+            vec!["--user", &ilya],
+            "session export hands the key over for good: add --yes where nobody can be asked",
+        ),
+        (vec!["--user", &anna, "--yes"], "no session of this person is linked"),
+        (vec!["--user", "1", "--yes"], "nobody is known as 1"),
+        (vec!["--user", "Ilya", "--yes"], "--user: \"Ilya\" is neither a Telegram id nor an account id"),
+    ];
+    for (arguments, line) in cases {
+        let all = [&["session", "export", "--format", "telethon"], &arguments[..]].concat();
+        let output = qr_login(&world, &all).await?;
+        assert!(!output.status.success() && output.stdout.is_empty(), "{line}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr).trim_end(), format!("qr-login: {line}"));
+    }
+    assert_eq!(row(&world).await?, (true, false));
+    Ok(())
+}
