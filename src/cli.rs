@@ -4,13 +4,19 @@ mod invite;
 mod session;
 mod user;
 
+use std::time::Duration;
+
 use clap::{Parser, Subcommand};
 
 use crate::config::{Config, DataConfig, DataSettings, Settings};
 use crate::service::{self, Service};
 use projections::clock::Clock;
-use projections::database::PrivateCluster;
+use projections::database::{Database, PrivateCluster};
+use projections::leader::{self, Leader};
 use secrecy::ExposeSecret;
+
+/// How long a command waits for a leader that is busy.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 
 /// Links a person's Telegram account to a service.
 #[derive(Debug, Parser)]
@@ -104,17 +110,34 @@ fn database_url(settings: &DataSettings) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The database for a command that works beside a running service, or alone.
+/// The database for a command that works beside a running service, or alone; what it did shows in the views before it
+/// ends.
 async fn with_database<T>(
     settings: &DataSettings,
-    work: impl AsyncFnOnce(&DataConfig, &projections::database::Database) -> anyhow::Result<T>,
+    work: impl AsyncFnOnce(&DataConfig, &Database) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let data = DataConfig::from_settings(settings)?;
     let (db, cluster) = service::open_database(&data).await?;
     let result = work(&data, &db).await;
+    let settled = settle(&data, &db).await;
     db.close().await;
     if let Some(cluster) = cluster {
         cluster.stop().await?;
     }
-    result
+    let result = result?;
+    settled?;
+    Ok(result)
+}
+
+async fn settle(data: &DataConfig, db: &Database) -> anyhow::Result<()> {
+    let leader = Leader {
+        db: db.clone(),
+        clock: Clock::system(),
+        tiers: data.tiers.clone(),
+        holder: service::holder(),
+    };
+    if !leader::settle(&leader, SETTLED_WITHIN).await? {
+        tracing::warn!("the views are behind: what was done will show in them once they have caught up");
+    }
+    Ok(())
 }

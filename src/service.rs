@@ -329,6 +329,6 @@ async fn lead(mut leader: Leader) {
 }
 
 /// Who this process is, among those that hold leases.
-fn holder() -> String {
+pub fn holder() -> String {
     format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple())
 }

@@ -17,8 +17,10 @@ use sqlx::types::Json;
 
 use crate::clock::Clock;
 use crate::database::{Database, DatabaseError};
+use crate::lag::lag;
 use crate::lease::Leases;
-use crate::projector::{Projector, ProjectorError};
+use crate::log::Log;
+use crate::projector::{Projector, ProjectorError, projected};
 use crate::reactor::Reactor;
 use crate::rebuild;
 use crate::sequencer::{Sequencer, SequencerError};
@@ -47,11 +49,14 @@ pub struct Leader {
 
 /// Why leading broke off.
 #[derive(Debug, thiserror::Error)]
-enum LeadError {
+pub enum LeadError {
+    /// While giving positions.
     #[error(transparent)]
     Sequencer(#[from] SequencerError),
+    /// While folding, or reacting.
     #[error(transparent)]
     Projector(#[from] ProjectorError),
+    /// The database failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
@@ -74,6 +79,40 @@ pub async fn run(leader: Leader) {
             }
         })
         .await
+}
+
+/// Waits until the views show everything that was appended before: by whoever leads, and where nobody does, by leading
+/// for a moment, without reacting to anything. For programs that end soon. Whether it came to that within `patience`.
+///
+/// # Errors
+/// [`LeadError`].
+pub async fn settle(leader: &Leader, patience: Duration) -> Result<bool, LeadError> {
+    let (db, log) = (&leader.db, Log::new(&leader.db));
+    let leases = Leases::new(db, leader.holder.clone());
+    let deadline = tokio::time::Instant::now() + patience;
+    loop {
+        if lag(db).await?.unplaced == 0 && projected(db).await? >= log.end().await? {
+            return Ok(true);
+        }
+        if let Some(lease) = leases.acquire("leader", LEASE_TTL).await? {
+            let caught_up = catch_up(leader).await;
+            leases.release(lease).await?;
+            caught_up?;
+        } else if tokio::time::Instant::now() > deadline {
+            return Ok(false);
+        } else {
+            tokio::time::sleep(LOOK.0).await;
+        }
+    }
+}
+
+async fn catch_up(leader: &Leader) -> Result<(), LeadError> {
+    let sequencer = Sequencer::take_over(&leader.db).await?;
+    while sequencer.pass().await? > 0 {}
+    let projector = Projector::take_over(&leader.db).await?;
+    keep_free_limits(&leader.db, &leader.tiers).await?;
+    projector.catch_up().await?;
+    Ok(())
 }
 
 async fn lead(leader: &Leader) -> Result<Infallible, LeadError> {

@@ -6,6 +6,7 @@
 mod after;
 mod browser;
 mod caddy;
+mod cli;
 mod crashes;
 mod endings;
 mod erasure;
