@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{AccountId, DecodeError, Event, InviteId, LoginId, StreamKind};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
@@ -15,15 +15,15 @@ use sqlx::{PgPool, Postgres, QueryBuilder, Row};
 use crate::database::{Database, DatabaseError};
 use crate::wake::{Topic, Wake, Waker};
 
+mod question;
+
+use question::{SELECT, Window, about, history, last};
+
 #[cfg(test)]
 mod tests;
 
-const SELECT: &str = "
-select i.position, e.recorded_at, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version,
-       e.payload, e.metadata
-  from log_index i join events e on e.event_no = i.event_no
- where ";
-
+/// How far the server's clock may have been set back without a filter by time losing anything.
+const CLOCK_SLACK: SignedDuration = SignedDuration::from_hours(1);
 /// How many events a follower takes at once.
 const BATCH: i64 = 500;
 /// How often a follower looks by itself: soon after there was something, seldom when nothing happens.
@@ -150,9 +150,8 @@ impl Log {
         after: i64,
         limit: i64,
     ) -> Result<Vec<LogEvent>, DatabaseError> {
-        let mut query = passing(filter, after);
-        query.push(" order by i.position limit ").push_bind(limit);
-        self.fetch(query).await
+        let window = self.window(filter).await?;
+        self.fetch(history(SELECT, filter, window, after, limit)).await
     }
 
     /// The last `limit` events that pass the filter, in order.
@@ -160,35 +159,52 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn last(&self, filter: &Filter, limit: i64) -> Result<Vec<LogEvent>, DatabaseError> {
-        let mut query = passing(filter, 0);
-        query.push(" order by i.position desc limit ").push_bind(limit);
-        let mut events = self.fetch(query).await?;
+        let window = self.window(filter).await?;
+        let mut events = self.fetch(last(SELECT, filter, window, limit)).await?;
         events.reverse();
         Ok(events)
     }
 
-    /// The events up to a position that may be about one row of a view: of the stream of this id, of the account of this id,
-    /// or with one of these names and the id somewhere in the payload.
-    pub(crate) async fn about(
-        &self,
-        id: &str,
-        names: &[&str],
-        end: i64,
-    ) -> Result<Vec<LogEvent>, DatabaseError> {
-        let mut query = QueryBuilder::new(SELECT);
-        query.push("i.position <= ").push_bind(end);
-        query.push(" and e.event_no in (select event_no from events where aggregate_id = ").push_bind(id);
-        query.push(" and aggregate_type = any(").push_bind(StreamKind::ALL.map(StreamKind::name).to_vec());
-        query.push(") union select event_no from events where metadata ->> 'account_id' = ").push_bind(id);
-        query.push(" union select event_no from events where event_type = any(").push_bind(names.to_vec());
-        query.push(") and strpos(payload::text, ").push_bind(id).push(") > 0) order by i.position");
-        self.fetch(query).await
+    /// The events up to a position that may be about one row of a view: of streams of this id, and of streams in which
+    /// something is about the account of this id.
+    pub(crate) async fn about(&self, id: &str, end: i64) -> Result<Vec<LogEvent>, DatabaseError> {
+        self.fetch(about(SELECT, id, end)).await
     }
 
     /// All events after a position, as they come.
     pub fn follow(&self, after: i64) -> Follower {
         let waker = self.wake.subscribe(Topic::Positioned);
         Follower { log: self.clone(), waker, position: after, poll: POLL_BUSY }
+    }
+
+    /// Between which events of the order of insertion the filter's times lie, by bisection: the log is not read for it.
+    async fn window(&self, filter: &Filter) -> Result<Window, DatabaseError> {
+        let mut window = Window::default();
+        if let Some(since) = filter.since {
+            window.from = Some(self.first_recorded(since - CLOCK_SLACK).await?);
+        }
+        if let Some(until) = filter.until {
+            window.to = Some(self.first_recorded(until + CLOCK_SLACK).await?);
+        }
+        Ok(window)
+    }
+
+    /// The number of the first event that was recorded at this time or later, where times only grow.
+    async fn first_recorded(&self, at: Timestamp) -> Result<i64, DatabaseError> {
+        let ends = "select coalesce(min(event_no), 1), coalesce(max(event_no), 0) + 1 from events";
+        let (mut low, mut high): (i64, i64) = sqlx::query_as(ends).fetch_one(&self.pool).await?;
+        while low < high {
+            let middle = low + (high - low) / 2;
+            let later = "select recorded_at >= $2 from events where event_no >= $1 order by event_no limit 1";
+            let later: bool =
+                sqlx::query_scalar(later).bind(middle).bind(at.to_sqlx()).fetch_one(&self.pool).await?;
+            if later {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(low)
     }
 
     async fn fetch(&self, mut query: QueryBuilder<'_, Postgres>) -> Result<Vec<LogEvent>, DatabaseError> {
@@ -219,37 +235,6 @@ impl Follower {
     pub const fn position(&self) -> i64 {
         self.position
     }
-}
-
-/// The question for the events after a position that pass a filter, without its order.
-fn passing(filter: &Filter, after: i64) -> QueryBuilder<'_, Postgres> {
-    let mut query = QueryBuilder::new(SELECT);
-    query.push("i.position > ").push_bind(after);
-    if let Some(account) = filter.account {
-        query.push(" and e.metadata ->> 'account_id' = ").push_bind(account.to_string());
-    }
-    if let Some(login) = &filter.login {
-        query.push(" and e.metadata ->> 'correlation_id' = ").push_bind(login.as_str());
-    }
-    if let Some(invite) = filter.invite {
-        query.push(" and (e.aggregate_type = 'invite' and e.aggregate_id = ").push_bind(invite.to_string());
-        query.push(
-            " or e.metadata ->> 'correlation_id' in (
-                select r.metadata ->> 'correlation_id' from events r
-                 where r.aggregate_type = 'invite' and r.event_type = 'InviteRedeemed' and r.aggregate_id = ",
-        );
-        query.push_bind(invite.to_string()).push("))");
-    }
-    if let Some(name) = &filter.name {
-        query.push(" and e.event_type = ").push_bind(name);
-    }
-    if let Some(since) = filter.since {
-        query.push(" and e.recorded_at >= ").push_bind(since.to_sqlx());
-    }
-    if let Some(until) = filter.until {
-        query.push(" and e.recorded_at < ").push_bind(until.to_sqlx());
-    }
-    query
 }
 
 fn log_event(row: &PgRow) -> Result<LogEvent, sqlx::Error> {

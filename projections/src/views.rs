@@ -38,8 +38,6 @@ pub(crate) struct Shape {
     /// Of the fold: one more whenever the same log makes other rows. A view that was built by another version is
     /// rebuilt by itself.
     pub version: i32,
-    /// Stored names of events of foreign streams whose payload alone says which row they belong to.
-    pub told_by_payload: &'static [&'static str],
 }
 
 /// A pure fold of the log into rows, one event and one row at a time.

@@ -239,7 +239,7 @@ pub(super) async fn events_of(
     key: &str,
     end: i64,
 ) -> Result<Vec<LogEvent>, DatabaseError> {
-    let mut events = Log::new(db).about(key, view.shape().told_by_payload, end).await?;
+    let mut events = Log::new(db).about(key, end).await?;
     events.retain(|event| view.key(event).as_deref() == Some(key));
     Ok(events)
 }

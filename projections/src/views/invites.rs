@@ -116,7 +116,6 @@ impl View for Invites {
             "created_at",
         ],
         version: 1,
-        told_by_payload: &[],
     };
 
     fn key(event: &LogEvent) -> Option<String> {

@@ -206,7 +206,6 @@ impl View for LoginStatusView {
             "ended_at",
         ],
         version: 1,
-        told_by_payload: &[],
     };
 
     fn key(event: &LogEvent) -> Option<String> {

@@ -76,7 +76,6 @@ impl View for Subscriptions {
         key_type: "uuid",
         columns: &["account_id", "tier", "status", "limits", "started_at", "expires_at", "login_id"],
         version: 1,
-        told_by_payload: &[],
     };
 
     fn key(event: &LogEvent) -> Option<String> {

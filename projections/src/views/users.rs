@@ -203,7 +203,6 @@ impl View for Users {
             "updated_at",
         ],
         version: 1,
-        told_by_payload: &["AuthorizationConfirmed"],
     };
 
     fn key(event: &LogEvent) -> Option<String> {

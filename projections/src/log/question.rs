@@ -1,0 +1,109 @@
+//! What the log is asked, in SQL: whatever it is filtered by is found by index.
+
+use domain::StreamKind;
+use jiff_sqlx::ToSqlx;
+use sqlx::{Postgres, QueryBuilder};
+
+use super::Filter;
+
+#[cfg(test)]
+mod tests;
+
+/// Events with their positions; a condition follows.
+pub(super) const SELECT: &str = "
+select i.position, e.recorded_at, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version,
+       e.payload, e.metadata
+  from log_index i join events e on e.event_no = i.event_no
+ where ";
+
+/// Event numbers, from the first up to the one before the last, that a filter's times are found between.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Window {
+    pub from: Option<i64>,
+    pub to: Option<i64>,
+}
+
+/// Up to `limit` events after a position that pass the filter, in order.
+pub(super) fn history<'a>(
+    select: &str,
+    filter: &'a Filter,
+    window: Window,
+    after: i64,
+    limit: i64,
+) -> QueryBuilder<'a, Postgres> {
+    let mut query = passing(select, filter, window, after);
+    query.push(" order by i.position limit ").push_bind(limit);
+    query
+}
+
+/// The last `limit` events that pass the filter, the latest first.
+pub(super) fn last<'a>(
+    select: &str,
+    filter: &'a Filter,
+    window: Window,
+    limit: i64,
+) -> QueryBuilder<'a, Postgres> {
+    let mut query = passing(select, filter, window, 0);
+    query.push(" order by i.position desc limit ").push_bind(limit);
+    query
+}
+
+/// The events up to a position that may be about one row of a view. Their numbers first, as an array: the planner takes
+/// them for few, which they are.
+pub(super) fn about<'a>(select: &str, id: &'a str, end: i64) -> QueryBuilder<'a, Postgres> {
+    let mut query = QueryBuilder::new(select);
+    query.push("i.position <= ").push_bind(end);
+    query.push(" and e.event_no = any(array(select event_no from events where aggregate_id = ").push_bind(id);
+    query.push(" and aggregate_type = any(").push_bind(StreamKind::ALL.map(StreamKind::name).to_vec());
+    query.push(
+        ") union
+            select s.event_no
+              from events a join events s on s.aggregate_type = a.aggregate_type and s.aggregate_id = a.aggregate_id
+             where a.aggregate_type <> 'invite' and a.metadata ->> 'account_id' = ",
+    );
+    query.push_bind(id).push(")) order by i.position");
+    query
+}
+
+/// The question for the events after a position that pass a filter, without its order.
+fn passing<'a>(select: &str, filter: &'a Filter, window: Window, after: i64) -> QueryBuilder<'a, Postgres> {
+    let mut query = QueryBuilder::new(select);
+    query.push("i.position > ").push_bind(after);
+    if let Some(account) = filter.account {
+        query.push(" and e.metadata ->> 'account_id' = ").push_bind(account.to_string());
+    }
+    if let Some(login) = &filter.login {
+        query.push(" and e.metadata ->> 'correlation_id' = ").push_bind(login.as_str());
+    }
+    if let Some(invite) = filter.invite {
+        let invite = invite.to_string();
+        query.push(
+            " and e.event_no in (
+                select event_no from events where aggregate_type = 'invite' and aggregate_id = ",
+        );
+        query.push_bind(invite.clone()).push(
+            " union
+                select l.event_no
+                  from events r join events l on l.metadata ->> 'correlation_id' = r.metadata ->> 'correlation_id'
+                 where r.aggregate_type = 'invite' and r.event_type = 'InviteRedeemed' and r.aggregate_id = ",
+        );
+        query.push_bind(invite).push(")");
+    }
+    if let Some(name) = &filter.name {
+        query.push(" and e.event_type = ").push_bind(name);
+    }
+    // Of both tables, so that neither is read beyond it.
+    if let Some(from) = window.from {
+        query.push(" and e.event_no >= ").push_bind(from).push(" and i.event_no >= ").push_bind(from);
+    }
+    if let Some(to) = window.to {
+        query.push(" and e.event_no < ").push_bind(to).push(" and i.event_no < ").push_bind(to);
+    }
+    if let Some(since) = filter.since {
+        query.push(" and e.recorded_at >= ").push_bind(since.to_sqlx());
+    }
+    if let Some(until) = filter.until {
+        query.push(" and e.recorded_at < ").push_bind(until.to_sqlx());
+    }
+    query
+}
