@@ -138,7 +138,7 @@ async fn a_session_is_looked_at_once_an_interval() {
     let hour = std::time::Duration::from_secs(3600);
 
     assert_eq!(vault.claim_linked(now, hour, 10).await.unwrap(), [], "some time in its first hour");
-    assert_eq!(vault.claim_linked(now + hour, hour, 10).await.unwrap(), [new.clone()]);
+    assert_eq!(vault.claim_linked(now + hour, hour, 10).await.unwrap(), std::slice::from_ref(&new));
     vault.release_linked(&new).await.unwrap();
     assert_eq!(vault.claim_linked(now + hour + hour / 2, hour, 10).await.unwrap(), []);
     assert_eq!(vault.claim_linked(now + 3 * hour, hour, 10).await.unwrap(), [new]);
