@@ -17,12 +17,18 @@ use crate::texts::{Language, Text};
 pub struct Problem {
     status: StatusCode,
     detail: String,
+    retry_after_seconds: Option<i64>,
 }
 
 impl Problem {
     /// With this text of ours.
     pub fn new(status: StatusCode, language: Language, text: Text) -> Self {
-        Self { status, detail: text.say(language) }
+        Self { status, detail: text.say(language), retry_after_seconds: None }
+    }
+
+    /// With a `Retry-After` of so many seconds.
+    pub fn after(self, seconds: i64) -> Self {
+        Self { retry_after_seconds: Some(seconds), ..self }
     }
 
     /// Launch data is missing or not believed. The page says to open it anew from the chat.
@@ -59,6 +65,9 @@ impl IntoResponse for Problem {
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         if self.status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("tma"));
         }

@@ -1,6 +1,7 @@
 //! The routes. Each handler is short: who asks, which login, what it says.
 
 mod actions;
+mod one_phone;
 mod password;
 mod reads;
 mod webhook;
@@ -36,6 +37,8 @@ pub fn routes(state: ApiState) -> Router {
         .route("/qr-auth/cancel", post(actions::cancel))
         .route("/qr-auth/retry", post(actions::retry))
         .route("/qr-auth/password", get(password::parameters).post(password::prove))
+        .route("/qr-auth/phone", post(one_phone::phone))
+        .route("/qr-auth/code", post(one_phone::code))
         .route("/qr-auth/static/{name}", get(statics::file))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .merge(webhook)

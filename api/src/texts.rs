@@ -50,7 +50,9 @@ pub enum Text {
     NoPasswordAsked,
     NoCodeAsked,
     BadPhone,
+    BadCode,
     CodeLimit,
+    CodeSoon { wait_seconds: i64 },
     OnePhoneOff,
 }
 
@@ -64,6 +66,14 @@ impl Text {
                         format!("⏳ Слишком много попыток. Попробуйте через {wait_minutes} мин.")
                     }
                     Language::English => format!("⏳ Too many tries. Try again in {wait_minutes} min."),
+                };
+            }
+            Self::CodeSoon { wait_seconds } => {
+                return match language {
+                    Language::Russian => {
+                        format!("⏳ Новый код можно запросить через {wait_seconds} с.")
+                    }
+                    Language::English => format!("⏳ Another code can be sent in {wait_seconds} s."),
                 };
             }
             Self::OpenFromChat => (
@@ -183,6 +193,7 @@ impl Text {
                 "Введите номер в международном формате: + и от 7 до 15 цифр.",
                 "Enter the number in international form: + and 7 to 15 digits.",
             ),
+            Self::BadCode => ("Введите цифры кода.", "Enter the code's digits."),
             Self::CodeLimit => (
                 "⏳ Слишком много кодов. Войдите по QR коду или попробуйте позже.",
                 "⏳ Too many codes. Log in by the QR code or try again later.",

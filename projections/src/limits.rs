@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use domain::LoginId;
+use domain::{AccountId, LoginId};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 
@@ -22,6 +22,10 @@ const LOGIN: Limit = Limit { kind: "login", tries: 10, window: Duration::from_mi
 const CODES_A_LOGIN: Limit = Limit { kind: "code/login", tries: 2, window: Duration::from_hours(1) };
 const CODES_A_PERSON: Limit = Limit { kind: "code/person", tries: 5, window: Duration::from_hours(24) };
 const CODES_A_NUMBER: Limit = Limit { kind: "code/number", tries: 1, window: Duration::from_mins(1) };
+/// Where it stands to whom Telegram said to wait before the next code: until when.
+const FLOOD: &str = "code/flood";
+/// Telegram's word to so many people at a time is meant for all.
+const FLOODED_PEOPLE: i64 = 3;
 
 /// How often people may try to log in.
 #[derive(Clone, Debug)]
@@ -72,6 +76,95 @@ impl LoginLimits {
         self.count(CODES_A_NUMBER, &master.hmac("phone number", digits.as_bytes()), now).await?;
         self.count(CODES_A_LOGIN, &master.hmac("login", login.as_str().as_bytes()), now).await?;
         self.count(CODES_A_PERSON, &master.person_hmac(telegram_id), now).await
+    }
+
+    /// Telegram knows no such number, and has sent no code: the login may have another. The person's day has one less.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn code_not_sent(&self, master: &MasterKey, login: &LoginId) -> Result<(), DatabaseError> {
+        sqlx::query(
+            "update vault.tries set at = at[:cardinality(at) - 1] where kind = $1 and who = $2 and cardinality(at) > 0",
+        )
+        .bind(CODES_A_LOGIN.kind)
+        .bind(&master.hmac("login", login.as_str().as_bytes())[..])
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// Whether Telegram may be asked to send this person a code: not while it has told them to wait, nor while it tells
+    /// everybody.
+    ///
+    /// # Errors
+    /// [`LimitError::RetryAt`] that moment.
+    pub async fn codes_flow(&self, account: AccountId, now: Timestamp) -> Result<(), LimitError> {
+        let until: Option<jiff_sqlx::Timestamp> = sqlx::query_scalar(
+            "select max(until) from (
+               select max(a) as until from vault.tries t, unnest(t.at) a
+                where t.kind = $1 and t.who = $2 and a > $3
+               union all
+               (select a from vault.tries t, unnest(t.at) a
+                 where t.kind = $1 and a > $3 order by a desc offset $4 limit 1)) waits",
+        )
+        .bind(FLOOD)
+        .bind(&account.0.as_bytes()[..])
+        .bind(now.to_sqlx())
+        .bind(FLOODED_PEOPLE - 1)
+        .fetch_one(self.db.pool())
+        .await
+        .map_err(DatabaseError::from)?;
+        until.map_or(Ok(()), |until| Err(LimitError::RetryAt(until.to_jiff())))
+    }
+
+    /// Telegram has told this person to wait with the next code.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn codes_flooded(&self, account: AccountId, until: Timestamp) -> Result<(), DatabaseError> {
+        sqlx::query(
+            "insert into vault.tries (kind, who, at) values ($1, $2, array[$3])
+             on conflict (kind, who) do update set at = excluded.at",
+        )
+        .bind(FLOOD)
+        .bind(&account.0.as_bytes()[..])
+        .bind(until.to_sqlx())
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// Telegram has sent somebody a code: whatever it said to others, it was not meant for all.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn code_went_out(&self) -> Result<(), DatabaseError> {
+        sqlx::query("delete from vault.tries where kind = $1").bind(FLOOD).execute(self.db.pool()).await?;
+        Ok(())
+    }
+
+    /// Forgets the tries that count no more.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn prune(&self, now: Timestamp) -> Result<(), DatabaseError> {
+        let windows = [LOGIN, CODES_A_LOGIN, CODES_A_PERSON, CODES_A_NUMBER]
+            .map(|limit| (limit.kind, limit.window.as_secs_f64()))
+            .into_iter()
+            .chain([(FLOOD, 0.0)]);
+        for (kind, window_seconds) in windows {
+            sqlx::query(
+                "delete from vault.tries t
+                  where kind = $1
+                    and not exists (select from unnest(t.at) a where a > $2 - make_interval(secs => $3))",
+            )
+            .bind(kind)
+            .bind(now.to_sqlx())
+            .bind(window_seconds)
+            .execute(self.db.pool())
+            .await?;
+        }
+        Ok(())
     }
 
     async fn count(&self, limit: Limit, who: &[u8], now: Timestamp) -> Result<(), LimitError> {

@@ -1,14 +1,15 @@
 //! Ends what time has ended: logins past their deadline, subscriptions past their last day. The views say which are
-//! next; the aggregates decide.
+//! next; the aggregates decide. Tries that no limit counts any more are forgotten on the way.
 
 use std::convert::Infallible;
 use std::time::Duration;
 
 use domain::{AccountCommand, LoginCommand};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
 use crate::database::{Database, DatabaseError};
+use crate::limits::LoginLimits;
 use crate::store::{Context, Store, StoreError};
 use crate::views::{login_status, subscriptions};
 use crate::wake::Topic;
@@ -17,6 +18,8 @@ use crate::wake::Topic;
 const PAGE: i64 = 200;
 /// Even without any news: a look this often.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often tries are forgotten: a number stands there for a minute, and then not much longer.
+const PRUNE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// Watches the deadlines.
 #[derive(Debug)]
@@ -38,7 +41,13 @@ impl Sweeper {
     /// The database's.
     pub async fn run(&self) -> Result<Infallible, DatabaseError> {
         let mut projected = self.db.wake().subscribe(Topic::Projected);
+        let mut prune_at = Timestamp::MIN;
         loop {
+            let now = self.clock.now();
+            if now >= prune_at {
+                LoginLimits::new(&self.db).prune(now).await?;
+                prune_at = now + PRUNE_EVERY;
+            }
             let next = self.sweep().await?;
             tokio::select! {
                 () = self.clock.sleep_until(next.unwrap_or(Timestamp::MAX)) => {}

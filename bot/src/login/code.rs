@@ -3,35 +3,103 @@
 //!
 //! 1. send a code to the number, at the data centre of its account, once: a person who gets two does not know which counts
 //! 2. record `CodeSent`; from here on no QR code is shown, but one that was shown still counts
-//! 3. wait for the code and hand it on, once
+//! 3. wait for the code and hand it on, once; a code may be asked for again meanwhile
 //!
-//! The code's hash stays in memory: whoever takes the login up after a crash shows a QR code again.
+//! What Telegram does not take is recorded as `CodeRejected` with the reason, and the login stands where it stood: at its
+//! QR code, or at the code before. Number, code and the code's hash stay in memory: whoever takes the login up after a
+//! crash shows a QR code again.
 
 use domain::LoginCommand;
-use domain::login::{CodeVia, FailReason, Method};
+use domain::login::{CodeVia, FailReason, Method, Refusal};
 use grammers_client::tl::enums::auth::{LoginToken, SentCode as Sent, SentCodeType};
 use grammers_client::tl::{functions, types};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
+use projections::limits::LoginLimits;
 use projections::vault::Wish;
 use secrecy::ExposeSecret;
 use zeroize::Zeroizing;
 
-use super::attempt::{Attempt, Stop};
+use super::attempt::{Attempt, Stop, later};
 use super::connection::{CallError, Heard};
 use super::flow::{News, Step};
+
+/// A new QR code takes the words away in which a number was refused; it leaves them standing for as long as this.
+const READING_TIME: SignedDuration = SignedDuration::from_secs(3);
 
 /// A code that is on its way, or in the person's hands.
 pub struct SentCode {
     phone: Zeroizing<String>,
     hash: Zeroizing<String>,
+    by_email: bool,
+    /// Telegram has another way to deliver it.
+    has_other_way: bool,
+}
+
+/// Where a login goes on that is not sent a code.
+pub enum Back {
+    /// At the QR code that is on the screen, until then.
+    Qr(Timestamp),
+    /// At the code that was sent before.
+    Code(Box<SentCode>),
 }
 
 impl Attempt {
     /// Steps 1 and 2.
-    pub async fn send_code(&mut self, phone: Zeroizing<String>) -> Result<Step, Stop> {
+    pub async fn send_code(&mut self, phone: Zeroizing<String>, back: Back) -> Result<Step, Stop> {
+        let home = self.session().home();
+        let error = match self.ask_for_code(&phone, &back).await? {
+            Ok(Sent::Code(sent)) => return self.code_sent(phone, sent).await,
+            Ok(Sent::Success(success)) => {
+                self.method = Method::Code;
+                return self.let_in(success.authorization).await;
+            }
+            // Telegram wants to be paid for it.
+            Ok(Sent::PaymentRequired(_)) => None,
+            Err(error) if is_about_us(&error) => return Err(self.refused(&error)),
+            Err(error) => Some(error),
+        };
+        if let Some(CallError::FloodWait(pause)) = error {
+            let until = later(self.now(), pause);
+            LoginLimits::new(&self.workers.db).codes_flooded(self.claimed.account_id, until).await?;
+        }
+        let reason = error.as_ref().map_or(Refusal::Unclear, why);
+        if reason == Refusal::NumberInvalid {
+            let workers = &self.workers;
+            LoginLimits::new(&workers.db).code_not_sent(&workers.master, self.login_id()).await?;
+        }
+        self.reject_code(reason).await?;
+        if let Some(CallError::KeyLost(_)) = error {
+            return Ok(Step::NewKey);
+        }
+        let read = self.now() + READING_TIME;
+        Ok(match back {
+            Back::Code(sent) => Step::Code(sent),
+            // The QR code on the screen is of the data centre before.
+            Back::Qr(_) if self.session().home() != home => Step::Wait { until: read },
+            Back::Qr(until) => Step::Wait { until: until.max(read) },
+        })
+    }
+
+    /// Step 1: on the way that Telegram offers next, where the same number asks again; else afresh.
+    async fn ask_for_code(&mut self, phone: &str, back: &Back) -> Result<Result<Sent, CallError>, Stop> {
+        if let Back::Code(before) = back
+            && before.has_other_way
+            && before.phone.as_str() == phone
+        {
+            let request = functions::auth::ResendCode {
+                phone_number: phone.to_owned(),
+                phone_code_hash: before.hash.to_string(),
+                reason: None,
+            };
+            match self.ask_once(self.session().home(), &request).await {
+                // Not on that way after all.
+                Err(CallError::Refused { .. }) => {}
+                answer => return Ok(answer),
+            }
+        }
         let app = &self.workers.telegram;
         let request = functions::auth::SendCode {
-            phone_number: phone.to_string(),
+            phone_number: phone.to_owned(),
             api_id: app.api_id,
             api_hash: app.api_hash.expose_secret().to_owned(),
             settings: types::CodeSettings {
@@ -47,41 +115,31 @@ impl Attempt {
             }
             .into(),
         };
-        let mut answer = self.ask_once(self.session().home(), &request).await;
-        if let Err(CallError::Elsewhere(dc_id)) = answer {
-            self.make_key(dc_id).await?;
-            self.move_to(dc_id).await;
-            answer = self.ask_once(dc_id, &request).await;
-        }
-        match answer {
-            Ok(Sent::Code(sent)) => {
-                let (via, length) = via(&sent.r#type);
-                let (attempt, at) = (self.number(), self.now());
-                self.record(LoginCommand::RecordCode { attempt, via, length, at }).await?;
-                self.workers.vault.drop_token(self.login_id()).await?;
-                tracing::info!(
-                    login.id = self.login_id().short(),
-                    "QR login waiting for a login code instead"
-                );
-                let hash = Zeroizing::new(sent.phone_code_hash);
-                Ok(Step::Code(Box::new(SentCode { phone, hash })))
-            }
-            Ok(Sent::Success(success)) => {
-                self.method = Method::Code;
-                self.let_in(success.authorization).await
-            }
-            Err(CallError::KeyLost(_)) => Ok(Step::NewKey),
-            Err(error @ (CallError::FloodWait(_) | CallError::Refused { .. })) if is_about_us(&error) => {
-                Err(self.refused(&error))
-            }
-            // A number that is wrong, banned or asked about too often; or nobody knows: the person may try again.
-            Ok(_) | Err(_) => {
-                let (attempt, at) = (self.number(), self.now());
-                self.record(LoginCommand::RejectCode { attempt, reason: domain::login::Refusal::Wrong, at })
-                    .await?;
-                Ok(Step::Export)
-            }
-        }
+        let answer = self.ask_once(self.session().home(), &request).await;
+        let Err(CallError::Elsewhere(dc_id)) = answer else { return Ok(answer) };
+        self.make_key(dc_id).await?;
+        self.move_to(dc_id).await;
+        Ok(self.ask_once(dc_id, &request).await)
+    }
+
+    /// Step 2. The QR code goes first: whoever sees the event sees none.
+    async fn code_sent(
+        &mut self,
+        phone: Zeroizing<String>,
+        sent: types::auth::SentCode,
+    ) -> Result<Step, Stop> {
+        self.workers.vault.drop_token(self.login_id()).await?;
+        let (via, length) = via(&sent.r#type);
+        let (attempt, at) = (self.number(), self.now());
+        self.record(LoginCommand::RecordCode { attempt, via, length, at }).await?;
+        LoginLimits::new(&self.workers.db).code_went_out().await?;
+        tracing::info!(login.id = self.login_id().short(), "QR login waiting for a login code instead");
+        Ok(Step::Code(Box::new(SentCode {
+            phone,
+            hash: Zeroizing::new(sent.phone_code_hash),
+            by_email: via == CodeVia::Email,
+            has_other_way: sent.next_type.is_some(),
+        })))
     }
 
     /// Step 3.
@@ -93,7 +151,9 @@ impl Attempt {
                         return Ok(step);
                     }
                 }
-                News::Wish(Wish::Phone(phone)) => return Ok(Step::SendCode { phone }),
+                News::Wish(Wish::Phone(phone)) => {
+                    return Ok(Step::SendCode { phone, back: Back::Code(sent) });
+                }
                 News::Heard(Heard::LoginToken) => match self.ask_for_token().await? {
                     // Nobody accepted a token after all; a new one would end the wait for the code.
                     Ok(LoginToken::Token(_)) => {}
@@ -104,50 +164,79 @@ impl Attempt {
         }
     }
 
-    /// Hands a code on; None where it was wrong.
+    /// Hands a code on; None where it was not taken.
     async fn sign_in(&mut self, sent: &SentCode, code: &str) -> Result<Option<Step>, Stop> {
+        let code = code.to_owned();
+        let (phone_code, email_verification) = if sent.by_email {
+            (None, Some(types::EmailVerificationCode { code }.into()))
+        } else {
+            (Some(code), None)
+        };
         let request = functions::auth::SignIn {
             phone_number: sent.phone.to_string(),
             phone_code_hash: sent.hash.to_string(),
-            phone_code: Some(code.to_owned()),
-            email_verification: None,
+            phone_code,
+            email_verification,
         };
         self.method = Method::Code;
-        let step = match self.ask_once(self.session().home(), &request).await {
+        let error = match self.ask_once(self.session().home(), &request).await {
             Ok(authorization) => return self.let_in(authorization).await.map(Some),
             Err(CallError::PasswordNeeded) => return Ok(Some(Step::Password)),
-            Err(CallError::KeyLost(_)) => Some(Step::NewKey),
             Err(CallError::Refused { name, .. }) if name == "PHONE_NUMBER_UNOCCUPIED" => {
                 return Err(Stop::Fail(FailReason::NotRegistered));
             }
-            Err(error @ CallError::Unreachable(_)) => {
-                self.wait_out(&error).await?;
-                // Looks whether it was taken.
-                match self.probe().await? {
-                    Step::Export => None,
-                    step => return Ok(Some(step)),
-                }
-            }
-            Err(error @ CallError::FloodWait(_)) => {
-                self.wait_out(&error).await?;
-                None
-            }
-            Err(_) => None,
+            Err(error) => error,
         };
-        self.method = Method::Qr;
-        if step.is_none() {
-            let (attempt, at) = (self.number(), self.now());
-            self.record(LoginCommand::RejectCode { attempt, reason: domain::login::Refusal::Wrong, at })
-                .await?;
-            tracing::info!(login.id = self.login_id().short(), "QR login was given a wrong code");
+        if let CallError::Unreachable(_) = error {
+            self.wait_out(&error).await?;
+            // Looks whether it was taken.
+            match self.probe().await? {
+                Step::Export => {}
+                step => return Ok(Some(step)),
+            }
         }
-        Ok(step)
+        self.method = Method::Qr;
+        self.reject_code(why(&error)).await?;
+        match error {
+            CallError::KeyLost(_) => return Ok(Some(Step::NewKey)),
+            // The person is told first: the pause may be long.
+            CallError::FloodWait(_) => self.wait_out(&error).await?,
+            _ => {}
+        }
+        Ok(None)
+    }
+
+    async fn reject_code(&self, reason: Refusal) -> Result<(), Stop> {
+        let (attempt, at) = (self.number(), self.now());
+        self.record(LoginCommand::RejectCode { attempt, reason, at }).await?;
+        tracing::info!(
+            login.id = self.login_id().short(),
+            ?reason,
+            "QR login's number or code was not taken"
+        );
+        Ok(())
     }
 }
 
 /// Whether no number would have done better.
 fn is_about_us(error: &CallError) -> bool {
     matches!(error, CallError::Refused { name, .. } if name.starts_with("API_ID"))
+}
+
+/// What to tell the person.
+fn why(error: &CallError) -> Refusal {
+    match error {
+        CallError::FloodWait(_) => Refusal::TooMany,
+        CallError::Refused { name, .. } => match name.as_str() {
+            "PHONE_CODE_INVALID" | "PHONE_CODE_EMPTY" | "CODE_INVALID" => Refusal::Wrong,
+            "PHONE_CODE_EXPIRED" | "EMAIL_VERIFY_EXPIRED" => Refusal::Stale,
+            "PHONE_NUMBER_INVALID" => Refusal::NumberInvalid,
+            "PHONE_NUMBER_BANNED" => Refusal::NumberBanned,
+            "PHONE_NUMBER_FLOOD" | "PHONE_PASSWORD_FLOOD" => Refusal::TooMany,
+            _ => Refusal::Unclear,
+        },
+        _ => Refusal::Unclear,
+    }
 }
 
 /// How Telegram delivers it, and of how many digits it is.

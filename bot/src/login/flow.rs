@@ -27,7 +27,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::attempt::{Attempt, Stop};
-use super::code::SentCode;
+use super::code::{Back, SentCode};
 use super::connection::{CallError, Heard};
 use super::seal;
 use super::session::LoginSession;
@@ -68,7 +68,7 @@ pub enum Step {
     /// Wait for the proof of the 2-step password.
     Password,
     /// Send a login code to this number.
-    SendCode { phone: Zeroizing<String> },
+    SendCode { phone: Zeroizing<String>, back: Back },
     /// Wait for the code.
     Code(Box<SentCode>),
     /// Telegram let the key in.
@@ -112,7 +112,7 @@ impl Attempt {
                 Step::Import { dc_id, token } => self.import(dc_id, token).await?,
                 Step::WhoAmI => self.who_am_i().await?,
                 Step::Password => self.password().await?,
-                Step::SendCode { phone } => self.send_code(phone).await?,
+                Step::SendCode { phone, back } => self.send_code(phone, back).await?,
                 Step::Code(sent) => self.code(sent).await?,
                 Step::Done(accepted) => return Ok(accepted),
             }
@@ -263,7 +263,7 @@ impl Attempt {
                 tokio::time::sleep(SETTLING_PAUSE).await;
                 Ok(Step::Export)
             }
-            News::Wish(Wish::Phone(phone)) => Ok(Step::SendCode { phone }),
+            News::Wish(Wish::Phone(phone)) => Ok(Step::SendCode { phone, back: Back::Qr(until) }),
             // Too late, or too early: nothing waits for it.
             News::Wish(Wish::Code(_) | Wish::Password(_)) => Ok(Step::Wait { until }),
         }

@@ -375,8 +375,8 @@ async fn a_number_that_telegram_refuses_leads_back_to_the_code_on_the_screen() {
     let asked = world.ilya_asks().await;
     world.event(&asked, "QrIssued", 1).await;
     world.gives(&asked, Wish::Phone("+7".to_owned().into())).await;
-    world.event(&asked, "CodeRejected", 1).await;
-    world.event(&asked, "QrIssued", 2).await;
+    let rejected = world.event(&asked, "CodeRejected", 1).await;
+    assert_eq!(rejected.payload["CodeRejected"]["reason"], "number_invalid");
     world.ilya_scans(&world.link(&asked).await).await;
     world.event(&asked, "AuthorizationConfirmed", 1).await;
 }

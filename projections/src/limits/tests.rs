@@ -1,8 +1,8 @@
-//! Ten tries in ten minutes, by a clock that is moved by hand.
+//! Logins and codes, by a clock that is moved by hand.
 
 use std::time::Duration;
 
-use domain::LoginId;
+use domain::{AccountId, LoginId};
 use futures::future::join_all;
 use jiff::Timestamp;
 
@@ -98,4 +98,64 @@ async fn codes_are_few_for_a_number_a_login_and_a_person() {
     }
     assert!(!code(&third, "+79990000200", minute(60)).await, "a person, the sixth time of a day");
     assert!(code(&third, "+79990000201", minute(24 * 60 + 2)).await);
+}
+
+#[tokio::test]
+async fn telegram_is_not_asked_for_codes_while_it_tells_everybody_to_wait() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    let people: Vec<_> = (1..=4).map(|id| AccountId(uuid::Uuid::from_u128(id))).collect();
+    let flow = async |person: usize, at| match limits.codes_flow(people[person], at).await {
+        Ok(()) => None,
+        Err(LimitError::RetryAt(at)) => Some(at),
+        Err(LimitError::Database(error)) => panic!("{error}"),
+    };
+
+    // 1. Two are told to wait: they wait, others do not.
+    limits.codes_flooded(people[0], minute(10)).await.unwrap();
+    limits.codes_flooded(people[1], minute(20)).await.unwrap();
+    assert_eq!(flow(0, minute(0)).await, Some(minute(10)));
+    assert_eq!(flow(0, minute(10)).await, None);
+    assert_eq!(flow(3, minute(0)).await, None);
+
+    // 2. A third: everybody waits, until only two do.
+    limits.codes_flooded(people[2], minute(30)).await.unwrap();
+    assert_eq!(flow(3, minute(0)).await, Some(minute(10)));
+    assert_eq!(flow(3, minute(10)).await, None);
+
+    // 3. Somebody gets a code after all: it was not meant for all.
+    limits.code_went_out().await.unwrap();
+    assert_eq!(flow(2, minute(0)).await, None);
+}
+
+#[tokio::test]
+async fn a_number_that_nobody_has_costs_the_login_no_code() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    let (master, login) = (MasterKey::random(), random_login_id());
+    let code =
+        async |phone: &str| limits.try_code(&master, &login, 139_883_458, phone, minute(0)).await.is_ok();
+    assert!(code("+79990000001").await);
+    limits.code_not_sent(&master, &login).await.unwrap();
+    assert!(code("+79990000002").await);
+    assert!(code("+79990000003").await);
+    assert!(!code("+79990000004").await);
+}
+
+#[tokio::test]
+async fn tries_are_forgotten_when_no_limit_counts_them_any_more() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    let (master, login) = (MasterKey::random(), random_login_id());
+    limits.try_code(&master, &login, 139_883_458, "+79990000001", minute(0)).await.unwrap();
+    limits.codes_flooded(AccountId(uuid::Uuid::from_u128(1)), minute(3)).await.unwrap();
+    let kinds = async |at| -> Vec<String> {
+        limits.prune(at).await.unwrap();
+        let kinds = sqlx::query_scalar("select kind from vault.tries order by kind");
+        kinds.fetch_all(database.db.pool()).await.unwrap()
+    };
+    assert_eq!(kinds(minute(0)).await, ["code/flood", "code/login", "code/number", "code/person"]);
+    assert_eq!(kinds(minute(2)).await, ["code/flood", "code/login", "code/person"]);
+    assert_eq!(kinds(minute(61)).await, ["code/person"]);
+    assert!(kinds(minute(24 * 60 + 1)).await.is_empty());
 }

@@ -17,13 +17,15 @@ pub fn send(server: &Server, call: &Call, query: functions::auth::SendCode) -> A
     if query.api_id <= 0 || query.api_hash.is_empty() {
         return Err(error(400, "API_ID_INVALID"));
     }
-    start(server, call, &query.phone_number)
+    let by_app = enums::auth::SentCodeType::App(types::auth::SentCodeTypeApp { length: CODE_LENGTH as i32 });
+    start(server, call, &query.phone_number, by_app, Some(enums::auth::CodeType::Sms))
 }
 
-/// `auth.resendCode`: another code in place of the one before.
+/// `auth.resendCode`: another code, by SMS, in place of the one before.
 pub fn resend(server: &Server, call: &Call, query: functions::auth::ResendCode) -> Answer {
     withdraw(server, &query.phone_number, &query.phone_code_hash)?;
-    start(server, call, &query.phone_number)
+    let by_sms = enums::auth::SentCodeType::Sms(types::auth::SentCodeTypeSms { length: CODE_LENGTH as i32 });
+    start(server, call, &query.phone_number, by_sms, None)
 }
 
 /// `auth.cancelCode`.
@@ -64,7 +66,13 @@ pub fn sign_in(server: &Server, call: &Call, query: functions::auth::SignIn) -> 
     Ok(tl::authorization(&account).to_bytes())
 }
 
-fn start(server: &Server, call: &Call, phone: &str) -> Answer {
+fn start(
+    server: &Server,
+    call: &Call,
+    phone: &str,
+    way: enums::auth::SentCodeType,
+    next_type: Option<enums::auth::CodeType>,
+) -> Answer {
     let account = match server.accounts.number(phone) {
         Number::Invalid => return Err(error(400, "PHONE_NUMBER_INVALID")),
         Number::Banned => return Err(error(400, "PHONE_NUMBER_BANNED")),
@@ -94,13 +102,7 @@ fn start(server: &Server, call: &Call, phone: &str) -> Answer {
         wrong_tries: 0,
     };
     state.codes.insert(phone_code_hash.clone(), issued);
-    let length = CODE_LENGTH as i32;
-    let sent = types::auth::SentCode {
-        r#type: enums::auth::SentCodeType::App(types::auth::SentCodeTypeApp { length }),
-        phone_code_hash,
-        next_type: None,
-        timeout: None,
-    };
+    let sent = types::auth::SentCode { r#type: way, phone_code_hash, next_type, timeout: None };
     Ok(enums::auth::SentCode::Code(sent).to_bytes())
 }
 

@@ -1,0 +1,129 @@
+//! The one-phone way: the person's number and the code that Telegram sends to it, on their way to the worker of the login.
+//! The outcome is the login's next event.
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{HeaderMap, StatusCode};
+use domain::LoginStatus;
+use domain::login::Refusal;
+use projections::limits::{LimitError, LoginLimits};
+use projections::vault::Wish;
+use serde::Deserialize;
+use serde_json::Value;
+use zeroize::Zeroizing;
+
+use super::{body, give};
+use crate::access::Visitor;
+use crate::board::LiveLogin;
+use crate::problem::Problem;
+use crate::texts::{Language, Text};
+use crate::{ApiState, status};
+
+/// The least and the most digits of a number in international form (ITU-T E.164).
+const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
+/// The longest code that is handed on; Telegram's have five or six digits.
+const LONGEST_CODE: usize = 10;
+
+/// `{"session_id": "…", "phone": "+79990000001"}`.
+#[derive(Deserialize)]
+pub struct Phone {
+    session_id: String,
+    phone: String,
+}
+
+/// `{"session_id": "…", "code": "12345"}`.
+#[derive(Deserialize)]
+pub struct Code {
+    session_id: String,
+    code: String,
+}
+
+/// `POST /qr-auth/phone`: asks for a login code; sent again, for another one.
+pub async fn phone(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    said: Result<Json<Phone>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let visitor = Visitor::of(&state, &headers)?;
+    let language = visitor.language();
+    let Phone { session_id, phone } = body(said, language)?;
+    let phone = Zeroizing::new(phone);
+    let login = own(&state, &visitor, &session_id).await?;
+    if !matches!(login.row.status, LoginStatus::Waiting | LoginStatus::CodeRequired) {
+        return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoCodeAsked));
+    }
+    if !is_number(&phone) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadPhone));
+    }
+    admit(&state, &login, &phone, language).await?;
+    give(&state, &login, &Wish::Phone(phone), Text::NoCodeAsked, language).await?;
+    Ok(Json(status::whole(&login, language)))
+}
+
+/// `POST /qr-auth/code`: the code that came.
+pub async fn code(
+    State(state): State<ApiState>,
+    headers: HeaderMap,
+    said: Result<Json<Code>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let visitor = Visitor::of(&state, &headers)?;
+    let language = visitor.language();
+    let Code { session_id, code } = body(said, language)?;
+    let code = Zeroizing::new(code);
+    let login = own(&state, &visitor, &session_id).await?;
+    if login.row.status != LoginStatus::CodeRequired {
+        return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoCodeAsked));
+    }
+    if code.is_empty() || code.len() > LONGEST_CODE || !is_digits(&code) {
+        return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadCode));
+    }
+    give(&state, &login, &Wish::Code(code), Text::NoCodeAsked, language).await?;
+    Ok(Json(status::whole(&login, language)))
+}
+
+/// The owner's login, where this way is open at all.
+async fn own(
+    state: &ApiState,
+    visitor: &Visitor,
+    session_id: &str,
+) -> Result<std::sync::Arc<LiveLogin>, Problem> {
+    if !state.page.one_phone_login {
+        return Err(Problem::new(StatusCode::NOT_FOUND, visitor.language(), Text::OnePhoneOff));
+    }
+    let login = visitor.own(state, session_id).await?;
+    let login = login.borrow().clone();
+    Ok(login)
+}
+
+/// Not while Telegram asks to wait, and not too often.
+async fn admit(state: &ApiState, login: &LiveLogin, phone: &str, language: Language) -> Result<(), Problem> {
+    let Some(telegram_id) = login.telegram_id else {
+        return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoCodeAsked));
+    };
+    let (limits, now) = (LoginLimits::new(&state.db), state.clock.now());
+    let not_yet = |error, text: fn(i64) -> Text| match error {
+        LimitError::RetryAt(at) => {
+            let wait_seconds = at.duration_since(now).as_secs().max(0) + 1;
+            Problem::new(StatusCode::TOO_MANY_REQUESTS, language, text(wait_seconds)).after(wait_seconds)
+        }
+        LimitError::Database(error) => Problem::internal(language, &error),
+    };
+    let calm = limits.codes_flow(login.row.account_id, now).await;
+    calm.map_err(|error| not_yet(error, |_| Text::Refused(Refusal::TooMany)))?;
+    let tried = limits.try_code(&state.master, &login.row.login_id, telegram_id, phone, now).await;
+    tried.map_err(|error| {
+        not_yet(error, |wait_seconds| match wait_seconds {
+            ..=61 => Text::CodeSoon { wait_seconds },
+            _ => Text::CodeLimit,
+        })
+    })
+}
+
+fn is_number(phone: &str) -> bool {
+    phone.strip_prefix('+').is_some_and(|digits| PHONE_DIGITS.contains(&digits.len()) && is_digits(digits))
+}
+
+fn is_digits(text: &str) -> bool {
+    text.bytes().all(|it| it.is_ascii_digit())
+}
