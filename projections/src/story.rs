@@ -33,6 +33,11 @@ pub(crate) struct Story {
 impl Story {
     pub async fn begin() -> Self {
         let TestDatabase { db, url } = testing::database().await;
+        Self::of(db, url)
+    }
+
+    /// In a database of one's own.
+    pub fn of(db: Database, url: SecretString) -> Self {
         let start: Timestamp = "2026-11-22T10:00:00Z".parse().expect("a time");
         let (clock, hands) = Clock::manual(start);
         let (store, vault) = (Store::new(&db), Vault::new(&db));
