@@ -95,7 +95,7 @@ impl Browser {
         let sdk = sdk.transpose().context("Telegram's SDK is not there: run scripts/telegram-sdk")?;
         self.connection.add_page(&session, sdk.map(|script| STANDARD.encode(script)));
         let page = Page { connection: self.connection.clone(), session, target, context: None };
-        for domain in ["Page", "Runtime", "Log"] {
+        for domain in ["Page", "Runtime", "Log", "Network"] {
             page.call(&format!("{domain}.enable"), json!({})).await?;
         }
         let size = json!({"width": view.width, "height": view.height, "deviceScaleFactor": view.scale, "mobile": false});
@@ -203,6 +203,11 @@ impl Page {
     /// Everything that went wrong on it so far: exceptions, console errors, refusals of its policy, failed requests.
     pub fn complaints(&self) -> Vec<String> {
         self.connection.complaints(&self.session)
+    }
+
+    /// The bodies of all requests that it has sent so far.
+    pub fn sent(&self) -> Vec<String> {
+        self.connection.sent(&self.session)
     }
 
     /// Closes the tab.

@@ -2,6 +2,7 @@
 
 mod client;
 mod ends;
+mod password;
 mod sandbox;
 mod story;
 mod waiting;

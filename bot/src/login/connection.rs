@@ -85,7 +85,7 @@ impl Connection {
     pub fn open(app: &TelegramApp, session: &Arc<LoginSession>) -> Self {
         let params = ConnectionParams {
             device_model: app.device_name.clone(),
-            system_version: "1.0".to_owned(),
+            system_version: "Linux".to_owned(),
             app_version: env!("CARGO_PKG_VERSION").to_owned(),
             system_lang_code: "en".to_owned(),
             lang_code: "en".to_owned(),

@@ -31,6 +31,7 @@ struct PageState {
     /// What telegram.org answers, in Base64; nothing where it is blocked.
     sdk: Option<String>,
     complaints: Vec<String>,
+    sent: Vec<String>,
 }
 
 impl Connection {
@@ -59,11 +60,15 @@ impl Connection {
 
     /// From now on this page's reports are kept, and its questions to telegram.org answered with this.
     pub fn add_page(&self, session: &str, sdk: Option<String>) {
-        self.lock().pages.insert(session.to_owned(), PageState { sdk, complaints: Vec::new() });
+        self.lock().pages.insert(session.to_owned(), PageState { sdk, ..PageState::default() });
     }
 
     pub fn complaints(&self, session: &str) -> Vec<String> {
         self.lock().pages.get(session).map(|page| page.complaints.clone()).unwrap_or_default()
+    }
+
+    pub fn sent(&self, session: &str) -> Vec<String> {
+        self.lock().pages.get(session).map(|page| page.sent.clone()).unwrap_or_default()
     }
 
     /// Asks the browser (session `""`) or a page.
@@ -100,6 +105,13 @@ impl Connection {
         let said = |value: &Value| value.as_str().unwrap_or_default().to_owned();
         let complaint = match message["method"].as_str().unwrap_or_default() {
             "Fetch.requestPaused" => return self.answer_outside(session, params),
+            "Network.requestWillBeSent" => {
+                let body = params["request"]["postData"].as_str();
+                if let (Some(body), Some(page)) = (body, self.lock().pages.get_mut(session)) {
+                    page.sent.push(body.to_owned());
+                }
+                return;
+            }
             "Runtime.exceptionThrown" => {
                 let details = &params["exceptionDetails"];
                 format!("{} {}", said(&details["text"]), said(&details["exception"]["description"]))

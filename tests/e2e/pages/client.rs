@@ -159,6 +159,24 @@ impl MiniApp {
         self.page.eval(&format!("document.getElementById({}).click()", json!(id))).await.map(drop)
     }
 
+    /// Types into the input of this id, over what stands there.
+    pub async fn types(&self, id: &str, words: &str) -> Result<()> {
+        let input = format!("document.getElementById({})", json!(id));
+        self.page.until(&format!("!{input}.disabled && !{input}.closest('[hidden]')")).await?;
+        self.page.eval(&format!("{{ const input = {input}; input.focus(); input.select(); }}")).await?;
+        self.window.type_text(words).await
+    }
+
+    /// Presses the button that sends the form of this id.
+    pub async fn press_submit_of(&self, form: &str) -> Result<()> {
+        self.page.eval(&format!("document.querySelector('#{form} [type=submit]').click()")).await.map(drop)
+    }
+
+    /// The bodies of all that it has sent.
+    pub fn sent(&self) -> Vec<String> {
+        self.window.sent()
+    }
+
     /// Waits for the QR code and reads it as a camera does: from what is on the screen.
     pub async fn qr_link(&self) -> Result<String> {
         self.page.until(QR_SHOWN).await?;
@@ -232,6 +250,8 @@ const WEB_CLIENT: &str = r"<!doctype html><meta charset=utf-8><link rel=icon hre
       if (eventType === 'web_app_request_theme') tell('theme_changed', { theme_params: theme });
       if (eventType === 'web_app_request_viewport') tell('viewport_changed', { width: innerWidth, height: innerHeight, is_expanded: true, is_state_stable: true });
       if (eventType === 'web_app_request_safe_area') tell('safe_area_changed', { top: 0, bottom: 0, left: 0, right: 0 });
+      if (eventType === 'web_app_request_phone') tell('phone_requested', { status: window.contact ? 'sent' : 'cancelled' });
+      if (eventType === 'web_app_invoke_custom_method') tell('custom_method_invoked', { req_id: eventData.req_id, result: window.contact ?? '' });
       if (eventType === 'web_app_request_content_safe_area') tell('content_safe_area_changed', { top: 0, bottom: 0, left: 0, right: 0 });
     });
     frame.src = url;

@@ -74,14 +74,22 @@ async fn the_sandbox_is_played_by_clicks_from_the_invite_to_the_subscription() -
     page.until("document.querySelector('.keyboard .web-app')").await?;
     page.click(".keyboard .web-app").await?;
 
-    // 2. Anna's phone reads the code in the picture and confirms: refused, and the page says so.
+    // 2. Ilya's phone asks before it does anything, and he says no: nothing happens.
+    scan(&page).await?;
+    page.until("document.querySelector('#journal .strip').innerText.includes('QrIssued')").await?;
+    page.until(&at_rest("#journal")).await?;
+    keep_picture(&page, "sandbox").await?;
+    page.click(".confirm button").await?;
+    page.until("!document.querySelector('.confirm')").await?;
+
+    // 3. Anna's phone reads the code in the picture and confirms: refused, and the page says so.
     on_the_phone_of(&page, "Anna").await?;
     scan(&page).await?;
     page.click("#confirm").await?;
     app_says(&page, "🚨 Вход подтвердил другой аккаунт").await?;
     keep_picture(&page, "sandbox-2-anna").await?;
 
-    // 3. Begun anew in the Mini App; this time it is Ilya's phone.
+    // 4. Begun anew in the Mini App; this time it is Ilya's phone.
     page.eval("document.querySelector('iframe').contentDocument.getElementById('retry').click()").await?;
     on_the_phone_of(&page, "Ilya").await?;
     scan(&page).await?;
@@ -90,7 +98,7 @@ async fn the_sandbox_is_played_by_clicks_from_the_invite_to_the_subscription() -
     app_says(&page, "✅ Авторизация успешна!").await?;
     keep_picture(&page, "sandbox-4-done").await?;
 
-    // 4. The Mini App closes itself; chat, phone and journal tell the rest.
+    // 5. The Mini App closes itself; chat, phone and journal tell the rest.
     page.until("!document.querySelector('iframe')").await?;
     page.until("document.querySelector('.messages').innerText.includes('✅ Авторизация успешна!')").await?;
     page.until("document.querySelectorAll('#phone .session').length === 2").await?;
@@ -118,8 +126,13 @@ async fn scan(page: &Page) -> Result<()> {
     page.click("#scan").await?;
     page.until("document.querySelector('#confirm')").await?;
     // The question slides in; a click has to find it at rest.
-    page.until("document.querySelector('.confirm').getAnimations().every(it => it.playState === 'finished')")
-        .await
+    page.until(&at_rest(".confirm")).await
+}
+
+/// Nothing in there moves any more.
+fn at_rest(selector: &str) -> String {
+    let moves = "getAnimations({ subtree: true }).every(it => it.playState === 'finished')";
+    format!("document.querySelector('{selector}').{moves}")
 }
 
 async fn app_says(page: &Page, words: &str) -> Result<()> {
