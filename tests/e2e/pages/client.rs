@@ -106,12 +106,13 @@ impl Stage {
         time.advance(Duration::from_secs(seconds));
     }
 
-    /// Presses the button under the bot's last answer to this person.
+    /// Presses the newest button in this person's chat.
     pub async fn press_button(&self, person: i64, look: Look) -> Result<MiniApp> {
-        let answer = self.world.person(person).from_bot().pop().context("an answer")?;
-        let button = answer.keyboard.iter().flatten().flatten().find_map(|button| button.web_app_url());
-        let url = button.with_context(|| format!("no button under: {}", answer.text))?.to_owned();
-        self.open(&url, &self.world.person(person).init_data(None), look).await
+        let answers = self.world.person(person).from_bot();
+        let buttons = answers.iter().flat_map(|answer| answer.keyboard.iter().flatten().flatten());
+        let url =
+            buttons.filter_map(|button| button.web_app_url()).last().context("no button in the chat")?;
+        self.open(url, &self.world.person(person).init_data(None), look).await
     }
 
     /// Opens a Mini App with this launch data.
