@@ -8,6 +8,7 @@ use projections::store::{Context, Store};
 use projections::vault::Vault;
 use projections::verify::verify;
 use stand_in::accounts::{ANNA, ILYA};
+use stand_in::bot_api::Message;
 
 use crate::world::{Differing, World};
 
@@ -58,8 +59,10 @@ async fn until_forgotten(world: &World, person: i64) -> Result<()> {
 }
 
 async fn reset(world: &World, presser: i64, question: &str) -> Result<()> {
-    let asked = world.person(presser).ask(question).await?;
-    assert!(asked.text.starts_with("⚠️ "), "{}", asked.text);
+    let sent = world.person(presser).send(question);
+    // A notice of what was before may come in between.
+    let asks = |message: &Message| message.message_id > sent && message.text.starts_with("⚠️ ");
+    let asked = world.person(presser).wait_for_message(asks).await?;
     let button = asked.keyboard.iter().flatten().flatten().next().context("a button")?.text.clone();
     world.person(presser).press_button(&button).await?;
     Ok(())

@@ -13,13 +13,14 @@ use jiff::tz::TimeZone;
 use projections::clock::{Clock, ManualClock};
 use projections::database::Database;
 use projections::log::{Log, LogEvent};
+use projections::projector::wait_for;
 use projections::store::{Context, Store};
 use projections::vault::Vault;
 use qr_login::config::{Config, DataConfig, Role};
 use qr_login::service::Service;
 use secrecy::SecretString;
 use serde_json::Value;
-use stand_in::bot_api::ChatPerson;
+use stand_in::bot_api::{ChatPerson, Message};
 use stand_in::phone::Phone;
 use stand_in::{Options, Telegram};
 
@@ -203,9 +204,11 @@ impl World {
     pub async fn log_in(&self, person: i64) -> Result<String> {
         let code = self.invite(Tier::Premium).await?;
         let session = self.begin(person, &code).await?;
+        let card = self.person(person).from_bot().pop().context("the card")?.message_id;
         self.phone(person).scan(&self.link(person, &session).await?).await?;
         self.status_when(person, &session, |status| status["status"] == "authorized").await?;
-        self.person(person).wait_for_message(|message| message.text.contains("✅ А")).await?;
+        let is_told = |message: &Message| message.message_id > card && message.text.contains("✅ А");
+        self.person(person).wait_for_message(is_told).await?;
         Ok(session)
     }
 
@@ -214,7 +217,7 @@ impl World {
         Ok(Log::new(&self.db).read(0, 10_000).await?)
     }
 
-    /// The names of the events so far, in order, waiting until the wanted one is among them.
+    /// The names of the events so far, in order, waiting until the wanted one is among them and the views show them.
     pub async fn names_once(&self, wanted: &str) -> Result<Vec<String>> {
         let mut follower = Log::new(&self.db).follow(0);
         let mut names = Vec::new();
@@ -228,6 +231,7 @@ impl World {
         };
         let followed = tokio::time::timeout(Duration::from_secs(30), follow).await;
         followed.with_context(|| format!("{wanted} never happened"))??;
+        wait_for(&self.db, Log::new(&self.db).end().await?).await?;
         Ok(names)
     }
 
