@@ -2,6 +2,7 @@
 
 mod client;
 mod ends;
+mod one_phone;
 mod password;
 mod sandbox;
 mod story;

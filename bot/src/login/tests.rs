@@ -282,13 +282,13 @@ async fn a_session_that_the_person_ends_in_telegram_is_found_out() {
     world.closed(&asked).await;
     let checks = tokio::spawn(crate::login::check_sessions(world.workers(), Duration::from_millis(20)));
     let probes = world.telegram.calls("updates.getState");
-    world.called("updates.getState", probes + 2).await;
+    world.as_time_passes(world.called("updates.getState", probes + 2)).await;
     assert!(world.vault.linked(asked.account).await.unwrap().is_some(), "a session that lives stays");
 
     let session = &world.telegram.sessions_of(ILYA)[0];
     assert!(world.telegram.end_session(ILYA, session.hash));
     let is_forgotten = async || world.vault.linked(asked.account).await.unwrap().is_none();
-    world.eventually("the session is forgotten", is_forgotten).await;
+    world.as_time_passes(world.eventually("the session is forgotten", is_forgotten)).await;
     world.eventually("its file is removed", async || !world.session_file().exists()).await;
     checks.abort();
     let events = world.account_story(asked.account).await;
