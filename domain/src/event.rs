@@ -10,6 +10,7 @@ use crate::account::AccountEvent;
 use crate::id::AccountId;
 use crate::invite::InviteEvent;
 use crate::login::LoginEvent;
+use crate::upcast;
 
 /// Which kind of stream, in its stored spelling (the aggregate type).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -93,12 +94,13 @@ pub enum DecodeError {
 }
 
 impl Event {
-    /// The event that a row of the log holds.
+    /// The event that a row of the log holds, whatever version it was written in.
     ///
     /// # Errors
     /// [`DecodeError`]: an unknown stream, version or shape.
     pub fn decode(stream: &str, name: &str, version: &str, payload: Value) -> Result<Self, DecodeError> {
-        if version != "1" {
+        let (reached, payload) = upcast::upcast(name, version, payload);
+        if reached != upcast::current_version(name).to_string() {
             return Err(DecodeError::Version { event: name.to_owned(), version: version.to_owned() });
         }
         let stream = StreamKind::from_str(stream)?;

@@ -1,5 +1,6 @@
-//! Every stored event, frozen: `golden/<Event>.v1.json` holds one payload of each as it stands in databases. These files
-//! are never edited. An event that changes its shape gets a new version, an upcaster and a file of its own.
+//! Every stored event, frozen: `golden/<Event>.v<version>.json` holds one payload of each as it stands in databases. These
+//! files are never edited. An event that changes its shape gets a new version, a step in `upcast.rs` and a file of its own;
+//! the files of its older versions stay, and are read as the event that they became.
 //!
 //! A new event gets its file by `GOLDEN=new cargo test -p domain golden`, which writes what is missing and nothing else.
 
@@ -15,6 +16,7 @@ use crate::fixtures::{ADMIN, ANNA, INVITE, day, limits, login, minute, premium, 
 use crate::invite::InviteEvent;
 use crate::login::{CancelReason, CodeVia, FailReason, LoginEvent, Method, Refusal};
 use crate::tier::Tier;
+use crate::upcast::current_version;
 
 /// One of each, with every field filled in.
 pub(crate) fn samples() -> Vec<Event> {
@@ -135,7 +137,11 @@ fn directory() -> PathBuf {
 }
 
 fn golden(event: &Event) -> Value {
-    let path = directory().join(format!("{}.v1.json", event.name()));
+    golden_of(event, current_version(event.name()))
+}
+
+fn golden_of(event: &Event, version: u32) -> Value {
+    let path = directory().join(format!("{}.v{version}.json", event.name()));
     if !path.exists() && std::env::var("GOLDEN").is_ok_and(|wish| wish == "new") {
         let text = serde_json::to_string_pretty(&event.payload()).expect("a value is JSON");
         fs::write(&path, text + "\n").expect("the golden directory can be written");
@@ -162,11 +168,13 @@ fn every_event_has_a_sample_and_a_golden_file_and_no_file_is_left_over() {
     let files: BTreeSet<_> = fs::read_dir(directory())
         .expect("the golden directory is there")
         .map(|entry| entry.expect("a file").file_name().into_string().expect("a name in UTF-8"))
-        .map(|name| name.strip_suffix(".v1.json").expect("named <Event>.v1.json").to_owned())
         .collect();
 
     assert_eq!(samples, names_in_the_source());
-    assert_eq!(samples, files);
+    let wanted = samples
+        .iter()
+        .flat_map(|name| (1..=current_version(name)).map(move |version| format!("{name}.v{version}.json")));
+    assert_eq!(wanted.collect::<BTreeSet<_>>(), files);
 }
 
 #[test]
@@ -179,8 +187,11 @@ fn every_event_is_written_as_its_golden_file_says() {
 #[test]
 fn every_golden_file_is_read_as_the_event_that_it_was() {
     for event in samples() {
-        let read = Event::decode(event.stream().name(), event.name(), "1", golden(&event));
-        assert_eq!(read.expect("it decodes"), event);
+        for version in 1..=current_version(event.name()) {
+            let payload = golden_of(&event, version);
+            let read = Event::decode(event.stream().name(), event.name(), &version.to_string(), payload);
+            assert_eq!(read.expect("it decodes"), event, "version {version}");
+        }
     }
 }
 

@@ -29,6 +29,7 @@ pub mod invite;
 pub mod login;
 pub mod policy;
 pub mod tier;
+pub mod upcast;
 
 pub use account::{Account, AccountCommand, AccountError, AccountEvent, Role};
 pub use event::{DecodeError, Event, StreamKind};

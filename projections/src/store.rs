@@ -15,8 +15,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_es::persist::PersistedEventStore;
+use cqrs_es::persist::{EventUpcaster, PersistedEventStore, SerializedEvent};
 use cqrs_es::{Aggregate, AggregateError, CqrsFramework, EventStore};
+use domain::upcast::upcast;
 use domain::{
     Account, AccountCommand, AccountError, AccountId, Invite, InviteCommand, InviteError, InviteId, Login,
     LoginCommand, LoginError, LoginId,
@@ -234,7 +235,22 @@ fn framework<A: Aggregate<Services = ()>>(pool: &PgPool) -> Framework<A> {
 }
 
 fn events<A: Aggregate>(pool: &PgPool) -> Events<A> {
-    PersistedEventStore::new_event_store(PostgresEventRepository::new(pool.clone()))
+    let store = PersistedEventStore::new_event_store(PostgresEventRepository::new(pool.clone()));
+    store.with_upcasters(vec![Box::new(Upcaster)])
+}
+
+/// Older versions of events, as the domain reads them.
+struct Upcaster;
+
+impl EventUpcaster for Upcaster {
+    fn can_upcast(&self, _: &str, _: &str) -> bool {
+        true
+    }
+
+    fn upcast(&self, event: SerializedEvent) -> SerializedEvent {
+        let (event_version, payload) = upcast(&event.event_type, &event.event_version, event.payload);
+        SerializedEvent { event_version, payload, ..event }
+    }
 }
 
 impl fmt::Debug for Store {

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Role;
 use crate::id::{AccountId, InviteId, LoginId, Sealed};
 use crate::tier::{Limits, Tier};
+use crate::upcast;
 
 /// What happened to an account. Stored as `{"AccountRegistered": {…}}`. Personal data stands in it sealed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +107,6 @@ impl DomainEvent for AccountEvent {
     }
 
     fn event_version(&self) -> String {
-        "1".to_owned()
+        upcast::current_version(self.name()).to_string()
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::InviteGrant;
 use crate::id::{AccountId, InviteId, LoginId};
 use crate::tier::Tier;
+use crate::upcast;
 
 /// What happened to an invite. Stored as `{"InviteRedeemed": {…}}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -80,6 +81,6 @@ impl DomainEvent for InviteEvent {
     }
 
     fn event_version(&self) -> String {
-        "1".to_owned()
+        upcast::current_version(self.name()).to_string()
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::LoginStatus;
 use crate::id::{AccountId, InviteId};
 use crate::invite::InviteGrant;
+use crate::upcast;
 
 /// What happened in a login. Stored as `{"QrIssued": {…}}`. No token, code, password or number is in any of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -25,21 +26,11 @@ pub enum LoginEvent {
     /// Telegram sent a login code.
     CodeSent { attempt: u32, via: CodeVia, length: Option<u32>, deadline_at: Timestamp, at: Timestamp },
     /// The code, or the number that it was to be sent to, was not taken.
-    CodeRejected {
-        attempt: u32,
-        #[serde(default, skip_serializing_if = "Refusal::is_wrong")]
-        reason: Refusal,
-        at: Timestamp,
-    },
+    CodeRejected { attempt: u32, reason: Refusal, at: Timestamp },
     /// The account has a 2-step password.
     PasswordRequested { attempt: u32, deadline_at: Timestamp, at: Timestamp },
     /// The password was not taken.
-    PasswordRejected {
-        attempt: u32,
-        #[serde(default, skip_serializing_if = "Refusal::is_wrong")]
-        reason: Refusal,
-        at: Timestamp,
-    },
+    PasswordRejected { attempt: u32, reason: Refusal, at: Timestamp },
     /// The account that asked has confirmed; its session is stored.
     AuthorizationConfirmed {
         account_id: AccountId,
@@ -103,11 +94,10 @@ pub enum FailReason {
 }
 
 /// Why Telegram did not take what a person entered. The login goes on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// It was wrong.
-    #[default]
     Wrong,
     /// Its time was over: another code has to be sent, or the password proven once more.
     Stale,
@@ -119,12 +109,6 @@ pub enum Refusal {
     TooMany,
     /// Telegram did not answer, or not to the point: nobody knows, and another try may do it.
     Unclear,
-}
-
-impl Refusal {
-    const fn is_wrong(&self) -> bool {
-        matches!(self, Self::Wrong)
-    }
 }
 
 /// How Telegram delivered the login code.
@@ -239,6 +223,6 @@ impl DomainEvent for LoginEvent {
     }
 
     fn event_version(&self) -> String {
-        "1".to_owned()
+        upcast::current_version(self.name()).to_string()
     }
 }

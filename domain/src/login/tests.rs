@@ -240,13 +240,11 @@ fn every_wrong_password_and_code_is_recorded() {
 }
 
 #[test]
-fn a_refusal_is_stored_with_its_reason_and_without_one_it_was_wrong() {
-    let refused = |reason| LoginEvent::CodeRejected { attempt: 1, reason, at: minute(2) };
-    let stored = serde_json::to_value(refused(Refusal::NumberBanned)).unwrap();
-    assert_eq!(stored["CodeRejected"]["reason"], "number_banned");
-    let stored = serde_json::to_value(refused(Refusal::Wrong)).unwrap();
-    assert_eq!(stored["CodeRejected"].get("reason"), None);
-    assert_eq!(serde_json::from_value::<LoginEvent>(stored).unwrap(), refused(Refusal::Wrong));
+fn a_refusal_is_stored_with_its_reason() {
+    for (reason, spelling) in [(Refusal::NumberBanned, "number_banned"), (Refusal::Wrong, "wrong")] {
+        let stored = serde_json::to_value(LoginEvent::CodeRejected { attempt: 1, reason, at: minute(2) });
+        assert_eq!(stored.unwrap()["CodeRejected"]["reason"], spelling);
+    }
 }
 
 #[test]

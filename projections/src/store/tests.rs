@@ -1,6 +1,10 @@
 //! What the store adds to cqrs-es and postgres-es.
 
-use domain::{AccountId, InviteCommand, InviteError, InviteId, LoginCommand, LoginId, Tier};
+use domain::login::Refusal;
+use domain::{
+    AccountId, Event, InviteCommand, InviteError, InviteId, LoginCommand, LoginEvent, LoginId, StreamKind,
+    Tier,
+};
 use futures::future::join_all;
 use jiff::Timestamp;
 use sqlx::{Connection, Row};
@@ -239,4 +243,38 @@ async fn an_event_that_cannot_be_read_is_named_without_its_contents() {
     let error = store.load_login(&login(1)).await.unwrap_err();
     assert_eq!(error.to_string(), format!("an event of login/{} cannot be read", login(1)));
     assert!(!format!("{error:?}").contains("hush"));
+}
+
+#[tokio::test]
+async fn a_stream_with_events_of_an_older_version_goes_on_in_the_newest() {
+    let test = testing::database().await;
+    let (store, log) = (Store::new(&test.db), Log::new(&test.db));
+    let (account_id, login, at) = (AccountId(Uuid::new_v4()), login(1), NOW);
+    let context = || Context::by(account_id);
+    let start = LoginCommand::Start { account_id, invite: None, attempt: 1, at };
+    store.login(&login, start, context()).await.unwrap();
+    store.login(&login, LoginCommand::RequestPassword { attempt: 1, at }, context()).await.unwrap();
+    // As it was written before a reason was always given.
+    sqlx::query(
+        "insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
+         values ('login', $1, 3, 'PasswordRejected', '1',
+                 '{\"PasswordRejected\": {\"attempt\": 1, \"at\": \"2026-11-22T10:00:00Z\"}}', '{}')",
+    )
+    .bind(login.as_str())
+    .execute(test.db.pool())
+    .await
+    .unwrap();
+
+    let again = LoginCommand::RejectPassword { attempt: 1, reason: Refusal::Stale, at };
+    store.login(&login, again, context()).await.unwrap();
+    Sequencer::take_over(&test.db).await.unwrap().pass().await.unwrap();
+    let events = log.stream(StreamKind::Login, login.as_str()).await.unwrap();
+    let refusals: Vec<_> = events[2..]
+        .iter()
+        .map(|stored| match stored.event.as_ref().unwrap() {
+            Event::Login(LoginEvent::PasswordRejected { reason, .. }) => (stored.version.as_str(), *reason),
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(refusals, [("1", Refusal::Wrong), ("2", Refusal::Stale)]);
 }
