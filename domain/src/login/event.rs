@@ -94,10 +94,11 @@ pub enum FailReason {
 }
 
 /// Why Telegram did not take what a person entered. The login goes on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Refusal {
     /// It was wrong.
+    #[default]
     Wrong,
     /// Its time was over: another code has to be sent, or the password proven once more.
     Stale,
