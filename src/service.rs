@@ -261,14 +261,18 @@ fn login_workers(
         vault: vault.clone(),
         master: master.clone(),
         clock: clock.clone(),
-        telegram: TelegramApp {
-            api_id: config.api_id,
-            api_hash: config.api_hash.clone(),
-            device_name: config.device_name.clone(),
-            network: config.network.clone(),
-        },
+        telegram: telegram_app(config),
         sessions_dir: config.sessions_dir.clone(),
         log_telegram_ids: config.log_telegram_ids,
+    }
+}
+
+fn telegram_app(config: &Config) -> TelegramApp {
+    TelegramApp {
+        api_id: config.api_id,
+        api_hash: config.api_hash.clone(),
+        device_name: config.device_name.clone(),
+        network: config.network.clone(),
     }
 }
 
@@ -290,6 +294,7 @@ fn chat(
     };
     Ok(Chat {
         webhook,
+        telegram: telegram_app(&config),
         db: db.clone(),
         store: Store::new(db),
         vault: vault.clone(),

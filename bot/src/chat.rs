@@ -9,7 +9,7 @@
 //! 4. The sender sends what is in the outbox: answers, and the notices that the reactor wrote.
 //!
 //! One process does this at a time, by a lease. Every part may be dropped at any moment and started again elsewhere.
-//! What deliberately is not here: MTProto (the login workers), and any memory of a conversation: what a button means is
+//! What deliberately is not here: MTProto (`login` has it), and any memory of a conversation: what a button means is
 //! in its data.
 
 use std::sync::Arc;
@@ -31,6 +31,7 @@ use teloxide::Bot;
 use tokio::time::{sleep, timeout};
 use url::Url;
 
+mod admin;
 mod admin_invite;
 mod cancel;
 mod commands;
@@ -48,6 +49,7 @@ mod send;
 mod start;
 mod status;
 mod subscription;
+mod test_phone;
 #[cfg(test)]
 mod tests;
 mod texts;
@@ -57,6 +59,9 @@ pub use line::{WrongToken, username};
 pub use webhook::Webhook;
 
 use line::Line;
+
+use crate::login::TelegramApp;
+use crate::login::number::NumberCheck;
 
 /// The lease under which one process speaks with the Bot API.
 const LEASE: &str = "poller";
@@ -100,6 +105,8 @@ pub struct Chat {
     pub one_phone_login: bool,
     /// How the linked session is called in Telegram's list of devices.
     pub device_name: String,
+    /// Which Telegram, and as whom: for the one question that an admin may put to it.
+    pub telegram: TelegramApp,
 }
 
 /// What every part of the chat has at hand.
@@ -126,6 +133,12 @@ impl Desk {
             bot,
             username,
         }
+    }
+
+    /// Asks Telegram about numbers.
+    fn numbers(&self) -> NumberCheck {
+        let Chat { vault, master, telegram, .. } = &self.chat;
+        NumberCheck { vault: vault.clone(), master: master.clone(), telegram: telegram.clone() }
     }
 
     /// Waits until the views show what was recorded before now, so that a person reads what they have just done.

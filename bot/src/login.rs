@@ -25,6 +25,7 @@ pub mod file;
 mod finish;
 mod flow;
 pub mod network;
+pub mod number;
 mod owner;
 mod password;
 mod pool;

@@ -62,6 +62,8 @@ pub struct Account {
     subscription: Option<Subscription>,
     /// Logins whose subscription has started: each starts one, once.
     activated: BTreeSet<(LoginId, u32)>,
+    /// Grants that were carried out, where they have a name.
+    changed: BTreeSet<String>,
     /// Logins whose linked session has ended, by whomever.
     unlinked: BTreeSet<LoginId>,
     exported: BTreeSet<LoginId>,
@@ -142,9 +144,12 @@ impl Account {
                     }
                 })
             }
-            AccountCommand::ChangeSubscription { tier, days, limits, at } => {
-                let (started_at, expires_at) = self.span_after(tier, days, at);
-                Some(AccountEvent::SubscriptionChanged { tier, limits, started_at, expires_at, at })
+            AccountCommand::ChangeSubscription { tier, days, limits, change_id, at } => {
+                let is_done = change_id.as_ref().is_some_and(|change| self.changed.contains(change));
+                (!is_done).then(|| {
+                    let (started_at, expires_at) = self.span_after(tier, days, at);
+                    AccountEvent::SubscriptionChanged { tier, limits, started_at, expires_at, change_id, at }
+                })
             }
             AccountCommand::ExpireSubscription { at } => self
                 .subscription
@@ -214,7 +219,8 @@ impl Aggregate for Account {
                 self.activated.insert((login_id, attempt));
                 self.subscription = Some(Subscription { tier, started_at, expires_at });
             }
-            AccountEvent::SubscriptionChanged { tier, started_at, expires_at, .. } => {
+            AccountEvent::SubscriptionChanged { tier, started_at, expires_at, change_id, .. } => {
+                self.changed.extend(change_id);
                 self.subscription = Some(Subscription { tier, started_at, expires_at });
             }
             AccountEvent::SubscriptionExpired { .. } => self.subscription = None,

@@ -4,6 +4,7 @@
 //! What deliberately is not here: rules (`domain`), HTTP, Telegram.
 
 pub mod clock;
+pub mod counts;
 pub mod database;
 pub mod erasure;
 pub mod inbox;

@@ -16,6 +16,7 @@ mod happy;
 mod invites;
 mod left;
 mod log;
+mod numbers;
 mod one_phone;
 mod ops;
 mod outages;

@@ -207,7 +207,9 @@ impl World {
         let card = self.person(person).from_bot().pop().context("the card")?.message_id;
         self.phone(person).scan(&self.link(person, &session).await?).await?;
         self.status_when(person, &session, |status| status["status"] == "authorized").await?;
-        let is_told = |message: &Message| message.message_id > card && message.text.contains("✅ А");
+        // In Russian or, for Anna, in English.
+        let begins = |text: &str| text.starts_with("✅ А") || text.starts_with("✅ A");
+        let is_told = |message: &Message| message.message_id > card && begins(&message.text);
         self.person(person).wait_for_message(is_told).await?;
         Ok(session)
     }

@@ -17,6 +17,16 @@ pub(super) enum Command {
     Status(Option<String>),
     /// `/debug_reset [ID]`
     Reset(Option<String>),
+    /// `/debug_test_phone +7…`: all that follows, spaces and all.
+    TestPhone(String),
+    /// `/admin_users`
+    People,
+    /// `/admin_user ID`
+    Person(Option<String>),
+    /// `/admin_grant ID TIER [DAYS]`
+    Grant(Vec<String>),
+    /// `/admin_stats`
+    Statistics,
     /// `/admin_invite`
     AdminInvite,
     /// Any other command, and text that is none.
@@ -33,8 +43,8 @@ pub(super) fn parse(text: &str, username: &str) -> Option<Command> {
     if !addressee.eq_ignore_ascii_case(username) {
         return None;
     }
-    let argument = words.next().map(ToOwned::to_owned);
-    Some(match (name.to_ascii_lowercase().as_str(), argument) {
+    let arguments: Vec<String> = words.map(ToOwned::to_owned).collect();
+    Some(match (name.to_ascii_lowercase().as_str(), arguments.first().cloned()) {
         ("start", None) | ("help", _) => Command::Help,
         ("login", code) | ("start", code) => Command::Login(code),
         ("subscription", _) => Command::Subscription,
@@ -42,6 +52,11 @@ pub(super) fn parse(text: &str, username: &str) -> Option<Command> {
         ("logout", _) => Command::LogOut,
         ("debug_status", id) => Command::Status(id),
         ("debug_reset", id) => Command::Reset(id),
+        ("debug_test_phone", _) => Command::TestPhone(arguments.concat()),
+        ("admin_users", _) => Command::People,
+        ("admin_user", id) => Command::Person(id),
+        ("admin_grant", _) => Command::Grant(arguments),
+        ("admin_stats", _) => Command::Statistics,
         ("admin_invite", _) => Command::AdminInvite,
         _ => Command::Unknown,
     })

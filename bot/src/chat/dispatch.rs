@@ -17,7 +17,9 @@ use tokio::time::{sleep, timeout};
 use super::commands::{Command, parse};
 use super::person::{Person, meet, texts_for};
 use super::reply::Reply;
-use super::{Desk, admin_invite, cancel, login, logout, reset, start, status, subscription};
+use super::{
+    Desk, admin, admin_invite, cancel, login, logout, reset, start, status, subscription, test_phone,
+};
 
 /// Updates looked at together.
 const BATCH: i64 = 100;
@@ -176,6 +178,11 @@ async fn on_message(desk: &Desk, update_id: i64, message: &Message) -> Result<()
         (_, Command::LogOut) => Some(logout::log_out(desk, &ask).await?),
         (_, Command::Status(id)) => Some(status::show(desk, &ask, id.as_deref()).await?),
         (_, Command::Reset(id)) => Some(reset::ask_first(desk, &ask, id.as_deref()).await?),
+        (_, Command::TestPhone(phone)) => Some(test_phone::ask_first(desk, &ask, &phone).await?),
+        (_, Command::People) => Some(admin::people(desk, &ask).await?),
+        (_, Command::Person(id)) => Some(admin::person(desk, &ask, id.as_deref()).await?),
+        (_, Command::Grant(arguments)) => Some(admin::grant(desk, &ask, &arguments).await?),
+        (_, Command::Statistics) => Some(admin::statistics(desk, &ask).await?),
         (_, Command::AdminInvite) => Some(admin_invite::begin(&ask)),
         (person, Command::Unknown) => Some(Reply::text(person.texts.unknown_command)),
     };
@@ -209,6 +216,8 @@ async fn on_press(
         login::answered(desk, &ask, answer).await?
     } else if let Some(step) = admin_invite::Step::parse(data) {
         Some(admin_invite::go_on(desk, &ask, step).await?)
+    } else if let Some(answer) = test_phone::Answer::parse(data) {
+        Some(test_phone::answered(desk, &ask, answer).await?)
     } else {
         return Ok(Some(ask.person.texts.question_is_over));
     };

@@ -45,7 +45,14 @@ fn commands(language: Language, admin: bool) -> Vec<BotCommand> {
         ("debug_reset", words.debug_reset),
         ("help", words.help),
     ];
-    let for_admins = [("admin_invite", words.admin_invite)];
+    let for_admins = [
+        ("admin_invite", words.admin_invite),
+        ("admin_users", words.admin_users),
+        ("admin_user", words.admin_user),
+        ("admin_grant", words.admin_grant),
+        ("admin_stats", words.admin_stats),
+        ("debug_test_phone", words.debug_test_phone),
+    ];
     let more = for_admins.into_iter().filter(|_| admin);
     for_all.into_iter().chain(more).map(|(name, description)| BotCommand::new(name, description)).collect()
 }

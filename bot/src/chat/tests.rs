@@ -64,6 +64,12 @@ impl World {
             display_timezone: TimeZone::get("Europe/Moscow").unwrap(),
             one_phone_login: false,
             device_name: "qr-login".to_owned(),
+            telegram: crate::login::TelegramApp {
+                api_id: 1,
+                api_hash: "0123456789abcdef".to_owned().into(),
+                device_name: "qr-login".to_owned(),
+                network: crate::login::Network::Telegram,
+            },
             db,
             clock,
             tiers,

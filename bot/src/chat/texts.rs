@@ -7,12 +7,14 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 mod account;
+mod admin;
 mod en;
 mod ru;
 #[cfg(test)]
 mod tests;
 
 pub(super) use account::{AccountTexts, Standing};
+pub(super) use admin::{AdminTexts, Granted};
 
 /// A language that the bot speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +92,7 @@ pub(super) struct Texts {
     pub session_exported: &'static str,
 
     pub account: &'static AccountTexts,
+    pub admin: &'static AdminTexts,
     pub commands: Commands,
 }
 
@@ -103,6 +106,11 @@ pub(super) struct Commands {
     pub debug_reset: &'static str,
     pub help: &'static str,
     pub admin_invite: &'static str,
+    pub admin_users: &'static str,
+    pub admin_user: &'static str,
+    pub admin_grant: &'static str,
+    pub admin_stats: &'static str,
+    pub debug_test_phone: &'static str,
 }
 
 impl Texts {

@@ -15,8 +15,8 @@ pub enum AccountCommand {
     Register { account_id: AccountId, telegram_id: Sealed, profile: Sealed, at: Timestamp },
     /// A confirmed login with an invite starts what the invite promised.
     Activate { login_id: LoginId, attempt: u32, grant: InviteGrant, limits: Limits, at: Timestamp },
-    /// An admin grants a tier; `days` 0 is unlimited.
-    ChangeSubscription { tier: Tier, days: u32, limits: Limits, at: Timestamp },
+    /// An admin grants a tier; `days` 0 is unlimited. The same `change_id` again is the same grant.
+    ChangeSubscription { tier: Tier, days: u32, limits: Limits, change_id: Option<String>, at: Timestamp },
     /// End a subscription whose time is over; before it, this changes nothing.
     ExpireSubscription { at: Timestamp },
     /// Make somebody an admin, an auditor, or a user again.

@@ -43,6 +43,9 @@ pub enum AccountEvent {
         limits: Limits,
         started_at: Timestamp,
         expires_at: Option<Timestamp>,
+        /// What the admin did, told twice; None where nobody could tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        change_id: Option<String>,
         at: Timestamp,
     },
     /// The subscription's time was over.

@@ -38,7 +38,7 @@ fn activated(number: u32, tier: Tier, on: i64, from: i64, until: Option<i64>) ->
 }
 
 fn change(tier: Tier, days: u32, on: i64) -> AccountCommand {
-    AccountCommand::ChangeSubscription { tier, days, limits: limits(tier), at: day(on) }
+    AccountCommand::ChangeSubscription { tier, days, limits: limits(tier), change_id: None, at: day(on) }
 }
 
 fn changed(tier: Tier, on: i64, from: i64, until: Option<i64>) -> AccountEvent {
@@ -47,6 +47,7 @@ fn changed(tier: Tier, on: i64, from: i64, until: Option<i64>) -> AccountEvent {
         limits: limits(tier),
         started_at: day(from),
         expires_at: until.map(day),
+        change_id: None,
         at: day(on),
     }
 }
@@ -107,6 +108,32 @@ fn an_activation_carries_the_limits_of_its_day_whatever_they_are_today() {
         panic!("one activation: {events:?}");
     };
     assert_eq!(*stored, limits);
+}
+
+#[test]
+fn a_grant_with_a_name_is_carried_out_once() {
+    let named = |change: &str| AccountCommand::ChangeSubscription {
+        tier: Tier::Basic,
+        days: 30,
+        limits: limits(Tier::Basic),
+        change_id: Some(change.to_owned()),
+        at: day(2),
+    };
+    let first = AccountEvent::SubscriptionChanged {
+        tier: Tier::Basic,
+        limits: limits(Tier::Basic),
+        started_at: day(2),
+        expires_at: Some(day(32)),
+        change_id: Some("update/1".to_owned()),
+        at: day(2),
+    };
+    then(vec![registered()], named("update/1"), vec![first.clone()]);
+    then(vec![registered(), first.clone()], named("update/1"), vec![]);
+    let events = TestFramework::<Account>::with(())
+        .given(vec![registered(), first])
+        .when(named("update/2"))
+        .inspect_result();
+    assert_eq!(events.unwrap().len(), 1);
 }
 
 #[test]

@@ -166,6 +166,7 @@ fn a_person_hears_of_what_others_did_to_their_session_and_subscription() {
                 limits: crate::fixtures::limits(Tier::Trial),
                 started_at: at,
                 expires_at: None,
+                change_id: None,
                 at,
             },
             Notice::SubscriptionChanged { tier: Tier::Trial },

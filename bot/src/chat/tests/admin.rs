@@ -44,8 +44,10 @@ async fn the_list_of_commands_is_set_for_each_language_and_longer_for_admins() {
         person.commands().into_iter().map(|command| command.command).collect()
     };
     let all = ["login", "subscription", "cancel", "logout", "debug_status", "debug_reset", "help"];
+    let for_admins =
+        ["admin_invite", "admin_users", "admin_user", "admin_grant", "admin_stats", "debug_test_phone"];
     assert_eq!(names(&anna), all);
-    assert_eq!(names(&ilya), [&all[..], &["admin_invite"]].concat());
+    assert_eq!(names(&ilya), [&all[..], &for_admins].concat());
     assert_eq!(anna.commands()[0].description, "Log in with an invite code");
     assert_eq!(ilya.commands()[0].description, "Войти по инвайт коду");
 }
@@ -64,4 +66,42 @@ async fn a_code_belongs_to_one_invite() {
     let none = Order { max_uses: 0, ..Order::new(Tier::Basic) };
     assert!(invites.create(none, Context::tool("test")).await.is_err());
     assert!(invites.revoke("ABCDEFGHJKLM", Context::tool("test")).await.is_err());
+}
+
+#[tokio::test]
+async fn an_admin_grants_a_subscription_once_however_often_it_is_delivered() {
+    let world = World::with(|chat| chat.admins = vec![ANNA]).await;
+    let (ilya, anna) = (world.ilya(), world.anna());
+    ilya.ask("/help").await.unwrap();
+
+    let done = anna.ask(&format!("/admin_grant {ILYA} premium 7")).await.unwrap();
+    assert_eq!(done.text, format!("🎁 {ILYA}: Premium, 7 days"));
+    ilya.wait_for_message(|message| message.text.starts_with("🎁 Администратор изменил")).await.unwrap();
+    assert!(world.api.redeliver_last_update());
+    anna.ask("/help").await.unwrap();
+    assert_eq!(world.events("SubscriptionChanged").await.len(), 1);
+
+    for wrong in ["/admin_grant", "/admin_grant 1", "/admin_grant 1 gold", "/admin_grant 1 basic x"] {
+        assert!(anna.ask(wrong).await.unwrap().text.starts_with("🎁 What is to be granted"), "{wrong}");
+    }
+    assert!(anna.ask("/admin_grant 1 basic").await.unwrap().text.starts_with("🤷"));
+}
+
+#[tokio::test]
+async fn an_admin_reads_who_is_there_and_how_many() {
+    let world = World::with(|chat| chat.admins = vec![ANNA]).await;
+    world.ilya().ask("/help").await.unwrap();
+    let anna = world.anna();
+
+    let people = anna.ask("/admin_users").await.unwrap().text;
+    assert!(people.starts_with("👥 People: 2\n\n") && people.contains("139883458 Ilya: –"), "{people}");
+    let person = anna.ask("/admin_user 139883458").await.unwrap().text;
+    assert!(person.contains("139883458 Ilya") && person.contains("AccountRegistered"), "{person}");
+    let counts = anna.ask("/admin_stats").await.unwrap().text;
+    assert!(counts.contains("People: 2, linked: 0, blocked: 0\nSubscriptions: –"), "{counts}");
+
+    for command in ["/admin_users", "/admin_user 1", "/admin_grant 1 basic", "/admin_stats"] {
+        let refused = world.ilya().ask(command).await.unwrap().text;
+        assert_eq!(refused, "⛔ Эта команда только для администраторов", "{command}");
+    }
 }

@@ -148,7 +148,13 @@ async fn another_tier_is_asked_about_before_anything_is_reserved() {
     ilya.ask("/help").await.unwrap();
     let limits = world.chat.tiers.limits(Tier::Basic);
     world
-        .order(ILYA, |at| AccountCommand::ChangeSubscription { tier: Tier::Basic, days: 30, limits, at })
+        .order(ILYA, |at| AccountCommand::ChangeSubscription {
+            tier: Tier::Basic,
+            days: 30,
+            limits,
+            change_id: None,
+            at,
+        })
         .await;
     ilya.wait_for_message(|message| message.text.starts_with("🎁")).await.unwrap();
 

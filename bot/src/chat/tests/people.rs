@@ -79,7 +79,15 @@ async fn an_unlimited_subscription_and_one_that_is_over_read_as_such() {
     let ilya = world.ilya();
     ilya.ask("/start").await.unwrap();
     let limits = world.chat.tiers.limits(Tier::Premium);
-    let grant = |days| move |at| AccountCommand::ChangeSubscription { tier: Tier::Premium, days, limits, at };
+    let grant = |days| {
+        move |at| AccountCommand::ChangeSubscription {
+            tier: Tier::Premium,
+            days,
+            limits,
+            change_id: None,
+            at,
+        }
+    };
     world.order(ILYA, grant(7)).await;
     ilya.wait_for_message(|message| message.text.starts_with("🎁")).await.unwrap();
     world.hand.advance(Duration::from_secs(7 * 24 * 3600 + 1));

@@ -9,7 +9,11 @@ use super::{
 
 pub(super) const TEXTS: Texts = Texts {
     help,
-    admin_help: "\n\nFor the admin:\n  /admin_invite — make an invite code",
+    admin_help: "\n\nFor the admin:\n  /admin_invite — make an invite code\n  \
+                 /admin_users — list people\n  /admin_user ID — all about one person\n  \
+                 /admin_grant ID TIER [DAYS] — grant a subscription\n  /admin_stats — statistics\n  \
+                 /debug_status ID, /debug_reset ID — how somebody stands, and reset\n  \
+                 /debug_test_phone +7… — try a phone number",
     login_usage: "🔑 To log in, send the command with your invite code:\n\n/login CODE\n\n\
                   The admin hands the codes out.",
     invite_accepted,
@@ -71,6 +75,7 @@ pub(super) const TEXTS: Texts = Texts {
                        You can end it in Telegram → Settings → Devices.",
 
     account: &super::account::EN,
+    admin: &super::admin::EN,
     commands: Commands {
         login: "Log in with an invite code",
         subscription: "My subscription",
@@ -80,6 +85,11 @@ pub(super) const TEXTS: Texts = Texts {
         debug_reset: "Forget me",
         help: "What this bot can do",
         admin_invite: "Make an invite code",
+        admin_users: "List people",
+        admin_user: "All about one person",
+        admin_grant: "Grant a subscription",
+        admin_stats: "Statistics",
+        debug_test_phone: "Try a phone number",
     },
 };
 

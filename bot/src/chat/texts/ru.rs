@@ -9,7 +9,11 @@ use super::{
 
 pub(super) const TEXTS: Texts = Texts {
     help,
-    admin_help: "\n\nДля администратора:\n  /admin_invite — создать инвайт код",
+    admin_help: "\n\nДля администратора:\n  /admin_invite — создать инвайт код\n  \
+                 /admin_users — список людей\n  /admin_user ID — всё об одном человеке\n  \
+                 /admin_grant ID TIER [ДНЕЙ] — дать подписку\n  /admin_stats — статистика\n  \
+                 /debug_status ID, /debug_reset ID — состояние и сброс\n  \
+                 /debug_test_phone +7… — проверить номер",
     login_usage: "🔑 Чтобы войти, отправьте команду с инвайт кодом:\n\n/login КОД\n\n\
                   Код выдаёт администратор.",
     invite_accepted,
@@ -71,6 +75,7 @@ pub(super) const TEXTS: Texts = Texts {
                        Завершить её можно в Telegram → Настройки → Устройства.",
 
     account: &super::account::RU,
+    admin: &super::admin::RU,
     commands: Commands {
         login: "Войти по инвайт коду",
         subscription: "Моя подписка",
@@ -80,6 +85,11 @@ pub(super) const TEXTS: Texts = Texts {
         debug_reset: "Забыть меня",
         help: "Что умеет бот",
         admin_invite: "Создать инвайт код",
+        admin_users: "Список людей",
+        admin_user: "Всё об одном человеке",
+        admin_grant: "Дать подписку",
+        admin_stats: "Статистика",
+        debug_test_phone: "Проверить номер",
     },
 };
 

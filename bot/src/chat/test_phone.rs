@@ -1,0 +1,109 @@
+//! `/debug_test_phone +7…`: is this number on Telegram? Says first what it will do, and does it when the button is pressed.
+
+use crate::login::number::{Verdict, Way};
+use projections::limits::LimitError;
+use teloxide::types::InlineKeyboardButton;
+
+use super::Desk;
+use super::dispatch::{Ask, Failure};
+use super::reply::Reply;
+use super::texts::{Later, minutes_left, time_of_day};
+
+/// What a button under the question means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    Ask(Way, String),
+    Keep,
+}
+
+impl Answer {
+    /// `phone:own:+7…`, `phone:code:+7…`, `phone:stop`.
+    pub fn parse(data: &str) -> Option<Self> {
+        let rest = data.strip_prefix("phone:")?;
+        match rest.split_once(':') {
+            Some(("own", phone)) => number(phone).map(|phone| Self::Ask(Way::OwnSession, phone)),
+            Some(("code", phone)) => number(phone).map(|phone| Self::Ask(Way::Code, phone)),
+            _ => (rest == "stop").then_some(Self::Keep),
+        }
+    }
+}
+
+/// A number in international form, `+` and digits alone; None for what is none.
+fn number(text: &str) -> Option<String> {
+    let kept: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '\u{a0}')).collect();
+    let digits = kept.strip_prefix('+')?;
+    let good = (7..=15).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    good.then_some(kept)
+}
+
+pub(super) async fn ask_first(desk: &Desk, ask: &Ask, arguments: &str) -> Result<Reply, Failure> {
+    let texts = ask.person.texts;
+    if !ask.person.is_admin() {
+        return Ok(Reply::text(texts.admins_only));
+    }
+    let Some(phone) = number(arguments) else { return Ok(Reply::text(texts.admin.phone_usage)) };
+    let (question, way) = match desk.numbers().way(ask.person.account_id).await? {
+        Way::OwnSession => (texts.admin.phone_by_session, "own"),
+        Way::Code => (texts.admin.phone_by_code, "code"),
+    };
+    Ok(Reply::text(question).with_buttons(vec![
+        vec![InlineKeyboardButton::callback(texts.admin.phone_ask, format!("phone:{way}:{phone}"))],
+        vec![InlineKeyboardButton::callback(texts.stop, "phone:stop")],
+    ]))
+}
+
+pub(super) async fn answered(desk: &Desk, ask: &Ask, answer: Answer) -> Result<Reply, Failure> {
+    let texts = ask.person.texts;
+    if !ask.person.is_admin() {
+        return Ok(Reply::text(texts.admins_only));
+    }
+    let say = |text: String| Reply::text(text).instead_of(ask.pressed);
+    let Answer::Ask(way, phone) = answer else { return Ok(say(texts.account.kept.to_owned())) };
+    // Also what keeps a second delivery of this press from asking twice.
+    let (now, origin) = (desk.chat.clock.now(), ask.pressed.map_or(ask.update_id, |id| -i64::from(id)));
+    let login_id = desk.chat.master.login_id(origin, ask.chat_id);
+    match desk.limits.try_code(&desk.chat.master, &login_id, ask.person.telegram_id, &phone, now).await {
+        Ok(()) => {}
+        Err(LimitError::RetryAt(at)) => {
+            let at_time = time_of_day(at, &desk.chat.display_timezone);
+            let later = Later { at: at_time, minutes: minutes_left(now, at) };
+            return Ok(say((texts.too_many_tries)(&later)));
+        }
+        Err(LimitError::Database(error)) => return Err(error.into()),
+    }
+    let verdict = desk.numbers().ask(ask.person.account_id, &phone, way).await?;
+    Ok(say(match verdict {
+        Verdict::OnTelegram => texts.admin.phone_found.to_owned(),
+        Verdict::NotFound => texts.admin.phone_not_found.to_owned(),
+        Verdict::TakesCodes => texts.admin.phone_takes_codes.to_owned(),
+        Verdict::Invalid => texts.admin.phone_invalid.to_owned(),
+        Verdict::Banned => texts.admin.phone_banned.to_owned(),
+        Verdict::FloodLimited(wait) => (texts.admin.phone_flood)(wait.as_secs().div_ceil(60)),
+        Verdict::Unreachable => texts.admin.phone_unreachable.to_owned(),
+        Verdict::NoSession => texts.admin.phone_no_session.to_owned(),
+        Verdict::Refused => texts.admin.phone_refused.to_owned(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_read_as_people_write_it() {
+        assert_eq!(number("+7 (999) 000-00-01"), Some("+79990000001".to_owned()));
+        for bad in ["", "79990000001", "+7", "+7999000000x", "+1234567890123456"] {
+            assert_eq!(number(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn the_buttons_are_read_back() {
+        let phone = || "+79990000001".to_owned();
+        assert_eq!(Answer::parse("phone:own:+79990000001"), Some(Answer::Ask(Way::OwnSession, phone())));
+        assert_eq!(Answer::parse("phone:code:+79990000001"), Some(Answer::Ask(Way::Code, phone())));
+        assert_eq!(Answer::parse("phone:stop"), Some(Answer::Keep));
+        assert_eq!(Answer::parse("phone:own:x"), None);
+        assert_eq!(Answer::parse("keep"), None);
+    }
+}

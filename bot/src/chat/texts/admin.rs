@@ -1,0 +1,114 @@
+//! What the bot says to admins.
+
+use domain::Tier;
+use projections::counts::Counts;
+
+/// One language.
+pub(in crate::chat) struct AdminTexts {
+    pub people: fn(total: i64, lines: &[String]) -> String,
+    pub person_usage: &'static str,
+    pub grant_usage: &'static str,
+    pub granted: fn(&Granted<'_>) -> String,
+    pub statistics: fn(&Counts) -> String,
+
+    pub phone_usage: &'static str,
+    pub phone_by_session: &'static str,
+    pub phone_by_code: &'static str,
+    pub phone_ask: &'static str,
+    pub phone_found: &'static str,
+    pub phone_not_found: &'static str,
+    pub phone_takes_codes: &'static str,
+    pub phone_invalid: &'static str,
+    pub phone_banned: &'static str,
+    pub phone_flood: fn(minutes: u64) -> String,
+    pub phone_unreachable: &'static str,
+    pub phone_no_session: &'static str,
+    pub phone_refused: &'static str,
+}
+
+/// A subscription that an admin granted.
+pub(in crate::chat) struct Granted<'a> {
+    /// As the admin wrote it.
+    pub id: &'a str,
+    pub tier: Tier,
+    pub term: String,
+}
+
+pub(super) const RU: AdminTexts = AdminTexts {
+    people: |total, lines| format!("👥 Людей: {total}\n\n{}", lines.join("\n")),
+    person_usage: "👤 Кого показать?\n\n/admin_user ID",
+    grant_usage: "🎁 Кому и что дать?\n\n/admin_grant ID TIER [ДНЕЙ]\n\n\
+                  TIER: trial, basic, premium, enterprise. ДНЕЙ: 0 — безлимитно; без числа — срок тарифа.",
+    granted: |it| format!("🎁 {}: {}, {}", it.id, it.tier.title(), it.term),
+    statistics: |it| {
+        format!(
+            "📈 Статистика\n\nЛюдей: {}, подключены: {}, заблокированы: {}\nПодписки: {}\nВходы: {}\n\
+             Инвайт коды: {} открыто, использований: {}",
+            it.people,
+            it.authenticated,
+            it.blocked,
+            listed(&it.subscriptions),
+            listed(&it.logins),
+            it.open_invites,
+            it.uses
+        )
+    },
+    phone_usage: "☎️ Какой номер проверить?\n\n/debug_test_phone +79990000000",
+    phone_by_session: "☎️ Проверка номера\n\nБот спросит Telegram через вашу собственную подключённую сессию: \
+                       найдёт номер, а если не выйдет, на мгновение добавит его в ваши контакты и удалит.",
+    phone_by_code: "☎️ Проверка номера\n\nВаш аккаунт не подключён, поэтому Telegram отправит на этот номер код \
+                    входа. Владелец его увидит; бот им не воспользуется и сразу отзовёт.",
+    phone_ask: "☎️ Проверить",
+    phone_found: "✅ Номер есть в Telegram",
+    phone_not_found: "🤷 Номер не найден: не зарегистрирован, забанен или скрыт настройками приватности",
+    phone_takes_codes: "✅ Telegram принимает этот номер, но код ушёл не в приложение: зарегистрирован ли кто-то, неизвестно",
+    phone_invalid: "❌ Это не телефонный номер",
+    phone_banned: "⛔ Номер забанен в Telegram",
+    phone_flood: |minutes| format!("⏳ Telegram просит подождать: {minutes} мин."),
+    phone_unreachable: "😔 Telegram не отвечает. Попробуйте позже.",
+    phone_no_session: "🔌 Ваша сессия сейчас недоступна. Попробуйте через полминуты.",
+    phone_refused: "❌ Telegram отказал, не назвав понятной причины",
+};
+
+pub(super) const EN: AdminTexts = AdminTexts {
+    people: |total, lines| format!("👥 People: {total}\n\n{}", lines.join("\n")),
+    person_usage: "👤 Who is to be shown?\n\n/admin_user ID",
+    grant_usage: "🎁 What is to be granted, and to whom?\n\n/admin_grant ID TIER [DAYS]\n\n\
+                  TIER: trial, basic, premium, enterprise. DAYS: 0 is unlimited; without it, the tier's own.",
+    granted: |it| format!("🎁 {}: {}, {}", it.id, it.tier.title(), it.term),
+    statistics: |it| {
+        format!(
+            "📈 Statistics\n\nPeople: {}, linked: {}, blocked: {}\nSubscriptions: {}\nLogins: {}\n\
+             Invite codes: {} open, uses: {}",
+            it.people,
+            it.authenticated,
+            it.blocked,
+            listed(&it.subscriptions),
+            listed(&it.logins),
+            it.open_invites,
+            it.uses
+        )
+    },
+    phone_usage: "☎️ Which number is to be tried?\n\n/debug_test_phone +79990000000",
+    phone_by_session: "☎️ Trying a number\n\nThe bot asks Telegram by your own linked session: it looks the number up, and \
+                       where that finds nobody, adds it to your contacts for a moment and deletes it.",
+    phone_by_code: "☎️ Trying a number\n\nYour account is not linked, so Telegram sends a login code to this number. Its \
+                    owner sees that; the bot does not use the code and takes it back at once.",
+    phone_ask: "☎️ Try it",
+    phone_found: "✅ The number is on Telegram",
+    phone_not_found: "🤷 Nobody is found: not registered, banned, or hidden by privacy settings",
+    phone_takes_codes: "✅ Telegram takes this number, but the code did not go to an app: whether anybody is registered is \
+                        not known",
+    phone_invalid: "❌ This is not a phone number",
+    phone_banned: "⛔ The number is banned from Telegram",
+    phone_flood: |minutes| format!("⏳ Telegram asks to wait: {minutes} min."),
+    phone_unreachable: "😔 Telegram does not answer. Please try later.",
+    phone_no_session: "🔌 Your session cannot be used now. Please try in half a minute.",
+    phone_refused: "❌ Telegram refused without a reason that says anything",
+};
+
+/// `basic 1, premium 2`.
+fn listed(counts: &[(String, i64)]) -> String {
+    let items: Vec<String> = counts.iter().map(|(name, count)| format!("{name} {count}")).collect();
+    if items.is_empty() { "–".to_owned() } else { items.join(", ") }
+}

@@ -1,0 +1,232 @@
+//! Is a number on Telegram? Asked for an admin, in one of two ways:
+//!
+//! - by the admin's own linked session: `contacts.resolvePhone`, and where that finds nobody `contacts.importContacts`, whose
+//!   contact is deleted again at once;
+//! - without one, by having Telegram send a login code there (`auth.sendCode`, at most once), which is taken back again. The
+//!   key that asks is made for it and dropped.
+//!
+//! The number stays in memory: it is in no log, event or error.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::AccountId;
+use grammers_client::tl::enums::auth::{SentCode, SentCodeType};
+use grammers_client::tl::enums::contacts::{ImportedContacts, ResolvedPeer};
+use grammers_client::tl::{enums, functions, types};
+use projections::vault::Taken;
+use projections::{DatabaseError, MasterKey, Vault};
+use secrecy::ExposeSecret;
+use tokio::time::timeout;
+
+use super::TelegramApp;
+use super::connection::{CALL_LIMIT, CallError, Connection};
+use super::exchange;
+use super::seal;
+use super::session::LoginSession;
+
+/// How Telegram is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By the linked session of whoever asks.
+    OwnSession,
+    /// By sending a login code.
+    Code,
+}
+
+/// What Telegram says of a number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Somebody has it on Telegram.
+    OnTelegram,
+    /// Nobody is found: not registered, banned, or hidden by its owner.
+    NotFound,
+    /// Telegram sends codes there by other means than its apps; whether anybody is registered, it does not say.
+    TakesCodes,
+    /// Not a phone number.
+    Invalid,
+    /// Banned from Telegram.
+    Banned,
+    /// Telegram asks to wait this long.
+    FloodLimited(Duration),
+    /// Telegram does not answer.
+    Unreachable,
+    /// The linked session is of no use, or in use this very moment.
+    NoSession,
+    /// Telegram refuses for a reason of its own.
+    Refused,
+}
+
+/// Asks.
+#[derive(Clone, Debug)]
+pub struct NumberCheck {
+    /// Where linked sessions are.
+    pub vault: Vault,
+    /// Opens them.
+    pub master: Arc<MasterKey>,
+    /// As whom, and where.
+    pub telegram: TelegramApp,
+}
+
+impl NumberCheck {
+    /// How this person's question would be asked.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn way(&self, asker: AccountId) -> Result<Way, DatabaseError> {
+        Ok(if self.vault.linked(asker).await?.is_some() { Way::OwnSession } else { Way::Code })
+    }
+
+    /// Asks about a number, `+` and digits.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn ask(&self, asker: AccountId, phone: &str, way: Way) -> Result<Verdict, DatabaseError> {
+        match way {
+            Way::OwnSession => self.by_session(asker, phone).await,
+            Way::Code => Ok(self.by_code(phone).await.unwrap_or_else(|error| verdict(&error))),
+        }
+    }
+
+    async fn by_session(&self, asker: AccountId, phone: &str) -> Result<Verdict, DatabaseError> {
+        let Taken::Free(linked) = self.vault.take_linked(asker).await? else {
+            return Ok(Verdict::NoSession);
+        };
+        let opened =
+            seal::open(&self.master, asker, &linked.login_id, &self.telegram.network, &linked.sealed);
+        let verdict = match opened {
+            Ok(session) => {
+                let session = Arc::new(session);
+                let connection = Connection::open(&self.telegram, &session);
+                let found = timeout(CALL_LIMIT, find(&connection, session.home(), phone)).await;
+                connection.close().await;
+                match found {
+                    Ok(Ok(verdict)) => verdict,
+                    Ok(Err(error)) => verdict(&error),
+                    Err(_) => Verdict::Unreachable,
+                }
+            }
+            Err(_) => Verdict::NoSession,
+        };
+        self.vault.release_linked(&linked).await?;
+        Ok(verdict)
+    }
+
+    async fn by_code(&self, phone: &str) -> Result<Verdict, CallError> {
+        let session = Arc::new(LoginSession::new(&self.telegram.network));
+        let mut dc_id = session.home();
+        // Once more where the number's own data centre is another one.
+        for _ in 0..2 {
+            self.make_key(&session, dc_id).await?;
+            let connection = Connection::open(&self.telegram, &session);
+            let answer = connection.call(dc_id, &self.send_code(phone)).await;
+            let sent = match answer {
+                Err(CallError::Elsewhere(elsewhere)) => {
+                    connection.close().await;
+                    dc_id = elsewhere;
+                    continue;
+                }
+                Ok(SentCode::Code(sent)) => sent,
+                Ok(_) => {
+                    connection.close().await;
+                    return Ok(Verdict::TakesCodes);
+                }
+                Err(error) => {
+                    connection.close().await;
+                    return Err(error);
+                }
+            };
+            let take_back = functions::auth::CancelCode {
+                phone_number: phone.to_owned(),
+                phone_code_hash: sent.phone_code_hash,
+            };
+            if let Err(error) = connection.call(dc_id, &take_back).await {
+                tracing::debug!(%error, "A login code that was sent to try a number was not taken back");
+            }
+            connection.close().await;
+            return Ok(match sent.r#type {
+                // Into an app that is logged in.
+                SentCodeType::App(_) => Verdict::OnTelegram,
+                _ => Verdict::TakesCodes,
+            });
+        }
+        Ok(Verdict::Refused)
+    }
+
+    async fn make_key(&self, session: &LoginSession, dc_id: i32) -> Result<(), CallError> {
+        let unreachable = |why: &str| CallError::Unreachable(why.to_owned());
+        let address = session.address(dc_id).ok_or_else(|| unreachable("an unknown data centre"))?;
+        let made = timeout(CALL_LIMIT, exchange::make_key(&self.telegram.network, address)).await;
+        let key = made.map_err(|_| unreachable("no answer in time"))?;
+        let key = key.map_err(|error| unreachable(&error.to_string()))?;
+        let _ = session.add_key(dc_id, key);
+        Ok(())
+    }
+
+    fn send_code(&self, phone: &str) -> functions::auth::SendCode {
+        functions::auth::SendCode {
+            phone_number: phone.to_owned(),
+            api_id: self.telegram.api_id,
+            api_hash: self.telegram.api_hash.expose_secret().to_owned(),
+            settings: types::CodeSettings {
+                allow_flashcall: false,
+                current_number: false,
+                allow_app_hash: false,
+                allow_missed_call: false,
+                allow_firebase: false,
+                unknown_number: false,
+                logout_tokens: None,
+                token: None,
+                app_sandbox: None,
+            }
+            .into(),
+        }
+    }
+}
+
+async fn find(connection: &Connection, home: i32, phone: &str) -> Result<Verdict, CallError> {
+    let resolve = functions::contacts::ResolvePhone { phone: phone.to_owned() };
+    match connection.call(home, &resolve).await {
+        Ok(ResolvedPeer::Peer(_)) => return Ok(Verdict::OnTelegram),
+        Err(CallError::Refused { name, .. }) if name == "PHONE_NOT_OCCUPIED" => {}
+        Err(error) => return Err(error),
+    }
+    let contact = types::InputPhoneContact {
+        client_id: 1,
+        phone: phone.to_owned(),
+        first_name: "?".to_owned(),
+        last_name: String::new(),
+        note: None,
+    };
+    let import = functions::contacts::ImportContacts { contacts: vec![contact.into()] };
+    let ImportedContacts::Contacts(answer) = connection.call(home, &import).await?;
+    let users = answer.users.iter().filter_map(|user| match user {
+        enums::User::User(user) => {
+            Some(types::InputUser { user_id: user.id, access_hash: user.access_hash.unwrap_or_default() })
+        }
+        enums::User::Empty(_) => None,
+    });
+    let id: Vec<_> = users.map(Into::into).collect();
+    if id.is_empty() {
+        return Ok(Verdict::NotFound);
+    }
+    if let Err(error) = connection.call(home, &functions::contacts::DeleteContacts { id }).await {
+        tracing::warn!(%error, "A contact that was added to try a number was not deleted again");
+    }
+    Ok(Verdict::OnTelegram)
+}
+
+fn verdict(error: &CallError) -> Verdict {
+    match error {
+        CallError::FloodWait(wait) => Verdict::FloodLimited(*wait),
+        CallError::Unreachable(_) => Verdict::Unreachable,
+        CallError::Unregistered | CallError::KeyLost(_) => Verdict::NoSession,
+        CallError::Refused { name, .. } => match name.as_str() {
+            "PHONE_NUMBER_INVALID" => Verdict::Invalid,
+            "PHONE_NUMBER_BANNED" => Verdict::Banned,
+            "PHONE_NUMBER_FLOOD" => Verdict::FloodLimited(Duration::from_hours(24)),
+            _ => Verdict::Refused,
+        },
+        CallError::PasswordNeeded | CallError::TokenExpired | CallError::Elsewhere(_) => Verdict::Refused,
+    }
+}

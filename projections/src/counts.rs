@@ -1,0 +1,49 @@
+//! How much there is of everything: what an admin asks for in the chat.
+
+use crate::database::{Database, DatabaseError};
+
+/// Numbers of now, from the views.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// People who are not erased.
+    pub people: i64,
+    /// With a linked session.
+    pub authenticated: i64,
+    /// Refused everywhere.
+    pub blocked: i64,
+    /// Running subscriptions by tier, in the order of their names.
+    pub subscriptions: Vec<(String, i64)>,
+    /// Logins by status, in the order of their names.
+    pub logins: Vec<(String, i64)>,
+    /// Invites that can still be redeemed, by their uses alone.
+    pub open_invites: i64,
+    /// Uses of invites, for good.
+    pub uses: i64,
+}
+
+/// Counts.
+///
+/// # Errors
+/// The database's.
+pub async fn counts(db: &Database) -> Result<Counts, DatabaseError> {
+    let (people, authenticated, blocked) = sqlx::query_as(
+        "select count(*), count(*) filter (where is_authenticated), count(*) filter (where is_blocked) from users",
+    )
+    .fetch_one(db.pool())
+    .await?;
+    let subscriptions = sqlx::query_as(
+        "select subscription_type, count(*) from users where subscription_status = 'active' group by 1 order by 1",
+    )
+    .fetch_all(db.pool())
+    .await?;
+    let logins = sqlx::query_as("select status, count(*) from login_status group by 1 order by 1")
+        .fetch_all(db.pool())
+        .await?;
+    let (open_invites, uses) = sqlx::query_as(
+        "select count(*) filter (where not revoked and reserved + used < max_uses), coalesce(sum(used), 0)::bigint
+           from invites",
+    )
+    .fetch_one(db.pool())
+    .await?;
+    Ok(Counts { people, authenticated, blocked, subscriptions, logins, open_invites, uses })
+}
