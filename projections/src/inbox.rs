@@ -3,6 +3,8 @@
 //!
 //! Once handled, only the number of the update is left.
 
+use std::time::Duration;
+
 use serde_json::Value;
 use sqlx::Row;
 
@@ -98,6 +100,21 @@ impl Inbox {
     /// The database failed: the update is handled again.
     pub async fn failed(&self, update_id: i64, why: &str) -> Result<(), DatabaseError> {
         self.settle(update_id, "failed", Some(why)).await
+    }
+
+    /// Drop what was settled so long ago that Telegram does not deliver it again (it keeps updates for a day).
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn prune(&self, older_than: Duration) -> Result<u64, DatabaseError> {
+        let dropped = sqlx::query(
+            "delete from vault.inbox
+              where state <> 'waiting' and received_at < clock_timestamp() - make_interval(secs => $1)",
+        )
+        .bind(older_than.as_secs_f64())
+        .execute(self.db.pool())
+        .await?;
+        Ok(dropped.rows_affected())
     }
 
     async fn settle(&self, update_id: i64, state: &str, why: Option<&str>) -> Result<(), DatabaseError> {

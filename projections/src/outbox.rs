@@ -221,6 +221,21 @@ impl Outbox {
         Ok(())
     }
 
+    /// Drop what was settled so long ago that nothing asks for it again: neither a repeated reaction nor a login's card.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn prune(&self, older_than: Duration) -> Result<u64, DatabaseError> {
+        let dropped = sqlx::query(
+            "delete from vault.outbox
+              where state in ('sent', 'gave_up') and queued_at < clock_timestamp() - make_interval(secs => $1)",
+        )
+        .bind(older_than.as_secs_f64())
+        .execute(self.db.pool())
+        .await?;
+        Ok(dropped.rows_affected())
+    }
+
     /// It will never be sent. `why` says nothing about the person.
     ///
     /// # Errors

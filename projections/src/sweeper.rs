@@ -1,5 +1,6 @@
 //! Ends what time has ended: logins past their deadline, subscriptions past their last day. The views say which are
-//! next; the aggregates decide. Tries that no limit counts any more are forgotten on the way.
+//! next; the aggregates decide. Tries that no limit counts any more are forgotten on
+//! the way, and updates and messages that were settled long ago.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,7 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::clock::Clock;
 use crate::database::{Database, DatabaseError};
+use crate::inbox::Inbox;
 use crate::limits::LoginLimits;
+use crate::outbox::Outbox;
 use crate::store::{Context, Store, StoreError};
 use crate::views::{login_status, subscriptions};
 use crate::wake::Topic;
@@ -20,6 +23,9 @@ const PAGE: i64 = 200;
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How often tries are forgotten: a number stands there for a minute, and then not much longer.
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long settled updates and messages are kept, emptied as they are, to tell a second one from the first.
+const KEEP_SETTLED: Duration = Duration::from_hours(30 * 24);
 
 /// Watches the deadlines.
 #[derive(Debug)]
@@ -46,6 +52,8 @@ impl Sweeper {
             let now = self.clock.now();
             if now >= prune_at {
                 LoginLimits::new(&self.db).prune(now).await?;
+                Inbox::new(&self.db).prune(KEEP_SETTLED).await?;
+                Outbox::new(&self.db).prune(KEEP_SETTLED).await?;
                 prune_at = now + PRUNE_EVERY;
             }
             let next = self.sweep().await?;

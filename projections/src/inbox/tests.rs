@@ -79,3 +79,22 @@ async fn a_shared_phone_number_is_not_stored() {
     assert_eq!(stored.0, 5);
     assert!(!stored.1.contains("7999"), "{}", stored.1);
 }
+
+#[tokio::test]
+async fn what_was_handled_long_ago_is_dropped_and_what_waits_is_not() {
+    let test = testing::database().await;
+    let inbox = Inbox::new(&test.db);
+    for update_id in [1, 2, 3] {
+        inbox.put(update_id, Some(5), &json!({"update_id": update_id})).await.unwrap();
+    }
+    inbox.done(1).await.unwrap();
+    inbox.failed(2, "no reason").await.unwrap();
+    let hour = std::time::Duration::from_secs(3600);
+    assert_eq!(inbox.prune(hour).await.unwrap(), 0, "handled a moment ago");
+    sqlx::query("update vault.inbox set received_at = received_at - interval '2 hours'")
+        .execute(test.db.pool())
+        .await
+        .unwrap();
+    assert_eq!(inbox.prune(hour).await.unwrap(), 2);
+    assert_eq!(inbox.next(10).await.unwrap().len(), 1);
+}
