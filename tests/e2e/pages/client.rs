@@ -173,6 +173,11 @@ impl MiniApp {
         self.page.eval(&format!("document.querySelector('#{form} [type=submit]').click()")).await.map(drop)
     }
 
+    /// From now on the person shares their number when the page asks for it.
+    pub async fn will_share(&self, contact: &str) -> Result<()> {
+        self.window.eval(&format!("window.contact = {}", json!(contact))).await.map(drop)
+    }
+
     /// The bodies of all that it has sent.
     pub fn sent(&self) -> Vec<String> {
         self.window.sent()

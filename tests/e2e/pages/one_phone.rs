@@ -4,7 +4,7 @@ use anyhow::{Context as _, Result, ensure};
 use domain::Tier;
 use stand_in::accounts::{ILYA, Password};
 
-use super::client::{Look, QR_SHOWN, Stage};
+use super::client::{Look, QR_SHOWN, Shell, Stage};
 
 #[tokio::test]
 async fn a_number_and_a_code_are_typed_on_the_page_and_then_the_password() -> Result<()> {
@@ -60,5 +60,23 @@ async fn the_page_does_not_offer_what_is_switched_off() -> Result<()> {
     app.qr_link().await?;
     let text = app.page.text().await?;
     ensure!(!text.contains("Войти по коду"), "{text}");
+    app.is_quiet()
+}
+
+#[tokio::test]
+async fn a_number_that_the_client_shares_needs_no_typing() -> Result<()> {
+    let stage = Stage::set().await?;
+    let code = stage.world.invite(Tier::Premium).await?;
+    stage.world.begin(ILYA, &code).await?;
+    let app = stage.press_button(ILYA, Look { shell: Shell::Web, dark: true, ..Look::USUAL }).await?;
+    app.qr_link().await?;
+    app.will_share(&stage.world.person(ILYA).share_contact_with_mini_app()).await?;
+    app.press("one-phone-toggle").await?;
+    app.keep_picture("one-phone").await?;
+    app.press("share-phone").await?;
+    app.says("Telegram прислал код").await?;
+    app.types("code", &stage.world.telegram.mtproto.last_code("+79990000001").context("a code")?).await?;
+    app.says("✅ Авторизация успешна!").await?;
+    app.posts("web_app_close").await?;
     app.is_quiet()
 }
