@@ -24,6 +24,8 @@ const CODES_A_PERSON: Limit = Limit { kind: "code/person", tries: 5, window: Dur
 const CODES_A_NUMBER: Limit = Limit { kind: "code/number", tries: 1, window: Duration::from_mins(1) };
 /// Where it stands to whom Telegram said to wait before the next code: until when.
 const FLOOD: &str = "code/flood";
+/// The same, for as long as it may be meant for all.
+const FLOOD_FOR_ALL: &str = "code/flood-for-all";
 /// Telegram's word to so many people at a time is meant for all.
 const FLOODED_PEOPLE: i64 = 3;
 
@@ -105,11 +107,12 @@ impl LoginLimits {
                 where t.kind = $1 and t.who = $2 and a > $3
                union all
                (select a from vault.tries t, unnest(t.at) a
-                 where t.kind = $1 and a > $3 order by a desc offset $4 limit 1)) waits",
+                 where t.kind = $4 and a > $3 order by a desc offset $5 limit 1)) waits",
         )
         .bind(FLOOD)
         .bind(&account.0.as_bytes()[..])
         .bind(now.to_sqlx())
+        .bind(FLOOD_FOR_ALL)
         .bind(FLOODED_PEOPLE - 1)
         .fetch_one(self.db.pool())
         .await
@@ -123,10 +126,10 @@ impl LoginLimits {
     /// The database failed.
     pub async fn codes_flooded(&self, account: AccountId, until: Timestamp) -> Result<(), DatabaseError> {
         sqlx::query(
-            "insert into vault.tries (kind, who, at) values ($1, $2, array[$3])
+            "insert into vault.tries (kind, who, at) select kind, $2, array[$3] from unnest($1) kind
              on conflict (kind, who) do update set at = excluded.at",
         )
-        .bind(FLOOD)
+        .bind([FLOOD, FLOOD_FOR_ALL])
         .bind(&account.0.as_bytes()[..])
         .bind(until.to_sqlx())
         .execute(self.db.pool())
@@ -139,7 +142,8 @@ impl LoginLimits {
     /// # Errors
     /// The database failed.
     pub async fn code_went_out(&self) -> Result<(), DatabaseError> {
-        sqlx::query("delete from vault.tries where kind = $1").bind(FLOOD).execute(self.db.pool()).await?;
+        let deleted = sqlx::query("delete from vault.tries where kind = $1").bind(FLOOD_FOR_ALL);
+        deleted.execute(self.db.pool()).await?;
         Ok(())
     }
 
@@ -151,7 +155,7 @@ impl LoginLimits {
         let windows = [LOGIN, CODES_A_LOGIN, CODES_A_PERSON, CODES_A_NUMBER]
             .map(|limit| (limit.kind, limit.window.as_secs_f64()))
             .into_iter()
-            .chain([(FLOOD, 0.0)]);
+            .chain([(FLOOD, 0.0), (FLOOD_FOR_ALL, 0.0)]);
         for (kind, window_seconds) in windows {
             sqlx::query(
                 "delete from vault.tries t

@@ -282,6 +282,16 @@ async fn what_telegram_did_not_answer_is_not_asked_twice() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_code_is_asked_for_again_where_telegram_says_that_it_sent_none() -> Result<()> {
+    let world = World::start().await?;
+    let session = world.ilya_opens().await?;
+    world.telegram.mtproto.faults().fail("auth.sendCode", 500, "AUTH_RESTART", 1);
+    world.ask_for_code(&session, ILYAS_NUMBER).await?;
+    assert_eq!(world.telegram.mtproto.calls("auth.sendCode"), 2);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_flood_is_told_and_where_it_is_meant_for_all_nobody_is_asked_for() -> Result<()> {
     let world = World::held_by_hand().await?;
     let people = [ILYA, ANNA, 3, 4];

@@ -252,7 +252,7 @@ impl Attempt {
     ) -> Result<Result<R::Return, CallError>, Stop> {
         loop {
             match self.connection().call(dc_id, request).await {
-                Err(error @ (CallError::Unreachable(_) | CallError::FloodWait(_))) => {
+                Err(error @ (CallError::Unreachable(_) | CallError::FloodWait(_) | CallError::Restart)) => {
                     self.wait_out(&error).await?;
                 }
                 answer => {

@@ -115,11 +115,16 @@ impl Attempt {
             }
             .into(),
         };
-        let answer = self.ask_once(self.session().home(), &request).await;
-        let Err(CallError::Elsewhere(dc_id)) = answer else { return Ok(answer) };
-        self.make_key(dc_id).await?;
-        self.move_to(dc_id).await;
-        Ok(self.ask_once(dc_id, &request).await)
+        let mut answer = self.ask_once(self.session().home(), &request).await;
+        if let Err(CallError::Elsewhere(dc_id)) = answer {
+            self.make_key(dc_id).await?;
+            self.move_to(dc_id).await;
+            answer = self.ask_once(dc_id, &request).await;
+        }
+        if answer == Err(CallError::Restart) {
+            answer = self.ask_once(self.session().home(), &request).await;
+        }
+        Ok(answer)
     }
 
     /// Step 2. The QR code goes first: whoever sees the event sees none.

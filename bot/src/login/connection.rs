@@ -67,6 +67,9 @@ pub enum CallError {
     /// The login token is too old, or was used already.
     #[error("the login token has expired")]
     TokenExpired,
+    /// Nothing was done; the same call may be made again.
+    #[error("Telegram asks to begin anew")]
+    Restart,
     /// Ask this data centre instead.
     #[error("data centre {0} is the one to ask")]
     Elsewhere(i32),
@@ -182,6 +185,7 @@ impl From<sender::RpcError> for CallError {
             (_, "AUTH_TOKEN_EXPIRED" | "AUTH_TOKEN_INVALID" | "AUTH_TOKEN_ALREADY_ACCEPTED", _) => {
                 Self::TokenExpired
             }
+            (_, "AUTH_RESTART", _) => Self::Restart,
             // INVALID carries a letter on some servers: AUTH_TOKEN_INVALIDX.
             _ if name.starts_with("AUTH_TOKEN_INVALID") => Self::TokenExpired,
             (401, ..) | (_, "AUTH_KEY_DUPLICATED", _) => Self::KeyLost(error.name),
@@ -211,7 +215,8 @@ mod tests {
         {
             assert_eq!(rpc(code, name), CallError::KeyLost(name.to_owned()));
         }
-        assert!(matches!(rpc(500, "AUTH_RESTART"), CallError::Unreachable(_)));
+        assert_eq!(rpc(500, "AUTH_RESTART"), CallError::Restart);
+        assert!(matches!(rpc(500, "INTERDC_2_CALL_ERROR"), CallError::Unreachable(_)));
         assert!(matches!(rpc(-503, "Timeout"), CallError::Unreachable(_)));
         assert!(matches!(rpc(400, "API_ID_INVALID"), CallError::Refused { .. }));
     }
