@@ -4,8 +4,9 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
 
 use crate::wake::Wake;
 
@@ -14,7 +15,7 @@ mod private_cluster;
 pub use private_cluster::{ClusterError, PrivateCluster};
 
 /// The tables, version by version.
-static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!("../migrations");
+static MIGRATIONS: Migrator = Migrator { locking: false, ..sqlx::migrate!("../migrations") };
 
 const OLDEST_SERVER: i32 = 140_000;
 /// Connections that are not back by then belong to somebody who will not give them back.
@@ -90,12 +91,20 @@ impl Database {
         Ok(Self { pool, wake })
     }
 
-    /// Brings the tables up to date. Several processes may do so at once: an advisory lock lets one at a time.
+    /// Brings the tables up to date. Several processes may do so at once: an advisory lock lets one at a time. It belongs to a
+    /// transaction that stays open, not to a session: behind a pooler that hands connections out by the transaction,
+    /// sqlx's own lock would be taken on one connection and given back on another.
     ///
     /// # Errors
     /// [`DatabaseError::Migrate`]: also when the tables are newer than this program.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
-        Ok(MIGRATIONS.run(&self.pool).await?)
+        let mut lock = self.direct().await?;
+        lock.execute("begin; set local idle_in_transaction_session_timeout = 0").await?;
+        lock.execute("select pg_advisory_xact_lock(hashtextextended('migrate', 0))").await?;
+        MIGRATIONS.run(&self.pool).await?;
+        // A connection that cannot be closed in order is as good as closed.
+        let _ = lock.close().await;
+        Ok(())
     }
 
     /// The pool.

@@ -174,4 +174,6 @@ async fn keep_free_limits(db: &Database, tiers: &Tiers) -> Result<(), DatabaseEr
 #[cfg(test)]
 mod outages;
 #[cfg(test)]
+mod pooler;
+#[cfg(test)]
 mod tests;

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use sqlx::Connection;
+use sqlx::{Connection, Executor};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
@@ -28,6 +28,9 @@ impl Presence {
     /// The database failed.
     pub async fn announce(db: &Database, holder: &str) -> Result<Self, DatabaseError> {
         let mut connection = db.direct().await?;
+        // Open for as long as it lives, holding no snapshot: a pooler that hands connections out by the transaction leaves
+        // this one to us, and ends it when we end.
+        connection.execute("begin; set local idle_in_transaction_session_timeout = 0").await?;
         sqlx::query("select vault.announce($1)").bind(holder).execute(&mut connection).await?;
         let (alive, connected) = watch::channel(());
         let keeper = tokio::spawn(async move {
