@@ -213,3 +213,19 @@ async fn of_a_settled_message_neither_text_nor_chat_is_left() {
     .unwrap();
     assert_eq!(left, [("sent".to_owned(), true), ("gave_up".to_owned(), true)]);
 }
+
+#[tokio::test]
+async fn what_was_settled_long_ago_is_dropped_and_what_waits_is_not() {
+    let (database, outbox) = outbox().await;
+    reply(&outbox, "sent", 1).await;
+    outbox.sent(claim(&outbox).await[0].id, Some(7)).await.unwrap();
+    reply(&outbox, "waits", 1).await;
+    let hour = Duration::from_secs(3600);
+    assert_eq!(outbox.prune(hour).await.unwrap(), 0, "settled a moment ago");
+    sqlx::query("update vault.outbox set queued_at = queued_at - interval '2 hours'")
+        .execute(database.db.pool())
+        .await
+        .unwrap();
+    assert_eq!(outbox.prune(hour).await.unwrap(), 1);
+    assert_eq!(keys(&outbox).await, ["waits"]);
+}
