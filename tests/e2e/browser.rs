@@ -101,7 +101,12 @@ impl Browser {
         let size = json!({"width": view.width, "height": view.height, "deviceScaleFactor": view.scale, "mobile": false});
         page.call("Emulation.setDeviceMetricsOverride", size).await?;
         let scheme = if view.dark { "dark" } else { "light" };
-        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
+        // Still pictures: a bar that glides on many pages at once takes all of a small machine's time.
+        let features = json!([
+            {"name": "prefers-color-scheme", "value": scheme},
+            {"name": "prefers-reduced-motion", "value": "reduce"},
+        ]);
+        let media = json!({"features": features});
         page.call("Emulation.setEmulatedMedia", media).await?;
         page.call("Emulation.setFocusEmulationEnabled", json!({"enabled": true})).await?;
         page.call("Fetch.enable", json!({"patterns": [{"urlPattern": "https://*"}]})).await?;

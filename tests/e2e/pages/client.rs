@@ -8,6 +8,7 @@ use axum::Router;
 use axum::response::Html;
 use axum::routing::get;
 use serde_json::{Value, json};
+use tokio::sync::{Semaphore, SemaphorePermit};
 use url::form_urlencoded::byte_serialize;
 
 use crate::browser::{Browser, Page, View};
@@ -37,7 +38,11 @@ pub struct Stage {
     pub world: World,
     pub browser: Browser,
     web_client: String,
+    _turn: SemaphorePermit<'static>,
 }
+
+/// One stage at a time: browsers that compete for the processor starve the services behind them of their leases.
+static TURN: Semaphore = Semaphore::const_new(1);
 
 /// An open Mini App.
 pub struct MiniApp {
@@ -92,12 +97,13 @@ impl Stage {
 
     /// A world that differs.
     pub async fn with(differing: Differing) -> Result<Self> {
+        let turn = TURN.acquire().await?;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let web_client = format!("http://{}", listener.local_addr()?);
         let router = Router::new().route("/", get(async || Html(WEB_CLIENT)));
         tokio::spawn(async move { axum::serve(listener, router).await });
         let world = World::with(Differing { page_origin: Some(web_client.clone()), ..differing }).await?;
-        Ok(Self { world, browser: Browser::launch().await?, web_client })
+        Ok(Self { world, browser: Browser::launch().await?, web_client, _turn: turn })
     }
 
     /// Moves the clock of a world that holds it by hand.
