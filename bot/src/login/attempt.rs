@@ -39,7 +39,7 @@ pub struct Attempt {
     saved_generation: u64,
     connection: Option<Connection>,
     failures: u32,
-    /// Whether a token was shown that somebody might still accept.
+    /// Whether a token was, or may have been, shown that somebody might still accept.
     pub showed_token: bool,
     /// By how much our clock is ahead of Telegram's, where that had to be found out.
     pub ahead: Option<SignedDuration>,

@@ -133,7 +133,7 @@ impl Attempt {
         phone: Zeroizing<String>,
         sent: types::auth::SentCode,
     ) -> Result<Step, Stop> {
-        self.workers.vault.drop_token(self.login_id()).await?;
+        self.workers.vault.drop_token(self.fence()).await?;
         let (via, length) = via(&sent.r#type);
         let (attempt, at) = (self.number(), self.now());
         self.record(LoginCommand::RecordCode { attempt, via, length, at }).await?;

@@ -72,6 +72,7 @@ pub fn write(directory: &Path, telegram_id: i64, content: &SessionFile) -> io::R
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&draft, path(directory, telegram_id))?;
+        remove_drafts(directory, telegram_id)?;
         File::open(directory)?.sync_all()
     })();
     if written.is_err() {
@@ -98,11 +99,31 @@ pub fn read(directory: &Path, telegram_id: i64) -> io::Result<Option<SessionFile
 /// # Errors
 /// It is there and stays.
 pub fn remove(directory: &Path, telegram_id: i64) -> io::Result<()> {
+    remove_drafts(directory, telegram_id)?;
     match std::fs::remove_file(path(directory, telegram_id)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Err(_) => Ok(()),
         Ok(()) => File::open(directory)?.sync_all(),
     }
+}
+
+/// What a process that was killed in the middle of writing has left.
+fn remove_drafts(directory: &Path, telegram_id: i64) -> io::Result<()> {
+    let beginning = format!(".user_{telegram_id}.");
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(&beginning) {
+            match std::fs::remove_file(entry.path()) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Ok(()) | Err(_) => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Removes a person's file, if it is still of this login: a newer one may have taken its place.
@@ -154,6 +175,20 @@ mod tests {
         std::fs::set_permissions(root.path(), Permissions::from_mode(0o755)).unwrap();
         prepare(root.path()).unwrap();
         assert_eq!(root.path().metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    }
+
+    #[test]
+    fn what_a_killed_writer_left_goes_with_the_next_write_or_removal() {
+        let root = tempfile::tempdir().unwrap();
+        let draft = root.path().join(".user_1.00c0ffee00c0ffee");
+        let others = root.path().join(".user_12.00c0ffee00c0ffee");
+        std::fs::write(&others, "half").unwrap();
+        std::fs::write(&draft, "half").unwrap();
+        write(root.path(), 1, &content("a")).unwrap();
+        assert!(!draft.exists());
+        std::fs::write(&draft, "half").unwrap();
+        remove(root.path(), 1).unwrap();
+        assert!(!draft.exists() && others.exists());
     }
 
     #[test]

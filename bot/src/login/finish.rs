@@ -31,11 +31,7 @@ impl Attempt {
         self.use_invite().await?;
         self.link(telegram_id).await?;
         let (attempt, at) = (self.number(), self.now());
-        let confirmed = self.record(LoginCommand::Confirm { attempt, method: accepted.method, at }).await;
-        if matches!(confirmed, Err(Stop::Over)) {
-            self.unlink(telegram_id).await?;
-        }
-        confirmed?;
+        self.record(LoginCommand::Confirm { attempt, method: accepted.method, at }).await?;
         self.complete().await
     }
 
@@ -88,46 +84,42 @@ impl Attempt {
             sealed: self.seal(),
             key_id: workers.master.id().to_owned(),
         };
-        let content =
-            SessionFile::new(linked.account_id, linked.login_id.clone(), &linked.key_id, &linked.sealed);
         workers.vault.link_session(self.fence(), linked).await?;
-        let directory = workers.sessions_dir.clone();
-        let written = tokio::task::spawn_blocking(move || file::write(&directory, telegram_id, &content));
+        self.show_linked(telegram_id).await
+    }
+
+    /// The person's file becomes what the vault holds: also where a worker died between the two, or two logins overlap.
+    async fn show_linked(&self, telegram_id: i64) -> Result<(), Stop> {
+        let linked = self.workers.vault.linked(self.claimed.account_id).await?;
+        let directory = self.workers.sessions_dir.clone();
+        let written = tokio::task::spawn_blocking(move || match linked {
+            Some(linked) => {
+                let (account, login) = (linked.account_id, linked.login_id);
+                let content = SessionFile::new(account, login, &linked.key_id, &linked.sealed);
+                match file::read(&directory, telegram_id) {
+                    Ok(Some(there)) if there == content => Ok(()),
+                    _ => file::write(&directory, telegram_id, &content),
+                }
+            }
+            None => file::remove(&directory, telegram_id),
+        });
         if let Ok(Err(error)) = written.await {
             // The vault's copy is the one that counts.
             let error: &dyn std::error::Error = &error;
-            tracing::error!(
-                login.id = self.login_id().short(),
-                error,
-                "The session's file cannot be written"
-            );
+            tracing::error!(login.id = self.login_id().short(), error, "The session's file cannot be kept");
         }
         Ok(())
     }
 
-    /// Step 10 undone: the login ended while it was confirmed.
-    async fn unlink(&self, telegram_id: i64) -> Result<(), Stop> {
+    /// Step 10 undone, where it was done: the login ended while it was confirmed, by this worker or one before it.
+    async fn unlink(&self) -> Result<(), Stop> {
         let vault = &self.workers.vault;
-        vault.unlink(self.claimed.account_id, self.login_id()).await?;
-        let directory = &self.workers.sessions_dir;
-        let before = vault.linked(self.claimed.account_id).await?;
-        let undone = match before {
-            Some(before) => {
-                let (account, login) = (before.account_id, before.login_id);
-                let content = SessionFile::new(account, login, &before.key_id, &before.sealed);
-                file::write(directory, telegram_id, &content)
-            }
-            None => file::remove(directory, telegram_id),
-        };
-        if let Err(error) = undone {
-            let error: &dyn std::error::Error = &error;
-            tracing::error!(
-                login.id = self.login_id().short(),
-                error,
-                "The session's file cannot be taken back"
-            );
+        vault.unlink_attempt(self.fence(), self.claimed.account_id).await?;
+        match vault.subject(self.claimed.account_id).await? {
+            Some(subject) => self.show_linked(subject.telegram_id).await,
+            // Forgotten meanwhile, and their file with them.
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Step 12. Also all that is left where a worker died right after step 11.
@@ -138,7 +130,10 @@ impl Attempt {
         self.hang_up().await;
         let vault = &self.workers.vault;
         vault.retire_replaced(self.fence(), self.claimed.account_id).await?;
-        vault.drop_token(self.login_id()).await?;
+        if let Some(subject) = vault.subject(self.claimed.account_id).await? {
+            self.show_linked(subject.telegram_id).await?;
+        }
+        vault.drop_token(self.fence()).await?;
         vault.close_attempt(self.fence()).await?;
         tracing::info!(login.id = self.login_id().short(), "QR login finished");
         Ok(())
@@ -153,10 +148,11 @@ impl Attempt {
         self.hang_up().await;
         // Somebody may still be scanning the last code: a key that was not logged in is logged out once more later.
         let is_gone = done == LogOut::Done || (done == LogOut::WasNotIn && !self.showed_token);
+        self.unlink().await?;
         if !is_gone {
             self.workers.vault.retire(self.fence(), RetireReason::LoginEnded).await?;
         }
-        self.workers.vault.drop_token(self.login_id()).await?;
+        self.workers.vault.drop_token(self.fence()).await?;
         self.workers.vault.close_attempt(self.fence()).await?;
         tracing::info!(login.id = self.login_id().short(), "QR login ended without being linked");
         Ok(())

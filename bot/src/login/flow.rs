@@ -145,6 +145,8 @@ impl Attempt {
             None => LoginSession::new(&network),
         };
         let has_key = session.has_key(session.home());
+        // Whoever had the key before has shown its codes.
+        self.showed_token |= has_key;
         self.session = Some(Arc::new(session));
         Ok(has_key)
     }
@@ -171,7 +173,13 @@ impl Attempt {
             self.move_to(dc_id).await;
             return Ok(found);
         }
-        Ok(Step::Export)
+        // A worker may have died between logging a stranger out and saying so.
+        match self.session().user_id() {
+            Some(user_id) if user_id != self.admit().await? => {
+                Ok(Step::Done(Accepted { user_id, method: self.method }))
+            }
+            _ => Ok(Step::Export),
+        }
     }
 
     /// Step 3. Once a token was accepted, the same call logs the key in.

@@ -23,7 +23,7 @@ impl Attempt {
     pub async fn password(&mut self) -> Result<Step, Stop> {
         self.session().settle();
         self.save().await?;
-        self.workers.vault.drop_token(self.login_id()).await?;
+        self.workers.vault.drop_token(self.fence()).await?;
         let attempt = self.number();
         let mut refused = None;
         loop {

@@ -57,6 +57,9 @@ pub async fn run(workers: &LoginWorkers) {
             Ok(keys) => {
                 healthy = true;
                 futures::future::join_all(keys.iter().map(|key| retire(workers, key))).await;
+                if i64::try_from(keys.len()) == Ok(AT_ONCE) {
+                    continue;
+                }
             }
             Err(error) => {
                 if std::mem::take(&mut healthy) {

@@ -1,7 +1,7 @@
 //! Linked sessions, sealed with the master key, and retired keys: those that must still be logged out at Telegram.
 //!
 //! A session is linked before its login is confirmed, so the one before it stays beside it until then: if the login is
-//! refused after all, `unlink` takes the new one away, and the old one counts again.
+//! refused after all, `unlink_attempt` takes the new one away, and the old one counts again.
 
 use std::time::Duration;
 
@@ -58,6 +58,15 @@ pub enum RetireReason {
 }
 
 impl RetireReason {
+    /// How long nobody may use the key, not even to log it out: a worker that wakes up may send once more with it before
+    /// it learns that the key is not its own any more, and a key in two places at once is what Telegram kills sessions for.
+    const fn pause(self) -> Duration {
+        match self {
+            Self::HolderFrozen => Duration::from_secs(60),
+            Self::LoginEnded | Self::Replaced | Self::LoggedOut => Duration::ZERO,
+        }
+    }
+
     /// The stored spelling.
     pub const fn name(self) -> &'static str {
         match self {
@@ -101,15 +110,16 @@ impl Vault {
         .fetch_optional(&mut *transaction)
         .await?;
         sqlx::query(
-            "insert into vault.sessions (account_id, login_id, sealed, key_id, in_use_until)
-             values ($1, $2, $3, $4, clock_timestamp() + make_interval(secs => $5))
+            "insert into vault.sessions (account_id, login_id, sealed, key_id, attempt, in_use_until)
+             values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
              on conflict (account_id, login_id) do update
-                set sealed = excluded.sealed, key_id = excluded.key_id",
+                set sealed = excluded.sealed, key_id = excluded.key_id, attempt = excluded.attempt",
         )
         .bind(new.account_id.0)
         .bind(new.login_id.as_str())
         .bind(&new.sealed)
         .bind(&new.key_id)
+        .bind(i64::from(fence.attempt))
         .bind(USE_TTL.as_secs_f64())
         .execute(&mut *transaction)
         .await?;
@@ -117,7 +127,8 @@ impl Vault {
         Ok(replaced.as_ref().map(linked).transpose()?)
     }
 
-    /// The login of this attempt is confirmed: every other session of the person is to be logged out.
+    /// The login of this attempt is confirmed: every session that the person linked before is to be logged out. One that
+    /// was linked since replaces this one in its turn.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
@@ -126,7 +137,8 @@ impl Vault {
         sqlx::query(
             "with replaced as (
                delete from vault.sessions
-                where account_id = $1 and login_id <> $2
+                where account_id = $1
+                  and linked_no < (select linked_no from vault.sessions where account_id = $1 and login_id = $2)
                returning account_id, login_id, sealed, key_id, in_use_until)
              insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason, not_before)
              select account_id, login_id, sealed, key_id, $3, greatest(clock_timestamp(), in_use_until)
@@ -278,6 +290,22 @@ impl Vault {
         Ok(())
     }
 
+    /// Forget what this attempt linked, if anything: its login has ended, and whoever holds it logs its key out.
+    ///
+    /// # Errors
+    /// [`VaultError::Fenced`]; the database failed.
+    pub async fn unlink_attempt(&self, fence: &Fence, account: AccountId) -> Result<(), VaultError> {
+        let mut transaction = self.begin_as(fence).await?;
+        sqlx::query("delete from vault.sessions where account_id = $1 and login_id = $2 and attempt = $3")
+            .bind(account.0)
+            .bind(fence.login_id.as_str())
+            .bind(i64::from(fence.attempt))
+            .execute(&mut *transaction)
+            .await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
     /// Forget the session that this login linked, and keep its key until it is logged out at Telegram: as soon as nobody
     /// speaks to Telegram with it any more.
     ///
@@ -336,13 +364,16 @@ impl Vault {
     pub async fn retire(&self, fence: &Fence, reason: RetireReason) -> Result<(), VaultError> {
         let mut transaction = self.begin_as(fence).await?;
         sqlx::query(
-            "insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason)
-             select account_id, login_id, sealed_session, key_id, $3 from vault.attempts
+            "insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason, not_before)
+             select account_id, login_id, sealed_session, key_id, $3,
+                    clock_timestamp() + make_interval(secs => $4)
+               from vault.attempts
               where login_id = $1 and attempt = $2 and sealed_session is not null",
         )
         .bind(fence.login_id.as_str())
         .bind(i64::from(fence.attempt))
         .bind(reason.name())
+        .bind(reason.pause().as_secs_f64())
         .execute(&mut *transaction)
         .await?;
         sqlx::query(

@@ -39,7 +39,8 @@ impl Vault {
              select login_id, attempt, $4, $5 from vault.attempts
               where login_id = $1 and attempt = $2 and epoch = $3 for share
              on conflict (login_id) do update
-                set attempt = excluded.attempt, token = excluded.token, expires_at = excluded.expires_at",
+                set attempt = excluded.attempt, token = excluded.token, expires_at = excluded.expires_at
+              where qr_tokens.attempt <= excluded.attempt",
         )
         .bind(fence.login_id.as_str())
         .bind(i64::from(fence.attempt))
@@ -70,13 +71,14 @@ impl Vault {
         Ok(live.transpose()?)
     }
 
-    /// Nothing can be scanned any more.
+    /// Nothing of this attempt can be scanned any more. A newer attempt's token stays: its worker may be quicker.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn drop_token(&self, login: &LoginId) -> Result<(), DatabaseError> {
-        sqlx::query("delete from vault.qr_tokens where login_id = $1")
-            .bind(login.as_str())
+    pub async fn drop_token(&self, fence: &Fence) -> Result<(), DatabaseError> {
+        sqlx::query("delete from vault.qr_tokens where login_id = $1 and attempt <= $2")
+            .bind(fence.login_id.as_str())
+            .bind(i64::from(fence.attempt))
             .execute(self.db.pool())
             .await?;
         Ok(())

@@ -165,8 +165,23 @@ async fn the_newest_token_of_a_login_is_the_live_one() {
 
     let live = vault.token(&login).await.unwrap().unwrap();
     assert_eq!((live.attempt, live.token.expose_secret(), live.expires_at), (1, &b"second"[..], until));
-    vault.drop_token(&login).await.unwrap();
+    vault.drop_token(&a.fence).await.unwrap();
     assert!(vault.token(&login).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn an_attempt_that_ends_late_leaves_the_token_of_the_retry() {
+    let (_database, vault) = vault().await;
+    let (login, first) = claimed(&vault, "a", LONG).await;
+    vault.put_token(&first.fence, b"first", Timestamp::MAX).await.unwrap();
+    vault.open_attempt(&login, 2, first.account_id).await.unwrap();
+    let second = claim(&vault, "b", LONG).await;
+    vault.put_token(&second.fence, b"second", Timestamp::MAX).await.unwrap();
+
+    assert!(fenced(vault.put_token(&first.fence, b"late", Timestamp::MAX).await));
+    vault.drop_token(&first.fence).await.unwrap();
+
+    assert_eq!(vault.token(&login).await.unwrap().unwrap().attempt, 2);
 }
 
 #[tokio::test]

@@ -71,9 +71,40 @@ async fn when_the_newer_login_is_refused_the_session_before_counts_again() {
     let fence = next_login(&vault, a.account_id).await;
     vault.link_session(&fence, session(a.account_id, &fence.login_id)).await.unwrap();
 
-    vault.unlink(a.account_id, &fence.login_id).await.unwrap();
+    vault.unlink_attempt(&fence, a.account_id).await.unwrap();
 
     assert_eq!(vault.linked(a.account_id).await.unwrap(), Some(old));
+}
+
+#[tokio::test]
+async fn an_attempt_that_ends_late_leaves_what_the_retry_linked() {
+    let (_database, vault) = vault().await;
+    let (login, first) = claimed(&vault, "a", LONG).await;
+    vault.link_session(&first.fence, session(first.account_id, &login)).await.unwrap();
+    vault.open_attempt(&login, 2, first.account_id).await.unwrap();
+    let second = claim(&vault, "b", LONG).await;
+    let new = session(first.account_id, &login);
+    vault.link_session(&second.fence, new.clone()).await.unwrap();
+
+    vault.unlink_attempt(&first.fence, first.account_id).await.unwrap();
+
+    assert_eq!(vault.linked(first.account_id).await.unwrap(), Some(new));
+}
+
+#[tokio::test]
+async fn of_two_logins_that_are_confirmed_the_later_linked_session_stays_whoever_completes_last() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", LONG).await;
+    vault.link_session(&a.fence, session(a.account_id, &login)).await.unwrap();
+    let fence = next_login(&vault, a.account_id).await;
+    let new = session(a.account_id, &fence.login_id);
+    vault.link_session(&fence, new.clone()).await.unwrap();
+
+    for done in [&fence, &a.fence, &fence, &a.fence] {
+        vault.retire_replaced(done, a.account_id).await.unwrap();
+    }
+
+    assert_eq!(vault.linked(a.account_id).await.unwrap(), Some(new));
 }
 
 #[tokio::test]
@@ -99,11 +130,23 @@ async fn a_key_is_retired_once_and_its_attempt_goes_on_without_it() {
     let (_, a) = claimed(&vault, "a", OVER).await;
     vault.save_attempt_session(&a.fence, &crate::vault::MasterKey::random().seal(b"", b"key")).await.unwrap();
 
-    vault.retire(&a.fence, RetireReason::HolderFrozen).await.unwrap();
-    vault.retire(&a.fence, RetireReason::HolderFrozen).await.unwrap();
+    vault.retire(&a.fence, RetireReason::LoginEnded).await.unwrap();
+    vault.retire(&a.fence, RetireReason::LoginEnded).await.unwrap();
 
     assert_eq!(vault.claim_retired(LONG, 10).await.unwrap().len(), 1);
     assert_eq!(claim(&vault, "b", LONG).await.sealed_session, None);
+}
+
+#[tokio::test]
+async fn the_key_of_a_frozen_worker_rests_until_it_has_had_time_to_wake_up() {
+    let (_database, vault) = vault().await;
+    let (_, a) = claimed(&vault, "a", LONG).await;
+    vault.save_attempt_session(&a.fence, &crate::vault::MasterKey::random().seal(b"", b"key")).await.unwrap();
+
+    vault.retire(&a.fence, RetireReason::HolderFrozen).await.unwrap();
+
+    assert!(vault.claim_retired(LONG, 10).await.unwrap().is_empty());
+    assert_eq!(vault.sealed_with().await.unwrap().len(), 1, "kept");
 }
 
 #[tokio::test]
