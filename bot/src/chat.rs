@@ -25,7 +25,7 @@ use projections::outbox::Outbox;
 use projections::presence::Presence;
 use projections::projector::wait_for;
 use projections::vault::{MasterKey, Vault};
-use projections::{Clock, Database, DatabaseError, Log, Store};
+use projections::{Clock, Database, DatabaseError, Store, lag};
 use secrecy::{ExposeSecret, SecretString};
 use teloxide::Bot;
 use tokio::time::{sleep, timeout};
@@ -141,13 +141,15 @@ impl Desk {
         NumberCheck { vault: vault.clone(), master: master.clone(), telegram: telegram.clone() }
     }
 
-    /// Waits until the views show what was recorded before now, so that a person reads what they have just done.
-    async fn catch_up(&self) -> Result<(), DatabaseError> {
-        let end = Log::new(&self.chat.db).end().await?;
-        if timeout(CATCH_UP, wait_for(&self.chat.db, end)).await.is_err() {
+    /// Waits until the views show what was recorded before now, so that a person reads what they have just done. False:
+    /// they are behind all the same.
+    async fn catch_up(&self) -> Result<bool, DatabaseError> {
+        let due = lag::due(&self.chat.db).await?;
+        let caught_up = timeout(CATCH_UP, wait_for(&self.chat.db, due)).await.is_ok();
+        if !caught_up {
             tracing::warn!("the views are behind, an answer may be too");
         }
-        Ok(())
+        Ok(caught_up)
     }
 }
 

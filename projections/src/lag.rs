@@ -62,25 +62,33 @@ pub struct Parked {
     pub since: Timestamp,
 }
 
+/// As the sequencer finds them, so that it takes no scan of the log.
+const UNPLACED: &str = "with fresh as ( \
+       select e.event_no, e.recorded_at from sequencer s join events e on e.transaction_id >= pg_snapshot_xmax(s.taken) \
+       union all \
+       select e.event_no, e.recorded_at from sequencer s join events e \
+           on e.transaction_id = any (array(select pg_snapshot_xip(s.taken)))) \
+     select count(*) as unplaced, \
+            min(recorded_at) as since, \
+            (select coalesce(max(position), 0) from log_index) as last_position \
+       from fresh";
+
+/// The position that everything committed before now has, or will have: what a view has to reach for a person to read
+/// what they have just done, also while nobody gives positions.
+///
+/// # Errors
+/// The database's.
+pub async fn due(db: &Database) -> Result<i64, DatabaseError> {
+    let row = sqlx::query(UNPLACED).fetch_one(db.pool()).await?;
+    Ok(row.try_get::<i64, _>("last_position")? + row.try_get::<i64, _>("unplaced")?)
+}
+
 /// Measures it.
 ///
 /// # Errors
 /// The database's.
 pub async fn lag(db: &Database) -> Result<Lag, DatabaseError> {
-    // As the sequencer finds them, so that it takes no scan of the log.
-    let unplaced = sqlx::query(
-        "with fresh as ( \
-           select e.event_no, e.recorded_at from sequencer s join events e on e.transaction_id >= pg_snapshot_xmax(s.taken) \
-           union all \
-           select e.event_no, e.recorded_at from sequencer s join events e \
-               on e.transaction_id = any (array(select pg_snapshot_xip(s.taken)))) \
-         select count(*) as unplaced, \
-                min(recorded_at) as since, \
-                (select coalesce(max(position), 0) from log_index) as last_position \
-           from fresh",
-    )
-    .fetch_one(db.pool())
-    .await?;
+    let unplaced = sqlx::query(UNPLACED).fetch_one(db.pool()).await?;
     let end: i64 = unplaced.try_get("last_position")?;
     Ok(Lag {
         unplaced: unplaced.try_get("unplaced")?,

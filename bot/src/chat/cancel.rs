@@ -9,10 +9,19 @@ use super::Desk;
 use super::dispatch::{Ask, Failure};
 use super::reply::Reply;
 
+/// "Nothing to cancel" is said of what is known: this many times the views may be found behind.
+const LOOKS: u32 = 10;
+
 pub(super) async fn cancel(desk: &Desk, ask: &Ask) -> Result<Option<Reply>, Failure> {
     let chat = &desk.chat;
-    desk.catch_up().await?;
-    let live = login_status::live_of(&chat.db, ask.person.account_id).await?;
+    let mut live = Vec::new();
+    for _ in 0..LOOKS {
+        let caught_up = desk.catch_up().await?;
+        live = login_status::live_of(&chat.db, ask.person.account_id).await?;
+        if caught_up || !live.is_empty() {
+            break;
+        }
+    }
     for login in &live {
         let cancel = LoginCommand::Cancel {
             attempt: u32::try_from(login.attempt).unwrap_or_default(),
