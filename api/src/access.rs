@@ -1,6 +1,7 @@
 //! Who may see what. The page and the bare status are for everybody who has the link; all else is the owner's alone.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::{HeaderMap, StatusCode, header};
 use domain::LoginId;
@@ -12,6 +13,9 @@ use crate::board::{LiveLogin, Watched};
 use crate::init_data::Opener;
 use crate::problem::Problem;
 use crate::texts::{Language, Text};
+
+/// How long a login that has begun may take to reach the board before the page is told to ask again.
+const ARRIVES_WITHIN: Duration = Duration::from_secs(3);
 
 /// Who asks: nobody we know, or whoever Telegram says.
 #[derive(Clone, Debug)]
@@ -76,14 +80,47 @@ pub async fn find(
 ) -> Result<Option<Watched>, Problem> {
     let Ok(login_id) = session_id.parse::<LoginId>() else { return Ok(None) };
     if let Some(login) = state.board.get(&login_id) {
-        return Ok(Some(login));
+        let (version, attempt, is_live) = {
+            let login = login.borrow();
+            (login.row.version, login.attempt(), login.row.status.is_live())
+        };
+        return match is_live {
+            true => Ok(Some(login)),
+            false => Ok(on_its_way(state, &login_id, version, attempt, language).await?.or(Some(login))),
+        };
     }
     let row = login_status::by_id(&state.db, &login_id).await;
-    let Some(row) = row.map_err(|error| Problem::internal(language, &error))? else { return Ok(None) };
+    let row = row.map_err(|error| Problem::internal(language, &error))?;
+    let (version, attempt) =
+        row.as_ref().map_or((0, 0), |row| (row.version, u32::try_from(row.attempt).unwrap_or_default()));
+    if let Some(login) = on_its_way(state, &login_id, version, attempt, language).await? {
+        return Ok(Some(login));
+    }
+    let Some(row) = row else { return Ok(None) };
     let subject = state.vault.subject(row.account_id).await;
     let telegram_id = subject.map_err(|error| Problem::internal(language, &error))?.map(|it| it.telegram_id);
     let login = LiveLogin { row, telegram_id, token: None, svg: Default::default() };
     Ok(Some(watch::Sender::new(Arc::new(login)).subscribe()))
+}
+
+/// "Not found", or the end of an attempt, is final to the page. But a login, or its next attempt, may have begun a moment
+/// ago, while whoever keeps the views was away: so the log itself has the last word.
+async fn on_its_way(
+    state: &ApiState,
+    login_id: &LoginId,
+    version: i64,
+    attempt: u32,
+    language: Language,
+) -> Result<Option<Watched>, Problem> {
+    let login = state.store.load_login(login_id).await;
+    if login.map_err(|error| Problem::internal(language, &error))?.attempt() <= attempt {
+        return Ok(None);
+    }
+    let arrival = state.board.newer_than(login_id, version);
+    match tokio::time::timeout(ARRIVES_WITHIN, arrival).await {
+        Ok(login) => Ok(Some(login)),
+        Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Internal)),
+    }
 }
 
 /// The browser's language, where launch data that would say it is not believed.

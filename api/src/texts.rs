@@ -36,7 +36,6 @@ pub enum Text {
     NotFound,
     Internal,
     Blocked,
-    RetryWhileLive,
     RetryAuthorized,
     TooManyTries { wait_minutes: i64 },
     Invite(InviteError),
@@ -103,7 +102,6 @@ impl Text {
                 "Something broke on our side. Try again in a minute.",
             ),
             Self::Blocked => ("⛔ Доступ заблокирован", "⛔ Access is blocked"),
-            Self::RetryWhileLive => ("Этот вход ещё идёт.", "This login is still running."),
             Self::RetryAuthorized => ("Этот вход уже завершён успешно.", "This login has already succeeded."),
             Self::Invite(InviteError::Unknown | InviteError::NoUses) => {
                 ("❌ Инвайт код не найден", "❌ Invite code not found")

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode};
 use domain::login::CancelReason;
-use domain::{InviteCommand, InviteId, LoginCommand, LoginError, LoginStatus};
+use domain::{InviteCommand, InviteId, LoginCommand, LoginError, LoginId, LoginStatus};
 use projections::limits::{LimitError, LoginLimits};
 use projections::store::{Context, StoreError};
 use serde::Deserialize;
@@ -62,15 +62,43 @@ pub async fn retry(
     let language = visitor.language();
     let login = visitor.own(&state, &body(named, language)?.session_id).await?;
     let now = login.borrow().clone();
-    let conflict = |text| Err(Problem::new(StatusCode::CONFLICT, language, text));
-    match now.row.status {
-        LoginStatus::Authorized => return conflict(Text::RetryAuthorized),
-        status if status.is_live() => return conflict(Text::RetryWhileLive),
-        _ => {}
+    // The log itself, since the board may be behind it: this decides over the end of one attempt and the start of the next.
+    let standing = state.store.load_login(&now.row.login_id).await;
+    let standing = standing.map_err(|error| Problem::internal(language, &error))?;
+    let attempt = match standing.status() {
+        Some(LoginStatus::Authorized) => {
+            return Err(Problem::new(StatusCode::CONFLICT, language, Text::RetryAuthorized));
+        }
+        // Somebody was quicker, perhaps this person, who did not hear the answer.
+        Some(status) if status.is_live() => standing.attempt(),
+        _ => {
+            let next = standing.attempt() + 1;
+            admit(&state, &now, language).await?;
+            start_anew(&state, &now, next, language).await?;
+            next
+        }
+    };
+    let started = tokio::time::timeout(OWN_EVENT, once_on_board(&state, &now.row.login_id, attempt)).await;
+    match started {
+        Ok(login) => Ok(Json(status::whole(&login.borrow(), language))),
+        // The end of the attempt before would be the end to the page: rather ask it to come again.
+        Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Internal)),
     }
-    admit(&state, &now, language).await?;
-    start_anew(&state, &now, language).await?;
-    Ok(answer(&state, login, now.row.version, language).await)
+}
+
+async fn once_on_board(state: &ApiState, login_id: &LoginId, attempt: u32) -> Watched {
+    let mut seen = 0;
+    loop {
+        let login = state.board.newer_than(login_id, seen).await;
+        let (version, current) = {
+            let login = login.borrow();
+            (login.row.version, login.attempt())
+        };
+        if current >= attempt {
+            return login;
+        }
+        seen = version;
+    }
 }
 
 /// The same doors as `/login`: not blocked, not too often.
@@ -91,9 +119,14 @@ async fn admit(state: &ApiState, login: &LiveLogin, language: Language) -> Resul
     }
 }
 
-async fn start_anew(state: &ApiState, login: &LiveLogin, language: Language) -> Result<(), Problem> {
+async fn start_anew(
+    state: &ApiState,
+    login: &LiveLogin,
+    attempt: u32,
+    language: Language,
+) -> Result<(), Problem> {
     let (account_id, login_id) = (login.row.account_id, login.row.login_id.clone());
-    let (attempt, at) = (login.attempt() + 1, state.clock.now());
+    let at = state.clock.now();
     let context = Context::by(account_id).with_login(&login_id);
     let mut grant = None;
     if let Some(invite_id) = login.row.invite_id {
