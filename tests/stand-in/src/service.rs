@@ -157,6 +157,16 @@ impl Service {
         }
     }
 
+    /// Freezes it (SIGSTOP), as a laptop that is closed does; nothing happens where none runs.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets a frozen one go on (SIGCONT).
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
     /// What there is to say of it now.
     pub fn status(&self) -> Status {
         self.lock().clone()
@@ -215,15 +225,21 @@ impl Service {
     async fn end(&self, signal: Signal, condition: Condition) {
         {
             let mut status = self.lock();
-            let Some(pid) = status.pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) else {
-                return;
-            };
+            let Some(pid) = pid_of(&status) else { return };
             if condition == Condition::Killed {
                 status.state = Condition::Killed;
             }
             let _ = kill_process(pid, signal);
         }
         self.wait_for(|status| status.pid.is_none()).await;
+    }
+
+    fn signal(&self, signal: Signal) {
+        // Under the lock, so that the process is not gone, and its number somebody else's.
+        let status = self.lock();
+        if let Some(pid) = pid_of(&status) {
+            let _ = kill_process(pid, signal);
+        }
     }
 
     async fn wait_for_the_end(self, mut child: Child) {
@@ -309,6 +325,10 @@ impl Service {
     fn touch(&self) {
         self.inner.changed.send_modify(|changes| *changes += 1);
     }
+}
+
+fn pid_of(status: &Status) -> Option<Pid> {
+    status.pid.and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?))
 }
 
 fn said(what: &str, output: std::io::Result<Output>) -> Result<String> {

@@ -80,7 +80,7 @@ impl Channel {
             Envelope::read(&mut cursor).map_err(|_| Refusal::Garbage)?;
 
         let known = self.peer.as_ref().is_some_and(|peer| (peer.id, peer.session) == (id, session));
-        self.server.lock().hear(self.connection, (self.dc, id));
+        self.server.lock().hear(self.connection, (self.dc, id), message_id);
         if !(0..SALTS).contains(&used_salt.wrapping_sub(salt)) {
             // The session begins with the first message that carries a good salt.
             self.peer = Some(Peer { id, auth_key, salt, session });

@@ -45,6 +45,8 @@ pub struct Key {
     pub asked_to_log_out: bool,
     /// The connection that spoke with it first most lately.
     pub connection: u64,
+    /// The number of what that connection said first. Message numbers are moments.
+    pub began: i64,
     pub in_two_places: bool,
 }
 
@@ -150,6 +152,7 @@ impl State {
     }
 
     pub fn add_key(&mut self, dc: i32, auth_key: [u8; 256], salt: i64) {
+        *self.calls.entry("set_client_DH_params".to_owned()).or_default() += 1;
         let key = Key {
             auth_key,
             salt,
@@ -158,14 +161,16 @@ impl State {
             challenge: None,
             asked_to_log_out: false,
             connection: 0,
+            began: 0,
             in_two_places: false,
         };
         self.keys.insert((dc, KeyId::of(&auth_key)), key);
     }
 
     /// Notes that a connection speaks with a key, known here. One that speaks again after a later one began to
-    /// belongs to somebody who did not know that the key had moved on.
-    pub fn hear(&mut self, connection: u64, name: KeyName) {
+    /// belongs to somebody who did not know that the key had moved on; what it had said before, and is read only now,
+    /// does not count.
+    pub fn hear(&mut self, connection: u64, name: KeyName, message_id: i64) {
         let spoke_before = match self.connections.get_mut(&connection) {
             Some(known) => known.key.replace(name) == Some(name),
             None => return,
@@ -173,8 +178,9 @@ impl State {
         if let Some(key) = self.keys.get_mut(&name) {
             if !spoke_before {
                 key.connection = connection;
+                key.began = message_id;
             }
-            key.in_two_places |= key.connection != connection;
+            key.in_two_places |= key.connection != connection && message_id > key.began;
         }
     }
 

@@ -1,17 +1,20 @@
 //! How the service runs here: its environment, its ports, its binaries.
 
 use std::ffi::OsString;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tokio::process::Command;
 
 use crate::telegram::Telegram;
 
 /// What a page can show of a log.
 const LINES_KEPT: usize = 500;
+/// Below the ports that Linux gives out by itself.
+const PORTS: Range<u16> = 10_000..32_000;
 
 /// How the service is to run.
 #[derive(Clone)]
@@ -69,6 +72,16 @@ impl Settings {
         self
     }
 
+    /// The same for one more process on the same data: it listens elsewhere.
+    ///
+    /// # Errors
+    /// Where no port is free.
+    pub fn beside(&self) -> Result<Self> {
+        let (listen, ops) = free_ports()?;
+        let other = Self { listen, ops, ..self.clone() };
+        Ok(other.with("LISTEN_ADDR", listen.to_string()).with("OPS_LISTEN_ADDR", ops.to_string()))
+    }
+
     /// `replay`, beside the service's own binary.
     pub(super) fn replay(&self) -> Result<PathBuf> {
         let beside = self.binary.with_file_name("replay");
@@ -110,9 +123,21 @@ fn make_private_dir(path: &Path) -> Result<()> {
         .with_context(|| format!("cannot make {}", path.display()))
 }
 
-/// Two loopback ports that were free a moment ago.
+/// Two loopback ports that were free a moment ago. Not of those that the system gives to whoever connects: a service
+/// that is killed has to find them free when it is started again.
 fn free_ports() -> Result<(SocketAddr, SocketAddr)> {
-    let one = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let two = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
+    let (one, two) = (listen_anywhere()?, listen_anywhere()?);
     Ok((one.local_addr()?, two.local_addr()?))
+}
+
+fn listen_anywhere() -> Result<TcpListener> {
+    for _ in 0..100 {
+        let mut drawn = [0; 2];
+        getrandom::fill(&mut drawn).map_err(std::io::Error::other)?;
+        let port = PORTS.start + u16::from_le_bytes(drawn) % (PORTS.end - PORTS.start);
+        if let Ok(listener) = TcpListener::bind((Ipv4Addr::LOCALHOST, port)) {
+            return Ok(listener);
+        }
+    }
+    bail!("no loopback port from {} to {} is free", PORTS.start, PORTS.end)
 }
