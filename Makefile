@@ -30,6 +30,11 @@ test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
 	node --test $$(find api/static tests/stand-in/page -name '*.test.mjs' | sort)
 	$(CARGO) test --workspace --locked
 
+.PHONY: torture
+torture: ## Kill the service two hundred times while people log in (TORTURE_KILLS, TORTURE_SEED)
+	@scripts/need postgresql
+	TORTURE_KILLS=$${TORTURE_KILLS:-200} $(CARGO) test --locked -p qr-login --test torture -- --nocapture
+
 .PHONY: check
 check: ## Formatting, lints, licences, documentation
 	$(CARGO) fmt --all --check

@@ -1,0 +1,147 @@
+//! The real processes: one that does everything, or two for the bot beside one for the rest; killed, frozen, started.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use anyhow::Result;
+use stand_in::service::{Condition, Service};
+use tokio::time::{Instant, sleep};
+
+use crate::dice::Dice;
+use crate::ground::Ground;
+
+/// Who runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shape {
+    /// One process that does everything.
+    One,
+    /// Two for the bot and one for the rest.
+    Several,
+}
+
+pub struct Fleet {
+    one: Service,
+    several: Vec<Service>,
+    shape: Shape,
+    /// Who is frozen, and until when.
+    frozen: Vec<(Service, Instant)>,
+    pub kills: u64,
+    pub freezes: u64,
+    lines: Lines,
+}
+
+/// Everything that the processes have said.
+pub type Lines = Arc<Mutex<Vec<String>>>;
+
+impl Fleet {
+    /// Nobody runs yet.
+    pub fn on(ground: &Ground) -> Result<Self> {
+        let whole = ground.settings()?;
+        let front = whole.clone().with("ROLE", "api,projector");
+        let bots = [whole.beside()?.with("ROLE", "bot"), whole.beside()?.with("ROLE", "bot")];
+        let lines = Lines::default();
+        let named = |name: &'static str, settings| {
+            let service = Service::new(settings);
+            tokio::spawn(write_down(name, service.clone(), lines.clone()));
+            service
+        };
+        let several: Vec<_> =
+            ["bot1", "bot2"].into_iter().zip(bots).map(|(name, bot)| named(name, bot)).collect();
+        let several = several.into_iter().chain([named("front", front)]).collect();
+        let one = named("one", whole);
+        Ok(Self { one, several, shape: Shape::One, frozen: Vec::new(), kills: 0, freezes: 0, lines })
+    }
+
+    pub fn lines(&self) -> Lines {
+        self.lines.clone()
+    }
+
+    pub fn up(&self) -> Vec<Service> {
+        match self.shape {
+            Shape::One => vec![self.one.clone()],
+            Shape::Several => self.several.clone(),
+        }
+    }
+
+    /// Starts whoever belongs to this shape and does not run. A process that ended by itself is a defect.
+    pub fn start(&mut self, shape: Shape) -> Result<()> {
+        self.shape = shape;
+        for service in self.up() {
+            let status = service.status();
+            if status.state == Condition::Exited && status.starts > 0 {
+                anyhow::bail!("a process ended by itself: {}", status.note.unwrap_or_default());
+            }
+            if status.pid.is_none() {
+                service.start()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One torment: mostly a kill, at times a freeze, now and then another shape.
+    pub async fn torment(&mut self, dice: &mut Dice, with_freezes: bool) -> Result<()> {
+        self.thaw_due(Instant::now());
+        if self.shape == Shape::Several && with_freezes && dice.percent(30) {
+            self.freeze(dice);
+        }
+        let turns = dice.percent(15);
+        let all = turns || dice.percent(20);
+        let up = self.up();
+        let chosen = usize::try_from(dice.within(0..up.len() as u64)).expect("three");
+        let killed: Vec<_> =
+            up.into_iter().enumerate().filter(|(n, _)| all || *n == chosen).map(|(_, it)| it).collect();
+        for service in killed {
+            service.kill().await;
+            self.kills += 1;
+            self.frozen.retain(|(frozen, _)| frozen.url() != service.url());
+        }
+        if dice.percent(40) {
+            sleep(dice.millis(0..1500)).await;
+        }
+        self.start(match (self.shape, turns) {
+            (Shape::One, true) | (Shape::Several, false) => Shape::Several,
+            (Shape::Several, true) | (Shape::One, false) => Shape::One,
+        })
+    }
+
+    fn freeze(&mut self, dice: &mut Dice) {
+        let up = self.up();
+        let chosen = &up[usize::try_from(dice.within(0..up.len() as u64)).expect("three")];
+        chosen.freeze();
+        self.freezes += 1;
+        // Shorter and longer than any lease.
+        self.frozen.push((chosen.clone(), Instant::now() + dice.millis(100..9_000)));
+    }
+
+    /// Lets go on whose time has come.
+    pub fn thaw_due(&mut self, now: Instant) {
+        self.frozen.retain(|(service, until)| {
+            let still = *until > now;
+            if !still {
+                service.thaw();
+            }
+            still
+        });
+    }
+
+    /// Everybody runs, and nobody torments them any more.
+    pub async fn leave_in_peace(&mut self) -> Result<()> {
+        self.thaw_due(Instant::now() + Duration::from_secs(3600));
+        self.start(self.shape)?;
+        for service in self.up() {
+            service.wait_until_running().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn write_down(name: &'static str, service: Service, lines: Lines) {
+    let mut changes = service.changes();
+    let mut seen = 0;
+    while changes.changed().await.is_ok() {
+        let said = service.log_after(seen);
+        seen = said.last().map_or(seen, |line| line.n);
+        let mut lines = lines.lock().expect("nobody panics while writing down");
+        lines.extend(said.into_iter().map(|line| format!("{name:5} {}", line.line)));
+    }
+}
