@@ -219,7 +219,7 @@ async fn find(connection: &Connection, home: i32, phone: &str) -> Result<Verdict
 fn verdict(error: &CallError) -> Verdict {
     match error {
         CallError::FloodWait(wait) => Verdict::FloodLimited(*wait),
-        CallError::Unreachable(_) => Verdict::Unreachable,
+        CallError::Unreachable(_) | CallError::Restart => Verdict::Unreachable,
         CallError::Unregistered | CallError::KeyLost(_) => Verdict::NoSession,
         CallError::Refused { name, .. } => match name.as_str() {
             "PHONE_NUMBER_INVALID" => Verdict::Invalid,
