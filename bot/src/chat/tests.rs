@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::*;
 use crate::invites::{Invites, Order};
+use crate::login::TelegramApp;
 
 mod admin;
 mod delivery;
@@ -64,7 +65,7 @@ impl World {
             display_timezone: TimeZone::get("Europe/Moscow").unwrap(),
             one_phone_login: false,
             device_name: "qr-login".to_owned(),
-            telegram: crate::login::TelegramApp {
+            telegram: TelegramApp {
                 api_id: 1,
                 api_hash: "0123456789abcdef".to_owned().into(),
                 device_name: "qr-login".to_owned(),
