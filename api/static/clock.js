@@ -25,10 +25,11 @@ export class ServerClock {
     return this.#localNow() + (this.#offset ?? 0);
   }
 
-  /** Seconds until an instant of the server (RFC 3339), never below 0; null where there is none. */
+  /** Seconds until an instant of the server (RFC 3339), never below 0; null where there is none. Rounded: what is known of
+   *  the time is half a second off at most, and a login of five minutes must not begin at 5:01. */
   secondsUntil(instant) {
     const at = Date.parse(instant ?? '');
-    return Number.isNaN(at) ? null : Math.max(0, Math.ceil((at - this.now()) / 1000));
+    return Number.isNaN(at) ? null : Math.max(0, Math.round((at - this.now()) / 1000));
   }
 }
 
