@@ -80,20 +80,19 @@ pub async fn find(
 ) -> Result<Option<Watched>, Problem> {
     let Ok(login_id) = session_id.parse::<LoginId>() else { return Ok(None) };
     if let Some(login) = state.board.get(&login_id) {
-        let (version, attempt, is_live) = {
+        let (attempt, is_live) = {
             let login = login.borrow();
-            (login.row.version, login.attempt(), login.row.status.is_live())
+            (login.attempt(), login.row.status.is_live())
         };
         return match is_live {
             true => Ok(Some(login)),
-            false => Ok(on_its_way(state, &login_id, version, attempt, language).await?.or(Some(login))),
+            false => Ok(on_its_way(state, &login_id, attempt, language).await?.or(Some(login))),
         };
     }
     let row = login_status::by_id(&state.db, &login_id).await;
     let row = row.map_err(|error| Problem::internal(language, &error))?;
-    let (version, attempt) =
-        row.as_ref().map_or((0, 0), |row| (row.version, u32::try_from(row.attempt).unwrap_or_default()));
-    if let Some(login) = on_its_way(state, &login_id, version, attempt, language).await? {
+    let attempt = row.as_ref().map_or(0, |row| u32::try_from(row.attempt).unwrap_or_default());
+    if let Some(login) = on_its_way(state, &login_id, attempt, language).await? {
         return Ok(Some(login));
     }
     let Some(row) = row else { return Ok(None) };
@@ -108,15 +107,15 @@ pub async fn find(
 async fn on_its_way(
     state: &ApiState,
     login_id: &LoginId,
-    version: i64,
     attempt: u32,
     language: Language,
 ) -> Result<Option<Watched>, Problem> {
     let login = state.store.load_login(login_id).await;
-    if login.map_err(|error| Problem::internal(language, &error))?.attempt() <= attempt {
+    let latest = login.map_err(|error| Problem::internal(language, &error))?.attempt();
+    if latest <= attempt {
         return Ok(None);
     }
-    let arrival = state.board.newer_than(login_id, version);
+    let arrival = state.board.once_at(login_id, latest);
     match tokio::time::timeout(ARRIVES_WITHIN, arrival).await {
         Ok(login) => Ok(Some(login)),
         Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Internal)),

@@ -67,6 +67,22 @@ impl Board {
         }
     }
 
+    /// A login, once this attempt of it, or a later one, is known; for ever, where none comes.
+    pub async fn once_at(&self, login_id: &LoginId, attempt: u32) -> Watched {
+        let mut seen = 0;
+        loop {
+            let login = self.newer_than(login_id, seen).await;
+            let (version, current) = {
+                let login = login.borrow();
+                (login.row.version, login.attempt())
+            };
+            if current >= attempt {
+                return login;
+            }
+            seen = version;
+        }
+    }
+
     /// How many logins stand on it.
     pub fn len(&self) -> usize {
         self.logins.read().unwrap_or_else(PoisonError::into_inner).len()

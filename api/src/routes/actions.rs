@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderMap, StatusCode};
 use domain::login::CancelReason;
-use domain::{InviteCommand, InviteId, LoginCommand, LoginError, LoginId, LoginStatus};
+use domain::{InviteCommand, InviteId, LoginCommand, LoginError, LoginStatus};
 use projections::limits::{LimitError, LoginLimits};
 use projections::store::{Context, StoreError};
 use serde::Deserialize;
@@ -78,26 +78,11 @@ pub async fn retry(
             next
         }
     };
-    let started = tokio::time::timeout(OWN_EVENT, once_on_board(&state, &now.row.login_id, attempt)).await;
+    let started = tokio::time::timeout(OWN_EVENT, state.board.once_at(&now.row.login_id, attempt)).await;
     match started {
         Ok(login) => Ok(Json(status::whole(&login.borrow(), language))),
         // The end of the attempt before would be the end to the page: rather ask it to come again.
         Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Internal)),
-    }
-}
-
-async fn once_on_board(state: &ApiState, login_id: &LoginId, attempt: u32) -> Watched {
-    let mut seen = 0;
-    loop {
-        let login = state.board.newer_than(login_id, seen).await;
-        let (version, current) = {
-            let login = login.borrow();
-            (login.row.version, login.attempt())
-        };
-        if current >= attempt {
-            return login;
-        }
-        seen = version;
     }
 }
 

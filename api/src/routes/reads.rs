@@ -42,6 +42,12 @@ pub async fn status(
     if let (Some(since), Some(wait)) = (asked.since, asked.wait) {
         status::news(&mut login, since, Duration::from_secs(wait)).await;
     }
+    // An end that was seen only now may be that of an attempt which was retried meanwhile.
+    if !login.borrow().row.status.is_live()
+        && let Some(found) = find(&state, &asked.session_id, visitor.language()).await?
+    {
+        login = found;
+    }
     let login = login.borrow();
     Ok(Json(if owner { status::whole(&login, visitor.language()) } else { status::bare(&login) }))
 }
