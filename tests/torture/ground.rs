@@ -15,8 +15,6 @@ use stand_in::{Options, Telegram};
 /// The first of the people, and of the strangers who scan what is not theirs.
 const PEOPLE: i64 = 500_000_000;
 const STRANGERS: i64 = 900_000_000;
-/// How many strangers there are.
-pub const STRANGER_COUNT: u64 = 4;
 
 pub struct Ground {
     pub telegram: Telegram,
@@ -29,9 +27,6 @@ pub struct Ground {
 impl Ground {
     pub async fn lay(token_lifetime: Duration) -> Result<Self> {
         let telegram = Telegram::start(Options { token_lifetime, ..Options::default() }).await?;
-        for number in 0..STRANGER_COUNT {
-            telegram.accounts.insert(account(STRANGERS, number, "Stranger"));
-        }
         let test = projections::testing::database().await;
         let db = test.db;
         let invites = Invites {
@@ -58,8 +53,12 @@ impl Ground {
         id
     }
 
-    pub fn stranger(&self, number: u64) -> i64 {
-        STRANGERS + i64::try_from(number % STRANGER_COUNT).expect("a few")
+    /// Somebody near this person, and near nobody else: a phone does one thing at a time.
+    pub fn stranger_near(&self, person: i64) -> i64 {
+        let account = account(STRANGERS, (person - PEOPLE).unsigned_abs(), "Stranger");
+        let id = account.id;
+        self.telegram.accounts.insert(account);
+        id
     }
 
     pub async fn invite(&self, max_uses: u32) -> Result<String> {

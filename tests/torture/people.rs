@@ -280,7 +280,7 @@ impl Person {
 
     async fn strangers_scan(&mut self, page: &MiniApp) {
         let Some(link) = self.link(page).await else { return };
-        let stranger = self.crowd.ground.stranger(self.dice.throw());
+        let stranger = self.crowd.ground.stranger_near(self.id);
         if let Err(error) = self.crowd.ground.telegram.phone(stranger).scan(&link).await {
             self.last_refusal = Some(format!("to a stranger {error}"));
             return self.log_in(page).await;
@@ -310,7 +310,7 @@ impl Person {
         let Some(link) = self.link(page).await else { return };
         Crowd::count(&self.crowd.tally.raced);
         let telegram = &self.crowd.ground.telegram;
-        let stranger = telegram.phone(self.crowd.ground.stranger(self.dice.throw()));
+        let stranger = telegram.phone(self.crowd.ground.stranger_near(self.id));
         let own = telegram.phone(self.id);
         let (mine, theirs) = tokio::join!(own.scan(&link), stranger.scan(&link));
         self.last_refusal = Some(format!(
