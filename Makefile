@@ -35,6 +35,11 @@ torture: ## Kill the service two hundred times while people log in (TORTURE_KILL
 	@scripts/need postgresql
 	TORTURE_KILLS=$${TORTURE_KILLS:-200} $(CARGO) test --locked -p qr-login --test torture -- --nocapture
 
+.PHONY: bench
+bench: ## Measure the product beside its peers and beside the physical limit (BENCH=section)
+	@scripts/need postgresql
+	$(CARGO) run --release --locked -p bench -- $(BENCH)
+
 .PHONY: check
 check: ## Formatting, lints, licences, documentation
 	$(CARGO) fmt --all --check

@@ -1,0 +1,49 @@
+//! What the machine itself gives: the commits of one connection beside the writes that the disk confirms. Every figure about
+//! appending stands on this floor.
+
+use std::io::Write;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+
+use crate::figure::{Figure, Report};
+
+const ROUNDS: u32 = 2_000;
+/// A WAL page.
+const PAGE: [u8; 8192] = [1; 8192];
+
+/// Commits a second beside confirmed writes a second.
+pub async fn measure(report: &mut Report) -> Result<()> {
+    let db = projections::testing::database().await.db;
+    sqlx::query("create table beat (n bigint)").execute(db.pool()).await?;
+    let began = Instant::now();
+    for round in 0..ROUNDS {
+        sqlx::query("insert into beat values ($1)").bind(i64::from(round)).execute(db.pool()).await?;
+    }
+    let commits = f64::from(ROUNDS) / began.elapsed().as_secs_f64();
+    db.pool().close().await;
+
+    let confirmed = tokio::task::spawn_blocking(confirmed_writes).await??;
+    report.add(Figure::new(
+        "commits of one connection",
+        commits,
+        "commits/s",
+        "confirmed writes of 8 KiB",
+        confirmed,
+    ));
+    Ok(())
+}
+
+/// A page written over and over, each time until the disk says that it is there.
+fn confirmed_writes() -> Result<f64> {
+    let path = std::env::temp_dir().join(format!("qr-login-bench-{}", std::process::id()));
+    let mut file = std::fs::File::create(&path).with_context(|| path.display().to_string())?;
+    // Nothing is left behind, however this ends.
+    std::fs::remove_file(&path)?;
+    let began = Instant::now();
+    for _ in 0..ROUNDS {
+        file.write_all(&PAGE)?;
+        file.sync_data()?;
+    }
+    Ok(f64::from(ROUNDS) / began.elapsed().as_secs_f64())
+}
