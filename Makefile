@@ -25,8 +25,9 @@ demo: ## One login from /login to the row in users, played and checked in the te
 
 .PHONY: test
 test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
-	@scripts/need postgresql pgbouncer chromium caddy nodejs npm python3-venv
+	@scripts/need postgresql chromium caddy nodejs npm python3-venv
 	@scripts/telegram-sdk
+	@scripts/pgbouncer
 	node --test $$(find api/static tests/stand-in/page -name '*.test.mjs' | sort)
 	$(CARGO) test --workspace --locked
 

@@ -1,12 +1,12 @@
 //! Behind pgbouncer in transaction mode: no session is anybody's own, so no LISTEN is heard, and what holds a lock has to
 //! hold a transaction open.
 //!
-//! That mode knows prepared statements, which sqlx needs, from pgbouncer 1.21 on. With an older one (Debian 12 has 1.18) the
-//! same is played in session mode.
+//! That mode knows prepared statements, which sqlx needs, from pgbouncer 1.21 on; `scripts/pgbouncer` brings one where the
+//! installed one is older.
 
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -33,14 +33,6 @@ struct Pooler {
 
 impl Pooler {
     async fn start(cluster: &SecretString) -> Self {
-        let program = ["/usr/sbin/pgbouncer"].into_iter().find(|it| Path::new(it).exists());
-        let program = program.unwrap_or("pgbouncer");
-        let (mode, more) = match version(program) {
-            newer if newer >= (1, 21) => {
-                ("transaction", "max_prepared_statements = 200\ndefault_pool_size = 12")
-            }
-            _ => ("session", "default_pool_size = 60"),
-        };
         let socket_dir = cluster
             .expose_secret()
             .split(['?', '&'])
@@ -54,11 +46,11 @@ impl Pooler {
         let settings = directory.path().join("pgbouncer.ini");
         let text = format!(
             "[databases]\nqr_login = host={socket_dir} port=5432 user=qr_login\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
-             listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = {mode}\n{more}\n\
-             ignore_startup_parameters = extra_float_digits\n"
+             listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n\
+             max_prepared_statements = 200\ndefault_pool_size = 12\nignore_startup_parameters = extra_float_digits\n"
         );
         std::fs::write(&settings, text).unwrap();
-        let process = Command::new(program)
+        let process = Command::new(reachable(&program(), directory.path()))
             .arg(&settings)
             .uid(owner)
             .stdout(Stdio::null())
@@ -76,13 +68,31 @@ impl Pooler {
     }
 }
 
+/// The first one here that is new enough.
+fn program() -> PathBuf {
+    let brought = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/pgbouncer/pgbouncer");
+    let places = [brought, "/usr/sbin/pgbouncer".into(), "pgbouncer".into()];
+    let new_enough = places.into_iter().find(|program| version(program).is_some_and(|it| it >= (1, 21)));
+    new_enough.expect("pgbouncer 1.21 or newer: scripts/pgbouncer brings one")
+}
+
+/// A copy of the one that was brought: pgbouncer does not run as root, and others may not be let into where this was built.
+fn reachable(program: &Path, directory: &Path) -> PathBuf {
+    let Some(brought) = program.parent().filter(|folder| folder.ends_with("target/pgbouncer")) else {
+        return program.to_owned();
+    };
+    let copied = Command::new("cp").arg("-r").arg(brought).arg(directory).status().unwrap();
+    assert!(copied.success(), "pgbouncer is copied");
+    directory.join("pgbouncer/pgbouncer")
+}
+
 /// `PgBouncer 1.24.1` is (1, 24).
-fn version(program: &str) -> (u32, u32) {
-    let output = Command::new(program).arg("--version").output().expect("pgbouncer is installed");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let numbers = text.lines().next().and_then(|line| line.split(' ').nth(1)).unwrap_or_default();
-    let mut numbers = numbers.split('.').map_while(|number| number.parse().ok());
-    (numbers.next().expect("a version"), numbers.next().expect("a version"))
+fn version(program: &Path) -> Option<(u32, u32)> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let mut numbers =
+        text.lines().next()?.split(' ').nth(1)?.split('.').map_while(|number| number.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
 }
 
 impl Drop for Pooler {
