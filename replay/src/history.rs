@@ -67,9 +67,9 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
         until: arguments.until,
     };
     let log = Log::new(db);
-    let mut table = table::Table::default();
+    let mut table = table::Table::new();
     match arguments.format {
-        Format::Table => table::header(out)?,
+        Format::Table => table.header(out)?,
         Format::Csv => csv::header(out)?,
         Format::Jsonl => {}
     }

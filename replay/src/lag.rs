@@ -6,6 +6,8 @@ use anyhow::Result;
 use jiff::Timestamp;
 use projections::{Clock, Database};
 
+use crate::paint::Paint;
+
 pub async fn run(db: &Database, out: &mut impl Write) -> Result<()> {
     let lag = projections::lag::lag(db).await?;
     let now = Clock::system().now();
@@ -32,7 +34,8 @@ pub async fn run(db: &Database, out: &mut impl Write) -> Result<()> {
         )?,
         None => writeln!(out, "oldest writing transaction: none")?,
     }
-    writeln!(out, "parked: {}", lag.parked.len())?;
+    let parked = Paint::for_stdout().none_of(lag.parked.len());
+    writeln!(out, "{parked}parked: {}{parked:#}", lag.parked.len())?;
     for parked in &lag.parked {
         writeln!(
             out,

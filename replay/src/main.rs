@@ -16,6 +16,7 @@ mod as_of;
 mod export;
 mod history;
 mod lag;
+mod paint;
 mod people;
 mod progress;
 mod rebuild;

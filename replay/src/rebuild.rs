@@ -8,6 +8,7 @@ use projections::rebuild::{self, KeyReport, Progress};
 use projections::verify::ViewReport;
 use projections::{Database, lag};
 
+use crate::paint::Paint;
 use crate::{people, progress};
 
 #[derive(Debug, clap::Args)]
@@ -86,8 +87,13 @@ pub async fn unpark(db: &Database, which: Parked, out: &mut impl Write) -> Resul
 
 /// `users: N rows, 0 differ`, and in what.
 pub fn tell_view(view: &ViewReport, out: &mut impl Write) -> Result<()> {
-    let parked = if view.parked == 0 { String::new() } else { format!(", {} parked", view.parked) };
-    writeln!(out, "{}: {} rows, {} differ{parked}", view.view, view.rows, view.differ)?;
+    let paint = Paint::for_stdout();
+    let (differ, parked) = (paint.none_of(view.differ), paint.odd());
+    write!(out, "{}: {} rows, {differ}{} differ{differ:#}", view.view, view.rows, view.differ)?;
+    if view.parked > 0 {
+        write!(out, ", {parked}{} parked{parked:#}", view.parked)?;
+    }
+    writeln!(out)?;
     for difference in &view.examples {
         writeln!(out, "  {} {}", difference.key, difference.what)?;
     }

@@ -3,34 +3,47 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
+use anstyle::Style;
 use anyhow::Result;
 use domain::InviteId;
+use jiff::tz::TimeZone;
 use projections::views::invites;
 use projections::{Clock, Database, LogEvent, Vault};
 use serde_json::Value;
 
 use super::jsonl::Line;
+use crate::paint::{Paint, harmless};
 use crate::people::Names;
 
-/// What the table has looked up so far.
-#[derive(Debug, Default)]
+/// How the table looks, and what it has looked up so far.
+#[derive(Debug)]
 pub struct Table {
+    paint: Paint,
+    /// Of whoever looks: `TZ`, else the machine's.
+    zone: TimeZone,
     names: Names,
     codes: HashMap<InviteId, Option<String>>,
 }
 
-pub fn header(out: &mut impl Write) -> io::Result<()> {
-    let [position, at, event, who] = ["POSITION", "AT (UTC)", "EVENT", "WHO"];
-    writeln!(out, "{position:>8}  {at:<19}  {event:<22}  {who:<24}  DETAILS")
-}
-
 impl Table {
+    pub fn new() -> Self {
+        let (paint, zone) = (Paint::for_stdout(), TimeZone::system());
+        Self { paint, zone, names: Names::default(), codes: HashMap::new() }
+    }
+
+    pub fn header(&self, out: &mut impl Write) -> io::Result<()> {
+        let at = format!("AT ({})", self.zone.iana_name().unwrap_or("local"));
+        let [position, event, who] = ["POSITION", "EVENT", "WHO"];
+        let faint = self.paint.faint();
+        writeln!(out, "{faint}{position:>8}  {at:<19}  {event:<22}  {who:<24}  DETAILS{faint:#}")
+    }
+
     pub async fn write(&mut self, db: &Database, page: &[LogEvent], out: &mut impl Write) -> Result<()> {
         self.names.look_up(db, page.iter().filter_map(|event| Line::from(event).account_id)).await?;
         for event in page {
             let line = Line::from(event);
             let who = line.account_id.map(|account| self.names.of(account)).unwrap_or_default();
-            let at = line.at.strftime("%Y-%m-%d %H:%M:%S").to_string();
+            let at = line.at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
             let mut details = self.subject(db, event).await;
             if event.event.is_err() {
                 details.push_str(" (cannot be decoded)");
@@ -44,9 +57,37 @@ impl Table {
             if !actor.is_empty() && Some(actor.to_owned()) != line.account_id.map(|id| id.to_string()) {
                 details.push_str(&format!(" by {actor}"));
             }
-            writeln!(out, "{:>8}  {at:<19}  {:<22}  {who:<24}  {details}", line.position, line.event)?;
+            let (style, faint, position, name) =
+                (self.style(event), self.paint.faint(), line.position, line.event);
+            let (at, who, details) = (at.to_string(), harmless(&who), harmless(&details));
+            writeln!(
+                out,
+                "{faint}{position:>8}  {at:<19}{faint:#}  {style}{name:<22}{style:#}  {who:<24}  {faint}{details}{faint:#}"
+            )?;
         }
         Ok(())
+    }
+
+    fn style(&self, event: &LogEvent) -> Style {
+        match event.name.as_str() {
+            _ if event.event.is_err() => self.paint.bad(),
+            "AuthorizationConfirmed" | "SubscriptionActivated" => self.paint.good(),
+            "AuthorizationRejected"
+            | "PasswordRejected"
+            | "CodeRejected"
+            | "LoginFailed"
+            | "AccountBlocked" => self.paint.bad(),
+            "LoginExpired"
+            | "LoginCancelled"
+            | "InviteReleased"
+            | "InviteRevoked"
+            | "SubscriptionExpired"
+            | "LoggedOut"
+            | "AuthorizationRevoked"
+            | "SessionExported"
+            | "AccountErased" => self.paint.odd(),
+            _ => Style::new(),
+        }
     }
 
     /// Which login or invite the event is about.
