@@ -6,19 +6,25 @@
 
 use std::path::Path;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
 
+mod dataset;
 mod figure;
 mod machine;
+mod rebuild;
 
+use dataset::Dataset;
 use figure::Report;
+use projections::Database;
 
 /// What is measured together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Section {
     /// The floor: what a commit and a confirmed write cost here.
     Machine,
+    /// Rebuilding views, beside reading the log and throwing it away.
+    Rebuild,
 }
 
 #[derive(Debug, Parser)]
@@ -29,11 +35,17 @@ struct Arguments {
     /// Where the figures go as JSON.
     #[arg(long, default_value = "target/bench.json")]
     json: Box<Path>,
+    /// Measure nothing, but fill the empty database that DATABASE_URL names with so many logins, five events each.
+    #[arg(long, value_name = "LOGINS")]
+    load: Option<u32>,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let Some(logins) = arguments.load {
+        return load(logins).await;
+    }
     let chosen = match arguments.sections {
         none if none.is_empty() => Section::value_variants().to_vec(),
         some => some,
@@ -42,8 +54,19 @@ async fn main() -> Result<()> {
     for section in chosen {
         match section {
             Section::Machine => machine::measure(&mut report).await?,
+            Section::Rebuild => rebuild::measure(&mut report).await?,
         }
     }
     print!("{report}");
     report.write(&arguments.json)
+}
+
+/// For whoever wants to look at a large log by hand.
+async fn load(logins: u32) -> Result<()> {
+    let url = std::env::var("DATABASE_URL").context("DATABASE_URL names the database to fill")?;
+    let db = Database::connect(&url.into()).await?;
+    db.migrate().await?;
+    let dataset = Dataset::load(&db, logins).await?;
+    println!("{dataset:?}");
+    Ok(())
 }
