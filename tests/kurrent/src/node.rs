@@ -1,0 +1,296 @@
+//! A node: its sockets, who is let in, and what goes wrong on demand. Nodes of one cluster share their streams; the first
+//! is the leader.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{Shutdown, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use rcgen::{CertifiedKey, generate_simple_self_signed};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_stream::wrappers::UnboundedReceiverStream;
+use tonic::metadata::MetadataMap;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::{Response, Status};
+
+use crate::features::Features;
+use crate::protocol::event_store::client::gossip::gossip_server::GossipServer;
+use crate::protocol::event_store::client::server_features::server_features_server::ServerFeaturesServer;
+use crate::protocol::event_store::client::streams::streams_server::StreamsServer;
+use crate::rules::{Deleted, Expected, Outcome, Recorded, Streams};
+use crate::streams::tell;
+
+/// What the real server takes in one append unless it is told otherwise.
+const MOST_APPEND_BYTES: usize = 1_048_576;
+
+/// What goes wrong with one append.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The connection breaks before anything is taken.
+    CutBefore,
+    /// The events are taken, and the connection breaks before the answer.
+    CutAfter,
+    /// The events are taken, the connection stands, and no answer comes.
+    NeverAnswer,
+    /// No answer comes, and the events are taken only as the next append arrives, before it.
+    TakeLate,
+    /// The server says that it is not ready.
+    Refuse,
+}
+
+/// How a node is.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Who is let in, as user and password; None: everybody.
+    pub login: Option<(String, String)>,
+    /// What is taken in one append at most; None: what the real server takes.
+    pub most_append_bytes: Option<usize>,
+    /// Whether it speaks TLS, by a certificate of its own making for `localhost`.
+    pub tls: bool,
+}
+
+/// A running node. A cheap clone.
+#[derive(Clone, Debug)]
+pub struct Node {
+    cluster: Arc<Cluster>,
+    address: SocketAddr,
+    running: Arc<Mutex<Option<Running>>>,
+}
+
+#[derive(Debug)]
+struct Cluster {
+    settings: Settings,
+    leader: SocketAddr,
+    /// The certificate and its key, as PEM.
+    certificate: Option<(String, String)>,
+    streams: Mutex<Streams>,
+    /// What the next appends meet; None: nothing.
+    faults: Mutex<VecDeque<Option<Fault>>>,
+    late: Mutex<Vec<(String, Expected, Vec<Recorded>)>>,
+    /// How many appends arrived, those that met a fault among them.
+    arrived: watch::Sender<usize>,
+    /// Whenever something was appended.
+    changed: watch::Sender<()>,
+}
+
+#[derive(Debug)]
+struct Running {
+    tasks: [JoinHandle<()>; 2],
+    connections: Connections,
+}
+
+/// A second handle of every connection's socket, by who is at its other end.
+type Connections = Arc<Mutex<HashMap<SocketAddr, std::net::TcpStream>>>;
+
+impl Node {
+    /// A node on a port of its own.
+    ///
+    /// # Panics
+    /// Without a port, or a certificate.
+    pub async fn start(settings: Settings) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a bound address");
+        let certificate = settings.tls.then(|| {
+            let CertifiedKey { cert, signing_key } =
+                generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+            (cert.pem(), signing_key.serialize_pem())
+        });
+        let cluster = Cluster {
+            settings,
+            leader: address,
+            certificate,
+            streams: Mutex::default(),
+            faults: Mutex::default(),
+            late: Mutex::default(),
+            arrived: watch::Sender::new(0),
+            changed: watch::Sender::new(()),
+        };
+        let node = Self { cluster: Arc::new(cluster), address, running: Arc::default() };
+        node.serve(listener);
+        node
+    }
+
+    /// Another node of this one's cluster, which takes no appends.
+    ///
+    /// # Panics
+    /// Without a port.
+    pub async fn follower(&self) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("a bound address");
+        let node = Self { cluster: self.cluster.clone(), address, running: Arc::default() };
+        node.serve(listener);
+        node
+    }
+
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where the one listens that takes appends.
+    pub fn leader(&self) -> SocketAddr {
+        self.cluster.leader
+    }
+
+    /// The certificate that it shows, as PEM.
+    pub fn certificate(&self) -> Option<&str> {
+        self.cluster.certificate.as_ref().map(|(certificate, _)| certificate.as_str())
+    }
+
+    /// What goes wrong with the next appends, one after the other; None: nothing goes wrong with that one.
+    pub fn fail_next(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
+        locked(&self.cluster.faults).extend(faults);
+    }
+
+    /// Waits until so many appends have arrived, since the node started.
+    pub async fn arrived(&self, appends: usize) {
+        let mut arrived = self.cluster.arrived.subscribe();
+        // The sender lives as long as this node.
+        let _ = arrived.wait_for(|count| *count >= appends).await;
+    }
+
+    /// Waits until the streams are as wanted.
+    pub async fn until(&self, wanted: impl Fn(&Streams) -> bool) {
+        let mut changed = self.cluster.changed.subscribe();
+        while !wanted(&self.streams()) {
+            let _ = changed.changed().await;
+        }
+    }
+
+    /// How many appends have arrived.
+    pub fn appends(&self) -> usize {
+        *self.cluster.arrived.borrow()
+    }
+
+    /// The streams, to look at and to spoil.
+    pub fn streams(&self) -> MutexGuard<'_, Streams> {
+        locked(&self.cluster.streams)
+    }
+
+    /// Stops listening and breaks every connection.
+    pub fn stop(&self) {
+        if let Some(running) = locked(&self.running).take() {
+            running.tasks.iter().for_each(JoinHandle::abort);
+            for connection in locked(&running.connections).values() {
+                let _ = connection.shutdown(Shutdown::Both);
+            }
+        }
+    }
+
+    /// Listens again, on the same port, with the same streams.
+    ///
+    /// # Panics
+    /// Where somebody else has taken the port.
+    pub async fn start_again(&self) {
+        let listener = TcpListener::bind(self.address).await.expect("the port it had");
+        self.serve(listener);
+    }
+
+    fn serve(&self, listener: TcpListener) {
+        let connections = Connections::default();
+        let (sender, incoming) = mpsc::unbounded_channel();
+        let accepting = tokio::spawn(accept(listener, connections.clone(), sender));
+        let mut server = Server::builder();
+        if let Some((certificate, key)) = &self.cluster.certificate {
+            let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, key));
+            server = server.tls_config(tls).expect("a certificate of our own making");
+        }
+        let serving = server
+            .add_service(ServerFeaturesServer::new(Features))
+            .add_service(GossipServer::new(self.clone()))
+            .add_service(StreamsServer::new(self.clone()))
+            .serve_with_incoming(UnboundedReceiverStream::new(incoming));
+        let serving = tokio::spawn(async move {
+            let _ = serving.await;
+        });
+        *locked(&self.running) = Some(Running { tasks: [accepting, serving], connections });
+    }
+
+    /// Whether somebody may speak here, and whether it is here that they have to.
+    pub(crate) fn admit(&self, request: &MetadataMap) -> Result<(), Status> {
+        if let Some((user, password)) = &self.cluster.settings.login {
+            let given = request.get("authorization").and_then(|it| it.to_str().ok());
+            if given != Some(&format!("Basic {}", base64(format!("{user}:{password}").as_bytes()))) {
+                return Err(Status::unauthenticated("Invalid Credentials"));
+            }
+        }
+        let wanted = request.get("requires-leader").is_some_and(|it| it == "true");
+        if wanted && self.address != self.cluster.leader {
+            let mut elsewhere = Status::not_found("Leader info available");
+            tell(&mut elsewhere, "exception", "not-leader");
+            tell(&mut elsewhere, "leader-endpoint-host", &self.cluster.leader.ip().to_string());
+            tell(&mut elsewhere, "leader-endpoint-port", &self.cluster.leader.port().to_string());
+            return Err(elsewhere);
+        }
+        Ok(())
+    }
+
+    /// The fault that the append which has just arrived is to meet.
+    pub(crate) fn met(&self) -> Option<Fault> {
+        let fault = locked(&self.cluster.faults).pop_front().flatten();
+        // What came too late before comes now.
+        let late: Vec<_> = locked(&self.cluster.late).drain(..).collect();
+        for (stream, expected, events) in late {
+            self.append(&stream, expected, events);
+        }
+        self.cluster.arrived.send_modify(|count| *count += 1);
+        fault
+    }
+
+    pub(crate) fn append(&self, stream: &str, expected: Expected, events: Vec<Recorded>) -> Outcome {
+        let outcome = self.streams().append(stream, expected, events);
+        self.cluster.changed.send_replace(());
+        outcome
+    }
+
+    pub(crate) fn read(&self, stream: &str) -> Result<Option<Vec<(u64, Recorded)>>, Deleted> {
+        let streams = self.streams();
+        let events = streams.read(stream)?;
+        Ok(events.map(|events| events.into_iter().map(|(at, event)| (at, event.clone())).collect()))
+    }
+
+    pub(crate) fn keep_for_later(&self, stream: String, expected: Expected, events: Vec<Recorded>) {
+        locked(&self.cluster.late).push((stream, expected, events));
+    }
+
+    pub(crate) fn most_append_bytes(&self) -> usize {
+        self.cluster.settings.most_append_bytes.unwrap_or(MOST_APPEND_BYTES)
+    }
+
+    /// Breaks the connection; whoever waits for an answer gets none.
+    pub(crate) async fn cut<T>(&self, connection: Option<SocketAddr>) -> Result<Response<T>, Status> {
+        if let (Some(running), Some(peer)) = (&*locked(&self.running), connection)
+            && let Some(socket) = locked(&running.connections).get(&peer)
+        {
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+        std::future::pending().await
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    connections: Connections,
+    accepted: mpsc::UnboundedSender<std::io::Result<TcpStream>>,
+) {
+    while let Ok((socket, peer)) = listener.accept().await {
+        let doubled =
+            socket.into_std().and_then(|socket| Ok((socket.try_clone()?, TcpStream::from_std(socket)?)));
+        if let Ok((handle, socket)) = doubled {
+            let _ = socket.set_nodelay(true);
+            locked(&connections).insert(peer, handle);
+            let _ = accepted.send(Ok(socket));
+        }
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The standard alphabet, padded.
+fn base64(bytes: &[u8]) -> String {
+    use base64::Engine as _;
+    base64::engine::general_purpose::STANDARD.encode(bytes)
+}
