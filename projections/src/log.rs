@@ -60,6 +60,8 @@ pub struct LogEvent {
     pub payload: Value,
     /// Who, about whom, and why; readable even when the payload is not.
     pub metadata: Metadata,
+    /// The same as stored, with whatever else is in it.
+    pub envelope: Value,
 }
 
 /// The envelope of an event. What is missing or malformed in it is None: it must not stop a reader.
@@ -100,8 +102,6 @@ pub struct Follower {
     log: Log,
     waker: Waker,
     position: i64,
-    /// Where the log lived when the follower last looked.
-    cluster: Option<String>,
     poll: Duration,
 }
 
@@ -118,15 +118,6 @@ impl Log {
     pub async fn end(&self) -> Result<i64, DatabaseError> {
         let end = "select coalesce(max(position), 0) from log_index";
         Ok(sqlx::query_scalar(end).fetch_one(&self.pool).await?)
-    }
-
-    /// Which cluster and timeline the positions are of, and the last one; None before the first position is given.
-    ///
-    /// # Errors
-    /// [`DatabaseError::Sql`].
-    pub async fn cluster(&self) -> Result<(Option<String>, i64), DatabaseError> {
-        let sql = "select cluster, (select coalesce(max(position), 0) from log_index) from sequencer";
-        Ok(sqlx::query_as(sql).fetch_one(&self.pool).await?)
     }
 
     /// Up to `limit` events after a position, in order.
@@ -185,7 +176,7 @@ impl Log {
     /// All events after a position, as they come.
     pub fn follow(&self, after: i64) -> Follower {
         let waker = self.wake.subscribe(Topic::Positioned);
-        Follower { log: self.clone(), waker, position: after, cluster: None, poll: POLL_BUSY }
+        Follower { log: self.clone(), waker, position: after, poll: POLL_BUSY }
     }
 
     /// Between which events of the order of insertion the filter's times lie, by bisection: the log is not read for it.
@@ -228,12 +219,10 @@ impl Follower {
     /// The next events, at least one; waits until there are. Dropping the wait loses nothing.
     ///
     /// # Errors
-    /// [`DatabaseError::Sql`]: the next call takes up at the same place. [`DatabaseError::SetBack`]: what this follower
-    /// has given may never have happened; whoever holds something made of it begins anew, with another follower.
+    /// [`DatabaseError::Sql`]; the next call takes up at the same place.
     pub async fn next(&mut self) -> Result<Vec<LogEvent>, DatabaseError> {
         loop {
             let events = self.log.read(self.position, BATCH).await?;
-            self.stay().await?;
             if let Some(last) = events.last() {
                 self.position = last.position;
                 self.poll = POLL_BUSY;
@@ -242,18 +231,6 @@ impl Follower {
             self.waker.wait(self.poll).await;
             self.poll = (self.poll * 2).min(POLL_IDLE);
         }
-    }
-
-    /// Whether the log is the one that was followed so far. Asked after each reading: in a log that lost its tail nobody
-    /// gives a position before the sequencer has written down where the log lives now.
-    async fn stay(&mut self) -> Result<(), DatabaseError> {
-        let (cluster, end) = self.log.cluster().await?;
-        let moved = self.cluster.is_some() && self.cluster != cluster;
-        if moved || end < self.position {
-            return Err(DatabaseError::SetBack);
-        }
-        self.cluster = cluster;
-        Ok(())
     }
 
     /// The position of the last event that it gave.
@@ -268,12 +245,14 @@ fn log_event(row: &PgRow) -> Result<LogEvent, sqlx::Error> {
     let version: String = row.try_get("event_version")?;
     let payload: Value = row.try_get("payload")?;
     let event = Event::decode(&stream, &name, &version, payload.clone()).map_err(Arc::new);
+    let envelope: Value = row.try_get("metadata")?;
     Ok(LogEvent {
         position: row.try_get("position")?,
         recorded_at: row.try_get::<jiff_sqlx::Timestamp, _>("recorded_at")?.to_jiff(),
         stream_id: row.try_get("aggregate_id")?,
         sequence: row.try_get("sequence")?,
-        metadata: Metadata::of(&row.try_get("metadata")?),
+        metadata: Metadata::of(&envelope),
+        envelope,
         stream,
         name,
         version,
