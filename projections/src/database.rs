@@ -52,13 +52,13 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
-    /// Whether waiting may mend it: PostgreSQL is not there, is starting, or takes nobody more.
+    /// Whether waiting may mend it: PostgreSQL is not there, is stopping or starting, or takes nobody more.
     pub fn is_transient(&self) -> bool {
         match self {
             Self::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => true,
-            // cannot_connect_now, too_many_connections
+            // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections
             Self::Sql(sqlx::Error::Database(error)) => {
-                matches!(error.code().as_deref(), Some("57P03" | "53300"))
+                matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03" | "53300"))
             }
             _ => false,
         }

@@ -10,17 +10,29 @@ use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
 use projections::Database;
 use secrecy::SecretString;
-use tracing_subscriber::EnvFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, fmt, registry};
 
 mod as_of;
 mod export;
 mod history;
 mod lag;
+#[cfg(feature = "mirror")]
+mod mirror;
 mod paint;
 mod people;
 mod progress;
 mod rebuild;
 mod verify;
+
+/// What is logged where `RUST_LOG` says nothing. What the mirror's client finds out, the mirror says, in one line.
+const DEFAULT_FILTER: &str = "warn,eventstore=off";
+/// No more than warnings of these, whatever `RUST_LOG` says: they see requests with a password in their headers.
+const NEVER_BELOW_WARN: [&str; 8] =
+    ["eventstore", "h2", "hyper", "hyper_util", "reqwest", "rustls", "tonic", "tower"];
 
 /// Replays the log of qr-login.
 #[derive(Debug, Parser)]
@@ -46,18 +58,17 @@ enum Command {
     Lag,
     /// The whole log as JSON Lines.
     Export(export::Arguments),
+    #[cfg(feature = "mirror")]
+    Mirror(mirror::Arguments),
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     // A .env that is not there is no fault.
     let _ = dotenvy::dotenv();
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("warn"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
+    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    registry().with(filter).with(filter_fn(may_be_logged)).with(lines).init();
     match run(Arguments::parse()).await {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
@@ -78,8 +89,15 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Rebuild(arguments) => rebuild::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
         Command::Unpark(which) => rebuild::unpark(&db, which, out).await,
         Command::Export(arguments) => export::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
+        #[cfg(feature = "mirror")]
+        Command::Mirror(arguments) => mirror::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
         Command::Lag => lag::run(&db, out).await.map(|()| ExitCode::SUCCESS),
     }
+}
+
+fn may_be_logged(metadata: &Metadata<'_>) -> bool {
+    let library = metadata.target().split("::").next().unwrap_or_default();
+    *metadata.level() <= Level::WARN || !NEVER_BELOW_WARN.contains(&library)
 }
 
 /// From `DATABASE_URL`, or the file that `DATABASE_URL_FILE` names; never a flag, which every process list shows.

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+#[cfg(feature = "mirror")]
+mod mirror;
 mod past;
 mod terminal;
 

@@ -1,0 +1,110 @@
+//! `replay mirror`: a copy of the log in an EventStoreDB or KurrentDB, in its order, each event once.
+//!
+//! The copy is **one stream**, and the event at position *p* is at revision *p* − 1 in it. Positions are dense, so the
+//! revision that an append expects says all that there is to say: the stream's own end is the checkpoint, taken by the
+//! target together with the events, and nothing is stored anywhere else.
+//!
+//! 1. Which log is this? Its first event tells (`identity.rs`), and with it the stream's name.
+//! 2. Where does the copy end? The stream's last event is read; it has to be the event of ours at that place, or the
+//!    mirror stops: somebody else's events, a log that was restored without its tail, another installation.
+//! 3. What comes after it is appended, a thousand events at a time, each append expecting the end that it saw. A page of
+//!    the log begins with the event that the copy ends with, so that a log that changes under us is noticed.
+//! 4. Whatever fails, from an answer that is lost to a mirror beside this one: back to 2. Events that had arrived
+//!    nevertheless are there with the ids that they would get again.
+
+use std::io::Write;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use projections::Database;
+use secrecy::SecretString;
+
+use crate::progress;
+
+mod address;
+mod copy;
+mod form;
+mod identity;
+mod source;
+mod target;
+
+use address::Address;
+use copy::Mirror;
+use source::Source;
+use target::Target;
+
+/// Copy the log into one stream of an EventStoreDB or KurrentDB: every event once, in the one order.
+///
+/// Run it again, or kill it and run it again, and it goes on where the stream ends. It reads the database and writes
+/// nothing in it. Where the stream holds anything but the beginning of this log, it says so, stops, and changes nothing.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// Where to: `esdb://user:password@host:2113?tls=true`. A password is better off in the variable MIRROR_TO, or in a
+    /// file that MIRROR_TO_FILE names: flags stand in every process list.
+    #[arg(long, value_name = "URL", value_parser = secret)]
+    to: Option<SecretString>,
+    /// Which stream: `qr_login-` and the id of this log, unless another one is named.
+    #[arg(long, value_name = "NAME")]
+    stream: Option<String>,
+    /// Go on with what happens from now on, until interrupted.
+    #[arg(long)]
+    follow: bool,
+    /// How long to try while the target does not answer. With --follow, once it has answered, for ever.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    patience: u64,
+}
+
+fn secret(text: &str) -> Result<SecretString, std::convert::Infallible> {
+    Ok(text.into())
+}
+
+pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<()> {
+    let address = address(arguments.to)?;
+    let interrupted = interrupted();
+    tokio::pin!(interrupted);
+    let source = tokio::select! {
+        source = Source::identify(db, arguments.follow) => source?,
+        stopped = &mut interrupted => return stopped,
+    };
+    let Some(source) = source else { return Ok(writeln!(out, "nothing to copy: the log is empty")?) };
+    let stream = arguments.stream.unwrap_or_else(|| format!("qr_login-{}", source.id));
+    let target = Target::new(address, stream);
+    let patience = Duration::from_secs(arguments.patience);
+    let mut mirror = Mirror::new(source, target, arguments.follow, patience, progress::events()?);
+    let ended = tokio::select! {
+        ended = mirror.run() => ended,
+        stopped = &mut interrupted => stopped,
+    };
+    let told = mirror.told();
+    ended.with_context(|| told.clone())?;
+    Ok(writeln!(out, "{told}")?)
+}
+
+/// A flag, or a variable, or a file.
+fn address(flag: Option<SecretString>) -> Result<Address> {
+    if let Some(text) = flag {
+        if Address::has_password(&text) {
+            tracing::warn!(
+                "The password in --to is in every process list; the variable MIRROR_TO keeps it out"
+            );
+        }
+        return Address::read(&text, "--to");
+    }
+    if let Ok(text) = std::env::var("MIRROR_TO") {
+        return Address::read(&text.into(), "MIRROR_TO");
+    }
+    let file =
+        std::env::var("MIRROR_TO_FILE").context("where to? --to, MIRROR_TO or MIRROR_TO_FILE says it")?;
+    let text =
+        std::fs::read_to_string(&file).with_context(|| format!("MIRROR_TO_FILE {file} cannot be read"))?;
+    Address::read(&text.into(), "MIRROR_TO_FILE")
+}
+
+/// Whoever follows is stopped by a signal, which is no failure.
+async fn interrupted() -> Result<()> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        pressed = tokio::signal::ctrl_c() => Ok(pressed?),
+        _ = terminate.recv() => Ok(()),
+    }
+}

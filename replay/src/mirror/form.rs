@@ -1,0 +1,99 @@
+//! What an event looks like in the copy. Its type is its stored name, its data what the event says (sealed data stays
+//! sealed), its metadata the envelope as stored and where the event stands in the log:
+//!
+//! ```json
+//! {"log": "…", "position": 7, "recorded_at": "2026-11-24T10:00:00.123456Z", "stream": "login", "stream_id": "…",
+//!  "sequence": 2, "version": "1.0", "actor": "…", "account_id": "…", "correlation_id": "…", "$correlationId": "…"}
+//! ```
+//! `$correlationId` is the login, under the name by which the database's own projection makes a stream of each.
+
+use anyhow::{Context as _, Result};
+use eventstore::EventData;
+use projections::LogEvent;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use serde_json::{Map, Value, json};
+use uuid::Uuid;
+
+use super::identity::LogId;
+
+/// An event on its way, and what it counts against the most that a server takes at once.
+pub struct Outgoing {
+    pub position: i64,
+    pub id: Uuid,
+    pub data: EventData,
+    pub size_bytes: usize,
+}
+
+/// Where an event of a copy says that it comes from; all None in what somebody else has written.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Origin {
+    pub log: Option<Uuid>,
+    pub position: Option<i64>,
+}
+
+impl Outgoing {
+    pub fn of(log: LogId, event: &LogEvent) -> Result<Self> {
+        let unfit = || format!("the event at position {} cannot be written as JSON", event.position);
+        let said = event.payload.get(&event.name).unwrap_or(&event.payload);
+        let said = serde_json::value::to_raw_value(said).with_context(unfit)?;
+        let about = serde_json::value::to_raw_value(&metadata(log, event)).with_context(unfit)?;
+        let size_bytes = said.get().len() + about.get().len() + 2 * event.name.len();
+        let id = log.event_id(event);
+        let data = EventData::json(&event.name, &said).with_context(unfit)?.id(id);
+        let data = data.metadata_as_json::<Box<RawValue>>(&about).with_context(unfit)?;
+        Ok(Self { position: event.position, id, data, size_bytes })
+    }
+}
+
+impl Origin {
+    pub fn of(metadata: &[u8]) -> Self {
+        serde_json::from_slice(metadata).unwrap_or_default()
+    }
+}
+
+fn metadata(log: LogId, event: &LogEvent) -> Map<String, Value> {
+    let mut metadata = event.envelope.as_object().cloned().unwrap_or_default();
+    let place = [
+        ("log", json!(log.0)),
+        ("position", json!(event.position)),
+        ("recorded_at", json!(event.recorded_at)),
+        ("stream", json!(event.stream)),
+        ("stream_id", json!(event.stream_id)),
+        ("sequence", json!(event.sequence)),
+        ("version", json!(event.version)),
+    ];
+    metadata.extend(place.map(|(name, value)| (name.to_owned(), value)));
+    if let Some(login) = metadata.get("correlation_id").cloned() {
+        metadata.insert("$correlationId".to_owned(), login);
+    }
+    metadata
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::identity::tests::event;
+    use super::*;
+
+    #[test]
+    fn the_envelope_is_whole_and_the_place_in_the_log_beside_it() {
+        let log = LogId::of(&event(1));
+        let metadata = Value::Object(metadata(log, &event(7)));
+        let whole = json!({
+            "log": log.0, "position": 7, "recorded_at": "2026-11-24T10:00:00.123456Z", "stream": "login",
+            "stream_id": "abc", "sequence": 2, "version": "1.0", "actor": "system", "epoch": "3",
+            "correlation_id": "abc", "$correlationId": "abc",
+        });
+        assert_eq!(metadata, whole);
+        let origin = Origin::of(metadata.to_string().as_bytes());
+        assert_eq!(origin, Origin { log: Some(log.0), position: Some(7) });
+    }
+
+    #[test]
+    fn what_somebody_else_has_written_has_no_origin() {
+        for foreign in ["", "not json", "[]", r#"{"position": "7"}"#, r#"{"$correlationId": "x"}"#] {
+            assert_eq!(Origin::of(foreign.as_bytes()), Origin::default(), "{foreign}");
+        }
+    }
+}

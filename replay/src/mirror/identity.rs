@@ -1,0 +1,87 @@
+//! Which log this is, and the one id that each of its events has in every copy.
+//!
+//! Both come from what the log itself says, so nothing has to be stored for it, a role that only reads can tell them, and
+//! they outlive a dump, a restore and a failover. An id is made from the event's position *and* from what tells the event
+//! from any other that could come to stand there: a log that was restored without its tail gives the same positions to
+//! other events, and those must not pass for the ones that are in the copy already.
+
+use std::fmt;
+
+use projections::LogEvent;
+use uuid::Uuid;
+
+/// The names of logs are made under this. Drawn once; with another one every copy would look like somebody else's.
+const LOGS: Uuid = Uuid::from_u128(0xef7d_c2de_cada_4204_80da_c718_6d35_987f);
+
+/// A log, by its first event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LogId(pub Uuid);
+
+impl LogId {
+    pub fn of(first: &LogEvent) -> Self {
+        Self(Uuid::new_v5(&LOGS, facts(first).as_bytes()))
+    }
+
+    /// The id of one of its events.
+    pub fn event_id(self, event: &LogEvent) -> Uuid {
+        Uuid::new_v5(&self.0, facts(event).as_bytes())
+    }
+}
+
+impl fmt::Display for LogId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What never changes about an event, not even by a later version of this program. The time is in microseconds.
+fn facts(event: &LogEvent) -> String {
+    let LogEvent { position, recorded_at, stream, stream_id, sequence, name, version, .. } = event;
+    format!("{position}|{}|{stream}|{stream_id}|{sequence}|{name}|{version}", recorded_at.as_microsecond())
+}
+
+#[cfg(test)]
+pub mod tests {
+    use std::sync::Arc;
+
+    use domain::Event;
+    use serde_json::json;
+
+    use super::*;
+
+    pub fn event(position: i64) -> LogEvent {
+        let payload = json!({"QrIssued": {"attempt": 1}});
+        LogEvent {
+            position,
+            recorded_at: "2026-11-24T10:00:00.123456Z".parse().unwrap(),
+            stream: "login".to_owned(),
+            stream_id: "abc".to_owned(),
+            sequence: 2,
+            name: "QrIssued".to_owned(),
+            version: "1.0".to_owned(),
+            event: Event::decode("login", "QrIssued", "0", payload.clone()).map_err(Arc::new),
+            payload,
+            metadata: projections::Metadata::default(),
+            envelope: json!({"actor": "system", "epoch": "3", "correlation_id": "abc"}),
+        }
+    }
+
+    /// Golden: copies hold these. Never edit them.
+    #[test]
+    fn ids_are_the_same_for_ever() {
+        let log = LogId::of(&event(1));
+        assert_eq!(log.to_string(), "81331ce1-cede-561a-b16a-5e02644892c3");
+        assert_eq!(log.event_id(&event(1)).to_string(), "1385ae94-2995-565c-acf3-49528bbd1033");
+        assert_eq!(log.event_id(&event(2)).to_string(), "ed0a7c00-2c2c-5693-b9e3-2b2ab0b5ba5c");
+    }
+
+    #[test]
+    fn an_id_tells_one_log_one_place_and_one_event_from_another() {
+        let log = LogId::of(&event(1));
+        let other = LogId::of(&LogEvent { stream_id: "abd".to_owned(), ..event(1) });
+        assert_ne!(log, other);
+        assert_ne!(log.event_id(&event(7)), other.event_id(&event(7)));
+        let again = LogEvent { recorded_at: "2026-11-24T10:00:00.123457Z".parse().unwrap(), ..event(7) };
+        assert_ne!(log.event_id(&event(7)), log.event_id(&again));
+    }
+}

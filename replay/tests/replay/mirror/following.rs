@@ -1,0 +1,71 @@
+//! `--follow`: what happens from now on, through outages, beside another mirror, and until it is interrupted.
+
+use super::{STREAM, Scene, assert_stopped, line_with, terminate, told};
+use crate::past::text;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_happens_later_is_copied_as_it_happens_until_the_mirror_is_stopped() {
+    let scene = Scene::make().await;
+    let following = scene.start(&["--follow"]);
+    scene.until_copied(11).await;
+    for events in [12, 13, 213] {
+        scene.more(events - usize::try_from(scene.events().await).unwrap()).await;
+        scene.until_copied(events).await;
+    }
+    terminate(&following);
+    let stopped = following.wait_with_output().await.unwrap();
+    assert!(stopped.status.success(), "{}", told(&stopped));
+    // The last answer may have come too late for it to count.
+    assert!(text(&stopped).contains(" events copied, up to position "), "{}", text(&stopped));
+    scene.assert_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_outlasts_its_target_and_its_database_however_long_they_are_away() {
+    let scene = Scene::make().await;
+    let mut following = scene.start(&["--follow", "--patience", "0"]);
+    scene.until_copied(11).await;
+    // Each time it is said to be away.
+    for outage in 1..=2 {
+        scene.node.stop();
+        scene.more(5).await;
+        line_with(&mut following, "trying again").await;
+        scene.node.start_again().await;
+        scene.until_copied(11 + outage * 5).await;
+    }
+
+    scene.past.run("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()").await;
+    scene.more(5).await;
+    scene.until_copied(26).await;
+    assert!(following.try_wait().unwrap().is_none(), "it still follows");
+    scene.assert_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_mirrors_at_once_make_one_copy() {
+    let scene = Scene::make().await;
+    let mirrors = [scene.start(&["--follow"]), scene.start(&["--follow"])];
+    // Pages of many sizes, so that the two cut the log into appends differently.
+    for events in [1, 700, 3, 1_900, 40, 1, 1, 350] {
+        scene.more(events).await;
+    }
+    scene.until_copied(usize::try_from(scene.events().await).unwrap()).await;
+    for mirror in mirrors {
+        terminate(&mirror);
+        let stopped = mirror.wait_with_output().await.unwrap();
+        assert!(stopped.status.success(), "{}", told(&stopped));
+    }
+    scene.assert_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_loses_its_tail_under_a_follower_is_not_copied_on() {
+    let scene = Scene::make().await;
+    let following = scene.start(&["--follow"]);
+    scene.until_copied(11).await;
+    // As a follower of a promoted standby sees it.
+    scene.restore_to(9, 40).await;
+    let stopped = following.wait_with_output().await.unwrap();
+    assert_stopped(&stopped, "position 11 is another event in the log than in the stream");
+    assert_eq!(scene.copied(STREAM).len(), 11);
+}
