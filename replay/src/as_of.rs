@@ -15,8 +15,8 @@ pub struct Arguments {
     moment: Moment,
     /// `users`, `login_status`, `invites` or `subscriptions`.
     view: String,
-    /// Only this row.
-    #[arg(long)]
+    /// Only this row. (A login's id may begin with a hyphen.)
+    #[arg(long, allow_hyphen_values = true)]
     key: Option<String>,
 }
 

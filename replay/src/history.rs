@@ -22,8 +22,8 @@ pub struct Arguments {
     /// About this person: a Telegram id or an account id.
     #[arg(long, value_name = "ID")]
     user: Option<String>,
-    /// Of this login.
-    #[arg(long, value_name = "ID")]
+    /// Of this login. (An id may begin with a hyphen.)
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     session: Option<LoginId>,
     /// Of this invite and the logins by it.
     #[arg(long, value_name = "ID|CODE")]

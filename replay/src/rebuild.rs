@@ -29,7 +29,8 @@ pub struct Parked {
     /// Of which view; without it, everything that is parked.
     #[arg(requires = "key")]
     view: Option<String>,
-    /// Which row of it.
+    /// Which row of it. (A login's id may begin with a hyphen.)
+    #[arg(allow_hyphen_values = true)]
     key: Option<String>,
 }
 

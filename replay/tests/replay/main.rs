@@ -71,6 +71,17 @@ async fn the_history_of_a_person_a_login_an_invite_and_an_event_can_be_asked_for
 }
 
 #[tokio::test]
+async fn an_id_that_begins_with_a_hyphen_is_an_id() {
+    let past = Past::make().await;
+    let id = format!("-{}", &past.logins[0].as_str()[1..]);
+    let unpark = &["unpark", "login_status", &id][..];
+    for asked in [&["history", "--session", &id][..], &["as-of", "5", "login_status", "--key", &id], unpark] {
+        let output = past.replay(asked);
+        assert_ne!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+}
+
+#[tokio::test]
 async fn the_table_names_people_and_masks_a_code_that_can_still_be_redeemed() {
     let past = Past::make().await;
     let table = text(&past.replay(&["history"]));
