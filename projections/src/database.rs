@@ -8,6 +8,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
 
+use crate::store::Appends;
 use crate::wake::Wake;
 
 mod private_cluster;
@@ -18,6 +19,9 @@ pub use private_cluster::{ClusterError, PrivateCluster};
 static MIGRATIONS: Migrator = Migrator { locking: false, ..sqlx::migrate!("../migrations") };
 
 const OLDEST_SERVER: i32 = 140_000;
+/// Whether a connection still lives is asked of one that was idle for longer than this, not of one that spoke just now: it
+/// costs a round trip. Whoever takes one in the very moment of an outage is told like those in the middle of a query.
+const TRUSTED_FOR: Duration = Duration::from_millis(100);
 /// Connections that are not back by then belong to somebody who will not give them back.
 const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -26,6 +30,7 @@ const CLOSED_WITHIN: Duration = Duration::from_secs(5);
 pub struct Database {
     pool: PgPool,
     wake: Wake,
+    appends: Appends,
 }
 
 /// Why the database cannot be used.
@@ -80,6 +85,15 @@ impl Database {
         let pool = PgPoolOptions::new()
             .max_connections(16)
             .acquire_timeout(Duration::from_secs(10))
+            .test_before_acquire(false)
+            .before_acquire(|connection, was| {
+                Box::pin(async move {
+                    if was.idle_for > TRUSTED_FOR {
+                        connection.ping().await?;
+                    }
+                    Ok(true)
+                })
+            })
             .connect_with(options)
             .await?;
         let version: i32 =
@@ -87,8 +101,8 @@ impl Database {
         if version < OLDEST_SERVER {
             return Err(DatabaseError::TooOld(version / 10_000));
         }
-        let wake = Wake::new(pool.clone());
-        Ok(Self { pool, wake })
+        let (wake, appends) = (Wake::new(pool.clone()), Appends::new(pool.clone()));
+        Ok(Self { pool, wake, appends })
     }
 
     /// Brings the tables up to date. Several processes may do so at once: an advisory lock lets one at a time. It belongs to a
@@ -115,6 +129,11 @@ impl Database {
     /// The signals.
     pub fn wake(&self) -> &Wake {
         &self.wake
+    }
+
+    /// The way into the log.
+    pub(crate) fn appends(&self) -> &Appends {
+        &self.appends
     }
 
     /// Ends every connection of the pool, those on their way back into it included: a server that stops before they are

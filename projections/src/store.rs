@@ -1,5 +1,5 @@
 //! The write side: a command becomes events at the end of one stream, or a reason why not. cqrs-es decides, postgres-es
-//! appends, and this adds what both leave to their user:
+//! reads, `appends` appends, and this adds what they leave to their user:
 //!
 //! 1. Each command runs in a task of its own, so that a caller who is dropped (a closed connection, a lost lease) cannot
 //!    cut it in half.
@@ -22,17 +22,19 @@ use domain::{
     Account, AccountCommand, AccountError, AccountId, Invite, InviteCommand, InviteError, InviteId, Login,
     LoginCommand, LoginError, LoginId,
 };
-use postgres_es::PostgresEventRepository;
-use sqlx::PgPool;
 
 use crate::database::{Database, DatabaseError};
-use crate::wake::{Topic, Wake};
+use crate::wake::Topic;
 
+mod appends;
 mod context;
+mod repository;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use appends::Appends;
 pub use context::{Actor, Context, Fence};
+use repository::Repository;
 
 /// How often a command is decided anew because its stream has changed meanwhile.
 const TRIES: u32 = 8;
@@ -40,14 +42,13 @@ const TRIES: u32 = 8;
 /// Runs commands. A cheap clone.
 #[derive(Clone)]
 pub struct Store {
-    pool: PgPool,
-    wake: Wake,
+    database: Database,
     invites: Framework<Invite>,
     logins: Framework<Login>,
     accounts: Framework<Account>,
 }
 
-type Events<A> = PersistedEventStore<PostgresEventRepository, A>;
+type Events<A> = PersistedEventStore<Repository, A>;
 type Framework<A> = Arc<CqrsFramework<A, Events<A>>>;
 
 /// Why a command led to nothing.
@@ -70,13 +71,11 @@ pub enum StoreError<E: std::error::Error + 'static> {
 impl Store {
     /// Over this database.
     pub fn new(database: &Database) -> Self {
-        let pool = database.pool().clone();
         Self {
-            invites: framework(&pool),
-            logins: framework(&pool),
-            accounts: framework(&pool),
-            wake: database.wake().clone(),
-            pool,
+            invites: framework(database),
+            logins: framework(database),
+            accounts: framework(database),
+            database: database.clone(),
         }
     }
 
@@ -144,7 +143,7 @@ impl Store {
     }
 
     async fn load<A: Aggregate>(&self, id: &str) -> Result<A, DatabaseError> {
-        let loaded = events::<A>(&self.pool).load_aggregate(id).await;
+        let loaded = events::<A>(&self.database).load_aggregate(id).await;
         loaded.map(|context| context.aggregate).map_err(|error| broken::<A>(error, id))
     }
 
@@ -161,7 +160,7 @@ impl Store {
         A::Error: Send + 'static,
     {
         let framework = Arc::clone(framework);
-        let wake = self.wake.clone();
+        let wake = self.database.wake().clone();
         let task = tokio::spawn(async move {
             let done = decide_and_append(&framework, &id, command, context.metadata()).await;
             if done.is_ok() {
@@ -230,12 +229,12 @@ fn broken<A: Aggregate>(error: AggregateError<A::Error>, id: &str) -> DatabaseEr
     }
 }
 
-fn framework<A: Aggregate<Services = ()>>(pool: &PgPool) -> Framework<A> {
-    Arc::new(CqrsFramework::new(events(pool), Vec::new(), ()))
+fn framework<A: Aggregate<Services = ()>>(database: &Database) -> Framework<A> {
+    Arc::new(CqrsFramework::new(events(database), Vec::new(), ()))
 }
 
-fn events<A: Aggregate>(pool: &PgPool) -> Events<A> {
-    let store = PersistedEventStore::new_event_store(PostgresEventRepository::new(pool.clone()));
+fn events<A: Aggregate>(database: &Database) -> Events<A> {
+    let store = PersistedEventStore::new_event_store(Repository::new(database));
     store.with_upcasters(vec![Box::new(Upcaster)])
 }
 

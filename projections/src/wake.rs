@@ -3,7 +3,7 @@
 //! them work behind a pooler that knows no LISTEN.
 //!
 //! NOTIFY takes a lock that all committing notifiers share; inside an append it cost two thirds of the throughput. So it
-//! is sent apart, once for all signals of a few milliseconds.
+//! is sent apart, once for all signals of a few milliseconds, and while they keep coming, at most every twenty-fifth.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,6 +15,7 @@ use tokio::sync::watch;
 
 const CHANNEL: &str = "qr_login_wake";
 const COLLECT_FOR: Duration = Duration::from_millis(5);
+const REST_FOR: Duration = Duration::from_millis(20);
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
 
 /// What there may be news of.
@@ -52,13 +53,15 @@ struct Shared {
     /// Tells our own notifications from those of other processes.
     sender: String,
     topics: [Signal; Topic::ALL.len()],
+    /// Somebody will tell the others what happens now.
+    announcing: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Signal {
     count: watch::Sender<u64>,
-    /// A NOTIFY is on its way that will cover what happens now.
-    announcing: AtomicBool,
+    /// The others have not been told yet.
+    news: AtomicBool,
 }
 
 impl Topic {
@@ -90,34 +93,55 @@ impl Topic {
 impl Wake {
     pub(crate) fn new(pool: PgPool) -> Self {
         let topics =
-            Topic::ALL.map(|_| Signal { count: watch::Sender::new(0), announcing: AtomicBool::new(false) });
-        Self(Arc::new(Shared { pool, sender: uuid::Uuid::new_v4().simple().to_string(), topics }))
+            Topic::ALL.map(|_| Signal { count: watch::Sender::new(0), news: AtomicBool::new(false) });
+        let sender = uuid::Uuid::new_v4().simple().to_string();
+        Self(Arc::new(Shared { pool, sender, topics, announcing: AtomicBool::new(false) }))
     }
 
     /// Says that there is news, here at once and elsewhere soon. To be called after the commit.
     pub fn notify(&self, topic: Topic) {
         self.signal(topic);
-        if self.0.topics[topic as usize].announcing.swap(true, Ordering::AcqRel) {
+        self.0.topics[topic as usize].news.store(true, Ordering::SeqCst);
+        if self.0.announcing.swap(true, Ordering::SeqCst) {
             return;
         }
         let wake = self.clone();
-        let announce = async move {
+        match tokio::runtime::Handle::try_current() {
+            Ok(runtime) => drop(runtime.spawn(async move { wake.announce().await })),
+            Err(_) => self.0.announcing.store(false, Ordering::SeqCst),
+        }
+    }
+
+    /// Tells the other processes until there is no news.
+    async fn announce(&self) {
+        loop {
             tokio::time::sleep(COLLECT_FOR).await;
-            // Before sending: what happens from here on is not covered by this one.
-            wake.0.topics[topic as usize].announcing.store(false, Ordering::Release);
+            let news = self.take_news();
+            if news.is_empty() {
+                self.0.announcing.store(false, Ordering::SeqCst);
+                // News that came in between found somebody who would tell: us.
+                let came = self.0.topics.iter().any(|topic| topic.news.load(Ordering::SeqCst));
+                if !came || self.0.announcing.swap(true, Ordering::SeqCst) {
+                    return;
+                }
+                continue;
+            }
             let sent = sqlx::query("select pg_notify($1, $2)")
                 .bind(CHANNEL)
-                .bind(format!("{} {}", topic.name(), wake.0.sender))
-                .execute(&wake.0.pool)
+                .bind(format!("{} {}", news.join(","), self.0.sender))
+                .execute(&self.0.pool)
                 .await;
             if let Err(error) = sent {
                 tracing::debug!(%error, "other processes were not told and will look by themselves");
             }
-        };
-        match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(announce)),
-            Err(_) => self.0.topics[topic as usize].announcing.store(false, Ordering::Release),
+            tokio::time::sleep(REST_FOR).await;
         }
+    }
+
+    fn take_news(&self) -> Vec<&'static str> {
+        let topics = Topic::ALL.into_iter().zip(&self.0.topics);
+        let news = topics.filter(|(_, signal)| signal.news.swap(false, Ordering::SeqCst));
+        news.map(|(topic, _)| topic.name()).collect()
     }
 
     /// A waiter that misses no signal from now on.
@@ -142,11 +166,11 @@ impl Wake {
         Topic::ALL.into_iter().for_each(|topic| self.signal(topic));
         loop {
             let Some(notification) = listener.try_recv().await? else { return Ok(()) };
-            let Some((name, sender)) = notification.payload().split_once(' ') else { continue };
+            let Some((names, sender)) = notification.payload().split_once(' ') else { continue };
             if sender != self.0.sender {
                 Topic::ALL
                     .into_iter()
-                    .filter(|topic| topic.name() == name)
+                    .filter(|topic| names.split(',').any(|name| name == topic.name()))
                     .for_each(|topic| self.signal(topic));
             }
         }

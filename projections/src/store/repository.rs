@@ -1,0 +1,73 @@
+//! Between cqrs-es and PostgreSQL: postgres-es reads the streams, [`Appends`] appends to them.
+//!
+//! postgres-es itself appends in a transaction, which is three round trips for an event, two of them to say that there is
+//! one, and a transaction that stays open where the process freezes.
+
+use cqrs_es::Aggregate;
+use cqrs_es::persist::{
+    PersistedEventRepository, PersistenceError, ReplayStream, SerializedEvent, SerializedSnapshot,
+};
+use postgres_es::PostgresEventRepository;
+use serde_json::Value;
+
+use super::appends::Appends;
+use crate::database::Database;
+
+/// The streams of one database.
+pub(super) struct Repository {
+    appends: Appends,
+    streams: PostgresEventRepository,
+}
+
+impl Repository {
+    pub(super) fn new(database: &Database) -> Self {
+        Self {
+            appends: database.appends().clone(),
+            streams: PostgresEventRepository::new(database.pool().clone()),
+        }
+    }
+}
+
+impl PersistedEventRepository for Repository {
+    async fn get_events<A: Aggregate>(&self, id: &str) -> Result<Vec<SerializedEvent>, PersistenceError> {
+        self.streams.get_events::<A>(id).await
+    }
+
+    async fn get_last_events<A: Aggregate>(
+        &self,
+        id: &str,
+        after: usize,
+    ) -> Result<Vec<SerializedEvent>, PersistenceError> {
+        self.streams.get_last_events::<A>(id, after).await
+    }
+
+    async fn get_snapshot<A: Aggregate>(
+        &self,
+        id: &str,
+    ) -> Result<Option<SerializedSnapshot>, PersistenceError> {
+        self.streams.get_snapshot::<A>(id).await
+    }
+
+    /// Any unique violation is the optimistic lock, as with postgres-es; there are no snapshots.
+    async fn persist<A: Aggregate>(
+        &self,
+        events: &[SerializedEvent],
+        _: Option<(String, Value, usize)>,
+    ) -> Result<(), PersistenceError> {
+        self.appends.append(events).await.map_err(|error| match &error {
+            sqlx::Error::Database(refused) if refused.is_unique_violation() => {
+                PersistenceError::OptimisticLockError
+            }
+            sqlx::Error::Io(_) | sqlx::Error::Tls(_) => PersistenceError::ConnectionError(Box::new(error)),
+            _ => PersistenceError::UnknownError(Box::new(error)),
+        })
+    }
+
+    async fn stream_events<A: Aggregate>(&self, id: &str) -> Result<ReplayStream, PersistenceError> {
+        self.streams.stream_events::<A>(id).await
+    }
+
+    async fn stream_all_events<A: Aggregate>(&self) -> Result<ReplayStream, PersistenceError> {
+        self.streams.stream_all_events::<A>().await
+    }
+}
