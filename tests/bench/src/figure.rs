@@ -28,7 +28,6 @@ pub struct Figure {
 }
 
 /// What a ratio should be.
-#[cfg_attr(not(test), expect(dead_code, reason = "the first section has no goal"))]
 #[derive(Clone, Copy, Debug)]
 pub enum Goal {
     /// Of what should be much.
@@ -52,7 +51,6 @@ impl Figure {
     }
 
     /// With what the ratio should be.
-    #[cfg_attr(not(test), expect(dead_code, reason = "the first section has no goal"))]
     #[must_use]
     pub fn with_goal(self, goal: Goal) -> Self {
         let (text, met) = match goal {

@@ -9,10 +9,13 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
 
+mod append;
 mod dataset;
 mod figure;
+mod logins;
 mod machine;
 mod rebuild;
+mod visible;
 
 use dataset::Dataset;
 use figure::Report;
@@ -25,6 +28,10 @@ enum Section {
     Machine,
     /// Rebuilding views, beside reading the log and throwing it away.
     Rebuild,
+    /// Commands a second, beside those that do less.
+    Append,
+    /// From a command to its row in a view.
+    Visible,
 }
 
 #[derive(Debug, Parser)]
@@ -55,6 +62,8 @@ async fn main() -> Result<()> {
         match section {
             Section::Machine => machine::measure(&mut report).await?,
             Section::Rebuild => rebuild::measure(&mut report).await?,
+            Section::Append => append::measure(&mut report).await?,
+            Section::Visible => visible::measure(&mut report).await?,
         }
     }
     print!("{report}");

@@ -1,0 +1,148 @@
+//! From an order to its row in the view, as a reader sees it: while nothing else happens, and at 1,000 orders a second.
+//!
+//! Counted from the moment the order was due, not from when it could be given (so a stall counts for everyone who would
+//! have been in it), until a reader that looks every millisecond has seen the view's checkpoint pass it. Rows and
+//! checkpoint commit together.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use domain::{AccountId, LoginId};
+use projections::clock::Clock;
+use projections::store::Store;
+use projections::{Database, testing};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, MissedTickBehavior};
+
+use crate::figure::{Figure, Goal, Report};
+use crate::logins::{Leading, Orders, Ours, new_login, orders_of, people};
+
+const GOAL_MS: f64 = 25.0;
+const LOOK_EVERY: Duration = Duration::from_millis(1);
+const PEOPLE: usize = 2_000;
+/// Commands in a row, far enough apart for everything to have come to rest.
+const IDLE: (usize, Duration) = (400, Duration::from_millis(83));
+/// Commands at 1,000 a second.
+const BUSY: (usize, Duration) = (20_000, Duration::from_millis(1));
+/// How many of them only warm things up.
+const WARM: f64 = 0.1;
+
+/// An order that was given: when it was due, and its event.
+struct Given {
+    due: Instant,
+    login: LoginId,
+    sequence: i64,
+}
+
+/// The figures.
+pub async fn measure(report: &mut Report) -> Result<()> {
+    let db = testing::database().await.db;
+    let people = people(&db, PEOPLE).await?;
+    let ours = Ours(Store::new(&db));
+    let leading = Leading::start(&db);
+    leading.settle().await?;
+    for (name, load, goal) in [("idle", IDLE, Some(Goal::AtMost(1.0))), ("at 1,000 commands/s", BUSY, None)] {
+        let waits = waits(&db, &ours, &people, load).await?;
+        leading.settle().await?;
+        for (quantile, goal) in [(0.5, None), (0.99, goal)] {
+            let name = format!("append to visible, {name}, p{:.0}", quantile * 100.0);
+            let wait = waits[((waits.len() - 1) as f64 * quantile).round() as usize];
+            let figure = Figure::new(name, wait, "ms", "the goal for idle p99", GOAL_MS);
+            report.add(goal.map_or(figure.clone(), |goal| figure.with_goal(goal)));
+        }
+    }
+    leading.stop().await;
+    db.close().await;
+    Ok(())
+}
+
+/// How long each order's row took to be seen, in ms, from the shortest to the longest.
+async fn waits(
+    db: &Database,
+    ours: &Ours,
+    people: &[AccountId],
+    (count, apart): (usize, Duration),
+) -> Result<Vec<f64>> {
+    let (stop, stopped) = watch::channel(());
+    let reader = tokio::spawn(look(db.clone(), stopped));
+    let given = give(ours, people, count, apart).await?;
+    let due = projections::lag::due(db).await?;
+    projections::projector::wait_for(db, due).await?;
+    tokio::time::sleep(LOOK_EVERY * 20).await;
+    drop(stop);
+    let seen = reader.await??;
+
+    let mut waits = Vec::with_capacity(given.len());
+    for order in given.iter().skip((count as f64 * WARM) as usize) {
+        let position: i64 = sqlx::query_scalar(
+            "select i.position from log_index i join events e using (event_no)
+              where e.aggregate_type = 'login' and e.aggregate_id = $1 and e.sequence = $2",
+        )
+        .bind(order.login.as_str())
+        .bind(order.sequence)
+        .fetch_one(db.pool())
+        .await?;
+        let at = seen.partition_point(|(checkpoint, _)| *checkpoint < position);
+        let (_, at) = seen.get(at).context("an event that was never seen")?;
+        waits.push((*at - order.due).as_secs_f64() * 1000.0);
+    }
+    waits.sort_by(f64::total_cmp);
+    Ok(waits)
+}
+
+/// Orders at a fixed rate, whether or not those before are done. The orders of one login are `people.len()` apart, which at
+/// 1,000 a second is two seconds: the same login is never given two at once.
+async fn give(ours: &Ours, people: &[AccountId], count: usize, apart: Duration) -> Result<Vec<Given>> {
+    let crowd = people.len().min(count / 4);
+    let mut logins: Vec<_> = Vec::with_capacity(crowd);
+    let mut tasks: JoinSet<Result<Given>> = JoinSet::new();
+    let mut given = Vec::with_capacity(count);
+    let begun = Instant::now();
+    for number in 0..count {
+        let (round, person) = (number / crowd, number % crowd);
+        let sequence = round % 4;
+        if sequence == 0 {
+            logins.truncate(if person == 0 { 0 } else { logins.len() });
+            logins.push(new_login());
+        }
+        let (login, about, ours) = (logins[person].clone(), people[person], ours.clone());
+        let due = begun + apart * u32::try_from(number)?;
+        tokio::time::sleep_until(due).await;
+        tasks.spawn(async move {
+            let order =
+                orders_of(about, Clock::system().now()).into_iter().nth(sequence).context("four orders")?;
+            ours.give(&login, order, about).await?;
+            Ok(Given { due, login, sequence: sequence as i64 + 1 })
+        });
+        while let Some(done) = tasks.try_join_next() {
+            given.push(done??);
+        }
+    }
+    while let Some(done) = tasks.join_next().await {
+        given.push(done??);
+    }
+    given.sort_by_key(|order| order.due);
+    Ok(given)
+}
+
+/// When the view's checkpoint was first seen at which position, until told to stop.
+async fn look(db: Database, mut stopped: watch::Receiver<()>) -> Result<Vec<(i64, Instant)>> {
+    let mut connection = db.direct().await?;
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut seen: Vec<(i64, Instant)> = Vec::new();
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            _ = stopped.changed() => return Ok(seen),
+        }
+        let position: i64 =
+            sqlx::query_scalar("select position from checkpoints where consumer = 'login_status'")
+                .fetch_one(&mut connection)
+                .await?;
+        if seen.last().is_none_or(|(last, _)| *last < position) {
+            seen.push((position, Instant::now()));
+        }
+    }
+}
