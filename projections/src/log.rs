@@ -156,6 +156,21 @@ impl Log {
         self.fetch(history(SELECT, filter, window, after, limit)).await
     }
 
+    /// How PostgreSQL finds what [`Log::history`] would answer: the plan as it was carried out, a line each.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn explain(
+        &self,
+        filter: &Filter,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<String>, DatabaseError> {
+        let window = self.window(filter).await?;
+        let select = format!("explain (analyze, costs off, buffers) {SELECT}");
+        Ok(history(&select, filter, window, after, limit).build_query_scalar().fetch_all(&self.pool).await?)
+    }
+
     /// The last `limit` events that pass the filter, in order.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use std::time::Duration;
 use domain::{AccountCommand, AccountId};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::Executor;
+use sqlx::postgres::PgPoolCopyExt;
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -76,6 +77,50 @@ async fn a_writer_that_goes_idle_in_its_transaction_holds_up_nobody_else() {
         }
     };
     timeout(LONG_ENOUGH, end).await.expect("it gets its position, too");
+    leading.abort();
+    let _ = leading.await;
+    assert_whole(&story).await;
+}
+
+#[tokio::test]
+async fn a_copy_that_stops_in_the_middle_holds_up_nobody_else() {
+    // 1. Somebody copies events in, and stops. 2. People register, and are visible. 3. The copy goes on to its end.
+    let story = Story::begin().await;
+    let leading = lead(&story, "one");
+    let account = AccountId(uuid::Uuid::new_v4());
+    let mut copy = story
+        .db
+        .pool()
+        .copy_in_raw(
+            "copy events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata) from stdin",
+        )
+        .await
+        .unwrap();
+    let line = |sequence: u32| {
+        format!(
+            "account\t{account}\t{sequence}\tAccountBlocked\t1\t{{\"AccountBlocked\": {{\"at\": \"2026-11-22T10:00:00Z\"}}}}\t{{}}\n"
+        )
+    };
+    // More than stays in a buffer, so that rows are written and the transaction has an id.
+    let (first, second): (String, String) = ((1..=5_000).map(line).collect(), line(5_001));
+    copy.send(first.as_bytes()).await.unwrap();
+    let written = "select count(*) from pg_stat_activity where datname = current_database() and query like 'copy %' \
+                   and backend_xid is not null";
+    while story.count(written).await == 0 {
+        tokio::task::yield_now().await;
+    }
+    for number in 1..=3 {
+        story.person(number, ILYA).await;
+        visible(&story, number).await;
+    }
+    copy.send(second.as_bytes()).await.unwrap();
+    copy.finish().await.unwrap();
+    let end = async {
+        while Log::new(&story.db).end().await.unwrap() < 5_004 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG_ENOUGH, end).await.expect("they get their positions, too");
     leading.abort();
     let _ = leading.await;
     assert_whole(&story).await;
