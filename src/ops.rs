@@ -5,9 +5,10 @@ use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
-use projections::database::Database;
-use projections::projector;
+use projections::database::{Database, DatabaseError};
+use projections::{lag, projector};
 
 /// What the listener can reach.
 #[derive(Clone)]
@@ -38,7 +39,21 @@ async fn ready(State(ops): State<Ops>) -> (StatusCode, &'static str) {
 
 async fn render(State(ops): State<Ops>) -> Result<String, StatusCode> {
     let metrics = ops.metrics.ok_or(StatusCode::NOT_FOUND)?;
+    // Without an answer of the database the others are still worth telling.
+    let _ = measure_lag(&ops.db).await;
     // Drains what histograms have gathered; nobody else asks it to.
     metrics.run_upkeep();
     Ok(metrics.render())
+}
+
+/// As the database tells it, whichever process leads.
+async fn measure_lag(db: &Database) -> Result<(), DatabaseError> {
+    let lag = lag::lag(db).await?;
+    gauge!("log_position").set(lag.end as f64);
+    gauge!("sequencer_events_without_position").set(lag.unplaced as f64);
+    for consumer in lag.consumers {
+        gauge!("lag_events", "consumer" => consumer.consumer).set(consumer.behind as f64);
+    }
+    gauge!("parked").set(lag.parked.len() as f64);
+    Ok(())
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use domain::{Event, LoginEvent, LoginId};
 use jiff::{SignedDuration, Timestamp};
-use projections::database::Database;
+use projections::database::{Database, DatabaseError};
 use projections::log::{Log, LogEvent};
 use projections::projector;
 use projections::vault::{LiveToken, Vault};
@@ -98,6 +98,10 @@ impl Board {
         let mut told = false;
         loop {
             let Err(error) = self.follow_once(db, vault, &mut told).await;
+            if matches!(error.downcast_ref(), Some(DatabaseError::SetBack)) {
+                // Versions that were seen may never come again. Until it is read anew, the view answers.
+                self.logins.write().unwrap_or_else(PoisonError::into_inner).clear();
+            }
             if !told {
                 tracing::warn!(error = &*error, "the board of live logins lost the log; trying again");
                 told = true;

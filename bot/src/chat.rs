@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::Tiers;
-use futures::future::join3;
+use futures::future::join4;
 use jiff::tz::TimeZone;
 use projections::inbox::Inbox;
 use projections::lease::Leases;
@@ -33,6 +33,7 @@ use url::Url;
 
 mod admin;
 mod admin_invite;
+mod alarm;
 mod cancel;
 mod commands;
 mod dispatch;
@@ -183,5 +184,5 @@ async fn speak(chat: Chat, holder: String) {
             None => poller::run(&desk).await,
         }
     };
-    join3(receive, dispatch::run(&desk), send::run(&desk)).await;
+    join4(receive, dispatch::run(&desk), send::run(&desk), alarm::run(&desk)).await;
 }

@@ -51,6 +51,9 @@ pub enum DatabaseError {
     /// A stored event of this stream is in no shape that this program knows.
     #[error("an event of {0} cannot be read")]
     Unreadable(String),
+    /// Positions that were there are gone, or mean other events: a standby took over without the tail, or a backup was restored.
+    #[error("the log has been set back: a standby took over, or a backup was restored")]
+    SetBack,
     /// The private PostgreSQL cannot be run.
     #[error(transparent)]
     Cluster(#[from] ClusterError),

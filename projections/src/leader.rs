@@ -183,6 +183,8 @@ async fn keep_free_limits(db: &Database, tiers: &Tiers) -> Result<(), DatabaseEr
 }
 
 #[cfg(test)]
+mod failover;
+#[cfg(test)]
 mod outages;
 #[cfg(test)]
 mod pooler;

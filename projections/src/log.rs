@@ -102,6 +102,8 @@ pub struct Follower {
     log: Log,
     waker: Waker,
     position: i64,
+    /// Where the log lived when the follower last looked.
+    cluster: Option<String>,
     poll: Duration,
 }
 
@@ -118,6 +120,15 @@ impl Log {
     pub async fn end(&self) -> Result<i64, DatabaseError> {
         let end = "select coalesce(max(position), 0) from log_index";
         Ok(sqlx::query_scalar(end).fetch_one(&self.pool).await?)
+    }
+
+    /// Which cluster and timeline the positions are of, and the last one; None before the first position is given.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn cluster(&self) -> Result<(Option<String>, i64), DatabaseError> {
+        let sql = "select cluster, (select coalesce(max(position), 0) from log_index) from sequencer";
+        Ok(sqlx::query_as(sql).fetch_one(&self.pool).await?)
     }
 
     /// Up to `limit` events after a position, in order.
@@ -191,7 +202,7 @@ impl Log {
     /// All events after a position, as they come.
     pub fn follow(&self, after: i64) -> Follower {
         let waker = self.wake.subscribe(Topic::Positioned);
-        Follower { log: self.clone(), waker, position: after, poll: POLL_BUSY }
+        Follower { log: self.clone(), waker, position: after, cluster: None, poll: POLL_BUSY }
     }
 
     /// Between which events of the order of insertion the filter's times lie, by bisection: the log is not read for it.
@@ -234,10 +245,12 @@ impl Follower {
     /// The next events, at least one; waits until there are. Dropping the wait loses nothing.
     ///
     /// # Errors
-    /// [`DatabaseError::Sql`]; the next call takes up at the same place.
+    /// [`DatabaseError::Sql`]: the next call takes up at the same place. [`DatabaseError::SetBack`]: what this follower
+    /// has given may never have happened; whoever holds something made of it begins anew, with another follower.
     pub async fn next(&mut self) -> Result<Vec<LogEvent>, DatabaseError> {
         loop {
             let events = self.log.read(self.position, BATCH).await?;
+            self.stay().await?;
             if let Some(last) = events.last() {
                 self.position = last.position;
                 self.poll = POLL_BUSY;
@@ -246,6 +259,18 @@ impl Follower {
             self.waker.wait(self.poll).await;
             self.poll = (self.poll * 2).min(POLL_IDLE);
         }
+    }
+
+    /// Whether the log is the one that was followed so far. Asked after each reading: in a log that lost its tail nobody
+    /// gives a position before the sequencer has written down where the log lives now.
+    async fn stay(&mut self) -> Result<(), DatabaseError> {
+        let (cluster, end) = self.log.cluster().await?;
+        let moved = self.cluster.is_some() && self.cluster != cluster;
+        if moved || end < self.position {
+            return Err(DatabaseError::SetBack);
+        }
+        self.cluster = cluster;
+        Ok(())
     }
 
     /// The position of the last event that it gave.

@@ -27,8 +27,8 @@ pub struct Sequencer {
 /// Why a pass gave no positions.
 #[derive(Debug, thiserror::Error)]
 pub enum SequencerError {
-    /// Somebody else has taken over.
-    #[error("another sequencer has taken over")]
+    /// Somebody else has taken over, or the database has moved to another cluster or timeline.
+    #[error("another sequencer has taken over, or a standby")]
     Fenced,
     /// The database failed; the next pass takes up what this one left.
     #[error("positions could not be given")]
@@ -52,12 +52,8 @@ impl Sequencer {
             sqlx::query_as("update sequencer set epoch = epoch + 1 returning epoch, cluster")
                 .fetch_one(&mut *transaction)
                 .await?;
-        let cluster: String = sqlx::query_scalar(
-            "select system_identifier || '/' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)
-               from pg_control_system()",
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
+        let cluster: String =
+            sqlx::query_scalar("select this_cluster()").fetch_one(&mut *transaction).await?;
         if known.as_ref().is_some_and(|known| *known != cluster) {
             tracing::warn!(
                 "the database has moved to another cluster or timeline: giving positions anew from here"
@@ -77,7 +73,7 @@ impl Sequencer {
     /// Gives positions to what was committed since the last pass; answers how many.
     ///
     /// # Errors
-    /// [`SequencerError::Fenced`] once somebody else has taken over: stop.
+    /// [`SequencerError::Fenced`] once somebody else has taken over, or the database has: stop, and take over anew.
     pub async fn pass(&self) -> Result<i64, SequencerError> {
         // A transaction of its own: the function's snapshot has to be younger than its lock.
         let given: i64 =

@@ -3,11 +3,11 @@
 use std::io::Write;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use clap::ValueEnum;
 use domain::LoginId;
 use jiff::Timestamp;
-use projections::{Database, Filter, Log, Topic};
+use projections::{Database, DatabaseError, Filter, Log, Topic};
 
 use crate::people;
 
@@ -75,9 +75,13 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     }
     let mut positioned = db.wake().subscribe(Topic::Positioned);
     let mut after = 0;
+    let (cluster, _) = log.cluster().await?;
     loop {
         // Before the page, so that a page that is not full has seen everything up to here.
-        let end = log.end().await?;
+        let (now, end) = log.cluster().await?;
+        if end < after || (cluster.is_some() && now != cluster) {
+            bail!("{}: begin again, what was told last may never have happened", DatabaseError::SetBack);
+        }
         let page = log.history(&filter, after, PAGE).await?;
         match arguments.format {
             Format::Table => table.write(db, &page, out).await?,

@@ -12,7 +12,16 @@ async fn the_operators_listener_tells_health_readiness_and_metrics() -> Result<(
     world.invite(domain::Tier::Premium).await?;
     projections::projector::wait_for(&world.db, 1).await?;
     assert_eq!(ask("/readyz").await?.text().await?, "ready\n");
-    assert_eq!(ask("/metrics").await?.status(), 200);
+    let metrics = ask("/metrics").await?;
+    assert_eq!(metrics.status(), 200);
+    let metrics = metrics.text().await?;
+    for line in ["parked 0", "lag_events{consumer=\"users\"} 0", "sequencer_events_without_position 0"] {
+        assert!(metrics.lines().any(|told| told == line), "{line} in {metrics}");
+    }
+    let standing = "insert into parked (view, key, position, error) values ('users', 'x', 1, 'bug')";
+    sqlx::query(standing).execute(world.db.pool()).await?;
+    let metrics = ask("/metrics").await?.text().await?;
+    assert!(metrics.lines().any(|told| told == "parked 1"), "{metrics}");
     Ok(())
 }
 

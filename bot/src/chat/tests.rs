@@ -21,6 +21,7 @@ use crate::login::TelegramApp;
 mod admin;
 mod delivery;
 mod login;
+mod parked;
 mod people;
 
 /// What `make run`'s sandbox gives out too.

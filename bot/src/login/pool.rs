@@ -50,12 +50,16 @@ pub async fn run(workers: Arc<LoginWorkers>) {
     }
 }
 
-/// Returns only where the log cannot be read.
+/// Returns only where the log cannot be read, or was set back. Dropping the claims stops every attempt; their leases are over
+/// soon, and they are claimed anew.
 async fn work(workers: &Arc<LoginWorkers>, holder: &str) {
     let log = Log::new(&workers.db);
     let Ok(end) = log.end().await else { return sleep(LOOK_EVERY).await };
     let board = Board::new(log);
-    tokio::join!(board.follow(end), claim(workers, &board, holder), retire::run(workers));
+    tokio::select! {
+        () = board.follow(end) => {}
+        ((), ()) = async { tokio::join!(claim(workers, &board, holder), retire::run(workers)) } => {}
+    }
 }
 
 async fn claim(workers: &Arc<LoginWorkers>, board: &Board, holder: &str) {

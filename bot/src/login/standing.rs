@@ -79,7 +79,8 @@ impl Board {
         Self { log, logins: Arc::default() }
     }
 
-    /// Keeps every watched login up to date, for ever, from a position before the first watch.
+    /// Keeps every watched login up to date, from a position before the first watch; returns only where the log was set
+    /// back, and what the watches hold may never have happened.
     pub async fn follow(&self, after: i64) {
         let mut follower = self.log.follow(after);
         let mut healthy = true;
@@ -88,6 +89,10 @@ impl Board {
                 Ok(events) => {
                     healthy = true;
                     events.iter().for_each(|event| self.tell(event));
+                }
+                Err(error @ DatabaseError::SetBack) => {
+                    tracing::warn!(%error, "Every login attempt is claimed anew");
+                    return;
                 }
                 Err(error) => {
                     if std::mem::take(&mut healthy) {

@@ -22,17 +22,17 @@ use crate::verify::verify;
 use crate::views::users;
 use crate::wake::Topic;
 
-const ILYA: &str = r#"{"first_name":"Ilya"}"#;
-const LONG_ENOUGH: Duration = Duration::from_secs(60);
+pub(super) const ILYA: &str = r#"{"first_name":"Ilya"}"#;
+pub(super) const LONG_ENOUGH: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
 
-fn lead(story: &Story, holder: &str) -> JoinHandle<()> {
+pub(super) fn lead(story: &Story, holder: &str) -> JoinHandle<()> {
     let (db, clock) = (story.db.clone(), story.clock.clone());
     tokio::spawn(run(Leader { db, clock, tiers: story.tiers.clone(), holder: holder.to_owned() }))
 }
 
 /// Waits until the person is in the view; never is a failure.
-async fn visible(story: &Story, telegram_id: i64) -> users::User {
+pub(super) async fn visible(story: &Story, telegram_id: i64) -> users::User {
     let mut projected = story.db.wake().subscribe(Topic::Projected);
     let waiting = async {
         loop {
@@ -45,7 +45,7 @@ async fn visible(story: &Story, telegram_id: i64) -> users::User {
     timeout(LONG_ENOUGH, waiting).await.expect("the person is visible within a minute")
 }
 
-async fn assert_whole(story: &Story) {
+pub(super) async fn assert_whole(story: &Story) {
     story.settle().await;
     let events = story.count("select count(*) from events").await;
     assert_eq!(Log::new(&story.db).end().await.unwrap(), events, "each event has one position");
@@ -187,7 +187,7 @@ async fn postgres_may_be_restarted_under_a_leader() {
 }
 
 /// As installed, beside the server.
-fn tool(name: &str) -> Command {
+pub(super) fn tool(name: &str) -> Command {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut places: Vec<PathBuf> = versions.map(|it| it.path().join("bin").join(name)).collect();
     places.sort();

@@ -259,6 +259,21 @@ async fn after_a_move_to_another_cluster_each_event_still_gets_one_position() {
     assert!(changed.is_err(), "the log is append-only again");
 }
 
+/// Connections that are led to a standby need not fail for it: the epoch there is the same, and the snapshot is of another
+/// timeline.
+#[tokio::test]
+async fn a_sequencer_whose_database_became_another_one_gives_no_positions_until_it_takes_over() {
+    let db = testing::database().await.db;
+    let sequencer = Sequencer::take_over(&db).await.unwrap();
+    let moved = "update sequencer set cluster = split_part(cluster, '/', 1) || '/00000000'";
+    sqlx::query(moved).execute(db.pool()).await.unwrap();
+    append(&mut db.direct().await.unwrap(), "stream", 1).await;
+    assert!(matches!(sequencer.pass().await, Err(SequencerError::Fenced)));
+    assert_eq!(order(&db).await, [""; 0]);
+    Sequencer::take_over(&db).await.unwrap().pass().await.unwrap();
+    assert_eq!(order(&db).await, ["stream"]);
+}
+
 #[tokio::test]
 async fn the_log_refuses_update_delete_and_truncate() {
     let db = testing::database().await.db;

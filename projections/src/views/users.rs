@@ -139,6 +139,19 @@ pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<User>, D
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
+/// The admins who are not blocked.
+///
+/// # Errors
+/// The database's.
+pub async fn admins(db: &Database) -> Result<Vec<User>, DatabaseError> {
+    let sql = format!(
+        "select to_jsonb(r) from (select {COLUMNS} from users where role = 'admin' and not is_blocked \
+         order by telegram_id) r"
+    );
+    let rows: Vec<Json<User>> = sqlx::query_scalar(&sql).fetch_all(db.pool()).await?;
+    Ok(rows.into_iter().map(|Json(row)| row).collect())
+}
+
 /// How many people there are.
 ///
 /// # Errors

@@ -117,7 +117,7 @@ impl Stage {
         let answers = self.world.person(person).from_bot();
         let buttons = answers.iter().flat_map(|answer| answer.keyboard.iter().flatten().flatten());
         let url =
-            buttons.filter_map(|button| button.web_app_url()).last().context("no button in the chat")?;
+            buttons.filter_map(|button| button.web_app_url()).next_back().context("no button in the chat")?;
         self.open(url, &self.world.person(person).init_data(None), look).await
     }
 

@@ -3,6 +3,8 @@
 use domain::Tier;
 use projections::counts::Counts;
 
+use crate::chat::alarm::Alarm;
+
 /// One language.
 pub(in crate::chat) struct AdminTexts {
     pub people: fn(total: i64, lines: &[String]) -> String,
@@ -10,6 +12,7 @@ pub(in crate::chat) struct AdminTexts {
     pub grant_usage: &'static str,
     pub granted: fn(&Granted<'_>) -> String,
     pub statistics: fn(&Counts) -> String,
+    pub parked: fn(&Alarm) -> String,
 
     pub phone_usage: &'static str,
     pub phone_by_session: &'static str,
@@ -53,6 +56,15 @@ pub(super) const RU: AdminTexts = AdminTexts {
             it.uses
         )
     },
+    parked: |it| {
+        format!(
+            "⚠️ Событие не удалось учесть\n\nСтоят на месте: {} ({}), с позиции {}. Всё остальное работает.\n\n\
+             Что именно: replay lag. После исправления: replay unpark",
+            it.count,
+            it.views.join(", "),
+            it.position
+        )
+    },
     phone_usage: "☎️ Какой номер проверить?\n\n/debug_test_phone +79990000000",
     phone_by_session: "☎️ Проверка номера\n\nБот спросит Telegram через вашу собственную подключённую сессию: \
                        найдёт номер, а если не выйдет, на мгновение добавит его в ваши контакты и удалит.",
@@ -87,6 +99,15 @@ pub(super) const EN: AdminTexts = AdminTexts {
             listed(&it.logins),
             it.open_invites,
             it.uses
+        )
+    },
+    parked: |it| {
+        format!(
+            "⚠️ An event could not be taken in\n\nStanding still: {} ({}), from position {} on. Everything else goes on.\n\n\
+             Which ones: replay lag. After the fix: replay unpark",
+            it.count,
+            it.views.join(", "),
+            it.position
         )
     },
     phone_usage: "☎️ Which number is to be tried?\n\n/debug_test_phone +79990000000",

@@ -1,0 +1,94 @@
+//! Tells the admins when something has been parked: a row of a view, or an event that the reactor cannot read, stands still
+//! until somebody mends it.
+//!
+//! Once for whatever was parked within ten minutes, however much it was, and once however many processes look or die:
+//! the outbox knows the message by that time and its reader.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use projections::lag::{self, Parked};
+use projections::views::users;
+use projections::{DatabaseError, Topic};
+use tokio::time::sleep;
+
+use super::Desk;
+use super::reply::{Body, Reply};
+use super::texts::Language;
+
+/// Between two looks: at most as often as this, and at least.
+const SOON: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_secs(30);
+/// What is parked within this is one message.
+const TOGETHER: i64 = 600;
+
+/// Looks for as long as it is polled.
+pub(super) async fn run(desk: &Desk) {
+    let mut projected = desk.chat.db.wake().subscribe(Topic::Projected);
+    let mut told = None;
+    loop {
+        if let Err(error) = look(desk, &mut told).await {
+            tracing::debug!(%error, "whether anything is parked could not be asked");
+        }
+        projected.wait(IDLE).await;
+        sleep(SOON).await;
+    }
+}
+
+/// `told`: of which ten minutes the admins know, as far as this process does.
+async fn look(desk: &Desk, told: &mut Option<i64>) -> Result<(), DatabaseError> {
+    let parked = lag::parked(&desk.chat.db).await?;
+    let Some(newest) = parked.iter().map(|it| it.since).max() else { return Ok(()) };
+    let moment = newest.as_second() / TOGETHER;
+    if *told == Some(moment) {
+        return Ok(());
+    }
+    for (admin, language) in admins(desk).await? {
+        let Reply { body, .. } = Reply::text((language.texts().admin.parked)(&Alarm::of(&parked)));
+        let key = format!("parked/{moment}/{admin}");
+        desk.outbox.reply(&key, admin, &as_value(&body), not_after(newest)).await?;
+    }
+    *told = Some(moment);
+    Ok(())
+}
+
+/// The first who are named in the settings, and whoever was made one since; each in their language.
+async fn admins(desk: &Desk) -> Result<Vec<(i64, Language)>, DatabaseError> {
+    let appointed = users::admins(&desk.chat.db).await?;
+    let known: BTreeSet<i64> = appointed.iter().map(|user| user.telegram_id).collect();
+    let named = desk.chat.admins.iter().filter(|id| !known.contains(id));
+    let unmet = named.map(|id| (*id, Language::of(None)));
+    let met = appointed.iter().map(|it| (it.telegram_id, Language::of(it.language_code.as_deref())));
+    Ok(met.chain(unmet).collect())
+}
+
+/// What an admin has to know; no row says who it is about.
+pub(super) struct Alarm {
+    /// How many rows and events stand still.
+    pub count: usize,
+    /// Which views they are of, or `reactor`.
+    pub views: Vec<String>,
+    /// The first event that could not be taken in.
+    pub position: i64,
+}
+
+impl Alarm {
+    fn of(parked: &[Parked]) -> Self {
+        let views: BTreeSet<&String> = parked.iter().map(|it| &it.view).collect();
+        Self {
+            count: parked.len(),
+            views: views.into_iter().cloned().collect(),
+            position: parked.iter().map(|it| it.position).min().unwrap_or(0),
+        }
+    }
+}
+
+fn as_value(body: &Body) -> serde_json::Value {
+    serde_json::to_value(body).expect("a message is plain data")
+}
+
+/// A backup that is restored next week says it anew with what is parked then.
+fn not_after(newest: Timestamp) -> Option<Timestamp> {
+    newest.checked_add(jiff::SignedDuration::from_hours(24)).ok()
+}
