@@ -42,6 +42,9 @@ pub struct Arguments {
     /// Go on with what happens from now on.
     #[arg(long)]
     follow: bool,
+    /// Instead of the events, how the database finds the first of them.
+    #[arg(long, conflicts_with = "follow")]
+    explain: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -67,6 +70,10 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
         until: arguments.until,
     };
     let log = Log::new(db);
+    if arguments.explain {
+        let plan = log.explain(&filter, 0, PAGE).await?;
+        return plan.iter().try_for_each(|line| Ok(writeln!(out, "{line}")?));
+    }
     let mut table = table::Table::new();
     match arguments.format {
         Format::Table => table.header(out)?,

@@ -92,6 +92,14 @@ async fn the_table_names_people_and_masks_a_code_that_can_still_be_redeemed() {
 }
 
 #[tokio::test]
+async fn how_a_question_is_answered_can_be_asked() {
+    let past = Past::make().await;
+    let plan = text(&past.replay(&["history", "--user", &ILYA.to_string(), "--explain"]));
+    assert!(plan.contains("Limit") && plan.contains("Execution Time"), "{plan}");
+    assert!(!plan.contains("AccountRegistered"), "{plan}");
+}
+
+#[tokio::test]
 async fn csv_has_a_header_and_as_many_fields_in_every_line() {
     let past = Past::make().await;
     let csv = text(&past.replay(&["history", "--format", "csv", "--event", "LoginStarted"]));

@@ -12,6 +12,7 @@ use clap::{Parser, ValueEnum};
 mod append;
 mod dataset;
 mod figure;
+mod history;
 mod logins;
 mod machine;
 mod rebuild;
@@ -26,6 +27,8 @@ use projections::Database;
 enum Section {
     /// The floor: what a commit and a confirmed write cost here.
     Machine,
+    /// What `replay history` asks, at ten million events, beside reading as many events in their order.
+    History,
     /// Rebuilding views, beside reading the log and throwing it away.
     Rebuild,
     /// Commands a second, beside those that do less.
@@ -61,6 +64,7 @@ async fn main() -> Result<()> {
     for section in chosen {
         match section {
             Section::Machine => machine::measure(&mut report).await?,
+            Section::History => history::measure(&mut report).await?,
             Section::Rebuild => rebuild::measure(&mut report).await?,
             Section::Append => append::measure(&mut report).await?,
             Section::Visible => visible::measure(&mut report).await?,
