@@ -35,6 +35,11 @@ pub fn current_version(event: &str) -> u32 {
     steps.map(|step| step.from + 1).max().unwrap_or(1)
 }
 
+/// Whether this stored version is the one that such an event is written in today.
+pub fn is_current(event: &str, version: &str) -> bool {
+    version.parse() == Ok(current_version(event))
+}
+
 /// The payload `{"<Event>": {…}}` in the newest shape that can be made of it, and that shape's version. A version that
 /// nobody knows comes back as it is.
 pub fn upcast(event: &str, version: &str, mut payload: Value) -> (String, Value) {

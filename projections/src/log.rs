@@ -64,6 +64,20 @@ pub struct LogEvent {
     pub envelope: Value,
 }
 
+/// What a fold sees of an event.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Fact<'a> {
+    pub position: i64,
+    pub stream: &'a str,
+    pub stream_id: &'a str,
+    /// Its stored name.
+    pub name: &'a str,
+    pub event: &'a Result<Event, Arc<DecodeError>>,
+    /// Whom it is about, by the envelope; the whole log is read without envelopes but for a view's
+    /// [`Interest::others`](crate::views::Interest).
+    pub account_id: Option<AccountId>,
+}
+
 /// The envelope of an event. What is missing or malformed in it is None: it must not stop a reader.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Metadata {
@@ -279,13 +293,27 @@ impl Follower {
     }
 }
 
+impl LogEvent {
+    /// What a fold sees of it.
+    pub(crate) fn fact(&self) -> Fact<'_> {
+        Fact {
+            position: self.position,
+            stream: &self.stream,
+            stream_id: &self.stream_id,
+            name: &self.name,
+            event: &self.event,
+            account_id: self.metadata.account_id,
+        }
+    }
+}
+
 fn log_event(row: &PgRow) -> Result<LogEvent, sqlx::Error> {
     let stream: String = row.try_get("aggregate_type")?;
     let name: String = row.try_get("event_type")?;
     let version: String = row.try_get("event_version")?;
-    let payload: Value = row.try_get("payload")?;
-    let event = Event::decode(&stream, &name, &version, payload.clone()).map_err(Arc::new);
-    let envelope: Value = row.try_get("metadata")?;
+    let payload = json_text(row, "payload")?;
+    let event = Event::decode_text(&stream, &name, &version, payload).map_err(Arc::new);
+    let envelope = as_stored(json_text(row, "metadata")?);
     Ok(LogEvent {
         position: row.try_get("position")?,
         recorded_at: row.try_get::<jiff_sqlx::Timestamp, _>("recorded_at")?.to_jiff(),
@@ -297,12 +325,21 @@ fn log_event(row: &PgRow) -> Result<LogEvent, sqlx::Error> {
         name,
         version,
         event,
-        payload,
+        payload: as_stored(payload),
     })
 }
 
+fn json_text<'r>(row: &'r PgRow, column: &str) -> Result<&'r str, sqlx::Error> {
+    row.try_get_raw(column)?.as_str().map_err(sqlx::Error::Decode)
+}
+
+/// PostgreSQL's json takes what is none, such as half a character: that stays text.
+pub(crate) fn as_stored(json: &str) -> Value {
+    serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.to_owned()))
+}
+
 impl Metadata {
-    fn of(stored: &Value) -> Self {
+    pub(crate) fn of(stored: &Value) -> Self {
         let text = |key| stored.get(key).and_then(Value::as_str);
         Self {
             actor: text("actor").unwrap_or_default().to_owned(),

@@ -22,7 +22,7 @@ use crate::wake::Topic;
 
 mod batch;
 
-pub(crate) use batch::{Batch, Care, Side, Table, is_poison, park};
+pub(crate) use batch::{Batch, Care, Side, Table, is_poison, park, reason};
 
 /// Events a transaction: enough to pay for its round trips, few enough to hold in memory with their rows.
 const BATCH: i64 = 500;

@@ -12,16 +12,19 @@
 //! 7. **Empty** the slot that was live: it would keep what people have erased.
 //!
 //! Whatever ends a rebuild in between, a kill included, changes nothing that people read; the next one, or the leader
-//! ([`upkeep`]), empties what it left behind. Rows are written with bound parameters, not by COPY: PostgreSQL puts the line
-//! that COPY stumbles over into its log, with the name in it.
+//! ([`upkeep`]), empties what it left behind.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
 
 use crate::database::{Database, DatabaseError};
-use crate::reading::Reading;
+use crate::reading::{FoldedView, Reading};
 use crate::verify::{self, Parked, ViewReport};
-use crate::views::{self, AnyView, Aside, Poison};
+use crate::views::{self, AnyView};
 
 mod claim;
 mod keys;
+mod load;
 mod readers;
 mod slot;
 mod swap;
@@ -113,7 +116,7 @@ pub fn names() -> Vec<&'static str> {
 /// Rebuilds these views, or all where none is named; what each differed in from the live one before the swap.
 ///
 /// # Errors
-/// [`RebuildError`]; views before the one that failed are rebuilt, the others are as they were.
+/// [`RebuildError`]: of the first view that failed, which is as it was; the others are rebuilt.
 pub async fn rebuild(
     db: &Database,
     names: &[String],
@@ -130,29 +133,59 @@ pub async fn rebuild(
     let mut reading = Reading::begin(db, &views);
     reading.read_to(start, &mut |position, end| progress(Progress::Read { position, end })).await?;
 
-    let mut reports = Vec::new();
-    for (view, aside) in std::mem::take(&mut reading.asides) {
-        let poison = reading.poison.remove(view.shape().name).unwrap_or_default();
-        let building = Building::begin(db, view, reading.at).await?;
-        let epoch = building.epoch;
-        let done = build(building, aside, &poison, &mut progress).await;
-        // Also where it failed; what cannot be emptied now is by the leader.
-        let emptied = slot::clean(db, view, Some(epoch), &mut progress).await;
-        reports.push(done?);
-        emptied?;
-    }
+    let at = reading.at;
+    let left = Mutex::new(reading.end().views.into_iter().enumerate().collect());
+    let progress = Mutex::new(progress);
+    // Two at a time: while PostgreSQL writes the rows of one view, those of another are made ready or compared.
+    let (mut built, others) =
+        tokio::join!(rebuild_in_turn(db, at, &left, &progress), rebuild_in_turn(db, at, &left, &progress));
     claim.end().await;
-    Ok(reports)
+    built.extend(others);
+    built.sort_by_key(|(place, _)| *place);
+    built.into_iter().map(|(_, report)| report).collect()
+}
+
+/// One view after the other, for as long as any is left.
+async fn rebuild_in_turn(
+    db: &Database,
+    at: i64,
+    left: &Mutex<VecDeque<(usize, FoldedView)>>,
+    progress: &Mutex<impl FnMut(Progress)>,
+) -> Vec<(usize, Result<ViewReport, RebuildError>)> {
+    let mut built = Vec::new();
+    loop {
+        let next = left.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let Some((place, folded)) = next else { return built };
+        let tell = |step| (progress.lock().unwrap_or_else(PoisonError::into_inner))(step);
+        built.push((place, rebuild_one(db, folded, at, tell).await));
+    }
+}
+
+/// Steps 3 to 7.
+async fn rebuild_one(
+    db: &Database,
+    folded: FoldedView,
+    at: i64,
+    mut progress: impl FnMut(Progress),
+) -> Result<ViewReport, RebuildError> {
+    let view = folded.view;
+    let building = Building::begin(db, view, at).await?;
+    let epoch = building.epoch;
+    let done = build(building, folded, &mut progress).await;
+    // Also where it failed; what cannot be emptied now is by the leader.
+    let emptied = slot::clean(db, view, Some(epoch), &mut progress).await;
+    let report = done?;
+    emptied?;
+    Ok(report)
 }
 
 /// Steps 3 to 6.
 async fn build(
     building: Building<'_>,
-    aside: Box<dyn Aside>,
-    poison: &[(String, Poison)],
+    folded: FoldedView,
     progress: &mut impl FnMut(Progress),
 ) -> Result<ViewReport, RebuildError> {
-    let mut building = building.load(aside, poison, progress).await?;
+    let mut building = building.load(folded, progress).await?;
     building.follow().await?;
     let report = building.compare().await?;
     building.swap(progress).await?;

@@ -13,7 +13,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::database::{Database, DatabaseError};
 use crate::projector;
-use crate::reading::Reading;
+use crate::reading::{FoldedView, Reading};
 use crate::views::{self, AnyView, Aside, Comparison, Poison};
 
 /// Differences that are told one by one; the others are counted.
@@ -91,7 +91,10 @@ pub(crate) async fn compare_with_live(
     parking: Parked,
     progress: &mut impl FnMut(i64, i64),
 ) -> Result<Option<Report>, DatabaseError> {
-    let mut reading = Reading::begin(db, views);
+    let mut reading = match parking {
+        Parked::Held => Reading::of_everything(db, views),
+        Parked::LetGo => Reading::begin(db, views),
+    };
     let now = projector::projected(db).await?;
     let mut early = Vec::new();
     if parking == Parked::Held {
@@ -118,12 +121,14 @@ pub(crate) async fn compare_with_live(
     }
     let mut reports = Vec::new();
     let furthest = stands.values().map(|(position, _)| *position).max().unwrap_or(0);
-    reading.limits = stands.iter().map(|(view, (position, _))| (view.clone(), *position)).collect();
+    for folded in reading.views() {
+        folded.limit = stands.get(folded.view.shape().name).map(|(position, _)| *position);
+    }
     reading.read_to(furthest, progress).await?;
-    for (view, aside) in reading.asides {
+    let folding = reading.end();
+    for FoldedView { view, aside, poison, .. } in folding.views {
         let name = view.shape().name;
         let Some((position, slot)) = stands.get(name) else { continue };
-        let poison = reading.poison.remove(name).unwrap_or_default();
         let examples: Vec<Difference> = poison.into_iter().map(Difference::stands_still).collect();
         let mut report = ViewReport {
             view: name,
@@ -137,7 +142,7 @@ pub(crate) async fn compare_with_live(
         reports.push(report);
     }
     snapshot.rollback().await?;
-    Ok(Some(Report { events: reading.events, undecodable: reading.undecodable, views: reports }))
+    Ok(Some(Report { events: folding.events, undecodable: folding.undecodable, views: reports }))
 }
 
 /// A view as it stood after a position, or the one row of it with this key: rows as JSON, in the order of their keys.
@@ -154,7 +159,7 @@ pub async fn as_of(
     let Some(view) = views::named(view) else { return Ok(None) };
     let mut reading = Reading::begin(db, &[view]);
     reading.read_to(position, &mut |_, _| {}).await?;
-    Ok(reading.asides.first().map(|(_, aside)| aside.rows(key)))
+    Ok(reading.end().views.first().map(|folded| folded.aside.rows(key)))
 }
 
 async fn parked(connection: &mut PgConnection) -> Result<Vec<(String, String, i64)>, DatabaseError> {

@@ -2,26 +2,33 @@
 //!
 //! A view says which row an event belongs to ([`View::key`]) and how that row looks afterwards ([`View::fold`]); this
 //! file gets rows in and out of PostgreSQL for all of them. Rows travel as JSON: one statement writes a whole batch
-//! (`jsonb_populate_recordset`), whatever its columns are.
+//! (`jsonb_populate_recordset`), whatever its columns are. Where they go by the million, to fill a slot that is rebuilt, they
+//! travel as tuples of a binary COPY ([`columns`]).
 //!
 //! Each view's rows live in one of two slots, `slots.users_a` or `slots.users_b`; the public name `users` is a
 //! PostgreSQL view over the live one. Nothing here acts on anything: only the reactor and the workers do.
 
+use std::borrow::Cow;
+
+use domain::StreamKind;
 use jiff::{Timestamp, Unit};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::log::LogEvent;
+use crate::log::{Fact, LogEvent};
 
 mod aside;
+mod columns;
 pub mod invites;
+mod key;
 mod known;
 pub mod login_status;
 pub mod subscriptions;
 pub mod users;
 
-pub(crate) use aside::{Aside, Comparison};
+pub(crate) use aside::{Aside, Comparison, Tuple};
+use columns::Columns;
 pub(crate) use known::Known;
 
 /// A view's name, key and columns, as its tables have them.
@@ -42,18 +49,33 @@ pub(crate) struct Shape {
 
 /// A pure fold of the log into rows, one event and one row at a time.
 pub(crate) trait View {
-    /// A row as the slot holds it. Its fields are the columns of [`View::SHAPE`].
-    type Row: Clone + Serialize + DeserializeOwned;
+    /// A row as the slot holds it.
+    type Row: Clone + Serialize + DeserializeOwned + Columns;
 
     /// Where the rows live.
     const SHAPE: Shape;
 
+    /// Which events have a key.
+    const INTEREST: Interest;
+
     /// The one row that the event belongs to. Must not need the payload: an event that cannot be decoded still has to
     /// say which row stands still because of it.
-    fn key(event: &LogEvent) -> Option<String>;
+    fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>>;
 
     /// How the row looks after the event; None is no row.
-    fn fold(row: Option<Self::Row>, event: &LogEvent, known: &Known) -> Result<Option<Self::Row>, FoldError>;
+    fn fold(row: Option<Self::Row>, fact: &Fact<'_>, known: &Known) -> Result<Option<Self::Row>, FoldError>;
+}
+
+/// The events that a view has a key for, so that a rebuild does not read the others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Interest {
+    /// The stream whose events all have one: the stream's id.
+    pub stream: StreamKind,
+    /// Events of other streams, by their names. Their key is in the payload or, where that cannot be read, in the
+    /// envelope.
+    pub others: &'static [&'static str],
+    /// Whether the fold asks [`Known`].
+    pub known: bool,
 }
 
 /// Every view, in the order in which they are written.
@@ -80,6 +102,8 @@ pub(crate) fn idle(live: &str) -> &'static str {
 pub(crate) trait AnyView: Send + Sync {
     /// Name, key and columns.
     fn shape(&self) -> &'static Shape;
+    /// Which events have a key.
+    fn interest(&self) -> Interest;
     /// See [`View::key`].
     fn key(&self, event: &LogEvent) -> Option<String>;
     /// Folds one row's events in turn, up to the first that cannot be folded.
@@ -185,7 +209,7 @@ impl Shape {
             "select coalesce(l.{key}, n.{key})::text, to_jsonb(l), to_jsonb(n) \
                from (select {columns} from {}) l \
                full join (select {columns} from {}) n on n.{key} = l.{key} \
-              where to_jsonb(l) is distinct from to_jsonb(n) \
+              where l is distinct from n \
               order by 1",
             self.table(slot),
             self.table(other),
@@ -206,16 +230,17 @@ impl<V: View> Erased<V> {
     const SHAPE: Shape = V::SHAPE;
 }
 
-impl<V: View + 'static> AnyView for Erased<V>
-where
-    V::Row: Send,
-{
+impl<V: View + 'static> AnyView for Erased<V> {
     fn shape(&self) -> &'static Shape {
         &Self::SHAPE
     }
 
+    fn interest(&self) -> Interest {
+        V::INTEREST
+    }
+
     fn key(&self, event: &LogEvent) -> Option<String> {
-        V::key(event)
+        V::key(&event.fact()).map(Cow::into_owned)
     }
 
     fn fold(&self, row: Option<Value>, events: &[&LogEvent], known: &Known) -> Folded {
@@ -227,22 +252,22 @@ where
         for event in events {
             let before = folded.clone();
             let step = match &event.event {
-                Ok(_) => V::fold(folded, event, known),
+                Ok(_) => V::fold(folded, &event.fact(), known),
                 Err(error) => Err(FoldError::Undecodable(error.to_string())),
             };
             match step {
                 Ok(after) => folded = after,
                 Err(error) => {
                     let poison = Some(Poison { position: event.position, error });
-                    return Folded { row: encode_row::<V>(before.as_ref()), poison };
+                    return Folded { row: before.as_ref().map(encode_row::<V>), poison };
                 }
             }
         }
-        Folded { row: encode_row::<V>(folded.as_ref()), poison: None }
+        Folded { row: folded.as_ref().map(encode_row::<V>), poison: None }
     }
 
     fn canonical(&self, row: Value) -> Value {
-        decode_row::<V>(row.clone()).ok().and_then(|own| encode_row::<V>(Some(&own))).unwrap_or(row)
+        decode_row::<V>(row.clone()).map_or(row, |own| encode_row::<V>(&own))
     }
 
     fn aside(&self) -> Box<dyn Aside> {
@@ -254,8 +279,8 @@ fn decode_row<V: View>(row: Value) -> Result<V::Row, FoldError> {
     serde_json::from_value(row).map_err(|error| FoldError::Row { column: error.column() })
 }
 
-fn encode_row<V: View>(row: Option<&V::Row>) -> Option<Value> {
-    row.map(|row| serde_json::to_value(row).expect("a row is plain data with text keys"))
+fn encode_row<V: View>(row: &V::Row) -> Value {
+    serde_json::to_value(row).expect("a row is plain data with text keys")
 }
 
 #[cfg(test)]

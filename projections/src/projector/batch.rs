@@ -194,7 +194,7 @@ impl Batch<'_> {
 }
 
 /// The kind of error, without the values that PostgreSQL would quote.
-fn reason(error: &sqlx::Error) -> String {
+pub(crate) fn reason(error: &sqlx::Error) -> String {
     let Some(error) = error.as_database_error() else { return "no answer".to_owned() };
     let code = error.code().unwrap_or_default();
     match error.constraint() {

@@ -149,7 +149,7 @@ async fn told(
         let events = events_of(db, view, key, position).await?;
         let known = Known::for_events(db, &events).await?;
         let mut aside = view.aside();
-        let poison = events.iter().filter_map(|event| aside.take(event, &known)).next();
+        let poison = events.iter().filter_map(|event| aside.take(&event.fact(), &known)).next();
         let after = aside.rows(Some(key)).pop();
         let parked = poison.map(|(_, poison)| (poison.position, poison.error.to_string()));
         reports.push(report(view, key, before, after, parked));

@@ -13,12 +13,11 @@ use super::swap::is_lock_timeout;
 use super::{Progress, RebuildError};
 use crate::database::{Database, DatabaseError};
 use crate::log::{Log, LogEvent};
-use crate::projector::{self, Batch, Care, Side, Table, is_poison};
+use crate::projector::{self, Batch, Care, Side, Table};
+use crate::reading::FoldedView;
 use crate::verify::{Difference, ViewReport};
-use crate::views::{self, AnyView, Aside, Known, Poison};
+use crate::views::{self, AnyView, Known};
 
-/// Rows a statement.
-const CHUNK: usize = 1_000;
 /// Events a transaction while catching up; and how few may be left for the one that holds the projector up.
 const BATCH: i64 = 500;
 
@@ -31,7 +30,7 @@ pub(super) struct Building<'a> {
     /// Of this rebuild; whoever has an older one is fenced.
     pub epoch: i64,
     /// The last position that is folded in.
-    position: i64,
+    pub position: i64,
     /// Whoever runs when the projector begins to write both slots.
     pub older: Option<Readers>,
 }
@@ -66,29 +65,15 @@ impl<'a> Building<'a> {
     /// Step 3.
     pub async fn load(
         mut self,
-        mut aside: Box<dyn Aside>,
-        poison: &[(String, Poison)],
+        mut folded: FoldedView,
         progress: &mut impl FnMut(Progress),
     ) -> Result<Self, RebuildError> {
-        for (key, poison) in poison {
+        for (key, poison) in &folded.poison {
             let mut transaction = self.ours().await?;
             projector::park(&mut transaction, Side::Building, self.name(), key, poison).await?;
             transaction.commit().await?;
         }
-        let mut rows = 0;
-        let mut refused = Vec::new();
-        loop {
-            let chunk = aside.take_rows(CHUNK);
-            if chunk.is_empty() {
-                break;
-            }
-            rows += chunk.len();
-            self.write(&chunk, &mut refused).await?;
-            progress(Progress::Load { view: self.name(), rows });
-        }
-        for key in refused {
-            self.refold_refused(&key).await?;
-        }
+        self.write_all(folded.aside.tuples(), progress).await?;
         let analyze = format!("analyze {}", self.view.shape().table(self.slot));
         sqlx::query(&analyze).execute(self.db.pool()).await?;
         let log = Log::new(self.db);
@@ -172,43 +157,6 @@ impl<'a> Building<'a> {
 
     async fn behind(&self) -> Result<i64, RebuildError> {
         Ok(projector::position_of(self.db, self.name()).await? - self.position)
-    }
-
-    /// In one statement, or, where PostgreSQL refuses a row, in halves until it stands alone.
-    async fn write(&self, rows: &[(String, Value)], refused: &mut Vec<String>) -> Result<(), RebuildError> {
-        let upsert = self.view.shape().upsert(self.slot);
-        let mut left = vec![rows];
-        while let Some(part) = left.pop() {
-            let bodies: Vec<&Value> = part.iter().map(|(_, row)| row).collect();
-            let mut transaction = self.ours().await?;
-            match sqlx::query(&upsert).bind(Json(bodies)).execute(&mut *transaction).await {
-                Ok(_) => transaction.commit().await?,
-                Err(error) if is_poison(&error) => {
-                    transaction.rollback().await?;
-                    match part {
-                        [] => {}
-                        [(key, _)] => refused.push(key.clone()),
-                        _ => {
-                            let (first, second) = part.split_at(part.len() / 2);
-                            left.extend([second, first]);
-                        }
-                    }
-                }
-                Err(error) => return Err(error.into()),
-            }
-        }
-        Ok(())
-    }
-
-    /// The row as it was before the event that PostgreSQL refuses.
-    async fn refold_refused(&self, key: &str) -> Result<(), RebuildError> {
-        let events = events_of(self.db, self.view, key, self.position).await?;
-        let known = Known::for_events(self.db, &events).await?;
-        let mut transaction = self.ours().await?;
-        let batch = Batch { events: &events, known: &known, care: Care::RowByRow };
-        batch.write(&mut transaction, &self.table(0, HashSet::new())).await?;
-        transaction.commit().await?;
-        Ok(())
     }
 
     async fn take_in(

@@ -9,6 +9,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::upkeep::look_after;
 use super::{Progress, RebuildError, dry_run, rebuild, rebuild_account, unpark};
+use crate::database::Database;
 use crate::leader::{self, Leader};
 use crate::story::Story;
 use crate::verify::verify;
@@ -340,6 +341,54 @@ async fn letting_a_key_go_after_a_fix_is_the_same_as_a_rebuild() {
     assert_eq!(users::by_account(&story.db, ilya).await.unwrap().unwrap(), of_ilya);
     assert_eq!(story.count("select count(*) from parked").await, 0);
     assert_nothing_is_left(&story).await;
+}
+
+#[tokio::test]
+async fn a_row_that_is_refused_leaves_no_name_in_the_servers_log() {
+    let story = Story::begin().await;
+    // Unlike our own server, somebody else's prints what a statement stumbled over.
+    let name: String =
+        sqlx::query_scalar("select current_database()").fetch_one(story.db.pool()).await.unwrap();
+    story.run(&format!("alter database {name} set log_error_verbosity = 'default'")).await;
+    story.run(&format!("alter database {name} set log_min_error_statement = 'error'")).await;
+    let story = Story::of(Database::connect(&story.url).await.unwrap(), story.url);
+    let servers_log = async || {
+        let data: String = sqlx::query_scalar("select current_setting('data_directory')")
+            .fetch_one(story.db.pool())
+            .await
+            .unwrap();
+        std::fs::read_to_string(std::path::Path::new(&data).with_file_name("server.log")).unwrap()
+    };
+    let (fine, refused) =
+        (story.person(1, ILYA).await, story.person(2, r#"{"first_name":"Hildegard"}"#).await);
+    story.person(3, r#"{"first_name":"Hilde\u0000gard"}"#).await;
+    story.account(refused, AccountCommand::Block { at: story.clock.now() }).await;
+    story.project().await;
+    assert_eq!(
+        story.count("select count(*) from parked where view = 'users'").await,
+        1,
+        "no column takes a zero"
+    );
+    story.run("alter table slots.users_b add constraint bug check (not is_blocked)").await;
+
+    let before = servers_log().await.len();
+    let done = rebuild(&story.db, &["users".to_owned()], |_| {}).await.unwrap();
+    assert_eq!((done[0].rows, done[0].parked), (2, 2), "{done:?}");
+    let why =
+        "select count(*) from parked where view = 'users' and error like '%23514, bug' and position = 4";
+    assert_eq!(story.count(why).await, 1);
+    assert!(users::by_account(&story.db, fine).await.unwrap().is_some());
+    assert!(!users::by_account(&story.db, refused).await.unwrap().unwrap().is_blocked);
+    let told = servers_log().await.split_off(before);
+    let about_us = told.lines().filter(|line| line.contains("Hilde")).collect::<Vec<_>>();
+    assert!(about_us.is_empty(), "{about_us:?}");
+
+    // It would stand there, were the row written like any other.
+    sqlx::query("update slots.users_b set is_blocked = true where telegram_id = 2")
+        .execute(story.db.pool())
+        .await
+        .expect_err("the constraint is there");
+    assert!(servers_log().await.split_off(before).contains("Hildegard"));
 }
 
 #[tokio::test]

@@ -45,9 +45,21 @@ impl Subject {
 
     /// The text; None where this person's key did not seal it.
     pub fn open(&self, sealed: &Sealed) -> Option<String> {
+        self.key.open(self.account_id, sealed)
+    }
+}
+
+impl PersonKey {
+    /// From its bytes, as the vault has them.
+    pub(crate) fn new(key: [u8; 32]) -> Self {
+        Self(Zeroizing::new(key))
+    }
+
+    /// The text; None where this person's key did not seal it.
+    pub(crate) fn open(&self, account: AccountId, sealed: &Sealed) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(&sealed.0).ok()?;
         let (nonce, ciphertext) = bytes.split_at_checked(NONCE)?;
-        let plain = decrypt(&self.key.0, nonce.try_into().ok()?, self.account_id.0.as_bytes(), ciphertext)?;
+        let plain = decrypt(&self.0, nonce.try_into().ok()?, account.0.as_bytes(), ciphertext)?;
         String::from_utf8(plain.to_vec()).ok()
     }
 }
@@ -150,6 +162,6 @@ fn subject(row: &PgRow) -> Result<Subject, sqlx::Error> {
     Ok(Subject {
         account_id: AccountId(row.try_get("account_id")?),
         telegram_id: row.try_get("telegram_id")?,
-        key: PersonKey(Zeroizing::new(row.try_get("person_key")?)),
+        key: PersonKey::new(row.try_get("person_key")?),
     })
 }

@@ -1,5 +1,6 @@
 //! Which invites are there, and who holds or has used them? Codes and notes are in the vault.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use domain::{AccountId, Event, InviteEvent, InviteId, LoginId, StreamKind, Tier};
@@ -7,9 +8,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
-use super::{FoldError, Known, Shape, View, stored};
+use super::columns::{Columns as _, columns};
+use super::{FoldError, Interest, Known, Shape, View, stored};
 use crate::database::{Database, DatabaseError};
-use crate::log::LogEvent;
+use crate::log::Fact;
 
 /// An invite, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,38 +94,37 @@ pub async fn used_by(db: &Database, account: AccountId) -> Result<Vec<InviteId>,
     Ok(ids.into_iter().map(InviteId).collect())
 }
 
+columns!(InviteRow {
+    invite_id,
+    tier,
+    max_uses,
+    reserved,
+    used,
+    redemptions,
+    valid_until,
+    subscription_days,
+    revoked,
+    created_by,
+    created_at,
+});
+
 /// The view `invites`.
 pub(super) struct Invites;
 
 impl View for Invites {
     type Row = InviteRow;
 
-    const SHAPE: Shape = Shape {
-        name: "invites",
-        key: "invite_id",
-        key_type: "uuid",
-        columns: &[
-            "invite_id",
-            "tier",
-            "max_uses",
-            "reserved",
-            "used",
-            "redemptions",
-            "valid_until",
-            "subscription_days",
-            "revoked",
-            "created_by",
-            "created_at",
-        ],
-        version: 1,
-    };
+    const SHAPE: Shape =
+        Shape { name: "invites", key: "invite_id", key_type: "uuid", columns: InviteRow::NAMES, version: 1 };
 
-    fn key(event: &LogEvent) -> Option<String> {
-        (event.stream == StreamKind::Invite.name()).then(|| event.stream_id.clone())
+    const INTEREST: Interest = Interest { stream: StreamKind::Invite, others: &[], known: false };
+
+    fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>> {
+        (fact.stream == StreamKind::Invite.name()).then_some(Cow::Borrowed(fact.stream_id))
     }
 
-    fn fold(row: Option<InviteRow>, event: &LogEvent, _: &Known) -> Result<Option<InviteRow>, FoldError> {
-        let Ok(Event::Invite(invite_event)) = &event.event else { return Ok(row) };
+    fn fold(row: Option<InviteRow>, fact: &Fact<'_>, _: &Known) -> Result<Option<InviteRow>, FoldError> {
+        let Ok(Event::Invite(invite_event)) = fact.event else { return Ok(row) };
         Ok(fold(row, invite_event))
     }
 }

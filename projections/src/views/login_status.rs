@@ -2,14 +2,17 @@
 //!
 //! The API keeps the live ones in memory with [`fold`] and reads the others from here.
 
+use std::borrow::Cow;
+
 use domain::{AccountId, Event, InviteId, LoginEvent, LoginId, LoginStatus, StreamKind};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
-use super::{FoldError, Known, Shape, View, stored};
+use super::columns::{Columns as _, columns};
+use super::{FoldError, Interest, Known, Shape, View, stored};
 use crate::database::{Database, DatabaseError};
-use crate::log::LogEvent;
+use crate::log::{Fact, LogEvent};
 
 /// A login, as its latest attempt stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -51,15 +54,19 @@ pub struct LoginRow {
 
 /// How the login stands after the event. Anything but an event of that login leaves it as it is.
 pub fn fold(row: Option<LoginRow>, event: &LogEvent) -> Option<LoginRow> {
-    let Ok(Event::Login(login_event)) = &event.event else { return row };
+    after(row, &event.fact())
+}
+
+fn after(row: Option<LoginRow>, fact: &Fact<'_>) -> Option<LoginRow> {
+    let Ok(Event::Login(login_event)) = fact.event else { return row };
     if let LoginEvent::LoginStarted { account_id, invite, attempt, deadline_at, at } = login_event {
         return Some(LoginRow {
-            login_id: event.stream_id.parse().ok()?,
+            login_id: fact.stream_id.parse().ok()?,
             account_id: *account_id,
             attempt: i32::try_from(*attempt).unwrap_or(i32::MAX),
             status: LoginStatus::Waiting,
-            version: event.position,
-            started_position: event.position,
+            version: fact.position,
+            started_position: fact.position,
             invite_id: invite.map(|grant| grant.invite_id),
             started_at: stored(*at),
             deadline_at: stored(*deadline_at),
@@ -74,7 +81,7 @@ pub fn fold(row: Option<LoginRow>, event: &LogEvent) -> Option<LoginRow> {
     }
     let mut row = row?;
     row.reason = None;
-    row.version = event.position;
+    row.version = fact.position;
     row.status = login_event.status_after(row.status);
     if !row.status.is_live() {
         row.ended_at = Some(stored(login_event.at()));
@@ -177,6 +184,25 @@ fn unwrapped(rows: Vec<Json<LoginRow>>) -> Vec<LoginRow> {
     rows.into_iter().map(|Json(row)| row).collect()
 }
 
+columns!(LoginRow {
+    login_id,
+    account_id,
+    attempt,
+    status,
+    version,
+    started_position,
+    invite_id,
+    started_at,
+    deadline_at,
+    qr_expires_at,
+    code_via,
+    code_length,
+    code_rejected,
+    password_rejected,
+    reason,
+    ended_at,
+});
+
 /// The view `login_status`.
 pub(super) struct LoginStatusView;
 
@@ -187,32 +213,17 @@ impl View for LoginStatusView {
         name: "login_status",
         key: "login_id",
         key_type: "text",
-        columns: &[
-            "login_id",
-            "account_id",
-            "attempt",
-            "status",
-            "version",
-            "started_position",
-            "invite_id",
-            "started_at",
-            "deadline_at",
-            "qr_expires_at",
-            "code_via",
-            "code_length",
-            "code_rejected",
-            "password_rejected",
-            "reason",
-            "ended_at",
-        ],
+        columns: LoginRow::NAMES,
         version: 1,
     };
 
-    fn key(event: &LogEvent) -> Option<String> {
-        (event.stream == StreamKind::Login.name()).then(|| event.stream_id.clone())
+    const INTEREST: Interest = Interest { stream: StreamKind::Login, others: &[], known: false };
+
+    fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>> {
+        (fact.stream == StreamKind::Login.name()).then_some(Cow::Borrowed(fact.stream_id))
     }
 
-    fn fold(row: Option<LoginRow>, event: &LogEvent, _: &Known) -> Result<Option<LoginRow>, FoldError> {
-        Ok(fold(row, event))
+    fn fold(row: Option<LoginRow>, fact: &Fact<'_>, _: &Known) -> Result<Option<LoginRow>, FoldError> {
+        Ok(after(row, fact))
     }
 }

@@ -1,13 +1,16 @@
 //! Which subscription does this person have, or have had last?
 
+use std::borrow::Cow;
+
 use domain::{AccountEvent, AccountId, Event, Limits, LoginId, StreamKind, Tier};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
-use super::{FoldError, Known, Shape, View, stored};
+use super::columns::{Columns as _, columns};
+use super::{FoldError, Interest, Known, Shape, View, stored};
 use crate::database::{Database, DatabaseError};
-use crate::log::LogEvent;
+use crate::log::Fact;
 
 /// A person's latest subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +41,16 @@ pub enum SubscriptionState {
     Expired,
 }
 
+impl SubscriptionState {
+    /// The stored spelling.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Expired => "expired",
+        }
+    }
+}
+
 const COLUMNS: &str = "account_id, tier, status, limits, started_at, expires_at, login_id";
 
 /// The person's latest subscription; None: there never was one.
@@ -64,6 +77,8 @@ pub async fn ending(db: &Database, limit: i64) -> Result<Vec<SubscriptionRow>, D
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
+columns!(SubscriptionRow { account_id, tier, status, limits, started_at, expires_at, login_id });
+
 /// The view `subscriptions`.
 pub(super) struct Subscriptions;
 
@@ -74,21 +89,22 @@ impl View for Subscriptions {
         name: "subscriptions",
         key: "account_id",
         key_type: "uuid",
-        columns: &["account_id", "tier", "status", "limits", "started_at", "expires_at", "login_id"],
+        columns: SubscriptionRow::NAMES,
         version: 1,
     };
 
-    fn key(event: &LogEvent) -> Option<String> {
-        (event.stream == StreamKind::Account.name()).then(|| event.stream_id.clone())
+    const INTEREST: Interest = Interest { stream: StreamKind::Account, others: &[], known: false };
+
+    fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>> {
+        (fact.stream == StreamKind::Account.name()).then_some(Cow::Borrowed(fact.stream_id))
     }
 
     fn fold(
         row: Option<SubscriptionRow>,
-        event: &LogEvent,
+        fact: &Fact<'_>,
         _: &Known,
     ) -> Result<Option<SubscriptionRow>, FoldError> {
-        let (Ok(Event::Account(account_event)), Ok(account_id)) = (&event.event, event.stream_id.parse())
-        else {
+        let (Ok(Event::Account(account_event)), Ok(account_id)) = (fact.event, fact.stream_id.parse()) else {
             return Ok(row);
         };
         Ok(match account_event {

@@ -3,6 +3,7 @@
 //! Names are opened with the person's own key, which the vault holds until the person is erased; after that neither
 //! the live table nor a rebuild can name anybody.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use domain::{AccountEvent, AccountId, Event, Limits, LoginEvent, LoginId, Role, Sealed, StreamKind, Tier};
@@ -11,9 +12,11 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::{FoldError, Known, Shape, View, stored};
+use super::columns::{Columns as _, columns};
+use super::{FoldError, Interest, Known, Shape, View, stored};
 use crate::database::{Database, DatabaseError};
-use crate::log::LogEvent;
+use crate::log::Fact;
+use crate::vault::PersonKey;
 
 /// A person, as the public table tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -68,6 +71,17 @@ pub enum SubscriptionStatus {
     Active,
     /// Its time is over.
     Expired,
+}
+
+impl SubscriptionStatus {
+    /// The stored spelling.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Active => "active",
+            Self::Expired => "expired",
+        }
+    }
 }
 
 /// What Telegram tells about a person; the JSON that `AccountRegistered` and `ProfileChanged` hold sealed.
@@ -165,8 +179,10 @@ pub async fn count(db: &Database) -> Result<i64, DatabaseError> {
 pub(super) struct Row {
     account_id: AccountId,
     telegram_id: i64,
-    #[serde(flatten)]
-    profile: Profile,
+    first_name: Option<String>,
+    last_name: Option<String>,
+    username: Option<String>,
+    language_code: Option<String>,
     role: Role,
     is_authenticated: bool,
     is_blocked: bool,
@@ -184,53 +200,53 @@ pub(super) struct Row {
     updated_at: Timestamp,
 }
 
+columns!(Row {
+    account_id,
+    telegram_id,
+    first_name,
+    last_name,
+    username,
+    language_code,
+    role,
+    is_authenticated,
+    is_blocked,
+    subscription_type,
+    subscription_status,
+    subscription_started_at,
+    subscription_expires_at,
+    limits,
+    invited_by,
+    session_exported,
+    linked_login_id,
+    created_at,
+    updated_at,
+});
+
 /// The view `users`.
 pub(super) struct Users;
 
 impl View for Users {
     type Row = Row;
 
-    const SHAPE: Shape = Shape {
-        name: "users",
-        key: "account_id",
-        key_type: "uuid",
-        columns: &[
-            "account_id",
-            "telegram_id",
-            "first_name",
-            "last_name",
-            "username",
-            "language_code",
-            "role",
-            "is_authenticated",
-            "is_blocked",
-            "subscription_type",
-            "subscription_status",
-            "subscription_started_at",
-            "subscription_expires_at",
-            "limits",
-            "invited_by",
-            "session_exported",
-            "linked_login_id",
-            "created_at",
-            "updated_at",
-        ],
-        version: 1,
-    };
+    const SHAPE: Shape =
+        Shape { name: "users", key: "account_id", key_type: "uuid", columns: Row::NAMES, version: 1 };
 
-    fn key(event: &LogEvent) -> Option<String> {
-        if event.stream == StreamKind::Account.name() {
-            return Some(event.stream_id.clone());
+    const INTEREST: Interest =
+        Interest { stream: StreamKind::Account, others: &["AuthorizationConfirmed"], known: true };
+
+    fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>> {
+        if fact.stream == StreamKind::Account.name() {
+            return Some(Cow::Borrowed(fact.stream_id));
         }
-        let of_the_payload = event.event.as_ref().ok().and_then(Event::account_id);
-        (event.stream == StreamKind::Login.name() && event.name == "AuthorizationConfirmed")
-            .then(|| of_the_payload.or(event.metadata.account_id))
+        let of_the_payload = fact.event.as_ref().ok().and_then(Event::account_id);
+        (fact.stream == StreamKind::Login.name() && fact.name == "AuthorizationConfirmed")
+            .then(|| of_the_payload.or(fact.account_id))
             .flatten()
-            .map(|account| account.to_string())
+            .map(|account| Cow::Owned(account.to_string()))
     }
 
-    fn fold(row: Option<Row>, event: &LogEvent, known: &Known) -> Result<Option<Row>, FoldError> {
-        let row = match (&event.event, row) {
+    fn fold(row: Option<Row>, fact: &Fact<'_>, known: &Known) -> Result<Option<Row>, FoldError> {
+        let row = match (fact.event, row) {
             (
                 Ok(Event::Account(AccountEvent::AccountRegistered { account_id, telegram_id, profile, at })),
                 _,
@@ -241,12 +257,12 @@ impl View for Users {
             (_, None) | (Ok(Event::Account(AccountEvent::AccountErased { .. })), _) => return Ok(None),
             (_, Some(row)) => row,
         };
-        match &event.event {
+        match fact.event {
             Ok(Event::Account(account_event)) => after_account_event(row, account_event, known),
             Ok(Event::Login(LoginEvent::AuthorizationConfirmed { at, .. })) => Ok(Some(Row {
                 is_authenticated: true,
                 session_exported: false,
-                linked_login_id: event.stream_id.parse().ok(),
+                linked_login_id: fact.stream_id.parse().ok(),
                 updated_at: stored(*at),
                 ..row
             })),
@@ -263,15 +279,19 @@ fn registered(
     known: &Known,
 ) -> Result<Option<Row>, FoldError> {
     // Without a key the person has been erased: a rebuild must come out as if they had never been here.
-    let Some(subject) = known.subjects.get(&account_id) else { return Ok(None) };
-    let telegram_id = subject
-        .open(telegram_id)
+    let Some(key) = known.people.get(&account_id) else { return Ok(None) };
+    let telegram_id = key
+        .open(account_id, telegram_id)
         .and_then(|text| text.parse().ok())
         .ok_or(FoldError::Sealed("the Telegram id"))?;
+    let profile = opened(account_id, profile, key)?;
     Ok(Some(Row {
         account_id,
         telegram_id,
-        profile: opened(account_id, profile, known)?,
+        first_name: profile.first_name,
+        last_name: profile.last_name,
+        username: profile.username,
+        language_code: profile.language_code,
         role: Role::User,
         is_authenticated: false,
         is_blocked: false,
@@ -288,9 +308,8 @@ fn registered(
     }))
 }
 
-fn opened(account: AccountId, profile: &Sealed, known: &Known) -> Result<Profile, FoldError> {
-    let subject = known.subjects.get(&account);
-    let text = subject.and_then(|subject| subject.open(profile)).ok_or(FoldError::Sealed("the profile"))?;
+fn opened(account: AccountId, profile: &Sealed, key: &PersonKey) -> Result<Profile, FoldError> {
+    let text = key.open(account, profile).ok_or(FoldError::Sealed("the profile"))?;
     serde_json::from_str(&text).map_err(|_| FoldError::Sealed("the profile"))
 }
 
@@ -299,8 +318,12 @@ fn after_account_event(mut row: Row, event: &AccountEvent, known: &Known) -> Res
     match event {
         AccountEvent::ProfileChanged { profile, .. } => {
             // The key may be gone already, with the event that says so still ahead.
-            if known.subjects.contains_key(&row.account_id) {
-                row.profile = opened(row.account_id, profile, known)?;
+            if let Some(key) = known.people.get(&row.account_id) {
+                let profile = opened(row.account_id, profile, key)?;
+                row.first_name = profile.first_name;
+                row.last_name = profile.last_name;
+                row.username = profile.username;
+                row.language_code = profile.language_code;
             }
         }
         AccountEvent::SubscriptionActivated { invite_id, tier, limits, started_at, expires_at, .. } => {

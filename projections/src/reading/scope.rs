@@ -1,0 +1,111 @@
+//! Which part of the log is read, in SQL.
+
+use domain::StreamKind;
+
+use crate::database::{Database, DatabaseError};
+use crate::views::AnyView;
+
+/// Event numbers that one statement goes through: a few seconds' work, with a timeout of a minute.
+const SLICE: i64 = 250_000;
+
+/// What is read for these views.
+pub(super) struct Scope {
+    streams: Vec<&'static str>,
+    /// Events of other streams.
+    others: Vec<&'static str>,
+    /// Whether a fold asks what the log does not say.
+    pub known: bool,
+    /// Every event, whoever has a key for it.
+    pub whole: bool,
+}
+
+/// The statements of the two streams.
+pub(super) struct Slices {
+    /// `event_no, position`
+    pub positions: Vec<String>,
+    /// `event_no, stream, stream id, name, version, payload`, and the envelope where the key may be in it.
+    pub events: Vec<String>,
+}
+
+impl Scope {
+    pub fn of_views(views: &[&'static dyn AnyView]) -> Self {
+        let interests: Vec<_> = views.iter().map(|view| view.interest()).collect();
+        let streams: Vec<_> = interests.iter().map(|interest| interest.stream.name()).collect();
+        Self {
+            whole: StreamKind::ALL.iter().all(|kind| streams.contains(&kind.name())),
+            streams,
+            others: interests.iter().flat_map(|interest| interest.others).copied().collect(),
+            known: interests.iter().any(|interest| interest.known),
+        }
+    }
+
+    /// What lies after one position, up to another one; `last` is the last there is.
+    pub async fn slices(
+        &self,
+        db: &Database,
+        after: i64,
+        end: i64,
+        last: i64,
+    ) -> Result<Slices, DatabaseError> {
+        // By the index on event numbers where that is their end; by the one on positions where it is somewhere in between: `+ 0`
+        // keeps the first one out of that.
+        let low = match after {
+            0 => "select min(event_no) from log_index where $1 = 0",
+            _ => "select min(event_no + 0) from log_index where position > $1",
+        };
+        let high = match end == last {
+            true => "select max(event_no) from log_index where $1 > 0",
+            false => "select max(event_no + 0) from log_index where position <= $1",
+        };
+        let low: Option<i64> = sqlx::query_scalar(low).bind(after).fetch_one(db.pool()).await?;
+        let high: Option<i64> = sqlx::query_scalar(high).bind(end).fetch_one(db.pool()).await?;
+        let (Some(low), Some(high)) = (low, high) else {
+            return Ok(Slices { positions: Vec::new(), events: Vec::new() });
+        };
+        let mut slices = Slices { positions: Vec::new(), events: Vec::new() };
+        // However far the numbers are apart, there are not many statements.
+        let size = SLICE.max((high - low) / 10_000);
+        let mut from = low;
+        while from <= high {
+            let to = high.min(from + size - 1);
+            slices.positions.push(format!(
+                "copy (select event_no, position from log_index \
+                        where event_no between {from} and {to} and position > {after} and position <= {end} \
+                        order by event_no) to stdout (format binary)"
+            ));
+            slices.events.push(format!(
+                "copy (select event_no, aggregate_type, aggregate_id, event_type, event_version, payload, {} \
+                         from events where event_no between {from} and {to} and {} \
+                        order by event_no) to stdout (format binary)",
+                self.envelope(),
+                self.condition(),
+            ));
+            from = to + 1;
+        }
+        Ok(slices)
+    }
+
+    fn envelope(&self) -> String {
+        match &self.others[..] {
+            [] => "null".to_owned(),
+            others => format!("case when event_type in ({}) then metadata end", quoted(others)),
+        }
+    }
+
+    fn condition(&self) -> String {
+        if self.whole {
+            return "true".to_owned();
+        }
+        let streams = format!("aggregate_type in ({})", quoted(&self.streams));
+        match &self.others[..] {
+            [] => streams,
+            others => format!("({streams} or event_type in ({}))", quoted(others)),
+        }
+    }
+}
+
+/// Constants of this program, in which there is nothing to escape.
+fn quoted(words: &[&str]) -> String {
+    let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
+    words.join(", ")
+}

@@ -1,0 +1,365 @@
+//! A row outside of JSON: packed, as millions of them wait in memory, and as the tuple that a binary COPY takes.
+//!
+//! The packed form is nobody's but this process's: it has no version and never reaches a disk. A tuple is PostgreSQL's
+//! binary format: the number of columns, then each with its length in bytes, -1 for null.
+
+use std::collections::BTreeMap;
+
+use domain::{AccountId, InviteId, Limits, LoginId, LoginStatus, Role, Tier};
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use super::invites::Redemption;
+use super::subscriptions::SubscriptionState;
+use super::users::SubscriptionStatus;
+
+/// A row's columns, in their order.
+pub(crate) trait Columns: Sized {
+    /// Their names.
+    const NAMES: &'static [&'static str];
+
+    fn pack(&self, out: &mut Vec<u8>);
+    /// The reverse of [`Columns::pack`].
+    fn unpack(packed: &[u8]) -> Self;
+    /// One tuple of a binary COPY.
+    fn tuple(&self, out: &mut Vec<u8>);
+}
+
+/// What a column holds.
+pub(super) trait Column: Sized {
+    fn pack(&self, out: &mut Vec<u8>);
+    fn unpack(packed: &mut &[u8]) -> Self;
+    /// The value of a binary COPY, with its length.
+    fn value(&self, out: &mut Vec<u8>);
+}
+
+/// Names a row's fields once, as its columns.
+macro_rules! columns {
+    ($row:ident { $($column:ident),+ $(,)? }) => {
+        impl $crate::views::columns::Columns for $row {
+            const NAMES: &'static [&'static str] = &[$(stringify!($column)),+];
+
+            fn pack(&self, out: &mut Vec<u8>) {
+                $($crate::views::columns::Column::pack(&self.$column, out);)+
+            }
+
+            fn unpack(mut packed: &[u8]) -> Self {
+                // In the order in which they are written here, which is the order in which they were packed.
+                Self { $($column: $crate::views::columns::Column::unpack(&mut packed)),+ }
+            }
+
+            fn tuple(&self, out: &mut Vec<u8>) {
+                out.extend((Self::NAMES.len() as i16).to_be_bytes());
+                $($crate::views::columns::Column::value(&self.$column, out);)+
+            }
+        }
+    };
+}
+pub(super) use columns;
+
+/// 2000-01-01 00:00 UTC, from which PostgreSQL counts microseconds.
+const POSTGRES_EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
+
+fn take<const N: usize>(packed: &mut &[u8]) -> [u8; N] {
+    let (head, rest) = packed.split_first_chunk().expect("a row is unpacked as it was packed");
+    *packed = rest;
+    *head
+}
+
+fn put(bytes: &[u8], out: &mut Vec<u8>) {
+    out.extend((bytes.len() as i32).to_be_bytes());
+    out.extend(bytes);
+}
+
+/// Text in its length and bytes.
+fn pack_text(text: &str, out: &mut Vec<u8>) {
+    (text.len() as i64).pack(out);
+    out.extend(text.as_bytes());
+}
+
+fn unpack_text<'a>(packed: &mut &'a [u8]) -> &'a str {
+    let length = i64::unpack(packed) as usize;
+    let (text, rest) = packed.split_at(length);
+    *packed = rest;
+    std::str::from_utf8(text).expect("a row is unpacked as it was packed")
+}
+
+/// jsonb: its version, then JSON.
+fn put_json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
+    let begins = out.len();
+    out.extend([0, 0, 0, 0, 1]);
+    serde_json::to_writer(&mut *out, value).expect("a row is plain data with text keys");
+    let length = (out.len() - begins - 4) as i32;
+    out[begins..begins + 4].copy_from_slice(&length.to_be_bytes());
+}
+
+impl Column for i64 {
+    /// Seven bits a byte, the sign last: small numbers are short.
+    fn pack(&self, out: &mut Vec<u8>) {
+        let mut left = ((self << 1) ^ (self >> 63)) as u64;
+        while left >= 0x80 {
+            out.push(left as u8 | 0x80);
+            left >>= 7;
+        }
+        out.push(left as u8);
+    }
+
+    fn unpack(packed: &mut &[u8]) -> Self {
+        let (mut folded, mut shift) = (0_u64, 0);
+        loop {
+            let [byte] = take(packed);
+            folded |= u64::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte < 0x80 {
+                return (folded >> 1) as i64 ^ -((folded & 1) as i64);
+            }
+        }
+    }
+
+    fn value(&self, out: &mut Vec<u8>) {
+        put(&self.to_be_bytes(), out);
+    }
+}
+
+impl Column for i32 {
+    fn pack(&self, out: &mut Vec<u8>) {
+        i64::from(*self).pack(out);
+    }
+
+    fn unpack(packed: &mut &[u8]) -> Self {
+        i64::unpack(packed) as i32
+    }
+
+    fn value(&self, out: &mut Vec<u8>) {
+        put(&self.to_be_bytes(), out);
+    }
+}
+
+impl Column for bool {
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(*self));
+    }
+
+    fn unpack(packed: &mut &[u8]) -> Self {
+        take::<1>(packed) == [1]
+    }
+
+    fn value(&self, out: &mut Vec<u8>) {
+        put(&[u8::from(*self)], out);
+    }
+}
+
+impl Column for Timestamp {
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.extend(self.as_microsecond().to_be_bytes());
+    }
+
+    fn unpack(packed: &mut &[u8]) -> Self {
+        let microseconds = i64::from_be_bytes(take(packed));
+        Self::from_microsecond(microseconds).expect("a row is unpacked as it was packed")
+    }
+
+    fn value(&self, out: &mut Vec<u8>) {
+        (self.as_microsecond() - POSTGRES_EPOCH_MICROSECONDS).value(out);
+    }
+}
+
+impl Column for String {
+    fn pack(&self, out: &mut Vec<u8>) {
+        pack_text(self, out);
+    }
+
+    fn unpack(packed: &mut &[u8]) -> Self {
+        unpack_text(packed).to_owned()
+    }
+
+    fn value(&self, out: &mut Vec<u8>) {
+        put(self.as_bytes(), out);
+    }
+}
+
+impl Column for LoginId {
+    fn pack(&self, out: &mut Vec<u8>) {
+        pack_text(self.as_str(), out);
+    }
+
+    fn unpack(packed: &mut &[u8]) -> Self {
+        unpack_text(packed).parse().expect("a row is unpacked as it was packed")
+    }
+
+    fn value(&self, out: &mut Vec<u8>) {
+        put(self.as_str().as_bytes(), out);
+    }
+}
+
+impl<T: Column> Column for Option<T> {
+    fn pack(&self, out: &mut Vec<u8>) {
+        out.push(u8::from(self.is_some()));
+        if let Some(value) = self {
+            value.pack(out);
+        }
+    }
+
+    fn unpack(packed: &mut &[u8]) -> Self {
+        bool::unpack(packed).then(|| T::unpack(packed))
+    }
+
+    fn value(&self, out: &mut Vec<u8>) {
+        match self {
+            Some(value) => value.value(out),
+            None => out.extend((-1_i32).to_be_bytes()),
+        }
+    }
+}
+
+impl Column for Limits {
+    fn pack(&self, out: &mut Vec<u8>) {
+        let Self { max_channels, max_groups, posts_per_day, rag_per_day, voice_per_day, ai_digest, priority } =
+            self;
+        for number in [max_channels, max_groups, posts_per_day, rag_per_day, voice_per_day] {
+            number.pack(out);
+        }
+        ai_digest.pack(out);
+        priority.pack(out);
+    }
+
+    fn unpack(packed: &mut &[u8]) -> Self {
+        let [max_channels, max_groups, posts_per_day, rag_per_day, voice_per_day] =
+            std::array::from_fn(|_| i32::unpack(packed));
+        let [ai_digest, priority] = std::array::from_fn(|_| bool::unpack(packed));
+        Self { max_channels, max_groups, posts_per_day, rag_per_day, voice_per_day, ai_digest, priority }
+    }
+
+    fn value(&self, out: &mut Vec<u8>) {
+        put_json(self, out);
+    }
+}
+
+impl Column for BTreeMap<AccountId, Redemption> {
+    fn pack(&self, out: &mut Vec<u8>) {
+        (self.len() as i64).pack(out);
+        for (account, Redemption { login_id, attempt, used, at }) in self {
+            account.pack(out);
+            login_id.pack(out);
+            i64::from(*attempt).pack(out);
+            used.pack(out);
+            at.pack(out);
+        }
+    }
+
+    fn unpack(packed: &mut &[u8]) -> Self {
+        let entries = i64::unpack(packed);
+        let entry = |_| {
+            let (account, login_id) = (AccountId::unpack(packed), LoginId::unpack(packed));
+            let attempt = i64::unpack(packed) as u32;
+            (
+                account,
+                Redemption { login_id, attempt, used: bool::unpack(packed), at: Timestamp::unpack(packed) },
+            )
+        };
+        (0..entries).map(entry).collect()
+    }
+
+    fn value(&self, out: &mut Vec<u8>) {
+        put_json(self, out);
+    }
+}
+
+macro_rules! uuid_column {
+    ($id:ident) => {
+        impl Column for $id {
+            fn pack(&self, out: &mut Vec<u8>) {
+                out.extend(self.0.as_bytes());
+            }
+
+            fn unpack(packed: &mut &[u8]) -> Self {
+                Self(Uuid::from_bytes(take(packed)))
+            }
+
+            fn value(&self, out: &mut Vec<u8>) {
+                put(self.0.as_bytes(), out);
+            }
+        }
+    };
+}
+
+uuid_column!(AccountId);
+uuid_column!(InviteId);
+
+/// A column of few words: packed as the number of one, written as its stored spelling.
+macro_rules! word_column {
+    ($words:ident { $($word:ident),+ }) => {
+        impl Column for $words {
+            fn pack(&self, out: &mut Vec<u8>) {
+                let all = [$(Self::$word),+];
+                let number = all.iter().position(|word| word == self).expect("every word is in the list");
+                out.push(number as u8);
+            }
+
+            fn unpack(packed: &mut &[u8]) -> Self {
+                let [number] = take(packed);
+                [$(Self::$word),+][usize::from(number)]
+            }
+
+            fn value(&self, out: &mut Vec<u8>) {
+                // A word that is missing in the list does not compile.
+                match self {
+                    $(Self::$word)|+ => put(self.name().as_bytes(), out),
+                }
+            }
+        }
+    };
+}
+
+word_column!(Role { User, Admin, Auditor });
+word_column!(Tier { Free, Trial, Basic, Premium, Enterprise });
+word_column!(SubscriptionStatus { None, Active, Expired });
+word_column!(SubscriptionState { Active, Expired });
+word_column!(LoginStatus {
+    Waiting,
+    CodeRequired,
+    PasswordRequired,
+    Authorized,
+    Expired,
+    Cancelled,
+    Rejected,
+    Failed
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn comes_back<T: Column + PartialEq + std::fmt::Debug>(value: T) {
+        let mut packed = Vec::new();
+        value.pack(&mut packed);
+        let mut left = &packed[..];
+        assert_eq!(T::unpack(&mut left), value);
+        assert!(left.is_empty(), "{left:?} of {value:?}");
+    }
+
+    #[test]
+    fn what_is_packed_comes_back() {
+        for number in [0, 1, -1, 63, 64, -64, -65, i64::MAX, i64::MIN] {
+            comes_back(number);
+            comes_back(Some(number as i32));
+        }
+        for text in ["", "Ильдегарда", &"long".repeat(100)] {
+            comes_back(text.to_owned());
+            comes_back(Some(text.to_owned()));
+        }
+        comes_back(None::<String>);
+        comes_back([true, false].map(Some)[0]);
+        comes_back(Timestamp::from_microsecond(-1).unwrap());
+        comes_back(AccountId(Uuid::from_u128(u128::MAX)));
+        Tier::ALL.into_iter().for_each(comes_back);
+        let login_id: LoginId = "a-login-of-more-characters-than-ours-have".parse().unwrap();
+        comes_back(login_id.clone());
+        let at = Timestamp::from_microsecond(1_700_000_000_123_456).unwrap();
+        let redemption = |used| Redemption { login_id: login_id.clone(), attempt: 3, used, at };
+        let redemptions =
+            [true, false].map(|used| (AccountId(Uuid::from_u128(u128::from(used))), redemption(used)));
+        comes_back(BTreeMap::from(redemptions));
+        comes_back(domain::Tiers::default().limits(Tier::Trial));
+    }
+}
