@@ -1,64 +1,159 @@
-//! Rebuilding views from the log, beside the limit: an ordered binary COPY of the same events to nowhere.
+//! Rebuilding views from the log: beside an ordered binary COPY of the same events to nowhere, which is as fast as anybody can
+//! read them, and beside cqrs-es's own `GenericQuery`. And how that grows with the log.
+//!
+//! A rebuild runs in a process of its own, so that its peak of memory is its own too. Before that the views hold what the
+//! projector made of the log or, of a large one, what an earlier rebuild made: one that does not come out the same counts as
+//! failed, and so does one with other numbers of rows than the log was made with.
 
+use std::process::Stdio;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result, ensure};
 use futures::TryStreamExt;
-use projections::{Database, rebuild, testing};
+use projections::testing::{self, TestDatabase};
+use projections::{Database, Projector, rebuild};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgPoolCopyExt;
 
 use crate::dataset::Dataset;
-use crate::figure::{Figure, Report};
+use crate::figure::{Figure, Goal, Report};
 
-/// Five events each.
-const LOGINS: u32 = 20_000;
+mod generic_query;
 
-/// `users` alone, and all views in one pass.
-pub async fn measure(report: &mut Report) -> Result<()> {
-    let db = testing::database().await.db;
-    let dataset = Dataset::load(&db, LOGINS).await?;
-    stand_at_the_end(&db, dataset.events).await?;
-    // The views are filled by the first one; those that are measured find nothing that differs.
-    let views = rebuild::rebuild(&db, &[], |_| {}).await?;
-    let rows: Vec<_> = views.iter().map(|view| view.rows as u64).collect();
-    let Dataset { logins, invites, subscriptions, .. } = dataset;
-    anyhow::ensure!(rows == [logins, logins, invites, subscriptions], "{views:?}");
-    let limit = events_a_second(&dataset, copy_to_nowhere(&db)).await?;
-    for (name, views) in [("users", vec!["users".to_owned()]), ("all views", Vec::new())] {
-        let speed = events_a_second(&dataset, async {
-            let views = rebuild::rebuild(&db, &views, |_| {}).await?;
-            anyhow::ensure!(views.iter().all(|view| view.differ + view.parked == 0), "{views:?}");
-            Ok(())
-        })
-        .await?;
-        let name = format!("rebuild of {name}, {} events", dataset.events);
-        report.add(Figure::new(name, speed, "events/s", "ordered binary COPY to nowhere", limit));
+const EVENTS_A_LOGIN: u32 = 5;
+/// The size that the goals are about.
+const MILLION: u32 = 1_000_000;
+/// Up to here the projector fills the views: that is a second opinion, and takes a minute for half a million.
+const PROJECTED: u32 = 100_000;
+/// How many events `GenericQuery` is given.
+const GENERIC: u32 = 50_000;
+const MIB: f64 = 1024.0 * 1024.0;
+
+/// What a rebuild in its own process tells.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Outcome {
+    seconds: f64,
+    peak_bytes: u64,
+    rows: Vec<u64>,
+    differ: u64,
+    parked: u64,
+}
+
+/// Logs of ten thousand events, ten times as many, and so on up to `largest`.
+pub async fn measure(report: &mut Report, largest: u32) -> Result<()> {
+    let generic = generic_query::events_a_second(GENERIC / EVENTS_A_LOGIN).await?;
+    let sizes = std::iter::successors(Some(10_000), |size: &u32| size.checked_mul(10));
+    for size in sizes.take_while(|size| *size <= largest) {
+        one_size(report, size, generic).await?;
+    }
+    Ok(())
+}
+
+async fn one_size(report: &mut Report, size: u32, generic: f64) -> Result<()> {
+    let TestDatabase { db, url } = testing::database().await;
+    let dataset = Dataset::load(&db, size / EVENTS_A_LOGIN).await?;
+    fill_views(&db, &url, &dataset, size <= PROJECTED).await?;
+    let limit = a_second(&dataset, copy_to_nowhere(&db).await?);
+    for (name, goal) in [("users", 0.5), ("all views", 0.25)] {
+        let outcome = in_a_process(&url, name, &dataset).await?;
+        ensure!(outcome.differ + outcome.parked == 0, "not what it was before: {outcome:?}");
+        let speed = a_second(&dataset, outcome.seconds);
+        let name = format!("rebuild of {name}, {size} events");
+        let figure = Figure::new(&name, speed, "events/s", "ordered binary COPY to nowhere", limit);
+        report.add(if size == MILLION { figure.with_goal(Goal::AtLeast(goal)) } else { figure });
+        let memory = Figure::new(
+            format!("{name}: peak of memory"),
+            outcome.peak_bytes as f64 / MIB,
+            "MiB",
+            "the goal",
+            200.0,
+        );
+        report.add(if size == MILLION { memory.with_goal(Goal::AtMost(1.0)) } else { memory });
+        if size == MILLION && goal == 0.5 {
+            let reference = "cqrs-es GenericQuery over postgres-es, measured on 50,000 events";
+            let figure = Figure::new(name, speed, "events/s", reference, generic);
+            report.add(figure.with_goal(Goal::AtLeast(100.0)));
+        }
     }
     db.close().await;
     Ok(())
 }
 
-async fn events_a_second(dataset: &Dataset, work: impl Future<Output = Result<()>>) -> Result<f64> {
-    let began = Instant::now();
-    work.await?;
-    Ok(dataset.events as f64 / began.elapsed().as_secs_f64())
+/// As if the service had followed the log up to its end.
+async fn fill_views(db: &Database, url: &SecretString, dataset: &Dataset, project: bool) -> Result<()> {
+    if project {
+        Projector::take_over(db).await?.catch_up().await?;
+    } else {
+        sqlx::query("update checkpoints set position = $1")
+            .bind(i64::try_from(dataset.events)?)
+            .execute(db.pool())
+            .await?;
+        in_a_process(url, "all views", dataset).await?;
+    }
+    sqlx::query("checkpoint").execute(db.pool()).await?;
+    Ok(())
 }
 
-/// Every event with what a reader of the log has to know of it, in the order of positions.
-async fn copy_to_nowhere(db: &Database) -> Result<()> {
+/// Seconds for every event with what a reader of the log has to know of it, in the order of positions; the better of two.
+async fn copy_to_nowhere(db: &Database) -> Result<f64> {
     let copy = "copy (select i.position, e.aggregate_type, e.aggregate_id, e.event_type, e.event_version, e.payload, \
                 e.metadata from log_index i join events e using (event_no) order by i.position) \
                 to stdout (format binary)";
-    let mut rows = db.pool().copy_out_raw(copy).await?;
-    while rows.try_next().await?.is_some() {}
+    let mut best = f64::INFINITY;
+    for _ in 0..2 {
+        let began = Instant::now();
+        let mut rows = db.pool().copy_out_raw(copy).await?;
+        while rows.try_next().await?.is_some() {}
+        best = best.min(began.elapsed().as_secs_f64());
+    }
+    Ok(best)
+}
+
+fn a_second(dataset: &Dataset, seconds: f64) -> f64 {
+    dataset.events as f64 / seconds
+}
+
+/// A rebuild in a process of its own, which is this program once more.
+async fn in_a_process(url: &SecretString, views: &str, dataset: &Dataset) -> Result<Outcome> {
+    let output = tokio::process::Command::new(std::env::current_exe()?)
+        .args(["--only-rebuild", views])
+        .env("DATABASE_URL", url.expose_secret())
+        .stderr(Stdio::inherit())
+        .output()
+        .await?;
+    ensure!(output.status.success(), "the rebuild of {views} failed");
+    let outcome: Outcome = serde_json::from_slice(&output.stdout)?;
+    let Dataset { logins, invites, subscriptions, .. } = *dataset;
+    let rows: &[u64] = match views {
+        "users" => &[logins],
+        _ => &[logins, logins, invites, subscriptions],
+    };
+    ensure!(outcome.rows == rows, "{outcome:?} of {dataset:?}");
+    Ok(outcome)
+}
+
+/// What that process does; its answer goes to stdout.
+pub async fn only(url: SecretString, views: &str) -> Result<()> {
+    let names = if views == "users" { vec!["users".to_owned()] } else { Vec::new() };
+    let db = Database::connect(&url).await?;
+    let began = Instant::now();
+    let views = rebuild::rebuild(&db, &names, |_| {}).await?;
+    let outcome = Outcome {
+        seconds: began.elapsed().as_secs_f64(),
+        peak_bytes: peak_bytes()?,
+        rows: views.iter().map(|view| view.rows as u64).collect(),
+        differ: views.iter().map(|view| view.differ as u64).sum(),
+        parked: views.iter().map(|view| view.parked as u64).sum(),
+    };
+    println!("{}", serde_json::to_string(&outcome)?);
+    db.close().await;
     Ok(())
 }
 
-/// As if the projector had written the views up to the last event.
-async fn stand_at_the_end(db: &Database, events: u64) -> Result<()> {
-    sqlx::query("update checkpoints set position = $1")
-        .bind(i64::try_from(events)?)
-        .execute(db.pool())
-        .await?;
-    Ok(())
+/// The most memory that this process has had resident.
+fn peak_bytes() -> Result<u64> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).context("VmHWM")?;
+    Ok(line.trim().trim_end_matches(" kB").parse::<u64>()? * 1024)
 }
