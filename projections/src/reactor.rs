@@ -24,6 +24,10 @@ use crate::vault::Vault;
 use crate::views::login_status::{self, LoginRow};
 use crate::views::{FoldError, Poison};
 
+mod foreseen;
+
+use foreseen::Foreseen;
+
 /// Events between two moves of the checkpoint.
 const BATCH: i64 = 100;
 /// How long news of an event is news: a backup restored next week must not tell anybody about today.
@@ -73,8 +77,9 @@ impl Reactor {
         }
         let mut events = self.log.read(after, BATCH).await?;
         events.retain(|event| event.position <= projected);
+        let foreseen = Foreseen::for_events(&self.db, &events).await?;
         for event in &events {
-            match self.react(event).await {
+            match self.react(event, &foreseen).await {
                 Ok(()) => {}
                 // A stream that cannot be read gets no better by trying again.
                 Err(DatabaseError::Unreadable(stream)) => {
@@ -126,14 +131,14 @@ impl Reactor {
         if moved == 1 { Ok(()) } else { Err(ProjectorError::Fenced) }
     }
 
-    async fn react(&self, event: &LogEvent) -> Result<(), DatabaseError> {
+    async fn react(&self, event: &LogEvent, foreseen: &Foreseen) -> Result<(), DatabaseError> {
         let decoded = match &event.event {
             Ok(decoded) => decoded,
             Err(error) => return self.park(event, FoldError::Undecodable(error.to_string())).await,
         };
         self.end_attempt(event, decoded).await?;
         for reaction in policy::react(&event.stream_id, decoded) {
-            self.carry_out(event, reaction).await?;
+            self.carry_out(event, reaction, foreseen).await?;
         }
         Ok(())
     }
@@ -153,16 +158,25 @@ impl Reactor {
         self.vault.end_attempt(&login_id, login_event.attempt()).await
     }
 
-    async fn carry_out(&self, event: &LogEvent, reaction: Reaction) -> Result<(), DatabaseError> {
+    async fn carry_out(
+        &self,
+        event: &LogEvent,
+        reaction: Reaction,
+        foreseen: &Foreseen,
+    ) -> Result<(), DatabaseError> {
         match reaction {
             Reaction::StartLogin { login_id, account_id, grant, attempt } => {
                 self.start_login(event, &login_id, account_id, grant, attempt).await
             }
             Reaction::OpenAttempt { account_id, login_id, attempt } => {
-                self.open_attempt(event, account_id, &login_id, attempt).await
+                self.open_attempt(event, account_id, &login_id, attempt, foreseen).await
             }
             Reaction::CancelEarlier { account_id, login_id, .. } => {
-                for other in login_status::live_of(&self.db, account_id).await? {
+                let live = match foreseen.live.get(&account_id) {
+                    Some(live) => live.clone(),
+                    None => login_status::live_of(&self.db, account_id).await?,
+                };
+                for other in live {
                     if other.login_id != login_id && other.started_position < event.position {
                         self.cancel_row(event, &other, CancelReason::NewerLogin).await?;
                     }
@@ -241,13 +255,21 @@ impl Reactor {
         account_id: AccountId,
         login_id: &LoginId,
         attempt: u32,
+        foreseen: &Foreseen,
     ) -> Result<(), DatabaseError> {
-        let login = self.store.load_login(login_id).await?;
+        let login = match foreseen.logins.get(login_id) {
+            Some(login) => login.clone(),
+            None => self.store.load_login(login_id).await?,
+        };
+        let account = match foreseen.accounts.get(&account_id) {
+            Some(account) => account.clone(),
+            None => self.store.load_account(account_id).await?,
+        };
         let live = login.attempt() == attempt && login.status().is_some_and(|status| status.is_live());
         if !live {
             return Ok(());
         }
-        if self.store.load_account(account_id).await?.is_blocked() {
+        if account.is_blocked() {
             return self.cancel(event, account_id, login_id, attempt, CancelReason::Blocked).await;
         }
         self.vault.open_attempt(login_id, attempt, account_id).await

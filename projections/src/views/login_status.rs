@@ -164,6 +164,22 @@ pub async fn live_of(db: &Database, account: AccountId) -> Result<Vec<LoginRow>,
     Ok(unwrapped(sqlx::query_scalar(&sql).bind(account.0).fetch_all(db.pool()).await?))
 }
 
+/// The live logins of several people, each one's oldest first.
+///
+/// # Errors
+/// The database's.
+pub(crate) async fn live_of_any(
+    db: &Database,
+    accounts: &[AccountId],
+) -> Result<Vec<LoginRow>, DatabaseError> {
+    let sql = format!(
+        "select to_jsonb(r) from (select {COLUMNS} from login_status where account_id = any($1) and ended_at is null \
+         order by started_at, version) r"
+    );
+    let accounts: Vec<uuid::Uuid> = accounts.iter().map(|account| account.0).collect();
+    Ok(unwrapped(sqlx::query_scalar(&sql).bind(accounts).fetch_all(db.pool()).await?))
+}
+
 /// The person's latest logins, newest first.
 ///
 /// # Errors
