@@ -11,7 +11,7 @@
 //! then forgotten.
 
 use domain::login::{CancelReason, FailReason};
-use domain::{InviteCommand, LoginCommand};
+use domain::{InviteCommand, LoginCommand, LoginStatus};
 use projections::vault::{Linked, RetireReason};
 
 use super::attempt::{Attempt, Stop};
@@ -26,13 +26,21 @@ impl Attempt {
     /// # Errors
     /// [`Stop`]: the session is not linked; the key is still there.
     pub async fn finish(&mut self, accepted: Accepted) -> Result<(), Stop> {
+        self.confirm(accepted).await?;
+        self.complete().await
+    }
+
+    /// Steps 8 to 11.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn confirm(&mut self, accepted: Accepted) -> Result<(), Stop> {
         tracing::info!(login.id = self.login_id().short(), "QR login authorised");
         let telegram_id = self.check_owner(accepted).await?;
         self.use_invite().await?;
         self.link(telegram_id).await?;
         let (attempt, at) = (self.number(), self.now());
-        self.record(LoginCommand::Confirm { attempt, method: accepted.method, at }).await?;
-        self.complete().await
+        self.record(LoginCommand::Confirm { attempt, method: accepted.method, at }).await
     }
 
     /// Step 8.
@@ -122,6 +130,19 @@ impl Attempt {
         }
     }
 
+    /// The login is over, one way or the other. A worker before this one may have confirmed it and died, and the log, by
+    /// which this one set out, may have been behind: so the events themselves are asked.
+    ///
+    /// # Errors
+    /// [`Stop`]: whoever claims the attempt next does it again.
+    pub async fn conclude(&mut self) -> Result<(), Stop> {
+        let login = self.workers.store.load_login(self.login_id()).await?;
+        match login.status() {
+            Some(LoginStatus::Authorized) if login.attempt() == self.number() => self.complete().await,
+            _ => self.give_up().await,
+        }
+    }
+
     /// Step 12. Also all that is left where a worker died right after step 11.
     ///
     /// # Errors
@@ -143,7 +164,7 @@ impl Attempt {
     ///
     /// # Errors
     /// [`Stop`]: whoever claims the attempt next does it again.
-    pub async fn give_up(&mut self) -> Result<(), Stop> {
+    async fn give_up(&mut self) -> Result<(), Stop> {
         let done = self.log_out().await;
         self.hang_up().await;
         // Somebody may still be scanning the last code: a key that was not logged in is logged out once more later.

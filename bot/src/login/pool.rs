@@ -166,10 +166,10 @@ async fn run_attempt(workers: Arc<LoginWorkers>, board: Board, claimed: Claimed)
     };
     match ended {
         Ok(()) => Ok(()),
-        Err(Stop::Over) => attempt.give_up().await,
+        Err(Stop::Over) => attempt.conclude().await,
         Err(Stop::Fail(reason)) => {
             attempt.fail(reason).await?;
-            attempt.give_up().await
+            attempt.conclude().await
         }
         Err(stop) => Err(stop),
     }

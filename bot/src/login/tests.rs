@@ -10,6 +10,7 @@ use stand_in::accounts::{ANNA, ILYA};
 
 use super::file;
 
+mod takeover;
 mod world;
 
 use world::World;

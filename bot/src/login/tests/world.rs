@@ -75,16 +75,10 @@ impl World {
             ..MtProtoOptions::default()
         };
         let telegram = MtProto::start(options).await.unwrap();
-        let leader = Leader {
-            db: db.db.clone(),
-            clock: clock.clone(),
-            tiers: Arc::new(Tiers::default()),
-            holder: "the test's leader".to_owned(),
-        };
         let mut world = Self {
             store: Store::new(&db.db),
             vault: Vault::new(&db.db),
-            leader: tokio::spawn(projections::leader::run(leader)),
+            leader: lead(&db, &clock),
             master: Arc::new(MasterKey::random()),
             directory: tempfile::tempdir().unwrap(),
             workers: None,
@@ -125,6 +119,16 @@ impl World {
         let workers = self.workers.take().unwrap();
         workers.abort();
         assert!(workers.await.unwrap_err().is_cancelled());
+    }
+
+    /// Nobody gives events their positions any more.
+    pub async fn stop_leader(&mut self) {
+        self.leader.abort();
+        assert!((&mut self.leader).await.unwrap_err().is_cancelled());
+    }
+
+    pub fn start_leader(&mut self) {
+        self.leader = lead(&self.db, &self.clock);
     }
 
     pub fn sessions_dir(&self) -> PathBuf {
@@ -328,6 +332,15 @@ impl World {
     pub fn now(&self) -> Timestamp {
         self.hand.now()
     }
+}
+
+fn lead(db: &TestDatabase, clock: &Clock) -> JoinHandle<()> {
+    tokio::spawn(projections::leader::run(Leader {
+        db: db.db.clone(),
+        clock: clock.clone(),
+        tiers: Arc::new(Tiers::default()),
+        holder: format!("the test's leader {}", Uuid::new_v4()),
+    }))
 }
 
 impl Drop for World {
