@@ -15,6 +15,10 @@ pub enum Failure {
     Error(i32, String),
     /// With no answer at all.
     Silence,
+    /// The line breaks before anything is done.
+    HangUp,
+    /// It is done, and the line breaks before the answer is there.
+    LoseAnswer,
 }
 
 /// The faults in waiting; part of the state.
@@ -88,6 +92,16 @@ impl Faults {
     /// The next `times` calls of `method` get no answer and do nothing.
     pub fn silence(&self, method: &str, times: usize) {
         self.plan(method, Failure::Silence, times);
+    }
+
+    /// The next call of `method` breaks the line of its key; nothing is done.
+    pub fn hang_up(&self, method: &str) {
+        self.plan(method, Failure::HangUp, 1);
+    }
+
+    /// The next call of `method` is done, and the line of its key breaks before the answer is there.
+    pub fn lose_answer(&self, method: &str) {
+        self.plan(method, Failure::LoseAnswer, 1);
     }
 
     /// Forgets the call failures that have not happened yet.

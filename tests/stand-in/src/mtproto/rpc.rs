@@ -52,6 +52,15 @@ impl Server {
         let answer = match fault {
             Some(Failure::Silence) => None,
             Some(Failure::Error(code, name)) => Some(Err(error(code, &name))),
+            Some(Failure::HangUp) => {
+                self.lock().hang_up(call.key_name());
+                None
+            }
+            Some(Failure::LoseAnswer) => {
+                let _ = self.dispatch(&call);
+                self.lock().hang_up(call.key_name());
+                None
+            }
             None => Some(self.dispatch(&call)),
         };
         tracing::debug!(dc = call.dc, method, error = ?answer.as_ref().and_then(|it| it.as_ref().err()), "called");

@@ -192,6 +192,13 @@ impl State {
         }
     }
 
+    /// Hangs up on whoever speaks with this key.
+    pub fn hang_up(&self, key: KeyName) {
+        for connection in self.connections.values().filter(|connection| connection.key == Some(key)) {
+            let _ = connection.orders.send(Order::Close);
+        }
+    }
+
     /// Hangs up on everybody.
     pub fn close_connections(&mut self) {
         for (_, connection) in self.connections.drain() {
