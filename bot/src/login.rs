@@ -29,6 +29,7 @@ pub mod number;
 mod owner;
 mod password;
 mod pool;
+mod renewal;
 mod retire;
 pub mod seal;
 pub mod session;

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use domain::login::{FailReason, Method};
@@ -45,6 +46,8 @@ pub struct Attempt {
     pub ahead: Option<SignedDuration>,
     /// How the person lets us in.
     pub method: Method,
+    /// Whether the attempt may be gone because its worker has closed it.
+    pub closing: Arc<AtomicBool>,
     /// Rings when somebody gave something in a page.
     wishes: Waker,
     given: VecDeque<Wish>,
@@ -128,6 +131,7 @@ impl Attempt {
             showed_token: false,
             ahead: None,
             method: Method::Qr,
+            closing: Arc::default(),
             wishes,
             given: VecDeque::new(),
         }

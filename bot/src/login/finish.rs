@@ -10,6 +10,8 @@
 //! If the login has ended meanwhile, or ends without anybody let in, the key is logged out at Telegram instead, and only
 //! then forgotten.
 
+use std::sync::atomic::Ordering;
+
 use domain::login::{CancelReason, FailReason};
 use domain::{InviteCommand, LoginCommand, LoginStatus};
 use projections::vault::{Linked, RetireReason};
@@ -154,8 +156,7 @@ impl Attempt {
         if let Some(subject) = vault.subject(self.claimed.account_id).await? {
             self.show_linked(subject.telegram_id).await?;
         }
-        vault.drop_token(self.fence()).await?;
-        vault.close_attempt(self.fence()).await?;
+        self.close().await?;
         tracing::info!(login.id = self.login_id().short(), "QR login finished");
         Ok(())
     }
@@ -173,10 +174,16 @@ impl Attempt {
         if !is_gone {
             self.workers.vault.retire(self.fence(), RetireReason::LoginEnded).await?;
         }
-        self.workers.vault.drop_token(self.fence()).await?;
-        self.workers.vault.close_attempt(self.fence()).await?;
+        self.close().await?;
         tracing::info!(login.id = self.login_id().short(), "QR login ended without being linked");
         Ok(())
+    }
+
+    /// Nothing is left to do. The worker has hung up.
+    async fn close(&self) -> Result<(), Stop> {
+        self.workers.vault.drop_token(self.fence()).await?;
+        self.closing.store(true, Ordering::Relaxed);
+        Ok(self.workers.vault.close_attempt(self.fence()).await?)
     }
 
     /// Ends the login for a reason of ours.

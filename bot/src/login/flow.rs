@@ -29,11 +29,10 @@ use zeroize::Zeroizing;
 use super::attempt::{Attempt, Stop};
 use super::code::{Back, SentCode};
 use super::connection::{CallError, Heard};
+use super::renewal::{NOMINAL_LIFETIME, next_export_at};
 use super::seal;
 use super::session::LoginSession;
 
-/// What Telegram says of tokens' lives.
-const NOMINAL_LIFETIME: SignedDuration = SignedDuration::from_secs(30);
 /// How long a fresh key may be unknown to a data centre that has just taken the account in.
 pub const SETTLING_TRIES: u32 = 6;
 pub const SETTLING_PAUSE: Duration = Duration::from_millis(500);
@@ -127,6 +126,11 @@ impl Attempt {
         let network = self.workers.telegram.network.clone();
         if self.claimed.holder_frozen {
             // Its worker may wake up and use the key: two at once would make Telegram kill it.
+            let id = self.login_id().short();
+            tracing::warn!(
+                login.id = id,
+                "QR login goes on with a new key, since its worker does not answer"
+            );
             self.workers.vault.retire(self.fence(), RetireReason::HolderFrozen).await?;
             self.claimed.sealed_session = None;
         }
@@ -370,36 +374,5 @@ impl Attempt {
         let error: &dyn std::error::Error = error;
         tracing::error!(login.id = self.login_id().short(), error, "Telegram refuses the QR login");
         Stop::Fail(FailReason::Internal)
-    }
-}
-
-/// When the token after this one is due: 2 s before it dies, or at half its life where that is under 6 s, and never
-/// sooner than in a second.
-fn next_export_at(now: Timestamp, expires_at: Timestamp) -> Timestamp {
-    let lifetime = expires_at.duration_since(now);
-    let short = SignedDuration::from_secs(6);
-    let margin = SignedDuration::from_secs(2);
-    let wait = if lifetime < short { lifetime / 2 } else { lifetime - margin };
-    now + wait.clamp(SignedDuration::from_secs(1), NOMINAL_LIFETIME)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_token_is_due_shortly_before_this_one_dies() {
-        let now: Timestamp = "2026-11-22T10:00:00Z".parse().unwrap();
-        let due_after = |lifetime_ms| {
-            let expires_at = now + SignedDuration::from_millis(lifetime_ms);
-            next_export_at(now, expires_at).duration_since(now).as_millis()
-        };
-        assert_eq!(due_after(30_000), 28_000);
-        assert_eq!(due_after(6_000), 4_000);
-        assert_eq!(due_after(5_000), 2_500);
-        assert_eq!(due_after(4_000), 2_000);
-        assert_eq!(due_after(500), 1_000);
-        assert_eq!(due_after(-9_000), 1_000);
-        assert_eq!(due_after(900_000), 30_000);
     }
 }

@@ -2,6 +2,7 @@
 //! touching nothing, when the lease is lost.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use projections::vault::{Claimed, random_login_id};
@@ -106,12 +107,13 @@ fn report(panicked: Option<tokio::task::JoinError>) {
 async fn hold(workers: Arc<LoginWorkers>, board: Board, claimed: Claimed) {
     let (vault, fence) = (workers.vault.clone(), claimed.fence.clone());
     let login_id = fence.login_id.short();
+    let closing = Arc::new(AtomicBool::new(false));
     tokio::select! {
         biased;
-        () = lost(&vault, &fence) => {
+        () = lost(&vault, &fence, &closing) => {
             tracing::warn!(login.id = login_id, "QR login has passed to another worker");
         }
-        stopped = run_attempt(workers, board, claimed) => match stopped {
+        stopped = run_attempt(workers, board, claimed, closing.clone()) => match stopped {
             Ok(()) => {}
             Err(Stop::Failed(error)) => {
                 tracing::error!(login.id = login_id, error = &*error as &dyn std::error::Error, "QR login broke off; it is claimed anew");
@@ -121,8 +123,9 @@ async fn hold(workers: Arc<LoginWorkers>, board: Board, claimed: Claimed) {
     }
 }
 
-/// Renews the lease; returns once it is lost, or may be: whoever could not renew it in time does not hold it.
-async fn lost(vault: &Vault, fence: &Fence) {
+/// Renews the lease; returns once it is lost, or may be: whoever could not renew it in time does not hold it. An attempt
+/// that its own worker closes is not lost.
+async fn lost(vault: &Vault, fence: &Fence, closing: &AtomicBool) {
     let mut renewed = Instant::now();
     while renewed.elapsed() < LEASE_TTL {
         sleep(RENEW_EVERY).await;
@@ -130,6 +133,7 @@ async fn lost(vault: &Vault, fence: &Fence) {
         let left = LEASE_TTL.saturating_sub(renewed.elapsed());
         match timeout(left, vault.renew(fence, LEASE_TTL)).await {
             Ok(Ok(true)) => renewed = asked,
+            Ok(Ok(false)) if closing.load(Ordering::Relaxed) => return std::future::pending().await,
             Ok(Ok(false)) => return,
             // The database may be back before the lease is over.
             Ok(Err(_)) | Err(_) => {}
@@ -138,7 +142,12 @@ async fn lost(vault: &Vault, fence: &Fence) {
 }
 
 /// An attempt from its claim to its end.
-async fn run_attempt(workers: Arc<LoginWorkers>, board: Board, claimed: Claimed) -> Result<(), Stop> {
+async fn run_attempt(
+    workers: Arc<LoginWorkers>,
+    board: Board,
+    claimed: Claimed,
+    closing: Arc<AtomicBool>,
+) -> Result<(), Stop> {
     let number = claimed.fence.attempt;
     let mut watch = board.watch(&claimed.fence.login_id).await?;
     let start = watch.started(number).await;
@@ -146,6 +155,7 @@ async fn run_attempt(workers: Arc<LoginWorkers>, board: Board, claimed: Claimed)
     let is_linked = start.attempt == number && start.status == domain::LoginStatus::Authorized;
     let is_over = claimed.ended || start.is_over(number);
     let mut attempt = Attempt::new(workers, claimed, watch.clone(), start, person);
+    attempt.closing = closing;
     if is_linked {
         return attempt.complete().await;
     }
