@@ -8,7 +8,13 @@ use stand_in::mini_app::MiniApp;
 use stand_in::service::{Service, Settings};
 use stand_in::{Options, Telegram};
 
+mod typed;
+
 const CODE: &str = "3HBP4Z3ECICZ";
+/// All that can be logged, also where somebody names the libraries that would tell requests with the bot's token, and
+/// bodies.
+const LOUD: &str = "trace,hyper::proto::h1=trace,hyper_util::client::legacy=trace,reqwest::connect=trace,\
+                    teloxide_core::net=trace,grammers_mtsender::sender=trace,sqlx::query=trace";
 
 /// The binary's log through three logins: one cancelled, one confirmed by somebody else, one linked; and what must not
 /// stand in it.
@@ -126,10 +132,7 @@ async fn the_log_tells_the_story_and_ends_without_a_complaint() -> Result<()> {
 
 #[tokio::test]
 async fn even_all_that_can_be_logged_holds_no_secret() -> Result<()> {
-    // Also where somebody names the libraries that would tell requests with the bot's token, and bodies.
-    let loud = "trace,hyper::proto::h1=trace,hyper_util::client::legacy=trace,reqwest::connect=trace,\
-                teloxide_core::net=trace,grammers_mtsender::sender=trace,sqlx::query=trace";
-    let told = run(&[("RUST_LOG", loud)]).await?;
+    let told = run(&[("RUST_LOG", LOUD)]).await?;
     assert!(told.lines.len() > 500, "only {} lines: this was to be all", told.lines.len());
     told.holds_no_secret();
     let body =

@@ -83,7 +83,7 @@ impl World {
 }
 
 /// The body of `POST /qr-auth/password`, as the page makes it.
-fn proof(session: &str, parameters: &Value, password: &str) -> Result<Value> {
+pub fn proof(session: &str, parameters: &Value, password: &str) -> Result<Value> {
     let bytes = |name: &str| -> Result<Vec<u8>> {
         Ok(hex::decode(parameters[name].as_str().with_context(|| format!("{name} in {parameters}"))?)?)
     };
