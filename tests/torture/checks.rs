@@ -11,8 +11,10 @@ use tokio::time::{Instant, sleep};
 
 use crate::ground::Ground;
 
+pub mod forgotten;
+
 /// How long everything may take to come to rest.
-const REST_WITHIN: Duration = Duration::from_secs(60);
+const REST_WITHIN: Duration = Duration::from_secs(120);
 /// A retired key that was not confirmed waits 40 s for its next try. Codes live for seconds here: after six of its
 /// forty, its time has come.
 const HURRY: &str = "update vault.retired_keys set not_before = clock_timestamp() \
@@ -29,6 +31,8 @@ const UNDER_WAY: &str = "
     union all select 'updates', count(*) from vault.inbox where state = 'waiting'
     union all select 'messages', count(*) from vault.outbox where state in ('waiting', 'sending')
     union all select 'events without a position', count(*) from events where event_no not in (select event_no from log_index)
+    union all select 'people to be forgotten', count(*) from events e
+               where e.event_type = 'AccountErased' and exists (select from vault.subjects s where s.account_id::text = e.aggregate_id)
     union all select 'events not reacted to', (select count(*) from log_index) - position from checkpoints where consumer = 'reactor'";
 
 /// Waits until nothing is under way.
@@ -37,7 +41,14 @@ pub async fn come_to_rest(ground: &Ground) -> Result<()> {
     loop {
         sqlx::query(HURRY).execute(ground.db.pool()).await?;
         let rows: Vec<(String, i64)> = sqlx::query_as(UNDER_WAY).fetch_all(ground.db.pool()).await?;
-        let left: Vec<_> = rows.into_iter().filter(|(_, count)| *count != 0).collect();
+        let mut left: Vec<_> = rows.into_iter().filter(|(_, count)| *count != 0).collect();
+        let ended = ended_in_telegram(ground).await?;
+        if !ended.is_empty() {
+            left.push(("sessions that were ended in Telegram".to_owned(), ended.len() as i64));
+        }
+        for person in ended {
+            ground.check_now(person).await?;
+        }
         if left.is_empty() && ground.telegram.bot_api.pending_updates() == 0 {
             return Ok(());
         }
@@ -46,8 +57,23 @@ pub async fn come_to_rest(ground: &Ground) -> Result<()> {
     }
 }
 
-/// Everything that is not as it should be; nothing, if all is well.
-pub async fn faults(ground: &Ground) -> Result<Vec<String>> {
+/// Whose linked session is none to Telegram any more: nobody has found out yet.
+async fn ended_in_telegram(ground: &Ground) -> Result<Vec<i64>> {
+    let logged_in = ground.telegram.mtproto.authorizations();
+    let is_in = |person: &i64| logged_in.iter().any(|it| it.account == *person && !it.phone);
+    Ok(linked(ground).await?.into_iter().filter(|person| !is_in(person)).collect())
+}
+
+/// Whose sessions are linked, in order.
+async fn linked(ground: &Ground) -> Result<Vec<i64>> {
+    let linked = sqlx::query_scalar(
+        "select p.telegram_id from vault.sessions s join vault.subjects p using (account_id) order by 1",
+    );
+    Ok(linked.fetch_all(ground.db.pool()).await?)
+}
+
+/// Everything that is not as it should be; nothing, if all is well. The sessions of some people were handed over.
+pub async fn faults(ground: &Ground, handed_over: &[i64]) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     let report = verify(&ground.db, |_, _| ()).await?;
     if !report.is_clean() {
@@ -60,7 +86,7 @@ pub async fn faults(ground: &Ground) -> Result<Vec<String>> {
             faults.push(format!("{what}: {said}"));
         }
     }
-    faults.extend(sessions(ground).await?);
+    faults.extend(sessions(ground, handed_over).await?);
     faults.extend(messages(ground).await?);
     Ok(faults)
 }
@@ -84,6 +110,8 @@ const QUERIES: [(&str, &str); 11] = [
            left join events s on s.event_type = 'SubscriptionActivated'
                 and s.payload -> 'SubscriptionActivated' ->> 'login_id' = c.aggregate_id
           where c.event_type = 'AuthorizationConfirmed'
+            -- Who was forgotten between the two has nothing to subscribe with.
+            and not exists (select from events f where f.event_type = 'AccountErased' and f.aggregate_id = c.metadata ->> 'account_id')
           group by c.aggregate_id having count(s.aggregate_id) <> 1",
     ),
     (
@@ -109,16 +137,22 @@ const QUERIES: [(&str, &str); 11] = [
         "with last as (
            select distinct on (e.metadata ->> 'account_id') e.metadata ->> 'account_id' as account_id, e.aggregate_id as login_id
              from events e join log_index l using (event_no)
-            where e.event_type = 'AuthorizationConfirmed' order by 1, l.position desc)
-         select coalesce(last.account_id, s.account_id::text) || ' linked ' || coalesce(s.login_id, 'none') || ' confirmed '
-                || coalesce(last.login_id, 'none')
-           from last full join vault.sessions s on s.account_id::text = last.account_id and s.login_id = last.login_id
-          where s.login_id is null or last.login_id is null",
+            where e.event_type = 'AuthorizationConfirmed' order by 1, l.position desc),
+         standing as (
+           select * from last where not exists (
+                select from events o where o.aggregate_id = last.account_id and (o.event_type = 'AccountErased'
+                   or o.event_type in ('LoggedOut', 'AuthorizationRevoked', 'SessionExported')
+                      and o.payload -> o.event_type ->> 'login_id' = last.login_id)))
+         select coalesce(l.account_id, s.account_id::text) || ' linked ' || coalesce(s.login_id, 'none') || ' confirmed '
+                || coalesce(l.login_id, 'none')
+           from standing l full join vault.sessions s on s.account_id::text = l.account_id and s.login_id = l.login_id
+          where s.login_id is null or l.login_id is null",
     ),
     (
         "the table users disagrees with the vault",
         "select u.telegram_id::text from users u
-          where u.is_authenticated <> exists (select from vault.sessions s where s.account_id = u.account_id)",
+          where u.is_authenticated
+                <> (u.session_exported or exists (select from vault.sessions s where s.account_id = u.account_id))",
     ),
     ("an update was put aside", "select update_id || ' ' || coalesce(why, '') from vault.inbox where state = 'failed'"),
     ("something is parked", "select view || ' ' || key || ' ' || error from parked"),
@@ -132,20 +166,19 @@ const QUERIES: [(&str, &str); 11] = [
     ),
 ];
 
-/// Who is logged in at Telegram, in the vault and in the directory is the same.
-async fn sessions(ground: &Ground) -> Result<Vec<String>> {
+/// Who is logged in at Telegram, in the vault and in the directory is the same; what was handed over is elsewhere.
+async fn sessions(ground: &Ground, handed_over: &[i64]) -> Result<Vec<String>> {
     let mut faults = Vec::new();
-    let linked: Vec<i64> = sqlx::query_scalar(
-        "select p.telegram_id from vault.sessions s join vault.subjects p using (account_id) order by 1",
-    )
-    .fetch_all(ground.db.pool())
-    .await?;
+    let linked = linked(ground).await?;
     let mtproto = &ground.telegram.mtproto;
     let mut at_telegram: Vec<_> =
         mtproto.authorizations().iter().filter(|it| !it.phone).map(|it| it.account).collect();
     at_telegram.sort_unstable();
-    if at_telegram != linked {
-        faults.push(format!("linked are {linked:?}, logged in at Telegram {at_telegram:?}"));
+    let mut expected = [&linked[..], handed_over].concat();
+    expected.sort_unstable();
+    if at_telegram != expected {
+        let (more, fewer) = (without(&at_telegram, &expected), without(&expected, &at_telegram));
+        faults.push(format!("logged in at Telegram is also {more:?}, and is not {fewer:?}"));
     }
     let mut files = Vec::new();
     for entry in std::fs::read_dir(ground.dir.path().join("sessions"))? {
@@ -158,7 +191,8 @@ async fn sessions(ground: &Ground) -> Result<Vec<String>> {
     }
     files.sort_unstable();
     if files != linked {
-        faults.push(format!("linked are {linked:?}, files there are of {files:?}"));
+        let (more, fewer) = (without(&files, &linked), without(&linked, &files));
+        faults.push(format!("files there are also of {more:?}, and none of {fewer:?}"));
     }
     let twice = mtproto.keys_in_two_places();
     if !twice.is_empty() {
@@ -169,6 +203,20 @@ async fn sessions(ground: &Ground) -> Result<Vec<String>> {
         faults.push(format!("{hanging} scans are left hanging at Telegram"));
     }
     Ok(faults)
+}
+
+/// What the first has and the second has not, or not as often.
+fn without(these: &[i64], those: &[i64]) -> Vec<i64> {
+    let mut those = those.to_vec();
+    let mut left = these.to_vec();
+    left.retain(|one| match those.iter().position(|other| other == one) {
+        Some(at) => {
+            those.swap_remove(at);
+            false
+        }
+        None => true,
+    });
+    left
 }
 
 /// Every message in a chat is one of the outbox; one that nobody knows of is one whose sender died, and was not sent
@@ -228,12 +276,15 @@ async fn messages(ground: &Ground) -> Result<Vec<String>> {
     Ok(faults)
 }
 
-/// What the log says of the login that a complaint names, a line an event.
+/// What the log says of the login, or the person, that a complaint names, a line an event.
 pub async fn story_of(ground: &Ground, complaint: &str) -> Result<String> {
     let story: Option<String> = sqlx::query_scalar(
         "select string_agg(format(E'\\n    %s %s %s attempt %s, by %s', to_char(recorded_at, 'HH24:MI:SS.MS'), aggregate_type, event_type,
                                   payload -> event_type ->> 'attempt', metadata ->> 'actor'), '' order by event_no)
-           from events where strpos($1, metadata ->> 'correlation_id') > 0",
+           from events e
+          where strpos($1, metadata ->> 'correlation_id') > 0
+             or exists (select from vault.subjects s where s.account_id::text = e.metadata ->> 'account_id'
+                           and (strpos($1, s.telegram_id::text) > 0 or strpos($1, s.account_id::text) > 0))",
     )
     .bind(complaint)
     .fetch_one(ground.db.pool())

@@ -4,11 +4,15 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
+use projections::Clock;
 use stand_in::service::{Condition, Service};
 use tokio::time::{Instant, sleep};
 
 use crate::dice::Dice;
 use crate::ground::Ground;
+
+/// How long a process may take to be running before it is killed all the same.
+const START_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Who runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +32,7 @@ pub struct Fleet {
     pub kills: u64,
     pub freezes: u64,
     lines: Lines,
+    clock: Clock,
 }
 
 /// Everything that the processes have said.
@@ -36,7 +41,7 @@ pub type Lines = Arc<Mutex<Vec<String>>>;
 impl Fleet {
     /// Nobody runs yet.
     pub fn on(ground: &Ground) -> Result<Self> {
-        let whole = ground.settings()?;
+        let whole = ground.settings();
         let front = whole.clone().with("ROLE", "api,projector");
         let bots = [whole.beside()?.with("ROLE", "bot"), whole.beside()?.with("ROLE", "bot")];
         let lines = Lines::default();
@@ -49,7 +54,16 @@ impl Fleet {
             ["bot1", "bot2"].into_iter().zip(bots).map(|(name, bot)| named(name, bot)).collect();
         let several = several.into_iter().chain([named("front", front)]).collect();
         let one = named("one", whole);
-        Ok(Self { one, several, shape: Shape::One, frozen: Vec::new(), kills: 0, freezes: 0, lines })
+        Ok(Self {
+            one,
+            several,
+            shape: Shape::One,
+            frozen: Vec::new(),
+            kills: 0,
+            freezes: 0,
+            lines,
+            clock: Clock::system(),
+        })
     }
 
     pub fn lines(&self) -> Lines {
@@ -78,8 +92,13 @@ impl Fleet {
         Ok(())
     }
 
-    /// One torment: mostly a kill, at times a freeze, now and then another shape.
+    /// One torment: mostly a kill, at times a freeze, now and then another shape. At times before anybody has come up.
     pub async fn torment(&mut self, dice: &mut Dice, with_freezes: bool) -> Result<()> {
+        if dice.percent(75) {
+            self.run_for(dice.millis(50..2_500)).await;
+        } else {
+            sleep(dice.millis(50..1_000)).await;
+        }
         self.thaw_due(Instant::now());
         if self.shape == Shape::Several && with_freezes && dice.percent(30) {
             self.freeze(dice);
@@ -91,6 +110,7 @@ impl Fleet {
         let killed: Vec<_> =
             up.into_iter().enumerate().filter(|(n, _)| all || *n == chosen).map(|(_, it)| it).collect();
         for service in killed {
+            self.note(&format!("kills {}", service.url()));
             service.kill().await;
             self.kills += 1;
             self.frozen.retain(|(frozen, _)| frozen.url() != service.url());
@@ -104,13 +124,31 @@ impl Fleet {
         })
     }
 
+    /// Once everybody runs, for as long as this: on a busy machine that is a while.
+    async fn run_for(&mut self, time: Duration) {
+        let began = Instant::now();
+        let runs = |service: &Service| service.status().state == Condition::Running;
+        while !self.up().iter().all(runs) && began.elapsed() < START_PATIENCE {
+            sleep(Duration::from_millis(50)).await;
+            self.thaw_due(Instant::now());
+        }
+        sleep(time).await;
+    }
+
     fn freeze(&mut self, dice: &mut Dice) {
         let up = self.up();
         let chosen = &up[usize::try_from(dice.within(0..up.len() as u64)).expect("three")];
+        self.note(&format!("freezes {}", chosen.url()));
         chosen.freeze();
         self.freezes += 1;
         // Shorter and longer than any lease.
         self.frozen.push((chosen.clone(), Instant::now() + dice.millis(100..9_000)));
+    }
+
+    /// Writes down who is tormented, among what they say.
+    fn note(&self, what: &str) {
+        let line = format!("fleet {} {what}", self.clock.now());
+        self.lines.lock().expect("nobody panics while writing down").push(line);
     }
 
     /// Lets go on whose time has come.

@@ -5,22 +5,32 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use bot::invites::{Invites, Order};
-use domain::Tier;
+use domain::login::LOGIN_TTL;
+use domain::{InviteCommand, LoginCommand, LoginId, Tier};
+use jiff::{SignedDuration, Timestamp};
+use projections::vault::random_login_id;
 use projections::{Clock, Context, Database, Store, Vault};
-use secrecy::{ExposeSecret, SecretString};
-use stand_in::accounts::Account;
-use stand_in::service::Settings;
+use secrecy::ExposeSecret;
+use stand_in::accounts::{Account, Password};
+use stand_in::service::{Service, Settings};
 use stand_in::{Options, Telegram};
 
 /// The first of the people, and of the strangers who scan what is not theirs.
 const PEOPLE: i64 = 500_000_000;
 const STRANGERS: i64 = 900_000_000;
 
+/// The 2-step password of everybody who has one: the stand-in makes its verifier once.
+pub const PASSWORD: &str = "correct horse";
+
 pub struct Ground {
     pub telegram: Telegram,
     pub db: Database,
     pub dir: tempfile::TempDir,
-    url: SecretString,
+    /// For orders beside the running processes; it never runs itself.
+    pub tool: Service,
+    whole: Settings,
+    store: Store,
+    vault: Vault,
     invites: Invites,
 }
 
@@ -29,25 +39,39 @@ impl Ground {
         let telegram = Telegram::start(Options { token_lifetime, ..Options::default() }).await?;
         let test = projections::testing::database().await;
         let db = test.db;
+        let (store, vault) = (Store::new(&db), Vault::new(&db));
         let invites = Invites {
             db: db.clone(),
-            store: Store::new(&db),
-            vault: Vault::new(&db),
+            store: store.clone(),
+            vault: vault.clone(),
             tiers: Arc::default(),
             clock: Clock::system(),
         };
-        Ok(Self { telegram, db, dir: tempfile::tempdir()?, url: test.url, invites })
+        let dir = tempfile::tempdir()?;
+        let whole =
+            Settings::new(&telegram, dir.path(), None)?.with("DATABASE_URL", test.url.expose_secret());
+        let tool = Service::new(whole.clone());
+        Ok(Self { telegram, db, dir, tool, whole, store, vault, invites })
     }
 
     /// How a process on this ground runs that does everything.
-    pub fn settings(&self) -> Result<Settings> {
-        let settings = Settings::new(&self.telegram, self.dir.path(), None)?;
-        Ok(settings.with("DATABASE_URL", self.url.expose_secret()))
+    pub fn settings(&self) -> Settings {
+        self.whole.clone()
     }
 
-    /// A new person; every other one lives in another data centre than the service asks first.
-    pub fn person(&self, number: u64) -> i64 {
-        let account = account(PEOPLE, number, "Person");
+    pub fn now(&self) -> Timestamp {
+        self.invites.clock.now()
+    }
+
+    /// Where the pages are.
+    pub fn address(&self) -> String {
+        format!("http://{}", self.whole.listen)
+    }
+
+    /// A new person; every third one lives in another data centre than the service asks first.
+    pub fn person(&self, number: u64, has_password: bool) -> i64 {
+        let password = has_password.then(|| Password::new(PASSWORD, "which animal was right"));
+        let account = Account { password, ..account(PEOPLE, number, "Person") };
         let id = account.id;
         self.telegram.accounts.insert(account);
         id
@@ -61,6 +85,40 @@ impl Ground {
         id
     }
 
+    pub fn number_of(&self, person: i64) -> String {
+        self.telegram.accounts.get(person).map(|account| account.phone).unwrap_or_default()
+    }
+
+    /// Whether the service knows who this is.
+    pub async fn is_known(&self, person: i64) -> Result<bool> {
+        Ok(self.vault.subject_of(person).await?.is_some())
+    }
+
+    /// A login that this person began so long ago that it has this much time left; None for somebody unknown.
+    pub async fn begun_long_ago(&self, person: i64, left: Duration) -> Result<Option<LoginId>> {
+        let Some(subject) = self.vault.subject_of(person).await? else { return Ok(None) };
+        let account_id = subject.account_id;
+        let code = self.invite(1).await?;
+        let invite_id = self.vault.invite_of(&code).await?.context("an invite")?;
+        let login_id = random_login_id();
+        let at = self.now() - LOGIN_TTL + SignedDuration::try_from(left)?;
+        let context = Context::by(account_id).with_login(&login_id);
+        let redeem = InviteCommand::Redeem { account_id, login_id: login_id.clone(), attempt: 1, at };
+        self.store.invite(invite_id, redeem, context.clone()).await?;
+        let invite = self.store.load_invite(invite_id).await?.grant();
+        let start = LoginCommand::Start { account_id, invite, attempt: 1, at };
+        self.store.login(&login_id, start, context).await?;
+        Ok(Some(login_id))
+    }
+
+    /// It is this person's session's turn to be looked at.
+    pub async fn check_now(&self, person: i64) -> Result<()> {
+        let due = "update vault.sessions set check_at = clock_timestamp() \
+                    where account_id = (select account_id from vault.subjects where telegram_id = $1)";
+        sqlx::query(due).bind(person).execute(self.db.pool()).await?;
+        Ok(())
+    }
+
     pub async fn invite(&self, max_uses: u32) -> Result<String> {
         let order = Order { max_uses, ..Order::new(Tier::Premium) };
         let made = self.invites.create(order, Context::tool("test")).await;
@@ -71,5 +129,8 @@ impl Ground {
 fn account(first: i64, number: u64, name: &str) -> Account {
     let id = first + i64::try_from(number).expect("few people");
     let dc = if number % 3 == 2 { 4 } else { 2 };
-    Account { language_code: Some("ru".into()), ..Account::new(id, name, &format!("+7{id}"), dc) }
+    Account {
+        language_code: Some("ru".into()),
+        ..Account::new(id, &format!("{name}{id}"), &format!("+7{id}"), dc)
+    }
 }

@@ -1,0 +1,98 @@
+//! What people do who are in: they log out, end the session in Telegram, have it handed over, or have themselves forgotten.
+
+use anyhow::Result;
+use stand_in::bot_api::Message;
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{CARD_PATIENCE, Crowd, PATIENCE, PAUSE, Person};
+
+impl Person {
+    pub(super) async fn go_on_after(&mut self) -> Result<()> {
+        match self.dice.within(0..100) {
+            0..18 => self.log_out().await,
+            18..28 => self.end_in_telegram().await?,
+            28..36 => self.hand_over().await,
+            36..50 => self.be_forgotten().await?,
+            // Somebody looks whether the session lives.
+            50..60 => self.crowd.ground.check_now(self.id).await?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// `/logout`, again where the answer does not come.
+    async fn log_out(&mut self) {
+        for _ in 0..3 {
+            let said = self.say("/logout");
+            if self.hears(said, &["🔌", "ℹ️"]).await.is_some() {
+                Crowd::count(&self.crowd.tally.logged_out);
+                return;
+            }
+            self.unsure = true;
+        }
+    }
+
+    /// Settings > Devices > Terminate all other sessions; the service finds out when it looks.
+    async fn end_in_telegram(&mut self) -> Result<()> {
+        self.note("ends all other sessions in Telegram");
+        self.crowd.ground.telegram.phone(self.id).end_other_sessions().await?;
+        Crowd::count(&self.crowd.tally.revoked);
+        self.crowd.handed_over.lock().expect("nobody panics while counting").retain(|id| *id != self.id);
+        self.crowd.ground.check_now(self.id).await
+    }
+
+    /// `qr-login session export`, by an operator: refused where somebody speaks with the session just then.
+    async fn hand_over(&mut self) {
+        let user = self.id.to_string();
+        let tool = &self.crowd.ground.tool;
+        let order = ["session", "export", "--user", &user, "--format", "telethon", "--yes"];
+        let done = tool.tool(&order).await;
+        self.note(&format!("is handed over: {:?}", done.as_ref().err().map(ToString::to_string)));
+        if done.is_ok() {
+            Crowd::count(&self.crowd.tally.exported);
+            self.crowd.handed_over.lock().expect("nobody panics while counting").push(self.id);
+        }
+    }
+
+    /// `/debug_reset` and its button; from then on this person is silent.
+    async fn be_forgotten(&mut self) -> Result<()> {
+        let began = Instant::now();
+        let mut agreed = false;
+        while self.crowd.is_patient(began, PATIENCE) {
+            if !self.crowd.ground.is_known(self.id).await? {
+                let forgotten = (self.id, self.crowd.ground.now());
+                self.note("is forgotten");
+                Crowd::count(&self.crowd.tally.erased);
+                self.crowd.forgotten.lock().expect("nobody panics while counting").push(forgotten);
+                self.is_forgotten = true;
+                return Ok(());
+            }
+            if !agreed {
+                let said = self.say("/debug_reset");
+                let Some(question) = self.hears(said, &["⚠️"]).await else { continue };
+                let button = question.button("🗑 Сбросить").and_then(|button| button.callback_data());
+                if let Some(button) = button {
+                    self.note("agrees to be forgotten");
+                    agreed = true;
+                    self.chat().press(question.message_id, button).await?;
+                }
+            }
+            sleep(PAUSE).await;
+        }
+        // The question may have come too late for this person: then nobody was to be forgotten.
+        if agreed {
+            self.crowd.complain(format!("{} is not forgotten after {} s", self.id, PATIENCE.as_secs()));
+        }
+        self.unsure = true;
+        Ok(())
+    }
+
+    /// The bot's answer to what was said, where it comes in time.
+    async fn hears(&self, said: i64, signs: &[&str]) -> Option<Message> {
+        let is_answer = |message: &Message| {
+            message.message_id > said && signs.iter().any(|sign| message.text.starts_with(sign))
+        };
+        let chat = self.chat();
+        timeout(CARD_PATIENCE, chat.wait_for_message(is_answer)).await.ok()?.ok()
+    }
+}

@@ -1,0 +1,256 @@
+//! The ways a login goes, by what its person does.
+
+use std::collections::HashSet;
+
+use anyhow::Result;
+use serde_json::{Value, json};
+use stand_in::mini_app::MiniApp;
+use tokio::time::{Instant, sleep};
+
+use super::{Crowd, PATIENCE, PAUSE, Person, SCAN_PATIENCE, is_live, without_secrets};
+
+/// How much time a login has left to which somebody comes back late.
+const SECONDS_LEFT: std::ops::Range<u64> = 3..9;
+
+impl Person {
+    /// Does what the page asks for until it is in; or until the login has ended, which nobody but this person could wish.
+    pub(super) async fn log_in(&mut self, page: &MiniApp) {
+        let began = Instant::now();
+        let (mut scanned, mut scanned_at): (HashSet<String>, Option<Instant>) = Default::default();
+        let mut last = Value::Null;
+        while self.crowd.is_patient(began, PATIENCE) {
+            let Some(status) = self.look(page).await else { continue };
+            match status["status"].as_str() {
+                Some("authorized") => return self.comes_in(),
+                Some("waiting") => {}
+                Some("password_required") => self.give_password(page, &status).await,
+                Some("code_required") => self.give_code(page, &status).await,
+                Some("cancelled" | "failed") if self.unsure => return,
+                // It took its five minutes.
+                Some("expired") => return Crowd::count(&self.crowd.tally.expired),
+                _ => {
+                    return self.crowd.complain(format!(
+                        "{}: ended while its owner logged in: {}; Telegram said {:?}",
+                        page.session_id(),
+                        without_secrets(status),
+                        self.last_refusal,
+                    ));
+                }
+            }
+            let waited_enough = scanned_at.is_none_or(|at| at.elapsed() > SCAN_PATIENCE);
+            if let Some(link) = status["deep_link"].as_str()
+                && waited_enough
+                && scanned.insert(link.to_owned())
+                && self.scan(link).await
+                && scanned_at.replace(Instant::now()).is_some()
+            {
+                Crowd::count(&self.crowd.tally.lost_scans);
+                self.crowd.complain_of_a_lost_scan(page);
+            }
+            last = status;
+            sleep(PAUSE).await;
+        }
+        self.crowd.complain(format!(
+            "{}: not in after {} s of peace: scanned {} codes, {}; last {}",
+            page.session_id(),
+            PATIENCE.as_secs(),
+            scanned.len(),
+            scanned_at.map_or("none taken".to_owned(), |at| format!("{} s ago", at.elapsed().as_secs())),
+            without_secrets(last),
+        ));
+    }
+
+    pub(super) fn comes_in(&mut self) {
+        Crowd::count(&self.crowd.tally.authorized);
+        self.note("is in");
+        self.is_in = true;
+    }
+
+    /// Whether Telegram took it.
+    async fn scan(&mut self, link: &str) -> bool {
+        let taken = self.crowd.ground.telegram.phone(self.id).scan(link).await;
+        self.note(&format!("scans: {:?}", taken.as_ref().err()));
+        if let Err(error) = &taken {
+            self.last_refusal = Some(error.to_string());
+        }
+        taken.is_ok()
+    }
+
+    /// The one-phone way, where it is open; a login that dies with its worker shows a QR code again.
+    pub(super) async fn log_in_by_code(&mut self, page: &MiniApp) {
+        if self.link(page).await.is_none() {
+            return;
+        }
+        let number = self.crowd.ground.number_of(self.id);
+        if self.post_with(page, "/qr-auth/phone", json!({"phone": number})).await {
+            Crowd::count(&self.crowd.tally.by_code);
+            self.status_within(page, SCAN_PATIENCE, |status| status != "waiting").await;
+        }
+        self.log_in(page).await;
+    }
+
+    pub(super) async fn scan_and_cancel(&mut self, page: &MiniApp) {
+        let Some(link) = self.link(page).await else { return };
+        Crowd::count(&self.crowd.tally.raced);
+        let (before_scan, before_cancel) = (self.dice.millis(0..60), self.dice.millis(0..60));
+        let phone = self.crowd.ground.telegram.phone(self.id);
+        let scan = async {
+            sleep(before_scan).await;
+            phone.scan(&link).await.is_ok()
+        };
+        let cancel = async {
+            sleep(before_cancel).await;
+            self.post(page, "/qr-auth/cancel").await
+        };
+        tokio::join!(scan, cancel);
+        self.ends(page).await;
+    }
+
+    pub(super) async fn cancel(&mut self, page: &MiniApp) {
+        if self.dice.percent(50) {
+            // At any moment, also before there is a code.
+            let _ = self.link(page).await;
+        }
+        // What is said in the chat may be heard late: whoever says it there does not retry.
+        if self.dice.percent(50) {
+            self.say("/cancel");
+            self.ends(page).await;
+            return;
+        }
+        self.post(page, "/qr-auth/cancel").await;
+        if self.ends(page).await == Some("cancelled".to_owned()) && self.dice.percent(60) {
+            self.retry(page).await;
+        }
+    }
+
+    pub(super) async fn strangers_scan(&mut self, page: &MiniApp) {
+        let Some(link) = self.link(page).await else { return };
+        let stranger = self.crowd.ground.stranger_near(self.id);
+        if let Err(error) = self.crowd.ground.telegram.phone(stranger).scan(&link).await {
+            self.last_refusal = Some(format!("to a stranger {error}"));
+            return self.log_in(page).await;
+        }
+        let ended = self.status_within(page, SCAN_PATIENCE, |status| status != "waiting").await;
+        match ended.as_deref() {
+            Some("rejected") => {
+                Crowd::count(&self.crowd.tally.rejected);
+                if self.dice.percent(50) {
+                    self.retry(page).await;
+                }
+            }
+            Some("waiting") | None => {
+                Crowd::count(&self.crowd.tally.lost_scans);
+                self.crowd.complain_of_a_lost_scan(page);
+                self.log_in(page).await;
+            }
+            Some("cancelled" | "failed") if self.unsure => {}
+            Some(other) => {
+                self.crowd.complain(format!("{}: a stranger's scan led to {other}", page.session_id()));
+            }
+        }
+    }
+
+    /// Who is first decides.
+    pub(super) async fn two_scan(&mut self, page: &MiniApp) {
+        let Some(link) = self.link(page).await else { return };
+        Crowd::count(&self.crowd.tally.raced);
+        let telegram = &self.crowd.ground.telegram;
+        let stranger = telegram.phone(self.crowd.ground.stranger_near(self.id));
+        let own = telegram.phone(self.id);
+        let (mine, theirs) = tokio::join!(own.scan(&link), stranger.scan(&link));
+        self.last_refusal = Some(format!(
+            "to the owner {:?}, to a stranger {:?}",
+            mine.as_ref().err(),
+            theirs.as_ref().err()
+        ));
+        match (mine.is_ok(), theirs.is_ok()) {
+            (false, true) => {
+                let ended = self.status_within(page, SCAN_PATIENCE, |status| status != "waiting").await;
+                if ended.as_deref() == Some("authorized") {
+                    self.crowd.complain(format!("{}: a stranger's scan let its owner in", page.session_id()));
+                }
+            }
+            _ => self.log_in(page).await,
+        }
+    }
+
+    /// Lets codes go by, then scans.
+    pub(super) async fn linger(&mut self, page: &MiniApp) {
+        let Some(first) = self.link(page).await else { return };
+        let other = |status: &Value| status["deep_link"].as_str().is_some_and(|link| link != first);
+        let _ = self.until(page, PATIENCE, other).await;
+        self.log_in(page).await;
+    }
+
+    /// Finds a page again that was opened nearly five minutes ago: lets it expire, or scans in its last moments.
+    pub(super) async fn come_back_late(&mut self) -> Result<()> {
+        let left = self.dice.millis(SECONDS_LEFT.start * 1000..SECONDS_LEFT.end * 1000);
+        let Some(login) = self.crowd.ground.begun_long_ago(self.id, left).await? else { return Ok(()) };
+        self.note(&format!("{login} is nearly over"));
+        let url = format!("{}/qr-auth?session_id={login}", self.crowd.ground.address());
+        let page = MiniApp::open(&url, Some(self.chat().init_data(None)))?;
+        if self.dice.percent(30) {
+            let before_scan = left.saturating_sub(self.dice.millis(0..600));
+            sleep(before_scan).await;
+            let link = self.look(&page).await.and_then(|it| it["deep_link"].as_str().map(str::to_owned));
+            if let Some(link) = link {
+                Crowd::count(&self.crowd.tally.raced);
+                self.scan(&link).await;
+            }
+        }
+        // A password that is asked for at the last moment gives three minutes more.
+        let until = |status: &str| status == "password_required" || !is_live(status);
+        match self.status_within(&page, PATIENCE, until).await.as_deref() {
+            Some("authorized") => self.comes_in(),
+            Some("password_required") => self.log_in(&page).await,
+            Some("expired") => {
+                Crowd::count(&self.crowd.tally.expired);
+                if self.dice.percent(50) {
+                    self.retry(&page).await;
+                }
+            }
+            Some("cancelled" | "failed") if self.unsure => {}
+            other => self.crowd.complain(format!("{login}: its time was over, it is {other:?}")),
+        }
+        Ok(())
+    }
+
+    async fn retry(&mut self, page: &MiniApp) {
+        Crowd::count(&self.crowd.tally.retried);
+        if self.post(page, "/qr-auth/retry").await {
+            self.log_in(page).await;
+        }
+    }
+
+    /// The status that the login ends with; whoever asked for its end asks again where that was not heard.
+    async fn ends(&mut self, page: &MiniApp) -> Option<String> {
+        for _ in 0..4 {
+            let ended = self.status_within(page, PATIENCE / 4, |status| !is_live(status)).await;
+            match ended.as_deref() {
+                Some("authorized") => {
+                    self.comes_in();
+                    return ended;
+                }
+                Some("failed") if self.unsure => return ended,
+                Some("cancelled") => {
+                    Crowd::count(&self.crowd.tally.cancelled);
+                    return ended;
+                }
+                None => {
+                    self.post(page, "/qr-auth/cancel").await;
+                }
+                Some(live) if is_live(live) => {
+                    // What was said in the chat is still under way.
+                    self.unsure = true;
+                    self.post(page, "/qr-auth/cancel").await;
+                }
+                Some(other) => {
+                    self.crowd.complain(format!("{}: a cancelled login is {other}", page.session_id()));
+                    return ended;
+                }
+            }
+        }
+        self.crowd.complain(format!("{}: a cancelled login does not end", page.session_id()));
+        None
+    }
+}
