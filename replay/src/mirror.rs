@@ -39,7 +39,10 @@ use target::Target;
 /// nothing in it. Where the stream holds anything but the beginning of this log, it says so, stops, and changes nothing.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Where to: `esdb://user:password@host:2113?tls=true`. A password is better off in the variable MIRROR_TO, or in a
+    /// Where to: `esdb://user:password@host:2113`, or several hosts with commas between them.
+    ///
+    /// TLS is on unless `?tls=false` is appended; `?tlsCAFile=FILE` names who is to be trusted. In the password, / @ ? # and
+    /// % are written %2F %40 %3F %23 and %25. With a password the address is better off in the variable MIRROR_TO, or in a
     /// file that MIRROR_TO_FILE names: flags stand in every process list.
     #[arg(long, value_name = "URL", value_parser = secret)]
     to: Option<SecretString>,

@@ -1,6 +1,7 @@
 //! The copy of the log in an EventStoreDB: the real program, a database, and a stand-in server over real connections.
 
 use std::process::{Output, Stdio};
+use std::time::Duration;
 
 use kurrent::{Node, Recorded, Settings, Streams};
 use projections::Sequencer;
@@ -80,7 +81,7 @@ impl Scene {
     }
 
     async fn mirror(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().await.expect("replay can be run")
+        ended(self.start(arguments)).await
     }
 
     fn start(&self, arguments: &[&str]) -> Child {
@@ -115,7 +116,7 @@ impl Scene {
 
     async fn until_copied(&self, events: usize) {
         let count = |streams: &Streams| streams.read(STREAM).ok().flatten().map_or(0, |it| it.len());
-        self.node.until(|streams| count(streams) >= events).await;
+        within(self.node.until(|streams| count(streams) >= events)).await;
     }
 }
 
@@ -148,6 +149,21 @@ fn assert_stopped(output: &Output, line: &str) {
     assert!(output.stdout.is_empty(), "{}", text(output));
 }
 
+/// What never comes fails a test, and does not hold it up for ever.
+#[track_caller]
+fn within<T>(future: impl Future<Output = T>) -> impl Future<Output = T> {
+    let asked = std::panic::Location::caller();
+    async move {
+        let came = tokio::time::timeout(Duration::from_secs(60), future).await;
+        came.unwrap_or_else(|_| panic!("what is waited for at {asked} never comes"))
+    }
+}
+
+/// Waits for the end.
+async fn ended(child: Child) -> Output {
+    within(child.wait_with_output()).await.expect("what it says can be read")
+}
+
 /// As `kill` does it.
 fn terminate(child: &Child) {
     let id = child.id().expect("a child that runs").to_string();
@@ -157,7 +173,7 @@ fn terminate(child: &Child) {
 /// The first line on stderr that has this in it.
 async fn line_with(child: &mut Child, wanted: &str) -> String {
     let mut lines = BufReader::new(child.stderr.as_mut().expect("a pipe")).lines();
-    while let Some(line) = lines.next_line().await.expect("text") {
+    while let Some(line) = within(lines.next_line()).await.expect("text") {
         if line.contains(wanted) {
             return line;
         }

@@ -78,6 +78,13 @@ impl Streams {
         Ok(Some(visible).filter(|it| !it.is_empty()))
     }
 
+    /// Every stream by its name, and how many events were appended to it.
+    pub fn ends(&self) -> Vec<(String, usize)> {
+        let mut ends: Vec<_> = self.0.iter().map(|(name, it)| (name.clone(), it.events.len())).collect();
+        ends.sort();
+        ends
+    }
+
     /// Deletes softly: the events are gone, their revisions stay taken.
     pub fn delete(&mut self, name: &str) {
         let stream = self.0.entry(name.to_owned()).or_default();

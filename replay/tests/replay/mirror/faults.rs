@@ -2,7 +2,7 @@
 
 use kurrent::Fault;
 
-use super::{STREAM, Scene, assert_stopped, line_with, told};
+use super::{STREAM, Scene, assert_stopped, ended, line_with, told, within};
 use crate::past::text;
 
 const FAULTS: [Fault; 5] =
@@ -31,7 +31,7 @@ async fn a_mirror_that_is_killed_in_the_middle_of_an_append_goes_on_where_the_st
         scene.more(2_500).await;
         scene.node.fail_next([None, Some(fault)]);
         let mut killed = scene.start(&[]);
-        scene.node.arrived(2).await;
+        within(scene.node.arrived(2)).await;
         killed.kill().await.unwrap();
         scene.until_copied(taken).await;
         assert_eq!(scene.copied(STREAM).len(), taken, "{fault:?}");
@@ -53,7 +53,7 @@ async fn a_target_that_goes_away_is_waited_for_and_one_that_stays_away_is_said_t
     let mut waiting = scene.start(&[]);
     line_with(&mut waiting, "trying again").await;
     scene.node.start_again().await;
-    let done = waiting.wait_with_output().await.unwrap();
+    let done = ended(waiting).await;
     assert!(done.status.success(), "{}", told(&done));
     scene.assert_complete().await;
 }

@@ -1,6 +1,6 @@
 //! `--follow`: what happens from now on, through outages, beside another mirror, and until it is interrupted.
 
-use super::{STREAM, Scene, assert_stopped, line_with, terminate, told};
+use super::{STREAM, Scene, assert_stopped, ended, line_with, terminate, told};
 use crate::past::text;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -13,7 +13,7 @@ async fn what_happens_later_is_copied_as_it_happens_until_the_mirror_is_stopped(
         scene.until_copied(events).await;
     }
     terminate(&following);
-    let stopped = following.wait_with_output().await.unwrap();
+    let stopped = ended(following).await;
     assert!(stopped.status.success(), "{}", told(&stopped));
     // The last answer may have come too late for it to count.
     assert!(text(&stopped).contains(" events copied, up to position "), "{}", text(&stopped));
@@ -25,18 +25,20 @@ async fn a_follower_outlasts_its_target_and_its_database_however_long_they_are_a
     let scene = Scene::make().await;
     let mut following = scene.start(&["--follow", "--patience", "0"]);
     scene.until_copied(11).await;
-    // Each time it is said to be away.
+    // Each time it is said to be away. What comes after an outage comes after the answer to what came in it.
     for outage in 1..=2 {
         scene.node.stop();
         scene.more(5).await;
         line_with(&mut following, "trying again").await;
         scene.node.start_again().await;
-        scene.until_copied(11 + outage * 5).await;
+        scene.until_copied(6 * outage + 10).await;
+        scene.more(1).await;
+        scene.until_copied(6 * outage + 11).await;
     }
 
     scene.past.run("select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()").await;
     scene.more(5).await;
-    scene.until_copied(26).await;
+    scene.until_copied(28).await;
     assert!(following.try_wait().unwrap().is_none(), "it still follows");
     scene.assert_complete().await;
 }
@@ -52,7 +54,7 @@ async fn two_mirrors_at_once_make_one_copy() {
     scene.until_copied(usize::try_from(scene.events().await).unwrap()).await;
     for mirror in mirrors {
         terminate(&mirror);
-        let stopped = mirror.wait_with_output().await.unwrap();
+        let stopped = ended(mirror).await;
         assert!(stopped.status.success(), "{}", told(&stopped));
     }
     scene.assert_complete().await;
@@ -65,7 +67,19 @@ async fn a_log_that_loses_its_tail_under_a_follower_is_not_copied_on() {
     scene.until_copied(11).await;
     // As a follower of a promoted standby sees it.
     scene.restore_to(9, 40).await;
-    let stopped = following.wait_with_output().await.unwrap();
+    let stopped = ended(following).await;
     assert_stopped(&stopped, "position 11 is another event in the log than in the stream");
     assert_eq!(scene.copied(STREAM).len(), 11);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_waits_for_a_log_that_has_not_begun() {
+    let scene = Scene::make().await;
+    scene.restore_to(0, 0).await;
+    let following = scene.start(&["--follow"]);
+    scene.more(3).await;
+    scene.until_copied(3).await;
+    terminate(&following);
+    assert!(ended(following).await.status.success());
+    scene.assert_complete().await;
 }

@@ -4,7 +4,7 @@ use kurrent::{Expected, Recorded, Settings};
 use tokio::process::Command;
 use uuid::Uuid;
 
-use super::{STREAM, Scene, assert_stopped, told};
+use super::{STREAM, Scene, assert_stopped, ended, told};
 use crate::past::text;
 
 fn foreign() -> Recorded {
@@ -33,7 +33,7 @@ async fn an_event_that_somebody_puts_after_the_copy_stops_a_follower() {
     scene.until_copied(11).await;
     scene.node.streams().append(STREAM, Expected::Any, vec![foreign()]);
     scene.more(3).await;
-    let stopped = following.wait_with_output().await.unwrap();
+    let stopped = ended(following).await;
     assert_stopped(&stopped, "not of this log, OrderPlaced at revision 11");
     assert!(told(&stopped).contains("11 events copied, up to position 11"), "{}", told(&stopped));
     assert_eq!(scene.copied(STREAM).len(), 12);
