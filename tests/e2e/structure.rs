@@ -114,7 +114,7 @@ fn every_file_opens_with_what_lives_in_it() -> Result<()> {
     Ok(())
 }
 
-/// Every Rust file of ours.
+/// Every Rust file of the workspace.
 fn sources() -> Result<Vec<PathBuf>> {
     let mut folders = vec![root().to_owned()];
     let mut sources = Vec::new();
@@ -123,7 +123,7 @@ fn sources() -> Result<Vec<PathBuf>> {
             let (entry, path) = entry.map(|entry| (entry.file_name(), entry.path()))?;
             let name = entry.to_string_lossy();
             if path.is_dir() {
-                let ours = !["target", "node_modules", "data", "third-party"].contains(&name.as_ref());
+                let ours = !["target", "node_modules", "data"].contains(&name.as_ref());
                 if ours && !name.starts_with('.') {
                     folders.push(path);
                 }

@@ -1,8 +1,9 @@
-//! The protocol's messages and the server's side of its services, from the definitions that the client ships.
+//! The protocol's messages and the server's side of its services, from the definitions that the client ships (`protos/`, those
+//! of eventstore 4.0.0).
 
 use std::error::Error;
 
-const PROTOS: &str = "../../third-party/eventstore/protos";
+const PROTOS: &str = "protos";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed={PROTOS}");

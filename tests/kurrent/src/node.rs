@@ -193,6 +193,8 @@ impl Node {
         let accepting = tokio::spawn(accept(listener, connections.clone(), sender));
         let mut server = Server::builder();
         if let Some((certificate, key)) = &self.cluster.certificate {
+            // With the client's aws-lc in the same build, tonic could not tell which one is meant.
+            let _ = rustls::crypto::ring::default_provider().install_default();
             let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, key));
             server = server.tls_config(tls).expect("a certificate of our own making");
         }

@@ -1,3 +1,0 @@
-pub mod client;
-#[allow(clippy::all)]
-pub mod generated;
