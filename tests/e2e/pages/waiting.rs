@@ -43,6 +43,32 @@ async fn a_new_token_swaps_the_picture_without_a_gap() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_page_that_is_closed_and_opened_again_goes_on_with_the_same_login() -> Result<()> {
+    let stage = Stage::set().await?;
+    let code = stage.world.invite(Tier::Premium).await?;
+    stage.world.begin(ILYA, &code).await?;
+    let first = stage.press_button(ILYA, Look::USUAL).await?;
+    first.qr_link().await?;
+    first.close().await?;
+    // On the same phone, and on another device beside it.
+    let (again, beside) =
+        (stage.press_button(ILYA, Look::USUAL).await?, stage.press_button(ILYA, Look::USUAL).await?);
+    let link = again.qr_link().await?;
+    beside.qr_link().await?;
+    stage.world.phone(ILYA).scan(&link).await?;
+    for app in [&again, &beside] {
+        app.says("✅ Авторизация успешна!").await?;
+        app.is_quiet()?;
+    }
+    let late = stage.press_button(ILYA, Look::USUAL).await?;
+    late.says("✅ Авторизация успешна!").await?;
+    let names = stage.world.names_once("SubscriptionActivated").await?;
+    let started = names.iter().filter(|name| *name == "LoginStarted").count();
+    ensure!(started == 1, "looking is not starting: {names:?}");
+    Ok(())
+}
+
+#[tokio::test]
 async fn the_page_goes_on_when_the_service_comes_back() -> Result<()> {
     let mut stage = Stage::set().await?;
     let code = stage.world.invite(Tier::Premium).await?;
