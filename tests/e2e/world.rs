@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use projections::clock::{Clock, ManualClock};
 use projections::database::Database;
+use projections::lag;
 use projections::log::{Log, LogEvent};
 use projections::projector::wait_for;
 use projections::store::{Context, Store};
@@ -219,22 +220,21 @@ impl World {
         Ok(Log::new(&self.db).read(0, 10_000).await?)
     }
 
-    /// The names of the events so far, in order, waiting until the wanted one is among them and the views show them.
+    /// The names of the events so far, in order, waiting until the wanted one is among them and the views show them all.
     pub async fn names_once(&self, wanted: &str) -> Result<Vec<String>> {
         let mut follower = Log::new(&self.db).follow(0);
-        let mut names = Vec::new();
         let follow = async {
             loop {
-                names.extend(follower.next().await?.into_iter().map(|event| event.name));
-                if names.iter().any(|name| name == wanted) {
+                if follower.next().await?.iter().any(|event| event.name == wanted) {
                     return anyhow::Ok(());
                 }
             }
         };
         let followed = tokio::time::timeout(Duration::from_secs(30), follow).await;
         followed.with_context(|| format!("{wanted} never happened"))??;
-        wait_for(&self.db, Log::new(&self.db).end().await?).await?;
-        Ok(names)
+        // And whatever was recorded by now.
+        wait_for(&self.db, lag::due(&self.db).await?).await?;
+        Ok(self.events().await?.into_iter().map(|event| event.name).collect())
     }
 
     pub fn now(&self) -> Timestamp {
