@@ -38,8 +38,9 @@ torture: ## Kill the service two hundred times while people log in (TORTURE_KILL
 
 .PHONY: bench
 bench: ## Measure the product beside its peers and beside the physical limit (BENCH=section)
-	@scripts/need postgresql
-	$(CARGO) run --release --locked -p bench -- $(BENCH)
+	@scripts/need postgresql wrk redis-server python3-venv
+	$(CARGO) build --release --locked -p qr-login -p bench --bin qr-login --bin bench
+	$${CARGO_TARGET_DIR:-target}/release/bench $(BENCH)
 
 .PHONY: check
 check: ## Formatting, lints, licences, documentation

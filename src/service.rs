@@ -24,6 +24,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::config::{Config, DataConfig, Role};
+use crate::open_files;
 use crate::ops::{self, Ops};
 
 /// A running service.
@@ -44,6 +45,7 @@ impl Service {
     /// # Errors
     /// One that a person can act on, in one line.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        open_files::raise();
         let ops_listener = bind("OPS_LISTEN_ADDR", config.ops_listen_addr).await?;
         let listener = match config.roles.contains(&Role::Api) {
             true => Some(bind("LISTEN_ADDR", config.listen_addr).await?),
@@ -96,9 +98,7 @@ impl Service {
                 board.follow(&board_db, &board_vault).await;
                 Ok(())
             });
-            let routes = api::routes(state);
-            parts
-                .spawn(async move { axum::serve(listener, routes).await.context("the HTTP listener ended") });
+            parts.spawn(async move { api::serve(listener, state).await.context("the HTTP listener ended") });
         }
         if config.roles.contains(&Role::Bot) {
             let workers = login_workers(&config, &db, &vault, &master, &clock);

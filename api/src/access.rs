@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use domain::LoginId;
 use projections::views::login_status;
@@ -18,15 +20,16 @@ use crate::texts::{Language, Text};
 const ARRIVES_WITHIN: Duration = Duration::from_secs(3);
 
 /// Who asks: nobody we know, or whoever Telegram says.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub struct Visitor(Option<Opener>);
 
-impl Visitor {
-    /// Whoever the `Authorization: tma <initData>` header names; a request without one is a stranger's.
-    ///
-    /// # Errors
-    /// 401 for launch data that is forged, stale or malformed.
-    pub fn of(state: &ApiState, headers: &HeaderMap) -> Result<Self, Problem> {
+/// Whoever the `Authorization: tma <initData>` header names; a request without one is a stranger's. Launch data that is
+/// forged, stale or malformed is answered with 401.
+impl FromRequestParts<Arc<ApiState>> for Visitor {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<ApiState>) -> Result<Self, Problem> {
+        let headers = &parts.headers;
         let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Self(None)) };
         let raw = value.to_str().ok().and_then(|text| text.strip_prefix("tma "));
         let Some(raw) = raw else { return Err(Problem::unauthorized(Language::default(), None)) };
@@ -35,10 +38,12 @@ impl Visitor {
             Err(error) => Err(Problem::unauthorized(accepted_language(headers), Some(error))),
         }
     }
+}
 
+impl Visitor {
     /// The language to speak to them in.
     pub fn language(&self) -> Language {
-        self.0.as_ref().map_or_else(Language::default, |opener| Language::of(opener.language_code.as_deref()))
+        self.0.map_or_else(Language::default, |opener| opener.language)
     }
 
     /// Whether they are the login's person.
@@ -78,16 +83,23 @@ pub async fn find(
     session_id: &str,
     language: Language,
 ) -> Result<Option<Watched>, Problem> {
+    match state.board.get(session_id) {
+        Some(login) if login.borrow().row.status.is_live() => Ok(Some(login)),
+        // On the heap: the future of every request would be as large as what few of them need.
+        other => Box::pin(find_anywhere(state, session_id, other, language)).await,
+    }
+}
+
+async fn find_anywhere(
+    state: &ApiState,
+    session_id: &str,
+    ended: Option<Watched>,
+    language: Language,
+) -> Result<Option<Watched>, Problem> {
     let Ok(login_id) = session_id.parse::<LoginId>() else { return Ok(None) };
-    if let Some(login) = state.board.get(&login_id) {
-        let (attempt, is_live) = {
-            let login = login.borrow();
-            (login.attempt(), login.row.status.is_live())
-        };
-        return match is_live {
-            true => Ok(Some(login)),
-            false => Ok(on_its_way(state, &login_id, attempt, language).await?.or(Some(login))),
-        };
+    if let Some(login) = ended {
+        let attempt = login.borrow().attempt();
+        return Ok(on_its_way(state, &login_id, attempt, language).await?.or(Some(login)));
     }
     let row = login_status::by_id(&state.db, &login_id).await;
     let row = row.map_err(|error| Problem::internal(language, &error))?;
@@ -98,7 +110,7 @@ pub async fn find(
     let Some(row) = row else { return Ok(None) };
     let subject = state.vault.subject(row.account_id).await;
     let telegram_id = subject.map_err(|error| Problem::internal(language, &error))?.map(|it| it.telegram_id);
-    let login = LiveLogin { row, telegram_id, token: None, svg: Default::default() };
+    let login = LiveLogin::new(row, telegram_id, None);
     Ok(Some(watch::Sender::new(Arc::new(login)).subscribe()))
 }
 

@@ -15,6 +15,8 @@ use projections::vault::{LiveToken, Vault};
 use projections::views::login_status::{self, LoginRow};
 use tokio::sync::watch;
 
+use crate::status::Answers;
+
 /// How long a login stays on the board after its end.
 const KEEP_ENDED: SignedDuration = SignedDuration::from_mins(10);
 
@@ -28,9 +30,15 @@ pub struct LiveLogin {
     /// The token that the QR code shows now.
     pub token: Option<LiveToken>,
     pub(crate) svg: OnceLock<String>,
+    pub(crate) answers: Answers,
 }
 
 impl LiveLogin {
+    /// A login as it stands now.
+    pub fn new(row: LoginRow, telegram_id: Option<i64>, token: Option<LiveToken>) -> Self {
+        Self { row, telegram_id, token, svg: OnceLock::new(), answers: Answers::default() }
+    }
+
     /// The number of its latest attempt.
     pub fn attempt(&self) -> u32 {
         u32::try_from(self.row.attempt).unwrap_or_default()
@@ -49,7 +57,7 @@ pub struct Board {
 
 impl Board {
     /// A login of the board; None: it has ended long ago, or never was.
-    pub fn get(&self, login_id: &LoginId) -> Option<Watched> {
+    pub fn get(&self, login_id: &str) -> Option<Watched> {
         self.logins.read().unwrap_or_else(PoisonError::into_inner).get(login_id).map(watch::Sender::subscribe)
     }
 
@@ -57,7 +65,7 @@ impl Board {
     pub async fn newer_than(&self, login_id: &LoginId, version: i64) -> Watched {
         let mut arrivals = self.arrivals.subscribe();
         loop {
-            if let Some(mut login) = self.get(login_id)
+            if let Some(mut login) = self.get(login_id.as_str())
                 && login.wait_for(|login| login.row.version > version).await.is_ok()
             {
                 return login;
@@ -139,8 +147,7 @@ impl Board {
         vault: &Vault,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let Ok(Event::Login(login_event)) = &event.event else { return Ok(()) };
-        let Ok(login_id) = event.stream_id.parse::<LoginId>() else { return Ok(()) };
-        let before = self.get(&login_id).map(|watched| watched.borrow().clone());
+        let before = self.get(&event.stream_id).map(|watched| watched.borrow().clone());
         if before.as_ref().is_some_and(|login| login.row.version >= event.position) {
             return Ok(());
         }
@@ -160,7 +167,7 @@ impl Board {
         vault: &Vault,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let login_id = row.login_id.clone();
-        let known = self.get(&login_id).and_then(|watched| watched.borrow().telegram_id);
+        let known = self.get(login_id.as_str()).and_then(|watched| watched.borrow().telegram_id);
         let telegram_id = match known {
             Some(id) => Some(id),
             None => vault.subject(row.account_id).await?.map(|subject| subject.telegram_id),
@@ -170,7 +177,7 @@ impl Board {
         } else {
             None
         };
-        let login = Arc::new(LiveLogin { row, telegram_id, token, svg: OnceLock::new() });
+        let login = Arc::new(LiveLogin::new(row, telegram_id, token));
         let mut logins = self.logins.write().unwrap_or_else(PoisonError::into_inner);
         match logins.get(&login_id) {
             Some(sender) => {

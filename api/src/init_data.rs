@@ -1,6 +1,9 @@
 //! Telegram's launch data ("initData"): who opened the Mini App, in Telegram's own words. Nothing here trusts a field
 //! before the signature over all of them has held.
 //!
+//! A page sends the same launch data with every request, so what was verified is remembered ([`known`]); its age is
+//! looked at each time.
+//!
 //! Source: <https://core.telegram.org/bots/webapps#validating-data-received-via-the-mini-app>
 
 use std::collections::BTreeMap;
@@ -14,8 +17,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::Sha256;
 
+use crate::texts::Language;
+
+mod known;
 #[cfg(test)]
 mod tests;
+
+use known::{Known, Verified};
 
 /// Telegram's production key for the third-party form, hex.
 const TELEGRAM_KEY: &str = "e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187fe7d34caed242d";
@@ -25,12 +33,19 @@ const MAX_AGE: SignedDuration = SignedDuration::from_mins(15);
 const MAX_AHEAD: SignedDuration = SignedDuration::from_mins(2);
 
 /// Who opened the Mini App.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Opener {
     /// Their Telegram id.
     pub id: i64,
-    /// Their language, where Telegram knows it.
-    pub language_code: Option<String>,
+    /// The language to speak to them in.
+    pub language: Language,
+}
+
+/// `user`, as far as it matters here.
+#[derive(Deserialize)]
+struct User {
+    id: i64,
+    language_code: Option<String>,
 }
 
 /// Why launch data is not believed. No variant carries any of it.
@@ -60,11 +75,11 @@ pub enum InitDataError {
 }
 
 /// Verifies launch data for one bot.
-#[derive(Clone)]
 pub struct Verifier {
     secret: [u8; 32],
     bot_id: String,
     telegram_key: VerifyingKey,
+    known: Known,
 }
 
 impl Verifier {
@@ -78,6 +93,7 @@ impl Verifier {
             secret,
             bot_id: token.split(':').next().unwrap_or_default().to_owned(),
             telegram_key: telegram_key.expect("the constant is a key"),
+            known: Known::default(),
         }
     }
 
@@ -86,6 +102,21 @@ impl Verifier {
     /// # Errors
     /// [`InitDataError`]: first what is wrong with the form, then the signature, then the age.
     pub fn verify(&self, raw: &str, now: Timestamp) -> Result<Opener, InitDataError> {
+        if raw.len() > MAX_LENGTH_BYTES {
+            return Err(InitDataError::TooLong);
+        }
+        let name = known::name(raw);
+        if let Some(verified) = self.known.get(&name) {
+            check_age(verified.signed_at, now)?;
+            return Ok(verified.opener);
+        }
+        let verified = self.verify_anew(raw)?;
+        check_age(verified.signed_at, now)?;
+        self.known.put(name, verified, now);
+        Ok(verified.opener)
+    }
+
+    fn verify_anew(&self, raw: &str) -> Result<Verified, InitDataError> {
         let fields = parse(raw)?;
         if let Some(hash) = fields.get("hash") {
             let hash = hex::decode(hash).map_err(|_| InitDataError::Malformed)?;
@@ -103,16 +134,15 @@ impl Verifier {
                 .verify_strict(signed.as_bytes(), &signature)
                 .map_err(|_| InitDataError::Forged)?;
         }
-        check_age(&fields, now)?;
+        let signed_at = signed_at(&fields)?;
         let user = fields.get("user").ok_or(InitDataError::Missing("user"))?;
-        serde_json::from_str(user).map_err(|_| InitDataError::Malformed)
+        let user: User = serde_json::from_str(user).map_err(|_| InitDataError::Malformed)?;
+        let language = Language::of(user.language_code.as_deref());
+        Ok(Verified { opener: Opener { id: user.id, language }, signed_at })
     }
 }
 
 fn parse(raw: &str) -> Result<BTreeMap<String, String>, InitDataError> {
-    if raw.len() > MAX_LENGTH_BYTES {
-        return Err(InitDataError::TooLong);
-    }
     let mut fields = BTreeMap::new();
     for (key, value) in form_urlencoded::parse(raw.as_bytes()) {
         if fields.insert(key.into_owned(), value.into_owned()).is_some() {
@@ -128,10 +158,13 @@ fn check_string(fields: &BTreeMap<String, String>, without: &[&str]) -> String {
     pairs.map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join("\n")
 }
 
-fn check_age(fields: &BTreeMap<String, String>, now: Timestamp) -> Result<(), InitDataError> {
+fn signed_at(fields: &BTreeMap<String, String>) -> Result<Timestamp, InitDataError> {
     let stamp = fields.get("auth_date").ok_or(InitDataError::Missing("auth_date"))?;
     let seconds = stamp.parse().map_err(|_| InitDataError::Malformed)?;
-    let signed_at = Timestamp::from_second(seconds).map_err(|_| InitDataError::Malformed)?;
+    Timestamp::from_second(seconds).map_err(|_| InitDataError::Malformed)
+}
+
+fn check_age(signed_at: Timestamp, now: Timestamp) -> Result<(), InitDataError> {
     let age = now.duration_since(signed_at);
     if age > MAX_AGE {
         Err(InitDataError::Stale)

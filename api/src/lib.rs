@@ -23,10 +23,9 @@ use projections::vault::{MasterKey, Vault};
 
 pub use board::Board;
 pub use init_data::Verifier;
-pub use routes::routes;
+pub use routes::serve;
 
 /// What every request can reach.
-#[derive(Clone)]
 pub struct ApiState {
     /// The database: for logins that are no longer live, and the inbox of the webhook.
     pub db: Database,

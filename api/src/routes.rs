@@ -6,14 +6,20 @@ mod password;
 mod reads;
 mod webhook;
 
+use std::sync::Arc;
+
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, Router};
+use axum::{Json, Router, ServiceExt};
+use jiff::fmt::rfc2822::DateTimePrinter;
+use projections::clock::Clock;
 use projections::vault::Wish;
+use tokio::net::TcpListener;
+use tower::Layer;
+use tower::util::MapResponseLayer;
 
 use crate::board::LiveLogin;
 use crate::problem::Problem;
@@ -25,27 +31,38 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 /// A webhook's updates are larger.
 const MAX_UPDATE_BYTES: usize = 512 * 1024;
 
-/// Everything that is served on `LISTEN_ADDR`.
-pub fn routes(state: ApiState) -> Router {
+/// Serves everything on `LISTEN_ADDR`, until dropped.
+///
+/// # Errors
+/// The listener's.
+pub async fn serve(listener: TcpListener, state: ApiState) -> std::io::Result<()> {
+    let clock = state.clock.clone();
+    // Around the router, not a layer of it: axum puts every layer of every route into a box of its own, for each request.
+    let routes = MapResponseLayer::new(move |response| headers(response, &clock)).layer(routes(state));
+    axum::serve(listener, ServiceExt::<Request>::into_make_service(routes)).await
+}
+
+fn routes(state: ApiState) -> Router {
     let webhook = Router::new()
         .route("/qr-auth/telegram", post(webhook::update))
         .layer(DefaultBodyLimit::max(MAX_UPDATE_BYTES));
-    Router::new()
-        .route("/qr-auth", get(reads::page))
-        .route("/qr-auth-status", get(reads::status))
-        .route("/qr-auth/qr.svg", get(reads::qr))
+    let said = Router::new()
         .route("/qr-auth/cancel", post(actions::cancel))
         .route("/qr-auth/retry", post(actions::retry))
         .route("/qr-auth/password", get(password::parameters).post(password::prove))
         .route("/qr-auth/phone", post(one_phone::phone))
         .route("/qr-auth/code", post(one_phone::code))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
+    Router::new()
+        .route("/qr-auth", get(reads::page))
+        .route("/qr-auth-status", get(reads::status))
+        .route("/qr-auth/qr.svg", get(reads::qr))
         .route("/qr-auth/static/{name}", get(statics::file))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .merge(said)
         .merge(webhook)
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
-        .layer(middleware::from_fn_with_state(state.clone(), headers))
-        .with_state(state)
+        .with_state(Arc::new(state))
 }
 
 /// What a POST says, if it can be read.
@@ -79,16 +96,18 @@ async fn wrong_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, Language::default(), Text::BadRequest)
 }
 
-/// The headers of every answer; `Date` is the clock that deadlines are computed with, for the page's countdown.
-async fn headers(State(state): State<ApiState>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+/// The headers of every answer; `Date` is the clock that deadlines are computed with, for the page's countdown: the HTTP
+/// server writes the system's by itself.
+fn headers(mut response: Response, clock: &Clock) -> Response {
     let headers = response.headers_mut();
     for (name, value) in page::HEADERS {
         headers.entry(name).or_insert(value);
     }
-    let now = jiff::fmt::rfc2822::DateTimePrinter::new().timestamp_to_rfc9110_string(&state.clock.now());
-    if let Some(value) = now.ok().and_then(|text| HeaderValue::from_str(&text).ok()) {
-        headers.insert(header::DATE, value);
+    if !clock.is_system() {
+        let now = DateTimePrinter::new().timestamp_to_rfc9110_string(&clock.now());
+        if let Some(value) = now.ok().and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(header::DATE, value);
+        }
     }
     response
 }

@@ -1,7 +1,11 @@
 //! The status answer: everything for the owner, three fields for anybody else.
 
+use std::sync::OnceLock;
 use std::time::Duration;
 
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::LoginStatus;
@@ -19,8 +23,28 @@ use crate::texts::{Language, Text};
 /// The longest that a request may wait for news.
 pub const MAX_WAIT: Duration = Duration::from_secs(25);
 
+/// What one state of a login says to everybody who asks: put into words once.
+#[derive(Debug, Default)]
+pub struct Answers {
+    bare: OnceLock<Bytes>,
+    whole: [OnceLock<Bytes>; Language::ALL.len()],
+}
+
+/// [`bare`] or [`whole`], as an answer.
+pub fn answer(login: &LiveLogin, owner: Option<Language>) -> Response {
+    let body = match owner {
+        None => login.answers.bare.get_or_init(|| bare(login).to_string().into()),
+        Some(language) => {
+            login.answers.whole[language as usize].get_or_init(|| whole(login, language).to_string().into())
+        }
+    };
+    let mut response = Response::new(Body::from(body.clone()));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
 /// For whoever only has the link: `{"status", "expires", "version"}`.
-pub fn bare(login: &LiveLogin) -> Value {
+fn bare(login: &LiveLogin) -> Value {
     json!({
         "status": login.row.status.name(),
         "expires": login.row.deadline_at,

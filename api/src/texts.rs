@@ -14,6 +14,9 @@ pub enum Language {
 }
 
 impl Language {
+    /// All of them, each at the place of its number.
+    pub const ALL: [Self; 2] = [Self::Russian, Self::English];
+
     /// For Telegram's `language_code`.
     pub fn of(code: Option<&str>) -> Self {
         match code {

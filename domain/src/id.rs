@@ -1,5 +1,6 @@
 //! Newtypes for the ids that events are written with. None of them says who a person is.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -53,6 +54,13 @@ impl TryFrom<String> for LoginId {
 
     fn try_from(text: String) -> Result<Self, BadLoginId> {
         text.parse()
+    }
+}
+
+/// A table of logins is asked by the text of a request.
+impl Borrow<str> for LoginId {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 

@@ -33,6 +33,11 @@ impl Clock {
         (Self(Source::Manual(dial)), ManualClock(hand))
     }
 
+    /// Whether it is the system's, which others can read by themselves.
+    pub const fn is_system(&self) -> bool {
+        matches!(self.0, Source::System)
+    }
+
     /// The time.
     pub fn now(&self) -> Timestamp {
         match &self.0 {

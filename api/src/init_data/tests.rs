@@ -59,6 +59,32 @@ fn launch_data_lives_fifteen_minutes_and_may_be_two_ahead() {
 }
 
 #[test]
+fn launch_data_that_was_believed_once_grows_old_all_the_same() {
+    let verifier = Verifier::new(&SecretString::from(TOKEN));
+    let verify_at = |raw, second| {
+        verifier
+            .verify(raw, Timestamp::from_second(second).expect("a test's instant"))
+            .map(|opener| opener.id)
+    };
+    assert_eq!(verify_at(SIGNED, SIGNED_AT), Ok(279_058_397));
+    assert_eq!(verify_at(SIGNED, SIGNED_AT + 900), Ok(279_058_397));
+    assert_eq!(verify_at(SIGNED, SIGNED_AT + 901), Err(InitDataError::Stale));
+    assert_eq!(verify_at(SIGNED, SIGNED_AT - 121), Err(InitDataError::Future));
+}
+
+#[test]
+fn what_resembles_launch_data_that_was_believed_is_forged() {
+    let verifier = Verifier::new(&SecretString::from(TOKEN));
+    let now = Timestamp::from_second(SIGNED_AT).expect("a test's instant");
+    assert!(verifier.verify(SIGNED, now).is_ok());
+    let stretched =
+        SIGNED.replace(&format!("auth_date={SIGNED_AT}"), &format!("auth_date={}", SIGNED_AT + 600));
+    for forged in [SIGNED.replace("279058397", "279058398"), stretched, without(SIGNED, "chat_type")] {
+        assert_eq!(verifier.verify(&forged, now), Err(InitDataError::Forged));
+    }
+}
+
+#[test]
 fn nonsense_is_refused() {
     assert_eq!(verify_at("", TOKEN, SIGNED_AT), Err(InitDataError::Missing("hash")));
     assert_eq!(verify_at("hash=zz", TOKEN, SIGNED_AT), Err(InitDataError::Malformed));

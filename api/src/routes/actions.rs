@@ -1,11 +1,12 @@
 //! What the owner can do: cancel, and try again. Each answers with the status that its own event led to.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use domain::login::CancelReason;
 use domain::{InviteCommand, InviteId, LoginCommand, LoginError, LoginStatus};
 use projections::limits::{LimitError, LoginLimits};
@@ -31,11 +32,10 @@ pub struct Named {
 
 /// `POST /qr-auth/cancel`: ends the login. Cancelling an ended one changes nothing.
 pub async fn cancel(
-    State(state): State<ApiState>,
-    headers: HeaderMap,
+    State(state): State<Arc<ApiState>>,
+    visitor: Visitor,
     named: Result<Json<Named>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let visitor = Visitor::of(&state, &headers)?;
     let language = visitor.language();
     let login = visitor.own(&state, &body(named, language)?.session_id).await?;
     let now = login.borrow().clone();
@@ -54,11 +54,10 @@ pub async fn cancel(
 
 /// `POST /qr-auth/retry`: starts the login anew, after an end without authorisation, with the same invite.
 pub async fn retry(
-    State(state): State<ApiState>,
-    headers: HeaderMap,
+    State(state): State<Arc<ApiState>>,
+    visitor: Visitor,
     named: Result<Json<Named>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let visitor = Visitor::of(&state, &headers)?;
     let language = visitor.language();
     let login = visitor.own(&state, &body(named, language)?.session_id).await?;
     let now = login.borrow().clone();

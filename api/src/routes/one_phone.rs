@@ -1,10 +1,12 @@
 //! The one-phone way: the person's number and the code that Telegram sends to it, on their way to the worker of the login.
 //! The outcome is the login's next event.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use domain::LoginStatus;
 use domain::login::Refusal;
 use projections::limits::{LimitError, LoginLimits};
@@ -41,11 +43,10 @@ pub struct Code {
 
 /// `POST /qr-auth/phone`: asks for a login code; sent again, for another one.
 pub async fn phone(
-    State(state): State<ApiState>,
-    headers: HeaderMap,
+    State(state): State<Arc<ApiState>>,
+    visitor: Visitor,
     said: Result<Json<Phone>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let visitor = Visitor::of(&state, &headers)?;
     let language = visitor.language();
     let Phone { session_id, phone } = body(said, language)?;
     let phone = Zeroizing::new(phone);
@@ -63,11 +64,10 @@ pub async fn phone(
 
 /// `POST /qr-auth/code`: the code that came.
 pub async fn code(
-    State(state): State<ApiState>,
-    headers: HeaderMap,
+    State(state): State<Arc<ApiState>>,
+    visitor: Visitor,
     said: Result<Json<Code>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let visitor = Visitor::of(&state, &headers)?;
     let language = visitor.language();
     let Code { session_id, code } = body(said, language)?;
     let code = Zeroizing::new(code);
@@ -83,11 +83,7 @@ pub async fn code(
 }
 
 /// The owner's login, where this way is open at all.
-async fn own(
-    state: &ApiState,
-    visitor: &Visitor,
-    session_id: &str,
-) -> Result<std::sync::Arc<LiveLogin>, Problem> {
+async fn own(state: &ApiState, visitor: &Visitor, session_id: &str) -> Result<Arc<LiveLogin>, Problem> {
     if !state.page.one_phone_login {
         return Err(Problem::new(StatusCode::NOT_FOUND, visitor.language(), Text::OnePhoneOff));
     }

@@ -1,10 +1,12 @@
 //! The 2-step password, which the page proves without telling it: the parameters go out, the proof comes in, and the
 //! worker of the login hands it on. The outcome is the login's next event.
 
+use std::sync::Arc;
+
 use axum::Json;
+use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use domain::LoginStatus;
 use projections::vault::{PasswordChallenge, PasswordProof, Wish};
 use serde::Deserialize;
@@ -33,11 +35,10 @@ pub struct Proven {
 
 /// `GET /qr-auth/password`: what the proof is made with, and the hint. It serves one try.
 pub async fn parameters(
-    State(state): State<ApiState>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    State(state): State<Arc<ApiState>>,
+    asked: Asked,
+    visitor: Visitor,
 ) -> Result<Json<PasswordChallenge>, Problem> {
-    let visitor = Visitor::of(&state, &headers)?;
     let login = visitor.own(&state, &asked.session_id).await?;
     let login = login.borrow().clone();
     Ok(Json(challenge(&state, &login, visitor.language()).await?))
@@ -45,11 +46,10 @@ pub async fn parameters(
 
 /// `POST /qr-auth/password`: the proof, for the worker. Answers the status as it stands before Telegram has looked.
 pub async fn prove(
-    State(state): State<ApiState>,
-    headers: HeaderMap,
+    State(state): State<Arc<ApiState>>,
+    visitor: Visitor,
     proven: Result<Json<Proven>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
-    let visitor = Visitor::of(&state, &headers)?;
     let language = visitor.language();
     let Proven { session_id, proof } = body(proven, language)?;
     let login = visitor.own(&state, &session_id).await?;

@@ -1,42 +1,75 @@
 //! What can be asked: the page, the status, the QR code.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Json;
-use axum::extract::{Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::extract::{FromRequestParts, State};
+use axum::http::request::Parts;
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::access::{Visitor, find};
 use crate::problem::Problem;
-use crate::texts::Text;
+use crate::texts::{Language, Text};
 use crate::{ApiState, page, status};
 
-/// `?session_id=…`, and for the status `&since=V&wait=S`.
-#[derive(Debug, Deserialize)]
+/// `?session_id=…`, and for the status `&since=V&wait=S`. Anything else in it is not looked at.
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Asked {
-    #[serde(default)]
     pub(super) session_id: String,
     since: Option<i64>,
     wait: Option<u64>,
 }
 
+impl Asked {
+    fn parse(query: &str) -> Option<Self> {
+        let mut asked = Self::default();
+        let mut seen = [false; 3];
+        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+            let field = match &*name {
+                "session_id" => 0,
+                "since" => 1,
+                "wait" => 2,
+                _ => continue,
+            };
+            if std::mem::replace(&mut seen[field], true) {
+                return None;
+            }
+            match field {
+                0 => asked.session_id = value.into_owned(),
+                1 => asked.since = Some(value.parse().ok()?),
+                _ => asked.wait = Some(value.parse().ok()?),
+            }
+        }
+        Some(asked)
+    }
+}
+
+/// A number that is none, or a name that stands there twice, is answered with 400.
+impl<S: Sync> FromRequestParts<S> for Asked {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let bad = || Problem::new(StatusCode::BAD_REQUEST, Language::default(), Text::BadRequest);
+        Self::parse(parts.uri.query().unwrap_or_default()).ok_or_else(bad)
+    }
+}
+
 /// `GET /qr-auth`: always 200.
-pub async fn page(State(state): State<ApiState>) -> Response {
+pub async fn page(State(state): State<Arc<ApiState>>) -> Response {
     page::shell(&state.page)
 }
 
 /// `GET /qr-auth-status`.
 pub async fn status(
-    State(state): State<ApiState>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
-) -> Result<Json<Value>, Problem> {
-    let visitor = Visitor::of(&state, &headers)?;
+    State(state): State<Arc<ApiState>>,
+    asked: Asked,
+    visitor: Visitor,
+) -> Result<Response, Problem> {
     let Some(mut login) = find(&state, &asked.session_id, visitor.language()).await? else {
-        return Ok(Json(json!({"status": "not_found"})));
+        return Ok(Json(json!({"status": "not_found"})).into_response());
     };
     let owner = visitor.owns(&login.borrow())?;
     if let (Some(since), Some(wait)) = (asked.since, asked.wait) {
@@ -49,20 +82,39 @@ pub async fn status(
         login = found;
     }
     let login = login.borrow();
-    Ok(Json(if owner { status::whole(&login, visitor.language()) } else { status::bare(&login) }))
+    Ok(status::answer(&login, owner.then(|| visitor.language())))
 }
 
 /// `GET /qr-auth/qr.svg`: the owner's.
 pub async fn qr(
-    State(state): State<ApiState>,
-    Query(asked): Query<Asked>,
-    headers: HeaderMap,
+    State(state): State<Arc<ApiState>>,
+    asked: Asked,
+    visitor: Visitor,
 ) -> Result<Response, Problem> {
-    let visitor = Visitor::of(&state, &headers)?;
     let login = visitor.own(&state, &asked.session_id).await?;
     let login = login.borrow().clone();
     match status::qr_svg(&login) {
         Some(picture) => Ok(([(header::CONTENT_TYPE, "image/svg+xml")], picture.to_owned()).into_response()),
         None => Err(Problem::new(StatusCode::NOT_FOUND, visitor.language(), Text::NoQr)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_query_is_read_as_forms_are_and_a_bad_one_is_refused() {
+        let asked =
+            |session_id: &str, since, wait| Some(Asked { session_id: session_id.into(), since, wait });
+        assert_eq!(
+            Asked::parse("session_id=a%2Db&since=-1&wait=25&x=1&x=2"),
+            asked("a-b", Some(-1), Some(25))
+        );
+        assert_eq!(Asked::parse("session_id=abc"), asked("abc", None, None));
+        assert_eq!(Asked::parse(""), asked("", None, None));
+        for bad in ["since=x", "wait=", "wait=-1", "session_id=a&session_id=b", "since=1&since=1"] {
+            assert_eq!(Asked::parse(bad), None, "{bad}");
+        }
     }
 }

@@ -1,5 +1,7 @@
 //! Telegram's updates, where they come by webhook: checked, stored in the inbox, answered. The bot handles them from there.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -14,7 +16,7 @@ use crate::texts::{Language, Text};
 
 /// `POST /qr-auth/telegram`. Answers 200 only once the update is stored: Telegram sends it again otherwise.
 pub async fn update(
-    State(state): State<ApiState>,
+    State(state): State<Arc<ApiState>>,
     headers: HeaderMap,
     Json(body): Json<Value>,
 ) -> Result<StatusCode, Problem> {

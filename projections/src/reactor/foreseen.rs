@@ -66,12 +66,14 @@ impl Foreseen {
         for (kind, id, name, version, payload) in rows {
             match Event::decode(&kind, &name, &version, payload) {
                 Ok(Event::Login(event)) => {
-                    if let Some(login) = id.parse().ok().and_then(|id| self.logins.get_mut(&id)) {
+                    if let Some(login) = id.parse::<LoginId>().ok().and_then(|id| self.logins.get_mut(&id)) {
                         login.apply(event);
                     }
                 }
                 Ok(Event::Account(event)) => {
-                    if let Some(account) = id.parse().ok().and_then(|id| self.accounts.get_mut(&id)) {
+                    if let Some(account) =
+                        id.parse::<AccountId>().ok().and_then(|id| self.accounts.get_mut(&id))
+                    {
                         account.apply(event);
                     }
                 }

@@ -10,12 +10,18 @@ use anyhow::{Context as _, Result};
 use clap::{Parser, ValueEnum};
 
 mod append;
+mod confirmation;
 mod dataset;
 mod figure;
+mod ground;
 mod history;
 mod logins;
 mod machine;
+mod page;
+mod polls;
+mod process;
 mod rebuild;
+mod status;
 mod visible;
 
 use dataset::Dataset;
@@ -36,10 +42,19 @@ enum Section {
     Append,
     /// From a command to its row in a view.
     Visible,
+    /// `/qr-auth-status`, answered now.
+    Status,
+    /// `/qr-auth-status`, answered once there is news.
+    Polls,
+    /// From the phone to the page.
+    Confirmation,
 }
 
 #[derive(Debug, Parser)]
-#[command(about = "Measures the product beside its peers and beside the physical limit")]
+#[command(
+    about = "Measures the product beside its peers and beside the physical limit",
+    args_conflicts_with_subcommands = true
+)]
 struct Arguments {
     /// What to measure; all sections where none is named.
     sections: Vec<Section>,
@@ -55,11 +70,16 @@ struct Arguments {
     /// Rebuild views in the database that DATABASE_URL names, and tell how it went: how `rebuild` calls itself.
     #[arg(long, hide = true)]
     only_rebuild: Option<String>,
+    #[command(subcommand)]
+    peer: Option<status::peers::Peer>,
 }
 
 #[tokio::main]
 async fn main() -> Result<()> {
     let arguments = Arguments::parse();
+    if let Some(peer) = arguments.peer {
+        return peer.serve().await;
+    }
     if let Some(logins) = arguments.load {
         return load(logins).await;
     }
@@ -78,6 +98,9 @@ async fn main() -> Result<()> {
             Section::Rebuild => rebuild::measure(&mut report, arguments.largest).await?,
             Section::Append => append::measure(&mut report).await?,
             Section::Visible => visible::measure(&mut report).await?,
+            Section::Status => status::measure(&mut report).await?,
+            Section::Polls => polls::measure(&mut report).await?,
+            Section::Confirmation => confirmation::measure(&mut report).await?,
         }
     }
     print!("{report}");
