@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 
 use super::attempt::{Attempt, Stop, later};
 use super::connection::{CallError, Heard};
-use super::flow::{News, Step};
+use super::flow::{News, SETTLING_PAUSE, Step};
 
 /// A new QR code takes the words away in which a number was refused; it leaves them standing for as long as this.
 const READING_TIME: SignedDuration = SignedDuration::from_secs(3);
@@ -63,19 +63,20 @@ impl Attempt {
             LoginLimits::new(&self.workers.db).codes_flooded(self.claimed.account_id, until).await?;
         }
         let reason = error.as_ref().map_or(Refusal::Unclear, why);
+        let is_deaf = matches!(error, Some(CallError::Unreachable(_)));
         if reason == Refusal::NumberInvalid {
             let workers = &self.workers;
             LoginLimits::new(&workers.db).code_not_sent(&workers.master, self.login_id()).await?;
         }
+        let read = self.now() + READING_TIME;
         self.reject_code(reason).await?;
         if let Some(CallError::KeyLost(_)) = error {
             return Ok(Step::NewKey);
         }
-        let read = self.now() + READING_TIME;
         Ok(match back {
             Back::Code(sent) => Step::Code(sent),
-            // The QR code on the screen is of the data centre before.
-            Back::Qr(_) if self.session().home() != home => Step::Wait { until: read },
+            // The QR code on the screen is of the data centre before, or nobody hears of its scan.
+            Back::Qr(_) if self.session().home() != home || is_deaf => Step::Wait { until: read },
             Back::Qr(until) => Step::Wait { until: until.max(read) },
         })
     }
@@ -159,12 +160,18 @@ impl Attempt {
                 News::Wish(Wish::Phone(phone)) => {
                     return Ok(Step::SendCode { phone, back: Back::Code(sent) });
                 }
-                News::Heard(Heard::LoginToken) => match self.ask_for_token().await? {
-                    // Nobody accepted a token after all; a new one would end the wait for the code.
-                    Ok(LoginToken::Token(_)) => {}
-                    answer => return self.follow(answer).await,
-                },
-                News::Wish(Wish::Password(_)) | News::Heard(Heard::Closed) | News::Silence => {}
+                News::Heard(heard) => {
+                    if heard == Heard::Closed {
+                        // A server that hangs up on everybody at once is not asked at once.
+                        tokio::time::sleep(SETTLING_PAUSE).await;
+                    }
+                    match self.ask_for_token().await? {
+                        // Nobody accepted a token after all; a new one would end the wait for the code.
+                        Ok(LoginToken::Token(_)) => {}
+                        answer => return self.follow(answer).await,
+                    }
+                }
+                News::Wish(Wish::Password(_)) | News::Silence => {}
             }
         }
     }

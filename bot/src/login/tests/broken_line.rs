@@ -1,11 +1,15 @@
 //! The line to Telegram breaks in the middle of a call, before it is done or after: what was asked then is asked again where
 //! that does no harm, and found out where it would.
 
+use std::time::Duration;
+
 use projections::vault::Wish;
 use stand_in::accounts::ILYA;
 use stand_in::mtproto::Faults;
 
 use super::world::World;
+
+const ILYAS_NUMBER: &str = "+79990000001";
 
 /// Before anything is done, and after it.
 const BREAKS: [fn(&Faults, &str); 2] = [Faults::hang_up, Faults::lose_answer];
@@ -72,9 +76,9 @@ async fn a_line_that_breaks_while_a_code_is_handed_on_asks_for_it_once_more_or_l
         let world = World::start().await;
         let asked = world.ilya_asks().await;
         world.event(&asked, "QrIssued", 1).await;
-        world.gives(&asked, Wish::Phone("+79990000001".to_owned().into())).await;
+        world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
         world.event(&asked, "CodeSent", 1).await;
-        let code = world.telegram.last_code("+79990000001").unwrap();
+        let code = world.telegram.last_code(ILYAS_NUMBER).unwrap();
         break_line(&world.telegram.faults(), "auth.signIn");
         world.gives(&asked, Wish::Code(code.clone().into())).await;
         tokio::select! {
@@ -86,6 +90,97 @@ async fn a_line_that_breaks_while_a_code_is_handed_on_asks_for_it_once_more_or_l
             }
         }
         world.one_session_is_left().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_breaks_while_a_code_is_asked_for_asks_once_and_leads_back_to_the_qr_code() {
+    for break_line in BREAKS {
+        let world = World::start().await;
+        let asked = world.ilya_asks().await;
+        world.event(&asked, "QrIssued", 1).await;
+        break_line(&world.telegram.faults(), "auth.sendCode");
+        world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+        let rejected = world.event(&asked, "CodeRejected", 1).await;
+        assert_eq!(rejected.payload["CodeRejected"]["reason"], "unclear");
+        assert_eq!(world.telegram.calls("auth.sendCode"), 1, "a code too many would confuse");
+
+        // The code on the screen still counts, and its scan is heard of long before the code would be renewed.
+        world.ilya_scans(&world.link(&asked).await).await;
+        world.hand.advance(Duration::from_secs(4));
+        let confirmed = world.event(&asked, "AuthorizationConfirmed", 1).await;
+        assert_eq!(confirmed.payload["AuthorizationConfirmed"]["method"], "qr");
+        world.closed(&asked).await;
+        assert_eq!(world.telegram.calls("auth.sendCode"), 1);
+        world.one_session_is_left().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_code_that_was_sent_over_a_broken_line_is_asked_for_once_more_by_the_person() {
+    for break_line in BREAKS {
+        let world = World::start().await;
+        world.telegram.accounts().update(ILYA, |ilya| ilya.dc = 4);
+        let asked = world.ilya_asks().await;
+        world.event(&asked, "QrIssued", 1).await;
+        // 1. It breaks at home, where the account does not live, or there.
+        break_line(&world.telegram.faults(), "auth.sendCode");
+        world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+        world.event(&asked, "CodeRejected", 1).await;
+        // 2. Once more, and it gets through.
+        world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+        world.event(&asked, "CodeSent", 1).await;
+        let code = world.telegram.last_code(ILYAS_NUMBER).unwrap();
+        world.gives(&asked, Wish::Code(code.into())).await;
+        let confirmed = world.event(&asked, "AuthorizationConfirmed", 1).await;
+        assert_eq!(confirmed.payload["AuthorizationConfirmed"]["method"], "code");
+        world.closed(&asked).await;
+        world.one_session_is_left().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_breaks_while_a_code_is_waited_for_is_opened_anew_for_the_scan_of_the_qr_code_before() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    let link = world.link(&asked).await;
+    world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+    world.event(&asked, "CodeSent", 1).await;
+    world.telegram.faults().drop_connections();
+    world.ilya_scans(&link).await;
+    let confirmed = world.event(&asked, "AuthorizationConfirmed", 1).await;
+    assert_eq!(confirmed.payload["AuthorizationConfirmed"]["method"], "qr");
+    world.closed(&asked).await;
+    world.one_session_is_left().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_breaks_while_a_key_is_asked_whose_it_is_asks_again() {
+    for break_line in BREAKS {
+        for method in ["updates.getState", "users.getUsers"] {
+            let world = World::start().await;
+            let asked = world.ilya_asks().await;
+            world.event(&asked, "QrIssued", 1).await;
+            world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+            world.event(&asked, "CodeSent", 1).await;
+            let code = world.telegram.last_code(ILYAS_NUMBER).unwrap();
+            // 1. The key is let in, and the answer that names its owner gets lost.
+            world.telegram.faults().lose_answer("auth.signIn");
+            // 2. And so does the question for the owner, or its answer.
+            break_line(&world.telegram.faults(), method);
+            world.gives(&asked, Wish::Code(code.into())).await;
+            world.event(&asked, "AuthorizationConfirmed", 1).await;
+            world.closed(&asked).await;
+
+            assert_eq!(
+                world.story(&asked).await,
+                ["LoginStarted", "QrIssued", "CodeSent", "AuthorizationConfirmed"]
+            );
+            assert_eq!(world.telegram.calls("auth.signIn"), 1);
+            assert_eq!(world.telegram.calls(method), 2);
+            world.one_session_is_left().await;
+        }
     }
 }
 
