@@ -11,6 +11,7 @@ use stand_in::accounts::{ANNA, ILYA};
 use super::file;
 
 mod broken_line;
+mod frozen;
 mod takeover;
 mod world;
 

@@ -225,6 +225,15 @@ impl MtProto {
         state.keys.iter().filter(|(_, key)| key.in_two_places).map(|((_, id), _)| *id).collect()
     }
 
+    /// The keys that somebody is connected with right now.
+    pub fn keys_in_use(&self) -> Vec<KeyId> {
+        let state = self.server.lock();
+        let mut keys: Vec<_> = state.connections.values().filter_map(|it| it.key).map(|(_, id)| id).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
     /// How often a method was called, by its TL name; failed and silenced calls count too.
     pub fn calls(&self, method: &str) -> u64 {
         self.server.lock().calls.get(method).copied().unwrap_or_default()

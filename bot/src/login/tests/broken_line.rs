@@ -16,7 +16,7 @@ const BREAKS: [fn(&Faults, &str); 2] = [Faults::hang_up, Faults::lose_answer];
 
 impl World {
     /// Nothing of the logins so far is left at Telegram but the session of the last.
-    async fn one_session_is_left(&self) {
+    pub(super) async fn one_session_is_left(&self) {
         self.eventually("one session is left, and no scan hangs", async || {
             self.telegram.sessions_of(ILYA).len() == 1 && self.telegram.hanging_acceptances() == 0
         })
