@@ -33,6 +33,7 @@ mod renewal;
 mod retire;
 pub mod seal;
 pub mod session;
+mod shown;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -75,7 +76,13 @@ pub struct TelegramApp {
 
 /// Runs the workers until dropped. Attempts that were running then are resumed by whoever runs them next.
 pub async fn run(workers: LoginWorkers) {
-    pool::run(Arc::new(workers)).await;
+    let files = async {
+        if let Err(error) = shown::show_all(&workers.vault, &workers.sessions_dir).await {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(error, "Not every file in SESSIONS_DIR was looked at; the next start looks again");
+        }
+    };
+    tokio::join!(pool::run(Arc::new(workers.clone())), files);
 }
 
 /// Looks at every linked session once in `interval`, until dropped: whoever ended theirs in Telegram is not logged in here

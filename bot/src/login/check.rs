@@ -11,8 +11,8 @@ use projections::{Context, StoreError};
 
 use super::LoginWorkers;
 use super::connection::{CallError, Connection};
-use super::file;
 use super::seal;
+use super::shown;
 
 /// How many are looked at together; few, since nothing is in a hurry.
 const AT_ONCE: i64 = 4;
@@ -70,8 +70,12 @@ async fn check(workers: &LoginWorkers, linked: &Linked) {
     if let Err(error) = revoke(workers, linked).await {
         return tracing::warn!(login.id = login_id, %error, "A session that is over stays until the next check");
     }
-    if let Err(error) = remove_file(workers, linked, session.user_id()) {
-        tracing::warn!(login.id = login_id, %error, "The file of a session that is over cannot be removed");
+    if let Some(telegram_id) = session.user_id()
+        && let Err(error) =
+            shown::show(&workers.vault, &workers.sessions_dir, linked.account_id, telegram_id).await
+    {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(login.id = login_id, error, "The file of a session that is over cannot be removed");
     }
     tracing::info!(login.id = login_id, "A linked session was ended in Telegram");
 }
@@ -89,9 +93,4 @@ async fn revoke(workers: &LoginWorkers, linked: &Linked) -> Result<(), StoreErro
     let command = AccountCommand::RevokeAuthorization { login_id, at: workers.clock.now() };
     workers.store.account(account, command, context).await?;
     Ok(workers.vault.unlink(account, &linked.login_id).await?)
-}
-
-fn remove_file(workers: &LoginWorkers, linked: &Linked, user_id: Option<i64>) -> std::io::Result<()> {
-    let Some(telegram_id) = user_id else { return Ok(()) };
-    file::remove_of(&workers.sessions_dir, telegram_id, &linked.login_id)
 }

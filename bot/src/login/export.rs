@@ -18,10 +18,10 @@ use projections::vault::{Linked, Taken};
 use projections::{Clock, Context, DatabaseError, MasterKey, Store, StoreError, Vault};
 use zeroize::Zeroizing;
 
-use super::file;
 use super::network::Network;
 use super::seal::{self, OpenError};
 use super::session::LoginSession;
+use super::shown::{self, ShowError};
 
 /// The words that a session is put into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,8 +79,8 @@ pub enum ExportError {
     #[error(transparent)]
     Database(#[from] DatabaseError),
     /// The file stays.
-    #[error("the session's file in SESSIONS_DIR cannot be removed")]
-    File(#[source] std::io::Error),
+    #[error(transparent)]
+    File(#[from] ShowError),
 }
 
 impl Exporter {
@@ -116,10 +116,10 @@ impl Exporter {
     pub async fn finish(&self, exported: &Exported) -> Result<(), ExportError> {
         let Linked { account_id, login_id, .. } = &exported.linked;
         self.vault.unlink(*account_id, login_id).await?;
-        match exported.telegram_id {
-            Some(id) => file::remove_of(&self.sessions_dir, id, login_id).map_err(ExportError::File),
-            None => Ok(()),
+        if let Some(telegram_id) = exported.telegram_id {
+            shown::show(&self.vault, &self.sessions_dir, *account_id, telegram_id).await?;
         }
+        Ok(())
     }
 }
 

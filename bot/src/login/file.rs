@@ -4,7 +4,8 @@
 //! ```json
 //! {"version":1,"account_id":"…","login_id":"…","key_id":"…","sealed":"<base64url>"}
 //! ```
-//! It is there whole or not at all, whenever the machine stops. The vault's copy is the one that is used.
+//! It is there whole or not at all, whenever the machine stops. The vault's copy is the one that is used, and what it holds is
+//! shown here (`shown`).
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -14,6 +15,7 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{AccountId, LoginId};
+use projections::vault::Linked;
 use serde::{Deserialize, Serialize};
 
 /// What stands in a session file.
@@ -30,10 +32,16 @@ pub struct SessionFile {
 }
 
 impl SessionFile {
-    /// A file for a sealed session.
-    pub fn new(account_id: AccountId, login_id: LoginId, key_id: &str, sealed: &[u8]) -> Self {
-        let sealed = URL_SAFE_NO_PAD.encode(sealed);
-        Self { version: 1, account_id, login_id, key_id: key_id.to_owned(), sealed }
+    /// The file of a linked session.
+    pub fn of(linked: &Linked) -> Self {
+        let Linked { account_id, login_id, key_id, sealed } = linked;
+        Self {
+            version: 1,
+            account_id: *account_id,
+            login_id: login_id.clone(),
+            key_id: key_id.clone(),
+            sealed: URL_SAFE_NO_PAD.encode(sealed),
+        }
     }
 
     /// The sealed session; None where somebody has edited the file.
@@ -45,6 +53,24 @@ impl SessionFile {
 /// Where a person's file is.
 pub fn path(directory: &Path, telegram_id: i64) -> PathBuf {
     directory.join(format!("user_{telegram_id}.session"))
+}
+
+/// Whose files are there, by Telegram id. Drafts and what somebody else put there are not among them.
+///
+/// # Errors
+/// The directory cannot be read.
+pub fn people(directory: &Path) -> io::Result<Vec<i64>> {
+    let mut people = Vec::new();
+    let entries = match std::fs::read_dir(directory) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(people),
+        entries => entries?,
+    };
+    for entry in entries {
+        let name = entry?.file_name();
+        let id = name.to_str().and_then(|name| name.strip_prefix("user_")?.strip_suffix(".session"));
+        people.extend(id.and_then(|id| id.parse::<i64>().ok()));
+    }
+    Ok(people)
 }
 
 /// Makes the directory, or closes it to others.
@@ -126,17 +152,6 @@ fn remove_drafts(directory: &Path, telegram_id: i64) -> io::Result<()> {
     Ok(())
 }
 
-/// Removes a person's file, if it is still of this login: a newer one may have taken its place.
-///
-/// # Errors
-/// It cannot be read, or stays.
-pub fn remove_of(directory: &Path, telegram_id: i64, login_id: &LoginId) -> io::Result<()> {
-    match read(directory, telegram_id)? {
-        Some(content) if content.login_id == *login_id => remove(directory, telegram_id),
-        _ => Ok(()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use uuid::Uuid;
@@ -144,12 +159,12 @@ mod tests {
     use super::*;
 
     fn content(letter: &str) -> SessionFile {
-        SessionFile::new(
-            AccountId(Uuid::from_u128(1)),
-            letter.repeat(32).parse().unwrap(),
-            "0a1b2c3d",
-            letter.as_bytes(),
-        )
+        SessionFile::of(&Linked {
+            account_id: AccountId(Uuid::from_u128(1)),
+            login_id: letter.repeat(32).parse().unwrap(),
+            key_id: "0a1b2c3d".to_owned(),
+            sealed: letter.as_bytes().to_vec(),
+        })
     }
 
     #[test]
@@ -192,21 +207,22 @@ mod tests {
     }
 
     #[test]
+    fn whoever_has_a_file_is_found_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        assert!(people(&root.path().join("not yet")).unwrap().is_empty());
+        write(root.path(), 139_883_458, &content("a")).unwrap();
+        for other in [".user_1.00c0ffee00c0ffee", "user_x.session", "user_1.session.old", "README"] {
+            std::fs::write(root.path().join(other), "").unwrap();
+        }
+        assert_eq!(people(root.path()).unwrap(), [139_883_458]);
+    }
+
+    #[test]
     fn removing_is_done_once_the_file_is_not_there() {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), 1, &content("a")).unwrap();
         remove(root.path(), 1).unwrap();
         remove(root.path(), 1).unwrap();
-        assert_eq!(read(root.path(), 1).unwrap(), None);
-    }
-
-    #[test]
-    fn a_file_is_removed_for_its_own_login_only() {
-        let root = tempfile::tempdir().unwrap();
-        write(root.path(), 1, &content("b")).unwrap();
-        remove_of(root.path(), 1, &content("a").login_id).unwrap();
-        assert_eq!(read(root.path(), 1).unwrap(), Some(content("b")));
-        remove_of(root.path(), 1, &content("b").login_id).unwrap();
         assert_eq!(read(root.path(), 1).unwrap(), None);
     }
 

@@ -17,10 +17,10 @@ use domain::{InviteCommand, LoginCommand, LoginStatus};
 use projections::vault::{Linked, RetireReason};
 
 use super::attempt::{Attempt, Stop};
-use super::file::{self, SessionFile};
 use super::flow::Accepted;
 use super::owner::Owner;
 use super::retire::{LogOut, log_out};
+use super::shown::{self, ShowError};
 
 impl Attempt {
     /// Steps 8 to 12. Not to be dropped in between for the sake of the login's end: the events decide that.
@@ -100,23 +100,19 @@ impl Attempt {
 
     /// The person's file becomes what the vault holds: also where a worker died between the two, or two logins overlap.
     async fn show_linked(&self, telegram_id: i64) -> Result<(), Stop> {
-        let linked = self.workers.vault.linked(self.claimed.account_id).await?;
-        let directory = self.workers.sessions_dir.clone();
-        let written = tokio::task::spawn_blocking(move || match linked {
-            Some(linked) => {
-                let (account, login) = (linked.account_id, linked.login_id);
-                let content = SessionFile::new(account, login, &linked.key_id, &linked.sealed);
-                match file::read(&directory, telegram_id) {
-                    Ok(Some(there)) if there == content => Ok(()),
-                    _ => file::write(&directory, telegram_id, &content),
-                }
-            }
-            None => file::remove(&directory, telegram_id),
-        });
-        if let Ok(Err(error)) = written.await {
+        let (vault, directory) = (&self.workers.vault, &self.workers.sessions_dir);
+        match shown::show(vault, directory, self.claimed.account_id, telegram_id).await {
+            Ok(()) => {}
+            Err(ShowError::Database(error)) => return Err(error.into()),
             // The vault's copy is the one that counts.
-            let error: &dyn std::error::Error = &error;
-            tracing::error!(login.id = self.login_id().short(), error, "The session's file cannot be kept");
+            Err(ShowError::File(error)) => {
+                let error: &dyn std::error::Error = &error;
+                tracing::error!(
+                    login.id = self.login_id().short(),
+                    error,
+                    "The session's file cannot be kept"
+                );
+            }
         }
         Ok(())
     }

@@ -13,9 +13,9 @@ use projections::vault::RetiredKey;
 
 use super::LoginWorkers;
 use super::connection::{CallError, Connection};
-use super::file;
 use super::seal;
 use super::session::LoginSession;
+use super::shown;
 
 /// When a key that was not confirmed is tried again; longer than a QR code lives.
 const AGAIN_AFTER: Duration = Duration::from_secs(40);
@@ -73,9 +73,9 @@ pub async fn run(workers: &LoginWorkers) {
 }
 
 /// A session that was linked has a file, unless a newer one has taken its place there.
-fn remove_file(workers: &LoginWorkers, key: &RetiredKey, session: &LoginSession) {
+async fn remove_file(workers: &LoginWorkers, key: &RetiredKey, session: &LoginSession) {
     let Some(telegram_id) = session.user_id() else { return };
-    let removed = file::remove_of(&workers.sessions_dir, telegram_id, &key.login_id);
+    let removed = shown::show(&workers.vault, &workers.sessions_dir, key.account_id, telegram_id).await;
     if let Err(error) = removed {
         let error: &dyn std::error::Error = &error;
         tracing::warn!(
@@ -99,7 +99,7 @@ async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
             return;
         }
     };
-    remove_file(workers, key, &session);
+    remove_file(workers, key, &session).await;
     let connection = Connection::open(&workers.telegram, &session);
     let outcome = log_out(&connection, &session).await;
     connection.close().await;
