@@ -86,6 +86,16 @@ impl Inbox {
         Ok(updates.collect::<Result<_, _>>()?)
     }
 
+    /// Whether it is still to be handled. Whoever looks at something first, and asks this afterwards, knows that what they
+    /// saw did not begin after the update was handled by somebody else.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn is_waiting(&self, update_id: i64) -> Result<bool, DatabaseError> {
+        let waits = "select exists (select from vault.inbox where update_id = $1 and state = 'waiting')";
+        Ok(sqlx::query_scalar(waits).bind(update_id).fetch_one(self.db.pool()).await?)
+    }
+
     /// It is handled.
     ///
     /// # Errors

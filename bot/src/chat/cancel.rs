@@ -1,4 +1,8 @@
 //! `/cancel`: ends the live login. That it has ended is told by the reactor's notice, as for every other end.
+//!
+//! 1. which logins are live
+//! 2. nobody else has handled the update: else they may have begun afterwards
+//! 3. end these
 
 use domain::LoginCommand;
 use domain::login::CancelReason;
@@ -21,6 +25,9 @@ pub(super) async fn cancel(desk: &Desk, ask: &Ask) -> Result<Option<Reply>, Fail
         if caught_up || !live.is_empty() {
             break;
         }
+    }
+    if !desk.inbox.is_waiting(ask.update_id).await? {
+        return Ok(None);
     }
     for login in &live {
         let cancel = LoginCommand::Cancel {

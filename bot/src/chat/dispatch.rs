@@ -175,7 +175,7 @@ async fn on_message(desk: &Desk, update_id: i64, message: &Message) -> Result<()
         (_, Command::Login(None)) => login::without_code(desk, &ask).await?,
         (_, Command::Subscription) => Some(subscription::show(desk, &ask).await?),
         (_, Command::Cancel) => cancel::cancel(desk, &ask).await?,
-        (_, Command::LogOut) => Some(logout::log_out(desk, &ask).await?),
+        (_, Command::LogOut) => logout::log_out(desk, &ask).await?,
         (_, Command::Status(id)) => Some(status::show(desk, &ask, id.as_deref()).await?),
         (_, Command::Reset(id)) => Some(reset::ask_first(desk, &ask, id.as_deref()).await?),
         (_, Command::TestPhone(phone)) => Some(test_phone::ask_first(desk, &ask, &phone).await?),

@@ -20,6 +20,7 @@ use crate::login::TelegramApp;
 
 mod admin;
 mod delivery;
+mod late;
 mod login;
 mod parked;
 mod people;

@@ -21,6 +21,20 @@ async fn an_update_that_comes_twice_is_handled_once() {
 }
 
 #[tokio::test]
+async fn an_update_waits_until_it_is_settled() {
+    let database = testing::database().await;
+    let inbox = Inbox::new(&database.db);
+    assert!(!inbox.is_waiting(1).await.unwrap(), "unknown");
+    for update_id in [1, 2] {
+        inbox.put(update_id, None, &json!({})).await.unwrap();
+        assert!(inbox.is_waiting(update_id).await.unwrap());
+    }
+    inbox.done(1).await.unwrap();
+    inbox.failed(2, "not an update").await.unwrap();
+    assert!(!inbox.is_waiting(1).await.unwrap() && !inbox.is_waiting(2).await.unwrap());
+}
+
+#[tokio::test]
 async fn updates_are_handled_in_telegrams_order() {
     let database = testing::database().await;
     let inbox = Inbox::new(&database.db);

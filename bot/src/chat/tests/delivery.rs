@@ -199,7 +199,7 @@ async fn settled(world: &World, login_id: &LoginId) {
 }
 
 /// A text of Ilya's, as Telegram delivers it.
-fn message(update_id: i64, text: &str) -> serde_json::Value {
+pub(super) fn message(update_id: i64, text: &str) -> serde_json::Value {
     serde_json::json!({
         "update_id": update_id,
         "message": {

@@ -1,0 +1,119 @@
+//! A process takes an update up, and freezes. Another one handles it, and the person goes on. Then the first one wakes up:
+//! nothing that began afterwards is its to end, and there is nothing left to say.
+
+use domain::AccountId;
+use projections::vault::{Linked, random_login_id};
+use teloxide::types::UpdateKind;
+
+use super::super::dispatch;
+use super::delivery::message;
+use super::*;
+
+/// An update of Ilya's on its way to a handler.
+struct Taken {
+    update_id: i64,
+    kind: UpdateKind,
+}
+
+impl World {
+    /// One of several processes that handle updates.
+    fn process(&self, holder: &str) -> Desk {
+        Desk::open(self.chat.clone(), self.api.username().to_owned(), holder)
+    }
+
+    /// Ilya writes; whoever looks into the inbox takes it up.
+    async fn ilya_writes(&self, update_id: i64, text: &str) -> Taken {
+        let body = message(update_id, text);
+        Inbox::new(&self.chat.db).receive(&body).await.unwrap();
+        Taken { update_id, kind: dispatch::read(&body).unwrap() }
+    }
+
+    /// A session of Ilya's is linked by a login.
+    async fn links(&self, account_id: AccountId) -> LoginId {
+        let (vault, login_id) = (&self.chat.vault, random_login_id());
+        vault.open_attempt(&login_id, 1, account_id).await.unwrap();
+        let claimed = vault.claim_attempts("a worker", Duration::from_secs(60), 1).await.unwrap().remove(0);
+        let key_id = self.chat.master.id().to_owned();
+        let linked = Linked { account_id, login_id: login_id.clone(), sealed: b"sealed".to_vec(), key_id };
+        vault.link_session(&claimed.fence, linked).await.unwrap();
+        vault.close_attempt(&claimed.fence).await.unwrap();
+        login_id
+    }
+
+    async fn linked(&self, account_id: AccountId) -> Option<LoginId> {
+        self.chat.vault.linked(account_id).await.unwrap().map(|linked| linked.login_id)
+    }
+
+    async fn answers(&self) -> i64 {
+        let answers = sqlx::query_scalar("select count(*) from vault.outbox where dedup_key like 'update/%'");
+        answers.fetch_one(self.chat.db.pool()).await.unwrap()
+    }
+}
+
+async fn handle(desk: &Desk, taken: &Taken) {
+    dispatch::handle(desk, taken.update_id, &taken.kind).await.unwrap();
+}
+
+/// Handles it to its end.
+async fn finish(desk: &Desk, taken: &Taken) {
+    handle(desk, taken).await;
+    desk.inbox.done(taken.update_id).await.unwrap();
+}
+
+/// 1. A takes `/cancel` up, and freezes.  2. B handles it.  3. Ilya begins anew.  4. A wakes up.
+#[tokio::test]
+async fn a_late_cancel_ends_no_login_that_began_after_it() {
+    let world = World::silent(|_| {}).await;
+    world.invite(Tier::Premium, CODE, 5).await;
+    let (a, b) = (world.process("a"), world.process("b"));
+    finish(&b, &world.ilya_writes(1, &format!("/login {CODE}")).await).await;
+    let cancel = world.ilya_writes(2, "/cancel").await;
+    finish(&b, &cancel).await;
+    finish(&b, &world.ilya_writes(3, &format!("/login {CODE}")).await).await;
+
+    handle(&a, &cancel).await;
+
+    let status = async |update_id| {
+        let login_id = world.chat.master.login_id(update_id, ILYA);
+        world.chat.store.load_login(&login_id).await.unwrap().status()
+    };
+    assert_eq!(status(1).await, Some(LoginStatus::Cancelled));
+    assert_eq!(status(3).await, Some(LoginStatus::Waiting));
+    assert_eq!(world.answers().await, 0, "that a login has ended is told as for every other end");
+}
+
+/// 1. A takes `/logout` up, and freezes.  2. B handles it.  3. Ilya logs in anew.  4. A wakes up.
+#[tokio::test]
+async fn a_late_logout_ends_no_session_that_was_linked_after_it() {
+    let world = World::silent(|_| {}).await;
+    let (a, b) = (world.process("a"), world.process("b"));
+    finish(&b, &world.ilya_writes(1, "/help").await).await;
+    let account = world.account(ILYA).await;
+    world.links(account).await;
+    let logout = world.ilya_writes(2, "/logout").await;
+    finish(&b, &logout).await;
+    assert_eq!(world.linked(account).await, None);
+    let answers = world.answers().await;
+    let second = world.links(account).await;
+
+    handle(&a, &logout).await;
+
+    assert_eq!(world.linked(account).await, Some(second));
+    assert_eq!(world.events("LoggedOut").await.len(), 1);
+    assert_eq!(world.answers().await, answers);
+}
+
+/// 1. A takes `/cancel` up, and freezes.  2. B handles it, and nothing is live any more.  3. A wakes up.
+#[tokio::test]
+async fn a_late_cancel_does_not_say_that_there_was_nothing_to_cancel() {
+    let world = World::silent(|_| {}).await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let (a, b) = (world.process("a"), world.process("b"));
+    finish(&b, &world.ilya_writes(1, &format!("/login {CODE}")).await).await;
+    let cancel = world.ilya_writes(2, "/cancel").await;
+    finish(&b, &cancel).await;
+
+    handle(&a, &cancel).await;
+
+    assert_eq!(world.answers().await, 0);
+}
