@@ -1,11 +1,18 @@
-//! Handing a linked session over: another service, here Telethon itself, is then the person's device, and this one is not.
+//! Handing a linked session over: another service, here Telethon and grammers themselves, is then the person's device, and this
+//! one is not.
 
 use std::path::{Path, PathBuf};
 use std::process::{Output, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use grammers_client::{Client, SenderPool};
+use grammers_session::storages::MemorySession;
+use grammers_session::types::{DcOption, PeerId, PeerInfo, UpdatesState};
+use grammers_session::{Session, SessionData};
 use secrecy::ExposeSecret;
+use serde::Deserialize;
 use stand_in::accounts::{ANNA, ILYA};
 use tokio::process::Command;
 
@@ -13,6 +20,8 @@ use crate::world::{Differing, World};
 
 /// As many other installations may use at once; pinned, because a test is to fail for our reasons alone.
 const TELETHON: &str = "telethon==1.45.0";
+/// What ends the making of a key, as the stand-in counts it.
+const KEY_EXCHANGE: &str = "set_client_DH_params";
 
 /// Runs `qr-login` beside the running service.
 async fn qr_login(world: &World, arguments: &[&str]) -> Result<Output> {
@@ -99,16 +108,58 @@ async fn telethon_takes_a_session_over_and_this_service_lets_go_of_it() -> Resul
     Ok(())
 }
 
+/// What is exported for grammers, by the fields of its `SessionData`, whose types read themselves.
+#[derive(Deserialize)]
+struct Words {
+    home_dc: i32,
+    dc_options: Vec<DcOption>,
+    peer_infos: Vec<PeerInfo>,
+}
+
+impl Words {
+    fn into_session(self) -> MemorySession {
+        MemorySession::from(SessionData {
+            home_dc: self.home_dc,
+            dc_options: self.dc_options.into_iter().map(|dc| (dc.id, dc)).collect(),
+            peer_infos: self.peer_infos.into_iter().map(|peer| (peer.id(), peer)).collect(),
+            updates_state: UpdatesState::default(),
+        })
+    }
+}
+
 #[tokio::test]
-async fn a_session_in_grammers_words_names_its_owner_and_its_home() -> Result<()> {
+async fn grammers_takes_a_session_over_with_the_same_key() -> Result<()> {
     let world = World::start().await?;
+    // Not where everybody begins.
+    world.telegram.accounts.update(ILYA, |ilya| ilya.dc = 4);
     world.log_in(ILYA).await?;
-    let session: serde_json::Value = serde_json::from_str(&export(&world, "grammers").await?)?;
-    let home = session["home_dc"].as_i64().context("a home")?;
-    let dcs = session["dc_options"].as_array().context("data centres")?;
-    let key = dcs.iter().find(|dc| dc["id"] == home).context("the home")?["auth_key"].as_str();
-    assert_eq!(key.context("a key")?.len(), 512);
-    assert_eq!(session["peer_infos"][0]["User"]["id"], ILYA);
+    let mtproto = &world.telegram.mtproto;
+    let (keys, before) = (mtproto.calls(KEY_EXCHANGE), mtproto.sessions_of(ILYA));
+
+    let words = export(&world, "grammers").await?;
+
+    let session = Arc::new(serde_json::from_str::<Words>(&words)?.into_session());
+    assert_eq!(session.home_dc_id()?, 4);
+    let own = session.peer(PeerId::self_user()).await?;
+    assert!(own.is_none_or(|own| own.id() == PeerId::user_unchecked(ILYA)), "nobody else");
+    let SenderPool { runner, handle, updates: _updates } = SenderPool::new(session.clone(), 1);
+    let client = Client::new(handle.clone());
+    let running = tokio::spawn(runner.run());
+    assert!(client.is_authorized().await?);
+    let me = client.get_me().await?;
+    handle.quit();
+    running.await?;
+
+    assert_eq!(me.id(), PeerId::user_unchecked(ILYA));
+    assert_eq!(mtproto.calls(KEY_EXCHANGE), keys, "with the key that was handed over");
+    let after = mtproto.sessions_of(ILYA);
+    assert_eq!(
+        (after.len(), after[0].key, after[0].hash),
+        (1, before[0].key, before[0].hash),
+        "no new login"
+    );
+    assert!(mtproto.keys_in_two_places().is_empty());
+    world.names_once("SessionExported").await?;
     Ok(())
 }
 
