@@ -29,6 +29,7 @@ test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
 	@scripts/telegram-sdk
 	@scripts/pgbouncer
 	node --test $$(find api/static tests/stand-in/page -name '*.test.mjs' | sort)
+	python3 api/static/tests/srp_vectors.py
 	$(CARGO) test --workspace --locked
 
 .PHONY: torture

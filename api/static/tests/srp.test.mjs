@@ -1,4 +1,5 @@
-//! The proof of the 2-step password, against vectors computed elsewhere (srp_vectors.json names where).
+//! The proof of the 2-step password, against vectors computed elsewhere: one is of grammers' own tests, two were made with Python's
+//! hashlib and pow (srp_vectors.json names which), and srp_vectors.py computes all of them anew, with Python's own library alone.
 
 import { webcrypto } from 'node:crypto';
 import assert from 'node:assert/strict';
