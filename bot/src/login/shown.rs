@@ -8,6 +8,7 @@ use std::io;
 use std::path::Path;
 
 use domain::AccountId;
+use projections::vault::Linked;
 use projections::{DatabaseError, Vault};
 
 use super::file::{self, SessionFile};
@@ -23,7 +24,8 @@ pub enum ShowError {
     File(#[from] io::Error),
 }
 
-/// Makes a person's file what the vault holds. Whoever was the last to touch the file has looked at the vault since, and
+/// Makes a person's file what the vault holds; that of somebody else, whose Telegram id a login of this person has met, holds
+/// nothing of this person's. Whoever was the last to touch the file has looked at the vault since, and
 /// whoever changes the vault touches the file afterwards: so what an older look led to does not stay.
 ///
 /// # Errors
@@ -34,13 +36,13 @@ pub async fn show(
     account: AccountId,
     telegram_id: i64,
 ) -> Result<(), ShowError> {
-    let mut linked = vault.linked(account).await?;
+    let mut linked = linked_as(vault, account, telegram_id).await?;
     loop {
         let (directory, content) = (directory.to_owned(), linked.as_ref().map(SessionFile::of));
         let made =
             tokio::task::spawn_blocking(move || make(&directory, account, telegram_id, content.as_ref()));
         made.await.map_err(io::Error::other)??;
-        let now = vault.linked(account).await?;
+        let now = linked_as(vault, account, telegram_id).await?;
         if now == linked {
             return Ok(());
         }
@@ -65,6 +67,18 @@ pub async fn show_all(vault: &Vault, directory: &Path) -> Result<(), ShowError> 
         }
     }
     Ok(())
+}
+
+async fn linked_as(
+    vault: &Vault,
+    account: AccountId,
+    telegram_id: i64,
+) -> Result<Option<Linked>, DatabaseError> {
+    match vault.subject(account).await? {
+        Some(subject) if subject.telegram_id == telegram_id => vault.linked(account).await,
+        // A stranger confirmed the login, or the person is forgotten.
+        _ => Ok(None),
+    }
 }
 
 fn make(

@@ -1,7 +1,8 @@
 //! Linked sessions, sealed with the master key, and retired keys: those that must still be logged out at Telegram.
 //!
 //! A session is linked before its login is confirmed, so the one before it stays beside it until then: if the login is
-//! refused after all, `unlink_attempt` takes the new one away, and the old one counts again.
+//! refused after all, `unlink_attempt` takes the new one away, and the old one counts again. As long as the attempt is open, its
+//! worker alone may speak with the new one: it may still be logged out.
 
 use std::time::Duration;
 
@@ -38,7 +39,7 @@ pub struct Linked {
 pub enum Taken {
     /// It is yours.
     Free(Linked),
-    /// Somebody else speaks to Telegram with it now, or it was handed over.
+    /// Somebody else speaks to Telegram with it now, the login that linked it is not closed yet, or it was handed over.
     InUse,
     /// There is none.
     None,
@@ -196,8 +197,9 @@ impl Vault {
         .await?;
         let rows = sqlx::query(
             "with due as (
-               select account_id, login_id from vault.sessions
+               select account_id, login_id from vault.sessions s
                 where check_at <= $1 and (in_use_until is null or in_use_until < clock_timestamp())
+                and not exists (select from vault.attempts a where a.login_id = s.login_id and a.attempt = s.attempt)
                 order by check_at
                 limit $3
                   for update skip locked)
@@ -227,6 +229,7 @@ impl Vault {
               where account_id = $1
                 and linked_no = (select max(linked_no) from vault.sessions where account_id = $1)
                 and (in_use_until is null or in_use_until < clock_timestamp())
+                and not exists (select from vault.attempts a where a.login_id = s.login_id and a.attempt = s.attempt)
              returning account_id, login_id, sealed, key_id",
         )
         .bind(account.0)
@@ -266,6 +269,7 @@ impl Vault {
               where account_id = $1
                 and linked_no = (select max(linked_no) from vault.sessions where account_id = $1)
                 and (in_use_until is null or in_use_until < clock_timestamp() or in_use_until = 'infinity')
+                and not exists (select from vault.attempts a where a.login_id = s.login_id and a.attempt = s.attempt)
              returning account_id, login_id, sealed, key_id",
         )
         .bind(account.0)

@@ -24,12 +24,9 @@ struct World {
 impl World {
     async fn start() -> Self {
         let database = testing::database().await;
-        Self {
-            vault: Vault::new(&database.db),
-            directory: tempfile::tempdir().unwrap(),
-            account: AccountId(Uuid::new_v4()),
-            _database: database,
-        }
+        let vault = Vault::new(&database.db);
+        let account = vault.subject_for(ILYA).await.unwrap().account_id;
+        Self { vault, directory: tempfile::tempdir().unwrap(), account, _database: database }
     }
 
     /// A session that a login of this person has just linked; the file is not there yet.
@@ -112,6 +109,17 @@ async fn a_file_of_somebody_who_has_begun_anew_is_not_the_old_accounts() {
     show(&world.vault, world.directory.path(), AccountId(Uuid::new_v4()), ILYA).await.unwrap();
 
     assert_eq!(world.file(), Some(SessionFile::of(&new)));
+}
+
+#[tokio::test]
+async fn a_stranger_who_confirmed_the_login_gets_no_file() {
+    const STRANGER: i64 = 900_000_001;
+    let world = World::start().await;
+    world.link().await;
+
+    show(&world.vault, world.directory.path(), world.account, STRANGER).await.unwrap();
+
+    assert_eq!(file::read(world.directory.path(), STRANGER).unwrap(), None);
 }
 
 #[tokio::test]

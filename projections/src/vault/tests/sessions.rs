@@ -170,7 +170,27 @@ async fn linked(vault: &Vault) -> Linked {
     vault.link_session(&a.fence, new.clone()).await.unwrap();
     assert_eq!(vault.take_linked(a.account_id).await.unwrap(), Taken::InUse, "its worker speaks with it");
     vault.retire_replaced(&a.fence, a.account_id).await.unwrap();
+    vault.close_attempt(&a.fence).await.unwrap();
     new
+}
+
+#[tokio::test]
+async fn while_its_login_may_still_lose_it_a_session_is_nobody_elses() {
+    let (_database, vault) = vault().await;
+    let (login, a) = claimed(&vault, "a", LONG).await;
+    let new = session(a.account_id, &login);
+    vault.link_session(&a.fence, new.clone()).await.unwrap();
+    // Its worker has been silent for longer than anybody speaks with a session.
+    vault.release_linked(&new).await.unwrap();
+    let (now, second) = (jiff::Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(1));
+    vault.claim_linked(now, second, 10).await.unwrap();
+
+    assert_eq!(vault.take_linked(a.account_id).await.unwrap(), Taken::InUse);
+    assert_eq!(vault.hand_over(a.account_id).await.unwrap(), Taken::InUse);
+    assert_eq!(vault.claim_linked(now + second, second, 10).await.unwrap(), []);
+
+    vault.close_attempt(&a.fence).await.unwrap();
+    assert_eq!(vault.hand_over(a.account_id).await.unwrap(), Taken::Free(new));
 }
 
 #[tokio::test]
