@@ -10,19 +10,38 @@ use super::crypto::{sha1, sha256};
 pub const N: &str = "20585301658235403772636714043269865164410425810998004591897036232328431265748473646895252226920958555707137480994487200148427290416168006572749651760942182869166569469834517360915504589956876854476510683321795206400572731334034497159554185724328233281546170516417041793488771595848781913002236106557837509787137543061096989796006465091651048323919036671010656243331159574023159339134224777565426550363453595599253969193068241126150506366976032072056639191377482954663070060994138508410468462096065332694083585435136873552104324584110379895515029492059970157549373830257826277943462969075316220462606557402304260120839";
 /// Public exponent, decimal.
 pub const E: &str = "65537";
-const D: &str = "2a160aaedb396937f4368752a488e6b229bd02eef894be107b39b3f1649eccd0e5797cc467c9b54147a8b5b7d7563c56aff3c261c50accffe8625c5e014a7fe1d4eb7d303a0e3f0da5f34db01ce5fa73b30ac93f81d3c6d15e0a8875b0f44bdc766dae794fb56c26a86cad8feebab0d8ae5256cd5ebca2ed7ae1ef620e76d8356e20ae8ba3f10d661625adb0abc789a267d7c749860871a6bca631bed8f20a764c1fba915b17099d6f8a4937e0ab46e4921901446fabc874261a260b64cd3e8bda5c6b8c5337761799d72a14b6f9f0e2574a38afab271160755cc401fddb4f6a10cbf5f8fd3017875f876b8a04be227e8a3f49dc65b93c98e645700f4302a605";
+/// The two primes of the modulus, in hexadecimal.
+const PRIMES: [&str; 2] = [
+    "da7280f9f38d29ca6ec23eb4323d14f24cb98a0ec0ee338f5ceaaa55a7d66735e9a1c9781a86639bc554bbf3276ba529c9a9b317ad60d18cda709f933d566aba2aa23b0f9f6b47422ece39d896ba985291c503db5904644a3e375a32af800829093f61709e141a29f4fcc1f976abcb7c74eda4e0f33b55f155caf7a99d27a885",
+    "bf1974988843607e90831c90bb46ba213b2c8ef068cc6797e9e6301f244b571ef231c1c199af71dbf9a78bfd782312350686359048fc3f3865d7630806a0de6e0464d4556f0b5607877bb3a70a81dc778b90766318c2546d1dd7f3d116d057914cec7304824f3f2d5b12adef052dacbb42c3c162671707661d49722d932edf1b",
+];
 
-/// The private half, ready to decrypt.
+/// The private half, ready to decrypt by the Chinese remainder theorem: a thousand logins at once are to wait for
+/// themselves, not for their Telegram.
 pub struct RsaKey {
     n: BigUint,
-    d: BigUint,
+    p: BigUint,
+    q: BigUint,
+    d_mod_p: BigUint,
+    d_mod_q: BigUint,
+    q_inverse: BigUint,
 }
 
 impl RsaKey {
     /// The test key.
     pub fn test() -> Self {
         let parse = |text: &str, radix| BigUint::parse_bytes(text.as_bytes(), radix).expect("a constant");
-        Self { n: parse(N, 10), d: parse(D, 16) }
+        let [p, q] = PRIMES.map(|prime| parse(prime, 16));
+        let e = parse(E, 10);
+        let inverse = |of: &BigUint, modulus: &BigUint| of.modinv(modulus).expect("primes have inverses");
+        Self {
+            n: parse(N, 10),
+            d_mod_p: inverse(&e, &(&p - 1u8)),
+            d_mod_q: inverse(&e, &(&q - 1u8)),
+            q_inverse: inverse(&q, &p),
+            p,
+            q,
+        }
     }
 
     /// By which a client picks this key: the low 64 bits of the SHA-1 over modulus and exponent.
@@ -34,7 +53,7 @@ impl RsaKey {
 
     /// Takes RSA_PAD off again (core.telegram.org/mtproto/auth_key, 4.1): the data and its padding, 192 bytes.
     pub fn decrypt(&self, encrypted: &[u8]) -> Option<Vec<u8>> {
-        let number = BigUint::from_bytes_be(encrypted).modpow(&self.d, &self.n);
+        let number = self.to_the_d(&BigUint::from_bytes_be(encrypted));
         let block = padded::<256>(&number);
         let (masked_key, ciphertext) = block.split_at(32);
         let mut data = ciphertext.to_vec();
@@ -45,6 +64,12 @@ impl RsaKey {
         data.reverse();
         (sha256(&[&temporary_key, &data])[..] == hash).then_some(data)
     }
+
+    fn to_the_d(&self, number: &BigUint) -> BigUint {
+        let (of_p, of_q) = (number.modpow(&self.d_mod_p, &self.p), number.modpow(&self.d_mod_q, &self.q));
+        let distance = (of_p + &self.p - &of_q % &self.p) % &self.p;
+        of_q + distance * &self.q_inverse % &self.p * &self.q
+    }
 }
 
 /// A number as exactly `N` big-endian bytes.
@@ -53,4 +78,18 @@ pub fn padded<const N: usize>(number: &BigUint) -> [u8; N] {
     let mut padded = [0; N];
     padded[N - bytes.len()..].copy_from_slice(&bytes);
     padded
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_raised_to_the_public_exponent_comes_back() {
+        let key = RsaKey::test();
+        let e = BigUint::parse_bytes(E.as_bytes(), 10).unwrap();
+        for number in [BigUint::from(2u8), BigUint::from_bytes_be(&[0x5a; 255]), &key.n - 2u8] {
+            assert_eq!(key.to_the_d(&number.modpow(&e, &key.n)), number);
+        }
+    }
 }
