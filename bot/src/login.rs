@@ -24,6 +24,7 @@ pub mod export;
 pub mod file;
 mod finish;
 mod flow;
+mod held;
 pub mod network;
 pub mod number;
 mod owner;

@@ -13,11 +13,12 @@ use domain::{InviteError, LoginCommand, LoginError, LoginId};
 use grammers_client::tl::RemoteCall;
 use jiff::{SignedDuration, Timestamp};
 use projections::vault::{Claimed, VaultError, Wish};
-use projections::{Context, DatabaseError, Fence, StoreError, Topic, Waker};
+use projections::{Context, DatabaseError, Fence, StoreError};
 use tokio::time::timeout;
 
 use super::connection::{CALL_LIMIT, CallError, Connection};
 use super::exchange;
+use super::held::Bell;
 use super::session::LoginSession;
 use super::standing::{Standing, Watch};
 use super::{LoginWorkers, seal};
@@ -49,7 +50,7 @@ pub struct Attempt {
     /// Whether the attempt may be gone because its worker has closed it.
     pub closing: Arc<AtomicBool>,
     /// Rings when somebody gave something in a page.
-    wishes: Waker,
+    bell: Bell,
     given: VecDeque<Wish>,
 }
 
@@ -114,10 +115,10 @@ impl Attempt {
         workers: Arc<LoginWorkers>,
         claimed: Claimed,
         watch: Watch,
+        bell: Bell,
         start: Standing,
         person: String,
     ) -> Self {
-        let wishes = workers.db.wake().subscribe(Topic::Requests);
         Self {
             workers,
             claimed,
@@ -132,7 +133,7 @@ impl Attempt {
             ahead: None,
             method: Method::Qr,
             closing: Arc::default(),
-            wishes,
+            bell,
             given: VecDeque::new(),
         }
     }
@@ -278,7 +279,7 @@ impl Attempt {
 
     /// What the person gave in the page, one at a time; each is answered once, whoever holds the attempt.
     pub async fn next_wish(&mut self) -> Result<Option<Wish>, Stop> {
-        if self.given.is_empty() {
+        if self.given.is_empty() && self.bell.has_rung() {
             let requests = self.workers.vault.take_requests(self.fence()).await?;
             let (master, login_id) = (&self.workers.master, &self.claimed.fence.login_id);
             self.given.extend(requests.iter().filter_map(|request| request.open(master, login_id)));
@@ -292,10 +293,10 @@ impl Attempt {
     }
 
     /// Where news come from: the connection, open or new, and the bell of the wishes.
-    pub fn ears(&mut self) -> (&mut Connection, &mut Waker) {
+    pub fn ears(&mut self) -> (&mut Connection, &mut Bell) {
         let (app, session) = (&self.workers.telegram, self.session.as_ref());
         let session = session.expect("an attempt is restored before anything else");
-        (self.connection.get_or_insert_with(|| Connection::open(app, session)), &mut self.wishes)
+        (self.connection.get_or_insert_with(|| Connection::open(app, session)), &mut self.bell)
     }
 
     /// Hangs up, if connected.

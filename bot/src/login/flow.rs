@@ -38,8 +38,6 @@ pub const SETTLING_TRIES: u32 = 6;
 pub const SETTLING_PAUSE: Duration = Duration::from_millis(500);
 /// Telegram has forgotten this many keys of one attempt: it is not going to keep the next.
 const MOST_KEYS: u32 = 3;
-/// How often a wish is looked for without a signal.
-const LOOK_FOR_WISHES_EVERY: Duration = Duration::from_secs(2);
 
 /// Telegram let the key in.
 #[derive(Clone, Copy, Debug)]
@@ -289,11 +287,11 @@ impl Attempt {
                 return Ok(News::Wish(wish));
             }
             let due = until.min(self.deadline_at());
-            let (connection, wishes) = self.ears();
+            let (connection, bell) = self.ears();
             let heard = tokio::select! {
                 heard = connection.hear() => Some(heard),
                 () = clock.sleep_until(due) => None,
-                () = wishes.wait(LOOK_FOR_WISHES_EVERY) => continue,
+                () = bell.ring() => continue,
             };
             if let Some(heard) = heard {
                 if heard == Heard::Closed {

@@ -1,29 +1,26 @@
-//! The workers: a task for each attempt that this process has claimed. Every task renews its lease, and stops at once,
-//! touching nothing, when the lease is lost.
+//! The workers: a task for each attempt that this process has claimed. A task stops at once, touching nothing, when its
+//! lease ([`held`](super::held)) is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use projections::vault::{Claimed, random_login_id};
-use projections::{DatabaseError, Fence, Log, Presence, Topic, Vault};
+use projections::{DatabaseError, Log, Presence, Topic};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::LoginWorkers;
 use super::attempt::{Attempt, Stop};
+use super::held::{Bell, Held, Hold, LEASE_TTL};
 use super::retire;
 use super::standing::Board;
 
-/// How long a claim holds without being renewed. A process that dies takes its presence with it, and its attempts are
-/// free at once; this is for one that hangs.
-const LEASE_TTL: Duration = Duration::from_secs(6);
-/// How often it is renewed.
-const RENEW_EVERY: Duration = Duration::from_secs(2);
 /// How often attempts are looked for without a signal.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How many attempts one process runs at a time; more of them wait for a process that has room.
-const AT_MOST: usize = 500;
+/// How many attempts one process runs at a time, each with a connection of its own; more of them wait for a process that
+/// has room.
+const AT_MOST: usize = 2_000;
 
 /// Runs every attempt that can be claimed, for ever.
 pub async fn run(workers: Arc<LoginWorkers>) {
@@ -57,24 +54,35 @@ async fn work(workers: &Arc<LoginWorkers>, holder: &str) {
     let log = Log::new(&workers.db);
     let Ok(end) = log.end().await else { return sleep(LOOK_EVERY).await };
     let board = Board::new(log);
+    let held = Arc::new(Held::default());
+    let working = async {
+        tokio::join!(
+            claim(workers, &board, &held, holder),
+            held.renew(&workers.vault, holder),
+            held.ring(workers.db.wake(), &workers.vault, holder),
+            retire::run(workers),
+        )
+    };
     tokio::select! {
         () = board.follow(end) => {}
-        ((), ()) = async { tokio::join!(claim(workers, &board, holder), retire::run(workers)) } => {}
+        _ = working => {}
     }
 }
 
-async fn claim(workers: &Arc<LoginWorkers>, board: &Board, holder: &str) {
+async fn claim(workers: &Arc<LoginWorkers>, board: &Board, held: &Arc<Held>, holder: &str) {
     let mut offered = workers.db.wake().subscribe(Topic::Attempts);
     // Dropping this stops every attempt.
     let mut tasks = JoinSet::new();
     let mut healthy = true;
     loop {
-        let room = i64::try_from(AT_MOST - tasks.len()).expect("a few hundred");
+        let room = i64::try_from(AT_MOST - tasks.len()).expect("a few thousand");
+        let asked = Instant::now();
         match workers.vault.claim_attempts(holder, LEASE_TTL, room).await {
             Ok(claims) => {
                 healthy = true;
                 for claimed in claims {
-                    tasks.spawn(hold(workers.clone(), board.clone(), claimed));
+                    let hold = held.hold(&claimed.fence, asked);
+                    tasks.spawn(run_while_held(workers.clone(), board.clone(), hold, claimed));
                 }
             }
             Err(error) => {
@@ -104,16 +112,16 @@ fn report(panicked: Option<tokio::task::JoinError>) {
 }
 
 /// Runs an attempt for as long as its lease holds.
-async fn hold(workers: Arc<LoginWorkers>, board: Board, claimed: Claimed) {
-    let (vault, fence) = (workers.vault.clone(), claimed.fence.clone());
-    let login_id = fence.login_id.short();
+async fn run_while_held(workers: Arc<LoginWorkers>, board: Board, hold: Hold, claimed: Claimed) {
+    let login_id = claimed.fence.login_id.clone();
+    let login_id = login_id.short();
     let closing = Arc::new(AtomicBool::new(false));
     tokio::select! {
         biased;
-        () = lost(&vault, &fence, &closing) => {
+        () = hold.lost(&closing) => {
             tracing::warn!(login.id = login_id, "QR login has passed to another worker");
         }
-        stopped = run_attempt(workers, board, claimed, closing.clone()) => match stopped {
+        stopped = run_attempt(workers, board, hold.bell(), claimed, closing.clone()) => match stopped {
             Ok(()) => {}
             Err(Stop::Failed(error)) => {
                 tracing::error!(login.id = login_id, error = &*error as &dyn std::error::Error, "QR login broke off; it is claimed anew");
@@ -123,28 +131,11 @@ async fn hold(workers: Arc<LoginWorkers>, board: Board, claimed: Claimed) {
     }
 }
 
-/// Renews the lease; returns once it is lost, or may be: whoever could not renew it in time does not hold it. An attempt
-/// that its own worker closes is not lost.
-async fn lost(vault: &Vault, fence: &Fence, closing: &AtomicBool) {
-    let mut renewed = Instant::now();
-    while renewed.elapsed() < LEASE_TTL {
-        sleep(RENEW_EVERY).await;
-        let asked = Instant::now();
-        let left = LEASE_TTL.saturating_sub(renewed.elapsed());
-        match timeout(left, vault.renew(fence, LEASE_TTL)).await {
-            Ok(Ok(true)) => renewed = asked,
-            Ok(Ok(false)) if closing.load(Ordering::Relaxed) => return std::future::pending().await,
-            Ok(Ok(false)) => return,
-            // The database may be back before the lease is over.
-            Ok(Err(_)) | Err(_) => {}
-        }
-    }
-}
-
 /// An attempt from its claim to its end.
 async fn run_attempt(
     workers: Arc<LoginWorkers>,
     board: Board,
+    bell: Bell,
     claimed: Claimed,
     closing: Arc<AtomicBool>,
 ) -> Result<(), Stop> {
@@ -154,7 +145,7 @@ async fn run_attempt(
     let person = person(&workers, &claimed).await?;
     let is_linked = start.attempt == number && start.status == domain::LoginStatus::Authorized;
     let is_over = claimed.ended || start.is_over(number);
-    let mut attempt = Attempt::new(workers, claimed, watch.clone(), start, person);
+    let mut attempt = Attempt::new(workers, claimed, watch.clone(), bell, start, person);
     attempt.closing = closing;
     if is_linked {
         return attempt.complete().await;

@@ -10,6 +10,7 @@
 //! A claim takes what nobody holds: never claimed, a lease that is over, or a holder whose process has died (it had
 //! announced its [`Presence`](crate::presence::Presence), and is gone).
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::{AccountId, LoginId};
@@ -114,22 +115,30 @@ impl Vault {
         Ok(sqlx::query_scalar("select count(*) from vault.attempts").fetch_one(self.db.pool()).await?)
     }
 
-    /// Hold on for `ttl` from now. False: the attempt is another worker's, or closed.
+    /// Hold on to all that `holder` holds for `ttl` from now. Gives what it holds, by the epochs of its leases: what it
+    /// held and is not among them is another worker's, or closed. True: renewed. A row that somebody is just writing for is
+    /// left as it is rather than waited for, so that it keeps no other waiting.
     ///
     /// # Errors
-    /// The database failed: the lease runs on meanwhile.
-    pub async fn renew(&self, fence: &Fence, ttl: Duration) -> Result<bool, DatabaseError> {
-        let done = sqlx::query(
-            "update vault.attempts set expires_at = clock_timestamp() + make_interval(secs => $4)
-              where login_id = $1 and attempt = $2 and epoch = $3",
+    /// The database failed: the leases run on meanwhile.
+    pub async fn renew(&self, holder: &str, ttl: Duration) -> Result<HashMap<i64, bool>, DatabaseError> {
+        let leases: Vec<(i64, bool)> = sqlx::query_as(
+            "with mine as (
+               select login_id, attempt from vault.attempts
+                where holder = $1
+                  for no key update skip locked),
+             renewed as (
+               update vault.attempts a set expires_at = clock_timestamp() + make_interval(secs => $2)
+                 from mine m
+                where a.login_id = m.login_id and a.attempt = m.attempt
+               returning a.epoch)
+             select epoch, epoch in (select epoch from renewed) from vault.attempts where holder = $1",
         )
-        .bind(fence.login_id.as_str())
-        .bind(i64::from(fence.attempt))
-        .bind(fence.epoch)
+        .bind(holder)
         .bind(ttl.as_secs_f64())
-        .execute(self.db.pool())
+        .fetch_all(self.db.pool())
         .await?;
-        Ok(done.rows_affected() == 1)
+        Ok(leases.into_iter().collect())
     }
 
     /// Keep what the attempt needs to be resumed with the same key.

@@ -71,6 +71,17 @@ impl Vault {
         Ok(done.rows_affected() == 1)
     }
 
+    /// Which of the attempts of `holder` something is asked of: the epochs of their leases.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn requested_of(&self, holder: &str) -> Result<Vec<i64>, DatabaseError> {
+        let asked =
+            "select distinct a.epoch from vault.requests r join vault.attempts a using (login_id, attempt)
+                      where a.holder = $1";
+        Ok(sqlx::query_scalar(asked).bind(holder).fetch_all(self.db.pool()).await?)
+    }
+
     /// Everything asked of this attempt so far, in order; each is answered once, to whoever holds the attempt.
     ///
     /// # Errors

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use projections::Log;
 use stand_in::accounts::ILYA;
+use tokio::time::Instant;
 
 use super::world::{Asked, World};
 use crate::login::attempt::Attempt;
+use crate::login::held::Held;
 use crate::login::standing::Board;
 
 impl World {
@@ -15,10 +17,12 @@ impl World {
     async fn confirms_and_dies(&self, asked: &Asked) {
         let claims = self.vault.claim_attempts("one who dies", Duration::from_secs(1), 1).await.unwrap();
         let claimed = claims.into_iter().next().expect("the attempt is free");
+        let held = Arc::new(Held::default());
+        let hold = held.hold(&claimed.fence, Instant::now());
         let mut watch = Board::new(Log::new(&self.db.db)).watch(&asked.login).await.unwrap();
         let start = watch.started(asked.attempt).await;
         let workers = Arc::new(self.workers());
-        let mut attempt = Attempt::new(workers, claimed, watch, start, "Ilya".to_owned());
+        let mut attempt = Attempt::new(workers, claimed, watch, hold.bell(), start, "Ilya".to_owned());
         assert!(attempt.restore().await.unwrap(), "there is a key");
         let accepted = attempt.log_in(true).await.unwrap();
         attempt.confirm(accepted).await.unwrap();
@@ -55,4 +59,28 @@ async fn what_a_dead_worker_confirmed_is_completed_by_one_who_read_the_log_too_e
     let sessions = world.telegram.sessions_of(ILYA);
     assert_eq!(sessions.len(), 1, "it is logged in");
     assert!(!world.telegram.logged_out(sessions[0].key));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_cannot_renew_their_leases_hang_up_and_touch_nothing() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    let link = world.link(&asked).await;
+
+    // 1. The database answers nobody who asks about attempts, for longer than a lease lasts.
+    let mut away = world.db.db.pool().begin().await.unwrap();
+    sqlx::query("lock table vault.attempts in access exclusive mode").execute(&mut *away).await.unwrap();
+    world.eventually("the worker hangs up", async || world.telegram.keys_in_use().is_empty()).await;
+    // 2. Its code is scanned: nobody hears of it, or does anything about it.
+    let exports = world.telegram.calls("auth.exportLoginToken");
+    world.ilya_scans(&link).await;
+    assert_eq!(world.telegram.calls("auth.exportLoginToken"), exports);
+    assert_eq!(world.story(&asked).await, ["LoginStarted", "QrIssued"]);
+    // 3. The database is back, and the login goes on.
+    away.rollback().await.unwrap();
+    world.event(&asked, "QrIssued", 2).await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+    assert!(world.telegram.keys_in_two_places().is_empty());
 }

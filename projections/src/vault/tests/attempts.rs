@@ -1,6 +1,6 @@
 //! Attempts, their leases, live tokens and requests.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use futures::future::join_all;
 use jiff::Timestamp;
@@ -37,7 +37,7 @@ async fn opening_an_attempt_twice_changes_nothing() {
     vault.open_attempt(&login, 1, somebody()).await.unwrap();
 
     assert!(vault.claim_attempts("b", LONG, 10).await.unwrap().is_empty());
-    assert!(vault.renew(&first.fence, LONG).await.unwrap());
+    assert_eq!(vault.renew("a", LONG).await.unwrap(), HashMap::from([(first.fence.epoch, true)]));
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ async fn a_frozen_worker_can_write_nothing() {
     vault.put_token(&b.fence, b"of b", Timestamp::MAX).await.unwrap();
     vault.request(&login, 1, RequestKind::Code, b"for b").await.unwrap();
 
-    assert!(!vault.renew(&a.fence, LONG).await.unwrap());
+    assert!(vault.renew("a", LONG).await.unwrap().is_empty());
     assert!(fenced(vault.save_attempt_session(&a.fence, b"of a").await));
     assert!(fenced(vault.put_token(&a.fence, b"of a", Timestamp::MAX).await));
     assert!(fenced(vault.take_requests(&a.fence).await));
@@ -100,7 +100,7 @@ async fn a_frozen_worker_can_write_nothing() {
 
     assert_eq!(vault.token(&login).await.unwrap().unwrap().token.expose_secret(), b"of b");
     assert_eq!(vault.take_requests(&b.fence).await.unwrap()[0].body, b"for b");
-    assert!(vault.renew(&b.fence, OVER).await.unwrap());
+    assert_eq!(vault.renew("b", OVER).await.unwrap(), HashMap::from([(b.fence.epoch, true)]));
     assert_eq!(claim(&vault, "c", LONG).await.sealed_session.as_deref(), Some(&b"of b"[..]));
 }
 
@@ -143,6 +143,27 @@ async fn what_a_dead_process_held_is_free_at_once() {
 
     let b = eventually(|| async { vault.claim_attempts("b", LONG, 10).await.unwrap().pop() }).await;
     assert!(b.taken_over && !b.holder_frozen);
+}
+
+#[tokio::test]
+async fn one_statement_renews_all_that_a_holder_has_and_waits_for_nobody() {
+    let (database, vault) = vault().await;
+    claimed(&vault, "c", LONG).await;
+    let (login, written_for) = claimed(&vault, "a", OVER).await;
+    let mut writer = database.db.pool().begin().await.unwrap();
+    sqlx::query("select from vault.attempts where login_id = $1 for share")
+        .bind(login.as_str())
+        .execute(&mut *writer)
+        .await
+        .unwrap();
+    let (_, free) = claimed(&vault, "a", OVER).await;
+
+    let renewed = vault.renew("a", LONG).await.unwrap();
+
+    let expected = HashMap::from([(written_for.fence.epoch, false), (free.fence.epoch, true)]);
+    assert_eq!(renewed, expected, "both are its own");
+    writer.rollback().await.unwrap();
+    assert_eq!(claim(&vault, "b", LONG).await.fence.login_id, login, "the one that was not renewed");
 }
 
 #[tokio::test]

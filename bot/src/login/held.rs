@@ -1,0 +1,150 @@
+//! The attempts that this process holds: one statement renews all their leases, and one look tells whose page has given
+//! something. So a thousand logins that only wait for a scan cost the database a commit a second, not a thousand.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use projections::{Fence, Topic, Vault, Wake};
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+/// How long a claim holds without being renewed. A process that dies takes its presence with it, and its attempts are
+/// free at once; this is for one that hangs.
+pub const LEASE_TTL: Duration = Duration::from_secs(5);
+/// How often leases are renewed.
+const RENEW_EVERY: Duration = Duration::from_secs(1);
+/// How often wishes are looked for without a signal.
+const LOOK_FOR_WISHES_EVERY: Duration = Duration::from_secs(2);
+
+/// All of them, by the epoch of the lease: each is one holder's, once.
+#[derive(Default)]
+pub struct Held(Mutex<HashMap<i64, Lease>>);
+
+struct Lease {
+    /// When a renewal that succeeded was asked for.
+    renewed: watch::Sender<Instant>,
+    bell: watch::Sender<()>,
+}
+
+/// One of them, in the hands of its task; dropping it lets go.
+pub struct Hold {
+    held: Arc<Held>,
+    epoch: i64,
+    renewed: watch::Receiver<Instant>,
+    bell: watch::Receiver<()>,
+}
+
+/// Rings when somebody gave something in the page of one login.
+#[derive(Clone)]
+pub struct Bell(watch::Receiver<()>);
+
+impl Held {
+    /// From now on this attempt is kept; it was claimed at `asked`, or a moment later.
+    pub fn hold(self: &Arc<Self>, fence: &Fence, asked: Instant) -> Hold {
+        let (renewed, renewals) = watch::channel(asked);
+        let (bell, mut rings) = watch::channel(());
+        // Whatever was given before somebody listened is still there.
+        rings.mark_changed();
+        self.leases().insert(fence.epoch, Lease { renewed, bell });
+        Hold { held: self.clone(), epoch: fence.epoch, renewed: renewals, bell: rings }
+    }
+
+    /// Renews the leases of `holder`, for ever.
+    pub async fn renew(&self, vault: &Vault, holder: &str) {
+        loop {
+            sleep(RENEW_EVERY).await;
+            let before: Vec<i64> = self.leases().keys().copied().collect();
+            if before.is_empty() {
+                continue;
+            }
+            let asked = Instant::now();
+            // Where this fails, the database may be back before the leases are over.
+            let Ok(Ok(kept)) = timeout(LEASE_TTL, vault.renew(holder, LEASE_TTL)).await else { continue };
+            let mut leases = self.leases();
+            for epoch in before {
+                match kept.get(&epoch) {
+                    None => drop(leases.remove(&epoch)),
+                    // Somebody was just writing for it: it is renewed the next time.
+                    Some(false) => {}
+                    Some(true) => {
+                        if let Some(lease) = leases.get(&epoch) {
+                            lease.renewed.send_replace(asked);
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Rings the bells of the attempts of `holder` whose pages have given something, for ever.
+    pub async fn ring(&self, wake: &Wake, vault: &Vault, holder: &str) {
+        let mut given = wake.subscribe(Topic::Requests);
+        loop {
+            given.wait(LOOK_FOR_WISHES_EVERY).await;
+            // Where this fails, they are looked for again soon.
+            let Ok(wished) = vault.requested_of(holder).await else { continue };
+            let leases = self.leases();
+            wished.iter().filter_map(|epoch| leases.get(epoch)).for_each(|lease| lease.bell.send_replace(()));
+        }
+    }
+
+    fn leases(&self) -> MutexGuard<'_, HashMap<i64, Lease>> {
+        self.0.lock().expect("nothing panics while it holds the leases")
+    }
+}
+
+impl Hold {
+    /// Returns once the lease is lost, or may be: whoever could not renew it in time does not hold it. One that its own
+    /// worker gives up, because it is `closing` the attempt, is not lost.
+    pub async fn lost(&self, closing: &AtomicBool) {
+        let mut renewed = self.renewed.clone();
+        loop {
+            let over_at = *renewed.borrow_and_update() + LEASE_TTL;
+            tokio::select! {
+                () = sleep_until(over_at) => return,
+                again = renewed.changed() => match again {
+                    Ok(()) => {}
+                    Err(_) if closing.load(Ordering::Relaxed) => return std::future::pending().await,
+                    Err(_) => return,
+                }
+            }
+        }
+    }
+
+    /// What rings for this attempt.
+    pub fn bell(&self) -> Bell {
+        Bell(self.bell.clone())
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.held.leases().remove(&self.epoch);
+    }
+}
+
+impl Bell {
+    /// Whether it has rung since the last time that this was asked.
+    pub fn has_rung(&mut self) -> bool {
+        // A bell whose other end is gone is that of a lost lease: nothing is to be taken under it.
+        let rung = self.0.has_changed().unwrap_or(false);
+        if rung {
+            self.0.mark_unchanged();
+        }
+        rung
+    }
+
+    /// Returns once it rings, also where it has rung since [`Self::has_rung`].
+    pub async fn ring(&mut self) {
+        let rung = self.0.clone().changed().await.is_ok();
+        // One that rang, and whose lease was lost since, has nothing to say either.
+        if !rung || self.0.has_changed().is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
