@@ -1,6 +1,8 @@
 //! Whether a process lives: a session-level advisory lock on a connection of its own. The kernel closes the connection
-//! of a process that dies, and PostgreSQL drops its lock: then whatever it held is free at once. A process that is only
-//! frozen keeps the lock and loses its leases by time.
+//! of a process that dies, and PostgreSQL drops its lock. A process that is only frozen keeps the lock and loses its
+//! leases by time. That somebody is not present does not say that they are dead: a restart of PostgreSQL or of a pooler cuts
+//! the connection, too, and they have not noticed yet. What fences its writes may be taken from them at once; the keys of
+//! logins, with which they speak to Telegram, only when their lease is over.
 
 use std::time::Duration;
 

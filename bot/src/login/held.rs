@@ -10,8 +10,8 @@ use projections::{Fence, Topic, Vault, Wake};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
-/// How long a claim holds without being renewed. A process that dies takes its presence with it, and its attempts are
-/// free at once; this is for one that hangs.
+/// How long a claim holds without being renewed. Nobody takes an attempt sooner, whatever has become of its holder: so
+/// this is also how long the logins of a process that was killed stand still.
 pub const LEASE_TTL: Duration = Duration::from_secs(5);
 /// How often leases are renewed.
 const RENEW_EVERY: Duration = Duration::from_secs(1);

@@ -7,8 +7,9 @@
 //!                            │          renew, or lost to the next claim   ▲
 //!                            └── end_attempt ──▶ ended: its key is to be logged out, then closed
 //! ```
-//! A claim takes what nobody holds: never claimed, a lease that is over, or a holder whose process has died (it had
-//! announced its [`Presence`](crate::presence::Presence), and is gone).
+//! A claim takes what nobody holds: never claimed, or a lease that is over. That a holder has lost its
+//! [`Presence`](crate::presence::Presence) frees nothing: its connection may have been cut, and it speaks on with the
+//! keys until it has noticed. The presence tells whoever takes over whether the holder may still wake up.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -83,9 +84,7 @@ impl Vault {
                select login_id, attempt, holder is not null as taken_over,
                       announced_as in (select id from present) as frozen
                  from vault.attempts
-                where holder is null
-                   or expires_at < clock_timestamp()
-                   or announced_as is not null and announced_as not in (select id from present)
+                where holder is null or expires_at < clock_timestamp()
                 order by opened_at
                 limit $3
                   for update skip locked)

@@ -3,30 +3,58 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use projections::Log;
+use domain::LoginId;
+use projections::vault::random_login_id;
+use projections::{Log, Presence};
 use stand_in::accounts::ILYA;
 use tokio::time::Instant;
 
 use super::world::{Asked, World};
 use crate::login::attempt::Attempt;
+use crate::login::flow::Step;
 use crate::login::held::Held;
 use crate::login::standing::Board;
 
+const BY_HAND: &str = "the test";
+
+/// A worker in the test's own hands, with the only attempt that is free.
+struct Worker {
+    attempt: Attempt,
+    /// Dropped, its process is not seen any more.
+    presence: Option<Presence>,
+}
+
 impl World {
-    /// A worker that takes the only attempt up, goes on until it has confirmed the login, and dies.
-    async fn confirms_and_dies(&self, asked: &Asked) {
-        let claims = self.vault.claim_attempts("one who dies", Duration::from_secs(1), 1).await.unwrap();
+    async fn worker(&self, asked: &Asked) -> Worker {
+        let presence = Presence::announce(&self.db.db, BY_HAND).await.unwrap();
+        let claims = self.vault.claim_attempts(BY_HAND, Duration::from_secs(1), 1).await.unwrap();
         let claimed = claims.into_iter().next().expect("the attempt is free");
         let held = Arc::new(Held::default());
-        let hold = held.hold(&claimed.fence, Instant::now());
+        let bell = held.hold(&claimed.fence, Instant::now()).bell();
         let mut watch = Board::new(Log::new(&self.db.db)).watch(&asked.login).await.unwrap();
         let start = watch.started(asked.attempt).await;
         let workers = Arc::new(self.workers());
-        let mut attempt = Attempt::new(workers, claimed, watch, hold.bell(), start, "Ilya".to_owned());
+        let mut attempt = Attempt::new(workers, claimed, watch, bell, start, "Ilya".to_owned());
         assert!(attempt.restore().await.unwrap(), "there is a key");
-        let accepted = attempt.log_in(true).await.unwrap();
-        attempt.confirm(accepted).await.unwrap();
-        attempt.hang_up().await;
+        Worker { attempt, presence: Some(presence) }
+    }
+
+    async fn present(&self) -> i64 {
+        let present = sqlx::query_scalar("select count(*) from vault.present()");
+        present.fetch_one(self.db.db.pool()).await.unwrap()
+    }
+
+    async fn is_held(&self, login: &LoginId) -> bool {
+        let held = sqlx::query_scalar("select holder is not null from vault.attempts where login_id = $1");
+        held.bind(login.as_str()).fetch_one(self.db.db.pool()).await.unwrap()
+    }
+
+    /// A worker that takes the only attempt up, goes on until it has confirmed the login, and dies.
+    async fn confirms_and_dies(&self, asked: &Asked) {
+        let mut worker = self.worker(asked).await;
+        let accepted = worker.attempt.log_in(true).await.unwrap();
+        worker.attempt.confirm(accepted).await.unwrap();
+        worker.attempt.hang_up().await;
     }
 }
 
@@ -59,6 +87,41 @@ async fn what_a_dead_worker_confirmed_is_completed_by_one_who_read_the_log_too_e
     let sessions = world.telegram.sessions_of(ILYA);
     assert_eq!(sessions.len(), 1, "it is logged in");
     assert!(!world.telegram.logged_out(sessions[0].key));
+}
+
+/// A restart of PostgreSQL or of a pooler cuts the connection by which others see a process; until it has noticed, it
+/// speaks on with its keys, which Telegram kills where two do so at once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_that_is_not_seen_any_more_keeps_its_key_for_as_long_as_its_lease() {
+    let mut world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    let link = world.link(&asked).await;
+    world.kill_workers().await;
+
+    // 1. A worker goes on with the login's key.
+    let mut one = world.worker(&asked).await;
+    assert!(matches!(one.attempt.probe().await.unwrap(), Step::Export));
+    let probes = world.telegram.calls("updates.getState");
+    // 2. It is not seen any more, and its lease lasts.
+    world.vault.renew(BY_HAND, Duration::from_secs(3600)).await.unwrap();
+    one.presence = None;
+    world.eventually("nobody is present", async || world.present().await == 0).await;
+    // 3. Others take up whatever is free: a later login, but not this one.
+    world.start_workers();
+    let later = random_login_id();
+    world.vault.open_attempt(&later, 1, asked.account).await.unwrap();
+    world.eventually("the later one is taken", async || world.is_held(&later).await).await;
+    assert_eq!(world.telegram.calls("updates.getState"), probes, "nobody else speaks with the key");
+    // 4. It speaks on.
+    assert!(matches!(one.attempt.probe().await.unwrap(), Step::Export));
+    assert!(world.telegram.keys_in_two_places().is_empty());
+    // 5. It has noticed, and hangs up; its lease ends, and others go on with the same key.
+    one.attempt.hang_up().await;
+    world.vault.renew(BY_HAND, Duration::ZERO).await.unwrap();
+    world.ilya_scans(&link).await;
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+    assert!(world.telegram.keys_in_two_places().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

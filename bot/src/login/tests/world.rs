@@ -114,11 +114,14 @@ impl World {
         }
     }
 
-    /// As if the process had died: no future of it is polled again.
+    /// As if the process had died: no future of it is polled again. Its leases are over at once, so that no test waits for
+    /// them.
     pub async fn kill_workers(&mut self) {
         let workers = self.workers.take().unwrap();
         workers.abort();
         assert!(workers.await.unwrap_err().is_cancelled());
+        let over = "update vault.attempts set expires_at = '-infinity' where holder is not null";
+        sqlx::query(over).execute(self.db.db.pool()).await.unwrap();
     }
 
     /// Nobody gives events their positions any more.

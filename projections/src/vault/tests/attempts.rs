@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use super::{LONG, OVER, claim, claimed, eventually, somebody, vault};
 use crate::presence::Presence;
 use crate::store::Fence;
+use crate::testing::TestDatabase;
 use crate::vault::{MasterKey, RequestKind, RetireReason, VaultError, random_login_id};
 
 fn fenced<T: std::fmt::Debug>(answer: Result<T, VaultError>) -> bool {
@@ -132,17 +133,26 @@ async fn an_attempt_whose_login_has_ended_is_claimed_to_log_its_key_out() {
     assert!(vault.claim_attempts("c", LONG, 10).await.unwrap().is_empty(), "closed is gone");
 }
 
+/// 1. A's presence ends: its process has died, or only its connection was cut.  2. It may still speak with the key: nobody
+/// takes the attempt.  3. Its lease is over: B takes it, with the key.
 #[tokio::test]
-async fn what_a_dead_process_held_is_free_at_once() {
+async fn what_was_held_by_one_who_is_not_seen_any_more_is_free_once_the_lease_is_over() {
     let (database, vault) = vault().await;
     let process = Presence::announce(&database.db, "a").await.unwrap();
     claimed(&vault, "a", LONG).await;
-    assert!(vault.claim_attempts("b", LONG, 10).await.unwrap().is_empty(), "the process lives");
 
     drop(process);
+    eventually(|| async { nobody_is_present(&database).await.then_some(()) }).await;
+    assert!(vault.claim_attempts("b", LONG, 10).await.unwrap().is_empty(), "it may speak on");
 
-    let b = eventually(|| async { vault.claim_attempts("b", LONG, 10).await.unwrap().pop() }).await;
+    vault.renew("a", OVER).await.unwrap();
+    let b = claim(&vault, "b", LONG).await;
     assert!(b.taken_over && !b.holder_frozen);
+}
+
+async fn nobody_is_present(database: &TestDatabase) -> bool {
+    let absent = sqlx::query_scalar("select not exists (select from vault.present())");
+    absent.fetch_one(database.db.pool()).await.unwrap()
 }
 
 #[tokio::test]
