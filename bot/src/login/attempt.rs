@@ -14,9 +14,8 @@ use grammers_client::tl::RemoteCall;
 use jiff::{SignedDuration, Timestamp};
 use projections::vault::{Claimed, VaultError, Wish};
 use projections::{Context, DatabaseError, Fence, StoreError};
-use tokio::time::timeout;
 
-use super::connection::{CALL_LIMIT, CallError, Connection};
+use super::connection::{CallError, Connection};
 use super::exchange;
 use super::held::Bell;
 use super::session::LoginSession;
@@ -230,13 +229,10 @@ impl Attempt {
             return Err(Stop::Fail(FailReason::Internal));
         };
         let key = loop {
-            let made = timeout(CALL_LIMIT, exchange::make_key(&self.workers.telegram.network, address)).await;
-            let problem = match made {
-                Ok(Ok(key)) => break key,
-                Ok(Err(error)) => error.to_string(),
-                Err(_) => "no answer in time".to_owned(),
-            };
-            self.wait_out(&CallError::Unreachable(problem)).await?;
+            match exchange::make_key(&self.workers.telegram.network, address).await {
+                Ok(key) => break key,
+                Err(error) => self.wait_out(&CallError::Unreachable(error.to_string())).await?,
+            }
         };
         self.reached();
         if !self.session().add_key(dc_id, key) {

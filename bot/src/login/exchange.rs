@@ -2,17 +2,26 @@
 //!
 //! grammers does it against Telegram's own RSA keys, which it has built in. A private server has another key, so for
 //! it the exchange is done here, with grammers' cryptography and every check that the protocol asks for.
+//!
+//! Either way its two powers of 2048 bits take a processor for some 25 ms, so they are computed aside, by fewer threads than
+//! there are processors: when a thousand logins begin at once, the pages that wait, and the leases, do not wait for them.
 
 use std::net::SocketAddrV4;
+use std::sync::LazyLock;
+use std::thread::available_parallelism;
 
 use grammers_client::sender::{InvocationError, Sender, ServerAddr};
-use grammers_client::tl::{self, Cursor, Deserializable, Serializable};
+use grammers_client::tl::{self, Cursor, Deserializable, RemoteCall, Serializable};
 use grammers_crypto::{aes, factorize, generate_key_data_from_nonce, rsa};
-use grammers_mtproto::{mtp, transport};
+use grammers_mtproto::{authentication, mtp, transport};
 use num_bigint::BigUint;
 use sha1::{Digest, Sha1};
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
 
+use super::connection::CALL_LIMIT;
 use super::network::{Network, PublicKey};
 use super::session::AuthKey;
 
@@ -33,6 +42,9 @@ pub enum ExchangeError {
     /// The server did not follow the protocol, or is not who it should be.
     #[error("the key exchange was refused: {0}")]
     Refused(&'static str),
+    /// Nothing came back, for as long as Telegram has for an answer.
+    #[error("no answer in time")]
+    NoAnswer,
 }
 
 impl From<InvocationError> for ExchangeError {
@@ -41,22 +53,63 @@ impl From<InvocationError> for ExchangeError {
     }
 }
 
+impl From<authentication::Error> for ExchangeError {
+    fn from(error: authentication::Error) -> Self {
+        Self::Connection(error.into())
+    }
+}
+
 /// A new auth key for the data centre at an address.
 ///
 /// # Errors
 /// [`ExchangeError`]; no key exists then.
 pub async fn make_key(network: &Network, address: SocketAddrV4) -> Result<AuthKey, ExchangeError> {
-    let server = ServerAddr::Tcp { address: address.into() };
+    let line = Line::open(address).await?;
     match network {
-        Network::Telegram => {
-            let sender = grammers_client::sender::connect(transport::Full::new(), server).await?;
-            Ok(sender.auth_key())
-        }
-        Network::Private(private) => {
-            let sender = Sender::connect(transport::Full::new(), mtp::Plain::new(), server).await;
-            exchange(sender.map_err(InvocationError::Io)?, &private.rsa).await
-        }
+        Network::Telegram => with_telegram(line).await,
+        Network::Private(private) => exchange(line, &private.rsa).await,
     }
+}
+
+/// A line to a data centre with which there is no key.
+struct Line(Sender<transport::Full, mtp::Plain>);
+
+impl Line {
+    async fn open(address: SocketAddrV4) -> Result<Self, ExchangeError> {
+        let server = ServerAddr::Tcp { address: address.into() };
+        let opened = timeout(CALL_LIMIT, Sender::connect(transport::Full::new(), mtp::Plain::new(), server));
+        let sender = opened.await.map_err(|_| ExchangeError::NoAnswer)?;
+        Ok(Self(sender.map_err(InvocationError::Io)?))
+    }
+
+    async fn ask<R: RemoteCall>(&mut self, request: &R) -> Result<R::Return, ExchangeError> {
+        let answer = timeout(CALL_LIMIT, self.0.invoke(request)).await;
+        Ok(answer.map_err(|_| ExchangeError::NoAnswer)??)
+    }
+}
+
+/// Computes aside, in turn. The wait for it counts against nobody's time limit.
+async fn aside<T: Send + 'static>(
+    compute: impl FnOnce() -> Result<T, ExchangeError> + Send + 'static,
+) -> Result<T, ExchangeError> {
+    static TURNS: LazyLock<Semaphore> =
+        LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1))));
+    let _turn = TURNS.acquire().await.expect("nobody closes it");
+    // grammers panics on numbers that no server means well with.
+    spawn_blocking(compute)
+        .await
+        .unwrap_or(Err(ExchangeError::Refused("what it sent cannot be computed with")))
+}
+
+/// grammers' exchange, step by step.
+async fn with_telegram(mut line: Line) -> Result<AuthKey, ExchangeError> {
+    let (request, step) = authentication::step1()?;
+    let answer = line.ask(&request).await?;
+    let (request, step) = aside(move || Ok(authentication::step2(step, answer)?)).await?;
+    let answer = line.ask(&request).await?;
+    let (request, step) = aside(move || Ok(authentication::step3(step, answer)?)).await?;
+    let answer = line.ask(&request).await?;
+    Ok(authentication::create_key(step, answer)?.auth_key)
 }
 
 /// The numbers that tie the messages of one exchange together.
@@ -66,34 +119,32 @@ struct Nonces {
     new_nonce: Zeroizing<[u8; 32]>,
 }
 
-async fn exchange(
-    mut sender: Sender<transport::Full, mtp::Plain>,
-    rsa: &PublicKey,
-) -> Result<AuthKey, ExchangeError> {
+async fn exchange(mut line: Line, rsa: &PublicKey) -> Result<AuthKey, ExchangeError> {
     // 1. Which key the server has, and a number to factorise.
     let nonce = random();
-    let tl::enums::ResPq::Pq(pq) = sender.invoke(&tl::functions::ReqPqMulti { nonce }).await?;
+    let tl::enums::ResPq::Pq(pq) = line.ask(&tl::functions::ReqPqMulti { nonce }).await?;
     require(pq.nonce == nonce, "nonce")?;
     let fingerprint = fingerprint(rsa);
     require(pq.server_public_key_fingerprints.contains(&fingerprint), "the server has another RSA key")?;
     let nonces = Nonces { nonce, server_nonce: pq.server_nonce, new_nonce: Zeroizing::new(random()) };
 
     // 2. Our secret nonce, for the holder of that key alone.
-    let request = request_dh(&pq.pq, &nonces, rsa, fingerprint)?;
-    let answer = sender.invoke(&request).await?;
+    let rsa = rsa.clone();
+    let requested = aside(move || Ok((request_dh(&pq.pq, &nonces, &rsa, fingerprint)?, nonces)));
+    let (request, nonces) = requested.await?;
+    let answer = line.ask(&request).await?;
 
     // 3. The server's half of the secret, checked, and ours.
-    let (key, iv) = generate_key_data_from_nonce(&nonces.server_nonce, &nonces.new_nonce);
-    let theirs = open_dh_answer(answer, &nonces, &key, &iv)?;
-    let ours = OurHalf::of(&theirs)?;
-    let encrypted_data = seal_dh_answer(&ours, &nonces, &key, &iv);
-    let finished = sender
-        .invoke(&tl::functions::SetClientDhParams {
-            nonce: nonces.nonce,
-            server_nonce: nonces.server_nonce,
-            encrypted_data,
-        })
-        .await?;
+    let (request, nonces, ours) = aside(move || {
+        let (key, iv) = generate_key_data_from_nonce(&nonces.server_nonce, &nonces.new_nonce);
+        let ours = OurHalf::of(&open_dh_answer(answer, &nonces, &key, &iv)?)?;
+        let encrypted_data = seal_dh_answer(&ours, &nonces, &key, &iv);
+        let (nonce, server_nonce) = (nonces.nonce, nonces.server_nonce);
+        let request = tl::functions::SetClientDhParams { nonce, server_nonce, encrypted_data };
+        Ok((request, nonces, ours))
+    })
+    .await?;
+    let finished = line.ask(&request).await?;
 
     // 4. Both have the same secret.
     check_finished(&finished, &nonces, &ours.auth_key)?;
