@@ -14,6 +14,8 @@ use stand_in::service::{Service, Settings};
 use stand_in::{Options, Telegram};
 use std::time::Duration;
 
+use crate::process::parent;
+
 /// The first of the people.
 const PEOPLE: i64 = 500_000_000;
 /// As many connections as the pool has.
@@ -67,6 +69,12 @@ impl Ground {
     /// The service's process.
     pub fn pid(&self) -> Result<u32> {
         self.service.status().pid.context("the service has ended")
+    }
+
+    /// PostgreSQL's first process, the parent of all its others.
+    pub async fn postmaster(&self) -> Result<u32> {
+        let backend: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(self.db.pool()).await?;
+        parent(u32::try_from(backend)?)
     }
 
     /// People who have said `/login` and see a QR code: each login's events are appended to the log by the product's own
