@@ -85,10 +85,11 @@ export class Forms {
 
   #enter({ status }) {
     this.#forget();
+    if (status === 'waiting') this.#view.element('one-phone-toggle').textContent = this.#text('one_phone');
     if (status === 'code_required') {
-      this.#resendAt = Date.now() + RESEND_SECONDS * 1000;
-      this.#view.note('code-error', null);
-      this.#view.element('code').focus();
+      // The number may have been mistyped, or typed in a page that was closed since.
+      this.#view.element('one-phone-toggle').textContent = this.#text('other_number');
+      this.#awaitCode();
     } else if (status === 'password_required') {
       this.#view.note('password-error', null);
       this.#view.element('password').focus();
@@ -96,17 +97,26 @@ export class Forms {
     }
   }
 
+  /** A code is on its way. */
+  #awaitCode() {
+    this.#fold(false);
+    this.#resendAt = Date.now() + RESEND_SECONDS * 1000;
+    this.#view.note('code-error', null);
+    this.#view.element('code').focus();
+  }
+
   #settle(status, entered) {
     const pending = this.#pending;
     if (pending && status.version <= pending.version) return;
     const same = pending?.status === status.status;
     // A new QR code counts the version up too: while waiting for a login code, only an error is an outcome.
-    if (pending && same && pending.what === 'phone' && !status.error) return;
+    if (pending && same && status.status === 'waiting' && pending.what === 'phone' && !status.error) return;
     if (pending) this.#release();
     if (pending && same) {
       const refused = { phone: 'unexpected', code: 'code_refused', password: 'password_refused' }[pending.what];
-      const resent = pending.resend && !status.error;
-      if (!resent) this.#wrong(pending.what, status.error ?? this.#text(refused));
+      const sent = (pending.resend || pending.what === 'phone') && !status.error;
+      if (sent) this.#awaitCode();
+      else this.#wrong(pending.what, status.error ?? this.#text(refused));
     } else if (status.error && !entered && status.status === 'waiting' && this.#phone) {
       this.#wrong('phone', status.error);
     }

@@ -51,6 +51,7 @@ const ru = {
   copy_failed: 'Не удалось скопировать: токен выделен, скопируйте его сами.',
 
   one_phone: '🔢 Войти по коду на этом телефоне',
+  other_number: '✏️ Другой номер',
   one_phone_lead: 'Если отсканировать экран нечем: Telegram пришлёт код входа, вы введёте его здесь.',
   share_phone: '📞 Поделиться моим номером',
   phone_label: 'Номер телефона',
@@ -155,6 +156,7 @@ const en = {
   copy_failed: 'Could not copy: the token is selected, please copy it yourself.',
 
   one_phone: '🔢 Log in by code on this phone',
+  other_number: '✏️ Another number',
   one_phone_lead: 'If nothing can scan this screen: Telegram sends a login code, and you enter it here.',
   share_phone: '📞 Share my number',
   phone_label: 'Phone number',

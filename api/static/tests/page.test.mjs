@@ -51,6 +51,14 @@ async function opened(t, { login = {}, user = ILYA, platform = 'ios', sdk = 'blo
 const shown = (id) => `!document.getElementById('${id}').closest('[hidden]')`;
 const textOf = (id) => `document.getElementById('${id}').textContent`;
 const requests = (path) => service.requests.filter((request) => request.path === path);
+/** The first request there, once it has come. */
+async function first(path) {
+  for (;;) {
+    const [request] = requests(path);
+    if (request) return request;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
 
 test('a waiting login shows the code, the countdown, the ways and the access', async (t) => {
   const { page } = await opened(t);
@@ -123,7 +131,7 @@ for (const [status, title, words] of [
     assert.equal(await page.evaluate("document.getElementById('retry').textContent"), '🔄 Попробовать снова');
     await page.click('#retry');
     await page.until(`${shown('qr')} && document.getElementById('token').value === ${JSON.stringify(TOKENS[1])}`);
-    assert.deepEqual(requests('/qr-auth/retry')[0].body, { session_id: session });
+    assert.deepEqual((await first('/qr-auth/retry')).body, { session_id: session });
     service.set(session, { status: 'authorized' });
     await page.until(`${textOf('end-title')} === '✅ Авторизация успешна!'`);
   });
@@ -224,7 +232,7 @@ test('cancelling ends the login', async (t) => {
   await page.until(shown('cancel'));
   await page.click('#cancel');
   await page.until(`${textOf('end-title')} === '🚫 Вход отменён'`);
-  assert.deepEqual(requests('/qr-auth/cancel')[0].body, { session_id: session });
+  assert.deepEqual((await first('/qr-auth/cancel')).body, { session_id: session });
 });
 
 test('the one-phone way: shared number, code, password', async (t) => {
@@ -239,7 +247,7 @@ test('the one-phone way: shared number, code, password', async (t) => {
   await page.click('#one-phone-toggle');
   await page.click('#share-phone');
   await page.until(`${textOf('status')} === '⏳ Отправляем код...'`);
-  assert.deepEqual(requests('/qr-auth/phone')[0].body, { session_id: session, phone: '+79990000001' });
+  assert.deepEqual((await first('/qr-auth/phone')).body, { session_id: session, phone: '+79990000001' });
   set({ token: TOKENS[1] });
   await page.until(`document.getElementById('token').value === ${JSON.stringify(TOKENS[1])}`);
   assert.equal(await page.evaluate(textOf('phone-error')), '', 'a new QR code is no refusal');
@@ -249,7 +257,7 @@ test('the one-phone way: shared number, code, password', async (t) => {
 
   await page.send('Input.insertText', { text: '12 345' });
   await page.until("document.getElementById('code-form').hasAttribute('aria-busy')");
-  assert.deepEqual(requests('/qr-auth/code')[0].body, { session_id: session, code: '12345' });
+  assert.deepEqual((await first('/qr-auth/code')).body, { session_id: session, code: '12345' });
   set({ error: 'Неверный код. Осталась одна попытка.' });
   await page.until(`${textOf('code-error')} === 'Неверный код. Осталась одна попытка.'`);
   assert.equal(await page.evaluate("document.getElementById('code').value"), '');
@@ -258,6 +266,26 @@ test('the one-phone way: shared number, code, password', async (t) => {
   set({ status: 'password_required' });
   await page.until(`${shown('password')} && ${textOf('status')} === '⏳ Ожидание пароля...'`);
   assert.equal(await page.evaluate("document.getElementById('code').value"), '', 'the code is forgotten');
+});
+
+test('a mistyped number is not the end: another one gets a code, also in a page that was opened anew', async (t) => {
+  const { page, set } = await opened(t, { login: { status: 'code_required', code_via: 'sms', code_length: 5, token: null } });
+  await page.until(`${shown('code')} && ${textOf('one-phone-toggle')} === '✏️ Другой номер'`);
+  assert.ok(!await page.evaluate(shown('resend')), 'this page does not know the number');
+  await page.click('#one-phone-toggle');
+  await page.type('#phone', '+7 999 000-00-02');
+  await page.click('#phone-form button');
+  await page.until(`${textOf('status')} === '⏳ Отправляем код...'`);
+  assert.equal((await first('/qr-auth/phone')).body.phone, '+79990000002');
+  set({ error: 'Telegram не знает такого номера.' });
+  await page.until(`${textOf('phone-error')} === 'Telegram не знает такого номера.'`);
+
+  await page.click('#phone-form button');
+  await page.until("document.getElementById('phone-form').hasAttribute('aria-busy')");
+  set({ error: null, code_via: 'app' });
+  await page.until(`!${shown('phone')} && document.activeElement.id === 'code'`);
+  assert.match(await page.evaluate(textOf('code-lead')), /в чат «Telegram»/);
+  assert.match(await page.evaluate(textOf('resend')), /^Отправить ещё раз можно через/);
 });
 
 test('a number of somebody else is not sent', async (t) => {
@@ -288,7 +316,7 @@ test('a typed number is checked, sent, and its refusal shown', async (t) => {
   await page.type('#phone', '8 (999) 000-00-01');
   await page.click('#phone-form button');
   await page.until(`${textOf('phone-error')} === 'Код на этот номер уже отправлен, подождите минуту.'`);
-  assert.equal(requests('/qr-auth/phone')[0].body.phone, '+79990000001');
+  assert.equal((await first('/qr-auth/phone')).body.phone, '+79990000001');
   assert.ok(!await page.evaluate("document.getElementById('phone').disabled"));
   page.complaints = page.complaints.filter((one) => !/429/.test(one));
 });
