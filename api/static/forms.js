@@ -9,9 +9,10 @@ const RESEND_SECONDS = 60;
 /** After so long without an outcome the form may be used again. */
 const PATIENCE_MS = 45_000;
 
-/** `+` and 7 to 15 digits, or null. A Russian number may begin with 8. */
+/** `+` and 7 to 15 digits, or null. A Russian number may begin with 8, or with the 9 after it: no country's whole numbers do. */
 export function phoneNumber(typed) {
-  const digits = typed.replace(/\D/g, '').replace(/^8(?=\d{10}$)/, typed.trim().startsWith('+') ? '8' : '7');
+  let digits = typed.replace(/\D/g, '');
+  if (!typed.trim().startsWith('+')) digits = digits.replace(/^8(?=\d{10}$)|^(?=9\d{9}$)/, '7');
   return /^\d{7,15}$/.test(digits) ? `+${digits}` : null;
 }
 

@@ -15,6 +15,8 @@ import { copyFrom } from './copy.js';
 import { languageOf, textsIn } from './texts.js';
 
 const CLOSE_AFTER_MS = 2_000;
+/** So long a code may be on its way before the page says that it is late. */
+const LATE_MS = 10_000;
 /** So many failures in a row before the page says that it is cut off. */
 const FAILURES_SHOWN = 2;
 const LOGIN_SECONDS = 300;
@@ -39,6 +41,8 @@ const forms = new Forms({ view, text, telegram, server, take: (status) => follow
 let current = null;
 /** Seconds from the first sight of a deadline to it: the full length of the bar. */
 let whole = LOGIN_SECONDS;
+/** Since when there is no code that could be scanned. */
+let missingSince = null;
 
 view.phase('loading');
 view.status('loading');
@@ -107,7 +111,10 @@ function tick() {
   const left = going ? clock.secondsUntil(current.expires) : null;
   view.countdown(left, left === null ? 0 : Math.min(1, left / whole));
   const stale = going && current.qr_expires && clock.secondsUntil(current.qr_expires) === 0;
-  if (stale && !view.element('qr').hidden) view.picture('renewing');
+  const missing = current?.status === 'waiting' && (stale || !current.token);
+  missingSince = missing ? missingSince ?? Date.now() : null;
+  const late = missing && Date.now() - missingSince >= LATE_MS;
+  if (missing) view.picture(view.element('qr').hidden ? 'loading' : 'renewing', late);
   forms.tick();
 }
 

@@ -31,6 +31,7 @@ const ru = {
 
   picture_loading: 'Готовим QR-код…',
   picture_renewing: 'Обновляем QR-код…',
+  picture_late: 'Код задерживается: ждём ответа Telegram…',
   picture_alt: 'QR-код для входа в Telegram',
   step_1: 'Откройте Telegram на телефоне',
   step_2: 'Настройки → Устройства → Подключить устройство',
@@ -136,6 +137,7 @@ const en = {
 
   picture_loading: 'Preparing the QR code…',
   picture_renewing: 'Renewing the QR code…',
+  picture_late: 'The code is late: waiting for Telegram…',
   picture_alt: 'QR code to log in to Telegram',
   step_1: 'Open Telegram on your phone',
   step_2: 'Settings → Devices → Link Desktop Device',

@@ -55,10 +55,10 @@ export class View {
     this.#document.body.classList.toggle('late', secondsLeft <= 30);
   }
 
-  /** `loading`, `renewing` or `shown`. */
-  picture(state) {
+  /** `loading`, `renewing` or `shown`; `late` where the first two take longer than they should. */
+  picture(state, late = false) {
     this.element('picture').dataset.state = state;
-    this.#fill('picture-note', state === 'shown' ? '' : this.#text(`picture_${state}`));
+    this.#fill('picture-note', state === 'shown' ? '' : this.#text(late ? 'picture_late' : `picture_${state}`));
   }
 
   trouble(key) {

@@ -104,6 +104,19 @@ test('a code that Telegram has let expire says that it is being renewed', async 
   await page.until("document.getElementById('picture').dataset.state === 'renewing'");
 });
 
+test('a code that does not come is said to be late, until it is there', async (t) => {
+  const { page, set } = await opened(t, {
+    login: { token: null, qr_expires: null },
+    before: 'let ahead = 0; const real = Date.now; Date.now = () => real() + ahead; window.pass = (ms) => { ahead += ms; };',
+  });
+  await page.until(`${textOf('picture-note')} === 'Готовим QR-код…'`);
+  await page.evaluate('window.pass(11000)');
+  await page.until(`${textOf('picture-note')} === 'Код задерживается: ждём ответа Telegram…'`);
+  set({ token: TOKENS[0], qr_expires: iso(60) });
+  await page.until("document.getElementById('picture').dataset.state === 'shown'");
+  assert.equal(await page.evaluate(textOf('picture-note')), '');
+});
+
 test('success is shown, felt, and closes the page', async (t) => {
   const { page, set } = await opened(t);
   await page.until(shown('qr'));

@@ -106,6 +106,9 @@ test('phone numbers are read in the ways people write them', () => {
   assert.equal(phoneNumber('+7 (999) 000-00-01'), '+79990000001');
   assert.equal(phoneNumber('8 999 000 00 01'), '+79990000001');
   assert.equal(phoneNumber('79990000001'), '+79990000001');
+  assert.equal(phoneNumber('999 000-00-01'), '+79990000001');
+  assert.equal(phoneNumber('+95 9123 4567'), '+9591234567');
+  assert.equal(phoneNumber('994 50 123 45 67'), '+994501234567');
   assert.equal(phoneNumber('+81 90 1234 5678'), '+819012345678');
   assert.equal(phoneNumber('+8 6139 000 000'), '+86139000000');
   for (const bad of ['', '+', '12345', '+1234567890123456', 'phone']) assert.equal(phoneNumber(bad), null);
