@@ -1,6 +1,5 @@
 //! `deploy/Caddyfile` with the real caddy in front of the real service.
 
-use std::net::TcpListener;
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result};
@@ -10,11 +9,13 @@ use stand_in::accounts::ILYA;
 use tokio::process::{Child, Command};
 
 use crate::left::eventually;
+use crate::port::Port;
 use crate::world::World;
 
 /// A caddy with our file; it ends with this.
 struct Caddy {
     origin: String,
+    _ports: [Port; 2],
     _process: Child,
     _home: tempfile::TempDir,
 }
@@ -22,8 +23,8 @@ struct Caddy {
 impl Caddy {
     async fn before(world: &World) -> Result<Self> {
         let home = tempfile::tempdir()?;
-        let origin = format!("http://{}", TcpListener::bind("127.0.0.1:0")?.local_addr()?);
-        let admin = TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string();
+        let ports = [Port::reserve()?, Port::reserve()?];
+        let [origin, admin] = [format!("http://{}", ports[0].addr), ports[1].addr.to_string()];
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/Caddyfile");
         let process = Command::new("caddy")
             .args(["run", "--adapter", "caddyfile", "--config", file])
@@ -39,7 +40,7 @@ impl Caddy {
             .spawn()
             .context("caddy is missing: apt-get install caddy")?;
         eventually("caddy answers", async || Ok(world.http.get(&origin).send().await.is_ok())).await?;
-        Ok(Self { origin, _process: process, _home: home })
+        Ok(Self { origin, _ports: ports, _process: process, _home: home })
     }
 }
 

@@ -22,6 +22,7 @@ mod ops;
 mod outages;
 mod pages;
 mod password;
+mod port;
 mod settings;
 mod structure;
 mod webhook;

@@ -1,6 +1,7 @@
 //! The world of a test: the real service in this process, a real PostgreSQL, and a stand-in Telegram over real sockets.
 //! Tests speak in its verbs and assert what a person sees and what the log recorded.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ use stand_in::bot_api::{ChatPerson, Message};
 use stand_in::phone::Phone;
 use stand_in::{Options, Telegram};
 
+use crate::port::Port;
+
 /// Everything that a test needs.
 pub struct World {
     pub telegram: Telegram,
@@ -35,6 +38,7 @@ pub struct World {
     pub time: Option<ManualClock>,
     clock: Clock,
     service: Option<Service>,
+    _port: Port,
     _dir: tempfile::TempDir,
 }
 
@@ -80,7 +84,9 @@ impl World {
         let telegram = Telegram::start(options).await?;
         let test = projections::testing::database().await;
         let dir = tempfile::tempdir()?;
-        let mut config = config(&telegram, test.url.clone(), dir.path(), differing.page_origin.as_deref())?;
+        let port = Port::reserve()?;
+        let origin = differing.page_origin.as_deref();
+        let mut config = config(&telegram, test.url.clone(), dir.path(), port.addr, origin)?;
         if let Some(configure) = differing.configure {
             configure(&mut config);
         }
@@ -92,6 +98,7 @@ impl World {
             time,
             clock,
             service: None,
+            _port: port,
             _dir: dir,
         };
         world.start_service().await?;
@@ -147,7 +154,7 @@ impl World {
     }
 
     /// Where the operator asks.
-    pub fn ops_addr(&self) -> std::net::SocketAddr {
+    pub fn ops_addr(&self) -> SocketAddr {
         self.service.as_ref().expect("the service runs").ops_addr
     }
 
@@ -246,9 +253,9 @@ fn config(
     telegram: &Telegram,
     database: SecretString,
     dir: &std::path::Path,
+    listen_addr: SocketAddr,
     page_origin: Option<&str>,
 ) -> Result<Config> {
-    let listen_addr = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?;
     let network = Network::read(&telegram.write_network_file(dir, page_origin)?)?;
     Ok(Config {
         roles: [Role::Api, Role::Bot, Role::Projector].into(),
