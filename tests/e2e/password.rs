@@ -31,7 +31,7 @@ impl World {
     /// Types a password on the page, which sends the proof.
     pub async fn prove(&self, person: i64, session: &str, password: &str) -> Result<Value> {
         let parameters = self.parameters(person, session).await?;
-        let proof = proof(session, &parameters, password)?;
+        let proof = proof(session, &parameters, password).await?;
         let answer = self.post_as(person, "/qr-auth/password", &proof).send().await?;
         Ok(answer.error_for_status()?.json().await?)
     }
@@ -82,8 +82,14 @@ impl World {
     }
 }
 
-/// The body of `POST /qr-auth/password`, as the page makes it.
-pub fn proof(session: &str, parameters: &Value, password: &str) -> Result<Value> {
+/// The body of `POST /qr-auth/password`, as the page makes it. On a busy machine that takes seconds: on the only thread, which is
+/// the service's too, they would cost it the lease of the login.
+pub async fn proof(session: &str, parameters: &Value, password: &str) -> Result<Value> {
+    let (session, parameters, password) = (session.to_owned(), parameters.clone(), password.to_owned());
+    tokio::task::spawn_blocking(move || compute(&session, &parameters, &password)).await?
+}
+
+fn compute(session: &str, parameters: &Value, password: &str) -> Result<Value> {
     let bytes = |name: &str| -> Result<Vec<u8>> {
         Ok(hex::decode(parameters[name].as_str().with_context(|| format!("{name} in {parameters}"))?)?)
     };
@@ -230,7 +236,7 @@ async fn a_login_that_waits_for_its_password_survives_a_crash() -> Result<()> {
     world.telegram.mtproto.wait_for_call("account.getPassword", asked + 1).await;
     // The page still has what it was given before the crash, and sends it whenever it likes: sooner or later it is told
     // to try once more, with what is good now.
-    let typed = proof(&session, &before, PASSWORD)?;
+    let typed = proof(&session, &before, PASSWORD).await?;
     let answer = world.post_as(ILYA, "/qr-auth/password", &typed).send().await?;
     if answer.status() == StatusCode::OK {
         world.status_when(ILYA, &session, |status| says(status, "ещё раз")).await?;

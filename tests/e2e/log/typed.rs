@@ -29,7 +29,7 @@ async fn post(page: &MiniApp, path: &str, body: Value, answers: &mut Vec<String>
 /// Types a password; the two parts of the proof are secrets as well.
 async fn prove(page: &MiniApp, password: &str, told: &mut Told, answers: &mut Vec<String>) -> Result<()> {
     let parameters: Value = page.get("/qr-auth/password", &[]).await?.error_for_status()?.json().await?;
-    let proof = proof(page.session_id(), &parameters, password)?;
+    let proof = proof(page.session_id(), &parameters, password).await?;
     for part in ["A", "M1"] {
         let part = proof[part].as_str().context("a part")?;
         told.secrets.push(("a proof", part[..40].to_owned()));
