@@ -6,9 +6,11 @@ use anyhow::{Context as _, Result};
 use domain::Tier;
 use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
-use stand_in::accounts::{ANNA, Account, ILYA};
+use stand_in::accounts::{ANNA, ILYA};
 
 use crate::world::{Differing, World};
+
+mod limits;
 
 const ILYAS_NUMBER: &str = "+79990000001";
 const NOBODYS_NUMBER: &str = "+79990000009";
@@ -288,45 +290,6 @@ async fn a_code_is_asked_for_again_where_telegram_says_that_it_sent_none() -> Re
     world.telegram.mtproto.faults().fail("auth.sendCode", 500, "AUTH_RESTART", 1);
     world.ask_for_code(&session, ILYAS_NUMBER).await?;
     assert_eq!(world.telegram.mtproto.calls("auth.sendCode"), 2);
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_flood_is_told_and_where_it_is_meant_for_all_nobody_is_asked_for() -> Result<()> {
-    let world = World::held_by_hand().await?;
-    let people = [ILYA, ANNA, 3, 4];
-    for (id, name, phone) in [(3, "Vera", "+79990000003"), (4, "Gleb", "+79990000004")] {
-        world.telegram.accounts.insert(Account::new(id, name, phone, 2));
-    }
-    let code = world.invite_for(Tier::Premium, 4).await?;
-    let mut sessions = Vec::new();
-    for person in people {
-        let session = world.begin(person, &code).await?;
-        world.link(person, &session).await?;
-        sessions.push(session);
-    }
-
-    // 1. Three people are told to wait, and say so on their pages.
-    for at in 0..3 {
-        world.telegram.mtproto.faults().flood_wait("auth.sendCode", 90);
-        let phone = format!("+7999000000{}", at + 1);
-        world.post_phone(people[at], &sessions[at], &phone).await?.error_for_status()?;
-        let told = world.status_when(people[at], &sessions[at], |status| status["error"].is_string()).await?;
-        assert_eq!(told["status"], "waiting");
-    }
-
-    // 2. The fourth is told so at once; Telegram hears nothing of it.
-    let (status, words, retry_after) =
-        refusal(world.post_phone(4, &sessions[3], "+79990000004").await?).await?;
-    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(words.contains("Telegram просит подождать"), "{words}");
-    assert!(retry_after.is_some_and(|seconds| (1..=91).contains(&seconds)));
-    assert_eq!(world.telegram.mtproto.calls("auth.sendCode"), 3);
-
-    // 3. When it is over, codes go out again.
-    world.passes(Duration::from_secs(91));
-    world.post_phone(4, &sessions[3], "+79990000004").await?.error_for_status()?;
-    world.status_when(4, &sessions[3], |status| status["status"] == "code_required").await?;
     Ok(())
 }
 
