@@ -2,12 +2,12 @@
 //!
 //! 1. which logins are live
 //! 2. nobody else has handled the update: else they may have begun afterwards
-//! 3. end these
+//! 3. end these, but for one that this very update has ended before a crash, and that was begun anew since
 
-use domain::LoginCommand;
 use domain::login::CancelReason;
-use projections::Context;
+use domain::{Event, LoginCommand, LoginEvent, LoginId, StreamKind};
 use projections::views::login_status;
+use projections::{Context, DatabaseError, Log, LogEvent};
 
 use super::Desk;
 use super::dispatch::{Ask, Failure};
@@ -30,6 +30,9 @@ pub(super) async fn cancel(desk: &Desk, ask: &Ask) -> Result<Option<Reply>, Fail
         return Ok(None);
     }
     for login in &live {
+        if was_ended_by(desk, &login.login_id, ask.update_id).await? {
+            continue;
+        }
         let cancel = LoginCommand::Cancel {
             attempt: u32::try_from(login.attempt).unwrap_or_default(),
             reason: CancelReason::Person,
@@ -40,4 +43,11 @@ pub(super) async fn cancel(desk: &Desk, ask: &Ask) -> Result<Option<Reply>, Fail
         chat.store.login(&login.login_id, cancel, context).await?;
     }
     Ok(live.is_empty().then(|| Reply::text(ask.person.texts.nothing_to_cancel)))
+}
+
+async fn was_ended_by(desk: &Desk, login_id: &LoginId, update_id: i64) -> Result<bool, DatabaseError> {
+    let events = Log::new(&desk.chat.db).stream(StreamKind::Login, login_id.as_str()).await?;
+    let is_end =
+        |event: &LogEvent| matches!(event.event, Ok(Event::Login(LoginEvent::LoginCancelled { .. })));
+    Ok(events.iter().any(|event| event.metadata.update_id == Some(update_id) && is_end(event)))
 }

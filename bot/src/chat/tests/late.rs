@@ -117,3 +117,43 @@ async fn a_late_cancel_does_not_say_that_there_was_nothing_to_cancel() {
 
     assert_eq!(world.answers().await, 0);
 }
+
+/// 1. A ends the login for `/cancel`, and dies.  2. Ilya begins it anew in the page.  3. B handles the update once more.
+#[tokio::test]
+async fn a_cancel_that_is_handled_again_does_not_end_the_next_attempt() {
+    let world = World::silent(|_| {}).await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let (a, b) = (world.process("a"), world.process("b"));
+    finish(&a, &world.ilya_writes(1, &format!("/login {CODE}")).await).await;
+    let cancel = world.ilya_writes(2, "/cancel").await;
+    handle(&a, &cancel).await;
+    let login_id = world.chat.master.login_id(1, ILYA);
+    let (account_id, at) = (world.account(ILYA).await, world.hand.now());
+    let again = LoginCommand::Start { account_id, invite: None, attempt: 2, at };
+    world.chat.store.login(&login_id, again, Context::by(account_id)).await.unwrap();
+
+    finish(&b, &cancel).await;
+
+    let login = world.chat.store.load_login(&login_id).await.unwrap();
+    assert_eq!((login.attempt(), login.status()), (2, Some(LoginStatus::Waiting)));
+    assert_eq!(world.answers().await, 0);
+}
+
+/// 1. A logs Ilya out, and dies.  2. A login of theirs that waited links another session.  3. B handles the update once more.
+#[tokio::test]
+async fn a_logout_that_is_handled_again_does_not_end_the_next_session() {
+    let world = World::silent(|_| {}).await;
+    let (a, b) = (world.process("a"), world.process("b"));
+    finish(&a, &world.ilya_writes(1, "/help").await).await;
+    let account = world.account(ILYA).await;
+    world.links(account).await;
+    let logout = world.ilya_writes(2, "/logout").await;
+    handle(&a, &logout).await;
+    assert_eq!(world.linked(account).await, None);
+    let second = world.links(account).await;
+
+    finish(&b, &logout).await;
+
+    assert_eq!(world.linked(account).await, Some(second));
+    assert_eq!(world.events("LoggedOut").await.len(), 1);
+}
