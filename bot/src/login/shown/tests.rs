@@ -1,3 +1,5 @@
+//! The file of a linked session is what the vault holds, whoever writes it, and whenever.
+
 use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::Duration;
