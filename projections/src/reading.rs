@@ -16,10 +16,12 @@ use crate::log::{Fact, Log, Metadata, as_stored};
 use crate::views::{AnyView, Aside, Known, Poison};
 
 mod copy_out;
+mod everybody;
 mod order;
 mod scope;
 
 use copy_out::{CopyOut, Tuple};
+use everybody::Everybody;
 use order::InOrder;
 use scope::Scope;
 
@@ -108,18 +110,19 @@ impl<'a> Reading<'a> {
         let last = Log::new(self.db).end().await?;
         let end = end.min(last);
         let Some(folding) = (self.at < end).then(|| self.folding.take()).flatten() else { return Ok(()) };
-        let known = match self.scope.known {
-            true => Known::of_everybody(self.db).await?,
-            false => Known::default(),
-        };
         let slices = self.scope.slices(self.db, self.at, end, last).await?;
         let mut copies = JoinSet::new();
         let positions = CopyOut::begin(self.db, slices.positions, &mut copies).await?;
         let events = CopyOut::begin(self.db, slices.events, &mut copies).await?;
+        let everybody = match self.scope.known {
+            true => Some(Everybody::begin(self.db, &mut copies).await?),
+            false => None,
+        };
         let (tell, mut told) = watch::channel(self.at);
         let (after, whole) = (self.at, self.scope.whole);
         // It ends by itself once the streams do, also when nobody waits for it any more.
         let thread = spawn_blocking(move || {
+            let known = everybody.map(Everybody::read).transpose()?.unwrap_or_default();
             let mut fold = Fold { folding, known, whole, tell };
             fold.all(InOrder::after(after), positions, events).map(|()| fold.folding)
         });

@@ -22,7 +22,7 @@ mod aside;
 mod columns;
 pub mod invites;
 mod key;
-mod known;
+pub(crate) mod known;
 pub mod login_status;
 pub mod subscriptions;
 pub mod users;

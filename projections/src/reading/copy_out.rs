@@ -103,8 +103,14 @@ impl Tuple {
     /// # Errors
     /// There is no such column, or none that is a bigint.
     pub fn bigint(&self, column: usize) -> Result<i64, sqlx::Error> {
+        self.bytes(column).map(i64::from_be_bytes)
+    }
+
+    /// # Errors
+    /// There is no such column, or none of so many bytes.
+    pub fn bytes<const N: usize>(&self, column: usize) -> Result<[u8; N], sqlx::Error> {
         let value = self.values().nth(column).flatten().and_then(|value| value.try_into().ok());
-        value.map(i64::from_be_bytes).ok_or_else(|| malformed(column))
+        value.ok_or_else(|| malformed(column))
     }
 
     /// The texts of the columns from one on, none of them null.

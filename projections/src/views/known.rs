@@ -4,8 +4,6 @@ use std::collections::HashMap;
 use std::fmt;
 
 use domain::{AccountEvent, AccountId, Event, InviteId};
-use futures::TryStreamExt;
-use uuid::Uuid;
 
 use crate::database::{Database, DatabaseError};
 use crate::log::LogEvent;
@@ -49,36 +47,12 @@ impl Known {
         }
         Ok(known)
     }
-
-    /// What any fold may ask for, in one sweep.
-    ///
-    /// # Errors
-    /// The database's.
-    pub async fn of_everybody(db: &Database) -> Result<Self, DatabaseError> {
-        let mut known = Self::default();
-        // A process that is stopped in the middle of a long answer is idle to nobody.
-        let begin = "begin read only; set local statement_timeout = '60s'";
-        let mut transaction = db.pool().begin_with(begin).await?;
-        {
-            let people = "select account_id, person_key from vault.subjects";
-            let mut people = sqlx::query_as::<_, (Uuid, [u8; 32])>(people).fetch(&mut *transaction);
-            while let Some((account, key)) = people.try_next().await? {
-                known.people.insert(AccountId(account), PersonKey::new(key));
-            }
-        }
-        {
-            let mut inviters = sqlx::query_as(INVITERS).fetch(&mut *transaction);
-            while let Some(row) = inviters.try_next().await? {
-                known.inviters.extend(inviter(&row));
-            }
-        }
-        transaction.rollback().await?;
-        Ok(known)
-    }
 }
 
+/// The keys of everybody who is not erased.
+pub(crate) const PEOPLE: &str = "select account_id, person_key from vault.subjects";
 /// Who made which invite, straight from the log: the view `invites` may stand anywhere.
-const INVITERS: &str = "select aggregate_id, payload #>> '{InviteCreated,created_by}' \
+pub(crate) const INVITERS: &str = "select aggregate_id, payload #>> '{InviteCreated,created_by}' \
        from events \
       where aggregate_type = 'invite' \
         and event_type = 'InviteCreated' \
@@ -92,11 +66,11 @@ async fn inviters(
     let ids: Vec<String> = invites.iter().map(InviteId::to_string).collect();
     let sql = format!("{INVITERS} and aggregate_id = any($1)");
     let rows: Vec<(String, String)> = sqlx::query_as(&sql).bind(ids).fetch_all(db.pool()).await?;
-    Ok(rows.iter().filter_map(inviter).collect())
+    Ok(rows.iter().filter_map(|(invite, maker)| inviter(invite, maker)).collect())
 }
 
 /// None: no ids.
-fn inviter((invite, maker): &(String, String)) -> Option<(InviteId, AccountId)> {
+pub(crate) fn inviter(invite: &str, maker: &str) -> Option<(InviteId, AccountId)> {
     Some((invite.parse().ok()?, maker.parse().ok()?))
 }
 
