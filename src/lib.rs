@@ -3,6 +3,7 @@
 
 pub mod cli;
 pub mod config;
+pub mod memory;
 pub mod open_files;
 pub mod ops;
 pub mod service;

@@ -24,8 +24,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::config::{Config, DataConfig, Role};
-use crate::open_files;
 use crate::ops::{self, Ops};
+use crate::{memory, open_files};
 
 /// A running service.
 pub struct Service {
@@ -45,6 +45,7 @@ impl Service {
     /// # Errors
     /// One that a person can act on, in one line.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        memory::keep_large_buffers_apart();
         open_files::raise();
         let ops_listener = bind("OPS_LISTEN_ADDR", config.ops_listen_addr).await?;
         let listener = match config.roles.contains(&Role::Api) {

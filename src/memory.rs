@@ -1,0 +1,58 @@
+//! What a connection to Telegram costs while it waits. grammers gives each two buffers of a mebibyte, of which a login uses
+//! a page or two. Fresh from the kernel, the rest is no memory at all; but once the first of them was given back, glibc
+//! takes such sizes from its own heap, cleared by hand and so really there: 856 KiB for each login that only waits.
+
+#[cfg(target_env = "gnu")]
+const BUFFER_BYTES: libc::c_int = 1024 * 1024;
+
+/// Large buffers come fresh from the kernel from now on, and go back there.
+#[cfg(target_env = "gnu")]
+pub fn keep_large_buffers_apart() {
+    #[expect(
+        unsafe_code,
+        reason = "glibc has no other way than its environment, which is read before we are"
+    )]
+    // SAFETY: it takes two numbers, and a lock of its own.
+    let done = unsafe { libc::mallopt(libc::M_MMAP_THRESHOLD, BUFFER_BYTES) };
+    if done != 1 {
+        tracing::debug!("memory is taken as the C library likes");
+    }
+}
+
+/// Other C libraries do so by themselves.
+#[cfg(not(target_env = "gnu"))]
+pub const fn keep_large_buffers_apart() {}
+
+#[cfg(test)]
+#[cfg(target_env = "gnu")]
+mod tests {
+    use super::*;
+
+    const BUFFERS: usize = 64;
+    const SIZE: usize = BUFFER_BYTES as usize + 8 * 1024;
+
+    fn resident_bytes() -> usize {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+        line.trim().trim_end_matches("kB").trim().parse::<usize>().unwrap() * 1024
+    }
+
+    #[test]
+    fn a_buffer_that_nobody_fills_takes_no_memory_also_after_others_were_given_back() {
+        keep_large_buffers_apart();
+        let before = resident_bytes();
+        let mut pins = Vec::new();
+        for round in 1..=2 {
+            let filled: Vec<Vec<u8>> = (0..BUFFERS).map(|_| vec![round; SIZE]).collect();
+            // What lies above them keeps the heap from shrinking.
+            pins.push(vec![round; 64 * 1024]);
+            drop(filled);
+        }
+
+        let empty: Vec<Vec<u8>> = (0..BUFFERS).map(|_| vec![0; SIZE]).collect();
+
+        let taken = resident_bytes().saturating_sub(before);
+        assert_eq!((empty.len(), pins.len()), (BUFFERS, 2));
+        assert!(taken < BUFFERS * SIZE / 4, "{taken} bytes");
+    }
+}
