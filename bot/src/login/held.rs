@@ -51,8 +51,8 @@ impl Held {
         Hold { held: self.clone(), epoch: fence.epoch, renewed: renewals, bell: rings }
     }
 
-    /// Renews the leases of `holder`, for ever.
-    pub async fn renew(&self, vault: &Vault, holder: &str) {
+    /// Renews them, for ever. A lease whose task is gone is not among them: it runs out, and the attempt is claimed anew.
+    pub async fn renew(&self, vault: &Vault) {
         loop {
             sleep(RENEW_EVERY).await;
             let before: Vec<i64> = self.leases().keys().copied().collect();
@@ -61,7 +61,7 @@ impl Held {
             }
             let asked = Instant::now();
             // Where this fails, the database may be back before the leases are over.
-            let Ok(Ok(kept)) = timeout(LEASE_TTL, vault.renew(holder, LEASE_TTL)).await else { continue };
+            let Ok(Ok(kept)) = timeout(LEASE_TTL, vault.renew(&before, LEASE_TTL)).await else { continue };
             let mut leases = self.leases();
             for epoch in before {
                 match kept.get(&epoch) {

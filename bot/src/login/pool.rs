@@ -58,7 +58,7 @@ async fn work(workers: &Arc<LoginWorkers>, holder: &str) {
     let working = async {
         tokio::join!(
             claim(workers, &board, &held, holder),
-            held.renew(&workers.vault, holder),
+            held.renew(&workers.vault),
             held.ring(workers.db.wake(), &workers.vault, holder),
             retire::run(workers),
         )

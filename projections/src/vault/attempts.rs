@@ -114,26 +114,26 @@ impl Vault {
         Ok(sqlx::query_scalar("select count(*) from vault.attempts").fetch_one(self.db.pool()).await?)
     }
 
-    /// Hold on to all that `holder` holds for `ttl` from now. Gives what it holds, by the epochs of its leases: what it
-    /// held and is not among them is another worker's, or closed. True: renewed. A row that somebody is just writing for is
-    /// left as it is rather than waited for, so that it keeps no other waiting.
+    /// Hold on to the leases of these epochs for `ttl` from now. Gives those that are held still; one that is not among them
+    /// is another worker's, or closed. True: renewed. A row that somebody is just writing for is left as it is rather than
+    /// waited for, so that it keeps no other waiting.
     ///
     /// # Errors
     /// The database failed: the leases run on meanwhile.
-    pub async fn renew(&self, holder: &str, ttl: Duration) -> Result<HashMap<i64, bool>, DatabaseError> {
+    pub async fn renew(&self, epochs: &[i64], ttl: Duration) -> Result<HashMap<i64, bool>, DatabaseError> {
         let leases: Vec<(i64, bool)> = sqlx::query_as(
             "with mine as (
                select login_id, attempt from vault.attempts
-                where holder = $1
+                where epoch = any($1)
                   for no key update skip locked),
              renewed as (
                update vault.attempts a set expires_at = clock_timestamp() + make_interval(secs => $2)
                  from mine m
                 where a.login_id = m.login_id and a.attempt = m.attempt
                returning a.epoch)
-             select epoch, epoch in (select epoch from renewed) from vault.attempts where holder = $1",
+             select epoch, epoch in (select epoch from renewed) from vault.attempts where epoch = any($1)",
         )
-        .bind(holder)
+        .bind(epochs)
         .bind(ttl.as_secs_f64())
         .fetch_all(self.db.pool())
         .await?;

@@ -30,15 +30,15 @@ impl Two {
     async fn held_by(holder: &str, ttl: Duration) -> Self {
         let db = projections::testing::database().await;
         let vault = Vault::new(&db.db);
-        let mut fences = Vec::new();
+        let mut fences: Vec<Fence> = Vec::new();
         for _ in 0..2 {
             vault.open_attempt(&random_login_id(), 1, AccountId(Uuid::new_v4())).await.unwrap();
             let claimed = vault.claim_attempts(holder, ttl, 1).await.unwrap().remove(0);
             // What is over would be taken again by the next claim.
-            vault.renew(holder, LONG).await.unwrap();
+            vault.renew(&[claimed.fence.epoch], LONG).await.unwrap();
             fences.push(claimed.fence);
         }
-        vault.renew(holder, ttl).await.unwrap();
+        vault.renew(&[fences[0].epoch, fences[1].epoch], ttl).await.unwrap();
         let (other, one) = (fences.remove(1), fences.remove(0));
         Self { db, vault, held: Arc::default(), one, other }
     }
@@ -46,7 +46,7 @@ impl Two {
     /// For as long as the leases of `a` are renewed.
     async fn while_renewed<T>(&self, happens: impl Future<Output = T>) -> T {
         tokio::select! {
-            () = self.held.renew(&self.vault, "a") => unreachable!("it never ends"),
+            () = self.held.renew(&self.vault) => unreachable!("it never ends"),
             happened = timeout(PATIENCE, happens) => happened.expect("it happens"),
         }
     }
@@ -83,6 +83,19 @@ async fn a_lease_that_passed_to_another_worker_is_lost_and_the_others_stay() {
     assert!(other.lost(&not_closing).now_or_never().is_none());
     assert!(*other.renewed.borrow() > now, "it was renewed");
     assert!(two.vault.claim_attempts("c", LONG, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn an_attempt_whose_task_broke_off_is_not_held_on_to_with_the_others() {
+    let two = Two::held_by("a", OVER).await;
+    let now = Instant::now();
+    let (one, mut other) = (two.held.hold(&two.one, now), two.held.hold(&two.other, now));
+    drop(one);
+
+    two.while_renewed(async { other.renewed.changed().await.expect("it is held") }).await;
+
+    let free = two.vault.claim_attempts("b", LONG, 10).await.unwrap();
+    assert_eq!(free.iter().map(|claim| &claim.fence.login_id).collect::<Vec<_>>(), [&two.one.login_id]);
 }
 
 #[tokio::test]

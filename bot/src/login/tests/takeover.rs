@@ -104,7 +104,7 @@ async fn a_worker_that_is_not_seen_any_more_keeps_its_key_for_as_long_as_its_lea
     assert!(matches!(one.attempt.probe().await.unwrap(), Step::Export));
     let probes = world.telegram.calls("updates.getState");
     // 2. It is not seen any more, and its lease lasts.
-    world.vault.renew(BY_HAND, Duration::from_secs(3600)).await.unwrap();
+    world.vault.renew(&[one.attempt.fence().epoch], Duration::from_secs(3600)).await.unwrap();
     one.presence = None;
     world.eventually("nobody is present", async || world.present().await == 0).await;
     // 3. Others take up whatever is free: a later login, but not this one.
@@ -118,7 +118,7 @@ async fn a_worker_that_is_not_seen_any_more_keeps_its_key_for_as_long_as_its_lea
     assert!(world.telegram.keys_in_two_places().is_empty());
     // 5. It has noticed, and hangs up; its lease ends, and others go on with the same key.
     one.attempt.hang_up().await;
-    world.vault.renew(BY_HAND, Duration::ZERO).await.unwrap();
+    world.vault.renew(&[one.attempt.fence().epoch], Duration::ZERO).await.unwrap();
     world.ilya_scans(&link).await;
     world.event(&asked, "AuthorizationConfirmed", 1).await;
     assert!(world.telegram.keys_in_two_places().is_empty());

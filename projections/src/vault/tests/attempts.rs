@@ -38,7 +38,10 @@ async fn opening_an_attempt_twice_changes_nothing() {
     vault.open_attempt(&login, 1, somebody()).await.unwrap();
 
     assert!(vault.claim_attempts("b", LONG, 10).await.unwrap().is_empty());
-    assert_eq!(vault.renew("a", LONG).await.unwrap(), HashMap::from([(first.fence.epoch, true)]));
+    assert_eq!(
+        vault.renew(&[first.fence.epoch], LONG).await.unwrap(),
+        HashMap::from([(first.fence.epoch, true)])
+    );
 }
 
 #[tokio::test]
@@ -92,7 +95,7 @@ async fn a_frozen_worker_can_write_nothing() {
     vault.put_token(&b.fence, b"of b", Timestamp::MAX).await.unwrap();
     vault.request(&login, 1, RequestKind::Code, b"for b").await.unwrap();
 
-    assert!(vault.renew("a", LONG).await.unwrap().is_empty());
+    assert!(vault.renew(&[a.fence.epoch], LONG).await.unwrap().is_empty());
     assert!(fenced(vault.save_attempt_session(&a.fence, b"of a").await));
     assert!(fenced(vault.put_token(&a.fence, b"of a", Timestamp::MAX).await));
     assert!(fenced(vault.take_requests(&a.fence).await));
@@ -101,7 +104,7 @@ async fn a_frozen_worker_can_write_nothing() {
 
     assert_eq!(vault.token(&login).await.unwrap().unwrap().token.expose_secret(), b"of b");
     assert_eq!(vault.take_requests(&b.fence).await.unwrap()[0].body, b"for b");
-    assert_eq!(vault.renew("b", OVER).await.unwrap(), HashMap::from([(b.fence.epoch, true)]));
+    assert_eq!(vault.renew(&[b.fence.epoch], OVER).await.unwrap(), HashMap::from([(b.fence.epoch, true)]));
     assert_eq!(claim(&vault, "c", LONG).await.sealed_session.as_deref(), Some(&b"of b"[..]));
 }
 
@@ -139,13 +142,13 @@ async fn an_attempt_whose_login_has_ended_is_claimed_to_log_its_key_out() {
 async fn what_was_held_by_one_who_is_not_seen_any_more_is_free_once_the_lease_is_over() {
     let (database, vault) = vault().await;
     let process = Presence::announce(&database.db, "a").await.unwrap();
-    claimed(&vault, "a", LONG).await;
+    let (_, a) = claimed(&vault, "a", LONG).await;
 
     drop(process);
     eventually(|| async { nobody_is_present(&database).await.then_some(()) }).await;
     assert!(vault.claim_attempts("b", LONG, 10).await.unwrap().is_empty(), "it may speak on");
 
-    vault.renew("a", OVER).await.unwrap();
+    vault.renew(&[a.fence.epoch], OVER).await.unwrap();
     let b = claim(&vault, "b", LONG).await;
     assert!(b.taken_over && !b.holder_frozen);
 }
@@ -156,9 +159,8 @@ async fn nobody_is_present(database: &TestDatabase) -> bool {
 }
 
 #[tokio::test]
-async fn one_statement_renews_all_that_a_holder_has_and_waits_for_nobody() {
+async fn one_statement_renews_all_leases_that_are_named_and_waits_for_nobody() {
     let (database, vault) = vault().await;
-    claimed(&vault, "c", LONG).await;
     let (login, written_for) = claimed(&vault, "a", OVER).await;
     let mut writer = database.db.pool().begin().await.unwrap();
     sqlx::query("select from vault.attempts where login_id = $1 for share")
@@ -166,14 +168,21 @@ async fn one_statement_renews_all_that_a_holder_has_and_waits_for_nobody() {
         .execute(&mut *writer)
         .await
         .unwrap();
-    let (_, free) = claimed(&vault, "a", OVER).await;
+    let (_, free) = claimed(&vault, "a", LONG).await;
+    let (_, broken_off) = claimed(&vault, "a", OVER).await;
 
-    let renewed = vault.renew("a", LONG).await.unwrap();
+    let renewed = vault.renew(&[written_for.fence.epoch, free.fence.epoch], LONG).await.unwrap();
 
     let expected = HashMap::from([(written_for.fence.epoch, false), (free.fence.epoch, true)]);
-    assert_eq!(renewed, expected, "both are its own");
+    assert_eq!(renewed, expected, "both are held still");
     writer.rollback().await.unwrap();
-    assert_eq!(claim(&vault, "b", LONG).await.fence.login_id, login, "the one that was not renewed");
+    let claims = vault.claim_attempts("b", LONG, 10).await.unwrap();
+    let left = [&login, &broken_off.fence.login_id];
+    assert_eq!(
+        claims.iter().map(|claim| &claim.fence.login_id).collect::<Vec<_>>(),
+        left,
+        "those that were not renewed"
+    );
 }
 
 #[tokio::test]
