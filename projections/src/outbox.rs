@@ -58,6 +58,13 @@ pub enum To {
     Account(AccountId),
 }
 
+/// When the disk has it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Confirmed {
+    ByTheDisk,
+    WithTheClaim,
+}
+
 impl Outbox {
     /// The outbox of this database.
     pub fn new(db: &Database) -> Self {
@@ -82,10 +89,12 @@ impl Outbox {
         body: &Value,
         not_after: Option<Timestamp>,
     ) -> Result<(), DatabaseError> {
-        self.put(dedup_key, Some(chat), None, body, not_after).await
+        self.put(dedup_key, Some(chat), None, body, not_after, Confirmed::ByTheDisk).await
     }
 
-    /// Queue a notice to a person, keyed `login/<id>/<seq>/<kind>`. A key that was used before changes nothing.
+    /// Queue a notice to a person, keyed `login/<id>/<seq>/<kind>`. A key that was used before changes nothing. Without
+    /// waiting for the disk: what is lost with PostgreSQL is queued anew, because the reactor's checkpoint was lost with it; and
+    /// whoever claims it waits for the disk before it goes out.
     ///
     /// # Errors
     /// The database failed.
@@ -97,7 +106,7 @@ impl Outbox {
         not_after: Option<Timestamp>,
     ) -> Result<(), DatabaseError> {
         let body = serde_json::to_value(notice).expect("a notice is plain data");
-        self.put(dedup_key, None, Some(account), &body, not_after).await
+        self.put(dedup_key, None, Some(account), &body, not_after, Confirmed::WithTheClaim).await
     }
 
     async fn put(
@@ -107,14 +116,19 @@ impl Outbox {
         account: Option<AccountId>,
         body: &Value,
         not_after: Option<Timestamp>,
+        confirmed: Confirmed,
     ) -> Result<(), DatabaseError> {
         // Answers and notices to one person wait for each other: both go by the account, where there is one.
         sqlx::query(
-            "insert into vault.outbox (dedup_key, lane, chat, account_id, body, not_after)
-             values ($1,
-                     coalesce($3::text, (select account_id::text from vault.subjects where telegram_id = $2),
-                              $2::text),
-                     $2, $3, $4, $5)
+            "with waits as materialized (
+               select set_config('synchronous_commit',
+                                 case when $6 then current_setting('synchronous_commit') else 'off' end, true))
+             insert into vault.outbox (dedup_key, lane, chat, account_id, body, not_after)
+             select $1,
+                    coalesce($3::text, (select account_id::text from vault.subjects where telegram_id = $2),
+                             $2::text),
+                    $2, $3, $4, $5
+               from waits
              on conflict do nothing",
         )
         .bind(dedup_key)
@@ -122,6 +136,7 @@ impl Outbox {
         .bind(account.map(|account| account.0))
         .bind(body)
         .bind(not_after.map(|moment| moment.to_sqlx()))
+        .bind(confirmed == Confirmed::ByTheDisk)
         .execute(self.db.pool())
         .await?;
         self.db.wake().notify(Topic::Outbox);
