@@ -64,8 +64,8 @@ struct Arguments {
     /// Measure nothing, but fill the empty database that DATABASE_URL names with so many logins, five events each.
     #[arg(long, value_name = "LOGINS")]
     load: Option<u32>,
-    /// The largest log that `rebuild` goes through; ten million events take some minutes more, and 15 GB.
-    #[arg(long, value_name = "EVENTS", default_value_t = 1_000_000)]
+    /// The largest log that `rebuild` goes through; ten million events take some minutes, and 15 GB.
+    #[arg(long, value_name = "EVENTS", default_value_t = 10_000_000)]
     largest: u32,
     /// Rebuild views in the database that DATABASE_URL names, and tell how it went: how `rebuild` calls itself.
     #[arg(long, hide = true)]
