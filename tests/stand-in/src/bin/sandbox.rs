@@ -55,8 +55,10 @@ async fn serve(args: Args) -> Result<()> {
     let data_dir = DataDir::claim(&args.data_dir)?;
     let clock = Clock::system();
     let telegram = Telegram::start(Options { clock: clock.clone(), ..Options::default() }).await?;
-    let settings =
-        Settings::new(&telegram, data_dir.path(), Some(&origin))?.with("ADMIN_IDS", ILYA.to_string());
+    let settings = Settings::new(&telegram, data_dir.path(), Some(&origin))?
+        .with("ADMIN_IDS", ILYA.to_string())
+        // Whoever ends the session on the phone wants to see that it is noticed.
+        .with("SESSION_CHECK_INTERVAL", "5s");
     let service = Service::new(settings);
     let sandbox = Sandbox::new(telegram, service.clone(), clock, origin.clone());
     let router = sandbox.router();
