@@ -12,7 +12,7 @@
 //! 7. **Empty** the slot that was live: it would keep what people have erased.
 //!
 //! Whatever ends a rebuild in between, a kill included, changes nothing that people read; the next one, or the leader
-//! ([`upkeep`]), empties what it left behind.
+//! ([`upkeep()`]), empties what it left behind.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};

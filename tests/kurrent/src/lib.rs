@@ -16,7 +16,14 @@ pub use node::{Fault, Node, Settings};
 pub use rules::{Expected, Outcome, Recorded, Streams};
 
 /// The messages and services, generated.
-#[allow(dead_code, missing_docs, unused_qualifications, clippy::all, reason = "generated")]
+#[allow(
+    dead_code,
+    missing_docs,
+    unused_qualifications,
+    rustdoc::broken_intra_doc_links,
+    clippy::all,
+    reason = "generated"
+)]
 mod protocol {
     include!(concat!(env!("OUT_DIR"), "/protocol.rs"));
 }
