@@ -91,20 +91,27 @@ async fn main() -> Result<()> {
         some => some,
     };
     let mut report = Report::default();
-    for section in chosen {
+    let outcome = measure(&chosen, arguments.largest, &mut report).await;
+    // What was measured before a section failed is told all the same.
+    print!("{report}");
+    report.write(&arguments.json)?;
+    outcome
+}
+
+async fn measure(sections: &[Section], largest: u32, report: &mut Report) -> Result<()> {
+    for section in sections {
         match section {
-            Section::Machine => machine::measure(&mut report).await?,
-            Section::History => history::measure(&mut report).await?,
-            Section::Rebuild => rebuild::measure(&mut report, arguments.largest).await?,
-            Section::Append => append::measure(&mut report).await?,
-            Section::Visible => visible::measure(&mut report).await?,
-            Section::Status => status::measure(&mut report).await?,
-            Section::Polls => polls::measure(&mut report).await?,
-            Section::Confirmation => confirmation::measure(&mut report).await?,
+            Section::Machine => machine::measure(report).await?,
+            Section::History => history::measure(report).await?,
+            Section::Rebuild => rebuild::measure(report, largest).await?,
+            Section::Append => append::measure(report).await?,
+            Section::Visible => visible::measure(report).await?,
+            Section::Status => status::measure(report).await?,
+            Section::Polls => polls::measure(report).await?,
+            Section::Confirmation => confirmation::measure(report).await?,
         }
     }
-    print!("{report}");
-    report.write(&arguments.json)
+    Ok(())
 }
 
 /// For whoever wants to look at a large log by hand.
