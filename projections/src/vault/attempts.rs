@@ -68,7 +68,8 @@ impl Vault {
         Ok(())
     }
 
-    /// Take up to `limit` attempts that nobody holds, oldest first, for `ttl`. What `holder` holds itself is held.
+    /// Take up to `limit` attempts that nobody holds, oldest first, for `ttl`. What `holder` holds itself is held. Where the one
+    /// before is frozen, its key stays known as its own until [`Vault::retire`]: also to whoever comes after a claimer that died.
     ///
     /// # Errors
     /// The database failed.
@@ -90,7 +91,8 @@ impl Vault {
                   for update skip locked)
              update vault.attempts a
                 set holder = $1,
-                    announced_as = (select id from present where id = vault.presence_id($1)),
+                    announced_as = case when f.frozen then a.announced_as
+                                        else (select id from present where id = vault.presence_id($1)) end,
                     epoch = nextval('vault.epoch'),
                     expires_at = clock_timestamp() + make_interval(secs => $2)
                from free f

@@ -381,7 +381,9 @@ impl Vault {
         .execute(&mut *transaction)
         .await?;
         sqlx::query(
-            "update vault.attempts set sealed_session = null, key_id = null
+            "update vault.attempts
+                set sealed_session = null, key_id = null,
+                    announced_as = (select id from vault.present() as id where id = vault.presence_id(holder))
               where login_id = $1 and attempt = $2",
         )
         .bind(fence.login_id.as_str())

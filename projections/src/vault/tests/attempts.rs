@@ -185,6 +185,34 @@ async fn one_statement_renews_all_leases_that_are_named_and_waits_for_nobody() {
     );
 }
 
+/// 1. A freezes.  2. B claims, and dies before it has put A's key aside.  3. C must not use the key: A may wake up.
+#[tokio::test]
+async fn the_key_of_a_frozen_process_is_known_as_such_also_after_a_claimer_that_died() {
+    let (database, vault) = vault().await;
+    let _frozen = Presence::announce(&database.db, "a").await.unwrap();
+    let (_, a) = claimed(&vault, "a", OVER).await;
+    let of_a = MasterKey::random().seal(b"", b"of a");
+    vault.save_attempt_session(&a.fence, &of_a).await.unwrap();
+    let dies = Presence::announce(&database.db, "b").await.unwrap();
+    assert!(claim(&vault, "b", OVER).await.holder_frozen);
+    drop(dies);
+    eventually(|| async { (present(&database).await == 1).then_some(()) }).await;
+
+    let c = claim(&vault, "c", OVER).await;
+    assert!(c.holder_frozen, "the key is still that of a");
+
+    vault.retire(&c.fence, RetireReason::HolderFrozen).await.unwrap();
+    vault.save_attempt_session(&c.fence, b"of c").await.unwrap();
+    let d = claim(&vault, "d", LONG).await;
+    assert!(!d.holder_frozen, "c is dead, and a has nothing to do with its key");
+    assert_eq!(d.sealed_session.as_deref(), Some(&b"of c"[..]));
+}
+
+async fn present(database: &TestDatabase) -> i64 {
+    let present = sqlx::query_scalar("select count(*) from vault.present()");
+    present.fetch_one(database.db.pool()).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_frozen_process_is_told_from_a_dead_one() {
     let (database, vault) = vault().await;
