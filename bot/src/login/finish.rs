@@ -128,17 +128,17 @@ impl Attempt {
         }
     }
 
-    /// The login is over, one way or the other. A worker before this one may have confirmed it and died, and the log, by
-    /// which this one set out, may have been behind: so the events themselves are asked.
+    /// Whether a worker before this one has confirmed the login, and died or frozen before it could close the attempt. To be
+    /// known before the key is put aside or logged out, and asked of the events: the log may be behind them.
     ///
     /// # Errors
-    /// [`Stop`]: whoever claims the attempt next does it again.
-    pub async fn conclude(&mut self) -> Result<(), Stop> {
-        let login = self.workers.store.load_login(self.login_id()).await?;
-        match login.status() {
-            Some(LoginStatus::Authorized) if login.attempt() == self.number() => self.complete().await,
-            _ => self.give_up().await,
+    /// The database failed.
+    pub async fn is_confirmed(&self) -> Result<bool, Stop> {
+        if !self.claimed.taken_over {
+            return Ok(false);
         }
+        let login = self.workers.store.load_login(self.login_id()).await?;
+        Ok(login.status() == Some(LoginStatus::Authorized) && login.attempt() == self.number())
     }
 
     /// Step 12. Also all that is left where a worker died right after step 11.
@@ -161,7 +161,7 @@ impl Attempt {
     ///
     /// # Errors
     /// [`Stop`]: whoever claims the attempt next does it again.
-    async fn give_up(&mut self) -> Result<(), Stop> {
+    pub async fn give_up(&mut self) -> Result<(), Stop> {
         let done = self.log_out().await;
         self.hang_up().await;
         // Somebody may still be scanning the last code: a key that was not logged in is logged out once more later.

@@ -143,11 +143,10 @@ async fn run_attempt(
     let mut watch = board.watch(&claimed.fence.login_id).await?;
     let start = watch.started(number).await;
     let person = person(&workers, &claimed).await?;
-    let is_linked = start.attempt == number && start.status == domain::LoginStatus::Authorized;
     let is_over = claimed.ended || start.is_over(number);
     let mut attempt = Attempt::new(workers, claimed, watch.clone(), bell, start, person);
     attempt.closing = closing;
-    if is_linked {
+    if attempt.is_confirmed().await? {
         return attempt.complete().await;
     }
     // Whatever happens from here on, what was saved is at hand: an end that comes early has a key to log out, too.
@@ -167,10 +166,10 @@ async fn run_attempt(
     };
     match ended {
         Ok(()) => Ok(()),
-        Err(Stop::Over) => attempt.conclude().await,
+        Err(Stop::Over) => attempt.give_up().await,
         Err(Stop::Fail(reason)) => {
             attempt.fail(reason).await?;
-            attempt.conclude().await
+            attempt.give_up().await
         }
         Err(stop) => Err(stop),
     }

@@ -77,14 +77,6 @@ impl World {
         due.execute(self.db.db.pool()).await.unwrap();
     }
 
-    async fn no_key_is_retired(&self) -> bool {
-        let kept: i64 = sqlx::query_scalar("select count(*) from vault.retired_keys")
-            .fetch_one(self.db.db.pool())
-            .await
-            .unwrap();
-        kept == 0
-    }
-
     /// The old key is logged out, with whatever was accepted for it; the session of the new one is linked and logged in.
     async fn only_the_new_key_is_left(&self, asked: &Asked, old: KeyId) {
         self.closed(asked).await;

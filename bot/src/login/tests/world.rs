@@ -302,6 +302,15 @@ impl World {
         .await;
     }
 
+    /// Nothing is left to log out at Telegram.
+    pub async fn no_key_is_retired(&self) -> bool {
+        let kept: i64 = sqlx::query_scalar("select count(*) from vault.retired_keys")
+            .fetch_one(self.db.db.pool())
+            .await
+            .unwrap();
+        kept == 0
+    }
+
     /// Waits until Telegram has been asked.
     pub async fn called(&self, method: &str, times: u64) {
         let called = timeout(PATIENCE, self.telegram.wait_for_call(method, times)).await;
