@@ -107,6 +107,7 @@ impl Crowd {
                 last_refusal: None,
                 asked_for: None,
                 is_in: false,
+                is_ended: false,
                 is_forgotten: false,
             };
             person.live().await?;
@@ -169,6 +170,8 @@ struct Person {
     /// Which version of the page asked for what was given last, a password or a code, and when that was.
     asked_for: Option<(i64, Instant)>,
     is_in: bool,
+    /// The session was ended in Telegram since.
+    is_ended: bool,
     is_forgotten: bool,
 }
 

@@ -1,13 +1,14 @@
 //! `/logout`: ends the linked session.
 //!
-//! 1. which session is linked, or was ended by this very update before a crash
+//! 1. which session a confirmed login has linked, or was ended by this very update before a crash; a login that goes on
+//!    has not linked anything yet, whatever its worker has put into the vault, and `/cancel` ends it
 //! 2. nobody else has handled the update: else it may have been linked afterwards
 //! 3. record `LoggedOut`: repeated, it changes nothing
 //! 4. take the session out of the vault; its key is logged out at Telegram until Telegram confirms it, and its file goes
 //!    (`login::retire`)
 //! 5. say so
 
-use domain::{AccountCommand, AccountEvent, Event, LoginId, StreamKind};
+use domain::{AccountCommand, AccountEvent, AccountId, Event, LoginId, LoginStatus, StreamKind};
 use projections::vault::RetireReason;
 use projections::views::users;
 use projections::{Context, DatabaseError, Log};
@@ -21,7 +22,7 @@ pub(super) async fn log_out(desk: &Desk, ask: &Ask) -> Result<Option<Reply>, Fai
     desk.catch_up().await?;
     let login_id = match logged_out_by(desk, ask).await? {
         Some(before) => Some(before),
-        None => chat.vault.linked(account).await?.map(|linked| linked.login_id),
+        None => confirmed(desk, account).await?,
     };
     if !desk.inbox.is_waiting(ask.update_id).await? {
         return Ok(None);
@@ -38,6 +39,16 @@ pub(super) async fn log_out(desk: &Desk, ask: &Ask) -> Result<Option<Reply>, Fai
     chat.vault.retire_linked(account, &login_id, RetireReason::LoggedOut).await?;
     tracing::info!(login.id = login_id.short(), "A person logged out");
     Ok(Some(Reply::text(texts.logged_out)))
+}
+
+/// The latest login of this person that has linked a session for good. The events say so: the log may be behind them.
+async fn confirmed(desk: &Desk, account: AccountId) -> Result<Option<LoginId>, DatabaseError> {
+    for login_id in desk.chat.vault.linked_by(account).await? {
+        if desk.chat.store.load_login(&login_id).await?.status() == Some(LoginStatus::Authorized) {
+            return Ok(Some(login_id));
+        }
+    }
+    Ok(None)
 }
 
 /// The login whose session this very update has ended, where it is handled once more.

@@ -175,6 +175,19 @@ impl Vault {
         Ok(row.as_ref().map(linked).transpose()?)
     }
 
+    /// The logins that have linked a session of this person, latest first: the first of them may not be confirmed yet, or ever.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn linked_by(&self, account: AccountId) -> Result<Vec<LoginId>, DatabaseError> {
+        let rows =
+            sqlx::query("select login_id from vault.sessions where account_id = $1 order by linked_no desc")
+                .bind(account.0)
+                .fetch_all(self.db.pool())
+                .await?;
+        Ok(rows.iter().map(login_id).collect::<Result<_, _>>()?)
+    }
+
     /// Up to `limit` sessions whose turn it is to be looked at, longest waiting first, taken as by
     /// [`Vault::take_linked`]. Each is looked at once in `interval`, give or take a tenth of it, so that sessions which were
     /// linked together do not stay together; a new one somewhere in its first.
@@ -310,8 +323,9 @@ impl Vault {
         Ok(())
     }
 
-    /// Forget the session that this login linked, and keep its key until it is logged out at Telegram: as soon as nobody
-    /// speaks to Telegram with it any more.
+    /// Forget the session that this confirmed login linked, and keep its key until it is logged out at Telegram: as soon as
+    /// nobody speaks to Telegram with it any more. With it go those it replaces: its worker may not have come so far yet, and
+    /// would not find out any more which they are.
     ///
     /// # Errors
     /// The database failed.
@@ -345,7 +359,10 @@ impl Vault {
     ) -> Result<(), DatabaseError> {
         sqlx::query(
             "with gone as (
-               delete from vault.sessions where account_id = $1 and ($2::text is null or login_id = $2)
+               delete from vault.sessions
+                where account_id = $1
+                  and ($2::text is null
+                       or linked_no <= (select linked_no from vault.sessions where account_id = $1 and login_id = $2))
                returning account_id, login_id, sealed, key_id, in_use_until)
              insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason, not_before)
              select account_id, login_id, sealed, key_id, $3, greatest(clock_timestamp(), in_use_until)

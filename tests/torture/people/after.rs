@@ -36,6 +36,7 @@ impl Person {
     async fn end_in_telegram(&mut self) -> Result<()> {
         self.note("ends all other sessions in Telegram");
         self.crowd.ground.telegram.phone(self.id).end_other_sessions().await?;
+        self.is_ended = true;
         Crowd::count(&self.crowd.tally.revoked);
         self.crowd.handed_over.lock().expect("nobody panics while counting").retain(|id| *id != self.id);
         self.crowd.ground.check_now(self.id).await
@@ -50,6 +51,9 @@ impl Person {
         self.note(&format!("is handed over: {:?}", done.as_ref().err().map(ToString::to_string)));
         if done.is_ok() {
             Crowd::count(&self.crowd.tally.exported);
+        }
+        // What nobody had found to be ended yet is no session where it went, either.
+        if done.is_ok() && !self.is_ended {
             self.crowd.handed_over.lock().expect("nobody panics while counting").push(self.id);
         }
     }

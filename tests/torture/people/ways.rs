@@ -64,6 +64,7 @@ impl Person {
         Crowd::count(&self.crowd.tally.authorized);
         self.note("is in");
         self.is_in = true;
+        self.is_ended = false;
     }
 
     /// Whether Telegram took it.

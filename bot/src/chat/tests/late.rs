@@ -2,6 +2,8 @@
 //! nothing that began afterwards is its to end, and there is nothing left to say.
 
 use domain::AccountId;
+use domain::login::Method;
+use projections::Fence;
 use projections::vault::{Linked, random_login_id};
 use teloxide::types::UpdateKind;
 
@@ -30,14 +32,25 @@ impl World {
 
     /// A session of Ilya's is linked by a login.
     async fn links(&self, account_id: AccountId) -> LoginId {
+        let (login_id, fence) = self.links_unconfirmed(account_id).await;
+        let confirm = LoginCommand::Confirm { attempt: 1, method: Method::Qr, at: self.hand.now() };
+        self.chat.store.login(&login_id, confirm, Context::system().with_fence(&fence)).await.unwrap();
+        self.chat.vault.retire_replaced(&fence, account_id).await.unwrap();
+        self.chat.vault.close_attempt(&fence).await.unwrap();
+        login_id
+    }
+
+    /// A worker has put a session into the vault, and is about to confirm its login.
+    async fn links_unconfirmed(&self, account_id: AccountId) -> (LoginId, Fence) {
         let (vault, login_id) = (&self.chat.vault, random_login_id());
+        let start = LoginCommand::Start { account_id, invite: None, attempt: 1, at: self.hand.now() };
+        self.chat.store.login(&login_id, start, Context::by(account_id)).await.unwrap();
         vault.open_attempt(&login_id, 1, account_id).await.unwrap();
         let claimed = vault.claim_attempts("a worker", Duration::from_secs(60), 1).await.unwrap().remove(0);
         let key_id = self.chat.master.id().to_owned();
         let linked = Linked { account_id, login_id: login_id.clone(), sealed: b"sealed".to_vec(), key_id };
         vault.link_session(&claimed.fence, linked).await.unwrap();
-        vault.close_attempt(&claimed.fence).await.unwrap();
-        login_id
+        (login_id, claimed.fence)
     }
 
     async fn linked(&self, account_id: AccountId) -> Option<LoginId> {
@@ -156,4 +169,24 @@ async fn a_logout_that_is_handled_again_does_not_end_the_next_session() {
 
     assert_eq!(world.linked(account).await, Some(second));
     assert_eq!(world.events("LoggedOut").await.len(), 1);
+}
+
+/// 1. A worker has linked Ilya's next session, and not yet said that it is theirs.  2. Ilya logs out.  3. The worker goes on.
+#[tokio::test]
+async fn a_logout_ends_no_session_whose_login_goes_on() {
+    let world = World::silent(|_| {}).await;
+    let a = world.process("a");
+    finish(&a, &world.ilya_writes(1, "/help").await).await;
+    let account = world.account(ILYA).await;
+    let first = world.links(account).await;
+    let (second, fence) = world.links_unconfirmed(account).await;
+
+    finish(&a, &world.ilya_writes(2, "/logout").await).await;
+    finish(&a, &world.ilya_writes(3, "/logout").await).await;
+
+    let ended = world.events("LoggedOut").await;
+    assert_eq!(ended.len(), 1, "the second time there was none");
+    assert_eq!(ended[0].payload["LoggedOut"]["login_id"], first.as_str());
+    world.chat.vault.retire_replaced(&fence, account).await.unwrap();
+    assert_eq!(world.linked(account).await, Some(second));
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::LoginId;
-use projections::vault::random_login_id;
+use projections::vault::{RetireReason, random_login_id};
 use projections::{Log, Presence};
 use stand_in::accounts::ILYA;
 use tokio::time::Instant;
@@ -114,6 +114,33 @@ async fn what_a_frozen_worker_confirmed_is_completed_with_its_key_by_one_who_rea
     let mut woken = frozen;
     assert!(matches!(woken.attempt.complete().await, Err(Stop::Fenced)));
     world.ilya_is_in(&asked).await;
+}
+
+/// The next session takes the place of the one before only once its login is completed; whoever logs out before that has
+/// neither.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_logs_out_before_the_login_is_completed_keeps_no_older_session() {
+    let mut world = World::start().await;
+    let first = world.ilya_asks().await;
+    world.event(&first, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&first).await).await;
+    world.closed(&first).await;
+    let second = world.ilya_asks().await;
+    world.event(&second, "QrIssued", 1).await;
+    let link = world.link(&second).await;
+    world.kill_workers().await;
+    world.ilya_scans(&link).await;
+
+    // 1. A worker confirms the second login, and dies. 2. Ilya logs out of it. 3. The next worker completes it.
+    drop(world.confirms(&second).await);
+    world.vault.retire_linked(second.account, &second.login, RetireReason::LoggedOut).await.unwrap();
+    world.start_workers();
+    world.closed(&second).await;
+
+    assert!(world.vault.linked(second.account).await.unwrap().is_none());
+    let is_out = async || world.telegram.sessions_of(ILYA).is_empty() && world.no_key_is_retired().await;
+    world.eventually("both sessions are logged out", is_out).await;
+    assert!(!world.session_file().exists());
 }
 
 /// A restart of PostgreSQL or of a pooler cuts the connection by which others see a process; until it has noticed, it
