@@ -194,9 +194,8 @@ async fn sessions(ground: &Ground, handed_over: &[i64]) -> Result<Vec<String>> {
         let (more, fewer) = (without(&files, &linked), without(&linked, &files));
         faults.push(format!("files there are also of {more:?}, and none of {fewer:?}"));
     }
-    let twice = mtproto.keys_in_two_places();
-    if !twice.is_empty() {
-        faults.push(format!("{} keys were used in two places", twice.len()));
+    for twice in mtproto.keys_in_two_places() {
+        faults.push(format!("a key was used in two places: {twice:?}"));
     }
     let hanging = mtproto.hanging_acceptances();
     if hanging != 0 {

@@ -111,6 +111,13 @@ impl Ground {
         Ok(Some(login_id))
     }
 
+    /// Whether a password was asked for in this login, which moves its end.
+    pub async fn has_more_time(&self, login: &LoginId) -> Result<bool> {
+        let asked = "select exists (select from events \
+             where aggregate_type = 'login' and aggregate_id = $1 and event_type = 'PasswordRequested')";
+        Ok(sqlx::query_scalar(asked).bind(login.as_str()).fetch_one(self.db.pool()).await?)
+    }
+
     /// It is this person's session's turn to be looked at.
     pub async fn check_now(&self, person: i64) -> Result<()> {
         let due = "update vault.sessions set check_at = clock_timestamp() \

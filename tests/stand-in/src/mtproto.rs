@@ -39,7 +39,7 @@ use crate::clock::Clock;
 pub use exchange::exchange_key;
 pub use faults::{Failure, Faults};
 pub use sessions::Session;
-pub use state::{Device, KeyId, Notice};
+pub use state::{Device, InTwoPlaces, KeyId, Notice};
 
 use state::{Grant, Login, State};
 
@@ -220,9 +220,8 @@ impl MtProto {
     }
 
     /// The keys that two owners used at once, which on the real Telegram kills them (`AUTH_KEY_DUPLICATED`).
-    pub fn keys_in_two_places(&self) -> Vec<KeyId> {
-        let state = self.server.lock();
-        state.keys.iter().filter(|(_, key)| key.in_two_places).map(|((_, id), _)| *id).collect()
+    pub fn keys_in_two_places(&self) -> Vec<InTwoPlaces> {
+        self.server.lock().keys.values().filter_map(|key| key.in_two_places).collect()
     }
 
     /// The keys that somebody is connected with right now.

@@ -211,6 +211,8 @@ impl Person {
                 }
             }
             Some("cancelled" | "failed") if self.unsure => {}
+            // The password was asked for, and nobody saw it: whose worker froze then shows a code again, for as long.
+            _ if self.crowd.ground.has_more_time(&login).await? => self.log_in(&page).await,
             other => self.crowd.complain(format!("{login}: its time was over, it is {other:?}")),
         }
         Ok(())

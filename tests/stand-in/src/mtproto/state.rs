@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use jiff::Timestamp;
 use tokio::sync::mpsc;
 
 use super::crypto::sha1;
@@ -17,6 +18,12 @@ impl KeyId {
     pub fn of(auth_key: &[u8; 256]) -> Self {
         Self(sha1(auth_key)[12..].try_into().expect("8 of 20 bytes"))
     }
+}
+
+/// When a message was written, as its number says: seconds, then nanoseconds times four.
+fn moment(message_id: i64) -> Timestamp {
+    let nanoseconds = ((message_id & 0xffff_ffff) >> 2).min(999_999_999);
+    Timestamp::new(message_id >> 32, nanoseconds as i32).unwrap_or_default()
 }
 
 /// A key lives on one data centre; another does not know it.
@@ -47,7 +54,20 @@ pub struct Key {
     pub connection: u64,
     /// The number of what that connection said first. Message numbers are moments.
     pub began: i64,
-    pub in_two_places: bool,
+    pub in_two_places: Option<InTwoPlaces>,
+}
+
+/// A key that two owners used at once. Times are the senders' own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InTwoPlaces {
+    /// Which.
+    pub key: KeyId,
+    /// Whose session it was by then, if anybody's.
+    pub account: Option<i64>,
+    /// When the later one began.
+    pub began: Timestamp,
+    /// When the earlier one spoke again, the first time.
+    pub spoke: Timestamp,
 }
 
 /// How far a key is logged in.
@@ -162,7 +182,7 @@ impl State {
             asked_to_log_out: false,
             connection: 0,
             began: 0,
-            in_two_places: false,
+            in_two_places: None,
         };
         self.keys.insert((dc, KeyId::of(&auth_key)), key);
     }
@@ -180,7 +200,11 @@ impl State {
                 key.connection = connection;
                 key.began = message_id;
             }
-            key.in_two_places |= key.connection != connection && message_id > key.began;
+            if key.in_two_places.is_none() && key.connection != connection && message_id > key.began {
+                let account = key.login.grant().map(|grant| grant.account);
+                let (began, spoke) = (moment(key.began), moment(message_id));
+                key.in_two_places = Some(InTwoPlaces { key: name.1, account, began, spoke });
+            }
         }
     }
 
