@@ -70,13 +70,7 @@ async fn check(workers: &LoginWorkers, linked: &Linked) {
     if let Err(error) = revoke(workers, linked).await {
         return tracing::warn!(login.id = login_id, %error, "A session that is over stays until the next check");
     }
-    if let Some(telegram_id) = session.user_id()
-        && let Err(error) =
-            shown::show(&workers.vault, &workers.sessions_dir, linked.account_id, telegram_id).await
-    {
-        let error: &dyn std::error::Error = &error;
-        tracing::warn!(login.id = login_id, error, "The file of a session that is over cannot be removed");
-    }
+    shown::show_end(workers, linked.account_id, &linked.login_id, &session).await;
     tracing::info!(login.id = login_id, "A linked session was ended in Telegram");
 }
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use projections::{Fence, Topic, Vault, Wake};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 /// How long a claim holds without being renewed. Nobody takes an attempt sooner, whatever has become of its holder: so
@@ -20,7 +20,17 @@ const LOOK_FOR_WISHES_EVERY: Duration = Duration::from_secs(2);
 
 /// All of them, by the epoch of the lease: each is one holder's, once.
 #[derive(Default)]
-pub struct Held(Mutex<HashMap<i64, Lease>>);
+pub struct Held {
+    tasks: Mutex<HashMap<i64, Task>>,
+    let_go: Notify,
+}
+
+/// Who works on an attempt.
+struct Task {
+    fence: Fence,
+    /// None: it is lost, which the task may not know yet.
+    lease: Option<Lease>,
+}
 
 struct Lease {
     /// When a renewal that succeeded was asked for.
@@ -47,7 +57,8 @@ impl Held {
         let (bell, mut rings) = watch::channel(());
         // Whatever was given before somebody listened is still there.
         rings.mark_changed();
-        self.leases().insert(fence.epoch, Lease { renewed, bell });
+        let task = Task { fence: fence.clone(), lease: Some(Lease { renewed, bell }) };
+        self.tasks().insert(fence.epoch, task);
         Hold { held: self.clone(), epoch: fence.epoch, renewed: renewals, bell: rings }
     }
 
@@ -55,24 +66,26 @@ impl Held {
     pub async fn renew(&self, vault: &Vault) {
         loop {
             sleep(RENEW_EVERY).await;
-            let before: Vec<i64> = self.leases().keys().copied().collect();
+            let before: Vec<i64> = self
+                .tasks()
+                .iter()
+                .filter(|(_, task)| task.lease.is_some())
+                .map(|(epoch, _)| *epoch)
+                .collect();
             if before.is_empty() {
                 continue;
             }
             let asked = Instant::now();
             // Where this fails, the database may be back before the leases are over.
             let Ok(Ok(kept)) = timeout(LEASE_TTL, vault.renew(&before, LEASE_TTL)).await else { continue };
-            let mut leases = self.leases();
+            let mut tasks = self.tasks();
             for epoch in before {
-                match kept.get(&epoch) {
-                    None => drop(leases.remove(&epoch)),
+                let Some(task) = tasks.get_mut(&epoch) else { continue };
+                match (kept.get(&epoch), &task.lease) {
+                    (None, _) => task.lease = None,
+                    (Some(true), Some(lease)) => drop(lease.renewed.send_replace(asked)),
                     // Somebody was just writing for it: it is renewed the next time.
-                    Some(false) => {}
-                    Some(true) => {
-                        if let Some(lease) = leases.get(&epoch) {
-                            lease.renewed.send_replace(asked);
-                        }
-                    }
+                    (Some(_), _) => {}
                 }
             }
         }
@@ -85,17 +98,37 @@ impl Held {
             given.wait(LOOK_FOR_WISHES_EVERY).await;
             // Where this fails, they are looked for again soon.
             let Ok(wished) = vault.requested_of(holder).await else { continue };
-            let leases = self.leases();
-            wished.iter().filter_map(|epoch| leases.get(epoch)).for_each(|lease| lease.bell.send_replace(()));
+            let tasks = self.tasks();
+            let leases = wished.iter().filter_map(|epoch| tasks.get(epoch)?.lease.as_ref());
+            leases.for_each(|lease| lease.bell.send_replace(()));
         }
     }
 
-    fn leases(&self) -> MutexGuard<'_, HashMap<i64, Lease>> {
-        self.0.lock().expect("nothing panics while it holds the leases")
+    fn is_another_at_the_attempt_of(&self, epoch: i64) -> bool {
+        let tasks = self.tasks();
+        let Some(own) = tasks.get(&epoch).map(|task| &task.fence) else { return false };
+        let is_same = |other: &Fence| (&other.login_id, other.attempt) == (&own.login_id, own.attempt);
+        tasks.values().any(|task| task.fence.epoch != epoch && is_same(&task.fence))
+    }
+
+    fn tasks(&self) -> MutexGuard<'_, HashMap<i64, Task>> {
+        self.tasks.lock().expect("nothing panics while it holds the tasks")
     }
 }
 
 impl Hold {
+    /// Returns once no other task of this process is at the attempt: where nothing moved for a while, one that has lost its
+    /// lease may not know of it yet.
+    pub async fn alone(&self) {
+        loop {
+            let let_go = self.held.let_go.notified();
+            if !self.held.is_another_at_the_attempt_of(self.epoch) {
+                return;
+            }
+            let_go.await;
+        }
+    }
+
     /// Returns once the lease is lost, or may be: whoever could not renew it in time does not hold it. One that its own
     /// worker gives up, because it is `closing` the attempt, is not lost.
     pub async fn lost(&self, closing: &AtomicBool) {
@@ -121,7 +154,8 @@ impl Hold {
 
 impl Drop for Hold {
     fn drop(&mut self) {
-        self.held.leases().remove(&self.epoch);
+        self.held.tasks().remove(&self.epoch);
+        self.held.let_go.notify_waiters();
     }
 }
 

@@ -116,12 +116,16 @@ async fn run_while_held(workers: Arc<LoginWorkers>, board: Board, hold: Hold, cl
     let login_id = claimed.fence.login_id.clone();
     let login_id = login_id.short();
     let closing = Arc::new(AtomicBool::new(false));
+    let run = async {
+        hold.alone().await;
+        run_attempt(workers, board, hold.bell(), claimed, closing.clone()).await
+    };
     tokio::select! {
         biased;
         () = hold.lost(&closing) => {
-            tracing::warn!(login.id = login_id, "QR login has passed to another worker");
+            tracing::warn!(login.id = login_id, "QR login stands still, since its lease could not be renewed in time");
         }
-        stopped = run_attempt(workers, board, hold.bell(), claimed, closing.clone()) => match stopped {
+        stopped = run => match stopped {
             Ok(()) => {}
             Err(Stop::Failed(error)) => {
                 tracing::error!(login.id = login_id, error = &*error as &dyn std::error::Error, "QR login broke off; it is claimed anew");

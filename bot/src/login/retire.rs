@@ -72,20 +72,6 @@ pub async fn run(workers: &LoginWorkers) {
     }
 }
 
-/// A session that was linked has a file, unless a newer one has taken its place there.
-async fn remove_file(workers: &LoginWorkers, key: &RetiredKey, session: &LoginSession) {
-    let Some(telegram_id) = session.user_id() else { return };
-    let removed = shown::show(&workers.vault, &workers.sessions_dir, key.account_id, telegram_id).await;
-    if let Err(error) = removed {
-        let error: &dyn std::error::Error = &error;
-        tracing::warn!(
-            login.id = key.login_id.short(),
-            error,
-            "The file of a retired session cannot be removed"
-        );
-    }
-}
-
 async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
     let login_id = key.login_id.short();
     let network = &workers.telegram.network;
@@ -99,7 +85,7 @@ async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
             return;
         }
     };
-    remove_file(workers, key, &session).await;
+    shown::show_end(workers, key.account_id, &key.login_id, &session).await;
     let connection = Connection::open(&workers.telegram, &session);
     let outcome = log_out(&connection, &session).await;
     connection.close().await;

@@ -7,11 +7,12 @@
 use std::io;
 use std::path::Path;
 
-use domain::AccountId;
-use projections::vault::Linked;
+use domain::{AccountId, LoginId};
 use projections::{DatabaseError, Vault};
 
+use super::LoginWorkers;
 use super::file::{self, SessionFile};
+use super::session::LoginSession;
 
 /// Why a file is not what the vault holds.
 #[derive(Debug, thiserror::Error)]
@@ -24,8 +25,8 @@ pub enum ShowError {
     File(#[from] io::Error),
 }
 
-/// Makes a person's file what the vault holds; that of somebody else, whose Telegram id a login of this person has met, holds
-/// nothing of this person's. Whoever was the last to touch the file has looked at the vault since, and
+/// Makes a person's file what the vault holds; that of somebody else, whose Telegram id a login of this person has met, and that
+/// of somebody forgotten hold nothing of this person's. Whoever was the last to touch the file has looked at the vault since, and
 /// whoever changes the vault touches the file afterwards: so what an older look led to does not stay.
 ///
 /// # Errors
@@ -36,13 +37,13 @@ pub async fn show(
     account: AccountId,
     telegram_id: i64,
 ) -> Result<(), ShowError> {
-    let mut linked = linked_as(vault, account, telegram_id).await?;
+    let mut linked = vault.linked_as(account, telegram_id).await?;
     loop {
         let (directory, content) = (directory.to_owned(), linked.as_ref().map(SessionFile::of));
         let made =
             tokio::task::spawn_blocking(move || make(&directory, account, telegram_id, content.as_ref()));
         made.await.map_err(io::Error::other)??;
-        let now = linked_as(vault, account, telegram_id).await?;
+        let now = vault.linked_as(account, telegram_id).await?;
         if now == linked {
             return Ok(());
         }
@@ -69,15 +70,21 @@ pub async fn show_all(vault: &Vault, directory: &Path) -> Result<(), ShowError> 
     Ok(())
 }
 
-async fn linked_as(
-    vault: &Vault,
+/// Shows that a session, which may have been linked, is over; that its file could not be removed is told, and mended by whoever starts next.
+pub async fn show_end(
+    workers: &LoginWorkers,
     account: AccountId,
-    telegram_id: i64,
-) -> Result<Option<Linked>, DatabaseError> {
-    match vault.subject(account).await? {
-        Some(subject) if subject.telegram_id == telegram_id => vault.linked(account).await,
-        // A stranger confirmed the login, or the person is forgotten.
-        _ => Ok(None),
+    login_id: &LoginId,
+    session: &LoginSession,
+) {
+    let Some(telegram_id) = session.user_id() else { return };
+    if let Err(error) = show(&workers.vault, &workers.sessions_dir, account, telegram_id).await {
+        let error: &dyn std::error::Error = &error;
+        tracing::warn!(
+            login.id = login_id.short(),
+            error,
+            "The file of a session that is over cannot be removed"
+        );
     }
 }
 

@@ -37,8 +37,8 @@ pub struct Claimed {
     pub ended: bool,
     /// Somebody held it before.
     pub taken_over: bool,
-    /// Whoever held it lost the lease, but its process lives: it may wake up and use the key. Take a new one, and
-    /// retire the old.
+    /// Whoever held it lost the lease, but its process, another one, lives: it may wake up and use the key. Take a new one,
+    /// and retire the old.
     pub holder_frozen: bool,
 }
 
@@ -68,8 +68,9 @@ impl Vault {
         Ok(())
     }
 
-    /// Take up to `limit` attempts that nobody holds, oldest first, for `ttl`. What `holder` holds itself is held. Where the one
-    /// before is frozen, its key stays known as its own until [`Vault::retire`]: also to whoever comes after a claimer that died.
+    /// Take up to `limit` attempts that nobody holds, oldest first, for `ttl`. What `holder` holds itself is held; what it has lost
+    /// to nobody is its own again, with its key. Where the one before is frozen, its key stays known as its own until
+    /// [`Vault::retire`]: also to whoever comes after a claimer that died.
     ///
     /// # Errors
     /// The database failed.
@@ -83,7 +84,7 @@ impl Vault {
             "with present as materialized (select vault.present() as id),
              free as (
                select login_id, attempt, holder is not null as taken_over,
-                      announced_as in (select id from present) as frozen
+                      announced_as in (select id from present where id <> vault.presence_id($1)) as frozen
                  from vault.attempts
                 where holder is null or expires_at < clock_timestamp()
                 order by opened_at

@@ -175,6 +175,27 @@ impl Vault {
         Ok(row.as_ref().map(linked).transpose()?)
     }
 
+    /// The session of this person, if this is their Telegram id.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn linked_as(
+        &self,
+        account: AccountId,
+        telegram_id: i64,
+    ) -> Result<Option<Linked>, DatabaseError> {
+        let row = sqlx::query(
+            "select account_id, login_id, sealed, key_id
+               from vault.sessions join vault.subjects using (account_id)
+              where account_id = $1 and telegram_id = $2 order by linked_no desc limit 1",
+        )
+        .bind(account.0)
+        .bind(telegram_id)
+        .fetch_optional(self.db.pool())
+        .await?;
+        Ok(row.as_ref().map(linked).transpose()?)
+    }
+
     /// The logins that have linked a session of this person, latest first: the first of them may not be confirmed yet, or ever.
     ///
     /// # Errors

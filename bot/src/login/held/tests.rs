@@ -98,6 +98,27 @@ async fn an_attempt_whose_task_broke_off_is_not_held_on_to_with_the_others() {
     assert_eq!(free.iter().map(|claim| &claim.fence.login_id).collect::<Vec<_>>(), [&two.one.login_id]);
 }
 
+/// 1. Nothing moves in a process for longer than a lease.  2. It claims its attempt anew, before the task that has lost it knows.
+#[tokio::test]
+async fn what_a_process_claims_anew_waits_until_its_own_task_before_has_hung_up() {
+    let two = Two::held_by("a", OVER).await;
+    let before = two.held.hold(&two.one, Instant::now());
+    let again = two.vault.claim_attempts("a", LONG, 1).await.unwrap().remove(0);
+    assert_eq!(again.fence.login_id, two.one.login_id);
+    assert!(again.taken_over && !again.holder_frozen, "with its key");
+    let (now, other) =
+        (two.held.hold(&again.fence, Instant::now()), two.held.hold(&two.other, Instant::now()));
+
+    assert!(other.alone().now_or_never().is_some(), "another login's");
+    let mut alone = std::pin::pin!(now.alone());
+    assert!(alone.as_mut().now_or_never().is_none());
+    // Also after the renewal that tells that the lease is lost.
+    two.while_renewed(before.lost(&AtomicBool::new(false))).await;
+    assert!(alone.as_mut().now_or_never().is_none());
+    drop(before);
+    timeout(PATIENCE, alone).await.expect("it is alone");
+}
+
 #[tokio::test]
 async fn an_attempt_that_its_own_worker_closes_is_not_lost() {
     let two = Two::held_by("a", OVER).await;

@@ -12,11 +12,8 @@ use stand_in::accounts::ILYA;
 use stand_in::mtproto::KeyId;
 use tokio::sync::{mpsc, oneshot};
 
-use super::world::{Asked, World};
+use super::world::{Asked, KEY_EXCHANGE, World};
 use crate::login::LoginWorkers;
-
-/// What ends the making of a key, as the stand-in counts it.
-const KEY_EXCHANGE: &str = "set_client_DH_params";
 
 /// Workers in a process of their own, as far as it matters here.
 struct Process {

@@ -42,6 +42,9 @@ pub struct World {
     leader: JoinHandle<()>,
 }
 
+/// What ends the making of a key, as the stand-in counts it.
+pub const KEY_EXCHANGE: &str = "set_client_DH_params";
+
 /// A person with a login.
 pub struct Asked {
     pub account: AccountId,

@@ -185,6 +185,18 @@ async fn one_statement_renews_all_leases_that_are_named_and_waits_for_nobody() {
     );
 }
 
+#[tokio::test]
+async fn what_a_process_has_lost_to_nobody_is_its_own_again() {
+    let (database, vault) = vault().await;
+    let _a = Presence::announce(&database.db, "a").await.unwrap();
+    let (_, lost) = claimed(&vault, "a", OVER).await;
+
+    let again = claim(&vault, "a", OVER).await;
+    assert!(again.taken_over && !again.holder_frozen && again.fence.epoch > lost.fence.epoch);
+
+    assert!(claim(&vault, "b", LONG).await.holder_frozen, "to another it is one that may wake up");
+}
+
 /// 1. A freezes.  2. B claims, and dies before it has put A's key aside.  3. C must not use the key: A may wake up.
 #[tokio::test]
 async fn the_key_of_a_frozen_process_is_known_as_such_also_after_a_claimer_that_died() {
