@@ -100,8 +100,18 @@ impl Fleet {
             sleep(dice.millis(50..1_000)).await;
         }
         self.thaw_due(Instant::now());
-        if self.shape == Shape::Several && with_freezes && dice.percent(30) {
-            self.freeze(dice);
+        match self.shape {
+            Shape::Several if with_freezes && dice.percent(30) => self.freeze(dice),
+            // Nobody takes over from the only one; it wakes up before it is killed.
+            Shape::One if with_freezes && dice.percent(15) => {
+                self.freeze(dice);
+                while !self.frozen.is_empty() {
+                    sleep(Duration::from_millis(50)).await;
+                    self.thaw_due(Instant::now());
+                }
+                self.run_for(dice.millis(50..2_500)).await;
+            }
+            _ => {}
         }
         let turns = dice.percent(15);
         let all = turns || dice.percent(20);

@@ -111,11 +111,12 @@ impl Ground {
         Ok(Some(login_id))
     }
 
-    /// Whether a password was asked for in this login, which moves its end.
+    /// Whether this login lasts longer than it was begun for: a password was asked for, or the service itself began it, when it
+    /// saw the invite redeemed.
     pub async fn has_more_time(&self, login: &LoginId) -> Result<bool> {
-        let asked = "select exists (select from events \
-             where aggregate_type = 'login' and aggregate_id = $1 and event_type = 'PasswordRequested')";
-        Ok(sqlx::query_scalar(asked).bind(login.as_str()).fetch_one(self.db.pool()).await?)
+        let has = "select exists (select from events where aggregate_type = 'login' and aggregate_id = $1 \
+             and event_type in ('LoginStarted', 'PasswordRequested') and metadata ->> 'actor' = 'system')";
+        Ok(sqlx::query_scalar(has).bind(login.as_str()).fetch_one(self.db.pool()).await?)
     }
 
     /// It is this person's session's turn to be looked at.

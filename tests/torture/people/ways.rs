@@ -190,6 +190,10 @@ impl Person {
         self.note(&format!("{login} is nearly over"));
         let url = format!("{}/qr-auth?session_id={login}", self.crowd.ground.address());
         let page = MiniApp::open(&url, Some(self.chat().init_data(None)))?;
+        if self.crowd.ground.has_more_time(&login).await? {
+            self.log_in(&page).await;
+            return Ok(());
+        }
         if self.dice.percent(30) {
             let before_scan = left.saturating_sub(self.dice.millis(0..600));
             sleep(before_scan).await;

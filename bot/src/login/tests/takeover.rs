@@ -59,6 +59,27 @@ impl World {
         worker
     }
 
+    /// A worker confirms a login, and does not close the attempt; what it has recorded has no position yet, and followers of the
+    /// log do not see it.
+    async fn is_confirmed_while_the_log_stands_still(&mut self) -> (Asked, Worker) {
+        let asked = self.ilya_asks().await;
+        self.event(&asked, "QrIssued", 1).await;
+        let link = self.link(&asked).await;
+        self.kill_workers().await;
+        self.stop_leader().await;
+        self.ilya_scans(&link).await;
+        let worker = self.confirms(&asked).await;
+        (asked, worker)
+    }
+
+    /// The next worker completes it, as the events say; then the log goes on.
+    async fn is_completed_by_the_next(&mut self, asked: &Asked) {
+        self.start_workers();
+        self.closed(asked).await;
+        self.start_leader();
+        self.event(asked, "AuthorizationConfirmed", 1).await;
+    }
+
     /// The confirmed login's session is linked, and logged in; its key is not among those to be logged out.
     async fn ilya_is_in(&self, asked: &Asked) {
         assert_eq!(self.story(asked).await, ["LoginStarted", "QrIssued", "AuthorizationConfirmed"]);
@@ -75,21 +96,9 @@ impl World {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_dead_worker_confirmed_is_completed_by_one_who_read_the_log_too_early() {
     let mut world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    let link = world.link(&asked).await;
-    world.kill_workers().await;
-
-    // 1. The log stands still: what is recorded from here on has no position, and followers do not see it.
-    world.stop_leader().await;
-    // 2. A worker confirms the login, and dies before it has closed the attempt.
-    world.ilya_scans(&link).await;
-    drop(world.confirms(&asked).await);
-    // 3. The next worker takes the attempt up, and completes it as the events say.
-    world.start_workers();
-    world.closed(&asked).await;
-    world.start_leader();
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
+    let (asked, worker) = world.is_confirmed_while_the_log_stands_still().await;
+    drop(worker);
+    world.is_completed_by_the_next(&asked).await;
     world.ilya_is_in(&asked).await;
 }
 
@@ -97,22 +106,10 @@ async fn what_a_dead_worker_confirmed_is_completed_by_one_who_read_the_log_too_e
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_frozen_worker_confirmed_is_completed_with_its_key_by_one_who_read_the_log_too_early() {
     let mut world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    let link = world.link(&asked).await;
-    world.kill_workers().await;
-
-    // 1. The log stands still. 2. A worker confirms the login, and freezes before it has closed the attempt.
-    world.stop_leader().await;
-    world.ilya_scans(&link).await;
-    let frozen = world.confirms(&asked).await;
-    // 3. Its lease ends, and the next worker completes the login. 4. The log goes on, and the worker wakes up.
-    world.start_workers();
-    world.closed(&asked).await;
-    world.start_leader();
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
-    let mut woken = frozen;
-    assert!(matches!(woken.attempt.complete().await, Err(Stop::Fenced)));
+    let (asked, mut worker) = world.is_confirmed_while_the_log_stands_still().await;
+    world.is_completed_by_the_next(&asked).await;
+    // It wakes up.
+    assert!(matches!(worker.attempt.complete().await, Err(Stop::Fenced)));
     world.ilya_is_in(&asked).await;
 }
 
