@@ -74,8 +74,9 @@ export class Forms {
     });
     submit('code-form', () => {
       const digits = this.#view.element('code').value;
-      if (digits) this.#sendCode(digits);
-      else this.#wrong('code', this.#text('code_bad'));
+      if (digits) return void this.#sendCode(digits);
+      // Whoever presses the button after a code that went by itself, and was refused, is to read that it was.
+      this.#wrong('code', this.#view.element('code-error').textContent || this.#text('code_bad'));
     });
     on('resend', 'click', () => this.#resend());
 

@@ -274,6 +274,8 @@ test('the one-phone way: shared number, code, password', async (t) => {
   set({ error: 'Неверный код. Осталась одна попытка.' });
   await page.until(`${textOf('code-error')} === 'Неверный код. Осталась одна попытка.'`);
   assert.equal(await page.evaluate("document.getElementById('code').value"), '');
+  await page.click('#code-form button');
+  assert.equal(await page.evaluate(textOf('code-error')), 'Неверный код. Осталась одна попытка.', 'pressed too late');
 
   await page.type('#code', '54321');
   set({ status: 'password_required' });
