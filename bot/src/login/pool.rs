@@ -117,7 +117,9 @@ async fn run_while_held(workers: Arc<LoginWorkers>, board: Board, hold: Hold, cl
     let login_id = login_id.short();
     let closing = Arc::new(AtomicBool::new(false));
     let run = async {
-        hold.alone().await;
+        if claimed.taken_over {
+            hold.alone().await;
+        }
         run_attempt(workers, board, hold.bell(), claimed, closing.clone()).await
     };
     tokio::select! {

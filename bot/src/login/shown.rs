@@ -70,7 +70,8 @@ pub async fn show_all(vault: &Vault, directory: &Path) -> Result<(), ShowError> 
     Ok(())
 }
 
-/// Shows that a session, which may have been linked, is over; that its file could not be removed is told, and mended by whoever starts next.
+/// Shows that a session, which may have been linked, is over. That its file could not be removed is told, and mended by
+/// whoever starts next.
 pub async fn show_end(
     workers: &LoginWorkers,
     account: AccountId,

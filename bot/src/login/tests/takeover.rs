@@ -74,8 +74,10 @@ impl World {
 
     /// The next worker completes it, as the events say; then the log goes on.
     async fn is_completed_by_the_next(&mut self, asked: &Asked) {
+        let probes = self.telegram.calls("updates.getState");
         self.start_workers();
         self.closed(asked).await;
+        assert_eq!(self.telegram.calls("updates.getState"), probes, "Telegram has nothing to tell it");
         self.start_leader();
         self.event(asked, "AuthorizationConfirmed", 1).await;
     }
