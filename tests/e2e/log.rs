@@ -3,7 +3,6 @@
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
 use stand_in::accounts::{ANNA, ILYA};
-use stand_in::bot_api::Message;
 use stand_in::mini_app::MiniApp;
 use stand_in::service::{Service, Settings};
 use stand_in::{Options, Telegram};
@@ -26,10 +25,7 @@ struct Told {
 /// Opens the page of a `/login`; the link on it, and what was secret about all that.
 async fn begin(telegram: &Telegram, told: &mut Told) -> Result<(MiniApp, String)> {
     let person = telegram.person(ILYA);
-    let asked = person.send(&format!("/login {CODE}"));
-    // What became of the login before may be told first.
-    let is_card = |message: &Message| message.message_id > asked && message.web_app_url().is_some();
-    let card = person.wait_for_message(is_card).await?;
+    let card = person.ask_for_card(&format!("/login {CODE}")).await?;
     let launch = telegram.person(ILYA).init_data(None);
     let signature = launch.rsplit_once("hash=").context("a hash")?.1.to_owned();
     let page = MiniApp::open(card.web_app_url().context("a button")?, Some(launch.clone()))?;

@@ -147,15 +147,8 @@ impl World {
 
     /// Sends `/login CODE` and takes the session id from the button of the answer.
     pub async fn begin(&self, person: i64, code: &str) -> Result<String> {
-        let chat = self.person(person);
-        let asked = chat.send(&format!("/login {code}"));
-        // Not what is told of a login before, at the same moment.
-        let is_refusal = |text: &str| ["❌", "ℹ️", "⏳", "⛔"].iter().any(|sign| text.starts_with(sign));
-        let is_answer = |message: &Message| {
-            message.message_id > asked && (message.web_app_url().is_some() || is_refusal(&message.text))
-        };
-        let answer = chat.wait_for_message(is_answer).await?;
-        let url = answer.web_app_url().with_context(|| format!("no button under: {}", answer.text))?;
+        let card = self.person(person).ask_for_card(&format!("/login {code}")).await?;
+        let url = card.web_app_url().context("a button")?;
         Ok(url.split_once("session_id=").context("a session id in the button")?.1.to_owned())
     }
 

@@ -93,7 +93,7 @@ impl Fleet {
     }
 
     /// One torment: mostly a kill, at times a freeze, now and then another shape. At times before anybody has come up.
-    pub async fn torment(&mut self, dice: &mut Dice, with_freezes: bool) -> Result<()> {
+    pub async fn torment(&mut self, dice: &mut Dice) -> Result<()> {
         if dice.percent(75) {
             self.run_for(dice.millis(50..2_500)).await;
         } else {
@@ -101,9 +101,9 @@ impl Fleet {
         }
         self.thaw_due(Instant::now());
         match self.shape {
-            Shape::Several if with_freezes && dice.percent(30) => self.freeze(dice),
+            Shape::Several if dice.percent(30) => self.freeze(dice),
             // Nobody takes over from the only one; it wakes up before it is killed.
-            Shape::One if with_freezes && dice.percent(15) => {
+            Shape::One if dice.percent(15) => {
                 self.freeze(dice);
                 while !self.frozen.is_empty() {
                     sleep(Duration::from_millis(50)).await;

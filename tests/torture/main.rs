@@ -53,7 +53,7 @@ async fn nothing_is_lost_or_done_twice_whenever_the_processes_die() -> Result<()
         let mut dice = Dice::new(seed);
         fleet.start(Shape::One)?;
         while fleet.kills < kills {
-            fleet.torment(&mut dice, true).await?;
+            fleet.torment(&mut dice).await?;
         }
         fleet.leave_in_peace().await?;
         crowd.make_peace();

@@ -105,6 +105,6 @@ async fn start(service: &Service) -> Result<()> {
 async fn begin(ground: &Ground, person: i64) -> Result<MiniApp> {
     let code = ground.invite(1).await?;
     let chat = ground.telegram.person(person);
-    let card = chat.ask(&format!("/login {code}")).await?;
+    let card = chat.ask_for_card(&format!("/login {code}")).await?;
     MiniApp::open(card.web_app_url().context("a card")?, Some(chat.init_data(None)))
 }

@@ -165,6 +165,15 @@ impl ChatPerson {
         self.wait_for_message(|message| message.message_id > asked).await
     }
 
+    /// Sends a text and waits for the login's card that answers it: what became of a login before may be told first.
+    ///
+    /// # Errors
+    /// As [`Self::wait_for_message`].
+    pub async fn ask_for_card(&self, text: &str) -> Result<Message> {
+        let asked = self.send(text);
+        self.wait_for_message(|message| message.message_id > asked && message.web_app_url().is_some()).await
+    }
+
     /// Empties the chat on the person's side.
     pub fn clear(&self) {
         if let Some(chat) = self.api.state().chats.get_mut(&self.id) {
