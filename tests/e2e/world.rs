@@ -221,8 +221,12 @@ impl World {
         Ok(session)
     }
 
-    /// Every event so far, in order.
+    /// Every event that was committed by now, in order, once each has its position and the views show it: what a person
+    /// has been told may be newer than the last position given.
     pub async fn events(&self) -> Result<Vec<LogEvent>> {
+        let due = lag::due(&self.db).await?;
+        let shown = tokio::time::timeout(Duration::from_secs(30), wait_for(&self.db, due)).await;
+        shown.context("the views never showed what was committed")??;
         Ok(Log::new(&self.db).read(0, 10_000).await?)
     }
 
@@ -238,8 +242,6 @@ impl World {
         };
         let followed = tokio::time::timeout(Duration::from_secs(30), follow).await;
         followed.with_context(|| format!("{wanted} never happened"))??;
-        // And whatever was recorded by now.
-        wait_for(&self.db, lag::due(&self.db).await?).await?;
         Ok(self.events().await?.into_iter().map(|event| event.name).collect())
     }
 
