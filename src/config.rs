@@ -9,13 +9,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bot::login::Network;
+use bot::login::{Network, TelegramApp};
 use domain::Tiers;
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 pub use secret::secret;
+
+/// Where an application's id and hash come from.
+const MY_TELEGRAM: &str = "from https://my.telegram.org";
 
 /// A setting that is missing or bad: its name, and what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -198,10 +201,8 @@ impl Config {
         if !well_formed {
             return Err(BadSetting::new("BOT_TOKEN", "is not a bot token, which looks like 123456:ABC-DEF"));
         }
-        let api_id = required("TELEGRAM_API_ID", "from https://my.telegram.org")?;
-        let api_id = api_id.expose_secret().trim().parse().ok().filter(|id: &i32| *id > 0);
-        let api_id = api_id.ok_or_else(|| BadSetting::new("TELEGRAM_API_ID", "is not a positive number"))?;
-        let api_hash = required("TELEGRAM_API_HASH", "from https://my.telegram.org")?;
+        let api_id = api_id()?.ok_or_else(|| not_set("TELEGRAM_API_ID", MY_TELEGRAM))?;
+        let api_hash = required("TELEGRAM_API_HASH", MY_TELEGRAM)?;
         let base = settings.auth_base_url.as_deref().map(str::trim).filter(|it| !it.is_empty());
         let base = base.ok_or_else(|| {
             BadSetting::new(
@@ -252,8 +253,28 @@ impl Config {
     }
 }
 
+/// Which application speaks to Telegram, for a command that may do without.
+///
+/// # Errors
+/// A setting that is bad.
+pub fn telegram_app(settings: &Settings, network: &Network) -> Result<Option<TelegramApp>, BadSetting> {
+    let (Some(api_id), Some(api_hash)) = (api_id()?, secret("TELEGRAM_API_HASH")?) else { return Ok(None) };
+    let device_name = device_name(&settings.device_name)?;
+    Ok(Some(TelegramApp { api_id, api_hash, device_name, network: network.clone() }))
+}
+
+fn api_id() -> Result<Option<i32>, BadSetting> {
+    let Some(text) = secret("TELEGRAM_API_ID")? else { return Ok(None) };
+    let api_id = text.expose_secret().trim().parse().ok().filter(|id: &i32| *id > 0);
+    Ok(Some(api_id.ok_or_else(|| BadSetting::new("TELEGRAM_API_ID", "is not a positive number"))?))
+}
+
 fn required(setting: &'static str, whence: &str) -> Result<SecretString, BadSetting> {
-    secret(setting)?.ok_or_else(|| BadSetting::new(setting, format!("is not set ({whence})")))
+    secret(setting)?.ok_or_else(|| not_set(setting, whence))
+}
+
+fn not_set(setting: &'static str, whence: &str) -> BadSetting {
+    BadSetting::new(setting, format!("is not set ({whence})"))
 }
 
 fn roles(text: &str) -> Result<BTreeSet<Role>, BadSetting> {

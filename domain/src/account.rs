@@ -165,6 +165,9 @@ impl Account {
             }
             AccountCommand::RevokeAuthorization { login_id, at } => (!self.unlinked.contains(&login_id))
                 .then_some(AccountEvent::AuthorizationRevoked { login_id, at }),
+            AccountCommand::ExportSession { login_id, .. } if self.unlinked.contains(&login_id) => {
+                return Err(AccountError::NotLinked);
+            }
             AccountCommand::ExportSession { login_id, at } => {
                 (!self.exported.contains(&login_id)).then_some(AccountEvent::SessionExported { login_id, at })
             }

@@ -22,7 +22,7 @@ pub use codes::{CodeError, normalise_code, random_code};
 pub use master::{MasterKey, MasterKeyError, key_id_of, random_login_id};
 pub use memory::Remembered;
 pub use requests::{Request, RequestKind};
-pub use sessions::{Linked, RetireReason, RetiredKey, Taken};
+pub use sessions::{Borrowed, Linked, RetireReason, RetiredKey, Taken};
 pub use subjects::{PersonKey, Subject};
 pub use tokens::LiveToken;
 pub use wishes::{PasswordChallenge, PasswordProof, Wish};

@@ -13,7 +13,7 @@ use projections::database::Database;
 use projections::store::{Context, Store};
 use projections::vault::Vault;
 
-use crate::config::{DataConfig, Settings};
+use crate::config::{self, DataConfig, Settings};
 use crate::service;
 
 #[derive(Debug, Subcommand)]
@@ -47,6 +47,7 @@ impl SessionCommand {
             None => Network::Telegram,
             Some(path) => Network::read(path)?,
         };
+        let asks_as = config::telegram_app(settings, &network)?;
         super::with_database(&settings.data, async |data: &DataConfig, db: &Database| match &self {
             Self::Export { user, format, yes } => {
                 let vault = Vault::new(db);
@@ -61,6 +62,7 @@ impl SessionCommand {
                     vault,
                     clock: Clock::system(),
                     network: network.clone(),
+                    asks_as: asks_as.clone(),
                     sessions_dir: sessions_dir.unwrap_or_else(|| data.data_dir.join("sessions")),
                 };
                 export(&exporter, account, *format).await
@@ -81,6 +83,11 @@ async fn export(exporter: &Exporter, account: AccountId, format: Words) -> anyho
         .and_then(|()| out.flush())
         .context("the session could not be written; run the same command again")?;
     exporter.finish(&exported).await?;
+    if exporter.asks_as.is_none() {
+        eprintln!(
+            "qr-login: Telegram was not asked whether the session lives: TELEGRAM_API_ID and TELEGRAM_API_HASH are not set"
+        );
+    }
     eprintln!("qr-login: handed over; this service does not use the session any more");
     Ok(())
 }

@@ -31,6 +31,8 @@ async fn qr_login(world: &World, arguments: &[&str]) -> Result<Output> {
     command.args(arguments).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("DATABASE_URL", url.expose_secret()).env("DATA_DIR", &data.data_dir);
     command.env("TELEGRAM_NETWORK_FILE", data.data_dir.join("network.toml"));
+    command.env("TELEGRAM_API_ID", world.config.api_id.to_string());
+    command.env("TELEGRAM_API_HASH", world.config.api_hash.expose_secret());
     Ok(command.stdin(Stdio::null()).output().await?)
 }
 
@@ -161,6 +163,33 @@ async fn grammers_takes_a_session_over_with_the_same_key() -> Result<()> {
     assert!(mtproto.keys_in_two_places().is_empty());
     world.names_once("SessionExported").await?;
     Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_the_person_has_ended_is_told_to_be_over_and_not_handed_over() -> Result<()> {
+    let world = World::start().await?;
+    world.log_in(ILYA).await?;
+    let telegram = &world.telegram.mtproto;
+
+    // Nobody can say: then nothing happens.
+    telegram.faults().airplane(true);
+    let refused = export(&world, "telethon").await.unwrap_err().to_string();
+    assert!(refused.starts_with("qr-login: Telegram cannot be asked whether the session lives ("), "{refused}");
+    assert!(refused.contains("): nothing was handed over, try again"), "{refused}");
+    telegram.faults().airplane(false);
+    assert_eq!(row(&world).await?, (true, false));
+
+    world.phone(ILYA).end_other_sessions().await?;
+    let refused = export(&world, "telethon").await.unwrap_err().to_string();
+    let over = "the session was ended in Telegram: there is none to hand over until the person logs in again";
+    assert_eq!(refused.trim_end(), format!("qr-login: {over}"));
+
+    let told = "🔌 Сеанс завершён в Telegram";
+    world.person(ILYA).wait_for_message(|message| message.text.starts_with(told)).await?;
+    let story = world.names_once("AuthorizationRevoked").await?;
+    assert!(!story.iter().any(|name| name == "SessionExported"));
+    assert_eq!(row(&world).await?, (false, false));
+    world.nothing_is_left(&[ILYA]).await
 }
 
 #[tokio::test]

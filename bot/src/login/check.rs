@@ -4,15 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::AccountCommand;
+use domain::{AccountCommand, AccountError};
 use grammers_client::tl::functions;
-use projections::vault::Linked;
-use projections::{Context, StoreError};
+use projections::vault::{Borrowed, Linked};
+use projections::{Clock, Context, Store, StoreError, Vault};
 
-use super::LoginWorkers;
 use super::connection::{CallError, Connection};
 use super::seal;
+use super::session::LoginSession;
 use super::shown;
+use super::{LoginWorkers, TelegramApp};
 
 /// How many are looked at together; few, since nothing is in a hurry.
 const AT_ONCE: i64 = 4;
@@ -45,7 +46,8 @@ pub async fn run(workers: &LoginWorkers, interval: Duration) {
     }
 }
 
-async fn check(workers: &LoginWorkers, linked: &Linked) {
+async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
+    let linked = &borrowed.linked;
     let login_id = linked.login_id.short();
     let network = &workers.telegram.network;
     let opened = seal::open(&workers.master, linked.account_id, &linked.login_id, network, &linked.sealed);
@@ -55,36 +57,50 @@ async fn check(workers: &LoginWorkers, linked: &Linked) {
             return tracing::error!(login.id = login_id, %error, "A linked session cannot be checked");
         }
     };
-    let connection = Connection::open(&workers.telegram, &session);
-    let state = connection.call(session.home(), &functions::updates::GetState {}).await;
-    connection.close().await;
-    match state {
-        Err(CallError::Unregistered | CallError::KeyLost(_)) => {}
-        Ok(_) => return release(workers, linked).await,
+    match is_alive(&workers.telegram, &session).await {
+        Ok(false) => {}
+        Ok(true) => return release(workers, borrowed).await,
         // Telegram may be out of reach: that says nothing of the session.
         Err(error) => {
             tracing::debug!(login.id = login_id, %error, "A linked session was not checked");
-            return release(workers, linked).await;
+            return release(workers, borrowed).await;
         }
     }
-    if let Err(error) = revoke(workers, linked).await {
+    if let Err(error) = revoke(&workers.store, &workers.vault, &workers.clock, linked).await {
         return tracing::warn!(login.id = login_id, %error, "A session that is over stays until the next check");
     }
     shown::show_end(workers, linked.account_id, &linked.login_id, &session).await;
     tracing::info!(login.id = login_id, "A linked session was ended in Telegram");
 }
 
-async fn release(workers: &LoginWorkers, linked: &Linked) {
-    if let Err(error) = workers.vault.release_linked(linked).await {
+/// Whether Telegram still knows this session, which nobody else speaks with.
+pub async fn is_alive(app: &TelegramApp, session: &Arc<LoginSession>) -> Result<bool, CallError> {
+    let connection = Connection::open(app, session);
+    let state = connection.call(session.home(), &functions::updates::GetState {}).await;
+    connection.close().await;
+    match state {
+        Ok(_) => Ok(true),
+        Err(CallError::Unregistered | CallError::KeyLost(_)) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+async fn release(workers: &LoginWorkers, borrowed: &Borrowed) {
+    if let Err(error) = workers.vault.release_linked(borrowed).await {
         tracing::debug!(%error, "A session that was checked is free only a little later");
     }
 }
 
-/// The event first: repeated, it changes nothing.
-async fn revoke(workers: &LoginWorkers, linked: &Linked) -> Result<(), StoreError<domain::AccountError>> {
+/// Records that a session was ended in Telegram, and forgets it. The event first: repeated, it changes nothing.
+pub async fn revoke(
+    store: &Store,
+    vault: &Vault,
+    clock: &Clock,
+    linked: &Linked,
+) -> Result<(), StoreError<AccountError>> {
     let (account, login_id) = (linked.account_id, linked.login_id.clone());
     let context = Context::system().with_account(account).with_login(&login_id);
-    let command = AccountCommand::RevokeAuthorization { login_id, at: workers.clock.now() };
-    workers.store.account(account, command, context).await?;
-    Ok(workers.vault.unlink(account, &linked.login_id).await?)
+    let command = AccountCommand::RevokeAuthorization { login_id, at: clock.now() };
+    store.account(account, command, context).await?;
+    Ok(vault.unlink(account, &linked.login_id).await?)
 }

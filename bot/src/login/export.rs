@@ -1,11 +1,14 @@
 //! Handing a linked session over to another service. One key in two places is killed by Telegram, so it leaves here for
 //! good:
 //!
-//! 1. put the key into words that the other service reads
-//! 2. from now on nobody here uses it, also if the next step never comes: then it may be handed over once more
+//! 1. borrow the session, and ask Telegram whether it lives: one that was ended there is recorded as such, and not handed over
+//! 2. put the key into words that the other service reads
 //! 3. record `SessionExported`, which tells the person
-//! 4. give the words out
-//! 5. forget the session, and its file
+//! 4. from now on nobody here uses it or logs it out, also if the next step never comes: then the same order gives the words
+//!    once more. Whoever logged it out, or was faster otherwise, has it: then there are no words
+//! 5. take its file away, give the words out, forget the session
+//!
+//! So what is marked as handed over has its event, and nobody has the words of what is not marked.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -14,10 +17,13 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use domain::{AccountCommand, AccountError, AccountId};
-use projections::vault::{Linked, Taken};
+use projections::vault::{Borrowed, Linked, Taken};
 use projections::{Clock, Context, DatabaseError, MasterKey, Store, StoreError, Vault};
 use zeroize::Zeroizing;
 
+use super::TelegramApp;
+use super::check;
+use super::connection::CallError;
 use super::network::Network;
 use super::seal::{self, OpenError};
 use super::session::LoginSession;
@@ -45,6 +51,8 @@ pub struct Exporter {
     pub clock: Clock,
     /// Which Telegram they are of.
     pub network: Network,
+    /// As whom Telegram is asked; it is not where nobody said.
+    pub asks_as: Option<TelegramApp>,
     /// Where their files are.
     pub sessions_dir: PathBuf,
 }
@@ -54,7 +62,6 @@ pub struct Exported {
     /// To be given out once.
     pub words: Zeroizing<String>,
     linked: Linked,
-    telegram_id: Option<i64>,
 }
 
 /// Why a session is not handed over.
@@ -66,6 +73,12 @@ pub enum ExportError {
     /// It is being checked, or linked, right now.
     #[error("the session is in use this very moment: try again in half a minute")]
     InUse,
+    /// The person has ended it in Telegram.
+    #[error("the session was ended in Telegram: there is none to hand over until the person logs in again")]
+    Ended,
+    /// Whether it lives is not known.
+    #[error("Telegram cannot be asked whether the session lives ({0}): nothing was handed over, try again")]
+    Unasked(CallError),
     /// It does not open.
     #[error(transparent)]
     Sealed(#[from] OpenError),
@@ -84,42 +97,83 @@ pub enum ExportError {
 }
 
 impl Exporter {
-    /// Steps 1 to 3. May be repeated until [`Self::finish`].
+    /// Up to the words. May be repeated until [`Self::finish`].
     ///
     /// # Errors
-    /// [`ExportError`]: the session is not linked, in use, or cannot be opened.
+    /// [`ExportError`]: the session is not linked, over, in use, or cannot be opened. It is then as it was.
     pub async fn begin(
         &self,
         account: AccountId,
         format: Format,
         context: Context,
     ) -> Result<Exported, ExportError> {
-        let linked = self.vault.linked(account).await?.ok_or(ExportError::NotLinked)?;
-        let session = seal::open(&self.master, account, &linked.login_id, &self.network, &linked.sealed)?;
-        let words = put_into_words(&session, format).ok_or(ExportError::NoKey)?;
-        match self.vault.hand_over(account).await? {
-            Taken::Free(handed) if handed == linked => {}
-            // Another login linked another one meanwhile.
-            Taken::Free(_) | Taken::InUse => return Err(ExportError::InUse),
+        let (linked, borrowed) = match self.vault.take_linked(account).await? {
+            Taken::Free(borrowed) => (borrowed.linked.clone(), Some(borrowed)),
+            Taken::HandedOver(linked) => (linked, None),
+            Taken::InUse => return Err(ExportError::InUse),
             Taken::None => return Err(ExportError::NotLinked),
-        }
-        let order = AccountCommand::ExportSession { login_id: linked.login_id.clone(), at: self.clock.now() };
-        let context = context.with_account(account).with_login(&linked.login_id);
-        self.store.account(account, order, context).await?;
-        Ok(Exported { words, linked, telegram_id: session.user_id() })
+        };
+        let words = match self.hand_over(&linked, borrowed.as_ref(), format, context).await {
+            Ok(words) => words,
+            Err(error) => {
+                if let Some(borrowed) = &borrowed {
+                    self.vault.release_linked(borrowed).await?;
+                }
+                return Err(error);
+            }
+        };
+        Ok(Exported { words, linked })
     }
 
-    /// Step 5.
+    async fn hand_over(
+        &self,
+        linked: &Linked,
+        borrowed: Option<&Borrowed>,
+        format: Format,
+        context: Context,
+    ) -> Result<Zeroizing<String>, ExportError> {
+        let Linked { account_id: account, login_id, sealed, .. } = linked;
+        let session = Arc::new(seal::open(&self.master, *account, login_id, &self.network, sealed)?);
+        let words = put_into_words(&session, format).ok_or(ExportError::NoKey)?;
+        if let Some(borrowed) = borrowed {
+            if !self.is_alive(&session).await? {
+                check::revoke(&self.store, &self.vault, &self.clock, linked).await?;
+                self.show(*account, &session).await?;
+                return Err(ExportError::Ended);
+            }
+            let order = AccountCommand::ExportSession { login_id: login_id.clone(), at: self.clock.now() };
+            let context = context.with_account(*account).with_login(login_id);
+            self.store.account(*account, order, context).await?;
+            if !self.vault.hand_over(borrowed).await? {
+                return Err(ExportError::NotLinked);
+            }
+        }
+        self.show(*account, &session).await?;
+        Ok(words)
+    }
+
+    async fn is_alive(&self, session: &Arc<LoginSession>) -> Result<bool, ExportError> {
+        match &self.asks_as {
+            Some(app) => check::is_alive(app, session).await.map_err(ExportError::Unasked),
+            None => Ok(true),
+        }
+    }
+
+    async fn show(&self, account: AccountId, session: &LoginSession) -> Result<(), ExportError> {
+        match session.user_id() {
+            Some(telegram_id) => {
+                Ok(shown::show(&self.vault, &self.sessions_dir, account, telegram_id).await?)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// The words are out: nothing of it is kept.
     ///
     /// # Errors
-    /// The database failed, or the file stays.
-    pub async fn finish(&self, exported: &Exported) -> Result<(), ExportError> {
-        let Linked { account_id, login_id, .. } = &exported.linked;
-        self.vault.unlink(*account_id, login_id).await?;
-        if let Some(telegram_id) = exported.telegram_id {
-            shown::show(&self.vault, &self.sessions_dir, *account_id, telegram_id).await?;
-        }
-        Ok(())
+    /// The database failed; the session stays marked as handed over.
+    pub async fn finish(&self, exported: &Exported) -> Result<(), DatabaseError> {
+        self.vault.unlink(exported.linked.account_id, &exported.linked.login_id).await
     }
 }
 

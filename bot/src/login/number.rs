@@ -89,9 +89,10 @@ impl NumberCheck {
     }
 
     async fn by_session(&self, asker: AccountId, phone: &str) -> Result<Verdict, DatabaseError> {
-        let Taken::Free(linked) = self.vault.take_linked(asker).await? else {
+        let Taken::Free(borrowed) = self.vault.take_linked(asker).await? else {
             return Ok(Verdict::NoSession);
         };
+        let linked = &borrowed.linked;
         let opened =
             seal::open(&self.master, asker, &linked.login_id, &self.telegram.network, &linked.sealed);
         let verdict = match opened {
@@ -108,7 +109,7 @@ impl NumberCheck {
             }
             Err(_) => Verdict::NoSession,
         };
-        self.vault.release_linked(&linked).await?;
+        self.vault.release_linked(&borrowed).await?;
         Ok(verdict)
     }
 

@@ -9,4 +9,7 @@ pub enum AccountError {
     /// The person was erased; a new account begins with a new id.
     #[error("the account was erased")]
     Erased,
+    /// The session was logged out, or ended in Telegram.
+    #[error("no session of this person is linked")]
+    NotLinked,
 }

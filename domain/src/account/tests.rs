@@ -308,6 +308,10 @@ fn a_session_is_handed_over_once() {
     let exported = || AccountEvent::SessionExported { login_id: login(1), at: day(2) };
     then(vec![registered()], export(), vec![exported()]);
     then(vec![registered(), exported()], export(), vec![]);
+    let logged_out = AccountEvent::LoggedOut { login_id: login(1), at: day(2) };
+    refused(vec![registered(), logged_out], export(), AccountError::NotLinked);
+    let ended = AccountEvent::AuthorizationRevoked { login_id: login(1), at: day(2) };
+    refused(vec![registered(), ended], export(), AccountError::NotLinked);
 }
 
 fn erase() -> AccountCommand {

@@ -34,13 +34,25 @@ pub struct Linked {
     pub key_id: String,
 }
 
+/// A linked session to speak to Telegram with: nobody else does until it is given back ([`Vault::release_linked`]), or for
+/// twenty seconds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Borrowed {
+    /// The session.
+    pub linked: Linked,
+    /// Whose turn it is: no two are the same.
+    until: Timestamp,
+}
+
 /// Whether a linked session could be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
     /// It is yours.
-    Free(Linked),
-    /// Somebody else speaks to Telegram with it now, the login that linked it is not closed yet, or it was handed over.
+    Free(Borrowed),
+    /// Somebody else speaks to Telegram with it now, or the login that linked it is not closed yet.
     InUse,
+    /// It was handed over: nobody here speaks with it any more.
+    HandedOver(Linked),
     /// There is none.
     None,
 }
@@ -160,14 +172,15 @@ impl Vault {
         Ok(())
     }
 
-    /// The session of this person.
+    /// The session of this person, if it was not handed over.
     ///
     /// # Errors
     /// The database failed.
     pub async fn linked(&self, account: AccountId) -> Result<Option<Linked>, DatabaseError> {
         let row = sqlx::query(
             "select account_id, login_id, sealed, key_id from vault.sessions
-              where account_id = $1 order by linked_no desc limit 1",
+              where account_id = $1 and in_use_until is distinct from 'infinity'
+              order by linked_no desc limit 1",
         )
         .bind(account.0)
         .fetch_optional(self.db.pool())
@@ -175,7 +188,7 @@ impl Vault {
         Ok(row.as_ref().map(linked).transpose()?)
     }
 
-    /// The session of this person, if this is their Telegram id.
+    /// The session of this person, if this is their Telegram id and it was not handed over.
     ///
     /// # Errors
     /// The database failed.
@@ -187,7 +200,8 @@ impl Vault {
         let row = sqlx::query(
             "select account_id, login_id, sealed, key_id
                from vault.sessions join vault.subjects using (account_id)
-              where account_id = $1 and telegram_id = $2 order by linked_no desc limit 1",
+              where account_id = $1 and telegram_id = $2 and in_use_until is distinct from 'infinity'
+              order by linked_no desc limit 1",
         )
         .bind(account.0)
         .bind(telegram_id)
@@ -196,16 +210,20 @@ impl Vault {
         Ok(row.as_ref().map(linked).transpose()?)
     }
 
-    /// The logins that have linked a session of this person, latest first: the first of them may not be confirmed yet, or ever.
+    /// The logins that have linked a session of this person which was not handed over, latest first: the first of them may
+    /// not be confirmed yet, or ever.
     ///
     /// # Errors
     /// The database failed.
     pub async fn linked_by(&self, account: AccountId) -> Result<Vec<LoginId>, DatabaseError> {
         let rows =
-            sqlx::query("select login_id from vault.sessions where account_id = $1 order by linked_no desc")
-                .bind(account.0)
-                .fetch_all(self.db.pool())
-                .await?;
+            sqlx::query(
+                "select login_id from vault.sessions
+                  where account_id = $1 and in_use_until is distinct from 'infinity' order by linked_no desc",
+            )
+            .bind(account.0)
+            .fetch_all(self.db.pool())
+            .await?;
         Ok(rows.iter().map(login_id).collect::<Result<_, _>>()?)
     }
 
@@ -220,7 +238,7 @@ impl Vault {
         now: Timestamp,
         interval: Duration,
         limit: i64,
-    ) -> Result<Vec<Linked>, DatabaseError> {
+    ) -> Result<Vec<Borrowed>, DatabaseError> {
         sqlx::query(
             "update vault.sessions set check_at = $1 + make_interval(secs => $2 * random())
               where check_at is null",
@@ -241,7 +259,7 @@ impl Vault {
                 set check_at = $1 + make_interval(secs => $2 * (0.9 + 0.2 * random())),
                     in_use_until = clock_timestamp() + make_interval(secs => $4)
                from due where s.account_id = due.account_id and s.login_id = due.login_id
-             returning s.account_id, s.login_id, s.sealed, s.key_id",
+             returning s.account_id, s.login_id, s.sealed, s.key_id, s.in_use_until",
         )
         .bind(now.to_sqlx())
         .bind(interval.as_secs_f64())
@@ -249,11 +267,10 @@ impl Vault {
         .bind(USE_TTL.as_secs_f64())
         .fetch_all(self.db.pool())
         .await?;
-        Ok(rows.iter().map(linked).collect::<Result<_, _>>()?)
+        Ok(rows.iter().map(borrowed).collect::<Result<_, _>>()?)
     }
 
-    /// The session of this person, to speak to Telegram with: nobody else does until [`Vault::release_linked`], or for
-    /// twenty seconds.
+    /// The session of this person, to speak to Telegram with.
     ///
     /// # Errors
     /// The database failed.
@@ -264,55 +281,59 @@ impl Vault {
                 and linked_no = (select max(linked_no) from vault.sessions where account_id = $1)
                 and (in_use_until is null or in_use_until < clock_timestamp())
                 and not exists (select from vault.attempts a where a.login_id = s.login_id and a.attempt = s.attempt)
-             returning account_id, login_id, sealed, key_id",
+             returning account_id, login_id, sealed, key_id, in_use_until",
         )
         .bind(account.0)
         .bind(USE_TTL.as_secs_f64())
         .fetch_optional(self.db.pool())
         .await?;
         if let Some(row) = row {
-            return Ok(Taken::Free(linked(&row)?));
+            return Ok(Taken::Free(borrowed(&row)?));
         }
-        Ok(if self.linked(account).await?.is_some() { Taken::InUse } else { Taken::None })
+        let row = sqlx::query(
+            "select account_id, login_id, sealed, key_id, coalesce(in_use_until = 'infinity', false) as handed_over
+               from vault.sessions where account_id = $1 order by linked_no desc limit 1",
+        )
+        .bind(account.0)
+        .fetch_optional(self.db.pool())
+        .await?;
+        let Some(row) = row else { return Ok(Taken::None) };
+        Ok(if row.try_get("handed_over")? { Taken::HandedOver(linked(&row)?) } else { Taken::InUse })
     }
 
-    /// Nobody speaks to Telegram with it any more.
+    /// Nobody speaks to Telegram with it any more. Whoever has borrowed it since keeps it.
     ///
     /// # Errors
     /// The database failed: it is free a little later.
-    pub async fn release_linked(&self, taken: &Linked) -> Result<(), DatabaseError> {
+    pub async fn release_linked(&self, borrowed: &Borrowed) -> Result<(), DatabaseError> {
         sqlx::query(
             "update vault.sessions set in_use_until = null
-              where account_id = $1 and login_id = $2 and in_use_until <> 'infinity'",
+              where account_id = $1 and login_id = $2 and in_use_until = $3",
         )
-        .bind(taken.account_id.0)
-        .bind(taken.login_id.as_str())
+        .bind(borrowed.linked.account_id.0)
+        .bind(borrowed.linked.login_id.as_str())
+        .bind(borrowed.until.to_sqlx())
         .execute(self.db.pool())
         .await?;
         Ok(())
     }
 
-    /// The session of this person, to be handed over to another service: from now on nobody here uses it. Repeating it
-    /// answers the same, until [`Vault::unlink`].
+    /// It goes to another service: from now on nobody here uses it, and nobody logs it out. Whether that came about: it may
+    /// have been logged out, or borrowed by somebody else, meanwhile.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn hand_over(&self, account: AccountId) -> Result<Taken, DatabaseError> {
-        let row = sqlx::query(
-            "update vault.sessions s set in_use_until = 'infinity'
-              where account_id = $1
-                and linked_no = (select max(linked_no) from vault.sessions where account_id = $1)
-                and (in_use_until is null or in_use_until < clock_timestamp() or in_use_until = 'infinity')
-                and not exists (select from vault.attempts a where a.login_id = s.login_id and a.attempt = s.attempt)
-             returning account_id, login_id, sealed, key_id",
+    pub async fn hand_over(&self, borrowed: &Borrowed) -> Result<bool, DatabaseError> {
+        let handed = sqlx::query(
+            "update vault.sessions set in_use_until = 'infinity'
+              where account_id = $1 and login_id = $2 and in_use_until = $3",
         )
-        .bind(account.0)
-        .fetch_optional(self.db.pool())
+        .bind(borrowed.linked.account_id.0)
+        .bind(borrowed.linked.login_id.as_str())
+        .bind(borrowed.until.to_sqlx())
+        .execute(self.db.pool())
         .await?;
-        if let Some(row) = row {
-            return Ok(Taken::Free(linked(&row)?));
-        }
-        Ok(if self.linked(account).await?.is_some() { Taken::InUse } else { Taken::None })
+        Ok(handed.rows_affected() == 1)
     }
 
     /// Forget the session that this login linked: it is logged out already, or was handed over.
@@ -494,6 +515,11 @@ impl Vault {
         sqlx::query("delete from vault.retired_keys where id = $1").bind(id).execute(self.db.pool()).await?;
         Ok(())
     }
+}
+
+fn borrowed(row: &PgRow) -> Result<Borrowed, sqlx::Error> {
+    let until: jiff_sqlx::Timestamp = row.try_get("in_use_until")?;
+    Ok(Borrowed { linked: linked(row)?, until: until.to_jiff() })
 }
 
 fn linked(row: &PgRow) -> Result<Linked, sqlx::Error> {

@@ -51,10 +51,10 @@ impl Person {
         self.note(&format!("is handed over: {:?}", done.as_ref().err().map(ToString::to_string)));
         if done.is_ok() {
             Crowd::count(&self.crowd.tally.exported);
-        }
-        // What nobody had found to be ended yet is no session where it went, either.
-        if done.is_ok() && !self.is_ended {
             self.crowd.handed_over.lock().expect("nobody panics while counting").push(self.id);
+        }
+        if done.is_ok() && self.is_ended {
+            self.crowd.complain(format!("a session of {} that was ended in Telegram is handed over", self.id));
         }
     }
 

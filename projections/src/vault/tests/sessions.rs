@@ -4,7 +4,7 @@ use domain::{AccountId, LoginId};
 
 use super::{LONG, OVER, claim, claimed, vault};
 use crate::store::Fence;
-use crate::vault::{Linked, RetireReason, Taken, Vault, VaultError, random_login_id};
+use crate::vault::{Borrowed, Linked, RetireReason, Taken, Vault, VaultError, random_login_id};
 
 fn session(account_id: AccountId, login_id: &LoginId) -> Linked {
     Linked { account_id, login_id: login_id.clone(), sealed: b"session".to_vec(), key_id: "k".to_owned() }
@@ -181,16 +181,31 @@ async fn while_its_login_may_still_lose_it_a_session_is_nobody_elses() {
     let new = session(a.account_id, &login);
     vault.link_session(&a.fence, new.clone()).await.unwrap();
     // Its worker has been silent for longer than anybody speaks with a session.
-    vault.release_linked(&new).await.unwrap();
+    silent(&vault, &new).await;
     let (now, second) = (jiff::Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(1));
     vault.claim_linked(now, second, 10).await.unwrap();
 
     assert_eq!(vault.take_linked(a.account_id).await.unwrap(), Taken::InUse);
-    assert_eq!(vault.hand_over(a.account_id).await.unwrap(), Taken::InUse);
     assert_eq!(vault.claim_linked(now + second, second, 10).await.unwrap(), []);
 
     vault.close_attempt(&a.fence).await.unwrap();
-    assert_eq!(vault.hand_over(a.account_id).await.unwrap(), Taken::Free(new));
+    assert_eq!(borrow(&vault, a.account_id).await.linked, new);
+}
+
+/// Whoever has borrowed it says nothing for longer than it may.
+async fn silent(vault: &Vault, linked: &Linked) {
+    sqlx::query("update vault.sessions set in_use_until = clock_timestamp() where account_id = $1")
+        .bind(linked.account_id.0)
+        .execute(vault.db.pool())
+        .await
+        .unwrap();
+}
+
+async fn borrow(vault: &Vault, account: AccountId) -> Borrowed {
+    match vault.take_linked(account).await.unwrap() {
+        Taken::Free(borrowed) => borrowed,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[tokio::test]
@@ -201,10 +216,11 @@ async fn a_session_is_looked_at_once_an_interval() {
     let hour = std::time::Duration::from_secs(3600);
 
     assert_eq!(vault.claim_linked(now, hour, 10).await.unwrap(), [], "some time in its first hour");
-    assert_eq!(vault.claim_linked(now + hour, hour, 10).await.unwrap(), std::slice::from_ref(&new));
-    vault.release_linked(&new).await.unwrap();
+    let looked_at = vault.claim_linked(now + hour, hour, 10).await.unwrap().remove(0);
+    assert_eq!(looked_at.linked, new);
+    vault.release_linked(&looked_at).await.unwrap();
     assert_eq!(vault.claim_linked(now + hour + hour / 2, hour, 10).await.unwrap(), []);
-    assert_eq!(vault.claim_linked(now + 3 * hour, hour, 10).await.unwrap(), [new]);
+    assert_eq!(vault.claim_linked(now + 3 * hour, hour, 10).await.unwrap().remove(0).linked, new);
 }
 
 #[tokio::test]
@@ -213,9 +229,14 @@ async fn two_never_speak_with_one_session() {
     let new = linked(&vault).await;
     let (now, second) = (jiff::Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(1));
 
-    assert_eq!(vault.take_linked(new.account_id).await.unwrap(), Taken::Free(new.clone()));
+    let slow = borrow(&vault, new.account_id).await;
     assert_eq!(vault.take_linked(new.account_id).await.unwrap(), Taken::InUse);
-    assert_eq!(vault.hand_over(new.account_id).await.unwrap(), Taken::InUse);
+    silent(&vault, &new).await;
+    let next = borrow(&vault, new.account_id).await;
+    assert_eq!(next.linked, new);
+    vault.release_linked(&slow).await.unwrap();
+    assert!(!vault.hand_over(&slow).await.unwrap());
+    assert_eq!(vault.take_linked(new.account_id).await.unwrap(), Taken::InUse, "it is somebody else's by now");
     vault.claim_linked(now, second, 10).await.unwrap();
     assert_eq!(vault.claim_linked(now + second, second, 10).await.unwrap(), [], "not by a check");
     vault.retire_linked(new.account_id, &new.login_id, RetireReason::LoggedOut).await.unwrap();
@@ -227,12 +248,28 @@ async fn a_session_that_was_handed_over_is_neither_used_nor_logged_out() {
     let (_database, vault) = vault().await;
     let new = linked(&vault).await;
 
-    assert_eq!(vault.hand_over(new.account_id).await.unwrap(), Taken::Free(new.clone()));
-    vault.release_linked(&new).await.unwrap();
-    assert_eq!(vault.take_linked(new.account_id).await.unwrap(), Taken::InUse);
-    assert_eq!(vault.hand_over(new.account_id).await.unwrap(), Taken::Free(new.clone()), "once more");
+    let borrowed = borrow(&vault, new.account_id).await;
+    assert!(vault.hand_over(&borrowed).await.unwrap());
+    vault.release_linked(&borrowed).await.unwrap();
+    assert_eq!(vault.take_linked(new.account_id).await.unwrap(), Taken::HandedOver(new.clone()));
+    assert_eq!(vault.linked(new.account_id).await.unwrap(), None, "nobody's here");
+    assert_eq!(vault.linked_by(new.account_id).await.unwrap(), []);
 
     vault.retire_all_linked(new.account_id, RetireReason::LoggedOut).await.unwrap();
     assert_eq!(vault.take_linked(new.account_id).await.unwrap(), Taken::None);
     assert!(vault.claim_retired(LONG, 10).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn a_session_that_is_logged_out_on_its_way_to_another_service_goes_nowhere() {
+    let (_database, vault) = vault().await;
+    let new = linked(&vault).await;
+    let borrowed = borrow(&vault, new.account_id).await;
+
+    vault.retire_linked(new.account_id, &new.login_id, RetireReason::LoggedOut).await.unwrap();
+
+    assert!(!vault.hand_over(&borrowed).await.unwrap());
+    let kept: i64 =
+        sqlx::query_scalar("select count(*) from vault.retired_keys").fetch_one(vault.db.pool()).await.unwrap();
+    assert_eq!(kept, 1, "its key is still to be logged out");
 }
