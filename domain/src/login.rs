@@ -63,6 +63,11 @@ impl Login {
         self.live.as_ref().map_or(0, |attempt| attempt.number)
     }
 
+    /// When the latest attempt ends by itself; None before the start.
+    pub fn deadline_at(&self) -> Option<Timestamp> {
+        self.live.as_ref().map(|attempt| attempt.deadline_at)
+    }
+
     /// What follows from a command: an event, nothing (it is done already), or why not.
     ///
     /// # Errors

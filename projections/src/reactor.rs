@@ -248,7 +248,7 @@ impl Reactor {
     }
 
     /// Unless the attempt has ended meanwhile: a repeated reaction must not bring it back. Nor for somebody who was
-    /// blocked between the question and the start.
+    /// blocked or erased between the question and the start.
     async fn open_attempt(
         &self,
         event: &LogEvent,
@@ -268,6 +268,9 @@ impl Reactor {
         let live = login.attempt() == attempt && login.status().is_some_and(|status| status.is_live());
         if !live {
             return Ok(());
+        }
+        if account.is_erased() {
+            return self.cancel(event, account_id, login_id, attempt, CancelReason::Erased).await;
         }
         if account.is_blocked() {
             return self.cancel(event, account_id, login_id, attempt, CancelReason::Blocked).await;

@@ -174,7 +174,10 @@ async fn a_session_that_the_person_has_ended_is_told_to_be_over_and_not_handed_o
     // Nobody can say: then nothing happens.
     telegram.faults().airplane(true);
     let refused = export(&world, "telethon").await.unwrap_err().to_string();
-    assert!(refused.starts_with("qr-login: Telegram cannot be asked whether the session lives ("), "{refused}");
+    assert!(
+        refused.starts_with("qr-login: Telegram cannot be asked whether the session lives ("),
+        "{refused}"
+    );
     assert!(refused.contains("): nothing was handed over, try again"), "{refused}");
     telegram.faults().airplane(false);
     assert_eq!(row(&world).await?, (true, false));

@@ -46,6 +46,10 @@ pub struct Attempt {
     pub ahead: Option<SignedDuration>,
     /// How the person lets us in.
     pub method: Method,
+    /// Whether the person has a login code that only the worker before could have handed on.
+    pub lost_code: bool,
+    /// When the login ends by itself, as its events say where the log may be behind them.
+    pub extended_until: Timestamp,
     /// Whether the attempt may be gone because its worker has closed it.
     pub closing: Arc<AtomicBool>,
     /// Rings when somebody gave something in a page.
@@ -118,6 +122,7 @@ impl Attempt {
         start: Standing,
         person: String,
     ) -> Self {
+        let method = if start.by_code { Method::Code } else { Method::Qr };
         Self {
             workers,
             claimed,
@@ -130,7 +135,9 @@ impl Attempt {
             failures: 0,
             showed_token: false,
             ahead: None,
-            method: Method::Qr,
+            method,
+            lost_code: false,
+            extended_until: Timestamp::MIN,
             closing: Arc::default(),
             bell,
             given: VecDeque::new(),
@@ -164,7 +171,20 @@ impl Attempt {
 
     /// When the login ends by itself; a password or code asked for moves it.
     pub fn deadline_at(&self) -> Timestamp {
-        self.watch.now().map_or(self.start.deadline_at, |standing| standing.deadline_at)
+        let logged = self.watch.now().map_or(self.start.deadline_at, |standing| standing.deadline_at);
+        logged.max(self.extended_until)
+    }
+
+    /// Whether the login still lasts at a moment. The events are asked before that is denied: the log may be behind them.
+    async fn lasts_until(&mut self, moment: Timestamp) -> Result<bool, Stop> {
+        if moment < self.deadline_at() {
+            return Ok(true);
+        }
+        let login = self.workers.store.load_login(self.login_id()).await?;
+        if login.attempt() == self.number() {
+            self.extended_until = login.deadline_at().unwrap_or(self.extended_until);
+        }
+        Ok(moment < self.deadline_at())
     }
 
     /// Records something in the login.
@@ -179,9 +199,9 @@ impl Attempt {
     ///
     /// # Errors
     /// [`Stop::Over`] then.
-    pub async fn in_time(&self) -> Result<(), Stop> {
+    pub async fn in_time(&mut self) -> Result<(), Stop> {
         let at = self.now();
-        if at < self.deadline_at() {
+        if self.lasts_until(at).await? {
             return Ok(());
         }
         self.record(LoginCommand::Expire { attempt: self.number(), at }).await?;
@@ -318,7 +338,7 @@ impl Attempt {
         }
         self.failures += 1;
         let until = later(self.now(), pause);
-        if until >= self.deadline_at() {
+        if !self.lasts_until(until).await? {
             return Err(Stop::Fail(reason));
         }
         match reason {

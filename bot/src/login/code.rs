@@ -2,12 +2,13 @@
 //! login code in the page, and give it back there.
 //!
 //! 1. send a code to the number, at the data centre of its account, once: a person who gets two does not know which counts
-//! 2. record `CodeSent`; from here on no QR code is shown, but one that was shown still counts
+//! 2. record `CodeSent`; from here on no QR code is shown, but one that was shown still counts, unless the number's data
+//!    centre is another one
 //! 3. wait for the code and hand it on, once; a code may be asked for again meanwhile
 //!
 //! What Telegram does not take is recorded as `CodeRejected` with the reason, and the login stands where it stood: at its
 //! QR code, or at the code before. Number, code and the code's hash stay in memory: whoever takes the login up after a
-//! crash shows a QR code again.
+//! crash shows a QR code again, and says that the login code is of no use any more.
 
 use domain::LoginCommand;
 use domain::login::{CodeVia, FailReason, Method, Refusal};
@@ -218,7 +219,8 @@ impl Attempt {
         Ok(None)
     }
 
-    async fn reject_code(&self, reason: Refusal) -> Result<(), Stop> {
+    /// Says why a number or a code leads nowhere.
+    pub async fn reject_code(&self, reason: Refusal) -> Result<(), Stop> {
         let (attempt, at) = (self.number(), self.now());
         self.record(LoginCommand::RejectCode { attempt, reason, at }).await?;
         tracing::info!(

@@ -12,7 +12,7 @@
 
 use std::sync::atomic::Ordering;
 
-use domain::login::{CancelReason, FailReason};
+use domain::login::{CancelReason, FailReason, Method};
 use domain::{InviteCommand, LoginCommand, LoginStatus};
 use projections::vault::{Linked, RetireReason};
 
@@ -128,17 +128,26 @@ impl Attempt {
         }
     }
 
-    /// Whether a worker before this one has confirmed the login, and died or frozen before it could close the attempt. To be
-    /// known before the key is put aside or logged out, and asked of the events: the log may be behind them.
+    /// How a worker before this one has left the login; whether it has confirmed it, and died or frozen before it could close
+    /// the attempt. To be known before the key is put aside or logged out, and asked of the events: the log may be behind
+    /// them.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn is_confirmed(&self) -> Result<bool, Stop> {
+    pub async fn take_over(&mut self) -> Result<bool, Stop> {
         if !self.claimed.taken_over {
             return Ok(false);
         }
         let login = self.workers.store.load_login(self.login_id()).await?;
-        Ok(login.status() == Some(LoginStatus::Authorized) && login.attempt() == self.number())
+        if login.attempt() != self.number() {
+            return Ok(false);
+        }
+        self.extended_until = login.deadline_at().unwrap_or(self.extended_until);
+        if login.status() == Some(LoginStatus::CodeRequired) {
+            self.lost_code = true;
+            self.method = Method::Code;
+        }
+        Ok(login.status() == Some(LoginStatus::Authorized))
     }
 
     /// Step 12. Also all that is left where a worker died right after step 11.

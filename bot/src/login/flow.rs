@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::LoginCommand;
-use domain::login::{FailReason, Method};
+use domain::login::{FailReason, Method, Refusal};
 use grammers_client::tl::{self, enums::auth::LoginToken, functions};
 use jiff::{SignedDuration, Timestamp};
 use projections::vault::{RetireReason, Wish};
@@ -245,15 +245,22 @@ impl Attempt {
         Ok(if is_sane { at } else { now + NOMINAL_LIFETIME })
     }
 
-    /// Step 4: the token first, so that whoever sees the event finds it.
+    /// Step 4: the token first, so that whoever sees the event finds it; and before the token, where it is accepted: a
+    /// number may have led to another data centre.
     async fn show(&mut self, token: &[u8], expires_at: Timestamp) -> Result<Step, Stop> {
         let is_first = !self.showed_token;
         self.showed_token = true;
+        self.method = Method::Qr;
+        self.session().settle();
+        self.save().await?;
         self.workers.vault.put_token(self.fence(), token, expires_at).await?;
         let at = self.now();
         let token_sha256: String = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect();
         let attempt = self.number();
         self.record(LoginCommand::IssueQr { attempt, token_sha256, expires_at, at }).await?;
+        if std::mem::take(&mut self.lost_code) {
+            self.reject_code(Refusal::Stale).await?;
+        }
         let id = self.login_id().short();
         if is_first {
             tracing::info!(login.id = id, "QR issued (expires {expires_at:.0})");

@@ -20,7 +20,11 @@ impl Owner {
     /// # Errors
     /// The database failed.
     pub async fn of(store: &Store, vault: &Vault, account_id: AccountId) -> Result<Self, DatabaseError> {
-        if store.load_account(account_id).await?.is_blocked() {
+        let account = store.load_account(account_id).await?;
+        if account.is_erased() {
+            return Ok(Self::Erased);
+        }
+        if account.is_blocked() {
             return Ok(Self::Blocked);
         }
         let subject = vault.subject(account_id).await?;

@@ -152,7 +152,7 @@ async fn run_attempt(
     let is_over = claimed.ended || start.is_over(number);
     let mut attempt = Attempt::new(workers, claimed, watch.clone(), bell, start, person);
     attempt.closing = closing;
-    if attempt.is_confirmed().await? {
+    if attempt.take_over().await? {
         return attempt.complete().await;
     }
     // Whatever happens from here on, what was saved is at hand: an end that comes early has a key to log out, too.

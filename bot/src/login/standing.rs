@@ -24,6 +24,8 @@ pub struct Standing {
     pub status: LoginStatus,
     /// When it ends by itself.
     pub deadline_at: Timestamp,
+    /// Whether a login code was sent since the last QR code.
+    pub by_code: bool,
     /// What it redeems.
     pub invite: Option<InviteGrant>,
 }
@@ -39,7 +41,7 @@ impl Standing {
         if let LoginEvent::LoginStarted { account_id, invite, attempt, deadline_at, .. } = login {
             let (account_id, invite, attempt) = (*account_id, *invite, *attempt);
             let (status, deadline_at) = (LoginStatus::Waiting, *deadline_at);
-            return Some(Self { position, account_id, attempt, status, deadline_at, invite });
+            return Some(Self { position, account_id, attempt, status, deadline_at, by_code: false, invite });
         }
         before.map(|it| {
             let deadline_at = match login {
@@ -47,7 +49,12 @@ impl Standing {
                 | LoginEvent::PasswordRequested { deadline_at, .. } => *deadline_at,
                 _ => it.deadline_at,
             };
-            Self { position, status: login.status_after(it.status), deadline_at, ..it }
+            let by_code = match login {
+                LoginEvent::CodeSent { .. } => true,
+                LoginEvent::QrIssued { .. } => false,
+                _ => it.by_code,
+            };
+            Self { position, status: login.status_after(it.status), deadline_at, by_code, ..it }
         })
     }
 

@@ -10,6 +10,7 @@ use stand_in::accounts::{ANNA, ILYA};
 
 use super::file;
 
+mod behind;
 mod broken_line;
 mod frozen;
 mod takeover;

@@ -216,14 +216,13 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn linked_by(&self, account: AccountId) -> Result<Vec<LoginId>, DatabaseError> {
-        let rows =
-            sqlx::query(
-                "select login_id from vault.sessions
+        let rows = sqlx::query(
+            "select login_id from vault.sessions
                   where account_id = $1 and in_use_until is distinct from 'infinity' order by linked_no desc",
-            )
-            .bind(account.0)
-            .fetch_all(self.db.pool())
-            .await?;
+        )
+        .bind(account.0)
+        .fetch_all(self.db.pool())
+        .await?;
         Ok(rows.iter().map(login_id).collect::<Result<_, _>>()?)
     }
 

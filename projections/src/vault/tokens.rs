@@ -71,16 +71,25 @@ impl Vault {
         Ok(live.transpose()?)
     }
 
-    /// Nothing of this attempt can be scanned any more. A newer attempt's token stays: its worker may be quicker.
+    /// Nothing of this attempt can be scanned any more. The token of whoever has the attempt by now stays, and a newer
+    /// attempt's: its worker may be quicker.
     ///
     /// # Errors
     /// The database failed.
     pub async fn drop_token(&self, fence: &Fence) -> Result<(), DatabaseError> {
-        sqlx::query("delete from vault.qr_tokens where login_id = $1 and attempt <= $2")
-            .bind(fence.login_id.as_str())
-            .bind(i64::from(fence.attempt))
-            .execute(self.db.pool())
-            .await?;
+        sqlx::query(
+            "delete from vault.qr_tokens t
+              where login_id = $1
+                and (attempt < $2
+                     or attempt = $2
+                        and exists (select from vault.attempts a
+                                     where a.login_id = $1 and a.attempt = $2 and a.epoch = $3 for share))",
+        )
+        .bind(fence.login_id.as_str())
+        .bind(i64::from(fence.attempt))
+        .bind(fence.epoch)
+        .execute(self.db.pool())
+        .await?;
         Ok(())
     }
 }

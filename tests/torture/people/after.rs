@@ -54,7 +54,8 @@ impl Person {
             self.crowd.handed_over.lock().expect("nobody panics while counting").push(self.id);
         }
         if done.is_ok() && self.is_ended {
-            self.crowd.complain(format!("a session of {} that was ended in Telegram is handed over", self.id));
+            self.crowd
+                .complain(format!("a session of {} that was ended in Telegram is handed over", self.id));
         }
     }
 

@@ -265,6 +265,20 @@ async fn an_attempt_that_ends_late_leaves_the_token_of_the_retry() {
 }
 
 #[tokio::test]
+async fn a_worker_that_has_lost_its_attempt_leaves_the_token_of_the_next() {
+    let (_database, vault) = vault().await;
+    let (login, first) = claimed(&vault, "a", OVER).await;
+    let second = claim(&vault, "b", LONG).await;
+    vault.put_token(&second.fence, b"second", Timestamp::MAX).await.unwrap();
+
+    vault.drop_token(&first.fence).await.unwrap();
+
+    assert!(vault.token(&login).await.unwrap().is_some());
+    vault.drop_token(&second.fence).await.unwrap();
+    assert!(vault.token(&login).await.unwrap().is_none());
+}
+
+#[tokio::test]
 async fn closing_an_attempt_takes_its_token_and_requests_along() {
     let (_database, vault) = vault().await;
     let (login, a) = claimed(&vault, "a", LONG).await;

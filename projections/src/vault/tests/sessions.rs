@@ -236,7 +236,11 @@ async fn two_never_speak_with_one_session() {
     assert_eq!(next.linked, new);
     vault.release_linked(&slow).await.unwrap();
     assert!(!vault.hand_over(&slow).await.unwrap());
-    assert_eq!(vault.take_linked(new.account_id).await.unwrap(), Taken::InUse, "it is somebody else's by now");
+    assert_eq!(
+        vault.take_linked(new.account_id).await.unwrap(),
+        Taken::InUse,
+        "it is somebody else's by now"
+    );
     vault.claim_linked(now, second, 10).await.unwrap();
     assert_eq!(vault.claim_linked(now + second, second, 10).await.unwrap(), [], "not by a check");
     vault.retire_linked(new.account_id, &new.login_id, RetireReason::LoggedOut).await.unwrap();
@@ -269,7 +273,9 @@ async fn a_session_that_is_logged_out_on_its_way_to_another_service_goes_nowhere
     vault.retire_linked(new.account_id, &new.login_id, RetireReason::LoggedOut).await.unwrap();
 
     assert!(!vault.hand_over(&borrowed).await.unwrap());
-    let kept: i64 =
-        sqlx::query_scalar("select count(*) from vault.retired_keys").fetch_one(vault.db.pool()).await.unwrap();
+    let kept: i64 = sqlx::query_scalar("select count(*) from vault.retired_keys")
+        .fetch_one(vault.db.pool())
+        .await
+        .unwrap();
     assert_eq!(kept, 1, "its key is still to be logged out");
 }
