@@ -57,11 +57,7 @@ function show(status) {
   const before = current;
   current = status;
   // Without initData the server gives the bare status: nothing to scan, and nobody to scan it for.
-  if (!launch.initData && status.status !== 'not_found') {
-    follower.stop();
-    picture.show(null);
-    return view.end('outside');
-  }
+  if (!launch.initData && status.status !== 'not_found') return lastWord('outside');
   if (status.expires !== before?.expires) whole = Math.max(LOGIN_SECONDS, clock.secondsUntil(status.expires) ?? 0);
   if (hasEnded(status.status)) ended(status);
   else going(status, before);
@@ -85,25 +81,30 @@ function going(status, before) {
 }
 
 function ended({ status, error }) {
-  picture.show(null);
-  view.trouble(null);
-  view.note('problem', null);
   if (status === 'authorized') {
-    view.end(status, { more: 'closing' });
+    lastWord(status, { more: 'closing' });
     telegram.haptic('success');
     setTimeout(() => telegram.close(), CLOSE_AFTER_MS);
   } else if (status === 'not_found') {
-    view.end(status, { close: true });
+    lastWord(status, { close: true });
   } else {
-    view.end(status, { said: error, more: status === 'rejected' ? 'rejected_more' : null, retry: true, close: true });
+    lastWord(status, { said: error, more: status === 'rejected' ? 'rejected_more' : null, retry: true, close: true });
     telegram.haptic(status === 'rejected' || status === 'failed' ? 'error' : 'warning');
   }
 }
 
 function refused(refusal) {
+  if (refusal.status === 404) lastWord('not_found', { close: true });
+  else lastWord(refusal.status === 403 ? 'foreign' : launch.initData ? 'stale' : 'outside', { said: refusal.detail, close: true });
+}
+
+/** Nothing is asked after it, so what was told of a login that went on has to go: nothing would take it away any more. */
+function lastWord(outcome, options) {
+  follower.stop();
   picture.show(null);
-  if (refusal.status === 404) view.end('not_found', { close: true });
-  else view.end(refusal.status === 403 ? 'foreign' : launch.initData ? 'stale' : 'outside', { said: refusal.detail, close: true });
+  view.trouble(null);
+  view.note('problem', null);
+  view.end(outcome, options);
 }
 
 function tick() {

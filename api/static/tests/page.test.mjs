@@ -178,6 +178,33 @@ test('stale launch data asks to open the page anew', async (t) => {
   await page.until(`${textOf('end-title')} === '🔑 Откройте страницу заново'`);
 });
 
+test('stale launch data ends what was said of a connection that was lost', async (t) => {
+  const { page } = await opened(t);
+  await page.until(shown('qr'));
+  service.broken = 502;
+  await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
+  await page.until(shown('trouble'));
+  service.broken = 401;
+  await page.until(`${textOf('end-title')} === '🔑 Откройте страницу заново'`);
+  assert.ok(!await page.evaluate(shown('trouble')), 'it tries no more');
+});
+
+test('a button that is refused for stale launch data has the last word', async (t) => {
+  const { page, session, set } = await opened(t);
+  await page.until(shown('qr'));
+  service.onPost = () => ({ problem: [502, 'Не сейчас.'] });
+  await page.click('#cancel');
+  await page.until(`${shown('problem')} && ${textOf('problem')} === 'Не сейчас.'`);
+  service.onPost = () => ({ problem: [401, 'Страница открыта слишком давно.'] });
+  await page.click('#cancel');
+  await page.until(`${textOf('end-title')} === '🔑 Откройте страницу заново'`);
+  assert.ok(!await page.evaluate(shown('problem')));
+  // News that a question still under way would bring, and an answer that comes after it.
+  set({ token: TOKENS[1] });
+  await page.evaluate(`fetch('/qr-auth-status?session_id=${session}').then((answer) => answer.text())`);
+  assert.equal(await page.evaluate('document.body.dataset.phase'), 'end', 'nobody follows any more');
+});
+
 test('outside of Telegram there is nothing to scan', async (t) => {
   const { page } = await opened(t, { user: null });
   await page.until(`${textOf('end-title')} === '🔑 Откройте страницу из Telegram'`);
