@@ -111,14 +111,15 @@ export class Forms {
     const pending = this.#pending;
     if (pending && status.version <= pending.version) return;
     const same = pending?.status === status.status;
-    // A new QR code counts the version up too: while waiting for a login code, only an error is an outcome.
-    if (pending && same && status.status === 'waiting' && pending.what === 'phone' && !status.error) return;
+    const sending = pending?.what === 'phone' || pending?.resend;
+    // Other news counts the version up too: a new QR code, while a login code is waited for; a code that was sent once more
+    // from another device, while this one is checked. There only an error is an outcome.
+    const other = sending ? status.status === 'waiting' : pending?.what === 'code';
+    if (same && other && !status.error) return;
     if (pending) this.#release();
-    if (pending && same) {
-      const refused = { phone: 'unexpected', code: 'code_refused', password: 'password_refused' }[pending.what];
-      const sent = (pending.resend || pending.what === 'phone') && !status.error;
-      if (sent) this.#awaitCode();
-      else this.#wrong(pending.what, status.error ?? this.#text(refused));
+    if (same) {
+      if (sending && !status.error) this.#awaitCode();
+      else this.#wrong(pending.what, status.error ?? this.#text('password_refused'));
     } else if (status.error && !entered && status.status === 'waiting' && this.#phone) {
       this.#wrong('phone', status.error);
     }

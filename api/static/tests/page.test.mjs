@@ -330,6 +330,21 @@ test('a mistyped number is not the end: another one gets a code, also in a page 
   assert.match(await page.evaluate(textOf('resend')), /^Отправить ещё раз можно через/);
 });
 
+test('a code that another device has sent once more refuses nothing here', async (t) => {
+  const { page, set } = await opened(t, { login: { status: 'code_required', code_via: 'app', code_length: 5, token: null } });
+  await page.until(shown('code'));
+  await page.type('#code', '12345');
+  await page.until(`${textOf('status')} === '⏳ Проверяем...'`);
+  await first('/qr-auth/code');
+  set({ code_via: 'sms' });
+  await page.until(`${textOf('code-lead')} === 'Telegram отправил код по SMS.'`);
+  assert.equal(await page.evaluate(textOf('code-error')), '', 'nobody has refused it');
+  assert.equal(await page.evaluate(textOf('status')), '⏳ Проверяем...');
+  set({ error: '❌ Код устарел. Запросите новый.' });
+  await page.until(`${textOf('code-error')} === '❌ Код устарел. Запросите новый.'`);
+  assert.equal(await page.evaluate(textOf('status')), '⏳ Ожидание кода...');
+});
+
 test('a number of somebody else is not sent', async (t) => {
   const { page } = await opened(t, { before: `
     window.client = (event, data) => {
