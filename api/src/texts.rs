@@ -54,6 +54,7 @@ pub enum Text {
     BadPhone,
     BadCode,
     CodeLimit,
+    CodeLimitWithoutQr,
     CodeSoon { wait_seconds: i64 },
     OnePhoneOff,
 }
@@ -198,6 +199,10 @@ impl Text {
             Self::CodeLimit => (
                 "⏳ Слишком много кодов. Войдите по QR коду или попробуйте позже.",
                 "⏳ Too many codes. Log in by the QR code or try again later.",
+            ),
+            Self::CodeLimitWithoutQr => (
+                "⏳ Слишком много кодов. Введите последний код или отмените вход, начните его снова и подтвердите по QR коду.",
+                "⏳ Too many codes. Enter the last code, or cancel the login, start it anew and confirm it by the QR code.",
             ),
             Self::OnePhoneOff => ("Вход по коду выключен.", "Logging in by a code is switched off."),
         };

@@ -98,7 +98,12 @@ async fn admit(state: &ApiState, login: &LiveLogin, phone: &str, language: Langu
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoCodeAsked));
     };
     let (limits, now) = (LoginLimits::new(&state.db), state.clock.now());
-    let not_yet = |error, text: fn(i64) -> Text| match error {
+    // Once a code is there, the QR code is not.
+    let limit = match login.row.status {
+        LoginStatus::CodeRequired => Text::CodeLimitWithoutQr,
+        _ => Text::CodeLimit,
+    };
+    let not_yet = |error, text: &dyn Fn(i64) -> Text| match error {
         LimitError::RetryAt(at) => {
             let wait_seconds = at.duration_since(now).as_secs().max(0) + 1;
             Problem::new(StatusCode::TOO_MANY_REQUESTS, language, text(wait_seconds)).after(wait_seconds)
@@ -106,12 +111,12 @@ async fn admit(state: &ApiState, login: &LiveLogin, phone: &str, language: Langu
         LimitError::Database(error) => Problem::internal(language, &error),
     };
     let calm = limits.codes_flow(login.row.account_id, now).await;
-    calm.map_err(|error| not_yet(error, |_| Text::Refused(Refusal::TooMany)))?;
+    calm.map_err(|error| not_yet(error, &|_| Text::Refused(Refusal::TooMany)))?;
     let tried = limits.try_code(&state.master, &login.row.login_id, telegram_id, phone, now).await;
     tried.map_err(|error| {
-        not_yet(error, |wait_seconds| match wait_seconds {
+        not_yet(error, &|wait_seconds| match wait_seconds {
             ..=61 => Text::CodeSoon { wait_seconds },
-            _ => Text::CodeLimit,
+            _ => limit,
         })
     })
 }
