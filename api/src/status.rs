@@ -108,7 +108,10 @@ fn error(login: &LiveLogin) -> Option<Text> {
         }
         LoginStatus::Expired => Some(Text::Expired),
         LoginStatus::Rejected => Some(Text::Rejected),
-        LoginStatus::Cancelled => Some(Text::Cancelled(reason(row).unwrap_or(CancelReason::Person))),
+        LoginStatus::Cancelled => Some(Text::Cancelled {
+            reason: reason(row).unwrap_or(CancelReason::Person),
+            with_invite: row.invite_id.is_some(),
+        }),
         LoginStatus::Failed => Some(Text::Failed(reason(row).unwrap_or(FailReason::Internal))),
     }
 }

@@ -43,7 +43,7 @@ pub enum Text {
     TooManyTries { wait_minutes: i64 },
     Invite(InviteError),
     Expired,
-    Cancelled(CancelReason),
+    Cancelled { reason: CancelReason, with_invite: bool },
     Rejected,
     Failed(FailReason),
     PasswordWrong,
@@ -129,13 +129,21 @@ impl Text {
                 "⏰ Время входа истекло. Нажмите «Попробовать снова» или отправьте боту /login.",
                 "⏰ The time to log in is over. Press “Try again” or send /login to the bot.",
             ),
-            Self::Cancelled(CancelReason::Person) => ("🚫 Вход отменён", "🚫 Login cancelled"),
-            Self::Cancelled(CancelReason::NewerLogin) => (
+            Self::Cancelled { reason: CancelReason::Person, with_invite: true } => (
+                "🚫 Вход отменён. Ничего не подключено, инвайт код не потрачен.",
+                "🚫 Login cancelled. Nothing was linked, and the invite code is not spent.",
+            ),
+            Self::Cancelled { reason: CancelReason::Person, with_invite: false } => {
+                ("🚫 Вход отменён. Ничего не подключено.", "🚫 Login cancelled. Nothing was linked.")
+            }
+            Self::Cancelled { reason: CancelReason::NewerLogin, .. } => (
                 "🔁 Начат новый вход, этот отменён. Откройте последнюю кнопку в чате с ботом.",
                 "🔁 A newer login was started, this one is cancelled. Use the latest button in the bot's chat.",
             ),
-            Self::Cancelled(CancelReason::Blocked) => ("⛔ Доступ заблокирован", "⛔ Access is blocked"),
-            Self::Cancelled(CancelReason::Erased) => (
+            Self::Cancelled { reason: CancelReason::Blocked, .. } => {
+                ("⛔ Доступ заблокирован", "⛔ Access is blocked")
+            }
+            Self::Cancelled { reason: CancelReason::Erased, .. } => (
                 "🚫 Вход отменён: данные аккаунта удалены.",
                 "🚫 Login cancelled: the account's data was erased.",
             ),

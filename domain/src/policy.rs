@@ -41,13 +41,31 @@ pub enum Notice {
     /// The login succeeded; the tier that it started, where it had an invite.
     Authorized { login_id: LoginId, tier: Option<Tier> },
     /// The deadline passed.
-    Expired { login_id: LoginId },
+    Expired {
+        login_id: LoginId,
+        #[serde(default = "unknown_invite")]
+        with_invite: bool,
+    },
     /// Ended by the person, a newer login or a block.
-    Cancelled { login_id: LoginId, reason: CancelReason },
+    Cancelled {
+        login_id: LoginId,
+        reason: CancelReason,
+        #[serde(default = "unknown_invite")]
+        with_invite: bool,
+    },
     /// Another account confirmed. A warning: sent again rather than not at all.
-    Rejected { login_id: LoginId },
+    Rejected {
+        login_id: LoginId,
+        #[serde(default = "unknown_invite")]
+        with_invite: bool,
+    },
     /// Something broke.
-    Failed { login_id: LoginId, reason: FailReason },
+    Failed {
+        login_id: LoginId,
+        reason: FailReason,
+        #[serde(default = "unknown_invite")]
+        with_invite: bool,
+    },
     /// The subscription's time is over.
     SubscriptionExpired { tier: Tier },
     /// An admin granted a tier.
@@ -56,6 +74,11 @@ pub enum Notice {
     AuthorizationRevoked,
     /// The session was handed over to another service.
     SessionExported,
+}
+
+/// A notice that was stored before it said so: most logins have an invite.
+const fn unknown_invite() -> bool {
+    true
 }
 
 impl Notice {
@@ -123,18 +146,20 @@ fn react_to_login(login_id: &LoginId, event: &LoginEvent) -> Vec<Reaction> {
             }];
         }
         LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, .. } => {
-            (*account_id, *invite_id, *attempt, Notice::Rejected { login_id: login_id.clone() })
+            let notice = Notice::Rejected { login_id: login_id.clone(), with_invite: invite_id.is_some() };
+            (*account_id, *invite_id, *attempt, notice)
         }
         LoginEvent::LoginExpired { account_id, invite_id, attempt, .. } => {
-            (*account_id, *invite_id, *attempt, Notice::Expired { login_id: login_id.clone() })
+            let notice = Notice::Expired { login_id: login_id.clone(), with_invite: invite_id.is_some() };
+            (*account_id, *invite_id, *attempt, notice)
         }
         LoginEvent::LoginCancelled { account_id, invite_id, attempt, reason, .. } => {
-            let notice = Notice::Cancelled { login_id: login_id.clone(), reason: *reason };
-            (*account_id, *invite_id, *attempt, notice)
+            let (login_id, with_invite) = (login_id.clone(), invite_id.is_some());
+            (*account_id, *invite_id, *attempt, Notice::Cancelled { login_id, reason: *reason, with_invite })
         }
         LoginEvent::LoginFailed { account_id, invite_id, attempt, reason, .. } => {
-            let notice = Notice::Failed { login_id: login_id.clone(), reason: *reason };
-            (*account_id, *invite_id, *attempt, notice)
+            let (login_id, with_invite) = (login_id.clone(), invite_id.is_some());
+            (*account_id, *invite_id, *attempt, Notice::Failed { login_id, reason: *reason, with_invite })
         }
         LoginEvent::QrIssued { .. }
         | LoginEvent::CodeSent { .. }

@@ -69,7 +69,7 @@ async fn cancel_in_the_chat_ends_the_login_once() -> Result<()> {
     let told = world.person(ILYA).ask("/cancel").await?;
     assert_eq!(told.text, CANCELLED);
     let status = world.status_when(ILYA, &session, |status| status["status"] == "cancelled").await?;
-    assert_eq!(status["error"], "🚫 Вход отменён");
+    assert_eq!(status["error"], "🚫 Вход отменён. Ничего не подключено, инвайт код не потрачен.");
     assert!(status["token"].is_null());
 
     // Again: there is nothing to cancel, and nothing happens.
@@ -112,6 +112,26 @@ async fn cancel_on_the_page_ends_the_login_once_and_the_chat_says_so() -> Result
     let owner = world.events().await?.into_iter().find(|event| event.name == "LoginCancelled");
     let metadata = owner.context("the event")?.metadata;
     assert_eq!(Some(metadata.actor), metadata.account_id.map(|id| id.to_string()), "the person did it");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_login_without_an_invite_is_not_told_of_one_at_its_end() -> Result<()> {
+    let world = World::start().await?;
+    let code = world.invite(Tier::Premium).await?;
+    let linked = world.begin(ILYA, &code).await?;
+    world.phone(ILYA).scan(&world.link(ILYA, &linked).await?).await?;
+    world.names_once("SubscriptionActivated").await?;
+
+    let session = world.begin(ILYA, "").await?;
+    world.link(ILYA, &session).await?;
+    let told = world.person(ILYA).ask("/cancel").await?;
+    assert_eq!(told.text, "🚫 Вход отменён\n\nНичего не подключено. Чтобы начать заново, отправьте /login");
+    let status = world.status_when(ILYA, &session, |status| status["status"] == "cancelled").await?;
+    assert_eq!(status["error"], "🚫 Вход отменён. Ничего не подключено.");
+
+    // And those words are true.
+    world.begin(ILYA, "").await?;
     Ok(())
 }
 

@@ -37,6 +37,10 @@ test('the words that the requirements fix are there to the letter', () => {
   assert.match(ru.one_phone, /Войти по коду на этом телефоне/);
 });
 
+test('the page speaks of no invite code: whether the login has one, the server knows', () => {
+  for (const texts of Object.values(TEXTS)) for (const [key, text] of Object.entries(texts)) assert.doesNotMatch(text, /инвайт|invite/i, key);
+});
+
 test('Russian for ru and for none, English for any other', () => {
   assert.deepEqual(['ru', 'ru-RU', undefined, null, ''].map(languageOf), Array(5).fill('ru'));
   assert.deepEqual(['en', 'uk', 'de-AT', 'run'].map(languageOf), Array(4).fill('en'));

@@ -3,16 +3,18 @@
 use domain::policy::Notice;
 use domain::{LoginId, Tiers};
 
-use super::texts::{End, SubscriptionCard, Texts};
+use super::texts::{End, Spared, SubscriptionCard, Texts};
 
 /// The text of a notice.
 pub(super) fn render(notice: &Notice, texts: &Texts, tiers: &Tiers, support: Option<&str>) -> String {
     match notice {
         Notice::Authorized { tier, .. } => (texts.authorized)(*tier),
-        Notice::Expired { .. } => texts.login_expired.to_owned(),
-        Notice::Cancelled { reason, .. } => (texts.login_cancelled)(*reason, support),
-        Notice::Rejected { .. } => texts.login_rejected.to_owned(),
-        Notice::Failed { reason, .. } => (texts.login_failed)(*reason),
+        Notice::Expired { with_invite, .. } => (texts.login_expired)(Spared::of(*with_invite)),
+        Notice::Cancelled { reason, with_invite, .. } => {
+            (texts.login_cancelled)(*reason, Spared::of(*with_invite), support)
+        }
+        Notice::Rejected { with_invite, .. } => (texts.login_rejected)(Spared::of(*with_invite)),
+        Notice::Failed { reason, with_invite, .. } => (texts.login_failed)(*reason, Spared::of(*with_invite)),
         Notice::SubscriptionExpired { tier } => (texts.subscription)(&SubscriptionCard {
             tier: *tier,
             limits: tiers.limits(*tier),
@@ -42,7 +44,7 @@ pub(super) fn again(notice: &Notice) -> Again {
     match notice {
         Notice::Rejected { .. } => Again::Send,
         Notice::Authorized { login_id, .. }
-        | Notice::Expired { login_id }
+        | Notice::Expired { login_id, .. }
         | Notice::Cancelled { login_id, .. }
         | Notice::Failed { login_id, .. } => Again::EditCard(login_id.clone()),
         Notice::SubscriptionExpired { .. }
@@ -54,13 +56,18 @@ pub(super) fn again(notice: &Notice) -> Again {
 
 #[cfg(test)]
 mod tests {
+    use domain::login::{CancelReason, FailReason};
     use domain::{LoginId, Tier};
 
     use super::super::texts::Language;
     use super::*;
 
     fn rendered(notice: &Notice) -> String {
-        render(notice, Language::Ru.texts(), &Tiers::default(), None)
+        rendered_in(Language::Ru, notice)
+    }
+
+    fn rendered_in(language: Language, notice: &Notice) -> String {
+        render(notice, language.texts(), &Tiers::default(), None)
     }
 
     fn login_id() -> LoginId {
@@ -83,9 +90,34 @@ mod tests {
     }
 
     #[test]
+    fn whoever_had_no_invite_is_told_of_none() {
+        let (login_id, reason) = (login_id(), FailReason::FloodWait);
+        for with_invite in [true, false] {
+            let ends = [
+                Notice::Expired { login_id: login_id.clone(), with_invite },
+                Notice::Cancelled { login_id: login_id.clone(), reason: CancelReason::Person, with_invite },
+                Notice::Rejected { login_id: login_id.clone(), with_invite },
+                Notice::Failed { login_id: login_id.clone(), reason, with_invite },
+            ];
+            for notice in ends {
+                let (ru, en) = (rendered(&notice), rendered_in(Language::En, &notice));
+                assert_eq!(ru.ends_with("Чтобы начать заново, отправьте /login КОД"), with_invite, "{ru}");
+                assert_eq!(ru.ends_with("Чтобы начать заново, отправьте /login"), !with_invite, "{ru}");
+                assert_eq!(en.ends_with("To start anew, send /login CODE"), with_invite, "{en}");
+                assert_eq!(en.ends_with("To start anew, send /login"), !with_invite, "{en}");
+                assert!(with_invite || !(ru.contains("инвайт") || en.contains("invite")), "{ru}\n{en}");
+            }
+        }
+    }
+
+    #[test]
     fn only_a_warning_is_sent_again() {
-        assert_eq!(again(&Notice::Rejected { login_id: login_id() }), Again::Send);
-        assert_eq!(again(&Notice::Expired { login_id: login_id() }), Again::EditCard(login_id()));
+        let (rejected, expired) = (
+            Notice::Rejected { login_id: login_id(), with_invite: true },
+            Notice::Expired { login_id: login_id(), with_invite: true },
+        );
+        assert_eq!(again(&rejected), Again::Send);
+        assert_eq!(again(&expired), Again::EditCard(login_id()));
         assert_eq!(again(&Notice::SessionExported), Again::Drop);
     }
 }

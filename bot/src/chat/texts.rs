@@ -83,10 +83,10 @@ pub(super) struct Texts {
     pub stop: &'static str,
 
     pub authorized: fn(Option<Tier>) -> String,
-    pub login_expired: &'static str,
-    pub login_cancelled: fn(CancelReason, support: Option<&str>) -> String,
-    pub login_rejected: &'static str,
-    pub login_failed: fn(FailReason) -> String,
+    pub login_expired: fn(Spared) -> String,
+    pub login_cancelled: fn(CancelReason, Spared, support: Option<&str>) -> String,
+    pub login_rejected: fn(Spared) -> String,
+    pub login_failed: fn(FailReason, Spared) -> String,
     pub subscription_changed: fn(Tier) -> String,
     pub authorization_revoked: &'static str,
     pub session_exported: &'static str,
@@ -156,6 +156,22 @@ pub(super) struct Active {
     pub tier: Tier,
     /// Its end; None is never.
     pub until: Option<String>,
+}
+
+/// What a login that ended has not spent, and so how it is begun anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Spared {
+    /// The invite code, which is sent once more.
+    Invite,
+    /// There was none: whoever has a subscription logs in without.
+    Nothing,
+}
+
+impl Spared {
+    /// By whether the login had an invite.
+    pub const fn of(with_invite: bool) -> Self {
+        if with_invite { Self::Invite } else { Self::Nothing }
+    }
 }
 
 /// A running subscription that an invite of another tier would end.

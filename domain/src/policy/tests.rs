@@ -1,5 +1,7 @@
 //! What follows from what.
 
+use serde_json::json;
+
 use super::{Notice, Reaction, react};
 use crate::account::AccountEvent;
 use crate::event::Event;
@@ -97,7 +99,10 @@ fn a_started_subscription_is_what_the_person_is_told_of() {
 
 #[test]
 fn an_expired_login_gives_its_use_back() {
-    assert_eq!(to_login(expired(Some(INVITE))), [release(), notify(Notice::Expired { login_id: login(1) })]);
+    assert_eq!(
+        to_login(expired(Some(INVITE))),
+        [release(), notify(Notice::Expired { login_id: login(1), with_invite: true })]
+    );
 }
 
 #[test]
@@ -110,14 +115,20 @@ fn a_cancelled_login_gives_its_use_back() {
         reason,
         at: minute(1),
     };
-    assert_eq!(to_login(event), [release(), notify(Notice::Cancelled { login_id: login(1), reason })]);
+    assert_eq!(
+        to_login(event),
+        [release(), notify(Notice::Cancelled { login_id: login(1), reason, with_invite: true })]
+    );
 }
 
 #[test]
 fn a_login_that_another_account_confirmed_gives_its_use_back() {
     let (account_id, invite_id, attempt) = (ANNA, Some(INVITE), 2);
     let event = LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, at: minute(1) };
-    assert_eq!(to_login(event), [release(), notify(Notice::Rejected { login_id: login(1) })]);
+    assert_eq!(
+        to_login(event),
+        [release(), notify(Notice::Rejected { login_id: login(1), with_invite: true })]
+    );
 }
 
 #[test]
@@ -130,12 +141,35 @@ fn a_failed_login_gives_its_use_back() {
         reason,
         at: minute(1),
     };
-    assert_eq!(to_login(event), [release(), notify(Notice::Failed { login_id: login(1), reason })]);
+    assert_eq!(
+        to_login(event),
+        [release(), notify(Notice::Failed { login_id: login(1), reason, with_invite: true })]
+    );
 }
 
 #[test]
-fn a_login_without_an_invite_gives_nothing_back() {
-    assert_eq!(to_login(expired(None)), [notify(Notice::Expired { login_id: login(1) })]);
+fn a_login_without_an_invite_gives_nothing_back_and_its_person_is_not_told_of_one() {
+    let (account_id, invite_id, attempt, at) = (ANNA, None, 2, minute(1));
+    let (login_id, with_invite) = (login(1), false);
+    let (gone, broken) = (CancelReason::Person, FailReason::SessionLost);
+    let told = [
+        (expired(None), Notice::Expired { login_id: login_id.clone(), with_invite }),
+        (
+            LoginEvent::LoginCancelled { account_id, invite_id, attempt, reason: gone, at },
+            Notice::Cancelled { login_id: login_id.clone(), reason: gone, with_invite },
+        ),
+        (
+            LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, at },
+            Notice::Rejected { login_id: login_id.clone(), with_invite },
+        ),
+        (
+            LoginEvent::LoginFailed { account_id, invite_id, attempt, reason: broken, at },
+            Notice::Failed { login_id, reason: broken, with_invite },
+        ),
+    ];
+    for (event, notice) in told {
+        assert_eq!(to_login(event), [notify(notice)]);
+    }
 }
 
 #[test]
@@ -191,10 +225,10 @@ fn nothing_but_a_confirmation_activates_anything() {
 fn a_notice_is_stored_under_the_kind_that_it_is_written_with() {
     let notices = [
         Notice::Authorized { login_id: login(1), tier: Some(Tier::Premium) },
-        Notice::Expired { login_id: login(1) },
-        Notice::Cancelled { login_id: login(1), reason: CancelReason::Person },
-        Notice::Rejected { login_id: login(1) },
-        Notice::Failed { login_id: login(1), reason: FailReason::Internal },
+        Notice::Expired { login_id: login(1), with_invite: false },
+        Notice::Cancelled { login_id: login(1), reason: CancelReason::Person, with_invite: false },
+        Notice::Rejected { login_id: login(1), with_invite: false },
+        Notice::Failed { login_id: login(1), reason: FailReason::Internal, with_invite: false },
         Notice::SubscriptionExpired { tier: Tier::Basic },
         Notice::SubscriptionChanged { tier: Tier::Basic },
         Notice::AuthorizationRevoked,
@@ -203,6 +237,32 @@ fn a_notice_is_stored_under_the_kind_that_it_is_written_with() {
     for notice in notices {
         let stored = serde_json::to_value(&notice).unwrap();
         assert_eq!(stored["kind"], notice.kind());
+        assert_eq!(serde_json::from_value::<Notice>(stored).unwrap(), notice);
+    }
+}
+
+#[test]
+fn a_notice_that_was_stored_without_a_word_of_an_invite_is_of_a_login_with_one() {
+    let (login_id, with_invite) = (login(1), true);
+    let stored = [
+        (
+            json!({"kind": "expired", "login_id": login_id}),
+            Notice::Expired { login_id: login(1), with_invite },
+        ),
+        (
+            json!({"kind": "cancelled", "login_id": login_id, "reason": "person"}),
+            Notice::Cancelled { login_id: login(1), reason: CancelReason::Person, with_invite },
+        ),
+        (
+            json!({"kind": "rejected", "login_id": login_id}),
+            Notice::Rejected { login_id: login(1), with_invite },
+        ),
+        (
+            json!({"kind": "failed", "login_id": login_id, "reason": "internal"}),
+            Notice::Failed { login_id: login(1), reason: FailReason::Internal, with_invite },
+        ),
+    ];
+    for (stored, notice) in stored {
         assert_eq!(serde_json::from_value::<Notice>(stored).unwrap(), notice);
     }
 }

@@ -4,7 +4,8 @@ use domain::Tier;
 use domain::login::{CancelReason, FailReason};
 
 use super::{
-    About, Active, Commands, End, Later, LoginCard, MadeInvite, Replacement, SubscriptionCard, Texts, Ways,
+    About, Active, Commands, End, Later, LoginCard, MadeInvite, Replacement, Spared, SubscriptionCard, Texts,
+    Ways,
 };
 
 pub(super) const TEXTS: Texts = Texts {
@@ -58,13 +59,18 @@ pub(super) const TEXTS: Texts = Texts {
     stop: "✖️ Cancel",
 
     authorized,
-    login_expired: "⏰ The login has expired\n\nNothing was linked, and the invite code is not spent. \
-                    To start anew, send /login CODE",
+    login_expired: |spared| {
+        format!("⏰ The login has expired\n\n{} {}", nothing_linked(spared), anew(spared))
+    },
     login_cancelled,
-    login_rejected: "🚨 Another account confirmed the login\n\nNothing was linked. \
-                     Never scan login QR codes of other people, and never forward yours: \
-                     whoever confirms such a code hands over access to their account.\n\n\
-                     To start anew, send /login CODE",
+    login_rejected: |spared| {
+        format!(
+            "🚨 Another account confirmed the login\n\nNothing was linked. \
+             Never scan login QR codes of other people, and never forward yours: \
+             whoever confirms such a code hands over access to their account.\n\n{}",
+            anew(spared)
+        )
+    },
     login_failed,
     subscription_changed: |tier| {
         format!("🎁 The admin changed your subscription: {}\n\nMore: /subscription", tier.title())
@@ -240,11 +246,25 @@ fn authorized(tier: Option<Tier>) -> String {
     }
 }
 
-fn login_cancelled(reason: CancelReason, support: Option<&str>) -> String {
+fn nothing_linked(spared: Spared) -> &'static str {
+    match spared {
+        Spared::Invite => "Nothing was linked, and the invite code is not spent.",
+        Spared::Nothing => "Nothing was linked.",
+    }
+}
+
+fn anew(spared: Spared) -> &'static str {
+    match spared {
+        Spared::Invite => "To start anew, send /login CODE",
+        Spared::Nothing => "To start anew, send /login",
+    }
+}
+
+fn login_cancelled(reason: CancelReason, spared: Spared, support: Option<&str>) -> String {
     match reason {
-        CancelReason::Person | CancelReason::Erased => "🚫 The login was cancelled\n\nNothing was linked, and the \
-             invite code is not spent. To start anew, send /login CODE"
-            .to_owned(),
+        CancelReason::Person | CancelReason::Erased => {
+            format!("🚫 The login was cancelled\n\n{} {}", nothing_linked(spared), anew(spared))
+        }
         CancelReason::NewerLogin => {
             "🔁 A new login has begun, this one was cancelled\n\nGo on with the button under the latest login message."
                 .to_owned()
@@ -253,7 +273,7 @@ fn login_cancelled(reason: CancelReason, support: Option<&str>) -> String {
     }
 }
 
-fn login_failed(reason: FailReason) -> String {
+fn login_failed(reason: FailReason, spared: Spared) -> String {
     let why = match reason {
         FailReason::TelegramUnreachable => "Telegram could not be reached.",
         FailReason::FloodWait => "Telegram asks to wait: too many attempts.",
@@ -262,10 +282,7 @@ fn login_failed(reason: FailReason) -> String {
         FailReason::InviteGone => "Meanwhile the invite code went to another login.",
         FailReason::Internal => "Something is wrong on our side.",
     };
-    format!(
-        "❌ The login failed\n\n{why} Nothing was linked, and the invite code is not spent. \
-         To start anew, send /login CODE"
-    )
+    format!("❌ The login failed\n\n{why} {} {}", nothing_linked(spared), anew(spared))
 }
 
 fn invite_made(made: &MadeInvite<'_>) -> String {

@@ -4,7 +4,8 @@ use domain::Tier;
 use domain::login::{CancelReason, FailReason};
 
 use super::{
-    About, Active, Commands, End, Later, LoginCard, MadeInvite, Replacement, SubscriptionCard, Texts, Ways,
+    About, Active, Commands, End, Later, LoginCard, MadeInvite, Replacement, Spared, SubscriptionCard, Texts,
+    Ways,
 };
 
 pub(super) const TEXTS: Texts = Texts {
@@ -58,13 +59,16 @@ pub(super) const TEXTS: Texts = Texts {
     stop: "✖️ Отмена",
 
     authorized,
-    login_expired: "⏰ Время входа истекло\n\nНичего не подключено, инвайт код не потрачен. \
-                    Чтобы начать заново, отправьте /login КОД",
+    login_expired: |spared| format!("⏰ Время входа истекло\n\n{} {}", nothing_linked(spared), anew(spared)),
     login_cancelled,
-    login_rejected: "🚨 Вход подтвердил другой аккаунт\n\nНичего не подключено. \
-                     Никогда не сканируйте чужие QR коды входа и не пересылайте свои: \
-                     кто подтвердит такой код, тот отдаст доступ к своему аккаунту.\n\n\
-                     Чтобы начать заново, отправьте /login КОД",
+    login_rejected: |spared| {
+        format!(
+            "🚨 Вход подтвердил другой аккаунт\n\nНичего не подключено. \
+             Никогда не сканируйте чужие QR коды входа и не пересылайте свои: \
+             кто подтвердит такой код, тот отдаст доступ к своему аккаунту.\n\n{}",
+            anew(spared)
+        )
+    },
     login_failed,
     subscription_changed: |tier| {
         format!("🎁 Администратор изменил вашу подписку: {}\n\nПодробнее: /subscription", tier.title())
@@ -235,11 +239,25 @@ fn authorized(tier: Option<Tier>) -> String {
     }
 }
 
-fn login_cancelled(reason: CancelReason, support: Option<&str>) -> String {
+fn nothing_linked(spared: Spared) -> &'static str {
+    match spared {
+        Spared::Invite => "Ничего не подключено, инвайт код не потрачен.",
+        Spared::Nothing => "Ничего не подключено.",
+    }
+}
+
+fn anew(spared: Spared) -> &'static str {
+    match spared {
+        Spared::Invite => "Чтобы начать заново, отправьте /login КОД",
+        Spared::Nothing => "Чтобы начать заново, отправьте /login",
+    }
+}
+
+fn login_cancelled(reason: CancelReason, spared: Spared, support: Option<&str>) -> String {
     match reason {
-        CancelReason::Person | CancelReason::Erased => "🚫 Вход отменён\n\nНичего не подключено, инвайт код \
-             не потрачен. Чтобы начать заново, отправьте /login КОД"
-            .to_owned(),
+        CancelReason::Person | CancelReason::Erased => {
+            format!("🚫 Вход отменён\n\n{} {}", nothing_linked(spared), anew(spared))
+        }
         CancelReason::NewerLogin => {
             "🔁 Начат новый вход, этот отменён\n\nПродолжайте по кнопке под последним сообщением о входе."
                 .to_owned()
@@ -248,7 +266,7 @@ fn login_cancelled(reason: CancelReason, support: Option<&str>) -> String {
     }
 }
 
-fn login_failed(reason: FailReason) -> String {
+fn login_failed(reason: FailReason, spared: Spared) -> String {
     let why = match reason {
         FailReason::TelegramUnreachable => "Не удалось связаться с Telegram.",
         FailReason::FloodWait => "Telegram просит подождать: слишком много попыток.",
@@ -257,10 +275,7 @@ fn login_failed(reason: FailReason) -> String {
         FailReason::InviteGone => "Инвайт код за это время достался другому входу.",
         FailReason::Internal => "У нас неполадка.",
     };
-    format!(
-        "❌ Не удалось войти\n\n{why} Ничего не подключено, инвайт код не потрачен. \
-         Чтобы начать заново, отправьте /login КОД"
-    )
+    format!("❌ Не удалось войти\n\n{why} {} {}", nothing_linked(spared), anew(spared))
 }
 
 fn invite_made(made: &MadeInvite<'_>) -> String {
