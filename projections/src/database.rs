@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool};
+use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 
 use crate::store::Appends;
 use crate::wake::Wake;
@@ -127,6 +127,22 @@ impl Database {
     /// The pool.
     pub fn pool(&self) -> &PgPool {
         &self.pool
+    }
+
+    /// A transaction on one of the pool's connections, begun with this statement. The task sees it begun, and ended, also where
+    /// whoever asked for it is dropped meanwhile: sqlx 0.8.4 to 0.9.0 give such a connection back to the pool with the
+    /// transaction open, and whatever the next borrowers are told is written is not (sqlx#4393).
+    ///
+    /// # Errors
+    /// The server refused, or was not there.
+    #[expect(clippy::disallowed_methods, reason = "this is where it may")]
+    pub async fn begin(
+        &self,
+        statement: &'static str,
+    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        let pool = self.pool.clone();
+        let begun = tokio::spawn(async move { pool.begin_with(statement).await });
+        begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 
     /// The signals.

@@ -118,7 +118,7 @@ impl Projector {
     }
 
     async fn commit(&self, batch: &mut Batch<'_>, after: i64, end: i64) -> Result<(), ProjectorError> {
-        let mut transaction = self.db.pool().begin_with(BEGIN).await?;
+        let mut transaction = self.db.begin(BEGIN).await?;
         let checkpoints = self.locked(&mut transaction).await?;
         if start_of(&checkpoints) != after {
             return Err(ProjectorError::Fenced);
@@ -182,7 +182,7 @@ impl Projector {
 
 /// Begins a transaction that does not outlive a frozen process by much.
 pub(crate) async fn begin(db: &Database) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-    db.pool().begin_with("begin; set local idle_in_transaction_session_timeout = '2s'").await
+    db.begin("begin; set local idle_in_transaction_session_timeout = '2s'").await
 }
 
 /// The keys that stand still, view by view.

@@ -47,7 +47,7 @@ impl Sequencer {
     /// # Errors
     /// [`SequencerError::Sql`].
     pub async fn take_over(database: &Database) -> Result<Self, SequencerError> {
-        let mut transaction = database.pool().begin().await?;
+        let mut transaction = database.begin("begin").await?;
         let (epoch, known): (i64, Option<String>) =
             sqlx::query_as("update sequencer set epoch = epoch + 1 returning epoch, cluster")
                 .fetch_one(&mut *transaction)

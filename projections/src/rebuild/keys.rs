@@ -139,7 +139,7 @@ async fn told(
     let mut reports = Vec::new();
     for key in keys {
         let begin = "begin isolation level repeatable read, read only";
-        let mut snapshot = db.pool().begin_with(begin).await?;
+        let mut snapshot = db.begin(begin).await?;
         let position: i64 = sqlx::query_scalar("select position from checkpoints where consumer = $1")
             .bind(view.shape().name)
             .fetch_one(&mut *snapshot)

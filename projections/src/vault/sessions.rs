@@ -493,7 +493,7 @@ impl Vault {
     /// A transaction in which the attempt is this worker's; if the worker freezes in it, for two seconds at most.
     async fn begin_as(&self, fence: &Fence) -> Result<Transaction<'static, Postgres>, VaultError> {
         let begin = "begin; set local idle_in_transaction_session_timeout = '2s'";
-        let mut transaction = self.db.pool().begin_with(begin).await?;
+        let mut transaction = self.db.begin(begin).await?;
         let held = sqlx::query(
             "select from vault.attempts
               where login_id = $1 and attempt = $2 and epoch = $3 for no key update",

@@ -144,7 +144,7 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn erase_subject(&self, account: AccountId) -> Result<(), DatabaseError> {
-        let mut transaction = self.db.pool().begin().await?;
+        let mut transaction = self.db.begin("begin").await?;
         // A slot that is not live may still hold the row of before the last rebuild.
         for forget in [
             "delete from vault.subjects where account_id = $1",

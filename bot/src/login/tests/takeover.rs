@@ -185,7 +185,7 @@ async fn workers_that_cannot_renew_their_leases_hang_up_and_go_on_with_their_key
     let link = world.link(&asked).await;
 
     // 1. The database answers nobody who asks about attempts, for longer than a lease lasts.
-    let mut away = world.db.db.pool().begin().await.unwrap();
+    let mut away = world.db.db.begin("begin").await.unwrap();
     sqlx::query("lock table vault.attempts in access exclusive mode").execute(&mut *away).await.unwrap();
     world.eventually("the worker hangs up", async || world.telegram.keys_in_use().is_empty()).await;
     // 2. Its code is scanned: nobody hears of it, or does anything about it.
