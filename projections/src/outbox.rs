@@ -6,7 +6,8 @@
 //!     ▲ │               │ │
 //!     │ │  retry_after  │ └───────────▶ gave_up (also from waiting, when not_after has passed)
 //!     └─┼───────────────┘ gave_up
-//!       │        its sender died: claimed again, marked unclear, because Telegram may have it already
+//!       │  unclear: no answer came, Telegram may have it already
+//!       │        its sender died: claimed again, and as unclear
 //! ```
 //! First in, first out for each person: a message waits for the ones before it.
 
@@ -45,7 +46,7 @@ pub struct Message {
     pub to: To,
     /// What a [`Outbox::reply`] or [`Outbox::notice`] was given.
     pub body: Value,
-    /// Its sender died while it was being sent: Telegram may have it already.
+    /// Its sender died while it was being sent, or was not answered: Telegram may have it already.
     pub unclear: bool,
 }
 
@@ -223,14 +224,28 @@ impl Outbox {
     /// # Errors
     /// The database failed: it comes back as unclear.
     pub async fn retry_after(&self, id: i64, wait: Duration) -> Result<(), DatabaseError> {
+        self.put_back(id, wait, false).await
+    }
+
+    /// Telegram did not answer, and may have it: it comes back then, as unclear. The messages behind it wait.
+    ///
+    /// # Errors
+    /// The database failed: it comes back as unclear all the same.
+    pub async fn unclear(&self, id: i64, wait: Duration) -> Result<(), DatabaseError> {
+        self.put_back(id, wait, true).await
+    }
+
+    async fn put_back(&self, id: i64, wait: Duration, unclear: bool) -> Result<(), DatabaseError> {
         sqlx::query(
             "update vault.outbox
-                set state = 'waiting', due_at = clock_timestamp() + make_interval(secs => $3)
+                set state = 'waiting', unclear = unclear or $4,
+                    due_at = clock_timestamp() + make_interval(secs => $3)
               where id = $1 and state = 'sending' and sender = $2",
         )
         .bind(id)
         .bind(&self.sender)
         .bind(wait.as_secs_f64())
+        .bind(unclear)
         .execute(self.db.pool())
         .await?;
         Ok(())

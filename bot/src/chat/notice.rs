@@ -31,26 +31,27 @@ pub(super) fn render(notice: &Notice, texts: &Texts, tiers: &Tiers, support: Opt
 /// What to do about a notice that may have been sent already.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Again {
-    /// A warning: twice is better than not at all.
+    /// A warning: twice is better than not at all. Somebody else confirmed the login, or somebody else has the session now:
+    /// only the person can do something about it, and no card or command would show it to them by itself.
     Send,
     /// Into the login's own message, where it cannot stand twice.
     EditCard(LoginId),
-    /// Leave it.
+    /// Leave it: it is about what somebody has got or lost, `/subscription` and `/login` tell the same, and nobody has
+    /// gained access to anything of theirs.
     Drop,
 }
 
-/// What to do about this notice, if its sender died while it was being sent.
+/// What to do about this notice, if its sender died while it was being sent, or was not answered.
 pub(super) fn again(notice: &Notice) -> Again {
     match notice {
-        Notice::Rejected { .. } => Again::Send,
+        Notice::Rejected { .. } | Notice::SessionExported => Again::Send,
         Notice::Authorized { login_id, .. }
         | Notice::Expired { login_id, .. }
         | Notice::Cancelled { login_id, .. }
         | Notice::Failed { login_id, .. } => Again::EditCard(login_id.clone()),
         Notice::SubscriptionExpired { .. }
         | Notice::SubscriptionChanged { .. }
-        | Notice::AuthorizationRevoked
-        | Notice::SessionExported => Again::Drop,
+        | Notice::AuthorizationRevoked => Again::Drop,
     }
 }
 
@@ -118,6 +119,7 @@ mod tests {
         );
         assert_eq!(again(&rejected), Again::Send);
         assert_eq!(again(&expired), Again::EditCard(login_id()));
-        assert_eq!(again(&Notice::SessionExported), Again::Drop);
+        assert_eq!(again(&Notice::SessionExported), Again::Send);
+        assert_eq!(again(&Notice::AuthorizationRevoked), Again::Drop);
     }
 }

@@ -1,8 +1,9 @@
 //! Sends what is in the outbox: first in, first out for each person, several people at a time, no faster than Telegram
 //! allows. 429s are waited out.
 //!
-//! A message may have arrived although no answer came. It is not sent again then, unless it is a warning or stands in
-//! for another message: twice would be worse than not at all, and who misses an answer asks again.
+//! A message may have arrived although no answer came, whether its sender died over it or Telegram was too slow. It is not
+//! sent again then, unless it is a warning: twice would be worse than not at all, and who misses an answer asks again. What
+//! has a message of its own to stand in is written there, where it cannot stand twice (`notice::Again`).
 
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -42,6 +43,8 @@ const AGAIN: Duration = Duration::from_secs(1);
 enum Outcome {
     Sent(Option<i64>),
     Later(Duration),
+    /// It may have arrived. What may still be done about it is decided when it is taken again.
+    Unclear(Duration),
     Never(&'static str),
 }
 
@@ -50,6 +53,7 @@ impl Outcome {
         match self {
             Self::Sent(_) => "sent",
             Self::Later(_) => "later",
+            Self::Unclear(_) => "unclear",
             Self::Never(_) => "given_up",
         }
     }
@@ -130,6 +134,7 @@ async fn settle(desk: &Desk, id: i64, outcome: &Outcome) -> Result<(), DatabaseE
     match outcome {
         Outcome::Sent(message_id) => desk.outbox.sent(id, *message_id).await,
         Outcome::Later(wait) => desk.outbox.retry_after(id, *wait).await,
+        Outcome::Unclear(wait) => desk.outbox.unclear(id, *wait).await,
         Outcome::Never(why) => desk.outbox.gave_up(id, why).await,
     }
 }
@@ -260,7 +265,7 @@ fn judge(desk: &Desk, letter: &Letter, error: &RequestError) -> Outcome {
             if letter.warning || letter.body.instead_of.is_some() {
                 Outcome::Later(wait)
             } else {
-                Outcome::Never("it may have been sent already")
+                Outcome::Unclear(wait)
             }
         }
     }

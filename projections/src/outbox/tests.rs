@@ -153,6 +153,22 @@ async fn a_message_whose_senders_process_died_comes_back_at_once() {
 }
 
 #[tokio::test]
+async fn a_message_that_was_not_answered_comes_back_as_unclear_and_those_behind_it_wait() {
+    let (_database, outbox) = outbox().await;
+    reply(&outbox, "first", 7).await;
+    reply(&outbox, "second", 7).await;
+    let first = claim(&outbox).await;
+
+    outbox.unclear(first[0].id, Duration::ZERO).await.unwrap();
+
+    let again = claim(&outbox).await;
+    assert_eq!(again.len(), 1);
+    assert_eq!((again[0].id, again[0].unclear), (first[0].id, true));
+    outbox.unclear(first[0].id, Duration::from_secs(3600)).await.unwrap();
+    assert!(claim(&outbox).await.is_empty(), "not yet");
+}
+
+#[tokio::test]
 async fn a_message_that_was_unclear_once_stays_so() {
     let (database, outbox) = outbox().await;
     reply(&outbox, "update/1/0", 7).await;

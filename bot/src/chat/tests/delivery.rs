@@ -1,5 +1,7 @@
 //! What happens to messages on the way: redelivered, refused, lost, stopped.
 
+use domain::policy::Notice;
+
 use super::super::dispatch;
 use super::*;
 
@@ -175,6 +177,53 @@ async fn a_warning_that_may_have_arrived_is_sent_again() {
     let told = ilya.wait_for_message(|message| message.text.starts_with("🚨 Вход подтвердил")).await.unwrap();
     assert!(told.message_id > card.message_id);
     drop(world);
+}
+
+/// The same where the sender lives and Telegram does not answer: the way is not for dying processes alone.
+#[tokio::test]
+async fn news_of_a_login_whose_answer_was_lost_is_written_into_its_card() {
+    let world = World::start().await;
+    let invite = world.invite(Tier::Premium, CODE, 1).await;
+    let (ilya, anna) = (world.ilya(), world.anna());
+    let card = ilya.ask(&format!("/login {CODE}")).await.unwrap();
+    settled(&world, &login_of(&card)).await;
+    let calls = world.api.count_calls("sendMessage");
+
+    world.api.fail_next("sendMessage", Fault::LostAnswer);
+    world.authorize(ILYA, invite, &login_of(&card)).await;
+
+    let in_card = |message: &Message| {
+        message.message_id == card.message_id && message.text.starts_with("✅ Авторизация успешна!")
+    };
+    let told = ilya.wait_for_message(in_card).await.unwrap();
+    assert_eq!(told.web_app_url(), None);
+    assert_eq!(world.api.count_calls("sendMessage"), calls + 1, "nothing is sent again");
+
+    world.invite(Tier::Premium, "EXPRED234567", 1).await;
+    let card = anna.ask("/login EXPRED234567").await.unwrap();
+    settled(&world, &login_of(&card)).await;
+    world.api.fail_next("sendMessage", Fault::LostAnswer);
+    world.hand.advance(Duration::from_secs(301));
+    let in_card = |message: &Message| {
+        message.message_id == card.message_id && message.text.starts_with("⏰ The login has expired")
+    };
+    anna.wait_for_message(in_card).await.unwrap();
+}
+
+#[tokio::test]
+async fn that_a_session_was_handed_over_is_told_again_where_no_answer_came() {
+    let world = World::start().await;
+    let ilya = world.ilya();
+    ilya.ask("/help").await.unwrap();
+    let account = world.account(ILYA).await;
+    world.api.fail_next("sendMessage", Fault::LostAnswer);
+    let outbox = Outbox::new(&world.chat.db);
+    outbox.notice("exported", account, &Notice::SessionExported, None).await.unwrap();
+
+    let is_warning = |message: &Message| message.text.starts_with("📤 Ваша сессия передана");
+    let first = ilya.wait_for_message(is_warning).await.unwrap();
+    let again = |message: &Message| is_warning(message) && message.message_id > first.message_id;
+    ilya.wait_for_message(again).await.unwrap();
 }
 
 /// A sender that takes the next message there is, and dies before it can say what became of it.
