@@ -22,6 +22,8 @@ pub struct Inbox {
 pub struct Update {
     /// Telegram's number.
     pub update_id: i64,
+    /// Where it came from, if it came from anywhere.
+    pub chat: Option<i64>,
     /// As Telegram sent it.
     pub body: Value,
 }
@@ -69,19 +71,29 @@ impl Inbox {
         Ok(new)
     }
 
-    /// The first `limit` updates that are not handled yet, in Telegram's order.
+    /// The first `limit` updates that are not handled yet, in Telegram's order, but for those of these chats: what waits
+    /// there, however much, hides nobody else's.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn next(&self, limit: i64) -> Result<Vec<Update>, DatabaseError> {
+    pub async fn next(&self, limit: i64, but: &[Option<i64>]) -> Result<Vec<Update>, DatabaseError> {
+        let chats: Vec<i64> = but.iter().copied().flatten().collect();
         let rows = sqlx::query(
-            "select update_id, body from vault.inbox where state = 'waiting' order by update_id limit $1",
+            "select update_id, chat, body from vault.inbox
+              where state = 'waiting' and case when chat is null then $3 else chat <> all($2) end
+              order by update_id limit $1",
         )
         .bind(limit)
+        .bind(chats)
+        .bind(!but.contains(&None))
         .fetch_all(self.db.pool())
         .await?;
         let updates = rows.iter().map(|row| {
-            Ok::<_, sqlx::Error>(Update { update_id: row.try_get("update_id")?, body: row.try_get("body")? })
+            Ok::<_, sqlx::Error>(Update {
+                update_id: row.try_get("update_id")?,
+                chat: row.try_get("chat")?,
+                body: row.try_get("body")?,
+            })
         });
         Ok(updates.collect::<Result<_, _>>()?)
     }

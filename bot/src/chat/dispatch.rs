@@ -1,17 +1,25 @@
 //! Takes updates from the inbox and hands each to its handler: in order within a chat, several chats at a time. An
 //! update is done once its answer is in the outbox; until then it is handled again, which changes nothing twice.
+//!
+//! A chat is taken from the look that found its updates until the last of them is done. Those of the other chats are
+//! looked for meanwhile: a handler that waits for Telegram, or for somebody to be forgotten, holds up its own chat alone.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::{FutureExt, StreamExt, stream};
+use futures::future::join;
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use projections::inbox::Update;
 use projections::{DatabaseError, StoreError, Topic};
 use serde_json::Value;
 use teloxide::payloads::AnswerCallbackQuerySetters;
 use teloxide::prelude::Requester;
 use teloxide::types::{CallbackQuery, ChatKind, Message, UpdateKind, User};
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
 use super::commands::{Command, parse};
@@ -23,8 +31,8 @@ use super::{
 
 /// Updates looked at together.
 const BATCH: i64 = 100;
-/// Chats handled at a time.
-const CHATS: usize = 8;
+/// Chats handled at a time: far more than wait for something slow together.
+const CHATS: usize = 32;
 /// How often an update is tried that fails for a reason of its own.
 const TRIES: u32 = 3;
 /// Between two looks into an inbox that nobody has announced news of.
@@ -67,50 +75,108 @@ impl<E: std::error::Error + 'static> From<StoreError<E>> for Failure {
 }
 
 pub(super) async fn run(desk: &Desk) {
-    let mut news = desk.chat.db.wake().subscribe(Topic::Inbox);
-    let mut failing = false;
-    loop {
-        match handle_batch(desk).await {
-            Ok(handled) => {
-                if std::mem::take(&mut failing) {
-                    tracing::info!("updates are handled again");
-                }
-                if handled == 0 {
-                    news.wait(IDLE).await;
-                }
-            }
-            Err(error) => {
-                if !std::mem::replace(&mut failing, true) {
-                    tracing::error!(%error, "updates cannot be handled now, trying again");
-                }
-                sleep(DATABASE_PAUSE).await;
-            }
-        }
-    }
+    let chats = Chats::default();
+    let (found, taken) = mpsc::channel(1);
+    join(chats.look(desk, found), chats.handle(desk, taken)).await;
 }
 
-async fn handle_batch(desk: &Desk) -> Result<usize, DatabaseError> {
-    let updates = desk.inbox.next(BATCH).await?;
-    let count = updates.len();
-    let mut chats: BTreeMap<Option<i64>, Vec<(i64, UpdateKind)>> = BTreeMap::new();
-    for Update { update_id, body } in updates {
-        match read(&body) {
-            Some(kind) => chats.entry(chat_of(&kind)).or_default().push((update_id, kind)),
-            None => desk.inbox.failed(update_id, "not an update").await?,
+/// The updates that wait in a chat.
+struct Waiting {
+    chat: Option<i64>,
+    updates: Vec<Update>,
+}
+
+/// What is under way.
+#[derive(Default)]
+struct Chats {
+    /// Where updates are being handled, or are about to be: the next ones there wait for them.
+    taken: Mutex<BTreeSet<Option<i64>>>,
+    freed: Notify,
+    /// How many of us the database fails.
+    failing: AtomicUsize,
+}
+
+impl Chats {
+    /// Takes the chats where updates wait.
+    async fn look(&self, desk: &Desk, found: mpsc::Sender<Waiting>) {
+        let mut news = desk.chat.db.wake().subscribe(Topic::Inbox);
+        loop {
+            let taken: Vec<_> = self.taken(|taken| taken.iter().copied().collect());
+            let updates = self.surely(|| desk.inbox.next(BATCH, &taken)).await;
+            if updates.is_empty() {
+                tokio::select! {
+                    () = news.wait(IDLE) => {}
+                    () = self.freed.notified() => {}
+                }
+                continue;
+            }
+            let mut chats: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            for update in updates {
+                chats.entry(update.chat).or_default().push(update);
+            }
+            self.taken(|taken| taken.extend(chats.keys()));
+            for (chat, updates) in chats {
+                if found.send(Waiting { chat, updates }).await.is_err() {
+                    return;
+                }
+            }
         }
     }
-    let results: Vec<_> = stream::iter(chats.into_values())
-        .map(|updates| async move {
-            for (update_id, kind) in updates {
-                handle_surely(desk, update_id, kind).await?;
+
+    /// Handles what waits in the chats that are taken, some at a time.
+    async fn handle(&self, desk: &Desk, mut taken: mpsc::Receiver<Waiting>) {
+        let mut under_way = FuturesUnordered::new();
+        loop {
+            tokio::select! {
+                Some(waiting) = taken.recv(), if under_way.len() < CHATS => {
+                    under_way.push(self.handle_chat(desk, waiting));
+                }
+                Some(()) = under_way.next(), if !under_way.is_empty() => {}
+                else => return,
             }
-            Ok::<(), DatabaseError>(())
-        })
-        .buffer_unordered(CHATS)
-        .collect()
-        .await;
-    results.into_iter().collect::<Result<(), _>>()?;
-    Ok(count)
+        }
+    }
+
+    async fn handle_chat(&self, desk: &Desk, Waiting { chat, updates }: Waiting) {
+        for Update { update_id, body, .. } in updates {
+            match read(&body) {
+                Some(kind) => self.surely(|| handle_surely(desk, update_id, &kind)).await,
+                None => self.surely(|| desk.inbox.failed(update_id, "not an update")).await,
+            }
+        }
+        self.taken(|taken| taken.remove(&chat));
+        self.freed.notify_one();
+    }
+
+    /// Tries for as long as the database fails. The log says so when it begins, and when it is over for all.
+    async fn surely<T, F>(&self, attempt: impl Fn() -> F) -> T
+    where
+        F: Future<Output = Result<T, DatabaseError>>,
+    {
+        let mut failing = false;
+        loop {
+            match attempt().await {
+                Ok(done) => {
+                    if failing && self.failing.fetch_sub(1, Ordering::Relaxed) == 1 {
+                        tracing::info!("updates are handled again");
+                    }
+                    return done;
+                }
+                Err(error) => {
+                    if !std::mem::replace(&mut failing, true)
+                        && self.failing.fetch_add(1, Ordering::Relaxed) == 0
+                    {
+                        tracing::error!(%error, "updates cannot be handled now, trying again");
+                    }
+                    sleep(DATABASE_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    fn taken<T>(&self, change: impl FnOnce(&mut BTreeSet<Option<i64>>) -> T) -> T {
+        change(&mut self.taken.lock().unwrap_or_else(PoisonError::into_inner))
+    }
 }
 
 /// An update as teloxide reads it. From text: its reader takes keys that it can borrow, which a `Value` does not lend.
@@ -120,10 +186,10 @@ pub(super) fn read(body: &Value) -> Option<UpdateKind> {
 }
 
 /// Handles an update or, where it fails for a reason of its own, puts it aside and says so to the person.
-async fn handle_surely(desk: &Desk, update_id: i64, kind: UpdateKind) -> Result<(), DatabaseError> {
+async fn handle_surely(desk: &Desk, update_id: i64, kind: &UpdateKind) -> Result<(), DatabaseError> {
     let mut why = String::new();
     for _ in 0..TRIES {
-        match AssertUnwindSafe(handle(desk, update_id, &kind)).catch_unwind().await {
+        match AssertUnwindSafe(handle(desk, update_id, kind)).catch_unwind().await {
             Ok(Ok(())) => return desk.inbox.done(update_id).await,
             Ok(Err(Failure::Database(error))) => return Err(error),
             Ok(Err(failure)) => why = failure.to_string(),
@@ -131,7 +197,7 @@ async fn handle_surely(desk: &Desk, update_id: i64, kind: UpdateKind) -> Result<
         }
     }
     tracing::error!(update.id = update_id, reason = why, "an update cannot be handled and is put aside");
-    if let Some((chat_id, user)) = private_sender(&kind) {
+    if let Some((chat_id, user)) = private_sender(kind) {
         put(desk, update_id, chat_id, Reply::text(texts_for(user).broken)).await?;
     }
     desk.inbox.failed(update_id, &why).await
@@ -240,14 +306,6 @@ async fn put(desk: &Desk, update_id: i64, chat_id: i64, reply: Reply) -> Result<
     let key = reply.key.unwrap_or_else(|| format!("update/{update_id}/1"));
     let body = serde_json::to_value(&reply.body).expect("a message is plain data");
     desk.outbox.reply(&key, chat_id, &body, reply.not_after).await
-}
-
-fn chat_of(kind: &UpdateKind) -> Option<i64> {
-    match kind {
-        UpdateKind::Message(message) => Some(message.chat.id.0),
-        UpdateKind::CallbackQuery(query) => query.regular_message().map(|message| message.chat.id.0),
-        _ => None,
-    }
 }
 
 fn private_sender(kind: &UpdateKind) -> Option<(i64, &User)> {

@@ -12,12 +12,12 @@ async fn an_update_that_comes_twice_is_handled_once() {
 
     assert!(inbox.put(1, Some(7), &json!({"n": 1})).await.unwrap());
     assert!(!inbox.put(1, Some(7), &json!({"n": 2})).await.unwrap(), "before it was handled");
-    let waiting = inbox.next(10).await.unwrap();
+    let waiting = inbox.next(10, &[]).await.unwrap();
     assert_eq!(waiting.iter().map(|update| &update.body).collect::<Vec<_>>(), [&json!({"n": 1})]);
     inbox.done(1).await.unwrap();
 
     assert!(!inbox.put(1, Some(7), &json!({"n": 3})).await.unwrap(), "after it was handled");
-    assert!(inbox.next(10).await.unwrap().is_empty());
+    assert!(inbox.next(10, &[]).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -42,9 +42,26 @@ async fn updates_are_handled_in_telegrams_order() {
         inbox.put(update_id, None, &json!({})).await.unwrap();
     }
 
-    let first: Vec<i64> = inbox.next(2).await.unwrap().iter().map(|update| update.update_id).collect();
+    let first: Vec<i64> = inbox.next(2, &[]).await.unwrap().iter().map(|update| update.update_id).collect();
 
     assert_eq!(first, [1, 2]);
+}
+
+#[tokio::test]
+async fn what_waits_in_one_chat_hides_no_update_of_another() {
+    let database = testing::database().await;
+    let inbox = Inbox::new(&database.db);
+    for (update_id, chat) in [(1, Some(7)), (2, Some(7)), (3, None), (4, Some(8)), (5, Some(7))] {
+        inbox.put(update_id, chat, &json!({})).await.unwrap();
+    }
+    let next = async |but: &[Option<i64>]| -> Vec<i64> {
+        inbox.next(2, but).await.unwrap().iter().map(|update| update.update_id).collect()
+    };
+
+    assert_eq!(next(&[]).await, [1, 2]);
+    assert_eq!(next(&[Some(7)]).await, [3, 4]);
+    assert_eq!(next(&[Some(7), None]).await, [4]);
+    assert_eq!(inbox.next(1, &[Some(7), None]).await.unwrap()[0].chat, Some(8));
 }
 
 #[tokio::test]
@@ -53,9 +70,9 @@ async fn an_update_that_was_not_settled_comes_again() {
     let inbox = Inbox::new(&database.db);
     inbox.put(1, None, &json!({})).await.unwrap();
 
-    let first = inbox.next(10).await.unwrap();
+    let first = inbox.next(10, &[]).await.unwrap();
 
-    assert_eq!(inbox.next(10).await.unwrap(), first);
+    assert_eq!(inbox.next(10, &[]).await.unwrap(), first);
 }
 
 #[tokio::test]
@@ -110,5 +127,5 @@ async fn what_was_handled_long_ago_is_dropped_and_what_waits_is_not() {
         .await
         .unwrap();
     assert_eq!(inbox.prune(hour).await.unwrap(), 2);
-    assert_eq!(inbox.next(10).await.unwrap().len(), 1);
+    assert_eq!(inbox.next(10, &[]).await.unwrap().len(), 1);
 }

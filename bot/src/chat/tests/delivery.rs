@@ -93,6 +93,39 @@ async fn what_was_written_while_the_bot_was_out_of_reach_is_answered_afterwards(
     ilya.wait_for_message(|message| message.text.starts_with("💎 У вас нет подписки")).await.unwrap();
 }
 
+/// 1. Ilya is being forgotten, which does not come to its end; their messages wait for it.
+/// 2. Anna is answered all the same, to one message after the other.
+/// 3. The process dies, and the next one waits, too.
+/// 4. Ilya is forgotten, and answered, in the order in which they wrote.
+#[tokio::test]
+async fn a_handler_that_waits_holds_up_its_own_chat_alone_and_loses_nothing() {
+    let mut world = World::start().await;
+    let (ilya, anna) = (world.ilya(), world.anna());
+    ilya.ask("/help").await.unwrap();
+    let account = world.account(ILYA).await;
+    world.order(ILYA, |at| AccountCommand::Erase { at }).await;
+    let asked = ilya.send("/help");
+    ilya.send("/login");
+
+    for _ in 0..3 {
+        assert!(anna.ask("/help").await.unwrap().text.starts_with("👋 Hello, Anna!"));
+    }
+    world.hush().await;
+    let world = world.speak();
+    assert!(anna.ask("/help").await.unwrap().text.starts_with("👋 Hello, Anna!"));
+    let answers = || {
+        let answers = ilya.from_bot().into_iter().filter(|message| message.message_id > asked);
+        answers.map(|message| message.text).collect::<Vec<_>>()
+    };
+    assert_eq!(answers(), Vec::<String>::new());
+
+    world.chat.vault.erase_subject(account).await.unwrap();
+    ilya.wait_for_message(|message| message.text.starts_with("🔑 Чтобы войти")).await.unwrap();
+    assert!(answers()[0].starts_with("👋 Здравствуйте, Ilya!"), "{:?}", answers());
+    assert_eq!(answers().len(), 2);
+    assert_eq!(world.events("AccountRegistered").await.len(), 3, "Ilya twice, Anna once");
+}
+
 #[tokio::test]
 async fn a_person_who_stopped_the_bot_does_not_hold_others_up() {
     let world = World::start().await;
