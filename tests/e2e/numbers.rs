@@ -50,6 +50,23 @@ async fn an_admin_who_is_not_linked_asks_by_a_login_code_once_they_agree() -> Re
 }
 
 #[tokio::test]
+async fn no_code_is_asked_for_while_telegram_tells_to_wait() -> Result<()> {
+    let world = world().await?;
+    let faults = world.telegram.mtproto.faults();
+    faults.fail("auth.sendCode", 400, "PHONE_NUMBER_FLOOD", 1);
+    assert!(tried(&world, ILYAS).await?.1.starts_with("⏳ Telegram asks to wait"), "about this number");
+
+    faults.flood_wait("auth.sendCode", 600);
+    assert!(tried(&world, NOBODYS).await?.1.starts_with("⏳ Telegram asks to wait: 10 min."));
+    let asked = world.telegram.mtproto.calls("auth.sendCode");
+    let told = tried(&world, BANNED).await?.1;
+
+    assert!(told.starts_with("⏳ Telegram asks to wait"), "{told}");
+    assert_eq!((asked, world.telegram.mtproto.calls("auth.sendCode")), (2, 2), "Telegram is left alone");
+    Ok(())
+}
+
+#[tokio::test]
 async fn an_admin_who_is_linked_asks_by_their_own_session() -> Result<()> {
     let world = world().await?;
     world.log_in(ANNA).await?;

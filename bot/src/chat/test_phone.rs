@@ -1,6 +1,10 @@
 //! `/debug_test_phone +7…`: is this number on Telegram? Says first what it will do, and does it when the button is pressed.
+//! A code that is asked for here is one like those that logins ask for: while Telegram tells to wait with those, none is.
+
+use std::time::Duration;
 
 use crate::login::number::{Verdict, Way};
+use jiff::Timestamp;
 use projections::limits::LimitError;
 use teloxide::types::InlineKeyboardButton;
 
@@ -8,6 +12,9 @@ use super::Desk;
 use super::dispatch::{Ask, Failure};
 use super::reply::Reply;
 use super::texts::{Later, minutes_left, time_of_day};
+
+/// What [`crate::login::number`] makes of `PHONE_NUMBER_FLOOD`: about that number, not about who asks.
+const NUMBER_FLOOD: Duration = Duration::from_hours(24);
 
 /// What a button under the question means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,6 +69,16 @@ pub(super) async fn answered(desk: &Desk, ask: &Ask, answer: Answer) -> Result<R
     // Also what keeps a second delivery of this press from asking twice.
     let (now, origin) = (desk.chat.clock.now(), ask.pressed.map_or(ask.update_id, |id| -i64::from(id)));
     let login_id = desk.chat.master.login_id(origin, ask.chat_id);
+    let account = ask.person.account_id;
+    if way == Way::Code {
+        match desk.limits.codes_flow(account, now).await {
+            Ok(()) => {}
+            Err(LimitError::RetryAt(at)) => {
+                return Ok(say((texts.admin.phone_flood)(minutes_left(now, at).unsigned_abs())));
+            }
+            Err(LimitError::Database(error)) => return Err(error.into()),
+        }
+    }
     match desk.limits.try_code(&desk.chat.master, &login_id, ask.person.telegram_id, &phone, now).await {
         Ok(()) => {}
         Err(LimitError::RetryAt(at)) => {
@@ -71,7 +88,13 @@ pub(super) async fn answered(desk: &Desk, ask: &Ask, answer: Answer) -> Result<R
         }
         Err(LimitError::Database(error)) => return Err(error.into()),
     }
-    let verdict = desk.numbers().ask(ask.person.account_id, &phone, way).await?;
+    let verdict = desk.numbers().ask(account, &phone, way).await?;
+    if let (Way::Code, Verdict::FloodLimited(wait)) = (way, verdict)
+        && wait != NUMBER_FLOOD
+    {
+        let until = desk.chat.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+        desk.limits.codes_flooded(account, until).await?;
+    }
     Ok(say(match verdict {
         Verdict::OnTelegram => texts.admin.phone_found.to_owned(),
         Verdict::NotFound => texts.admin.phone_not_found.to_owned(),

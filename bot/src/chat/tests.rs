@@ -7,6 +7,7 @@ use domain::{
 };
 use jiff::Timestamp;
 use projections::leader::{self, Leader};
+use projections::limits::LoginLimits;
 use projections::log::{Filter, Log, LogEvent};
 use projections::vault::MasterKey;
 use projections::{Clock, Context, ManualClock, testing};

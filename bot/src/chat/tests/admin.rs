@@ -105,3 +105,19 @@ async fn an_admin_reads_who_is_there_and_how_many() {
         assert_eq!(refused, "⛔ Эта команда только для администраторов", "{command}");
     }
 }
+
+#[tokio::test]
+async fn while_telegram_tells_everybody_to_wait_no_number_is_tried_by_a_code() {
+    let world = World::with(|chat| chat.admins = vec![ANNA]).await;
+    let (limits, soon) = (LoginLimits::new(&world.chat.db), world.hand.now() + Duration::from_secs(600));
+    for person in 1..=3 {
+        limits.codes_flooded(domain::AccountId(uuid::Uuid::from_u128(person)), soon).await.unwrap();
+    }
+    let anna = world.anna();
+    let question = anna.ask("/debug_test_phone +79990000001").await.unwrap();
+    anna.press_button("☎️ Try it").await.unwrap();
+    let asked =
+        |message: &Message| message.message_id == question.message_id && message.text != question.text;
+    let told = anna.wait_for_message(asked).await.unwrap();
+    assert_eq!(told.text, "⏳ Telegram asks to wait: 10 min.");
+}
