@@ -267,11 +267,8 @@ async fn on_press(
     }
     let chat_id = message.chat.id.0;
     if let Some(answer) = reset::Answer::parse(data) {
-        let said = reset::answered(desk, update_id, &query.from, message.id.0, answer).await?;
-        put(desk, update_id, chat_id, said.reply).await?;
-        if let Some((their_chat, reply)) = said.to_the_forgotten {
-            put(desk, update_id, their_chat, reply.with_key(format!("update/{update_id}/2"))).await?;
-        }
+        let reply = reset::answered(desk, update_id, &query.from, message.id.0, answer).await?;
+        put(desk, update_id, chat_id, reply).await?;
         return Ok(None);
     }
     let person = meet(desk, update_id, &query.from).await?;
@@ -302,7 +299,13 @@ async fn settle(desk: &Desk, update_id: i64, chat_id: i64, reply: Option<Reply>)
     }
 }
 
-async fn put(desk: &Desk, update_id: i64, chat_id: i64, reply: Reply) -> Result<(), DatabaseError> {
+/// Queues a message for a chat; a second time under the same key, it is none.
+pub(super) async fn put(
+    desk: &Desk,
+    update_id: i64,
+    chat_id: i64,
+    reply: Reply,
+) -> Result<(), DatabaseError> {
     let key = reply.key.unwrap_or_else(|| format!("update/{update_id}/1"));
     let body = serde_json::to_value(&reply.body).expect("a message is plain data");
     desk.outbox.reply(&key, chat_id, &body, reply.not_after).await

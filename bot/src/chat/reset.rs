@@ -2,6 +2,9 @@
 //! who may press it, and who is told.
 //!
 //! Whoever pressed it must not be met anew by that very press: a person who is forgotten stays so until they write again.
+//!
+//! Who is forgotten by somebody else is told so. After the order, nobody may know any more where to: the message is in the
+//! outbox before it, as soon as nothing can refuse the order. It is all that names their chat, until it is sent.
 
 use domain::{Account, AccountId};
 use projections::erasure::{Erasure, ErasureError};
@@ -9,7 +12,7 @@ use projections::{Context, StoreError};
 use teloxide::types::{InlineKeyboardButton, User};
 
 use super::Desk;
-use super::dispatch::{Ask, Failure};
+use super::dispatch::{Ask, Failure, put};
 use super::person::texts_for;
 use super::reply::Reply;
 use super::status::find;
@@ -26,12 +29,6 @@ const KEEP: &str = "reset-not";
 pub(super) enum Answer {
     Reset(AccountId),
     Keep,
-}
-
-/// What has to be said after a press: to whom pressed it, and to whom was forgotten by somebody else.
-pub(super) struct Said {
-    pub reply: Reply,
-    pub to_the_forgotten: Option<(i64, Reply)>,
 }
 
 impl Answer {
@@ -66,10 +63,9 @@ pub(super) async fn answered(
     user: &User,
     pressed: i32,
     answer: Answer,
-) -> Result<Said, Failure> {
+) -> Result<Reply, Failure> {
     let texts = texts_for(user);
-    let say =
-        |text: &str| Said { reply: Reply::text(text).instead_of(Some(pressed)), to_the_forgotten: None };
+    let say = |text: &str| Reply::text(text).instead_of(Some(pressed));
     let Answer::Reset(account) = answer else { return Ok(say(texts.account.kept)) };
     let chat = &desk.chat;
     let presser = match i64::try_from(user.id.0) {
@@ -91,8 +87,9 @@ pub(super) async fn answered(
     if !own && standing.role() != domain::Role::Admin {
         return Ok(say(texts.question_is_over));
     }
-    let forgotten = chat.vault.subject(account).await?;
-    let their_texts = texts_of(desk, account).await?;
+    if !own {
+        tell_the_forgotten(desk, update_id, account).await?;
+    }
     let context = Context::by(presser).with_update(update_id);
     match erasure(desk).order(account, context).await {
         Ok(()) => {}
@@ -104,9 +101,19 @@ pub(super) async fn answered(
     if own {
         return Ok(say(texts.account.reset_done));
     }
-    let told = forgotten.map(|person| (person.telegram_id, Reply::text(their_texts.account.reset_done)));
-    let done = (texts.account.reset_done_to_another)(&account.to_string());
-    Ok(Said { to_the_forgotten: told, ..say(&done) })
+    Ok(say(&(texts.account.reset_done_to_another)(&account.to_string())))
+}
+
+/// Before the order: an account that is registered never refuses it. One that is erased already hears nothing new.
+async fn tell_the_forgotten(desk: &Desk, update_id: i64, account: AccountId) -> Result<(), Failure> {
+    let chat = &desk.chat;
+    let standing: Account = chat.store.load_account(account).await?;
+    if !standing.is_registered() || standing.is_erased() {
+        return Ok(());
+    }
+    let Some(person) = chat.vault.subject(account).await? else { return Ok(()) };
+    let told = Reply::text(texts_of(desk, account).await?.account.reset_done);
+    Ok(put(desk, update_id, person.telegram_id, told.with_key(format!("update/{update_id}/2"))).await?)
 }
 
 fn erasure(desk: &Desk) -> Erasure {

@@ -25,6 +25,7 @@ mod late;
 mod login;
 mod parked;
 mod people;
+mod reset;
 
 /// What `make run`'s sandbox gives out too.
 const CODE: &str = "3HBP4Z3ECICZ";

@@ -1,0 +1,118 @@
+//! Who is forgotten by an admin is told so: once, whatever dies, and only if it comes to that.
+
+use domain::{AccountId, Role};
+use teloxide::types::UpdateKind;
+
+use super::super::dispatch;
+use super::delivery::message;
+use super::*;
+
+const PRESS: i64 = 9;
+
+/// Anna, an admin, and Ilya, who has written once.
+async fn desk(world: &World) -> Desk {
+    let desk = Desk::open(world.chat.clone(), world.api.username().to_owned(), "test");
+    let help = dispatch::read(&message(1, "/help")).unwrap();
+    dispatch::handle(&desk, 1, &help).await.unwrap();
+    send_all(&desk).await;
+
+    let (vault, store, at) = (&world.chat.vault, &world.chat.store, world.hand.now());
+    let anna = vault.subject_for(ANNA).await.unwrap();
+    let (telegram_id, profile) = (anna.seal(&ANNA.to_string()), anna.seal("{}"));
+    let register = AccountCommand::Register { account_id: anna.account_id, telegram_id, profile, at };
+    for command in [register, AccountCommand::ChangeRole { role: Role::Admin, at }] {
+        store.account(anna.account_id, command, Context::tool("test")).await.unwrap();
+    }
+    desk
+}
+
+/// Anna presses the button that resets this account.
+fn press(account: AccountId) -> UpdateKind {
+    let anna = serde_json::json!({"id": ANNA, "is_bot": false, "first_name": "Anna", "language_code": "en"});
+    dispatch::read(&serde_json::json!({
+        "update_id": PRESS,
+        "callback_query": {
+            "id": "1", "chat_instance": "1", "from": anna, "data": format!("reset:{account}"),
+            "message": {
+                "message_id": 5, "date": 1_790_000_000, "text": "⚠️",
+                "chat": {"id": ANNA, "type": "private", "first_name": "Anna"},
+            },
+        },
+    }))
+    .unwrap()
+}
+
+/// Sends what is in the outbox: what Ilya reads of it.
+async fn send_all(desk: &Desk) -> Vec<String> {
+    let mut told = Vec::new();
+    loop {
+        let messages = desk.outbox.claim(10, desk.chat.clock.now()).await.unwrap();
+        if messages.is_empty() {
+            return told;
+        }
+        for message in messages {
+            if message.to == projections::outbox::To::Chat(ILYA) {
+                told.push(message.body["text"].as_str().unwrap().to_owned());
+            }
+            desk.outbox.sent(message.id, Some(1)).await.unwrap();
+        }
+    }
+}
+
+/// What `projections::erasure` does in the end, if it was ordered.
+async fn carry_out(world: &World, account: AccountId) {
+    if world.chat.store.load_account(account).await.unwrap().is_erased() {
+        world.chat.vault.erase_subject(account).await.unwrap();
+    }
+}
+
+/// 1. Anna resets Ilya; the process dies as soon as it would write to anybody.
+/// 2. Whatever it has ordered is carried out.
+/// 3. Another one handles the press, and a third one once more.
+#[tokio::test]
+async fn a_person_is_told_of_the_reset_once_though_the_process_dies() {
+    let world = World::silent(|_| {}).await;
+    let desk = desk(&world).await;
+    let account = world.account(ILYA).await;
+    let press = press(account);
+    let dies =
+        format!("alter table vault.outbox add constraint dies check (dedup_key not like 'update/{PRESS}/%')");
+    sqlx::query(&dies).execute(world.chat.db.pool()).await.unwrap();
+    dispatch::handle(&desk, PRESS, &press).await.unwrap_err();
+    carry_out(&world, account).await;
+    sqlx::query("alter table vault.outbox drop constraint dies").execute(world.chat.db.pool()).await.unwrap();
+
+    let mut told = Vec::new();
+    for _ in 0..2 {
+        dispatch::handle(&desk, PRESS, &press).await.unwrap();
+        carry_out(&world, account).await;
+        told.extend(send_all(&desk).await);
+    }
+
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with("🗑 Готово: мы вас забыли"), "{told:?}");
+    assert!(world.chat.vault.subject_of(ILYA).await.unwrap().is_none());
+    let left: i64 =
+        sqlx::query_scalar("select count(*) from vault.outbox where chat = $1 or body is not null")
+            .bind(ILYA)
+            .fetch_one(world.chat.db.pool())
+            .await
+            .unwrap();
+    assert_eq!(left, 0, "nothing names their chat");
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_reset_that_is_refused() {
+    let world = World::silent(|_| {}).await;
+    let desk = desk(&world).await;
+    // Somebody who never was registered.
+    let stranger = world.chat.vault.subject_for(42).await.unwrap();
+
+    dispatch::handle(&desk, PRESS, &press(stranger.account_id)).await.unwrap_err();
+
+    let queued: i64 = sqlx::query_scalar("select count(*) from vault.outbox where chat = 42")
+        .fetch_one(world.chat.db.pool())
+        .await
+        .unwrap();
+    assert_eq!(queued, 0);
+}
