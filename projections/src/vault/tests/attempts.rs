@@ -162,7 +162,7 @@ async fn nobody_is_present(database: &TestDatabase) -> bool {
 async fn one_statement_renews_all_leases_that_are_named_and_waits_for_nobody() {
     let (database, vault) = vault().await;
     let (login, written_for) = claimed(&vault, "a", OVER).await;
-    let mut writer = database.db.pool().begin().await.unwrap();
+    let mut writer = database.db.begin("begin").await.unwrap();
     sqlx::query("select from vault.attempts where login_id = $1 for share")
         .bind(login.as_str())
         .execute(&mut *writer)

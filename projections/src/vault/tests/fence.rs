@@ -104,7 +104,7 @@ async fn a_closed_attempt_appends_nothing_more() {
 async fn nobody_takes_over_between_a_workers_append_and_its_commit() {
     let (database, vault) = vault().await;
     let (login, a) = claimed(&vault, "a", OVER).await;
-    let mut of_a = database.db.pool().begin().await.unwrap();
+    let mut of_a = database.db.begin("begin").await.unwrap();
     append(&mut *of_a, &login, a.fence.epoch).await.unwrap();
 
     assert!(vault.claim_attempts("b", LONG, 10).await.unwrap().is_empty());
@@ -118,7 +118,7 @@ async fn nobody_takes_over_between_a_workers_append_and_its_commit() {
 async fn a_worker_that_freezes_before_its_commit_does_not_hold_the_attempt_for_good() {
     let (database, vault) = vault().await;
     let (login, a) = claimed(&vault, "a", OVER).await;
-    let mut of_a = database.db.pool().begin().await.unwrap();
+    let mut of_a = database.db.begin("begin").await.unwrap();
     append(&mut *of_a, &login, a.fence.epoch).await.unwrap();
 
     let b = eventually(|| async { vault.claim_attempts("b", LONG, 10).await.unwrap().pop() }).await;
