@@ -112,6 +112,17 @@ mod tests {
     }
 
     #[test]
+    fn a_code_that_went_to_another_login_is_not_said_to_be_left() {
+        let reason = FailReason::InviteGone;
+        let text = rendered(&Notice::Failed { login_id: login_id(), reason, with_invite: true });
+        assert_eq!(
+            text,
+            "❌ Не удалось войти\n\nИнвайт код за это время достался другому входу. Ничего не подключено. \
+             Чтобы начать заново, отправьте /login КОД"
+        );
+    }
+
+    #[test]
     fn only_a_warning_is_sent_again() {
         let (rejected, expired) = (
             Notice::Rejected { login_id: login_id(), with_invite: true },

@@ -6,6 +6,7 @@
 //! has a message of its own to stand in is written there, where it cannot stand twice (`notice::Again`).
 
 use std::num::NonZeroU32;
+use std::pin::pin;
 use std::time::Duration;
 
 use domain::AccountId;
@@ -75,9 +76,12 @@ pub(super) async fn run(desk: &Desk) {
     let mut under_way = FuturesUnordered::new();
     let mut failing = false;
     loop {
-        desk.line.usable().await;
         let room = AT_A_TIME - under_way.len();
-        match claim(desk, room).await {
+        let look = async {
+            desk.line.usable().await;
+            claim(desk, room).await
+        };
+        match beside(&mut under_way, look).await {
             Ok(messages) => {
                 if std::mem::take(&mut failing) {
                     tracing::info!("messages are sent again");
@@ -88,12 +92,26 @@ pub(super) async fn run(desk: &Desk) {
                 if !std::mem::replace(&mut failing, true) {
                     tracing::error!(%error, "no message can be taken from the outbox now, trying again");
                 }
-                sleep(DATABASE_PAUSE).await;
+                beside(&mut under_way, sleep(DATABASE_PAUSE)).await;
             }
         }
         tokio::select! {
             Some(()) = under_way.next(), if !under_way.is_empty() => {}
             () = news.wait(IDLE), if under_way.len() < AT_A_TIME => {}
+        }
+    }
+}
+
+/// Does something while what is under way goes on: one that stands still may hold a connection for which the other waits.
+async fn beside<T>(
+    under_way: &mut FuturesUnordered<impl Future<Output = ()>>,
+    work: impl Future<Output = T>,
+) -> T {
+    let mut work = pin!(work);
+    loop {
+        tokio::select! {
+            done = &mut work => return done,
+            Some(()) = under_way.next() => {}
         }
     }
 }

@@ -13,8 +13,8 @@ use super::dispatch::{Ask, Failure};
 use super::reply::Reply;
 use super::texts::{Later, minutes_left, time_of_day};
 
-/// What [`crate::login::number`] makes of `PHONE_NUMBER_FLOOD`: about that number, not about who asks.
-const NUMBER_FLOOD: Duration = Duration::from_hours(24);
+/// How long a number rests that too many codes were asked for with; Telegram does not say it.
+const NUMBER_RESTS: Duration = Duration::from_hours(24);
 
 /// What a button under the question means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,9 +89,7 @@ pub(super) async fn answered(desk: &Desk, ask: &Ask, answer: Answer) -> Result<R
         Err(LimitError::Database(error)) => return Err(error.into()),
     }
     let verdict = desk.numbers().ask(account, &phone, way).await?;
-    if let (Way::Code, Verdict::FloodLimited(wait)) = (way, verdict)
-        && wait != NUMBER_FLOOD
-    {
+    if let (Way::Code, Verdict::FloodLimited(wait)) = (way, verdict) {
         let until = desk.chat.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
         desk.limits.codes_flooded(account, until).await?;
     }
@@ -102,6 +100,7 @@ pub(super) async fn answered(desk: &Desk, ask: &Ask, answer: Answer) -> Result<R
         Verdict::Invalid => texts.admin.phone_invalid.to_owned(),
         Verdict::Banned => texts.admin.phone_banned.to_owned(),
         Verdict::FloodLimited(wait) => (texts.admin.phone_flood)(wait.as_secs().div_ceil(60)),
+        Verdict::NumberFlooded => (texts.admin.phone_flood)(NUMBER_RESTS.as_secs() / 60),
         Verdict::Unreachable => texts.admin.phone_unreachable.to_owned(),
         Verdict::NoSession => texts.admin.phone_no_session.to_owned(),
         Verdict::Refused => texts.admin.phone_refused.to_owned(),

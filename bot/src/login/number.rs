@@ -47,8 +47,10 @@ pub enum Verdict {
     Invalid,
     /// Banned from Telegram.
     Banned,
-    /// Telegram asks to wait this long.
+    /// Telegram asks to wait this long before anybody is asked for.
     FloodLimited(Duration),
+    /// Too many codes were asked for with this number; with another one, it may be otherwise.
+    NumberFlooded,
     /// Telegram does not answer.
     Unreachable,
     /// The linked session is of no use, or in use this very moment.
@@ -224,7 +226,7 @@ fn verdict(error: &CallError) -> Verdict {
         CallError::Refused { name, .. } => match name.as_str() {
             "PHONE_NUMBER_INVALID" => Verdict::Invalid,
             "PHONE_NUMBER_BANNED" => Verdict::Banned,
-            "PHONE_NUMBER_FLOOD" => Verdict::FloodLimited(Duration::from_hours(24)),
+            "PHONE_NUMBER_FLOOD" => Verdict::NumberFlooded,
             _ => Verdict::Refused,
         },
         CallError::PasswordNeeded | CallError::TokenExpired | CallError::Elsewhere(_) => Verdict::Refused,

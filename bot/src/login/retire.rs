@@ -29,7 +29,7 @@ const AT_ONCE: i64 = 8;
 pub enum LogOut {
     /// Telegram has ended it.
     Done,
-    /// It was not logged in, in no data centre.
+    /// It was not logged in, in no data centre; one that waits for its 2-step password is not, either.
     WasNotIn,
     /// Nobody knows: Telegram did not answer.
     Unclear,
@@ -41,7 +41,7 @@ pub async fn log_out(connection: &Connection, session: &LoginSession) -> LogOut 
     for dc_id in session.keyed_dcs() {
         match connection.call(dc_id, &functions::auth::LogOut {}).await {
             Ok(_) if outcome != LogOut::Unclear => outcome = LogOut::Done,
-            Ok(_) | Err(CallError::Unregistered | CallError::KeyLost(_)) => {}
+            Ok(_) | Err(CallError::Unregistered | CallError::KeyLost(_) | CallError::PasswordNeeded) => {}
             Err(_) => outcome = LogOut::Unclear,
         }
     }

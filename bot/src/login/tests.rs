@@ -357,6 +357,26 @@ async fn a_password_is_asked_for_where_the_account_lives_also_after_a_crash() {
     assert_eq!((sessions.len(), sessions[0].dc), (1, 4));
 }
 
+/// Telegram may refuse to log out what is not logged in before its password: nobody is let in by that, and nobody will be.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_key_that_waits_for_a_password_is_not_logged_out_for_ever() {
+    let world = World::start().await;
+    world.ilya_has_the_password("correct horse").await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.event(&asked, "PasswordRequested", 1).await;
+    world.telegram.faults().fail("auth.logOut", 401, "SESSION_PASSWORD_NEEDED", 100);
+    world.cancel(&asked).await;
+    world.closed(&asked).await;
+    world
+        .eventually("its key is forgotten", async || {
+            world.a_minute_passes_for_retired_keys().await;
+            world.no_key_is_retired().await
+        })
+        .await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_lets_in_where_nobody_can_scan() {
     let world = World::start().await;

@@ -282,7 +282,8 @@ fn login_failed(reason: FailReason, spared: Spared) -> String {
         FailReason::InviteGone => "Meanwhile the invite code went to another login.",
         FailReason::Internal => "Something is wrong on our side.",
     };
-    format!("❌ The login failed\n\n{why} {} {}", nothing_linked(spared), anew(spared))
+    let left = if reason == FailReason::InviteGone { Spared::Nothing } else { spared };
+    format!("❌ The login failed\n\n{why} {} {}", nothing_linked(left), anew(spared))
 }
 
 fn invite_made(made: &MadeInvite<'_>) -> String {

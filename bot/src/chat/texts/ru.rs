@@ -275,7 +275,8 @@ fn login_failed(reason: FailReason, spared: Spared) -> String {
         FailReason::InviteGone => "Инвайт код за это время достался другому входу.",
         FailReason::Internal => "У нас неполадка.",
     };
-    format!("❌ Не удалось войти\n\n{why} {} {}", nothing_linked(spared), anew(spared))
+    let left = if reason == FailReason::InviteGone { Spared::Nothing } else { spared };
+    format!("❌ Не удалось войти\n\n{why} {} {}", nothing_linked(left), anew(spared))
 }
 
 fn invite_made(made: &MadeInvite<'_>) -> String {

@@ -69,7 +69,7 @@ impl World {
     }
 
     /// What is to happen in a minute happens now.
-    async fn a_minute_passes_for_retired_keys(&self) {
+    pub async fn a_minute_passes_for_retired_keys(&self) {
         let due = sqlx::query("update vault.retired_keys set not_before = clock_timestamp()");
         due.execute(self.db.db.pool()).await.unwrap();
     }
