@@ -187,6 +187,10 @@ impl Text {
                 "❌ Telegram не знает такого номера. Проверьте номер и код страны.",
                 "❌ Telegram does not know this number. Check it and its country code.",
             ),
+            Self::Refused(Refusal::NoCode) => (
+                "❌ Telegram не присылает на этот номер код из цифр. Войдите по QR коду.",
+                "❌ Telegram sends no code of digits to this number. Log in by the QR code.",
+            ),
             Self::Refused(Refusal::NumberBanned) => {
                 ("❌ Этот номер заблокирован в Telegram.", "❌ This number is banned from Telegram.")
             }

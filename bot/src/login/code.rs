@@ -49,13 +49,13 @@ impl Attempt {
     pub async fn send_code(&mut self, phone: Zeroizing<String>, back: Back) -> Result<Step, Stop> {
         let home = self.session().home();
         let error = match self.ask_for_code(&phone, &back).await? {
-            Ok(Sent::Code(sent)) => return self.code_sent(phone, sent).await,
+            Ok(Sent::Code(sent)) if may_be_typed(&sent.r#type) => return self.code_sent(phone, sent).await,
             Ok(Sent::Success(success)) => {
                 self.method = Method::Code;
                 return self.let_in(success.authorization).await;
             }
-            // Telegram wants to be paid for it.
-            Ok(Sent::PaymentRequired(_)) => None,
+            // Or Telegram wants to be paid for it.
+            Ok(Sent::Code(_) | Sent::PaymentRequired(_)) => None,
             Err(error) if is_about_us(&error) => return Err(self.refused(&error)),
             Err(error) => Some(error),
         };
@@ -63,7 +63,7 @@ impl Attempt {
             let until = later(self.now(), pause);
             LoginLimits::new(&self.workers.db).codes_flooded(self.claimed.account_id, until).await?;
         }
-        let reason = error.as_ref().map_or(Refusal::Unclear, why);
+        let reason = error.as_ref().map_or(Refusal::NoCode, why);
         let is_deaf = matches!(error, Some(CallError::Unreachable(_)));
         if reason == Refusal::NumberInvalid {
             let workers = &self.workers;
@@ -251,6 +251,12 @@ fn why(error: &CallError) -> Refusal {
         },
         _ => Refusal::Unclear,
     }
+}
+
+/// Whether digits come of it: a word or a phrase does not fit the page, and an address for codes is set up elsewhere.
+fn may_be_typed(kind: &SentCodeType) -> bool {
+    use SentCodeType::{SetUpEmailRequired, SmsPhrase, SmsWord};
+    !matches!(kind, SetUpEmailRequired(_) | SmsPhrase(_) | SmsWord(_))
 }
 
 /// How Telegram delivers it, and of how many digits it is.

@@ -406,6 +406,19 @@ async fn a_number_that_telegram_refuses_leads_back_to_the_code_on_the_screen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn where_no_code_of_digits_comes_the_person_is_told_and_the_qr_code_goes_on() {
+    let world = World::start().await;
+    let asked = world.ilya_asks().await;
+    world.event(&asked, "QrIssued", 1).await;
+    world.telegram.faults().want_email();
+    world.gives(&asked, Wish::Phone("+79990000001".to_owned().into())).await;
+    let rejected = world.event(&asked, "CodeRejected", 1).await;
+    assert_eq!(rejected.payload["CodeRejected"]["reason"], "no_code");
+    world.ilya_scans(&world.link(&asked).await).await;
+    world.event(&asked, "AuthorizationConfirmed", 1).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stranger_with_a_code_of_their_own_links_nothing() {
     let world = World::start().await;
     let asked = world.ilya_asks().await;

@@ -108,6 +108,8 @@ pub enum Refusal {
     NumberBanned,
     /// Telegram asks to wait before the next try.
     TooMany,
+    /// Telegram sends no code of digits to this number.
+    NoCode,
     /// Telegram did not answer, or not to the point: nobody knows, and another try may do it.
     Unclear,
 }

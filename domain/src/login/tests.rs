@@ -241,7 +241,9 @@ fn every_wrong_password_and_code_is_recorded() {
 
 #[test]
 fn a_refusal_is_stored_with_its_reason() {
-    for (reason, spelling) in [(Refusal::NumberBanned, "number_banned"), (Refusal::Wrong, "wrong")] {
+    for (reason, spelling) in
+        [(Refusal::NumberBanned, "number_banned"), (Refusal::NoCode, "no_code"), (Refusal::Wrong, "wrong")]
+    {
         let stored = serde_json::to_value(LoginEvent::CodeRejected { attempt: 1, reason, at: minute(2) });
         assert_eq!(stored.unwrap()["CodeRejected"]["reason"], spelling);
     }

@@ -26,6 +26,7 @@ pub enum Failure {
 pub struct Plan {
     calls: VecDeque<(String, Failure)>,
     pub airplane: bool,
+    pub wants_email: bool,
     lost_updates: u32,
     doubled_updates: u32,
     hold_updates: bool,
@@ -127,6 +128,11 @@ impl Faults {
     /// Whether airplane mode is on.
     pub fn is_airplane(&self) -> bool {
         self.0.lock().faults.airplane
+    }
+
+    /// Instead of the next login code Telegram wants an email address to be set up, in an app.
+    pub fn want_email(&self) {
+        self.0.change(|state| state.faults.wants_email = true);
     }
 
     /// The next `updateLoginToken` is lost on its way.

@@ -17,6 +17,9 @@ pub fn send(server: &Server, call: &Call, query: functions::auth::SendCode) -> A
     if query.api_id <= 0 || query.api_hash.is_empty() {
         return Err(error(400, "API_ID_INVALID"));
     }
+    if std::mem::take(&mut server.lock().faults.wants_email) {
+        return Ok(no_code().to_bytes());
+    }
     let by_app = enums::auth::SentCodeType::App(types::auth::SentCodeTypeApp { length: CODE_LENGTH as i32 });
     start(server, call, &query.phone_number, by_app, Some(enums::auth::CodeType::Sms))
 }
@@ -104,6 +107,22 @@ fn start(
     state.codes.insert(phone_code_hash.clone(), issued);
     let sent = types::auth::SentCode { r#type: way, phone_code_hash, next_type, timeout: None };
     Ok(enums::auth::SentCode::Code(sent).to_bytes())
+}
+
+/// Codes go to an email address from now on, which the account has none of.
+fn no_code() -> enums::auth::SentCode {
+    let set_up = types::auth::SentCodeTypeSetUpEmailRequired {
+        apple_signin_allowed: false,
+        google_signin_allowed: false,
+    };
+    let r#type = enums::auth::SentCodeType::SetUpEmailRequired(set_up);
+    let phone_code_hash = hex::encode(random::<9>());
+    enums::auth::SentCode::Code(types::auth::SentCode {
+        r#type,
+        phone_code_hash,
+        next_type: None,
+        timeout: None,
+    })
 }
 
 fn withdraw(server: &Server, phone: &str, hash: &str) -> Result<(), RpcError> {
