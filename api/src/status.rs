@@ -97,7 +97,10 @@ fn error(login: &LiveLogin) -> Option<Text> {
     match row.status {
         LoginStatus::Authorized => None,
         LoginStatus::Waiting | LoginStatus::CodeRequired => {
-            row.code_rejected.then(|| Text::Refused(reason(row).unwrap_or_default()))
+            row.code_rejected.then(|| match (row.status, reason(row).unwrap_or_default()) {
+                (LoginStatus::CodeRequired, Refusal::NoCode) => Text::NoCodeWithoutQr,
+                (_, refusal) => Text::Refused(refusal),
+            })
         }
         LoginStatus::PasswordRequired => {
             row.password_rejected.then(|| match reason(row).unwrap_or_default() {

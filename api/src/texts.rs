@@ -55,6 +55,7 @@ pub enum Text {
     BadCode,
     CodeLimit,
     CodeLimitWithoutQr,
+    NoCodeWithoutQr,
     CodeSoon { wait_seconds: i64 },
     OnePhoneOff,
 }
@@ -215,6 +216,10 @@ impl Text {
             Self::CodeLimitWithoutQr => (
                 "⏳ Слишком много кодов. Введите последний код или отмените вход, начните его снова и подтвердите по QR коду.",
                 "⏳ Too many codes. Enter the last code, or cancel the login, start it anew and confirm it by the QR code.",
+            ),
+            Self::NoCodeWithoutQr => (
+                "❌ Telegram не присылает на этот номер код из цифр. Введите последний код или отмените вход, начните его снова и подтвердите по QR коду.",
+                "❌ Telegram sends no code of digits to this number. Enter the last code, or cancel the login, start it anew and confirm it by the QR code.",
             ),
             Self::OnePhoneOff => ("Вход по коду выключен.", "Logging in by a code is switched off."),
         };

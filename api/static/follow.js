@@ -61,8 +61,9 @@ export class Follower {
     this.#interrupt?.();
   }
 
-  /** Takes a status from elsewhere (a POST's answer); an older one than we know is no news. */
+  /** Takes a status from elsewhere (a POST's answer); an older one than we know is no news, and none is once it has stopped. */
   take(status) {
+    if (!this.#running) return;
     const { version } = status;
     if (typeof version === 'number' && this.#version !== null && version < this.#version) return;
     if (typeof version === 'number') this.#version = version;

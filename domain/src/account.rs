@@ -160,6 +160,11 @@ impl Account {
             }
             AccountCommand::Block { at } => (!self.blocked).then_some(AccountEvent::AccountBlocked { at }),
             AccountCommand::Unblock { at } => self.blocked.then_some(AccountEvent::AccountUnblocked { at }),
+            AccountCommand::LogOut { login_id, .. }
+                if self.exported.contains(&login_id) && !self.unlinked.contains(&login_id) =>
+            {
+                return Err(AccountError::HandedOver);
+            }
             AccountCommand::LogOut { login_id, at } => {
                 (!self.unlinked.contains(&login_id)).then_some(AccountEvent::LoggedOut { login_id, at })
             }

@@ -92,7 +92,11 @@ impl Erasure {
         }
         if let Some(linked) = self.vault.linked(account).await? {
             let log_out = AccountCommand::LogOut { login_id: linked.login_id.clone(), at };
-            self.store.account(account, log_out, context.clone().with_login(&linked.login_id)).await?;
+            match self.store.account(account, log_out, context.clone().with_login(&linked.login_id)).await {
+                // Just now; who was quicker is seen at the session itself.
+                Ok(()) | Err(StoreError::Refused(AccountError::HandedOver)) => {}
+                Err(error) => return Err(error.into()),
+            }
         }
         self.vault.retire_all_linked(account, RetireReason::LoggedOut).await?;
         self.store.account(account, AccountCommand::Erase { at }, context).await?;

@@ -52,6 +52,11 @@ impl SessionCommand {
             Self::Export { user, format, yes } => {
                 let vault = Vault::new(db);
                 let account = find(&vault, user).await?;
+                if asks_as.is_none() {
+                    eprintln!(
+                        "qr-login: Telegram is not asked whether the session lives: set TELEGRAM_API_ID and TELEGRAM_API_HASH"
+                    );
+                }
                 if !yes {
                     ask(user)?;
                 }
@@ -83,11 +88,6 @@ async fn export(exporter: &Exporter, account: AccountId, format: Words) -> anyho
         .and_then(|()| out.flush())
         .context("the session could not be written; run the same command again")?;
     exporter.finish(&exported).await?;
-    if exporter.asks_as.is_none() {
-        eprintln!(
-            "qr-login: Telegram was not asked whether the session lives: TELEGRAM_API_ID and TELEGRAM_API_HASH are not set"
-        );
-    }
     eprintln!("qr-login: handed over; this service does not use the session any more");
     Ok(())
 }

@@ -138,6 +138,10 @@ async fn grammers_takes_a_session_over_with_the_same_key() -> Result<()> {
     let mtproto = &world.telegram.mtproto;
     let (keys, before) = (mtproto.calls(KEY_EXCHANGE), mtproto.sessions_of(ILYA));
 
+    // The key goes out, whatever becomes of its file.
+    let file = world.config.sessions_dir.join(format!("user_{ILYA}.session"));
+    std::fs::remove_file(&file)?;
+    std::fs::create_dir_all(file.join("not ours"))?;
     let words = export(&world, "grammers").await?;
 
     let session = Arc::new(serde_json::from_str::<Words>(&words)?.into_session());

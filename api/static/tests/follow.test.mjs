@@ -176,6 +176,15 @@ test('an older status than the one shown is no news', async () => {
   assert.equal(it.asked.at(-1), 8);
 });
 
+test('what was under way when it stopped revives nothing', async () => {
+  const it = world();
+  it.follower.start();
+  await it.answer(waiting(5));
+  it.follower.stop();
+  it.follower.take(waiting(6));
+  assert.deepEqual(it.shown.map(({ version }) => version), [5]);
+});
+
 test('an end that a POST answers with stops the loop, and a new start follows on', async () => {
   const it = world();
   it.follower.start();

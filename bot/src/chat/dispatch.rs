@@ -191,7 +191,10 @@ async fn handle_surely(desk: &Desk, update_id: i64, kind: &UpdateKind) -> Result
     for _ in 0..TRIES {
         match AssertUnwindSafe(handle(desk, update_id, kind)).catch_unwind().await {
             Ok(Ok(())) => return desk.inbox.done(update_id).await,
-            Ok(Err(Failure::Database(error))) => return Err(error),
+            // What cannot be read now can be read by no other try of this process.
+            Ok(Err(Failure::Database(error))) if !matches!(error, DatabaseError::Unreadable(_)) => {
+                return Err(error);
+            }
             Ok(Err(failure)) => why = failure.to_string(),
             Err(_) => why = "the handler panicked".to_owned(),
         }

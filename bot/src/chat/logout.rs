@@ -3,15 +3,17 @@
 //! 1. which session a confirmed login has linked, or was ended by this very update before a crash; a login that goes on
 //!    has not linked anything yet, whatever its worker has put into the vault, and `/cancel` ends it
 //! 2. nobody else has handled the update: else it may have been linked afterwards
-//! 3. record `LoggedOut`: repeated, it changes nothing
+//! 3. record `LoggedOut`: repeated, it changes nothing; refused where the session is on its way to another service
 //! 4. take the session out of the vault; its key is logged out at Telegram until Telegram confirms it, and its file goes
 //!    (`login::retire`)
 //! 5. say so
 
-use domain::{AccountCommand, AccountEvent, AccountId, Event, LoginId, LoginStatus, StreamKind};
+use domain::{
+    AccountCommand, AccountError, AccountEvent, AccountId, Event, LoginId, LoginStatus, StreamKind,
+};
 use projections::vault::RetireReason;
 use projections::views::users;
-use projections::{Context, DatabaseError, Log};
+use projections::{Context, DatabaseError, Log, StoreError};
 
 use super::Desk;
 use super::dispatch::{Ask, Failure};
@@ -35,7 +37,13 @@ pub(super) async fn log_out(desk: &Desk, ask: &Ask) -> Result<Option<Reply>, Fai
     };
     let order = AccountCommand::LogOut { login_id: login_id.clone(), at: chat.clock.now() };
     let context = Context::by(account).with_login(&login_id).with_update(ask.update_id);
-    chat.store.account(account, order, context).await?;
+    match chat.store.account(account, order, context).await {
+        Ok(()) => {}
+        Err(StoreError::Refused(AccountError::HandedOver)) => {
+            return Ok(Some(Reply::text(texts.session_is_elsewhere)));
+        }
+        Err(error) => return Err(error.into()),
+    }
     chat.vault.retire_linked(account, &login_id, RetireReason::LoggedOut).await?;
     tracing::info!(login.id = login_id.short(), "A person logged out");
     Ok(Some(Reply::text(texts.logged_out)))

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use projections::views::users::Profile;
 use projections::{Context, StoreError, Topic};
 use teloxide::types::User;
+use tokio::time::Instant;
 
 use super::Desk;
 use super::dispatch::Failure;
@@ -16,7 +17,7 @@ use super::texts::{Active, Language, Texts, day};
 
 /// How often is looked whether somebody has been forgotten, and how many times.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
-const FORGOTTEN_WITHIN: usize = 50;
+const FORGOTTEN_WITHIN: Duration = Duration::from_secs(10);
 
 /// A person who wrote to the bot in private.
 pub(super) struct Person {
@@ -78,7 +79,8 @@ async fn register(
 ) -> Result<(AccountId, bool), Failure> {
     let chat = &desk.chat;
     let mut news = chat.db.wake().subscribe(Topic::Projected);
-    for _ in 0..FORGOTTEN_WITHIN {
+    let deadline = Instant::now() + FORGOTTEN_WITHIN;
+    while Instant::now() < deadline {
         let known = chat.vault.subject_of(telegram_id).await?;
         let is_new = known.is_none();
         let subject = match known {

@@ -203,6 +203,11 @@ async fn write_notice(
                 let Some(card) = card.and_then(|id| i32::try_from(id).ok()) else {
                     return Ok(Err("it may have been sent already"));
                 };
+                // Its button is the way into the login that goes on.
+                let status = chat.store.load_login(&login).await?.status();
+                if status.is_some_and(|status| status.is_live()) {
+                    return Ok(Err("the login was begun anew"));
+                }
                 letter.body.instead_of = Some(card);
                 letter.edit_only = true;
             }

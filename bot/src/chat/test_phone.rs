@@ -89,9 +89,13 @@ pub(super) async fn answered(desk: &Desk, ask: &Ask, answer: Answer) -> Result<R
         Err(LimitError::Database(error)) => return Err(error.into()),
     }
     let verdict = desk.numbers().ask(account, &phone, way).await?;
-    if let (Way::Code, Verdict::FloodLimited(wait)) = (way, verdict) {
-        let until = desk.chat.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
-        desk.limits.codes_flooded(account, until).await?;
+    match (way, verdict) {
+        (Way::Code, Verdict::FloodLimited(wait)) => {
+            let until = desk.chat.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+            desk.limits.codes_flooded(account, until).await?;
+        }
+        (Way::Code, Verdict::OnTelegram | Verdict::TakesCodes) => desk.limits.code_went_out().await?,
+        _ => {}
     }
     Ok(say(match verdict {
         Verdict::OnTelegram => texts.admin.phone_found.to_owned(),

@@ -123,6 +123,7 @@ impl Attempt {
         person: String,
     ) -> Self {
         let method = if start.by_code { Method::Code } else { Method::Qr };
+        let lost_code = start.lost_code;
         Self {
             workers,
             claimed,
@@ -136,7 +137,7 @@ impl Attempt {
             showed_token: false,
             ahead: None,
             method,
-            lost_code: false,
+            lost_code,
             extended_until: Timestamp::MIN,
             closing: Arc::default(),
             bell,

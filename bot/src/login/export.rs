@@ -27,7 +27,7 @@ use super::connection::CallError;
 use super::network::Network;
 use super::seal::{self, OpenError};
 use super::session::LoginSession;
-use super::shown::{self, ShowError};
+use super::shown;
 
 /// The words that a session is put into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,29 +91,26 @@ pub enum ExportError {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// The file stays.
-    #[error(transparent)]
-    File(#[from] ShowError),
 }
 
 impl Exporter {
     /// Up to the words. May be repeated until [`Self::finish`].
     ///
     /// # Errors
-    /// [`ExportError`]: the session is not linked, over, in use, or cannot be opened. It is then as it was.
+    /// [`ExportError`]: the session is not linked, over, in use, or cannot be opened; nobody else has it then.
     pub async fn begin(
         &self,
         account: AccountId,
         format: Format,
         context: Context,
     ) -> Result<Exported, ExportError> {
-        let (linked, borrowed) = match self.vault.take_linked(account).await? {
+        let (linked, mut borrowed) = match self.vault.take_linked(account).await? {
             Taken::Free(borrowed) => (borrowed.linked.clone(), Some(borrowed)),
             Taken::HandedOver(linked) => (linked, None),
             Taken::InUse => return Err(ExportError::InUse),
             Taken::None => return Err(ExportError::NotLinked),
         };
-        let words = match self.hand_over(&linked, borrowed.as_ref(), format, context).await {
+        let words = match self.hand_over(&linked, &mut borrowed, format, context).await {
             Ok(words) => words,
             Err(error) => {
                 if let Some(borrowed) = &borrowed {
@@ -125,30 +122,35 @@ impl Exporter {
         Ok(Exported { words, linked })
     }
 
+    /// `borrowed` is none where it was handed over before, and the words never came.
     async fn hand_over(
         &self,
         linked: &Linked,
-        borrowed: Option<&Borrowed>,
+        borrowed: &mut Option<Borrowed>,
         format: Format,
         context: Context,
     ) -> Result<Zeroizing<String>, ExportError> {
         let Linked { account_id: account, login_id, sealed, .. } = linked;
         let session = Arc::new(seal::open(&self.master, *account, login_id, &self.network, sealed)?);
         let words = put_into_words(&session, format).ok_or(ExportError::NoKey)?;
-        if let Some(borrowed) = borrowed {
+        if let Some(before) = borrowed {
             if !self.is_alive(&session).await? {
                 check::revoke(&self.store, &self.vault, &self.clock, linked).await?;
-                self.show(*account, &session).await?;
+                self.show(linked, &session).await;
                 return Err(ExportError::Ended);
             }
-            let order = AccountCommand::ExportSession { login_id: login_id.clone(), at: self.clock.now() };
-            let context = context.with_account(*account).with_login(login_id);
-            self.store.account(*account, order, context).await?;
-            if !self.vault.hand_over(borrowed).await? {
-                return Err(ExportError::NotLinked);
-            }
+            // Telegram may have taken its time.
+            *borrowed = Some(self.vault.borrow_on(before).await?.ok_or(ExportError::InUse)?);
         }
-        self.show(*account, &session).await?;
+        let order = AccountCommand::ExportSession { login_id: login_id.clone(), at: self.clock.now() };
+        self.store.account(*account, order, context.with_account(*account).with_login(login_id)).await?;
+        if let Some(borrowed) = borrowed
+            && !self.vault.hand_over(borrowed).await?
+        {
+            let is_there = self.vault.linked(*account).await?.is_some();
+            return Err(if is_there { ExportError::InUse } else { ExportError::NotLinked });
+        }
+        self.show(linked, &session).await;
         Ok(words)
     }
 
@@ -159,12 +161,17 @@ impl Exporter {
         }
     }
 
-    async fn show(&self, account: AccountId, session: &LoginSession) -> Result<(), ExportError> {
-        match session.user_id() {
-            Some(telegram_id) => {
-                Ok(shown::show(&self.vault, &self.sessions_dir, account, telegram_id).await?)
-            }
-            None => Ok(()),
+    /// What counts is the vault: the file is mended by whoever starts next.
+    async fn show(&self, linked: &Linked, session: &LoginSession) {
+        let Some(telegram_id) = session.user_id() else { return };
+        if let Err(error) = shown::show(&self.vault, &self.sessions_dir, linked.account_id, telegram_id).await
+        {
+            let error: &dyn std::error::Error = &error;
+            tracing::warn!(
+                login.id = linked.login_id.short(),
+                error,
+                "The file of a session that is not here any more cannot be removed"
+            );
         }
     }
 

@@ -26,6 +26,8 @@ pub struct Standing {
     pub deadline_at: Timestamp,
     /// Whether a login code was sent since the last QR code.
     pub by_code: bool,
+    /// Whether a QR code took the place of a login code, and nobody has said yet that the latter is of no use.
+    pub lost_code: bool,
     /// What it redeems.
     pub invite: Option<InviteGrant>,
 }
@@ -41,7 +43,17 @@ impl Standing {
         if let LoginEvent::LoginStarted { account_id, invite, attempt, deadline_at, .. } = login {
             let (account_id, invite, attempt) = (*account_id, *invite, *attempt);
             let (status, deadline_at) = (LoginStatus::Waiting, *deadline_at);
-            return Some(Self { position, account_id, attempt, status, deadline_at, by_code: false, invite });
+            let (by_code, lost_code) = (false, false);
+            return Some(Self {
+                position,
+                account_id,
+                attempt,
+                status,
+                deadline_at,
+                by_code,
+                lost_code,
+                invite,
+            });
         }
         before.map(|it| {
             let deadline_at = match login {
@@ -49,12 +61,16 @@ impl Standing {
                 | LoginEvent::PasswordRequested { deadline_at, .. } => *deadline_at,
                 _ => it.deadline_at,
             };
-            let by_code = match login {
-                LoginEvent::CodeSent { .. } => true,
-                LoginEvent::QrIssued { .. } => false,
-                _ => it.by_code,
+            let (by_code, lost_code) = match login {
+                LoginEvent::CodeSent { .. } => (true, false),
+                LoginEvent::QrIssued { .. } => {
+                    (false, it.lost_code || it.status == LoginStatus::CodeRequired)
+                }
+                LoginEvent::CodeRejected { .. } => (it.by_code, false),
+                _ => (it.by_code, it.lost_code),
             };
-            Self { position, status: login.status_after(it.status), deadline_at, by_code, ..it }
+            let status = login.status_after(it.status);
+            Self { position, status, deadline_at, by_code, lost_code, ..it }
         })
     }
 

@@ -12,4 +12,7 @@ pub enum AccountError {
     /// The session was logged out, or ended in Telegram.
     #[error("no session of this person is linked")]
     NotLinked,
+    /// The session went to another service, where alone it can be ended.
+    #[error("the session was handed over")]
+    HandedOver,
 }

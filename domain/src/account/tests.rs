@@ -310,7 +310,10 @@ fn a_session_is_handed_over_once() {
     then(vec![registered(), exported()], export(), vec![]);
     let logged_out = AccountEvent::LoggedOut { login_id: login(1), at: day(2) };
     refused(vec![registered(), logged_out], export(), AccountError::NotLinked);
+    let log_out = || AccountCommand::LogOut { login_id: login(1), at: day(3) };
+    refused(vec![registered(), exported()], log_out(), AccountError::HandedOver);
     let ended = AccountEvent::AuthorizationRevoked { login_id: login(1), at: day(2) };
+    then(vec![registered(), exported(), ended.clone()], log_out(), vec![]);
     refused(vec![registered(), ended], export(), AccountError::NotLinked);
 }
 

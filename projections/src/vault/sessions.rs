@@ -300,6 +300,25 @@ impl Vault {
         Ok(if row.try_get("handed_over")? { Taken::HandedOver(linked(&row)?) } else { Taken::InUse })
     }
 
+    /// Another twenty seconds with it; None where somebody else has it by now, or nobody.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn borrow_on(&self, borrowed: &Borrowed) -> Result<Option<Borrowed>, DatabaseError> {
+        let row = sqlx::query(
+            "update vault.sessions set in_use_until = clock_timestamp() + make_interval(secs => $4)
+              where account_id = $1 and login_id = $2 and in_use_until = $3
+             returning account_id, login_id, sealed, key_id, in_use_until",
+        )
+        .bind(borrowed.linked.account_id.0)
+        .bind(borrowed.linked.login_id.as_str())
+        .bind(borrowed.until.to_sqlx())
+        .bind(USE_TTL.as_secs_f64())
+        .fetch_optional(self.db.pool())
+        .await?;
+        Ok(row.as_ref().map(self::borrowed).transpose()?)
+    }
+
     /// Nobody speaks to Telegram with it any more. Whoever has borrowed it since keeps it.
     ///
     /// # Errors

@@ -193,6 +193,30 @@ async fn the_end_of_a_login_that_may_have_been_told_is_written_into_its_card() {
     drop(world);
 }
 
+/// The card's button leads into the attempt that goes on.
+#[tokio::test]
+async fn the_end_of_an_attempt_is_not_written_over_the_next_one() {
+    let mut world = World::start().await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let ilya = world.ilya();
+    let card = ilya.ask(&format!("/login {CODE}")).await.unwrap();
+    let login = login_of(&card);
+    settled(&world, &login).await;
+    world.hush().await;
+    world.hand.advance(Duration::from_secs(301));
+    take_and_die(&world).await;
+    let account = world.account(ILYA).await;
+    let again = LoginCommand::Start { account_id: account, invite: None, attempt: 2, at: world.hand.now() };
+    world.chat.store.login(&login, again, Context::by(account)).await.unwrap();
+
+    let world = world.speak();
+    ilya.ask("/help").await.unwrap();
+    assert_eq!(count(&ilya, "⏰"), 0);
+    let now = ilya.from_bot().into_iter().find(|message| message.message_id == card.message_id).unwrap();
+    assert_eq!(now.web_app_url(), card.web_app_url());
+    drop(world);
+}
+
 /// The same with the warning that another account confirmed: rather twice than not at all.
 #[tokio::test]
 async fn a_warning_that_may_have_arrived_is_sent_again() {

@@ -95,6 +95,26 @@ async fn a_late_cancel_ends_no_login_that_began_after_it() {
     assert_eq!(world.answers().await, 0, "that a login has ended is told as for every other end");
 }
 
+/// 1. An operator hands the session over: the event is there, the mark is not yet.  2. Ilya logs out.
+#[tokio::test]
+async fn a_session_on_its_way_to_another_service_is_not_said_to_be_logged_out() {
+    let world = World::silent(|_| {}).await;
+    let desk = world.process("a");
+    finish(&desk, &world.ilya_writes(1, "/help").await).await;
+    let account = world.account(ILYA).await;
+    let login_id = world.links(account).await;
+    let order = AccountCommand::ExportSession { login_id: login_id.clone(), at: world.hand.now() };
+    world.chat.store.account(account, order, Context::tool("cli")).await.unwrap();
+
+    finish(&desk, &world.ilya_writes(2, "/logout").await).await;
+
+    assert_eq!(world.linked(account).await, Some(login_id));
+    assert!(world.events("LoggedOut").await.is_empty());
+    let texts = "select body ->> 'text' from vault.outbox where dedup_key like 'update/2%'";
+    let answer: String = sqlx::query_scalar(texts).fetch_one(world.chat.db.pool()).await.unwrap();
+    assert!(answer.starts_with("ℹ️ Ваша сессия передана"), "{answer}");
+}
+
 /// 1. A takes `/logout` up, and freezes.  2. B handles it.  3. Ilya logs in anew.  4. A wakes up.
 #[tokio::test]
 async fn a_late_logout_ends_no_session_that_was_linked_after_it() {

@@ -235,6 +235,7 @@ async fn two_never_speak_with_one_session() {
     let next = borrow(&vault, new.account_id).await;
     assert_eq!(next.linked, new);
     vault.release_linked(&slow).await.unwrap();
+    assert_eq!(vault.borrow_on(&slow).await.unwrap(), None);
     assert!(!vault.hand_over(&slow).await.unwrap());
     assert_eq!(
         vault.take_linked(new.account_id).await.unwrap(),
@@ -252,7 +253,9 @@ async fn a_session_that_was_handed_over_is_neither_used_nor_logged_out() {
     let (_database, vault) = vault().await;
     let new = linked(&vault).await;
 
-    let borrowed = borrow(&vault, new.account_id).await;
+    let before = borrow(&vault, new.account_id).await;
+    let borrowed = vault.borrow_on(&before).await.unwrap().unwrap();
+    assert!(!vault.hand_over(&before).await.unwrap());
     assert!(vault.hand_over(&borrowed).await.unwrap());
     vault.release_linked(&borrowed).await.unwrap();
     assert_eq!(vault.take_linked(new.account_id).await.unwrap(), Taken::HandedOver(new.clone()));
