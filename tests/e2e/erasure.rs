@@ -13,7 +13,7 @@ use stand_in::bot_api::Message;
 use crate::world::{Differing, World};
 
 /// Every row of every table, as text, that holds one of these words.
-async fn rows_with(world: &World, words: &[&str]) -> Result<Vec<String>> {
+pub async fn rows_with(world: &World, words: &[&str]) -> Result<Vec<String>> {
     let tables: Vec<String> = sqlx::query_scalar(
         "select format('%I.%I', schemaname, tablename) from pg_tables
           where schemaname not in ('pg_catalog', 'information_schema')
@@ -37,7 +37,7 @@ async fn rows_with(world: &World, words: &[&str]) -> Result<Vec<String>> {
 }
 
 /// Waits until the database has nobody by this Telegram id, and no message on its way.
-async fn until_forgotten(world: &World, person: i64) -> Result<()> {
+pub async fn until_forgotten(world: &World, person: i64) -> Result<()> {
     let forgotten = async {
         loop {
             let left: bool = sqlx::query_scalar(
@@ -58,14 +58,15 @@ async fn until_forgotten(world: &World, person: i64) -> Result<()> {
     tokio::time::timeout(Duration::from_secs(60), forgotten).await.context("never forgotten")?
 }
 
-async fn reset(world: &World, presser: i64, question: &str) -> Result<()> {
+/// Asks for it, and says yes; gives the question.
+pub async fn reset(world: &World, presser: i64, question: &str) -> Result<String> {
     let sent = world.person(presser).send(question);
     // A notice of what was before may come in between.
     let asks = |message: &Message| message.message_id > sent && message.text.starts_with("⚠️ ");
     let asked = world.person(presser).wait_for_message(asks).await?;
     let button = asked.keyboard.iter().flatten().flatten().next().context("a button")?.text.clone();
     world.person(presser).press_button(&button).await?;
-    Ok(())
+    Ok(asked.text)
 }
 
 #[tokio::test]

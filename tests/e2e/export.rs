@@ -16,6 +16,7 @@ use serde::Deserialize;
 use stand_in::accounts::{ANNA, ILYA};
 use tokio::process::Command;
 
+use crate::erasure::{reset, rows_with, until_forgotten};
 use crate::world::{Differing, World};
 
 /// As many other installations may use at once; pinned, because a test is to fail for our reasons alone.
@@ -166,6 +167,38 @@ async fn grammers_takes_a_session_over_with_the_same_key() -> Result<()> {
     );
     assert!(mtproto.keys_in_two_places().is_empty());
     world.names_once("SessionExported").await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_handed_their_session_over_is_forgotten_and_the_other_service_keeps_it() -> Result<()> {
+    let world = World::start().await?;
+    world.log_in(ILYA).await?;
+    let linked = world.telegram.mtproto.sessions_of(ILYA);
+    export(&world, "grammers").await?;
+    let ilya = world.person(ILYA);
+    ilya.wait_for_message(|message| message.text.starts_with("📤 Ваша сессия передана")).await?;
+
+    // 1. Logging out is not this service's any more, and the answer says whose it is.
+    let answer = ilya.ask("/logout").await?.text;
+    let here_no_more = "ℹ️ Ваша сессия передана другому сервису, и здесь её больше нет\n\n\
+                        Завершить её можно в Telegram → Настройки → Устройства.";
+    assert_eq!(answer, here_no_more);
+
+    // 2. Nor is it ended by a reset, which says so before it is agreed to.
+    let question = reset(&world, ILYA, "/debug_reset").await?;
+    assert!(question.contains("Сессия передана другому сервису и не завершится"), "{question}");
+    let done = ilya.wait_for_message(|message| message.text.starts_with("🗑 Готово")).await?.text;
+    assert!(done.contains("Наш сеанс в Telegram, если он был, завершается"), "{done}");
+    until_forgotten(&world, ILYA).await?;
+    assert_eq!(rows_with(&world, &["139883458", "Ilya"]).await?, Vec::<String>::new());
+    assert_eq!((world.rows("users").await?, world.rows("vault.sessions").await?), (0, 0));
+    assert!(world.session_files()?.is_empty());
+    let mtproto = &world.telegram.mtproto;
+    assert_eq!(mtproto.sessions_of(ILYA), linked);
+    assert!(!mtproto.logged_out(linked[0].key), "it is another service's key");
+    let account = world.story_of("account").await?;
+    assert_eq!(account, ["AccountRegistered", "SubscriptionActivated", "SessionExported", "AccountErased"]);
     Ok(())
 }
 

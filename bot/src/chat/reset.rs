@@ -51,7 +51,11 @@ pub(super) async fn ask_first(desk: &Desk, ask: &Ask, id: Option<&str>) -> Resul
         return Ok(Reply::text(texts.admins_only));
     }
     let Some(account) = account else { return Ok(Reply::text(texts.account.nobody)) };
-    Ok(Reply::text((texts.account.reset_question)(own)).with_buttons(vec![
+    // A session that was handed over is not ours to end.
+    desk.catch_up().await?;
+    let user = users::by_account(&desk.chat.db, account).await?;
+    let handed_over = user.is_some_and(|user| user.session_exported);
+    Ok(Reply::text((texts.account.reset_question)(own, handed_over)).with_buttons(vec![
         vec![InlineKeyboardButton::callback(texts.account.reset, format!("{RESET}{account}"))],
         vec![InlineKeyboardButton::callback(texts.account.keep, KEEP)],
     ]))

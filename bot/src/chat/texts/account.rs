@@ -11,7 +11,7 @@ pub(in crate::chat) struct AccountTexts {
     pub nobody: &'static str,
     pub standing: fn(&Standing) -> String,
 
-    pub reset_question: fn(own: bool) -> &'static str,
+    pub reset_question: fn(own: bool, handed_over: bool) -> String,
     pub reset: &'static str,
     pub reset_done: &'static str,
     pub reset_done_to_another: fn(account: &str) -> String,
@@ -65,20 +65,29 @@ pub(super) const RU: AccountTexts = AccountTexts {
         };
         labels.write(it)
     },
-    reset_question: |own| {
-        if own {
-            "⚠️ Полный сброс\n\nСеанс в Telegram будет завершён, а всё, что мы знаем о вас (имя, username, \
-             Telegram ID), забыто без возврата; подписка закончится. История останется без имени.\n\n\
-             Сброс не снимает блокировку и не возвращает использованные инвайт коды: об этих двух вещах мы \
-             храним отпечаток вашего ID, по которому сам ID не узнать.\n\nСбросить?"
+    reset_question: |own, handed_over| {
+        let session = if handed_over {
+            "Сессия передана другому сервису и не завершится: её завершают в Telegram → Настройки → Устройства."
         } else {
-            "⚠️ Полный сброс этого человека\n\nЕго сеанс в Telegram будет завершён, а имя, username и Telegram ID \
-             забыты без возврата; подписка закончится. Блокировка и использованные инвайт коды остаются в силе. \
-             Человеку об этом скажут.\n\nСбросить?"
+            "Сеанс в Telegram будет завершён."
+        };
+        if own {
+            format!(
+                "⚠️ Полный сброс\n\n{session} Всё, что мы знаем о вас (имя, username, Telegram ID), будет забыто \
+                 без возврата; подписка закончится. История останется без имени.\n\n\
+                 Сброс не снимает блокировку и не возвращает использованные инвайт коды: об этих двух вещах мы \
+                 храним отпечаток вашего ID, по которому сам ID не узнать.\n\nСбросить?"
+            )
+        } else {
+            format!(
+                "⚠️ Полный сброс этого человека\n\n{session} Имя, username и Telegram ID будут забыты без возврата; \
+                 подписка закончится. Блокировка и использованные инвайт коды остаются в силе. \
+                 Человеку об этом скажут.\n\nСбросить?"
+            )
         }
     },
     reset: "🗑 Сбросить",
-    reset_done: "🗑 Готово: мы вас забыли\n\nСеанс в Telegram завершается. От вас остались только отпечаток ID для \
+    reset_done: "🗑 Готово: мы вас забыли\n\nНаш сеанс в Telegram, если он был, завершается. От вас остались только отпечаток ID для \
                  двух вещей: действующая блокировка и уже использованные инвайт коды. \
                  Если напишете снова, мы познакомимся заново.",
     reset_done_to_another: |account| format!("🗑 Готово: аккаунт {account} забыт"),
@@ -111,20 +120,30 @@ pub(super) const EN: AccountTexts = AccountTexts {
         };
         labels.write(it)
     },
-    reset_question: |own| {
-        if own {
-            "⚠️ Full reset\n\nThe session in Telegram is ended, and everything we know about you (name, username, \
-             Telegram ID) is forgotten for good; the subscription ends. The history stays, without a name.\n\n\
-             A reset lifts no block and gives no used invite code back: for these two we keep a fingerprint of \
-             your ID, which the ID cannot be read from.\n\nReset?"
+    reset_question: |own, handed_over| {
+        let session = if handed_over {
+            "The session was handed over to another service and is not ended: that is done in Telegram → Settings → \
+             Devices."
         } else {
-            "⚠️ Full reset of this person\n\nTheir session in Telegram is ended, and their name, username and \
-             Telegram ID are forgotten for good; the subscription ends. A block and used invite codes stay as they \
-             are. The person is told.\n\nReset?"
+            "The session in Telegram is ended."
+        };
+        if own {
+            format!(
+                "⚠️ Full reset\n\n{session} Everything we know about you (name, username, Telegram ID) is forgotten \
+                 for good; the subscription ends. The history stays, without a name.\n\n\
+                 A reset lifts no block and gives no used invite code back: for these two we keep a fingerprint of \
+                 your ID, which the ID cannot be read from.\n\nReset?"
+            )
+        } else {
+            format!(
+                "⚠️ Full reset of this person\n\n{session} Their name, username and Telegram ID are forgotten for \
+                 good; the subscription ends. A block and used invite codes stay as they are. The person is \
+                 told.\n\nReset?"
+            )
         }
     },
     reset: "🗑 Reset",
-    reset_done: "🗑 Done: we have forgotten you\n\nThe session in Telegram is being ended. All that is left of you is a \
+    reset_done: "🗑 Done: we have forgotten you\n\nOur session in Telegram, if there was one, is being ended. All that is left of you is a \
                  fingerprint of your ID, for two things: a block in force, and invite codes already used. \
                  If you write again, we shall meet anew.",
     reset_done_to_another: |account| format!("🗑 Done: account {account} is forgotten"),
