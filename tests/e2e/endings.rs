@@ -5,12 +5,34 @@ use domain::Tier;
 use serde_json::{Value, json};
 use stand_in::accounts::{ANNA, Account, ILYA};
 
+use crate::left::eventually;
 use crate::world::World;
 
 const CANCELLED: &str = "🚫 Вход отменён\n\nНичего не подключено, инвайт код не потрачен. \
                          Чтобы начать заново, отправьте /login КОД";
 const SUPERSEDED: &str =
     "🔁 Начат новый вход, этот отменён\n\nПродолжайте по кнопке под последним сообщением о входе.";
+
+impl World {
+    /// Ilya's login has failed for this reason: the page and the chat say so in these words, and its invite is free again.
+    pub async fn has_failed(&self, session: &str, reason: &str, on_the_page: &str, why: &str) -> Result<()> {
+        let status = self.status_when(ILYA, session, |status| status["status"] == "failed").await?;
+        assert_eq!((&status["error"], &status["token"]), (&json!(on_the_page), &json!(null)));
+        let told = format!(
+            "❌ Не удалось войти\n\n{why} Ничего не подключено, инвайт код не потрачен. \
+             Чтобы начать заново, отправьте /login КОД"
+        );
+        self.person(ILYA).wait_for_message(|message| message.text == told).await?;
+        let messages = self.person(ILYA).from_bot();
+        assert_eq!(messages.iter().filter(|message| message.text.starts_with('❌')).count(), 1, "told once");
+        self.names_once("InviteReleased").await?;
+        assert_eq!(self.story_of("invite").await?, ["InviteCreated", "InviteRedeemed", "InviteReleased"]);
+        assert_eq!(self.story_of("account").await?, ["AccountRegistered"]);
+        let failed = self.events().await?.into_iter().find(|event| event.name == "LoginFailed");
+        assert_eq!(failed.context("the event")?.payload["LoginFailed"]["reason"], reason);
+        Ok(())
+    }
+}
 
 /// A wrong account, wherever it lives.
 async fn somebody_else_scans(dc: i32) -> Result<()> {
@@ -148,6 +170,14 @@ async fn one_after_the_other(world: &World, first: &str, second: &str) -> Result
     world.phone(ILYA).scan(&world.link(ILYA, &new).await?).await?;
     world.status_when(ILYA, &new, |status| status["status"] == "authorized").await?;
     world.names_once("SubscriptionActivated").await?;
+    // Of the older one nothing is left.
+    eventually("no attempt in the vault", async || Ok(world.rows("vault.attempts").await? == 0)).await?;
+    world.retired_keys_go().await?;
+    assert!(world.telegram.mtproto.calls("auth.logOut") > 1, "once more, when its last code is dead");
+    assert_eq!(world.rows("vault.qr_tokens").await?, 0);
+    assert_eq!((world.rows("vault.sessions").await?, world.session_files()?.len()), (1, 1));
+    let mtproto = &world.telegram.mtproto;
+    assert_eq!((mtproto.sessions_of(ILYA).len(), mtproto.hanging_acceptances()), (1, 0));
     Ok((old, new))
 }
 
@@ -165,8 +195,7 @@ async fn a_newer_login_with_the_same_code_moves_its_use() -> Result<()> {
     let uses: (i32, i32) =
         sqlx::query_as("select reserved::int, used::int from invites").fetch_one(world.db.pool()).await?;
     assert_eq!(uses, (0, 1));
-    assert_eq!(world.telegram.mtproto.sessions_of(ILYA).len(), 1);
-    world.retired_keys_go().await
+    Ok(())
 }
 
 #[tokio::test]

@@ -240,8 +240,12 @@ async fn a_number_without_an_account_ends_the_login_in_words_and_it_may_be_tried
     let session = world.ilya_opens().await?;
     world.ask_for_code(&session, NOBODYS_NUMBER).await?;
     world.post_code(ILYA, &session, &world.last_code(NOBODYS_NUMBER)?).await?;
-    let failed = world.status_when(ILYA, &session, |status| status["status"] == "failed").await?;
-    assert!(failed["error"].as_str().is_some_and(|it| it.contains("нет аккаунта Telegram")), "{failed}");
+    let on_the_page = "На этом номере нет аккаунта Telegram. Проверьте номер и попробуйте снова.";
+    let why = "На этот номер не зарегистрирован аккаунт Telegram.";
+    world.has_failed(&session, "not_registered", on_the_page, why).await?;
+    assert_eq!(world.story_of("login").await?, ["LoginStarted", "QrIssued", "CodeSent", "LoginFailed"]);
+    world.nothing_is_left(&[ILYA]).await?;
+    world.retired_keys_go().await?;
 
     let retry = json!({"session_id": session});
     world.post_as(ILYA, "/qr-auth/retry", &retry).send().await?.error_for_status()?;
