@@ -9,7 +9,7 @@ use stand_in::{Options, Telegram};
 
 use crate::world::World;
 
-async fn is_linked_once(world: &World, session: &str) -> Result<()> {
+pub async fn is_linked_once(world: &World, session: &str) -> Result<()> {
     world.status_when(ILYA, session, |status| status["status"] == "authorized").await?;
     world.person(ILYA).wait_for_message(|message| message.text.starts_with("✅ Авторизация")).await?;
     let mtproto = &world.telegram.mtproto;

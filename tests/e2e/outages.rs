@@ -4,14 +4,19 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use domain::Tier;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 use stand_in::accounts::ILYA;
 use stand_in::bot_api::Fault;
+use stand_in::mtproto::Faults;
 use stand_in::phone::token_in;
 
+use crate::crashes::is_linked_once;
 use crate::left::eventually;
 use crate::world::{Differing, World};
 
+const EXPORT: &str = "auth.exportLoginToken";
+const IMPORT: &str = "auth.importLoginToken";
 const SHORT: Option<Duration> = Some(Duration::from_secs(4));
 
 /// The token in a status, if Telegram takes it now.
@@ -77,6 +82,113 @@ async fn a_login_asked_for_while_the_data_centres_are_away_begins_when_they_are_
     assert!(status["token"].is_null(), "there is no code yet, and the page says that it waits");
     world.telegram.mtproto.faults().airplane(false);
     goes_through(&world, &session).await
+}
+
+#[tokio::test]
+async fn a_login_fails_in_words_where_telegram_stays_away_to_its_end() -> Result<()> {
+    for begun in [true, false] {
+        let world = World::with(Differing { manual_clock: true, ..Differing::default() }).await?;
+        let code = world.invite(Tier::Premium).await?;
+        world.telegram.mtproto.faults().airplane(!begun);
+        let session = world.begin(ILYA, &code).await?;
+        if begun {
+            world.link(ILYA, &session).await?;
+        }
+        world.telegram.set_airplane(true);
+        // There is not even time for the shortest pause between two tries.
+        world.passes(Duration::from_millis(299_900));
+        world.status_when(ILYA, &session, |status| status["status"] == "failed").await?;
+        eventually("no attempt in the vault", async || Ok(world.rows("vault.attempts").await? == 0)).await?;
+        assert_eq!(
+            world.rows("vault.retired_keys").await?,
+            i64::from(begun),
+            "a key is kept until it is logged out"
+        );
+        world.telegram.set_airplane(false);
+        let on_the_page = "Telegram не отвечал до конца входа. Попробуйте снова чуть позже.";
+        let why = "Не удалось связаться с Telegram.";
+        world.has_failed(&session, "telegram_unreachable", on_the_page, why).await?;
+        let story: &[&str] = if begun {
+            &["LoginStarted", "QrIssued", "LoginFailed"]
+        } else {
+            &["LoginStarted", "LoginFailed"]
+        };
+        assert_eq!(world.story_of("login").await?, story);
+        world.nothing_is_left(&[ILYA]).await?;
+        world.retired_keys_go().await?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wait_that_telegram_asks_for_is_waited_out() -> Result<()> {
+    let world = World::start().await?;
+    world.telegram.mtproto.faults().flood_wait(EXPORT, 2);
+    let code = world.invite(Tier::Premium).await?;
+    let session = world.begin(ILYA, &code).await?;
+    goes_through(&world, &session).await?;
+    is_linked_once(&world, &session).await?;
+    let events = world.events().await?;
+    let at = |name: &str| -> Result<Timestamp> {
+        let event = events.iter().find(|event| event.name == name).context("the event")?;
+        Ok(event.payload[name]["at"].as_str().context("its time")?.parse()?)
+    };
+    assert!(at("QrIssued")?.duration_since(at("LoginStarted")?) >= SignedDuration::from_secs(2));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_wait_that_outlasts_the_login_ends_it_in_words() -> Result<()> {
+    let world = World::start().await?;
+    world.telegram.mtproto.faults().flood_wait(EXPORT, 301);
+    let code = world.invite(Tier::Premium).await?;
+    let session = world.begin(ILYA, &code).await?;
+    let on_the_page = "Telegram просит подождать: слишком много запросов. Попробуйте снова позже.";
+    let why = "Telegram просит подождать: слишком много попыток.";
+    world.has_failed(&session, "flood_wait", on_the_page, why).await?;
+    assert_eq!(world.story_of("login").await?, ["LoginStarted", "LoginFailed"]);
+    assert_eq!(world.telegram.mtproto.calls(EXPORT), 1);
+    world.nothing_is_left(&[ILYA]).await?;
+    world.retired_keys_go().await
+}
+
+#[tokio::test]
+async fn whatever_happens_on_the_way_to_another_data_centre_the_login_goes_on_there() -> Result<()> {
+    let meets = async |fault: fn(&Faults)| {
+        let world = World::start().await?;
+        world.telegram.accounts.update(ILYA, |ilya| ilya.dc = 4);
+        fault(&world.telegram.mtproto.faults());
+        let code = world.invite(Tier::Premium).await?;
+        let session = world.begin(ILYA, &code).await?;
+        goes_through(&world, &session).await?;
+        is_linked_once(&world, &session).await?;
+        let sessions = world.telegram.mtproto.sessions_of(ILYA);
+        assert_eq!(sessions.iter().map(|session| session.dc).collect::<Vec<_>>(), [4]);
+        anyhow::Ok(())
+    };
+    tokio::try_join!(
+        // The data centre does not know yet whom the other one let in.
+        meets(|faults| faults.unregistered(IMPORT, 2)),
+        meets(|faults| faults.hang_up(IMPORT)),
+        meets(|faults| faults.lose_answer(IMPORT)),
+    )?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_code_that_dies_on_the_way_to_another_data_centre_is_scanned_again() -> Result<()> {
+    let world = World::start().await?;
+    world.telegram.accounts.update(ILYA, |ilya| ilya.dc = 4);
+    world.telegram.mtproto.faults().expire_imports(1);
+    let code = world.invite(Tier::Premium).await?;
+    let session = world.begin(ILYA, &code).await?;
+    world.phone(ILYA).scan(&world.link(ILYA, &session).await?).await?;
+    goes_through(&world, &session).await?;
+    assert_eq!(world.session_files()?, ["user_139883458.session"]);
+    // What was accepted in vain goes with the session, at the latest.
+    world.person(ILYA).ask("/logout").await?;
+    world.retired_keys_go().await?;
+    world.nothing_is_left(&[ILYA]).await
 }
 
 #[tokio::test]
