@@ -9,8 +9,8 @@ use anyhow::{Context as _, Result, ensure};
 use bot::invites::{Invites, Order};
 use bot::login::Network;
 use domain::Tier;
-use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use projections::clock::{Clock, ManualClock};
 use projections::database::Database;
 use projections::lag;
@@ -49,6 +49,8 @@ pub struct Differing {
     pub manual_clock: bool,
     /// How long Telegram's login tokens live; 30 s unless said otherwise.
     pub token_lifetime: Option<Duration>,
+    /// By how much Telegram's clock is ahead of ours.
+    pub telegram_ahead: SignedDuration,
     /// The origin whose pages may frame the Mini App.
     pub page_origin: Option<String>,
     /// Whatever else the settings say otherwise.
@@ -73,9 +75,9 @@ impl World {
                 (clock, Some(time))
             }
         };
-        let telegram_clock = clock.clone();
+        let (telegram_clock, ahead) = (clock.clone(), differing.telegram_ahead);
         let mut options = Options {
-            clock: stand_in::clock::Clock::from_fn(Arc::new(move || telegram_clock.now().into())),
+            clock: stand_in::clock::Clock::from_fn(Arc::new(move || (telegram_clock.now() + ahead).into())),
             ..Options::default()
         };
         if let Some(lifetime) = differing.token_lifetime {

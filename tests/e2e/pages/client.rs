@@ -31,6 +31,8 @@ pub struct Look {
     pub width: u32,
     /// Whether telegram.org can be reached.
     pub sdk: bool,
+    /// By how much the device's clock is ahead of the right one.
+    pub ahead_seconds: i32,
 }
 
 /// A world, a browser, and the page of a web client.
@@ -55,7 +57,8 @@ pub struct MiniApp {
 
 impl Look {
     /// A light phone of the usual width with the SDK.
-    pub const USUAL: Self = Self { shell: Shell::Native, dark: false, width: 390, sdk: true };
+    pub const USUAL: Self =
+        Self { shell: Shell::Native, dark: false, width: 390, sdk: true, ahead_seconds: 0 };
 
     /// Every combination for this shell.
     pub fn all(shell: Shell) -> Vec<Self> {
@@ -63,7 +66,7 @@ impl Look {
         for dark in [false, true] {
             for width in [320, 390] {
                 for sdk in [true, false] {
-                    all.push(Self { shell, dark, width, sdk });
+                    all.push(Self { shell, dark, width, sdk, ..Self::USUAL });
                 }
             }
         }
@@ -126,6 +129,11 @@ impl Stage {
         let height = if look.width < 360 { 568 } else { 844 };
         let view = View { width: look.width, height, scale: 2, dark: look.dark, sdk: look.sdk };
         let window = self.browser.page(view).await?;
+        if look.ahead_seconds != 0 {
+            window
+                .before_load(&WRONG_CLOCK.replace("AHEAD_SECONDS", &look.ahead_seconds.to_string()))
+                .await?;
+        }
         let platform = if look.shell == Shell::Native { "ios" } else { "weba" };
         let url = format!(
             "{url}#tgWebAppData={}&tgWebAppVersion=9.1&tgWebAppPlatform={platform}&tgWebAppThemeParams={}",
@@ -198,7 +206,7 @@ impl MiniApp {
 
     /// Keeps what is on the screen for a person to look at, where `PNG_DIR` says so.
     pub async fn keep_picture(&self, name: &str) -> Result<()> {
-        let Look { shell, dark, width, sdk } = self.look;
+        let Look { shell, dark, width, sdk, .. } = self.look;
         let name =
             format!("{name}-{shell:?}-{}-{width}-{}", if dark { "dark" } else { "light" }, u8::from(sdk));
         keep_picture(&self.window, &name.to_lowercase()).await
@@ -242,6 +250,11 @@ fn encoded(text: &str) -> String {
 /// The QR code is on the screen.
 pub const QR_SHOWN: &str = "(() => { const qr = document.getElementById('qr'); \
     return !qr.closest('[hidden]') && qr.complete && qr.naturalWidth > 0; })()";
+
+/// A clock that goes wrong by so much; the right one is kept beside it.
+const WRONG_CLOCK: &str = "window.rightNow = Date.now; window.Date = class extends Date { \
+    constructor(...given) { super(...given.length ? given : [rightNow() + AHEAD_SECONDS * 1000]); } \
+    static now() { return rightNow() + AHEAD_SECONDS * 1000; } };";
 
 /// What a native client puts into its web view.
 const NATIVE_BRIDGE: &str = "window.posted = []; window.TelegramWebviewProxy = { \

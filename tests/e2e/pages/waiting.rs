@@ -1,7 +1,8 @@
 //! While a login waits: the picture that changes, the server that goes away and comes back, the other language.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use domain::Tier;
+use jiff::{SignedDuration, Timestamp};
 use stand_in::accounts::{ANNA, ILYA};
 
 use super::client::{Look, Stage};
@@ -40,6 +41,40 @@ async fn a_new_token_swaps_the_picture_without_a_gap() -> Result<()> {
     stage.world.phone(ILYA).scan(&second).await?;
     app.says("✅ Авторизация успешна!").await?;
     app.is_quiet()
+}
+
+#[tokio::test]
+async fn clocks_that_go_wrong_at_telegram_and_on_the_phone_change_nothing() -> Result<()> {
+    for ahead_seconds in [120, -120] {
+        let telegram_ahead = SignedDuration::from_secs(ahead_seconds);
+        let stage = Stage::with(Differing { telegram_ahead, ..Differing::default() }).await?;
+        let code = stage.world.invite(Tier::Premium).await?;
+        let session = stage.world.begin(ILYA, &code).await?;
+        let look = Look { ahead_seconds: -i32::try_from(ahead_seconds)?, ..Look::USUAL };
+        let app = stage.press_button(ILYA, look).await?;
+        let link = app.qr_link().await?;
+        let status = stage.world.status_when(ILYA, &session, |status| status["token"].is_string()).await?;
+        // It ticks once a second, on a busy machine not even that: it is right at some look.
+        let right = format!("(Date.parse({}) - rightNow()) / 1000", status["expires"]);
+        let shown =
+            "countdown.textContent.split(':').reduce((minutes, seconds) => minutes * 60 + +seconds, 0)";
+        app.page.until(&format!("Math.abs({shown} - {right}) <= 2")).await?;
+        let wrong = app.page.eval("Math.round((Date.now() - rightNow()) / 1000)").await?;
+        ensure!(wrong == look.ahead_seconds, "the phone's clock is right");
+        // Nor is the code on it taken for one that is dead, or lives long.
+        let events = stage.world.events().await?;
+        let issued = events.iter().find(|event| event.name == "QrIssued").context("issued")?;
+        let of = |name: &str| -> Result<Timestamp> {
+            Ok(issued.payload["QrIssued"][name].as_str().context("a moment")?.parse()?)
+        };
+        let life = of("expires_at")?.duration_since(of("at")?);
+        ensure!((20..=40).contains(&life.as_secs()), "{life}");
+        stage.world.phone(ILYA).scan(&link).await?;
+        app.says("✅ Авторизация успешна!").await?;
+        app.posts("web_app_close").await?;
+        app.is_quiet()?;
+    }
+    Ok(())
 }
 
 #[tokio::test]
