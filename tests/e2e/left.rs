@@ -1,6 +1,7 @@
 //! What a login that has ended may have left behind, and must not: in the vault, in the sessions' folder, at Telegram.
 
 use anyhow::{Result, bail, ensure};
+use projections::Topic;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
@@ -49,6 +50,7 @@ impl World {
             sqlx::query("update vault.retired_keys set not_before = clock_timestamp()")
                 .execute(self.db.pool())
                 .await?;
+            self.db.wake().notify(Topic::Retired);
             Ok(self.rows("vault.retired_keys").await? == 0)
         })
         .await

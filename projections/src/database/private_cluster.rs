@@ -251,6 +251,10 @@ fn spawn(place: &Place, binaries: &Binaries) -> Result<Child, ClusterError> {
     ] {
         command.arg("-c").arg(setting);
     }
+    if place.remove_afterwards().is_some() {
+        // As many tests at once as the machine has cores, each with a service and pools of its own.
+        command.args(["-c", "max_connections=1000"]);
+    }
     command
         .arg("-c")
         .arg(format!("unix_socket_directories={}", quoted(&place.socket_dir().to_string_lossy())));
