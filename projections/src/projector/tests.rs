@@ -76,7 +76,7 @@ async fn the_end_of_another_session_does_not_log_a_person_out() {
     story.account(ilya, AccountCommand::ExportSession { login_id: login.clone(), at }).await;
     story.settle().await;
     assert!(users::by_account(&story.db, ilya).await.unwrap().unwrap().session_exported);
-    story.account(ilya, AccountCommand::LogOut { login_id: login, at }).await;
+    story.account(ilya, AccountCommand::RevokeAuthorization { login_id: login, at }).await;
     story.settle().await;
     let user = users::by_account(&story.db, ilya).await.unwrap().unwrap();
     assert_eq!((user.is_authenticated, user.session_exported), (false, false));
