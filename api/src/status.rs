@@ -99,6 +99,8 @@ fn error(login: &LiveLogin) -> Option<Text> {
         LoginStatus::Waiting | LoginStatus::CodeRequired => {
             row.code_rejected.then(|| match (row.status, reason(row).unwrap_or_default()) {
                 (LoginStatus::CodeRequired, Refusal::NoCode) => Text::NoCodeWithoutQr,
+                // Beside a QR code, which is not the one that is meant.
+                (LoginStatus::Waiting, Refusal::Stale) => Text::CodeLost,
                 (_, refusal) => Text::Refused(refusal),
             })
         }

@@ -55,6 +55,7 @@ pub enum Text {
     BadCode,
     CodeLimit,
     CodeLimitWithoutQr,
+    CodeLost,
     NoCodeWithoutQr,
     CodeSoon { wait_seconds: i64 },
     OnePhoneOff,
@@ -216,6 +217,10 @@ impl Text {
             Self::CodeLimitWithoutQr => (
                 "⏳ Слишком много кодов. Введите последний код или отмените вход, начните его снова и подтвердите по QR коду.",
                 "⏳ Too many codes. Enter the last code, or cancel the login, start it anew and confirm it by the QR code.",
+            ),
+            Self::CodeLost => (
+                "❌ Присланный код входа больше не действует. Отсканируйте QR код или запросите новый код.",
+                "❌ The login code you were sent is of no use any more. Scan the QR code or ask for a new code.",
             ),
             Self::NoCodeWithoutQr => (
                 "❌ Telegram не присылает на этот номер код из цифр. Введите последний код или отмените вход, начните его снова и подтвердите по QR коду.",

@@ -80,7 +80,7 @@ impl LoginLimits {
         self.count(CODES_A_PERSON, &master.person_hmac(telegram_id), now).await
     }
 
-    /// Telegram knows no such number, and has sent no code: the login may have another. The person's day has one less.
+    /// Telegram knows no such number, or sends none that fits: the login may have another code. The person's day has one less.
     ///
     /// # Errors
     /// The database failed.

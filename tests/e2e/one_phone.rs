@@ -216,6 +216,30 @@ async fn a_code_that_does_not_come_is_sent_again_by_another_way() -> Result<()> 
     Ok(())
 }
 
+/// Beside a QR code, and where none is shown.
+#[tokio::test]
+async fn a_number_that_gets_no_code_of_digits_is_told_what_there_is_instead() -> Result<()> {
+    let world = World::held_by_hand().await?;
+    let session = world.ilya_opens().await?;
+    let faults = world.telegram.mtproto.faults();
+    faults.want_email();
+    world.post_phone(ILYA, &session, ILYAS_NUMBER).await?.error_for_status()?;
+    let refused = world.says(&session, "не присылает на этот номер код из цифр. Войдите по QR коду.").await?;
+    assert_eq!(refused["status"], "waiting");
+
+    world.passes(Duration::from_secs(61));
+    world.ask_for_code(&session, ILYAS_NUMBER).await?;
+    let code = world.last_code(ILYAS_NUMBER)?;
+    world.passes(Duration::from_secs(61));
+    faults.want_email();
+    world.post_phone(ILYA, &session, "+79990000002").await?.error_for_status()?;
+    let refused = world.says(&session, "код из цифр. Введите последний код или отмените вход").await?;
+    assert_eq!(refused["status"], "code_required");
+    world.post_code(ILYA, &session, &code).await?;
+    world.is_authorized(&session).await?;
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_number_that_telegram_refuses_is_told_and_the_qr_code_goes_on() -> Result<()> {
     let world = World::start().await?;
@@ -319,6 +343,9 @@ async fn after_a_crash_the_login_shows_a_qr_code_again() -> Result<()> {
     world.ask_for_code(&session, ILYAS_NUMBER).await?;
     world.crash_service().await;
     world.start_service().await?;
+    let lost =
+        world.says(&session, "❌ Присланный код входа больше не действует. Отсканируйте QR код").await?;
+    assert_eq!(lost["status"], "waiting");
     world.phone(ILYA).scan(&world.link(ILYA, &session).await?).await?;
     world.is_authorized(&session).await?;
     Ok(())

@@ -65,7 +65,7 @@ impl Attempt {
         }
         let reason = error.as_ref().map_or(Refusal::NoCode, why);
         let is_deaf = matches!(error, Some(CallError::Unreachable(_)));
-        if reason == Refusal::NumberInvalid {
+        if matches!(reason, Refusal::NumberInvalid | Refusal::NoCode) {
             let workers = &self.workers;
             LoginLimits::new(&workers.db).code_not_sent(&workers.master, self.login_id()).await?;
         }
