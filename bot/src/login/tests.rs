@@ -328,11 +328,7 @@ async fn a_blocked_person_is_refused_before_telegram_is_asked() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_proof_of_the_password_lets_in_and_a_wrong_one_may_be_tried_again() {
     let world = World::start().await;
-    world.ilya_has_the_password("correct horse").await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.event(&asked, "PasswordRequested", 1).await;
+    let asked = world.ilya_is_asked_for("correct horse").await;
     world.proves(&asked, "battery staple").await;
     world.event(&asked, "PasswordRejected", 1).await;
     world.proves(&asked, "correct horse").await;
@@ -343,11 +339,7 @@ async fn the_proof_of_the_password_lets_in_and_a_wrong_one_may_be_tried_again() 
 async fn a_password_is_asked_for_where_the_account_lives_also_after_a_crash() {
     let mut world = World::start().await;
     world.telegram.accounts().update(ILYA, |ilya| ilya.dc = 4);
-    world.ilya_has_the_password("correct horse").await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.event(&asked, "PasswordRequested", 1).await;
+    let asked = world.ilya_is_asked_for("correct horse").await;
     world.kill_workers().await;
     let asked_before = world.telegram.calls("account.getPassword");
     world.start_workers();
@@ -361,11 +353,7 @@ async fn a_password_is_asked_for_where_the_account_lives_also_after_a_crash() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_waits_for_a_password_is_not_logged_out_for_ever() {
     let world = World::start().await;
-    world.ilya_has_the_password("correct horse").await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.event(&asked, "PasswordRequested", 1).await;
+    let asked = world.ilya_is_asked_for("correct horse").await;
     world.telegram.faults().fail("auth.logOut", 401, "SESSION_PASSWORD_NEEDED", 100);
     world.cancel(&asked).await;
     world.closed(&asked).await;

@@ -217,6 +217,16 @@ impl World {
         self.telegram.accounts().update(ILYA, |ilya| ilya.password = Some(password));
     }
 
+    /// Ilya has scanned the code, and has this 2-step password, which is asked for.
+    pub async fn ilya_is_asked_for(&self, password: &str) -> Asked {
+        self.ilya_has_the_password(password).await;
+        let asked = self.ilya_asks().await;
+        self.event(&asked, "QrIssued", 1).await;
+        self.ilya_scans(&self.link(&asked).await).await;
+        self.event(&asked, "PasswordRequested", 1).await;
+        asked
+    }
+
     /// Something is given in the page.
     pub async fn gives(&self, asked: &Asked, wish: Wish) {
         assert!(self.vault.wish(&self.master, &asked.login, asked.attempt, &wish).await.unwrap());
