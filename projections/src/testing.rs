@@ -1,11 +1,14 @@
 //! A real PostgreSQL for tests: one private cluster a process, a fresh migrated database a test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use secrecy::SecretString;
 use tokio::sync::OnceCell;
 
 use crate::database::{Database, DatabaseError, PrivateCluster};
+use crate::lag;
+use crate::log::Log;
 
 /// What every test's database is a copy of.
 const TEMPLATE: &str = "migrated";
@@ -41,6 +44,22 @@ pub async fn url() -> SecretString {
     let cluster = CLUSTER.get_or_try_init(cluster).await.expect("a private PostgreSQL can be started");
     let name = format!("test_{}", MADE.fetch_add(1, Ordering::Relaxed));
     cluster.copy_database(TEMPLATE, &name).await.expect("the template can be copied")
+}
+
+/// Returns once everything that was committed by now has its place in the log: whoever has just been told of an event may be
+/// quicker than the log.
+///
+/// # Panics
+/// Nobody gives places.
+pub async fn all_in_place(db: &Database) {
+    let due = lag::due(db).await.expect("the database answers");
+    let log = Log::new(db);
+    let placed = async {
+        while log.end().await.expect("the database answers") < due {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), placed).await.expect("what was committed gets its place");
 }
 
 async fn cluster() -> Result<PrivateCluster, DatabaseError> {

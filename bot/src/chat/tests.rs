@@ -134,6 +134,7 @@ impl World {
     /// Every event so far of this name.
     async fn events(&self, name: &str) -> Vec<LogEvent> {
         let filter = Filter { name: Some(name.to_owned()), ..Filter::default() };
+        testing::all_in_place(&self.chat.db).await;
         Log::new(&self.chat.db).history(&filter, 0, 1000).await.unwrap()
     }
 

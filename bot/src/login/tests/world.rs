@@ -288,6 +288,7 @@ impl World {
 
     /// The names of the login's events so far, renewals of the code left out.
     pub async fn story(&self, asked: &Asked) -> Vec<String> {
+        projections::testing::all_in_place(&self.db.db).await;
         let events = Log::new(&self.db.db).stream(StreamKind::Login, asked.login.as_str()).await.unwrap();
         let mut names: Vec<_> = events.into_iter().map(|event| event.name).collect();
         names.dedup();
