@@ -69,7 +69,8 @@ async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
     if let Err(error) = revoke(&workers.store, &workers.vault, &workers.clock, linked).await {
         return tracing::warn!(login.id = login_id, %error, "A session that is over stays until the next check");
     }
-    shown::show_end(workers, linked.account_id, &linked.login_id, &session).await;
+    shown::show_end(&workers.vault, &workers.sessions_dir, linked.account_id, &linked.login_id, &session)
+        .await;
     tracing::info!(login.id = login_id, "A linked session was ended in Telegram");
 }
 

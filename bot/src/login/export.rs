@@ -136,7 +136,7 @@ impl Exporter {
         if let Some(before) = borrowed {
             if !self.is_alive(&session).await? {
                 check::revoke(&self.store, &self.vault, &self.clock, linked).await?;
-                self.show(linked, &session).await;
+                shown::show_end(&self.vault, &self.sessions_dir, *account, login_id, &session).await;
                 return Err(ExportError::Ended);
             }
             // Telegram may have taken its time.
@@ -150,7 +150,7 @@ impl Exporter {
             let is_there = self.vault.linked(*account).await?.is_some();
             return Err(if is_there { ExportError::InUse } else { ExportError::NotLinked });
         }
-        self.show(linked, &session).await;
+        shown::show_end(&self.vault, &self.sessions_dir, *account, login_id, &session).await;
         Ok(words)
     }
 
@@ -158,20 +158,6 @@ impl Exporter {
         match &self.asks_as {
             Some(app) => check::is_alive(app, session).await.map_err(ExportError::Unasked),
             None => Ok(true),
-        }
-    }
-
-    /// What counts is the vault: the file is mended by whoever starts next.
-    async fn show(&self, linked: &Linked, session: &LoginSession) {
-        let Some(telegram_id) = session.user_id() else { return };
-        if let Err(error) = shown::show(&self.vault, &self.sessions_dir, linked.account_id, telegram_id).await
-        {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(
-                login.id = linked.login_id.short(),
-                error,
-                "The file of a session that is not here any more cannot be removed"
-            );
         }
     }
 

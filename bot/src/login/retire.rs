@@ -85,7 +85,7 @@ async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
             return;
         }
     };
-    shown::show_end(workers, key.account_id, &key.login_id, &session).await;
+    shown::show_end(&workers.vault, &workers.sessions_dir, key.account_id, &key.login_id, &session).await;
     let connection = Connection::open(&workers.telegram, &session);
     let outcome = log_out(&connection, &session).await;
     connection.close().await;

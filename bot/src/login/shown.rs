@@ -10,7 +10,6 @@ use std::path::Path;
 use domain::{AccountId, LoginId};
 use projections::{DatabaseError, Vault};
 
-use super::LoginWorkers;
 use super::file::{self, SessionFile};
 use super::session::LoginSession;
 
@@ -70,21 +69,22 @@ pub async fn show_all(vault: &Vault, directory: &Path) -> Result<(), ShowError> 
     Ok(())
 }
 
-/// Shows that a session, which may have been linked, is over. That its file could not be removed is told, and mended by
+/// Shows that a session, which may have been linked, is not here any more: it is over, or went to another service. That its file could not be removed is told, and mended by
 /// whoever starts next.
 pub async fn show_end(
-    workers: &LoginWorkers,
+    vault: &Vault,
+    directory: &Path,
     account: AccountId,
     login_id: &LoginId,
     session: &LoginSession,
 ) {
     let Some(telegram_id) = session.user_id() else { return };
-    if let Err(error) = show(&workers.vault, &workers.sessions_dir, account, telegram_id).await {
+    if let Err(error) = show(vault, directory, account, telegram_id).await {
         let error: &dyn std::error::Error = &error;
         tracing::warn!(
             login.id = login_id.short(),
             error,
-            "The file of a session that is over cannot be removed"
+            "The file of a session that is not here any more cannot be removed"
         );
     }
 }

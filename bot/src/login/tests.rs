@@ -16,7 +16,7 @@ mod frozen;
 mod takeover;
 mod world;
 
-use world::World;
+use world::{ILYAS_NUMBER, World};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scanned_code_links_the_session() {
@@ -371,7 +371,7 @@ async fn a_code_lets_in_where_nobody_can_scan() {
     world.telegram.accounts().update(ILYA, |ilya| ilya.dc = 4);
     let asked = world.ilya_asks().await;
     world.event(&asked, "QrIssued", 1).await;
-    world.gives(&asked, Wish::Phone("+79990000001".to_owned().into())).await;
+    world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
     world.event(&asked, "CodeSent", 1).await;
     world.gives(&asked, Wish::Code("00000x".to_owned().into())).await;
     world.event(&asked, "CodeRejected", 1).await;
@@ -399,7 +399,7 @@ async fn where_no_code_of_digits_comes_the_person_is_told_and_the_qr_code_goes_o
     let asked = world.ilya_asks().await;
     world.event(&asked, "QrIssued", 1).await;
     world.telegram.faults().want_email();
-    world.gives(&asked, Wish::Phone("+79990000001".to_owned().into())).await;
+    world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
     let rejected = world.event(&asked, "CodeRejected", 1).await;
     assert_eq!(rejected.payload["CodeRejected"]["reason"], "no_code");
     world.ilya_scans(&world.link(&asked).await).await;

@@ -8,9 +8,7 @@ use projections::Context;
 use projections::vault::{Wish, random_login_id};
 use stand_in::accounts::ILYA;
 
-use super::world::{Asked, World};
-
-const ILYAS_NUMBER: &str = "+79990000001";
+use super::world::{Asked, ILYAS_NUMBER, World};
 
 impl World {
     /// A login code is asked for ten seconds before the end, which moves the end; the log stands still by then.
@@ -32,6 +30,13 @@ impl World {
         .await;
     }
 
+    async fn comes_in_and_the_log_goes_on(&mut self, asked: &Asked) {
+        self.stands(asked, LoginStatus::Authorized).await;
+        self.start_leader();
+        self.closed(asked).await;
+        self.one_session_is_left().await;
+    }
+
     async fn last_code_is_given(&self, asked: &Asked) {
         let code = self.telegram.last_code(ILYAS_NUMBER).unwrap();
         self.gives(asked, Wish::Code(code.into())).await;
@@ -47,10 +52,7 @@ async fn a_code_that_was_asked_for_at_the_last_moment_gives_time_also_where_the_
     tokio::time::sleep(Duration::from_millis(300)).await;
     world.last_code_is_given(&asked).await;
 
-    world.stands(&asked, LoginStatus::Authorized).await;
-    world.start_leader();
-    world.closed(&asked).await;
-    world.one_session_is_left().await;
+    world.comes_in_and_the_log_goes_on(&asked).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -68,10 +70,7 @@ async fn a_worker_that_read_the_log_too_early_knows_that_the_login_has_more_time
         .await;
     world.ilya_scans(&world.link(&asked).await).await;
 
-    world.stands(&asked, LoginStatus::Authorized).await;
-    world.start_leader();
-    world.closed(&asked).await;
-    world.one_session_is_left().await;
+    world.comes_in_and_the_log_goes_on(&asked).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

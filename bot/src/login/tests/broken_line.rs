@@ -7,9 +7,7 @@ use projections::vault::Wish;
 use stand_in::accounts::ILYA;
 use stand_in::mtproto::Faults;
 
-use super::world::World;
-
-const ILYAS_NUMBER: &str = "+79990000001";
+use super::world::{ILYAS_NUMBER, World};
 
 /// Before anything is done, and after it.
 const BREAKS: [fn(&Faults, &str); 2] = [Faults::hang_up, Faults::lose_answer];
