@@ -1,34 +1,40 @@
 //! The way to PostgreSQL: a pool, the tables brought up to date, and the signals between those who share it.
 
-use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::migrate::Migrator;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
+use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::{ConnectOptions, Executor};
+use tokio::time::timeout;
 
 use crate::store::Appends;
 use crate::wake::Wake;
 
+mod connection;
+mod pool;
 mod private_cluster;
+mod servers;
+mod sockets;
 
+pub use connection::{Connection, Transaction};
+pub use pool::{Pool, PoolSettings};
 pub use private_cluster::{ClusterError, PrivateCluster};
+
+use servers::Servers;
 
 /// The tables, version by version.
 static MIGRATIONS: Migrator = Migrator { locking: false, ..sqlx::migrate!("../migrations") };
 
 const OLDEST_SERVER: i32 = 140_000;
-/// Whether a connection still lives is asked of one that was idle for longer than this, not of one that spoke just now: it
-/// costs a round trip. Whoever takes one in the very moment of an outage is told like those in the middle of a query.
-const TRUSTED_FOR: Duration = Duration::from_millis(100);
-/// Connections that are not back by then belong to somebody who will not give them back.
-const CLOSED_WITHIN: Duration = Duration::from_secs(5);
+/// How long a connection of its own may take to be made.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
+/// How long a statement on a connection of its own may be silent: some fold or compare the whole log.
+const LONG_ANSWER_WITHIN: Duration = Duration::from_secs(600);
 
 /// A pool of connections and the signals between their users. A cheap clone.
 #[derive(Clone, Debug)]
 pub struct Database {
-    pool: PgPool,
+    pool: Pool,
     wake: Wake,
     appends: Appends,
 }
@@ -39,6 +45,9 @@ pub enum DatabaseError {
     /// Not a URL of a PostgreSQL database. Its text may hold a password and stays out of the message.
     #[error("DATABASE_URL is not a postgresql:// URL")]
     Url,
+    /// Several servers, and a wish that libpq does not know, or that is not supported.
+    #[error("DATABASE_URL: target_session_attrs is none of any, read-write, read-only, primary, standby")]
+    SessionAttributes,
     /// The server is too old.
     #[error("PostgreSQL {0} is too old: 14 or newer is needed")]
     TooOld(i32),
@@ -47,7 +56,7 @@ pub enum DatabaseError {
     Sql(#[from] sqlx::Error),
     /// The tables could not be brought up to date.
     #[error("the tables could not be brought up to date")]
-    Migrate(#[from] sqlx::migrate::MigrateError),
+    Migrate(#[from] MigrateError),
     /// A stored event of this stream is in no shape that this program knows.
     #[error("an event of {0} cannot be read")]
     Unreadable(String),
@@ -60,50 +69,63 @@ pub enum DatabaseError {
 }
 
 impl DatabaseError {
-    /// Whether waiting may mend it: PostgreSQL is not there, is stopping or starting, or takes nobody more.
+    /// Whether waiting may mend it: the database is not there, is stopping or starting, takes nobody more, takes no writes
+    /// now, or has no room.
     pub fn is_transient(&self) -> bool {
-        match self {
-            Self::Sql(sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut) => true,
-            // admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections
-            Self::Sql(sqlx::Error::Database(error)) => {
-                matches!(error.code().as_deref(), Some("57P01" | "57P02" | "57P03" | "53300"))
-            }
-            _ => false,
+        is_transient(self)
+    }
+}
+
+/// The same for an error that a failure of the database may have caused.
+pub fn is_transient(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| error.downcast_ref().is_some_and(passes))
+}
+
+fn passes(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        // A proxy that has no server behind it answers nothing, or not as PostgreSQL does.
+        | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(error) => {
+            // connection_exception and its kind; insufficient_resources; operator_intervention; and
+            // read_only_sql_transaction: a standby.
+            let code = error.code().unwrap_or_default();
+            ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) || code == "25006"
         }
+        _ => false,
     }
 }
 
 impl Database {
-    /// Connects to `postgresql://…`, and checks that the server is not too old.
+    /// Connects to `postgresql://…`, and checks that the server is not too old. With several servers in the URL, to the one
+    /// that `target_session_attrs` asks for; it is looked for anew whenever it is lost.
     ///
     /// # Errors
     /// A bad URL, no server there within ten seconds, or one older than 14.
     pub async fn connect(url: &SecretString) -> Result<Self, DatabaseError> {
-        let text = url.expose_secret();
-        if !text.starts_with("postgresql://") && !text.starts_with("postgres://") {
-            return Err(DatabaseError::Url);
-        }
-        let options =
-            PgConnectOptions::from_str(text).map_err(|_| DatabaseError::Url)?.application_name("qr-login");
-        let pool = PgPoolOptions::new()
-            .max_connections(16)
-            .acquire_timeout(Duration::from_secs(10))
-            .test_before_acquire(false)
-            .before_acquire(|connection, was| {
-                Box::pin(async move {
-                    if was.idle_for > TRUSTED_FOR {
-                        connection.ping().await?;
-                    }
-                    Ok(true)
-                })
-            })
-            .connect_with(options)
+        Self::connect_with(url, PoolSettings::default()).await
+    }
+
+    /// The same, with these settings.
+    ///
+    /// # Errors
+    /// As with [`Self::connect`].
+    pub async fn connect_with(url: &SecretString, settings: PoolSettings) -> Result<Self, DatabaseError> {
+        let servers = Servers::parse(url.expose_secret())?;
+        let (server, connection) = servers.find().await?;
+        let mut connection = Connection::own(connection, settings.answer_within);
+        let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
+            .fetch_one(&mut connection)
             .await?;
-        let version: i32 =
-            sqlx::query_scalar("select current_setting('server_version_num')::int").fetch_one(&pool).await?;
+        connection.close().await;
         if version < OLDEST_SERVER {
             return Err(DatabaseError::TooOld(version / 10_000));
         }
+        let pool = Pool::new(servers, server, settings);
         let (wake, appends) = (Wake::new(pool.clone()), Appends::new(pool.clone()));
         Ok(Self { pool, wake, appends })
     }
@@ -118,31 +140,22 @@ impl Database {
         let mut lock = self.direct().await?;
         lock.execute("begin; set local idle_in_transaction_session_timeout = 0").await?;
         lock.execute("select pg_advisory_xact_lock(hashtextextended('migrate', 0))").await?;
-        MIGRATIONS.run(&self.pool).await?;
-        // A connection that cannot be closed in order is as good as closed.
-        let _ = lock.close().await;
+        MIGRATIONS.run_direct(self.direct().await?.without_deadlines()).await?;
+        lock.close().await;
         Ok(())
     }
 
-    /// The pool.
-    pub fn pool(&self) -> &PgPool {
+    /// The pool: a statement on it takes a connection, and has a deadline.
+    pub fn pool(&self) -> &Pool {
         &self.pool
     }
 
-    /// A transaction on one of the pool's connections, begun with this statement. The task sees it begun, and ended, also where
-    /// whoever asked for it is dropped meanwhile: sqlx 0.8.4 to 0.9.0 give such a connection back to the pool with the
-    /// transaction open, and whatever the next borrowers are told is written is not (sqlx#4393).
+    /// A transaction on one of the pool's connections, begun with this statement.
     ///
     /// # Errors
     /// The server refused, or was not there.
-    #[expect(clippy::disallowed_methods, reason = "this is where it may")]
-    pub async fn begin(
-        &self,
-        statement: &'static str,
-    ) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        let pool = self.pool.clone();
-        let begun = tokio::spawn(async move { pool.begin_with(statement).await });
-        begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+    pub async fn begin(&self, statement: &str) -> Result<Transaction, sqlx::Error> {
+        self.pool.acquire().await?.begin(statement).await
     }
 
     /// The signals.
@@ -155,26 +168,23 @@ impl Database {
         &self.appends
     }
 
-    /// Ends every connection of the pool, those on their way back into it included: a server that stops before they are
-    /// there would cut them off in the middle of a word. `Pool::close` alone does not wait for them: for each idle
-    /// connection that it closes it counts one free permit too many.
+    /// Ends every connection of the pool.
     pub async fn close(&self) {
-        let deadline = Instant::now() + CLOSED_WITHIN;
-        loop {
-            self.pool.close().await;
-            if self.pool.size() == 0 || Instant::now() > deadline {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
+        self.pool.close().await;
     }
 
-    /// A connection of its own, outside of the pool: for what lives as long as its session.
+    /// A connection of its own, outside of the pool: for what lives as long as its session, and for long statements.
     ///
     /// # Errors
-    /// [`DatabaseError::Sql`]: the server refused.
-    pub async fn direct(&self) -> Result<PgConnection, DatabaseError> {
-        Ok(self.pool.connect_options().connect().await?)
+    /// [`DatabaseError::Sql`]: the server refused, or is not there within ten seconds.
+    pub async fn direct(&self) -> Result<Connection, DatabaseError> {
+        let connecting = self.pool.server();
+        let connected = timeout(CONNECTED_WITHIN, connecting.connect()).await;
+        let connection = connected.unwrap_or_else(|_| Err(connection::silent())).inspect_err(|_| {
+            self.pool.look_for_server();
+        })?;
+        self.pool.watch_sockets();
+        Ok(Connection::own(connection, LONG_ANSWER_WITHIN))
     }
 }
 

@@ -1,5 +1,7 @@
 //! How far behind are the readers of the log, and what stands in the way?
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use jiff_sqlx::Timestamp as Stored;
 use sqlx::Row;
@@ -81,6 +83,39 @@ const UNPLACED: &str = "with fresh as ( \
 pub async fn due(db: &Database) -> Result<i64, DatabaseError> {
     let row = sqlx::query(UNPLACED).fetch_one(db.pool()).await?;
     Ok(row.try_get::<i64, _>("last_position")? + row.try_get::<i64, _>("unplaced")?)
+}
+
+/// What keeps people waiting although the database answers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Delay {
+    /// No process gives positions and projects.
+    NobodyLeads,
+    /// An event has waited so long for its position, or for a view.
+    Behind(Duration),
+}
+
+/// Whether something has kept people waiting for longer than `lasts`. That something newer always waits is no delay.
+///
+/// # Errors
+/// The database's.
+pub async fn delay(db: &Database, lasts: Duration) -> Result<Option<Delay>, DatabaseError> {
+    let row = sqlx::query(
+        "select exists (select from vault.leases \
+                         where name = 'leader' and expires_at > clock_timestamp() - make_interval(secs => $1)) as led, \
+                clock_timestamp() as now",
+    )
+    .bind(lasts.as_secs_f64())
+    .fetch_one(db.pool())
+    .await?;
+    if !row.try_get::<bool, _>("led")? {
+        return Ok(Some(Delay::NobodyLeads));
+    }
+    let now = row.try_get::<Stored, _>("now")?.to_jiff();
+    let lag = lag(db).await?;
+    let views = lag.consumers.iter().filter_map(|consumer| consumer.waiting_since);
+    let longest = views.chain(lag.unplaced_since).min().map(|since| now.duration_since(since));
+    let longest = longest.and_then(|waited| Duration::try_from(waited).ok());
+    Ok(longest.filter(|waited| *waited > lasts).map(Delay::Behind))
 }
 
 /// Measures it.

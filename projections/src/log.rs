@@ -10,9 +10,9 @@ use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 use sqlx::postgres::PgRow;
-use sqlx::{PgPool, Postgres, QueryBuilder, Row};
+use sqlx::{Postgres, QueryBuilder, Row};
 
-use crate::database::{Database, DatabaseError};
+use crate::database::{Database, DatabaseError, Pool};
 use crate::wake::{Topic, Wake, Waker};
 
 mod question;
@@ -33,7 +33,7 @@ const POLL_IDLE: Duration = Duration::from_secs(1);
 /// Reads events. A cheap clone.
 #[derive(Clone, Debug)]
 pub struct Log {
-    pool: PgPool,
+    pool: Pool,
     wake: Wake,
 }
 

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use sqlx::{Connection, Executor};
+use sqlx::Executor;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};

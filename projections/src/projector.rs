@@ -13,9 +13,7 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use sqlx::{PgConnection, Postgres, Transaction};
-
-use crate::database::{Database, DatabaseError};
+use crate::database::{Connection, Database, DatabaseError, Transaction};
 use crate::log::Log;
 use crate::views::{self, Known};
 use crate::wake::Topic;
@@ -162,10 +160,7 @@ impl Projector {
     }
 
     /// The views' checkpoints, locked: nobody moves them, takes over or swaps slots until the transaction ends.
-    async fn locked(
-        &self,
-        transaction: &mut Transaction<'_, Postgres>,
-    ) -> Result<Vec<Checkpoint>, ProjectorError> {
+    async fn locked(&self, transaction: &mut Transaction) -> Result<Vec<Checkpoint>, ProjectorError> {
         let names = view_names();
         let checkpoints: Vec<Checkpoint> = sqlx::query_as(
             "select consumer, position, slot from checkpoints \
@@ -181,13 +176,13 @@ impl Projector {
 }
 
 /// Begins a transaction that does not outlive a frozen process by much.
-pub(crate) async fn begin(db: &Database) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+pub(crate) async fn begin(db: &Database) -> Result<Transaction, sqlx::Error> {
     db.begin("begin; set local idle_in_transaction_session_timeout = '2s'").await
 }
 
 /// The keys that stand still, view by view.
 pub(crate) async fn parked_keys(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     side: Side,
 ) -> Result<HashMap<String, HashSet<String>>, sqlx::Error> {
     let sql = format!("select view, key from {}", side.parked());

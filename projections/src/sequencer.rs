@@ -8,9 +8,7 @@
 //! Snapshots speak of transaction ids, which mean nothing in another cluster. After a move by dump, or a failover, the
 //! one who takes over therefore starts anew: whatever has no position gets one, in the order of insertion.
 
-use sqlx::{PgConnection, PgPool};
-
-use crate::database::{Database, is_fenced};
+use crate::database::{Connection, Database, Pool, is_fenced};
 use crate::wake::{Topic, Wake};
 
 #[cfg(test)]
@@ -19,7 +17,7 @@ mod tests;
 /// The right to give positions, until somebody else takes over.
 #[derive(Debug)]
 pub struct Sequencer {
-    pool: PgPool,
+    pool: Pool,
     wake: Wake,
     epoch: i64,
 }
@@ -87,7 +85,7 @@ impl Sequencer {
 
 /// Positions for all that have none, with nobody writing meanwhile; the old cluster's transaction ids are forgotten, or
 /// they would be taken for running ones of this cluster.
-async fn start_anew(connection: &mut PgConnection) -> Result<(), sqlx::Error> {
+async fn start_anew(connection: &mut Connection) -> Result<(), sqlx::Error> {
     for step in [
         "lock table events in share row exclusive mode",
         "with placed as (

@@ -4,11 +4,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use secrecy::SecretString;
+use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::OnceCell;
 
 use crate::database::{Database, DatabaseError, PrivateCluster};
 use crate::lag;
 use crate::log::Log;
+
+pub mod proxy;
 
 /// What every test's database is a copy of.
 const TEMPLATE: &str = "migrated";
@@ -44,6 +47,15 @@ pub async fn url() -> SecretString {
     let cluster = CLUSTER.get_or_try_init(cluster).await.expect("a private PostgreSQL can be started");
     let name = format!("test_{}", MADE.fetch_add(1, Ordering::Relaxed));
     cluster.copy_database(TEMPLATE, &name).await.expect("the template can be copied")
+}
+
+/// A connection without deadlines, for a test that holds others up.
+///
+/// # Panics
+/// The server refuses.
+pub async fn connection(db: &Database) -> PgConnection {
+    let server = db.pool().without_deadlines().connect_options();
+    server.connect().await.expect("the server takes another connection")
 }
 
 /// Returns once everything that was committed by now has its place in the log: whoever has just been told of an event may be

@@ -9,9 +9,8 @@ use std::collections::HashMap;
 use futures::TryStreamExt;
 use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{Connection, PgConnection};
 
-use crate::database::{Database, DatabaseError};
+use crate::database::{Connection, Database, DatabaseError};
 use crate::projector;
 use crate::reading::{FoldedView, Reading};
 use crate::views::{self, AnyView, Aside, Comparison, Poison};
@@ -98,13 +97,13 @@ pub(crate) async fn compare_with_live(
     let now = projector::projected(db).await?;
     let mut early = Vec::new();
     if parking == Parked::Held {
-        early = parked(&mut *db.pool().acquire().await?).await?;
+        early = parked(&mut db.pool().acquire().await?).await?;
         reading.hold(&early);
     }
     reading.read_to(now, progress).await?;
 
-    let mut connection = db.direct().await?;
-    let mut snapshot = connection.begin_with("begin isolation level repeatable read, read only").await?;
+    let connection = db.direct().await?;
+    let mut snapshot = connection.begin("begin isolation level repeatable read, read only").await?;
     let stands: HashMap<String, (i64, String)> =
         sqlx::query_as::<_, (String, i64, String)>("select consumer, position, slot from checkpoints")
             .fetch_all(&mut *snapshot)
@@ -162,12 +161,12 @@ pub async fn as_of(
     Ok(reading.end().views.first().map(|folded| folded.aside.rows(key)))
 }
 
-async fn parked(connection: &mut PgConnection) -> Result<Vec<(String, String, i64)>, DatabaseError> {
+async fn parked(connection: &mut Connection) -> Result<Vec<(String, String, i64)>, DatabaseError> {
     Ok(sqlx::query_as("select view, key, position from parked").fetch_all(connection).await?)
 }
 
 async fn compare(
-    snapshot: &mut PgConnection,
+    snapshot: &mut Connection,
     view: &dyn AnyView,
     slot: &str,
     mut aside: Box<dyn Aside>,

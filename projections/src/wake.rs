@@ -9,14 +9,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use sqlx::PgPool;
 use sqlx::postgres::PgListener;
 use tokio::sync::watch;
+use tokio::time::timeout;
+
+use crate::database::Pool;
 
 const CHANNEL: &str = "qr_login_wake";
 const COLLECT_FOR: Duration = Duration::from_millis(5);
 const REST_FOR: Duration = Duration::from_millis(20);
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+/// A connection that has brought nothing for so long is asked whether it lives, and has as long to answer.
+const CHECK_AFTER: Duration = Duration::from_secs(5);
 
 /// What there may be news of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -49,7 +53,7 @@ pub struct Waker(watch::Receiver<u64>);
 
 #[derive(Debug)]
 struct Shared {
-    pool: PgPool,
+    pool: Pool,
     /// Tells our own notifications from those of other processes.
     sender: String,
     topics: [Signal; Topic::ALL.len()],
@@ -91,7 +95,7 @@ impl Topic {
 }
 
 impl Wake {
-    pub(crate) fn new(pool: PgPool) -> Self {
+    pub(crate) fn new(pool: Pool) -> Self {
         let topics =
             Topic::ALL.map(|_| Signal { count: watch::Sender::new(0), news: AtomicBool::new(false) });
         let sender = uuid::Uuid::new_v4().simple().to_string();
@@ -160,12 +164,17 @@ impl Wake {
     }
 
     async fn listen_once(&self) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(&self.0.pool).await?;
+        let mut listener = PgListener::connect_with(&self.0.pool.without_deadlines()).await?;
         listener.listen(CHANNEL).await?;
         // Whatever was said while nobody listened.
         Topic::ALL.into_iter().for_each(|topic| self.signal(topic));
         loop {
-            let Some(notification) = listener.try_recv().await? else { return Ok(()) };
+            let Ok(received) = timeout(CHECK_AFTER, listener.try_recv()).await else {
+                let lives = sqlx::query("select").execute(&mut listener);
+                timeout(CHECK_AFTER, lives).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
+                continue;
+            };
+            let Some(notification) = received? else { return Ok(()) };
             let Some((names, sender)) = notification.payload().split_once(' ') else { continue };
             if sender != self.0.sender {
                 Topic::ALL
@@ -184,7 +193,7 @@ impl Wake {
 impl Waker {
     /// Returns on a signal, also on one since the last wait, or after `max`.
     pub async fn wait(&mut self, max: Duration) {
-        match tokio::time::timeout(max, self.0.changed()).await {
+        match timeout(max, self.0.changed()).await {
             Ok(Ok(())) | Err(_) => {}
             // The sender is gone, and with it the database: do not turn the caller's loop into a hot one.
             Ok(Err(_)) => tokio::time::sleep(max).await,
@@ -206,7 +215,7 @@ mod tests {
         let db = testing::database().await.db;
         let mut waker = db.wake().subscribe(Topic::Inbox);
         db.wake().notify(Topic::Inbox);
-        tokio::time::timeout(LONG_ENOUGH, waker.wait(HOUR)).await.expect("the signal is heard");
+        timeout(LONG_ENOUGH, waker.wait(HOUR)).await.expect("the signal is heard");
         db.wake().notify(Topic::Outbox);
         waker.wait(Duration::from_millis(1)).await;
         assert_eq!(*waker.0.borrow(), 1, "other topics are none of its business");
@@ -220,11 +229,11 @@ mod tests {
         let listening = other.clone();
         tokio::spawn(async move { listening.wake().listen().await });
         // The first one says that it listens.
-        tokio::time::timeout(LONG_ENOUGH, waker.wait(HOUR)).await.expect("it listens");
+        timeout(LONG_ENOUGH, waker.wait(HOUR)).await.expect("it listens");
         for topic in [Topic::Attempts, Topic::Attempts, Topic::Outbox, Topic::Attempts] {
             test.db.wake().notify(topic);
             if topic == Topic::Attempts {
-                tokio::time::timeout(LONG_ENOUGH, waker.wait(HOUR)).await.expect("each signal is heard");
+                timeout(LONG_ENOUGH, waker.wait(HOUR)).await.expect("each signal is heard");
             }
         }
     }

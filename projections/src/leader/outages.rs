@@ -18,6 +18,7 @@ use crate::database::{Database, PrivateCluster};
 use crate::log::Log;
 use crate::store::Context;
 use crate::story::Story;
+use crate::testing;
 use crate::verify::verify;
 use crate::views::users;
 use crate::wake::Topic;
@@ -59,7 +60,7 @@ async fn a_writer_that_goes_idle_in_its_transaction_holds_up_nobody_else() {
     let story = Story::begin().await;
     let leading = lead(&story, "one");
     let late = AccountId(uuid::Uuid::new_v4());
-    let mut writer = story.db.direct().await.unwrap();
+    let mut writer = testing::connection(&story.db).await;
     let write = format!(
         "begin; insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata) \
          values ('account', '{late}', 1, 'AccountBlocked', '1', \
@@ -91,6 +92,7 @@ async fn a_copy_that_stops_in_the_middle_holds_up_nobody_else() {
     let mut copy = story
         .db
         .pool()
+        .without_deadlines()
         .copy_in_raw(
             "copy events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata) from stdin",
         )

@@ -3,11 +3,17 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
+use sqlx::Executor;
 use sqlx::types::Json;
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
+use crate::database::{Connection, Transaction};
 use crate::log::LogEvent;
 use crate::views::{AnyView, FoldError, Known, Poison};
+
+/// A part of a transaction that may be taken back alone.
+const SAVEPOINT: &str = "savepoint part";
+const KEEP: &str = "release savepoint part";
+const TAKE_BACK: &str = "rollback to savepoint part; release savepoint part";
 
 /// Events in order, and what their folds know.
 pub(crate) struct Batch<'a> {
@@ -71,11 +77,7 @@ pub(crate) fn is_poison(error: &sqlx::Error) -> bool {
 
 impl Batch<'_> {
     /// Brings one view up to the end of the batch, but for keys that stand still.
-    pub async fn write(
-        &self,
-        transaction: &mut Transaction<'_, Postgres>,
-        table: &Table<'_>,
-    ) -> Result<(), sqlx::Error> {
+    pub async fn write(&self, transaction: &mut Transaction, table: &Table<'_>) -> Result<(), sqlx::Error> {
         let view = table.view;
         let mut touched: BTreeMap<String, Vec<&LogEvent>> = BTreeMap::new();
         for event in self.events.iter().filter(|event| event.position > table.position) {
@@ -109,7 +111,7 @@ impl Batch<'_> {
 
     async fn write_changes(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         table: &Table<'_>,
         changes: &[Change<'_>],
     ) -> Result<(), sqlx::Error> {
@@ -140,17 +142,17 @@ impl Batch<'_> {
 
     async fn write_in_halves(
         &self,
-        transaction: &mut Transaction<'_, Postgres>,
+        transaction: &mut Transaction,
         table: &Table<'_>,
         changes: &[Change<'_>],
     ) -> Result<(), sqlx::Error> {
         let mut left = vec![changes];
         while let Some(part) = left.pop() {
-            let mut savepoint = transaction.begin().await?;
-            match self.write_changes(&mut savepoint, table, part).await {
-                Ok(()) => savepoint.commit().await?,
+            transaction.execute(SAVEPOINT).await?;
+            match self.write_changes(transaction, table, part).await {
+                Ok(()) => transaction.execute(KEEP).await.map(drop)?,
                 Err(error) if is_poison(&error) => {
-                    savepoint.rollback().await?;
+                    transaction.execute(TAKE_BACK).await?;
                     match part {
                         [] => {}
                         [change] => self.write_until_refused(transaction, table, change).await?,
@@ -169,7 +171,7 @@ impl Batch<'_> {
     /// Writes the row as it was before the event that PostgreSQL refuses, and parks it there.
     async fn write_until_refused(
         &self,
-        transaction: &mut Transaction<'_, Postgres>,
+        transaction: &mut Transaction,
         table: &Table<'_>,
         change: &Change<'_>,
     ) -> Result<(), sqlx::Error> {
@@ -177,11 +179,11 @@ impl Batch<'_> {
             let events = change.events[..taken].to_vec();
             let last = events[taken - 1].position;
             let part = Change { key: change.key.clone(), before: change.before.clone(), events };
-            let mut savepoint = transaction.begin().await?;
-            match self.write_changes(&mut savepoint, table, &[part]).await {
-                Ok(()) => savepoint.commit().await?,
+            transaction.execute(SAVEPOINT).await?;
+            match self.write_changes(transaction, table, &[part]).await {
+                Ok(()) => transaction.execute(KEEP).await.map(drop)?,
                 Err(error) if is_poison(&error) => {
-                    savepoint.rollback().await?;
+                    transaction.execute(TAKE_BACK).await?;
                     let poison = Poison { position: last, error: FoldError::Refused(reason(&error)) };
                     let name = table.view.shape().name;
                     return park(transaction, table.side, name, &change.key, &poison).await;
@@ -205,7 +207,7 @@ pub(crate) fn reason(error: &sqlx::Error) -> String {
 
 /// From this event on, this key of this view stands still.
 pub(crate) async fn park(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     side: Side,
     view: &str,
     key: &str,

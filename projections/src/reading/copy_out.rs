@@ -5,11 +5,11 @@
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::Executor;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::database::{Database, DatabaseError};
+use crate::database::{Connection, Database, DatabaseError};
 
 /// Rows that are handed over at once, and how often that may be before the reader waits.
 const ROWS: usize = 512;
@@ -67,13 +67,13 @@ impl CopyOut {
 }
 
 async fn read(
-    mut connection: PgConnection,
+    mut connection: Connection,
     statements: &[String],
     give: &mpsc::Sender<Result<Vec<Bytes>, sqlx::Error>>,
 ) -> Result<(), sqlx::Error> {
     for statement in statements {
         connection.execute("begin read only; set local statement_timeout = '60s'").await?;
-        let mut rows = connection.copy_out_raw(statement).await?;
+        let mut rows = connection.copy_out(statement).await?;
         let mut chunk = Vec::with_capacity(ROWS);
         while let Some(mut row) = rows.try_next().await? {
             if row.starts_with(SIGNATURE) {
@@ -96,7 +96,8 @@ async fn read(
         }
         connection.execute("commit").await?;
     }
-    connection.close().await
+    connection.close().await;
+    Ok(())
 }
 
 impl Tuple {

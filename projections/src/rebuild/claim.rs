@@ -1,16 +1,16 @@
 //! Who may rebuild a view: one at a time, and only a role that owns it.
 
-use sqlx::{Connection, Executor, PgConnection};
+use sqlx::Executor;
 
 use super::RebuildError;
-use crate::database::{Database, DatabaseError};
+use crate::database::{Connection, Database, DatabaseError};
 use crate::views::AnyView;
 
 /// The right to rebuild views, for as long as this lives. Dropped, or with its process dead, PostgreSQL takes it back.
 pub(super) struct Claim {
     /// With a transaction open that has read and written nothing: it holds no snapshot back, and a pooler that hands
     /// connections out by the transaction leaves it alone.
-    connection: PgConnection,
+    connection: Connection,
 }
 
 impl Claim {
@@ -43,8 +43,7 @@ impl Claim {
 
     /// Gives it back.
     pub async fn end(self) {
-        // A connection that cannot be closed in order is as good as closed.
-        let _ = self.connection.close().await;
+        self.connection.close().await;
     }
 }
 

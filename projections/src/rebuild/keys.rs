@@ -7,12 +7,11 @@ use std::collections::{BTreeSet, HashSet};
 use domain::AccountId;
 use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{PgConnection, Postgres, Transaction};
 
 use super::claim::{self, Claim};
 use super::slot::{events_of, locked_position};
 use super::{RebuildError, chosen};
-use crate::database::Database;
+use crate::database::{Connection, Database, Transaction};
 use crate::log::{Filter, Log};
 use crate::projector::{self, Batch, Care, Side, Table};
 use crate::verify::Difference;
@@ -102,7 +101,7 @@ async fn refold(
 
 async fn refold_one(
     db: &Database,
-    transaction: &mut Transaction<'_, Postgres>,
+    transaction: &mut Transaction,
     view: &'static dyn AnyView,
     key: &str,
 ) -> Result<KeyReport, RebuildError> {
@@ -171,7 +170,7 @@ fn report(
     KeyReport { view: view.shape().name, key: key.to_owned(), difference, parked }
 }
 
-async fn live_slot(connection: &mut PgConnection, view: &'static dyn AnyView) -> Result<String, sqlx::Error> {
+async fn live_slot(connection: &mut Connection, view: &'static dyn AnyView) -> Result<String, sqlx::Error> {
     sqlx::query_scalar("select slot from checkpoints where consumer = $1")
         .bind(view.shape().name)
         .fetch_one(connection)
@@ -179,7 +178,7 @@ async fn live_slot(connection: &mut PgConnection, view: &'static dyn AnyView) ->
 }
 
 async fn row(
-    connection: &mut PgConnection,
+    connection: &mut Connection,
     view: &'static dyn AnyView,
     slot: &str,
     key: &str,

@@ -5,10 +5,11 @@
 //! the line). So a constraint only ever refuses inside of a block that catches it, which is not logged: a block that
 //! tries all rows at once and, where one is refused, each by itself. A binary COPY that stumbles over a value names its column.
 
-use sqlx::{Executor, PgConnection};
+use sqlx::Executor;
 
 use super::slot::{Building, events_of};
 use super::{Progress, RebuildError};
+use crate::database::Connection;
 use crate::projector::{self, Side, is_poison, reason};
 use crate::views::{FoldError, Known, Poison, Tuple};
 
@@ -112,7 +113,7 @@ impl Building<'_> {
     /// The keys of the rows that a constraint refuses, and why; the others are in the slot.
     async fn take_in_tuples(
         &self,
-        connection: &mut PgConnection,
+        connection: &mut Connection,
         tuples: &[Tuple],
     ) -> Result<Vec<(String, String)>, sqlx::Error> {
         let shape = self.view.shape();
@@ -124,18 +125,7 @@ impl Building<'_> {
              create temp table refused (key text, reason text) on commit drop"
         );
         connection.execute(&*prepare).await?;
-        let mut copy = connection.copy_in_raw("copy incoming from stdin (format binary)").await?;
-        let mut message = HEADER.to_vec();
-        for tuple in tuples {
-            message.extend(&tuple.bytes);
-            if message.len() >= MESSAGE {
-                copy.send(&message[..]).await?;
-                message.clear();
-            }
-        }
-        message.extend(TRAILER);
-        copy.send(&message[..]).await?;
-        copy.finish().await?;
+        connection.copy_in("copy incoming from stdin (format binary)", messages(tuples)).await?;
         let values: Vec<String> = shape.columns.iter().map(|column| format!("one.{column}")).collect();
         let values = values.join(", ");
         let take_in = format!(
@@ -159,4 +149,25 @@ impl Building<'_> {
         // The table is another one with each transaction.
         sqlx::query_as("select key, reason from refused").persistent(false).fetch_all(connection).await
     }
+}
+
+/// A whole binary COPY, in messages of some size.
+fn messages(tuples: &[Tuple]) -> impl Iterator<Item = Vec<u8>> {
+    let mut left = tuples.iter();
+    let mut message = HEADER.to_vec();
+    let mut ended = false;
+    std::iter::from_fn(move || {
+        if ended {
+            return None;
+        }
+        for tuple in left.by_ref() {
+            message.extend(&tuple.bytes);
+            if message.len() >= MESSAGE {
+                return Some(std::mem::take(&mut message));
+            }
+        }
+        message.extend(TRAILER);
+        ended = true;
+        Some(std::mem::take(&mut message))
+    })
 }

@@ -3,9 +3,7 @@
 
 use std::time::Duration;
 
-use sqlx::PgConnection;
-
-use crate::database::{Database, DatabaseError};
+use crate::database::{Connection, Database, DatabaseError};
 
 /// How long a reader's transaction is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);
@@ -16,7 +14,7 @@ pub(super) struct Readers(Vec<String>);
 
 impl Readers {
     /// Of this database.
-    pub async fn now(connection: &mut PgConnection) -> Result<Self, sqlx::Error> {
+    pub async fn now(connection: &mut Connection) -> Result<Self, sqlx::Error> {
         let running = sqlx::query_scalar(
             "select l.virtualxid \
                from pg_locks l join pg_stat_activity a using (pid) \

@@ -5,13 +5,12 @@ use std::collections::HashSet;
 use futures::TryStreamExt;
 use serde_json::Value;
 use sqlx::types::Json;
-use sqlx::{Connection, PgConnection, Postgres, Transaction};
 use tokio::time::{Instant, sleep};
 
 use super::readers::{LOOK_AGAIN, PATIENCE, Readers};
 use super::swap::is_lock_timeout;
 use super::{Progress, RebuildError};
-use crate::database::{Database, DatabaseError};
+use crate::database::{Connection, Database, DatabaseError, Transaction};
 use crate::log::{Log, LogEvent};
 use crate::projector::{self, Batch, Care, Side, Table};
 use crate::reading::FoldedView;
@@ -105,14 +104,14 @@ impl<'a> Building<'a> {
             .execute(&mut *transaction)
             .await?;
         transaction.commit().await?;
-        self.older = Some(Readers::now(&mut *self.db.pool().acquire().await?).await?);
+        self.older = Some(Readers::now(&mut self.db.pool().acquire().await?).await?);
         Ok(())
     }
 
     /// Step 5.
     pub async fn compare(&self) -> Result<ViewReport, RebuildError> {
-        let (shape, mut connection) = (self.view.shape(), self.db.direct().await?);
-        let mut snapshot = connection.begin_with("begin isolation level repeatable read, read only").await?;
+        let (shape, connection) = (self.view.shape(), self.db.direct().await?);
+        let mut snapshot = connection.begin("begin isolation level repeatable read, read only").await?;
         let position = sqlx::query_scalar("select position from checkpoints where consumer = $1")
             .bind(shape.name)
             .fetch_one(&mut *snapshot)
@@ -139,12 +138,11 @@ impl<'a> Building<'a> {
         }
         drop(differences);
         snapshot.rollback().await?;
-        connection.close().await?;
         Ok(report)
     }
 
     /// A transaction in which nobody else may take the slot over.
-    pub async fn ours(&self) -> Result<Transaction<'static, Postgres>, RebuildError> {
+    pub async fn ours(&self) -> Result<Transaction, RebuildError> {
         let mut transaction = projector::begin(self.db).await?;
         sqlx::query("select from rebuilds where view = $1 and epoch = $2 and state <> 'emptying' for share")
             .bind(self.name())
@@ -161,7 +159,7 @@ impl<'a> Building<'a> {
 
     async fn take_in(
         &mut self,
-        transaction: &mut Transaction<'_, Postgres>,
+        transaction: &mut Transaction,
         events: &[LogEvent],
     ) -> Result<(), RebuildError> {
         let Some(last) = events.last() else { return Ok(()) };
@@ -193,7 +191,7 @@ pub(super) async fn events_of(
 }
 
 /// A view's position, locked: nobody moves it or swaps slots until the transaction ends.
-pub(super) async fn locked_position(connection: &mut PgConnection, view: &str) -> Result<i64, sqlx::Error> {
+pub(super) async fn locked_position(connection: &mut Connection, view: &str) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar("select position from checkpoints where consumer = $1 for no key update")
         .bind(view)
         .fetch_one(connection)
@@ -232,7 +230,7 @@ pub(super) async fn clean(
     transaction.commit().await?;
     let Some(ours) = ours else { return Ok(()) };
     // Somebody may have read which slot is live before a swap, and go on to read it: TRUNCATE knows no snapshots.
-    let older = Readers::now(&mut *db.pool().acquire().await?).await?;
+    let older = Readers::now(&mut db.pool().acquire().await?).await?;
     let patience = Instant::now() + PATIENCE;
     loop {
         let in_the_way = match older.left(db).await? {

@@ -12,6 +12,7 @@ use super::{Progress, RebuildError, dry_run, rebuild, rebuild_account, unpark};
 use crate::database::Database;
 use crate::leader::{self, Leader};
 use crate::story::Story;
+use crate::testing;
 use crate::verify::verify;
 use crate::views::{self, users};
 
@@ -57,7 +58,7 @@ async fn one_slot(story: &Story, view: &str) -> String {
 
 /// A reader whose snapshot is from now on, and who has not read any view yet.
 async fn old_reader(story: &Story) -> PgConnection {
-    let mut reader = story.db.direct().await.unwrap();
+    let mut reader = testing::connection(&story.db).await;
     sqlx::raw_sql("begin isolation level repeatable read; select 1 from checkpoints")
         .execute(&mut reader)
         .await
@@ -115,7 +116,7 @@ async fn readers_and_writers_notice_nothing_of_a_rebuild() {
     for number in 0..12 {
         let (story, over, reads) = (Arc::clone(&story), Arc::clone(&over), Arc::clone(&reads));
         readers.push(tokio::spawn(async move {
-            let mut connection = story.db.direct().await.unwrap();
+            let mut connection = testing::connection(&story.db).await;
             let mut known = 5;
             while !over.load(Ordering::Relaxed) {
                 known = match number % 3 {

@@ -41,8 +41,8 @@ async fn order(db: &Database) -> Vec<String> {
 async fn an_event_that_commits_late_is_lost_to_an_insertion_order_reader_and_not_to_ours() {
     let db = testing::database().await.db;
     let sequencer = Sequencer::take_over(&db).await.unwrap();
-    let (mut late, mut early) = (db.direct().await.unwrap(), db.direct().await.unwrap());
-    let mut naive = NaiveReader { pool: db.pool().clone(), checkpoint: 0 };
+    let (mut late, mut early) = (testing::connection(&db).await, testing::connection(&db).await);
+    let mut naive = NaiveReader { pool: db.pool().without_deadlines(), checkpoint: 0 };
 
     let mut transaction = late.begin().await.unwrap();
     append(&mut transaction, "late", 1).await; // 1
@@ -90,7 +90,7 @@ async fn sixteen_writers_and_a_changing_sequencer_lose_double_and_reorder_nothin
     for writer in 0..WRITERS {
         let db = db.clone();
         writers.spawn(async move {
-            let mut connection = db.direct().await.unwrap();
+            let mut connection = testing::connection(&db).await;
             let mut sequence = 0;
             for number in 0..TRANSACTIONS {
                 let mut transaction = connection.begin().await.unwrap();
@@ -147,7 +147,7 @@ async fn sixteen_writers_and_a_changing_sequencer_lose_double_and_reorder_nothin
     while let Some(count) = writers.join_next().await {
         written += count.unwrap();
     }
-    append(&mut db.direct().await.unwrap(), "end", 1).await;
+    append(&mut testing::connection(&db).await, "end", 1).await;
 
     let readings = tokio::select! {
         readings = join_all(readers) => readings,
@@ -175,7 +175,7 @@ async fn sixteen_writers_and_a_changing_sequencer_lose_double_and_reorder_nothin
 async fn an_open_transaction_holds_nobody_up_and_a_rolled_back_one_leaves_no_gap() {
     let db = testing::database().await.db;
     let sequencer = Sequencer::take_over(&db).await.unwrap();
-    let (mut open, mut other) = (db.direct().await.unwrap(), db.direct().await.unwrap());
+    let (mut open, mut other) = (testing::connection(&db).await, testing::connection(&db).await);
 
     let mut transaction = open.begin().await.unwrap();
     append(&mut transaction, "open", 1).await;
@@ -195,7 +195,7 @@ async fn a_sequencer_that_was_taken_over_gives_no_more_positions() {
     let former = Sequencer::take_over(&db).await.unwrap();
     let current = Sequencer::take_over(&db).await.unwrap();
     assert!(former.epoch() < current.epoch());
-    append(&mut db.direct().await.unwrap(), "stream", 1).await;
+    append(&mut testing::connection(&db).await, "stream", 1).await;
     assert!(matches!(former.pass().await, Err(SequencerError::Fenced)));
     assert_eq!(order(&db).await, [""; 0]);
     assert_eq!(current.pass().await.unwrap(), 1);
@@ -208,14 +208,14 @@ async fn a_sequencer_that_was_taken_over_gives_no_more_positions() {
 async fn a_takeover_waits_for_the_pass_that_is_under_way() {
     let db = testing::database().await.db;
     let former = Sequencer::take_over(&db).await.unwrap();
-    let mut session = db.direct().await.unwrap();
+    let mut session = testing::connection(&db).await;
     append(&mut session, "first", 1).await;
     let mut pass = session.begin().await.unwrap();
     sqlx::query("select sequence_events($1)").bind(former.epoch()).execute(&mut *pass).await.unwrap();
 
     let takeover = async {
         let current = Sequencer::take_over(&db).await.unwrap();
-        append(&mut db.direct().await.unwrap(), "second", 1).await;
+        append(&mut testing::connection(&db).await, "second", 1).await;
         current.pass().await.unwrap()
     };
     let commit = async {
@@ -235,7 +235,7 @@ async fn a_takeover_waits_for_the_pass_that_is_under_way() {
 #[tokio::test]
 async fn after_a_move_to_another_cluster_each_event_still_gets_one_position() {
     let db = testing::database().await.db;
-    let mut session = db.direct().await.unwrap();
+    let mut session = testing::connection(&db).await;
     append(&mut session, "placed", 1).await;
     assert_eq!(Sequencer::take_over(&db).await.unwrap().pass().await.unwrap(), 1);
     append(&mut session, "unplaced", 1).await;
@@ -267,7 +267,7 @@ async fn a_sequencer_whose_database_became_another_one_gives_no_positions_until_
     let sequencer = Sequencer::take_over(&db).await.unwrap();
     let moved = "update sequencer set cluster = split_part(cluster, '/', 1) || '/00000000'";
     sqlx::query(moved).execute(db.pool()).await.unwrap();
-    append(&mut db.direct().await.unwrap(), "stream", 1).await;
+    append(&mut testing::connection(&db).await, "stream", 1).await;
     assert!(matches!(sequencer.pass().await, Err(SequencerError::Fenced)));
     assert_eq!(order(&db).await, [""; 0]);
     Sequencer::take_over(&db).await.unwrap().pass().await.unwrap();
@@ -277,7 +277,7 @@ async fn a_sequencer_whose_database_became_another_one_gives_no_positions_until_
 #[tokio::test]
 async fn the_log_refuses_update_delete_and_truncate() {
     let db = testing::database().await.db;
-    append(&mut db.direct().await.unwrap(), "stream", 1).await;
+    append(&mut testing::connection(&db).await, "stream", 1).await;
     Sequencer::take_over(&db).await.unwrap().pass().await.unwrap();
     for attempt in [
         "update events set payload = '{}'",

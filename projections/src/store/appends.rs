@@ -8,9 +8,10 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use cqrs_es::persist::SerializedEvent;
-use sqlx::PgPool;
 use sqlx::error::DatabaseError;
 use tokio::sync::oneshot;
+
+use crate::database::Pool;
 
 /// Commands in a group.
 const MOST: usize = 64;
@@ -21,7 +22,7 @@ pub(crate) struct Appends(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    pool: PgPool,
+    pool: Pool,
     waiting: Mutex<Vec<Command>>,
     /// Held while a group, or the one that found nobody before it, is under way.
     lane: tokio::sync::Mutex<()>,
@@ -35,7 +36,7 @@ struct Command {
 }
 
 impl Appends {
-    pub(crate) fn new(pool: PgPool) -> Self {
+    pub(crate) fn new(pool: Pool) -> Self {
         Self(Arc::new(Shared { pool, waiting: Mutex::default(), lane: tokio::sync::Mutex::default() }))
     }
 
@@ -120,7 +121,7 @@ enum Patience {
     Unlimited,
 }
 
-async fn insert(pool: &PgPool, events: &[&SerializedEvent], patience: Patience) -> Result<(), sqlx::Error> {
+async fn insert(pool: &Pool, events: &[&SerializedEvent], patience: Patience) -> Result<(), sqlx::Error> {
     fn column<'a, T>(events: &[&'a SerializedEvent], of: impl Fn(&'a SerializedEvent) -> T) -> Vec<T> {
         events.iter().map(|event| of(event)).collect()
     }

@@ -11,26 +11,37 @@ use postgres_es::PostgresEventRepository;
 use serde_json::Value;
 
 use super::appends::Appends;
-use crate::database::Database;
+use crate::database::{Database, Pool};
 
 /// The streams of one database.
 pub(super) struct Repository {
     appends: Appends,
-    streams: PostgresEventRepository,
+    pool: Pool,
 }
 
 impl Repository {
     pub(super) fn new(database: &Database) -> Self {
-        Self {
-            appends: database.appends().clone(),
-            streams: PostgresEventRepository::new(database.pool().clone()),
-        }
+        Self { appends: database.appends().clone(), pool: database.pool().clone() }
+    }
+
+    /// postgres-es over the pool as it stands now.
+    fn streams(&self) -> PostgresEventRepository {
+        PostgresEventRepository::new(self.pool.without_deadlines())
+    }
+
+    /// Its answer, within the deadline of a statement.
+    async fn within<T>(
+        &self,
+        answer: impl Future<Output = Result<T, PersistenceError>>,
+    ) -> Result<T, PersistenceError> {
+        let answer = self.pool.within(answer).await;
+        answer.unwrap_or_else(|error| Err(PersistenceError::ConnectionError(Box::new(error))))
     }
 }
 
 impl PersistedEventRepository for Repository {
     async fn get_events<A: Aggregate>(&self, id: &str) -> Result<Vec<SerializedEvent>, PersistenceError> {
-        self.streams.get_events::<A>(id).await
+        self.within(self.streams().get_events::<A>(id)).await
     }
 
     async fn get_last_events<A: Aggregate>(
@@ -38,14 +49,14 @@ impl PersistedEventRepository for Repository {
         id: &str,
         after: usize,
     ) -> Result<Vec<SerializedEvent>, PersistenceError> {
-        self.streams.get_last_events::<A>(id, after).await
+        self.within(self.streams().get_last_events::<A>(id, after)).await
     }
 
     async fn get_snapshot<A: Aggregate>(
         &self,
         id: &str,
     ) -> Result<Option<SerializedSnapshot>, PersistenceError> {
-        self.streams.get_snapshot::<A>(id).await
+        self.within(self.streams().get_snapshot::<A>(id)).await
     }
 
     /// Any unique violation is the optimistic lock, as with postgres-es; there are no snapshots.
@@ -64,10 +75,10 @@ impl PersistedEventRepository for Repository {
     }
 
     async fn stream_events<A: Aggregate>(&self, id: &str) -> Result<ReplayStream, PersistenceError> {
-        self.streams.stream_events::<A>(id).await
+        self.streams().stream_events::<A>(id).await
     }
 
     async fn stream_all_events<A: Aggregate>(&self) -> Result<ReplayStream, PersistenceError> {
-        self.streams.stream_all_events::<A>().await
+        self.streams().stream_all_events::<A>().await
     }
 }

@@ -90,7 +90,7 @@ async fn a_command_that_lost_the_race_is_decided_anew_on_what_won() {
     let test = testing::database().await;
     let (store, invite) = an_invite(&test, 2).await;
 
-    let mut other = test.db.direct().await.unwrap();
+    let mut other = testing::connection(&test.db).await;
     let mut transaction = other.begin().await.unwrap();
     sqlx::query(
         "insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
@@ -122,7 +122,7 @@ async fn a_command_survives_its_caller() {
     let mut sequencing = Log::new(&test.db).follow(1);
     let sequencer = Sequencer::take_over(&test.db).await.unwrap();
 
-    let mut other = test.db.direct().await.unwrap();
+    let mut other = testing::connection(&test.db).await;
     let mut transaction = other.begin().await.unwrap();
     sqlx::query(
         "insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)

@@ -9,12 +9,12 @@ use std::time::Duration;
 use domain::{AccountId, LoginId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use sqlx::Row;
 use sqlx::postgres::PgRow;
-use sqlx::{Postgres, Row, Transaction};
 
 use super::attempts::login_id;
 use super::{Vault, VaultError};
-use crate::database::DatabaseError;
+use crate::database::{DatabaseError, Transaction};
 use crate::store::Fence;
 use crate::wake::Topic;
 
@@ -510,7 +510,7 @@ impl Vault {
     }
 
     /// A transaction in which the attempt is this worker's; if the worker freezes in it, for two seconds at most.
-    async fn begin_as(&self, fence: &Fence) -> Result<Transaction<'static, Postgres>, VaultError> {
+    async fn begin_as(&self, fence: &Fence) -> Result<Transaction, VaultError> {
         let begin = "begin; set local idle_in_transaction_session_timeout = '2s'";
         let mut transaction = self.db.begin(begin).await?;
         let held = sqlx::query(

@@ -209,7 +209,7 @@ async fn a_rebuild_that_is_killed_leaves_nothing_behind() {
     killed.wait().unwrap();
     assert_eq!(past.count("select count(*) from users").await, 2);
     assert_eq!(past.count("select count(*) from slots.users_b").await, 2);
-    sqlx::Connection::close(reader).await.unwrap();
+    reader.close().await;
 
     let again = loop {
         let again = past.replay(&["rebuild", "users"]);

@@ -44,7 +44,7 @@ struct Round {
 pub async fn measure(report: &mut Report) -> Result<()> {
     let test = testing::database().await;
     let db = &test.db;
-    let bare_pool = bare(db.pool(), &test.url).await?;
+    let bare_pool = bare(&db.pool().without_deadlines(), &test.url).await?;
     let people = Arc::new(people(db, PEOPLE).await?);
     let (ours, bare) = (Ours(Store::new(db)), Bare::new(&bare_pool));
     let pgbench = Pgbench::prepare(&bare, &bare_pool, &test.url, people[0]).await?;

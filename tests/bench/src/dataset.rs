@@ -45,7 +45,7 @@ impl Dataset {
     /// The database's.
     pub async fn load(db: &Database, logins: u32) -> Result<Self> {
         let logins = u64::from(logins.next_multiple_of(10));
-        let pool = db.pool();
+        let pool = &db.pool().without_deadlines();
         let indexes = Indexes::take_down(pool).await?;
         let events = write(db, logins).await?;
         indexes.put_up(pool).await?;
@@ -58,12 +58,12 @@ impl Dataset {
 async fn write(db: &Database, logins: u64) -> Result<u64> {
     let mut log = Log {
         events: CopyIn::begin(
-            db.pool(),
+            &db.pool().without_deadlines(),
             "events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, event_no, \
              recorded_at)",
         )
         .await?,
-        index: CopyIn::begin(db.pool(), "log_index (position, event_no)").await?,
+        index: CopyIn::begin(&db.pool().without_deadlines(), "log_index (position, event_no)").await?,
         uncommitted: BinaryHeap::new(),
         written: 0,
         placed: 0,
@@ -98,7 +98,9 @@ async fn write(db: &Database, logins: u64) -> Result<u64> {
 async fn subjects(db: &Database, from: u64, people: usize) -> Result<Vec<Subject>> {
     let numbers = from..from + people as u64;
     let accounts: Vec<AccountId> = numbers.clone().map(login::account).collect();
-    let mut copy = CopyIn::begin(db.pool(), "vault.subjects (account_id, telegram_id, person_key)").await?;
+    let mut copy =
+        CopyIn::begin(&db.pool().without_deadlines(), "vault.subjects (account_id, telegram_id, person_key)")
+            .await?;
     for (account, number) in accounts.iter().zip(numbers) {
         copy.row(3);
         copy.uuid(account.0).bigint(login::telegram_id(number)).bytes(&login::person_key(number));

@@ -73,7 +73,9 @@ impl Ground {
 
     /// PostgreSQL's first process, the parent of all its others.
     pub async fn postmaster(&self) -> Result<u32> {
-        let backend: i32 = sqlx::query_scalar("select pg_backend_pid()").fetch_one(self.db.pool()).await?;
+        let backend: i32 = sqlx::query_scalar("select pg_backend_pid()")
+            .fetch_one(&self.db.pool().without_deadlines())
+            .await?;
         parent(u32::try_from(backend)?)
     }
 

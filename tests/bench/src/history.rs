@@ -45,13 +45,13 @@ async fn questions(db: &Database, middle: i64) -> Result<Vec<(&'static str, Filt
           where event_no >= $1 and event_type = 'InviteRedeemed' order by event_no limit 1",
     )
     .bind(middle)
-    .fetch_one(db.pool())
+    .fetch_one(&db.pool().without_deadlines())
     .await?;
     let invite: String = sqlx::query_scalar(
         "select aggregate_id from events where event_no >= $1 and aggregate_type = 'invite' order by event_no limit 1",
     )
     .bind(middle)
-    .fetch_one(db.pool())
+    .fetch_one(&db.pool().without_deadlines())
     .await?;
     let (account, invite) = (AccountId(account.parse::<Uuid>()?), InviteId(invite.parse::<Uuid>()?));
     let (login, at): (LoginId, Timestamp) = (login.parse()?, at.to_jiff());

@@ -81,7 +81,7 @@ async fn waits(
         )
         .bind(order.login.as_str())
         .bind(order.sequence)
-        .fetch_one(db.pool())
+        .fetch_one(&db.pool().without_deadlines())
         .await?;
         let at = seen.partition_point(|(checkpoint, _)| *checkpoint < position);
         let (_, at) = seen.get(at).context("an event that was never seen")?;

@@ -75,7 +75,7 @@ async fn whoever_loses_a_race_in_a_group_loses_it_alone() {
 async fn a_command_that_has_to_wait_holds_up_no_other() {
     let test = testing::database().await;
     let appends = test.db.appends();
-    let mut other = test.db.direct().await.unwrap();
+    let mut other = testing::connection(&test.db).await;
     let mut transaction = other.begin().await.unwrap();
     sqlx::query(
         "insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)

@@ -65,9 +65,9 @@ pub async fn events_a_second(logins: u32) -> Result<f64> {
     sqlx::raw_sql(
         "create table generic_users (view_id text primary key, version bigint not null, payload json not null)",
     )
-    .execute(db.pool())
+    .execute(&db.pool().without_deadlines())
     .await?;
-    let views = PostgresViewRepository::<User, Account>::new("generic_users", db.pool().clone());
+    let views = PostgresViewRepository::<User, Account>::new("generic_users", db.pool().without_deadlines());
     let query = GenericQuery::new(Arc::new(views));
     let (log, mut after) = (Log::new(&db), 0);
     let began = Instant::now();
@@ -84,7 +84,9 @@ pub async fn events_a_second(logins: u32) -> Result<f64> {
         }
     }
     let seconds = began.elapsed().as_secs_f64();
-    let rows: i64 = sqlx::query_scalar("select count(*) from generic_users").fetch_one(db.pool()).await?;
+    let rows: i64 = sqlx::query_scalar("select count(*) from generic_users")
+        .fetch_one(&db.pool().without_deadlines())
+        .await?;
     ensure!(rows == i64::try_from(dataset.logins)?, "GenericQuery has made {rows} rows");
     db.close().await;
     Ok(dataset.events as f64 / seconds)

@@ -1,0 +1,170 @@
+//! Where the database is: one server, or several of which one is wanted, as libpq writes it:
+//! `postgresql://user@one:5432,two:5432/db?target_session_attrs=read-write`.
+
+use std::str::FromStr;
+use std::time::Duration;
+
+use futures::future::select_ok;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, Error, PgConnection};
+use tokio::time::timeout;
+
+use super::DatabaseError;
+use super::connection::silent;
+
+/// How long one of several servers may take to say what it is.
+const KNOWN_WITHIN: Duration = Duration::from_secs(3);
+/// How long the only one may take.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
+
+/// The servers of one database.
+#[derive(Clone, Debug)]
+pub(super) struct Servers {
+    each: Vec<PgConnectOptions>,
+    wanted: Wanted,
+}
+
+/// Which of them: libpq's `target_session_attrs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    Any,
+    ReadWrite,
+    ReadOnly,
+    Primary,
+    Standby,
+}
+
+impl Servers {
+    /// Reads a URL.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Url`], [`DatabaseError::SessionAttributes`].
+    pub fn parse(url: &str) -> Result<Self, DatabaseError> {
+        let (scheme, rest) = url.split_once("://").ok_or(DatabaseError::Url)?;
+        if !matches!(scheme, "postgresql" | "postgres") {
+            return Err(DatabaseError::Url);
+        }
+        let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+        let (user, hosts) = authority.rsplit_once('@').map_or(("", authority), |(user, hosts)| (user, hosts));
+        let at = if user.is_empty() { "" } else { "@" };
+        let (path, wanted) = take_wanted(path)?;
+        let each = hosts.split(',').map(|host| {
+            let url = format!("postgresql://{user}{at}{host}{path}");
+            let options = PgConnectOptions::from_str(&url).map_err(|_| DatabaseError::Url)?;
+            Ok(options.application_name("qr-login"))
+        });
+        Ok(Self { each: each.collect::<Result<_, DatabaseError>>()?, wanted })
+    }
+
+    pub fn is_one(&self) -> bool {
+        self.each.len() == 1
+    }
+
+    /// The TCP ports that they listen on.
+    pub fn ports(&self) -> Vec<u16> {
+        let tcp = self.each.iter().filter(|it| it.get_socket().is_none() && !it.get_host().starts_with('/'));
+        tcp.map(PgConnectOptions::get_port).collect()
+    }
+
+    /// Connects to the wanted one.
+    ///
+    /// # Errors
+    /// None is there, or none is the wanted one: what one of them said.
+    pub async fn find(&self) -> Result<(PgConnectOptions, PgConnection), Error> {
+        let within = if self.is_one() { CONNECTED_WITHIN } else { KNOWN_WITHIN };
+        let tries = self.each.iter().map(|server| {
+            Box::pin(async move {
+                let tried = timeout(within, self.try_one(server)).await;
+                Ok((server.clone(), tried.unwrap_or_else(|_| Err(silent()))?))
+            })
+        });
+        select_ok(tries).await.map(|(found, _)| found)
+    }
+
+    async fn try_one(&self, server: &PgConnectOptions) -> Result<PgConnection, Error> {
+        let mut connection = server.connect().await?;
+        if self.wanted != Wanted::Any {
+            let (standby, read_only): (bool, bool) =
+                sqlx::query_as("select pg_is_in_recovery(), current_setting('transaction_read_only')::bool")
+                    .fetch_one(&mut connection)
+                    .await?;
+            let suits = match self.wanted {
+                Wanted::Any => true,
+                Wanted::ReadWrite => !read_only,
+                Wanted::ReadOnly => read_only,
+                Wanted::Primary => !standby,
+                Wanted::Standby => standby,
+            };
+            if !suits {
+                let _ = connection.close().await;
+                let other = std::io::Error::other("the server is not what target_session_attrs asks for");
+                return Err(Error::Io(other));
+            }
+        }
+        Ok(connection)
+    }
+}
+
+/// The path and query without `target_session_attrs`, and what it asks for.
+fn take_wanted(path: &str) -> Result<(String, Wanted), DatabaseError> {
+    let Some((before, query)) = path.split_once('?') else { return Ok((path.to_owned(), Wanted::Any)) };
+    let mut wanted = Wanted::Any;
+    let mut kept = Vec::new();
+    for pair in query.split('&') {
+        match pair.split_once('=') {
+            Some(("target_session_attrs", value)) => wanted = Wanted::parse(value)?,
+            _ => kept.push(pair),
+        }
+    }
+    Ok((format!("{before}?{}", kept.join("&")), wanted))
+}
+
+impl Wanted {
+    fn parse(value: &str) -> Result<Self, DatabaseError> {
+        Ok(match value {
+            "any" => Self::Any,
+            "read-write" => Self::ReadWrite,
+            "read-only" => Self::ReadOnly,
+            "primary" => Self::Primary,
+            "standby" => Self::Standby,
+            _ => return Err(DatabaseError::SessionAttributes),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_servers_are_read_with_their_ports() {
+        let servers = Servers::parse(
+            "postgresql://app:se%2Fcret@one:5433,two,[::1]:5434/login?target_session_attrs=read-write&sslmode=disable",
+        )
+        .unwrap();
+        let places: Vec<_> = servers.each.iter().map(|it| (it.get_host(), it.get_port())).collect();
+        assert_eq!(places, [("one", 5433), ("two", 5432), ("[::1]", 5434)]);
+        assert!(
+            servers.each.iter().all(|it| it.get_username() == "app" && it.get_database() == Some("login"))
+        );
+        assert_eq!(servers.wanted, Wanted::ReadWrite);
+    }
+
+    #[test]
+    fn a_socket_in_the_query_is_one_server() {
+        let servers = Servers::parse("postgresql:///login?host=%2Ftmp%2Fa%2Cb&port=5432&user=app").unwrap();
+        assert!(servers.is_one());
+        assert_eq!(servers.each[0].get_socket().unwrap().to_str(), Some("/tmp/a,b"));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_its_password() {
+        for url in ["mysql://app:secret@one/login", "one:5432", "postgresql://app:secret@one:port/login"] {
+            let error = Servers::parse(url).unwrap_err();
+            assert!(matches!(error, DatabaseError::Url), "{url}");
+            assert!(!error.to_string().contains("secret"));
+        }
+        let error = Servers::parse("postgresql://one,two/login?target_session_attrs=fastest").unwrap_err();
+        assert!(matches!(error, DatabaseError::SessionAttributes));
+    }
+}
