@@ -12,6 +12,7 @@ use std::time::Duration;
 use bot::login::{Network, TelegramApp};
 use domain::Tiers;
 use jiff::tz::TimeZone;
+use projections::database::PoolSettings;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -113,6 +114,9 @@ pub struct DataSettings {
     /// The tier table, as a TOML file.
     #[arg(long, env = "TIERS_FILE", global = true)]
     pub tiers_file: Option<PathBuf>,
+    /// Connections to PostgreSQL at most; a few more are kept for what must not wait.
+    #[arg(long, env = "DATABASE_POOL_SIZE", default_value = "16", global = true)]
+    pub database_pool_size: String,
 }
 
 /// Where the data is.
@@ -120,6 +124,8 @@ pub struct DataSettings {
 pub struct DataConfig {
     /// None: a private PostgreSQL under `data_dir`.
     pub database_url: Option<SecretString>,
+    /// How its connections are used.
+    pub pool: PoolSettings,
     /// Absolute.
     pub data_dir: PathBuf,
     /// The master key's file.
@@ -184,7 +190,13 @@ impl DataConfig {
             None => Tiers::default(),
             Some(path) => read_tiers(path)?,
         };
-        Ok(Self { database_url: secret("DATABASE_URL")?, data_dir, master_key_file, tiers: Arc::new(tiers) })
+        Ok(Self {
+            database_url: secret("DATABASE_URL")?,
+            pool: PoolSettings { size: pool_size(&settings.database_pool_size)?, ..PoolSettings::default() },
+            data_dir,
+            master_key_file,
+            tiers: Arc::new(tiers),
+        })
     }
 }
 
@@ -357,6 +369,16 @@ fn device_name(text: &str) -> Result<String, BadSetting> {
         return Err(BadSetting::new("DEVICE_NAME", "must be 1 to 64 printable characters"));
     }
     Ok(text.to_owned())
+}
+
+fn pool_size(text: &str) -> Result<u32, BadSetting> {
+    let size = text.trim().parse().ok().filter(|size| (2..=1_000).contains(size));
+    size.ok_or_else(|| {
+        BadSetting::new(
+            "DATABASE_POOL_SIZE",
+            format!("{text:?} is not a number of connections from 2 to 1000"),
+        )
+    })
 }
 
 fn read_tiers(path: &std::path::Path) -> Result<Tiers, BadSetting> {

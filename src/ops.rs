@@ -1,22 +1,50 @@
 //! The operator's listener: is it alive, is it ready, what does it measure. Apart from the public one, so that no proxy
-//! ever leads here.
+//! ever leads here. It answers within a second, whatever the database does.
+//!
+//! - `/healthz`: the process lives.
+//! - `/readyz`: it can serve. Not ready, with the reason in one line: the database is waited for at start, it does not answer, the live logins do not
+//!   follow the log, Telegram refuses the bot's token, nobody leads the projections, or people have waited for a view for
+//!   longer than [`LASTS`]. That something newer than the views is in the log is how a busy log always is.
+//! - `/metrics`: for Prometheus. What only the database knows is left out while it does not answer.
 
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use api::Board;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
+use bot::chat::BotToken;
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::database::{Database, DatabaseError};
-use projections::{lag, projector};
+use projections::lag::{self, Delay};
+use tokio::time::timeout;
+
+/// How long the database is waited for.
+const ANSWERS_WITHIN: Duration = Duration::from_millis(900);
+/// A delay of this length is one.
+const LASTS: Duration = Duration::from_secs(10);
 
 /// What the listener can reach.
 #[derive(Clone)]
 pub struct Ops {
-    /// Asked whether it answers, and whether the views have caught up.
-    pub db: Database,
+    /// Set once the process serves: before, it waits for its database.
+    pub serving: Arc<OnceLock<Serving>>,
     /// Renders the metrics.
     pub metrics: Option<PrometheusHandle>,
+}
+
+/// What is asked whether the process can serve.
+#[derive(Debug)]
+pub struct Serving {
+    /// Whether it answers, and whether the views keep up.
+    pub db: Database,
+    /// The live logins, where this process serves them.
+    pub board: Option<Arc<Board>>,
+    /// Whether Telegram takes the bot's token.
+    pub token: BotToken,
 }
 
 /// `/healthz`, `/readyz`, `/metrics`.
@@ -28,19 +56,44 @@ pub fn routes(ops: Ops) -> Router {
         .with_state(ops)
 }
 
-/// 200 once the database is migrated (nothing listens before) and the views have caught up with the log.
-async fn ready(State(ops): State<Ops>) -> (StatusCode, &'static str) {
-    match projector::caught_up(&ops.db).await {
-        Ok(true) => (StatusCode::OK, "ready\n"),
-        Ok(false) => (StatusCode::SERVICE_UNAVAILABLE, "the views have not caught up with the log\n"),
-        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "the database does not answer\n"),
+async fn ready(State(ops): State<Ops>) -> (StatusCode, String) {
+    match why_not(&ops).await {
+        None => (StatusCode::OK, "ready\n".to_owned()),
+        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
     }
+}
+
+async fn why_not(ops: &Ops) -> Option<String> {
+    let Some(serving) = ops.serving.get() else {
+        return Some("the database is waited for".to_owned());
+    };
+    let delay = match timeout(ANSWERS_WITHIN, lag::delay(&serving.db, LASTS)).await {
+        Ok(Ok(delay)) => delay,
+        Ok(Err(_)) | Err(_) => return Some("the database does not answer".to_owned()),
+    };
+    if serving.board.as_ref().is_some_and(|board| !board.follows()) {
+        return Some("the live logins do not follow the log".to_owned());
+    }
+    if serving.token.is_refused() {
+        return Some("Telegram refuses BOT_TOKEN: check it with @BotFather".to_owned());
+    }
+    delay.map(|delay| match delay {
+        Delay::NobodyLeads => {
+            "nobody leads the projections: no process with the role projector runs".to_owned()
+        }
+        Delay::Behind(waited) => {
+            format!("the views are behind: an event has waited for {} s", waited.as_secs())
+        }
+    })
 }
 
 async fn render(State(ops): State<Ops>) -> Result<String, StatusCode> {
     let metrics = ops.metrics.ok_or(StatusCode::NOT_FOUND)?;
-    // Without an answer of the database the others are still worth telling.
-    let _ = measure_lag(&ops.db).await;
+    let measured = match ops.serving.get() {
+        Some(serving) => timeout(ANSWERS_WITHIN, measure_lag(&serving.db)).await.is_ok_and(|it| it.is_ok()),
+        None => false,
+    };
+    gauge!("database_answers").set(f64::from(u8::from(measured)));
     // Drains what histograms have gathered; nobody else asks it to.
     metrics.run_upkeep();
     Ok(metrics.render())

@@ -4,15 +4,15 @@
 //! database. So stopping is dropping, and a crash is nothing else.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{ApiState, Board, PageSettings, Verifier};
-use bot::chat::{Chat, Webhook};
+use bot::chat::{BotToken, Chat, Webhook};
 use bot::login::{LoginWorkers, TelegramApp};
 use projections::clock::Clock;
-use projections::database::{Database, PrivateCluster};
+use projections::database::{Database, DatabaseError, PoolSettings, PrivateCluster};
 use projections::erasure::{Erasure, Ledger};
 use projections::installation;
 use projections::leader::{self, Leader};
@@ -24,7 +24,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::config::{Config, DataConfig, Role};
-use crate::ops::{self, Ops};
+use crate::ops::{self, Ops, Serving};
 use crate::{memory, open_files};
 
 /// A running service.
@@ -52,15 +52,22 @@ impl Service {
             true => Some(bind("LISTEN_ADDR", config.listen_addr).await?),
             false => None,
         };
+        let mut parts = JoinSet::new();
+        let ops_addr = ops_listener.local_addr()?;
+        let serving = Arc::new(OnceLock::new());
+        let ops = ops::routes(Ops { serving: serving.clone(), metrics: crate::telemetry::metrics() });
+        parts.spawn(
+            async move { axum::serve(ops_listener, ops).await.context("the operator's listener ended") },
+        );
         let (db, cluster) = open_database(&config.data).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
         let vault = Vault::new(&db);
         let master = Arc::new(master_key(&config.data, &vault).await?);
         let mut service = Self {
             listen_addr: listener.as_ref().and_then(|it| it.local_addr().ok()),
-            ops_addr: ops_listener.local_addr()?,
+            ops_addr,
             db: db.clone(),
-            parts: JoinSet::new(),
+            parts,
             cluster,
         };
         let parts = &mut service.parts;
@@ -70,10 +77,10 @@ impl Service {
             listening.wake().listen().await;
             Ok(())
         });
-        let ops = ops::routes(Ops { db: db.clone(), metrics: crate::telemetry::metrics() });
-        parts.spawn(
-            async move { axum::serve(ops_listener, ops).await.context("the operator's listener ended") },
-        );
+        let board = listener.is_some().then(Arc::<Board>::default);
+        let token = BotToken::default();
+        let is_serving = Serving { db: db.clone(), board: board.clone(), token: token.clone() };
+        serving.set(is_serving).expect("it is set here alone");
 
         if config.roles.contains(&Role::Projector) {
             let leader = Leader {
@@ -92,9 +99,9 @@ impl Service {
                 Ok(())
             });
         }
-        if let Some(listener) = listener {
-            let state = api_state(&config, &db, &vault, &master, &clock);
-            let (board, board_db, board_vault) = (state.board.clone(), db.clone(), vault.clone());
+        if let (Some(listener), Some(board)) = (listener, board) {
+            let state = api_state(&config, &db, &vault, &master, &clock, board.clone());
+            let (board_db, board_vault) = (db.clone(), vault.clone());
             parts.spawn(async move {
                 board.follow(&board_db, &board_vault).await;
                 Ok(())
@@ -112,7 +119,7 @@ impl Service {
                 bot::login::run(workers).await;
                 Ok(())
             });
-            let chat = chat(config, &db, &vault, &master, &clock)?;
+            let chat = chat(config, token, &db, &vault, &master, &clock)?;
             parts.spawn(async move {
                 bot::chat::run(chat).await;
                 Ok(())
@@ -160,24 +167,32 @@ pub async fn open_database(data: &DataConfig) -> anyhow::Result<(Database, Optio
             (cluster.url(), Some(cluster))
         }
     };
-    let db = connect(&url).await?;
-    db.migrate().await?;
-    Ok((db, cluster))
-}
-
-async fn connect(url: &SecretString) -> anyhow::Result<Database> {
     let mut told = false;
     loop {
-        match Database::connect(url).await {
-            Ok(db) => return Ok(db),
+        match connect(&url, data.pool).await {
+            Ok(db) => return Ok((db, cluster)),
             Err(error) if error.is_transient() => {
                 if !told {
-                    tracing::warn!("DATABASE_URL: the database does not answer ({error}); trying again");
+                    let error = anyhow::Error::from(error);
+                    tracing::warn!(
+                        "DATABASE_URL: the database takes no writes yet ({error:#}); trying again"
+                    );
                     told = true;
                 }
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+async fn connect(url: &SecretString, pool: PoolSettings) -> Result<Database, DatabaseError> {
+    let db = Database::connect_with(url, pool).await?;
+    match db.migrate().await {
+        Ok(()) => Ok(db),
+        Err(error) => {
+            db.close().await;
+            Err(error)
         }
     }
 }
@@ -209,6 +224,7 @@ fn api_state(
     vault: &Vault,
     master: &Arc<MasterKey>,
     clock: &Clock,
+    board: Arc<Board>,
 ) -> ApiState {
     ApiState {
         db: db.clone(),
@@ -216,7 +232,7 @@ fn api_state(
         vault: vault.clone(),
         master: master.clone(),
         clock: clock.clone(),
-        board: Arc::new(Board::default()),
+        board,
         verifier: Verifier::new(&config.bot_token),
         tiers: config.data.tiers.clone(),
         page: Arc::new(PageSettings {
@@ -279,6 +295,7 @@ fn telegram_app(config: &Config) -> TelegramApp {
 
 fn chat(
     config: Config,
+    token_state: BotToken,
     db: &Database,
     vault: &Vault,
     master: &Arc<MasterKey>,
@@ -303,6 +320,7 @@ fn chat(
         clock: clock.clone(),
         tiers: config.data.tiers.clone(),
         token: config.bot_token,
+        token_state,
         api_url: config.bot_api_url,
         auth_base_url: config.auth_base_url,
         admins: config.admin_ids,

@@ -3,6 +3,7 @@
 //! answer is as quick as the others; after that it is read from the view.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -53,6 +54,7 @@ pub type Watched = watch::Receiver<Arc<LiveLogin>>;
 pub struct Board {
     logins: RwLock<HashMap<LoginId, watch::Sender<Arc<LiveLogin>>>>,
     arrivals: watch::Sender<()>,
+    follows: AtomicBool,
 }
 
 impl Board {
@@ -101,11 +103,17 @@ impl Board {
         self.len() == 0
     }
 
+    /// Whether it shows what the log says: it has read the live logins, and has not lost the log since.
+    pub fn follows(&self) -> bool {
+        self.follows.load(Ordering::Relaxed)
+    }
+
     /// Follows the log, for ever. A lost connection is told once and followed by another.
     pub async fn follow(&self, db: &Database, vault: &Vault) {
         let mut told = false;
         loop {
             let Err(error) = self.follow_once(db, vault, &mut told).await;
+            self.follows.store(false, Ordering::Relaxed);
             if matches!(error.downcast_ref(), Some(DatabaseError::SetBack)) {
                 // Versions that were seen may never come again. Until it is read anew, the view answers.
                 self.logins.write().unwrap_or_else(PoisonError::into_inner).clear();
@@ -130,6 +138,7 @@ impl Board {
             self.put(row, vault).await?;
         }
         let mut follower = Log::new(db).follow(position);
+        self.follows.store(true, Ordering::Relaxed);
         if std::mem::take(told) {
             tracing::info!("the board of live logins follows the log again");
         }

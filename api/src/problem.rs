@@ -3,10 +3,14 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use projections::database::is_transient;
 use serde_json::json;
 
 use crate::init_data::InitDataError;
 use crate::texts::{Language, Text};
+
+/// A failover takes about as long.
+const AWAY_SECONDS: i64 = 5;
 
 /// An answer that is not what was asked for, in words a person can act on.
 ///
@@ -47,8 +51,14 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, language, text)
     }
 
-    /// A fault of ours, logged here, once; the person learns no more than that.
+    /// A fault of ours, logged here, once; the person learns no more than that. While the database is away, as over a
+    /// failover, it is 503 with a `Retry-After`: it is no fault of this request's.
     pub fn internal(language: Language, error: &(dyn std::error::Error + 'static)) -> Self {
+        if is_transient(error) {
+            tracing::warn!(error, "a request has to be repeated: the database is away");
+            return Self::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Unavailable)
+                .after(AWAY_SECONDS);
+        }
         tracing::error!(error, "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, language, Text::Internal)
     }

@@ -38,6 +38,7 @@ pub enum Text {
     BadRequest,
     NotFound,
     Internal,
+    Unavailable,
     Blocked,
     RetryAuthorized,
     TooManyTries { wait_minutes: i64 },
@@ -106,6 +107,10 @@ impl Text {
             Self::Internal => (
                 "Что-то сломалось у нас. Попробуйте ещё раз через минуту.",
                 "Something broke on our side. Try again in a minute.",
+            ),
+            Self::Unavailable => (
+                "Сервис ненадолго недоступен. Попробуйте ещё раз через несколько секунд.",
+                "The service is not available for a moment. Try again in a few seconds.",
             ),
             Self::Blocked => ("⛔ Доступ заблокирован", "⛔ Access is blocked"),
             Self::RetryAuthorized => ("Этот вход уже завершён успешно.", "This login has already succeeded."),

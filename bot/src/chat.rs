@@ -56,7 +56,7 @@ mod tests;
 mod texts;
 mod webhook;
 
-pub use line::{WrongToken, username};
+pub use line::{BotToken, WrongToken, username};
 pub use webhook::Webhook;
 
 use line::Line;
@@ -90,6 +90,8 @@ pub struct Chat {
     pub tiers: Arc<Tiers>,
     /// The bot's token.
     pub token: SecretString,
+    /// Learns whether Telegram takes that token.
+    pub token_state: BotToken,
     /// Telegram's Bot API, or a stand-in.
     pub api_url: Url,
     /// Where Telegram brings updates; None: they are asked for, by long polling.
@@ -129,7 +131,7 @@ impl Desk {
             inbox: Inbox::new(&chat.db),
             outbox: Outbox::new(&chat.db).with_sender(holder),
             limits: LoginLimits::new(&chat.db),
-            line: Line::new(bot.clone()),
+            line: Line::new(bot.clone(), chat.token_state.clone()),
             chat,
             bot,
             username,
@@ -175,7 +177,7 @@ pub async fn run(chat: Chat) {
 
 async fn speak(chat: Chat, holder: String) {
     let bot = Bot::new(chat.token.expose_secret()).set_api_url(chat.api_url.clone());
-    let username = Line::new(bot).introduce().await;
+    let username = Line::new(bot, chat.token_state.clone()).introduce().await;
     let desk = Desk::open(chat, username, &holder);
     menu::publish(&desk).await;
     let receive = async {

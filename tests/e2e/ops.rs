@@ -2,7 +2,134 @@
 
 use anyhow::Result;
 
-use crate::world::World;
+use std::time::Duration;
+
+use projections::clock::Clock;
+use projections::testing;
+use qr_login::config::Role;
+use qr_login::{Config, Service};
+
+use crate::port::Port;
+use crate::world::{Differing, World};
+
+/// What `/readyz` says: its status, and the reason where there is one.
+async fn readiness(world: &World) -> Result<(u16, String)> {
+    let answer = world.http.get(format!("http://{}/readyz", world.ops_addr())).send().await?;
+    Ok((answer.status().as_u16(), answer.text().await?))
+}
+
+/// Once it says this.
+async fn ready_once(world: &World, wanted: &str) -> Result<()> {
+    let asked = async {
+        while readiness(world).await?.1 != wanted {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(30), asked).await?
+}
+
+/// An event of this age, behind which nobody has anything to do.
+async fn append_old(world: &World, age: &str) -> Result<()> {
+    sqlx::query(
+        "insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at) \
+         values ('test', gen_random_uuid()::text, 1, 'Nothing', '1', '{}', '{}', clock_timestamp() - $1::interval)",
+    )
+    .bind(age)
+    .execute(world.db.pool())
+    .await?;
+    world.db.wake().notify(projections::Topic::Appended);
+    Ok(())
+}
+
+/// A busy log always has something that is not in the views yet.
+#[tokio::test]
+async fn a_view_that_is_behind_for_a_moment_is_ready_and_one_that_stays_behind_is_not() -> Result<()> {
+    let world = World::start().await?;
+    ready_once(&world, "ready\n").await?;
+    // Nobody moves a view while this transaction is open.
+    let mut holds = testing::connection(&world.db).await;
+    sqlx::query("begin").execute(&mut holds).await?;
+    sqlx::query("select from checkpoints for update").execute(&mut holds).await?;
+    append_old(&world, "0 s").await?;
+    while !projections::lag::lag(&world.db).await?.consumers.iter().any(|view| view.behind > 0) {}
+    assert_eq!(readiness(&world).await?, (200, "ready\n".to_owned()));
+    append_old(&world, "1 min").await?;
+    let stays_behind = async {
+        loop {
+            let (status, said) = readiness(&world).await?;
+            if said.starts_with("the views are behind: an event has waited for ") {
+                return anyhow::Ok(status);
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(30), stays_behind).await??, 503);
+    sqlx::query("rollback").execute(&mut holds).await?;
+    ready_once(&world, "ready\n").await
+}
+
+#[tokio::test]
+async fn without_a_projector_nobody_is_told_that_it_is_ready() -> Result<()> {
+    let configure: fn(&mut _) = |config: &mut Config| config.roles = [Role::Api, Role::Bot].into();
+    let world = World::with(Differing { configure: Some(configure), ..Differing::default() }).await?;
+    let reason = "nobody leads the projections: no process with the role projector runs\n";
+    assert_eq!(readiness(&world).await?, (503, reason.to_owned()));
+    Ok(())
+}
+
+/// A standby, or a primary that is being demoted.
+#[tokio::test]
+async fn a_service_that_starts_while_its_database_takes_no_writes_waits_and_says_so() -> Result<()> {
+    let mut world = World::start().await?;
+    world.crash_service().await;
+    let name: String = sqlx::query_scalar("select current_database()").fetch_one(world.db.pool()).await?;
+    let writes = async |allowed: &str| {
+        let set = format!("alter database {name} set default_transaction_read_only = {allowed}");
+        sqlx::query(&set).execute(world.db.pool()).await
+    };
+    writes("on").await?;
+    let port = Port::reserve()?;
+    let config = Config { ops_listen_addr: port.addr, ..world.config.clone() };
+    let waits = async {
+        loop {
+            let asked = world.http.get(format!("http://{}/readyz", port.addr)).send().await;
+            if let Ok(answer) = asked
+                && answer.text().await.is_ok_and(|said| said == "the database is waited for\n")
+            {
+                return writes("off").await;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let both =
+        async { tokio::try_join!(Service::start(config, Clock::system()), async { Ok(waits.await?) }) };
+    let (service, _) = tokio::time::timeout(Duration::from_secs(60), both).await??;
+    service.stop().await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_refused_bot_token_is_named() -> Result<()> {
+    let configure: fn(&mut _) =
+        |config: &mut Config| config.bot_token = "1:nobodys-token-at-all".to_owned().into();
+    let world = World::with(Differing { configure: Some(configure), ..Differing::default() }).await?;
+    ready_once(&world, "Telegram refuses BOT_TOKEN: check it with @BotFather\n").await
+}
+
+/// Every connection stays open, and nothing comes back on it: as after a loss of power behind a virtual address.
+#[tokio::test]
+async fn while_the_database_is_silent_the_operator_is_answered() -> Result<()> {
+    let world = World::with(Differing { proxy: true, ..Differing::default() }).await?;
+    ready_once(&world, "ready\n").await?;
+    let proxy = world.proxy.as_ref().expect("it was asked for");
+    proxy.goes_away();
+    assert_eq!(readiness(&world).await?, (503, "the database does not answer\n".to_owned()));
+    let metrics = world.http.get(format!("http://{}/metrics", world.ops_addr())).send().await?;
+    assert_eq!(metrics.status(), 200);
+    assert!(metrics.text().await?.lines().any(|line| line == "database_answers 0"));
+    proxy.comes_back();
+    ready_once(&world, "ready\n").await
+}
 
 #[tokio::test]
 async fn the_operators_listener_tells_health_readiness_and_metrics() -> Result<()> {

@@ -68,6 +68,14 @@ fn a_bad_setting_is_named_with_what_it_should_be() {
         &[("SESSION_CHECK_INTERVAL", "often")],
         "SESSION_CHECK_INTERVAL: \"often\" is not a time span like 6h or 30m",
     );
+    says(
+        &[("DATABASE_POOL_SIZE", "1")],
+        "DATABASE_POOL_SIZE: \"1\" is not a number of connections from 2 to 1000",
+    );
+    says(
+        &[("DATABASE_URL", "postgresql://one,two/login?target_session_attrs=fastest")],
+        "DATABASE_URL: target_session_attrs is none of any, read-write, read-only, primary, standby",
+    );
     says(&[("LOG_FORMAT", "xml")], "LOG_FORMAT: \"xml\" is neither text nor json");
     says(&[("DATABASE_URL", "mysql://localhost")], "DATABASE_URL is not a postgresql:// URL");
 }

@@ -12,11 +12,12 @@ use domain::Tier;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use projections::clock::{Clock, ManualClock};
-use projections::database::Database;
+use projections::database::{Database, PoolSettings};
 use projections::lag;
 use projections::log::{Log, LogEvent};
 use projections::projector::wait_for;
 use projections::store::{Context, Store};
+use projections::testing::proxy::Proxy;
 use projections::vault::Vault;
 use qr_login::config::{Config, DataConfig, Role};
 use qr_login::service::Service;
@@ -36,6 +37,8 @@ pub struct World {
     pub http: reqwest::Client,
     /// Only in a world whose clock is held by hand.
     pub time: Option<ManualClock>,
+    /// Between the service and its database, in a world that wants one.
+    pub proxy: Option<Proxy>,
     clock: Clock,
     service: Option<Service>,
     _port: Port,
@@ -53,6 +56,8 @@ pub struct Differing {
     pub telegram_ahead: SignedDuration,
     /// The origin whose pages may frame the Mini App.
     pub page_origin: Option<String>,
+    /// The service reaches its database through a proxy that can fall silent.
+    pub proxy: bool,
     /// Whatever else the settings say otherwise.
     pub configure: Option<fn(&mut Config)>,
 }
@@ -88,7 +93,12 @@ impl World {
         let dir = tempfile::tempdir()?;
         let port = Port::reserve()?;
         let origin = differing.page_origin.as_deref();
-        let mut config = config(&telegram, test.url.clone(), dir.path(), port.addr, origin)?;
+        let proxy = match differing.proxy {
+            false => None,
+            true => Some(Proxy::before(&test.url).await),
+        };
+        let url = proxy.as_ref().map_or(&test.url, |proxy| &proxy.url).clone();
+        let mut config = config(&telegram, url, dir.path(), port.addr, origin)?;
         if let Some(configure) = differing.configure {
             configure(&mut config);
         }
@@ -98,6 +108,7 @@ impl World {
             db: test.db,
             http: reqwest::Client::new(),
             time,
+            proxy,
             clock,
             service: None,
             _port: port,
@@ -264,6 +275,7 @@ fn config(
         roles: [Role::Api, Role::Bot, Role::Projector].into(),
         data: DataConfig {
             database_url: Some(database),
+            pool: PoolSettings::default(),
             data_dir: dir.to_owned(),
             master_key_file: dir.join("master.key"),
             tiers: Arc::default(),

@@ -1,6 +1,8 @@
 //! The line to the Bot API: whether it works, said in the log once for each change, and how long to wait. Waits go by
 //! the machine's own time: they are about the network, not about anything that happened.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -32,9 +34,21 @@ pub(super) enum Trouble {
     TokenRefused,
 }
 
+/// Whether Telegram takes the bot's token, as far as this process has asked. A cheap clone.
+#[derive(Clone, Debug, Default)]
+pub struct BotToken(Arc<AtomicBool>);
+
+impl BotToken {
+    /// Telegram has refused it, and not taken it since.
+    pub fn is_refused(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The line, as the last call found it.
 pub(super) struct Line {
     bot: Bot,
+    token: BotToken,
     state: watch::Sender<Option<Trouble>>,
 }
 
@@ -63,8 +77,8 @@ pub async fn username(token: &SecretString, api_url: &Url) -> Result<String, Wro
 }
 
 impl Line {
-    pub fn new(bot: Bot) -> Self {
-        Self { bot, state: watch::Sender::new(None) }
+    pub fn new(bot: Bot, token: BotToken) -> Self {
+        Self { bot, token, state: watch::Sender::new(None) }
     }
 
     /// Learns the bot's username, however long that takes.
@@ -83,6 +97,7 @@ impl Line {
     /// A call was answered.
     pub fn works(&self) {
         let before = self.state.send_replace(None);
+        self.token.0.store(false, Ordering::Relaxed);
         if let Some(trouble) = before {
             tracing::info!(before = trouble.words(), "the Bot API answers again");
         }
@@ -91,6 +106,14 @@ impl Line {
     /// A call failed: how long to wait before the next.
     pub fn failed(&self, error: &RequestError) -> Duration {
         let trouble = Trouble::of(error);
+        match trouble {
+            Trouble::TokenRefused => self.token.0.store(true, Ordering::Relaxed),
+            // Who answers so has taken it.
+            Trouble::Failing | Trouble::Busy | Trouble::Conflict => {
+                self.token.0.store(false, Ordering::Relaxed)
+            }
+            Trouble::Unreachable => {}
+        }
         if self.state.send_replace(Some(trouble)) != Some(trouble) {
             match trouble {
                 Trouble::TokenRefused => {

@@ -61,6 +61,7 @@ impl World {
             vault: Vault::new(&db),
             master: Arc::new(MasterKey::random()),
             token: api.token().to_owned().into(),
+            token_state: BotToken::default(),
             api_url: api.url().parse().unwrap(),
             webhook: None,
             auth_base_url: "https://login.example".to_owned(),
