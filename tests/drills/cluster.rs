@@ -142,7 +142,7 @@ impl Cluster {
         let until = Instant::now() + HEALTHY_WITHIN;
         loop {
             let state = self.state().await;
-            if state.as_ref().is_some_and(|state| is_healthy(state)) {
+            if state.as_ref().is_some_and(is_healthy) {
                 return Ok(());
             }
             ensure!(Instant::now() < until, "the cluster does not get well: {state:?}");

@@ -122,9 +122,12 @@ fn has_card(person: &ChatPerson) -> bool {
     person.from_bot().iter().any(|message| message.web_app_url().is_some())
 }
 
+/// When it was asked, and the status; None without an answer.
+type Look = (Instant, Option<u16>);
+
 /// Looks at `/readyz` of a process, from now on.
 pub struct Readiness {
-    seen: Arc<Mutex<Vec<(Instant, Option<u16>)>>>,
+    seen: Arc<Mutex<Vec<Look>>>,
     looking: JoinHandle<()>,
 }
 
