@@ -37,6 +37,10 @@ torture: ## Kill the service two hundred times while people log in (TORTURE_KILL
 	@scripts/need postgresql
 	TORTURE_KILLS=$${TORTURE_KILLS:-200} $(CARGO) test --locked -p qr-login --test torture -- --nocapture
 
+.PHONY: drill
+drill: ## Servers die, hand over or fall silent while people log in (NAME=drill; alone: lists them)
+	@CARGO=$(CARGO) scripts/drill $(NAME)
+
 .PHONY: bench
 bench: ## Measure the product beside its peers and beside the physical limit (BENCH=section)
 	@scripts/need postgresql wrk redis-server python3-venv

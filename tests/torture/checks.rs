@@ -1,6 +1,6 @@
 //! When all is quiet: is everything as if nobody had ever been killed?
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
@@ -30,7 +30,7 @@ const UNDER_WAY: &str = "
     union all select 'retired keys', count(*) from vault.retired_keys
     union all select 'updates', count(*) from vault.inbox where state = 'waiting'
     union all select 'messages', count(*) from vault.outbox where state in ('waiting', 'sending')
-    union all select 'events without a position', count(*) from events where event_no not in (select event_no from log_index)
+    union all select 'events without a position', count(*) from events e where not exists (select from log_index l where l.event_no = e.event_no)
     union all select 'people to be forgotten', count(*) from events e
                where e.event_type = 'AccountErased' and exists (select from vault.subjects s where s.account_id::text = e.aggregate_id)
     union all select 'events not reacted to', (select count(*) from log_index) - position from checkpoints where consumer = 'reactor'";
@@ -39,8 +39,8 @@ const UNDER_WAY: &str = "
 pub async fn come_to_rest(ground: &Ground) -> Result<()> {
     let until = Instant::now() + REST_WITHIN;
     loop {
-        sqlx::query(HURRY).execute(ground.db.pool()).await?;
-        let rows: Vec<(String, i64)> = sqlx::query_as(UNDER_WAY).fetch_all(ground.db.pool()).await?;
+        sqlx::query(HURRY).execute(&ground.checked).await?;
+        let rows: Vec<(String, i64)> = sqlx::query_as(UNDER_WAY).fetch_all(&ground.checked).await?;
         let mut left: Vec<_> = rows.into_iter().filter(|(_, count)| *count != 0).collect();
         let ended = ended_in_telegram(ground).await?;
         if !ended.is_empty() {
@@ -69,7 +69,7 @@ async fn linked(ground: &Ground) -> Result<Vec<i64>> {
     let linked = sqlx::query_scalar(
         "select p.telegram_id from vault.sessions s join vault.subjects p using (account_id) order by 1",
     );
-    Ok(linked.fetch_all(ground.db.pool()).await?)
+    Ok(linked.fetch_all(&ground.checked).await?)
 }
 
 /// Everything that is not as it should be; nothing, if all is well. The sessions of some people were handed over.
@@ -79,8 +79,15 @@ pub async fn faults(ground: &Ground, handed_over: &[i64]) -> Result<Vec<String>>
     if !report.is_clean() {
         faults.push(format!("the views are not what the log says: {report:?}"));
     }
+    let (positions, last): (i64, i64) =
+        sqlx::query_as("select count(*), coalesce(max(position), 0) from log_index")
+            .fetch_one(&ground.checked)
+            .await?;
+    if positions != last {
+        faults.push(format!("{positions} positions, and the last one is {last}"));
+    }
     for (what, sql) in QUERIES {
-        let rows = sqlx::query(sql).fetch_all(ground.db.pool()).await?;
+        let rows = sqlx::query(sql).fetch_all(&ground.checked).await?;
         for row in rows {
             let said: String = row.try_get(0)?;
             faults.push(format!("{what}: {said}"));
@@ -166,6 +173,35 @@ const QUERIES: [(&str, &str); 11] = [
     ),
 ];
 
+/// What people were told that the log does not know: logins whose card they got, and those whose page let them in.
+pub async fn unknown_to_the_log(ground: &Ground, told_in: &[String]) -> Result<Vec<String>> {
+    let known = |sql| sqlx::query_scalar::<_, String>(sql).fetch_all(&ground.checked);
+    let started: HashSet<_> = known("select aggregate_id from events where event_type = 'LoginStarted'")
+        .await?
+        .into_iter()
+        .collect();
+    let confirmed: HashSet<_> =
+        known("select aggregate_id from events where event_type = 'AuthorizationConfirmed'")
+            .await?
+            .into_iter()
+            .collect();
+    let mut faults = Vec::new();
+    for person in ground.telegram.accounts.all().into_iter().map(|account| account.id) {
+        for message in ground.telegram.person(person).from_bot() {
+            let Some(url) = message.web_app_url() else { continue };
+            let login = url.split_once("session_id=").map_or(url, |(_, id)| id);
+            if !started.contains(login) {
+                faults.push(format!("{person} got a card for {login}, which the log does not know"));
+            }
+        }
+    }
+    let unconfirmed = told_in.iter().filter(|login| !confirmed.contains(*login));
+    faults.extend(
+        unconfirmed.map(|login| format!("the page of {login} let in, which the log does not confirm")),
+    );
+    Ok(faults)
+}
+
 /// Who is logged in at Telegram, in the vault and in the directory is the same; what was handed over is elsewhere.
 async fn sessions(ground: &Ground, handed_over: &[i64]) -> Result<Vec<String>> {
     let mut faults = Vec::new();
@@ -224,13 +260,13 @@ async fn messages(ground: &Ground) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     let known: BTreeSet<i64> =
         sqlx::query_scalar("select message_id from vault.outbox where message_id is not null")
-            .fetch_all(ground.db.pool())
+            .fetch_all(&ground.checked)
             .await?
             .into_iter()
             .collect();
     let lost: i64 =
         sqlx::query_scalar("select count(*) from vault.outbox where unclear or why like 'it may have%'")
-            .fetch_one(ground.db.pool())
+            .fetch_one(&ground.checked)
             .await?;
     let told: Vec<(i64, String, i64)> = sqlx::query_as(
         "select p.telegram_id, case e.event_type
@@ -241,10 +277,10 @@ async fn messages(ground: &Ground) -> Result<Vec<String>> {
            from events e join vault.subjects p on p.account_id::text = e.metadata ->> 'account_id'
           where e.event_type in ('SubscriptionActivated', 'AuthorizationRejected', 'LoginCancelled') group by 1, 2",
     )
-    .fetch_all(ground.db.pool())
+    .fetch_all(&ground.checked)
     .await?;
     let people: Vec<i64> =
-        sqlx::query_scalar("select telegram_id from vault.subjects").fetch_all(ground.db.pool()).await?;
+        sqlx::query_scalar("select telegram_id from vault.subjects").fetch_all(&ground.checked).await?;
     let mut unknown = 0;
     let mut cards: BTreeMap<String, u32> = BTreeMap::new();
     for person in people {
@@ -286,7 +322,7 @@ pub async fn story_of(ground: &Ground, complaint: &str) -> Result<String> {
                            and (strpos($1, s.telegram_id::text) > 0 or strpos($1, s.account_id::text) > 0))",
     )
     .bind(complaint)
-    .fetch_one(ground.db.pool())
+    .fetch_one(&ground.checked)
     .await?;
     Ok(story.unwrap_or_default())
 }

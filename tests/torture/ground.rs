@@ -11,16 +11,22 @@ use jiff::{SignedDuration, Timestamp};
 use projections::vault::random_login_id;
 use projections::{Clock, Context, Database, Store, Vault};
 use secrecy::ExposeSecret;
+use sqlx::PgPool;
 use stand_in::accounts::{Account, Password};
 use stand_in::service::{Service, Settings};
 use stand_in::{Options, Telegram};
+use tokio::time::{Instant, sleep, timeout};
 
 /// The first of the people, and of the strangers who scan what is not theirs.
-const PEOPLE: i64 = 500_000_000;
+const PEOPLE: i64 = 600_000_000;
 const STRANGERS: i64 = 900_000_000;
 
 /// The 2-step password of everybody who has one: the stand-in makes its verifier once.
 pub const PASSWORD: &str = "correct horse";
+/// How long the database may be away.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// How long one question to it may take.
+const ONE_ANSWER: Duration = Duration::from_secs(10);
 
 pub struct Ground {
     pub telegram: Telegram,
@@ -28,6 +34,8 @@ pub struct Ground {
     pub dir: tempfile::TempDir,
     /// For orders beside the running processes; it never runs itself.
     pub tool: Service,
+    /// Where the checks look: what the people of this crowd did.
+    pub checked: PgPool,
     whole: Settings,
     store: Store,
     vault: Vault,
@@ -36,9 +44,13 @@ pub struct Ground {
 
 impl Ground {
     pub async fn lay(token_lifetime: Duration) -> Result<Self> {
-        let telegram = Telegram::start(Options { token_lifetime, ..Options::default() }).await?;
         let test = projections::testing::database().await;
-        let db = test.db;
+        Self::on(test.db, test.url.expose_secret(), token_lifetime).await
+    }
+
+    /// On a database which the processes reach by this URL.
+    pub async fn on(db: Database, url: &str, token_lifetime: Duration) -> Result<Self> {
+        let telegram = Telegram::start(Options { token_lifetime, ..Options::default() }).await?;
         let (store, vault) = (Store::new(&db), Vault::new(&db));
         let invites = Invites {
             db: db.clone(),
@@ -48,10 +60,10 @@ impl Ground {
             clock: Clock::system(),
         };
         let dir = tempfile::tempdir()?;
-        let whole =
-            Settings::new(&telegram, dir.path(), None)?.with("DATABASE_URL", test.url.expose_secret());
+        let whole = Settings::new(&telegram, dir.path(), None)?.with("DATABASE_URL", url);
         let tool = Service::new(whole.clone());
-        Ok(Self { telegram, db, dir, tool, whole, store, vault, invites })
+        let checked = db.pool().clone();
+        Ok(Self { telegram, db, dir, tool, checked, whole, store, vault, invites })
     }
 
     /// How a process on this ground runs that does everything.
@@ -91,11 +103,15 @@ impl Ground {
 
     /// Whether the service knows who this is.
     pub async fn is_known(&self, person: i64) -> Result<bool> {
-        Ok(self.vault.subject_of(person).await?.is_some())
+        patiently(|| async { Ok(self.vault.subject_of(person).await?.is_some()) }).await
     }
 
     /// A login that this person began so long ago that it has this much time left; None for somebody unknown.
     pub async fn begun_long_ago(&self, person: i64, left: Duration) -> Result<Option<LoginId>> {
+        patiently(|| self.begin_long_ago(person, left)).await
+    }
+
+    async fn begin_long_ago(&self, person: i64, left: Duration) -> Result<Option<LoginId>> {
         let Some(subject) = self.vault.subject_of(person).await? else { return Ok(None) };
         let account_id = subject.account_id;
         let code = self.invite(1).await?;
@@ -116,21 +132,43 @@ impl Ground {
     pub async fn has_more_time(&self, login: &LoginId) -> Result<bool> {
         let has = "select exists (select from events where aggregate_type = 'login' and aggregate_id = $1 \
              and event_type in ('LoginStarted', 'PasswordRequested') and metadata ->> 'actor' = 'system')";
-        Ok(sqlx::query_scalar(has).bind(login.as_str()).fetch_one(self.db.pool()).await?)
+        patiently(|| async {
+            Ok(sqlx::query_scalar(has).bind(login.as_str()).fetch_one(self.db.pool()).await?)
+        })
+        .await
     }
 
     /// It is this person's session's turn to be looked at.
     pub async fn check_now(&self, person: i64) -> Result<()> {
         let due = "update vault.sessions set check_at = clock_timestamp() \
                     where account_id = (select account_id from vault.subjects where telegram_id = $1)";
-        sqlx::query(due).bind(person).execute(self.db.pool()).await?;
-        Ok(())
+        patiently(|| async {
+            sqlx::query(due).bind(person).execute(self.db.pool()).await?;
+            Ok(())
+        })
+        .await
     }
 
     pub async fn invite(&self, max_uses: u32) -> Result<String> {
-        let order = Order { max_uses, ..Order::new(Tier::Premium) };
-        let made = self.invites.create(order, Context::tool("test")).await;
-        Ok(made.context("no invite")?.code)
+        patiently(|| async {
+            let order = Order { max_uses, ..Order::new(Tier::Premium) };
+            let made = self.invites.create(order, Context::tool("test")).await;
+            Ok(made.context("no invite")?.code)
+        })
+        .await
+    }
+}
+
+/// Again until the database answers: a drill takes it away, and whoever asks here is no part of what is tested.
+async fn patiently<T, Asked: Future<Output = Result<T>>>(ask: impl Fn() -> Asked) -> Result<T> {
+    let began = Instant::now();
+    loop {
+        match timeout(ONE_ANSWER, ask()).await {
+            Ok(Ok(answer)) => return Ok(answer),
+            Ok(Err(error)) if began.elapsed() > PATIENCE => return Err(error),
+            Err(error) if began.elapsed() > PATIENCE => return Err(error.into()),
+            Ok(Err(_)) | Err(_) => sleep(Duration::from_millis(200)).await,
+        }
     }
 }
 

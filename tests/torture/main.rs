@@ -63,6 +63,8 @@ async fn nothing_is_lost_or_done_twice_whenever_the_processes_die() -> Result<()
         checks::come_to_rest(&ground).await?;
         let handed_over = crowd.handed_over.lock().unwrap().clone();
         let mut faults = checks::faults(&ground, &handed_over).await?;
+        let told_in = crowd.told_in.lock().unwrap().clone();
+        faults.extend(checks::unknown_to_the_log(&ground, &told_in).await?);
         let forgotten = crowd.forgotten.lock().unwrap().clone();
         let lines = fleet.lines().lock().unwrap().clone();
         faults.extend(checks::forgotten::traces(&ground, &forgotten, &lines).await?);

@@ -46,6 +46,8 @@ pub struct Crowd {
     complaints: Mutex<Vec<String>>,
     /// What the people do, among what the processes say.
     diary: Lines,
+    /// Whose page has let them in, by login.
+    pub told_in: Mutex<Vec<String>>,
     /// Whose sessions were handed over; one entry each.
     pub handed_over: Mutex<Vec<i64>>,
     /// Who was forgotten, and since when.
@@ -86,6 +88,7 @@ impl Crowd {
             tally: Tally::default(),
             complaints: Mutex::default(),
             diary,
+            told_in: Mutex::default(),
             handed_over: Mutex::default(),
             forgotten: Mutex::default(),
         }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use anyhow::Result;
 use domain::AccountId;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use projections::vault::Subject;
 use projections::{Database, Vault};
 use sqlx::PgPool;
@@ -18,6 +18,7 @@ mod copy;
 mod login;
 
 use copy::CopyIn;
+pub use login::BEGINNING_MS;
 use login::{Login, Step};
 
 /// What was loaded.
@@ -44,10 +45,18 @@ impl Dataset {
     /// # Errors
     /// The database's.
     pub async fn load(db: &Database, logins: u32) -> Result<Self> {
+        Self::load_later(db, logins, SignedDuration::ZERO).await
+    }
+
+    /// The same, begun so much later: subscriptions of old logins end as soon as somebody leads.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn load_later(db: &Database, logins: u32, later: SignedDuration) -> Result<Self> {
         let logins = u64::from(logins.next_multiple_of(10));
         let pool = &db.pool().without_deadlines();
         let indexes = Indexes::take_down(pool).await?;
-        let events = write(db, logins).await?;
+        let events = write(db, logins, i64::try_from(later.as_millis())?).await?;
         indexes.put_up(pool).await?;
         settle(pool, events).await?;
         Ok(Self { logins, events, invites: logins / 5, subscriptions: logins / 5 * 2 })
@@ -55,7 +64,7 @@ impl Dataset {
 }
 
 /// Everything in the order of insertion, and positions in the order of commits; how many events that are.
-async fn write(db: &Database, logins: u64) -> Result<u64> {
+async fn write(db: &Database, logins: u64, later_ms: i64) -> Result<u64> {
     let mut log = Log {
         events: CopyIn::begin(
             &db.pool().without_deadlines(),
@@ -77,7 +86,7 @@ async fn write(db: &Database, logins: u64) -> Result<u64> {
             people = subjects(db, number, more).await?.into_iter();
         }
         let Some(subject) = people.next() else { break };
-        let begins = i64::try_from(number)? * APART_MS;
+        let begins = later_ms + i64::try_from(number)? * APART_MS;
         while let Some(next) = ahead.first_entry()
             && next.key().0 < begins
         {
@@ -156,7 +165,7 @@ impl Log {
 }
 
 fn recorded(at: i64) -> Result<Timestamp> {
-    Ok(Timestamp::from_millisecond(login::BEGINNING_MS + at)?)
+    Ok(Timestamp::from_millisecond(BEGINNING_MS + at)?)
 }
 
 /// What a mass of rows is slow to go through, taken down and put up again as it was.

@@ -12,16 +12,22 @@ pub async fn traces(ground: &Ground, people: &[(i64, Timestamp)], lines: &[Strin
     let ids: Vec<String> = people.iter().map(|(id, _)| id.to_string()).collect();
     let named = |text: &str| ids.iter().find(|id| text.contains(id.as_str()));
     let mut traces = Vec::new();
+    if ids.is_empty() {
+        return Ok(traces);
+    }
 
     let tables: Vec<String> = sqlx::query_scalar(
         "select format('%I.%I', schemaname, tablename) from pg_tables
           where schemaname not in ('pg_catalog', 'information_schema')",
     )
-    .fetch_all(ground.db.pool())
+    .fetch_all(&ground.checked)
     .await?;
     for table in tables {
         let rows: Vec<String> =
-            sqlx::query_scalar(&format!("select t::text from {table} t")).fetch_all(ground.db.pool()).await?;
+            sqlx::query_scalar(&format!("select t::text from {table} t where t::text ~ $1"))
+                .bind(ids.join("|"))
+                .fetch_all(&ground.checked)
+                .await?;
         traces.extend(rows.iter().filter_map(|row| Some(format!("{} is named in {table}", named(row)?))));
     }
 

@@ -49,11 +49,13 @@ impl Person {
         let order = ["session", "export", "--user", &user, "--format", "telethon", "--yes"];
         let done = tool.tool(&order).await;
         self.note(&format!("is handed over: {:?}", done.as_ref().err().map(ToString::to_string)));
-        if done.is_ok() {
+        // Also where it lost the database only afterwards, and failed.
+        let is_done = done.as_ref().map_or_else(|error| error.to_string().contains("handed over;"), |_| true);
+        if is_done {
             Crowd::count(&self.crowd.tally.exported);
             self.crowd.handed_over.lock().expect("nobody panics while counting").push(self.id);
         }
-        if done.is_ok() && self.is_ended {
+        if is_done && self.is_ended {
             self.crowd
                 .complain(format!("a session of {} that was ended in Telegram is handed over", self.id));
         }

@@ -21,7 +21,7 @@ impl Person {
         while self.crowd.is_patient(began, PATIENCE) {
             let Some(status) = self.look(page).await else { continue };
             match status["status"].as_str() {
-                Some("authorized") => return self.comes_in(),
+                Some("authorized") => return self.comes_in(page),
                 Some("waiting") => {}
                 Some("password_required") => self.give_password(page, &status).await,
                 Some("code_required") => self.give_code(page, &status).await,
@@ -60,7 +60,9 @@ impl Person {
         ));
     }
 
-    pub(super) fn comes_in(&mut self) {
+    pub(super) fn comes_in(&mut self, page: &MiniApp) {
+        let login = page.session_id().to_owned();
+        self.crowd.told_in.lock().expect("nobody panics while counting").push(login);
         Crowd::count(&self.crowd.tally.authorized);
         self.note("is in");
         self.is_in = true;
@@ -206,7 +208,7 @@ impl Person {
         // A password that is asked for at the last moment gives three minutes more.
         let until = |status: &str| status == "password_required" || !is_live(status);
         match self.status_within(&page, PATIENCE, until).await.as_deref() {
-            Some("authorized") => self.comes_in(),
+            Some("authorized") => self.comes_in(&page),
             Some("password_required") => self.log_in(&page).await,
             Some("expired") => {
                 Crowd::count(&self.crowd.tally.expired);
@@ -235,7 +237,7 @@ impl Person {
             let ended = self.status_within(page, PATIENCE / 4, |status| !is_live(status)).await;
             match ended.as_deref() {
                 Some("authorized") => {
-                    self.comes_in();
+                    self.comes_in(page);
                     return ended;
                 }
                 Some("failed") if self.unsure => return ended,

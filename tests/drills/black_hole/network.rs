@@ -1,0 +1,139 @@
+//! Three machines with a link each, and a virtual address that leads to one of them: network namespaces of ours, in one more
+//! namespace in which the whole drill runs. All of it goes with its processes; the machine's own network is not touched.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::{Context as _, Result, ensure};
+use rustix::process::geteuid;
+use tokio::process::{Child, Command};
+use tokio::time::{Instant, sleep};
+
+use crate::cluster::Member;
+
+/// Where the drill itself is, with etcd and the service.
+pub const OURS: &str = "10.213.0.1";
+/// Where the service finds the database.
+pub const VIRTUAL: &str = "10.213.0.100:5432";
+const VIRTUAL_IP: &str = "10.213.0.100";
+/// Says that this process was started in a network of its own.
+const ENTERED: &str = "DRILL_NETWORK";
+
+/// Starts this program once more, in a network of its own.
+pub fn enter_own_network() -> Result<()> {
+    if std::env::var_os(ENTERED).is_some() {
+        return Ok(());
+    }
+    ensure!(geteuid().is_root(), "this drill makes network namespaces: run it as root");
+    let this = std::env::current_exe()?;
+    Err(std::process::Command::new("unshare").arg("--net").arg(this).env(ENTERED, "1").exec())
+        .context("unshare")
+}
+
+pub struct Network {
+    machines: Vec<Machine>,
+}
+
+struct Machine {
+    /// A process that does nothing but live there.
+    holder: Child,
+    link: String,
+}
+
+impl Network {
+    pub async fn build() -> Result<Self> {
+        ip("link set lo up").await?;
+        ip("link add bridge type bridge").await?;
+        ip(&format!("address add {OURS}/24 dev bridge")).await?;
+        ip("link set bridge up").await?;
+        let mut machines = Vec::new();
+        for number in 0..3 {
+            machines.push(Machine::build(number).await?);
+        }
+        run("iptables", "-t nat -N database").await?;
+        run("iptables", &format!("-t nat -A OUTPUT -d {VIRTUAL_IP} -p tcp -j database")).await?;
+        Ok(Self { machines })
+    }
+
+    pub fn members(&self) -> Vec<Member> {
+        let member = |(number, machine): (usize, &Machine)| Member {
+            name: format!("n{}", number + 1),
+            ip: ip_of(number),
+            enter: machine.enter(),
+        };
+        self.machines.iter().enumerate().map(member).collect()
+    }
+
+    /// The virtual address leads there, for new connections.
+    pub async fn lead_to(&self, postgres: SocketAddr) -> Result<()> {
+        run("iptables", "-t nat -F database").await?;
+        run("iptables", &format!("-t nat -A database -p tcp -j DNAT --to-destination {postgres}")).await
+    }
+
+    pub async fn cut_off(&self, machine: usize) -> Result<()> {
+        ip(&format!("link set {} down", self.machines[machine].link)).await
+    }
+
+    pub async fn join(&self, machine: usize) -> Result<()> {
+        ip(&format!("link set {} up", self.machines[machine].link)).await
+    }
+}
+
+impl Machine {
+    async fn build(number: usize) -> Result<Self> {
+        let mut holder = Command::new("unshare");
+        // Longer than any drill.
+        holder.args(["--net", "sleep", "7200"]).kill_on_drop(true).stdin(Stdio::null());
+        let holder = holder.spawn().context("unshare does not start")?;
+        let pid = holder.id().context("unshare has ended")?;
+        let network = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net"));
+        let until = Instant::now() + Duration::from_secs(5);
+        while network(&pid.to_string())? == network("self")? {
+            ensure!(Instant::now() < until, "no network namespace was made");
+            sleep(Duration::from_millis(5)).await;
+        }
+        let link = format!("link{number}");
+        ip(&format!("link add {link} type veth peer name eth0 netns {pid}")).await?;
+        ip(&format!("link set {link} master bridge up")).await?;
+        let machine = Self { holder, link };
+        machine.ip("link set lo up").await?;
+        machine.ip(&format!("address add {}/24 dev eth0", ip_of(number))).await?;
+        machine.ip("link set eth0 up").await?;
+        Ok(machine)
+    }
+
+    fn enter(&self) -> Vec<String> {
+        let pid = self.holder.id().unwrap_or_default();
+        vec!["nsenter".to_owned(), format!("--net=/proc/{pid}/ns/net"), "--".to_owned()]
+    }
+
+    async fn ip(&self, order: &str) -> Result<()> {
+        let enter = self.enter();
+        run(&enter[0], &format!("{} -- ip {order}", enter[1])).await
+    }
+}
+
+fn ip_of(number: usize) -> IpAddr {
+    let last = u8::try_from(number).expect("three machines") + 11;
+    Ipv4Addr::new(10, 213, 0, last).into()
+}
+
+async fn ip(order: &str) -> Result<()> {
+    run("ip", order).await
+}
+
+async fn run(program: &str, arguments: &str) -> Result<()> {
+    let output = Command::new(program)
+        .args(arguments.split(' '))
+        .output()
+        .await
+        .with_context(|| program.to_owned())?;
+    ensure!(
+        output.status.success(),
+        "{program} {arguments}: {}",
+        String::from_utf8_lossy(&output.stderr).trim()
+    );
+    Ok(())
+}
