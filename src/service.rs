@@ -55,7 +55,7 @@ impl Service {
         let (db, cluster) = open_database(&config.data).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
         let vault = Vault::new(&db);
-        let master = Arc::new(master_key(&config.data, &vault).await?);
+        let master = Arc::new(installation::master_key(&db, &config.data.master_key_file).await?);
         let mut service = Self {
             listen_addr: listener.as_ref().and_then(|it| it.local_addr().ok()),
             ops_addr: ops_listener.local_addr()?,
@@ -180,23 +180,6 @@ async fn connect(url: &SecretString) -> anyhow::Result<Database> {
             Err(error) => return Err(error.into()),
         }
     }
-}
-
-/// The master key; made only while the database holds nothing that another one has sealed.
-///
-/// # Errors
-/// The key is missing while sealed data is there, or its file is not one.
-pub async fn master_key(data: &DataConfig, vault: &Vault) -> anyhow::Result<MasterKey> {
-    let sealed_with = vault.sealed_with().await?;
-    let key = MasterKey::load_or_make(&data.master_key_file, sealed_with.is_empty())?;
-    if let Some(missing) = sealed_with.iter().find(|id| *id != key.id()) {
-        anyhow::bail!(
-            "MASTER_KEY_FILE: the database holds sessions sealed with key {missing}, but {} is key {}",
-            data.master_key_file.display(),
-            key.id()
-        );
-    }
-    Ok(key)
 }
 
 async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
