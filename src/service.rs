@@ -3,7 +3,9 @@
 //! Every long-running part is a future that may be dropped at any moment: whatever it was doing is found again in the
 //! database. So stopping is dropping, and a crash is nothing else.
 
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -52,6 +54,7 @@ impl Service {
             true => Some(bind("LISTEN_ADDR", config.listen_addr).await?),
             false => None,
         };
+        make_data_dir(&config.data)?;
         let (db, cluster) = open_database(&config.data).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
         let vault = Vault::new(&db);
@@ -180,6 +183,15 @@ async fn connect(url: &SecretString) -> anyhow::Result<Database> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Makes DATA_DIR, for its owner alone, where it is missing.
+fn make_data_dir(data: &DataConfig) -> anyhow::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&data.data_dir)
+        .with_context(|| format!("DATA_DIR: cannot make {}", data.data_dir.display()))
 }
 
 async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {

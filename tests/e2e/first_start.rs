@@ -1,6 +1,7 @@
 //! The first start: the real binary beside a database of its own, with nothing on the disk yet.
 
 use std::io::{BufRead, BufReader};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -72,6 +73,15 @@ fn stops(database: &SecretString, data_dir: &Path) -> String {
         Started::Stopped(said) => said,
         Started::Runs(_) => panic!("it runs"),
     }
+}
+
+#[tokio::test]
+async fn a_data_folder_that_is_missing_is_made_for_its_owner_alone() {
+    let (database, place) = (testing::url().await, tempfile::tempdir().unwrap());
+    let data_dir = place.path().join("deep/data");
+    let _running = runs(&database, &data_dir);
+    assert_eq!(data_dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
+    assert!(data_dir.join("master.key").exists());
 }
 
 #[tokio::test]
