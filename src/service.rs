@@ -3,7 +3,9 @@
 //! Every long-running part is a future that may be dropped at any moment: whatever it was doing is found again in the
 //! database. So stopping is dropping, and a crash is nothing else.
 
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -59,10 +61,11 @@ impl Service {
         parts.spawn(
             async move { axum::serve(ops_listener, ops).await.context("the operator's listener ended") },
         );
+        make_data_dir(&config.data)?;
         let (db, cluster) = open_database(&config.data).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
         let vault = Vault::new(&db);
-        let master = Arc::new(master_key(&config.data, &vault).await?);
+        let master = Arc::new(installation::master_key(&db, &config.data.master_key_file).await?);
         let mut service = Self {
             listen_addr: listener.as_ref().and_then(|it| it.local_addr().ok()),
             ops_addr,
@@ -197,21 +200,13 @@ async fn connect(url: &SecretString, pool: PoolSettings) -> Result<Database, Dat
     }
 }
 
-/// The master key; made only while the database holds nothing that another one has sealed.
-///
-/// # Errors
-/// The key is missing while sealed data is there, or its file is not one.
-pub async fn master_key(data: &DataConfig, vault: &Vault) -> anyhow::Result<MasterKey> {
-    let sealed_with = vault.sealed_with().await?;
-    let key = MasterKey::load_or_make(&data.master_key_file, sealed_with.is_empty())?;
-    if let Some(missing) = sealed_with.iter().find(|id| *id != key.id()) {
-        anyhow::bail!(
-            "MASTER_KEY_FILE: the database holds sessions sealed with key {missing}, but {} is key {}",
-            data.master_key_file.display(),
-            key.id()
-        );
-    }
-    Ok(key)
+/// Makes DATA_DIR, for its owner alone, where it is missing.
+fn make_data_dir(data: &DataConfig) -> anyhow::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&data.data_dir)
+        .with_context(|| format!("DATA_DIR: cannot make {}", data.data_dir.display()))
 }
 
 async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -28,8 +28,6 @@ static MIGRATIONS: Migrator = Migrator { locking: false, ..sqlx::migrate!("../mi
 const OLDEST_SERVER: i32 = 140_000;
 /// How long a connection of its own may take to be made.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
-/// How long a statement on a connection of its own may be silent: some fold or compare the whole log.
-const LONG_ANSWER_WITHIN: Duration = Duration::from_secs(600);
 
 /// A pool of connections and the signals between their users. A cheap clone.
 #[derive(Clone, Debug)]
@@ -117,7 +115,7 @@ impl Database {
     pub async fn connect_with(url: &SecretString, settings: PoolSettings) -> Result<Self, DatabaseError> {
         let servers = Servers::parse(url.expose_secret())?;
         let (server, connection) = servers.find().await?;
-        let mut connection = Connection::own(connection, settings.answer_within);
+        let mut connection = Connection::own(connection);
         let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
             .fetch_one(&mut connection)
             .await?;
@@ -184,7 +182,7 @@ impl Database {
             self.pool.look_for_server();
         })?;
         self.pool.watch_sockets();
-        Ok(Connection::own(connection, LONG_ANSWER_WITHIN))
+        Ok(Connection::own(connection))
     }
 }
 

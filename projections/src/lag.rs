@@ -66,10 +66,11 @@ pub struct Parked {
 
 /// As the sequencer finds them, so that it takes no scan of the log.
 const UNPLACED: &str = "with fresh as ( \
-       select e.event_no, e.recorded_at from sequencer s join events e on e.transaction_id >= pg_snapshot_xmax(s.taken) \
+       select e.event_no, e.recorded_at from sequencer s join events e \
+           on e.cluster_no = s.cluster_no and e.transaction_id >= pg_snapshot_xmax(s.taken) \
        union all \
        select e.event_no, e.recorded_at from sequencer s join events e \
-           on e.transaction_id = any (array(select pg_snapshot_xip(s.taken)))) \
+           on e.cluster_no = s.cluster_no and e.transaction_id = any (array(select pg_snapshot_xip(s.taken)))) \
      select count(*) as unplaced, \
             min(recorded_at) as since, \
             (select coalesce(max(position), 0) from log_index) as last_position \

@@ -1,14 +1,16 @@
 //! Gives committed events their dense position, after the commit, by one process at a time.
 //!
-//! A pass is one call of `sequence_events` (migration 0001): what its snapshot sees and the last one did not see, in the
+//! A pass is one call of `sequence_events` (migration 0016): what its snapshot sees and the last one did not see, in the
 //! order of insertion. An event is visible whenever its successor in the stream is, and so is its cause, so both orders
 //! hold; and no open transaction delays other people's events. Taking over adds one to the epoch, and from that moment
 //! every pass of the former sequencer is refused.
 //!
-//! Snapshots speak of transaction ids, which mean nothing in another cluster. After a move by dump, or a failover, the
-//! one who takes over therefore starts anew: whatever has no position gets one, in the order of insertion.
+//! Snapshots speak of transaction ids, which mean nothing in another cluster or timeline. So each event says by a number where it
+//! was written, and a pass reads those of the sequencer's number alone. After a failover, or a move by dump, the one who takes
+//! over gives what has no position its position, in the order of insertion, and begins a new number (`begin_cluster`,
+//! migration 0016). No event is rewritten, and what has its position is not read.
 
-use crate::database::{Connection, Database, Pool, is_fenced};
+use crate::database::{Database, Pool, is_fenced};
 use crate::wake::{Topic, Wake};
 
 #[cfg(test)]
@@ -45,20 +47,19 @@ impl Sequencer {
     /// # Errors
     /// [`SequencerError::Sql`].
     pub async fn take_over(database: &Database) -> Result<Self, SequencerError> {
-        let mut transaction = database.begin("begin").await?;
-        let (epoch, known): (i64, Option<String>) =
-            sqlx::query_as("update sequencer set epoch = epoch + 1 returning epoch, cluster")
-                .fetch_one(&mut *transaction)
-                .await?;
-        let cluster: String =
-            sqlx::query_scalar("select this_cluster()").fetch_one(&mut *transaction).await?;
-        if known.as_ref().is_some_and(|known| *known != cluster) {
+        let mut transaction = database.pool().acquire().await?.patient().begin("begin").await?;
+        let (epoch, is_here): (i64, bool) = sqlx::query_as(
+            "update sequencer set epoch = epoch + 1, cluster = coalesce(cluster, this_cluster()) \
+             returning epoch, cluster = this_cluster() and cluster_no = current_cluster_no()",
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        if !is_here {
             tracing::warn!(
                 "the database has moved to another cluster or timeline: giving positions anew from here"
             );
-            start_anew(&mut transaction).await?;
+            sqlx::query("select begin_cluster()").execute(&mut *transaction).await?;
         }
-        sqlx::query("update sequencer set cluster = $1").bind(&cluster).execute(&mut *transaction).await?;
         transaction.commit().await?;
         Ok(Self { pool: database.pool().clone(), wake: database.wake().clone(), epoch })
     }
@@ -73,35 +74,14 @@ impl Sequencer {
     /// # Errors
     /// [`SequencerError::Fenced`] once somebody else has taken over, or the database has: stop, and take over anew.
     pub async fn pass(&self) -> Result<i64, SequencerError> {
+        // After an outage there may be much to place.
+        let mut connection = self.pool.acquire().await?.patient();
         // A transaction of its own: the function's snapshot has to be younger than its lock.
         let given: i64 =
-            sqlx::query_scalar("select sequence_events($1)").bind(self.epoch).fetch_one(&self.pool).await?;
+            sqlx::query_scalar("select sequence_events($1)").bind(self.epoch).fetch_one(&mut connection).await?;
         if given > 0 {
             self.wake.notify(Topic::Positioned);
         }
         Ok(given)
     }
-}
-
-/// Positions for all that have none, with nobody writing meanwhile; the old cluster's transaction ids are forgotten, or
-/// they would be taken for running ones of this cluster.
-async fn start_anew(connection: &mut Connection) -> Result<(), sqlx::Error> {
-    for step in [
-        "lock table events in share row exclusive mode",
-        "with placed as (
-             insert into log_index
-             select s.next_position - 1 + row_number() over (order by e.event_no), e.event_no
-               from sequencer s, events e
-              where not exists (select from log_index i where i.event_no = e.event_no)
-             returning 1
-         )
-         update sequencer set next_position = next_position + (select count(*) from placed)",
-        "alter table events disable trigger events_append_only",
-        "update events set transaction_id = '0' where transaction_id <> '0'",
-        "alter table events enable trigger events_append_only",
-        "update sequencer set taken = pg_current_snapshot()",
-    ] {
-        sqlx::query(step).execute(&mut *connection).await?;
-    }
-    Ok(())
 }

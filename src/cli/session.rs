@@ -10,11 +10,11 @@ use clap::{Subcommand, ValueEnum};
 use domain::AccountId;
 use projections::clock::Clock;
 use projections::database::Database;
+use projections::installation;
 use projections::store::{Context, Store};
 use projections::vault::Vault;
 
 use crate::config::{self, DataConfig, Settings};
-use crate::service;
 
 #[derive(Debug, Subcommand)]
 pub enum SessionCommand {
@@ -63,7 +63,7 @@ impl SessionCommand {
                 let sessions_dir = settings.sessions_dir.clone();
                 let exporter = Exporter {
                     store: Store::new(db),
-                    master: Arc::new(service::master_key(data, &vault).await?),
+                    master: Arc::new(installation::existing_master_key(db, &data.master_key_file).await?),
                     vault,
                     clock: Clock::system(),
                     network: network.clone(),

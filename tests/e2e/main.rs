@@ -12,6 +12,7 @@ mod endings;
 mod erasure;
 mod expiry;
 mod export;
+mod first_start;
 mod happy;
 mod invites;
 mod left;

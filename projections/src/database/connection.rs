@@ -18,6 +18,9 @@ use super::pool::Pool;
 /// How long a connection may take on its way back into the pool, where it is asked whether it lives.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
 
+/// How long a statement may be silent that folds, compares or places what a whole log holds.
+const LONG_ANSWER_WITHIN: Duration = Duration::from_secs(600);
+
 /// A connection, of the pool or of its own.
 pub struct Connection {
     /// Taken only when this is dropped.
@@ -58,8 +61,16 @@ impl Connection {
         Self { raw: Some(Raw::Pooled(raw)), home: Some(home), answer_within, unfinished: false }
     }
 
-    pub(super) fn own(raw: PgConnection, answer_within: Duration) -> Self {
-        Self { raw: Some(Raw::Own(Box::new(raw))), home: None, answer_within, unfinished: false }
+    pub(super) fn own(raw: PgConnection) -> Self {
+        let raw = Some(Raw::Own(Box::new(raw)));
+        Self { raw, home: None, answer_within: LONG_ANSWER_WITHIN, unfinished: false }
+    }
+
+    /// For statements that may take long, because there may be much to do.
+    #[must_use]
+    pub fn patient(mut self) -> Self {
+        self.answer_within = LONG_ANSWER_WITHIN;
+        self
     }
 
     /// Begins a transaction, with this statement.

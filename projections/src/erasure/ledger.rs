@@ -2,9 +2,9 @@
 //! it is what a restored backup is told by whom to forget again.
 
 use std::collections::BTreeSet;
-use std::fs::{File, OpenOptions};
+use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use domain::AccountId;
@@ -53,7 +53,7 @@ impl Ledger {
         }
         let directory = self.path.parent().filter(|it| !it.as_os_str().is_empty());
         if let Some(directory) = directory {
-            std::fs::create_dir_all(directory)?;
+            DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
         }
         let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
         let before = if self.is_torn { "\n" } else { "" };

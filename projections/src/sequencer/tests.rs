@@ -8,9 +8,11 @@ use sqlx::{Connection, PgPool};
 use tokio::task::JoinSet;
 
 use super::{Sequencer, SequencerError};
-use crate::database::Database;
+use crate::database::{Database, is_fenced};
 use crate::log::Log;
 use crate::testing;
+
+mod elsewhere;
 
 async fn append(connection: &mut PgConnection, stream: &str, sequence: i64) {
     sqlx::query(

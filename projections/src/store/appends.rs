@@ -129,8 +129,9 @@ async fn insert(pool: &Pool, events: &[&SerializedEvent], patience: Patience) ->
         Patience::Short => {
             "with patience as materialized (select set_config('lock_timeout', '20ms', true)) \
              insert into events \
-                 (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata) \
-             select stream, id, sequence, name, version, payload::json, envelope::json \
+                 (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, cluster_no) \
+             select stream, id, sequence, name, version, payload::json, envelope::json, \
+                    (select last_value from cluster_no) \
                from patience, \
                     unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[]) \
                     with ordinality as e (stream, id, sequence, name, version, payload, envelope, place) \
@@ -138,8 +139,9 @@ async fn insert(pool: &Pool, events: &[&SerializedEvent], patience: Patience) ->
         }
         Patience::Unlimited => {
             "insert into events \
-                 (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata) \
-             select stream, id, sequence, name, version, payload::json, envelope::json \
+                 (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, cluster_no) \
+             select stream, id, sequence, name, version, payload::json, envelope::json, \
+                    (select last_value from cluster_no) \
                from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[]) \
                     with ordinality as e (stream, id, sequence, name, version, payload, envelope, place) \
               order by place"

@@ -40,8 +40,8 @@ struct Key {
 /// Why there is no master key.
 #[derive(Debug, thiserror::Error)]
 pub enum MasterKeyError {
-    /// No file, and the database holds sealed data that only the old one opens.
-    #[error("master key file {} is missing, and the database holds data that it sealed", .0.display())]
+    /// No file.
+    #[error("master key file {} is missing", .0.display())]
     Missing(PathBuf),
     /// Not one key a line, 32 bytes each in base64url.
     #[error("master key file {}: line {line} is not a key (32 bytes in base64url)", path.display())]
@@ -63,23 +63,49 @@ pub enum MasterKeyError {
 }
 
 impl MasterKey {
-    /// The key in the file; where there is none and `may_make`, a new one, in a file of mode 0600.
+    /// The key in the file.
     ///
     /// # Errors
     /// [`MasterKeyError`]: missing, malformed or unreadable; each names the file.
-    pub fn load_or_make(path: &Path, may_make: bool) -> Result<Self, MasterKeyError> {
-        let failed = |source| MasterKeyError::Io { path: path.to_owned(), source };
+    pub fn load(path: &Path) -> Result<Self, MasterKeyError> {
         match fs::read_to_string(path).map(Zeroizing::new) {
-            Ok(text) => return Self::parse(path, &text),
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed(error)),
-            Err(_) if !may_make => return Err(MasterKeyError::Missing(path.to_owned())),
-            Err(_) => {}
+            Ok(text) => Self::parse(path, &text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(MasterKeyError::Missing(path.to_owned()))
+            }
+            Err(source) => Err(MasterKeyError::Io { path: path.to_owned(), source }),
+        }
+    }
+
+    /// The key in the file; where there is none, a new one, in a file of mode 0600. And whether this call made it.
+    ///
+    /// # Errors
+    /// [`MasterKeyError`]: malformed, unreadable, or the file cannot be made; each names the file.
+    pub fn load_or_make(path: &Path) -> Result<(Self, bool), MasterKeyError> {
+        match Self::load(path) {
+            Err(MasterKeyError::Missing(_)) => {}
+            loaded => return Ok((loaded?, false)),
         }
         let line = Zeroizing::new(URL_SAFE_NO_PAD.encode(random::<32>()) + "\n");
-        write_new(path, line.as_bytes()).map_err(failed)?;
+        let is_new = write_new(path, line.as_bytes())
+            .map_err(|source| MasterKeyError::Io { path: path.to_owned(), source })?;
         // Read back: of two processes that start at once, both take the key that won.
-        let text = fs::read_to_string(path).map(Zeroizing::new).map_err(failed)?;
-        Self::parse(path, &text)
+        Ok((Self::load(path)?, is_new))
+    }
+
+    /// Removes the file again, for the one that made it; one that holds another key by now stays.
+    ///
+    /// # Errors
+    /// [`MasterKeyError`]: it cannot be read or removed.
+    pub(crate) fn unmake(&self, path: &Path) -> Result<(), MasterKeyError> {
+        if Self::load(path)?.keys_are(self) {
+            fs::remove_file(path).map_err(|source| MasterKeyError::Io { path: path.to_owned(), source })?;
+        }
+        Ok(())
+    }
+
+    fn keys_are(&self, other: &Self) -> bool {
+        self.keys.iter().map(|key| key.id).eq(other.keys.iter().map(|key| key.id))
     }
 
     /// A key for one process's lifetime, for tests.
@@ -109,6 +135,15 @@ impl MasterKey {
         &self.id
     }
 
+    /// The id of the root, which stays through rotations: what a database is stamped with.
+    pub fn root_id(&self) -> String {
+        hex(&self.root().id)
+    }
+
+    fn root(&self) -> &Key {
+        self.keys.last().expect("a master key has at least one line")
+    }
+
     /// Whether what the key of this id sealed can be opened.
     pub fn knows(&self, key_id: &str) -> bool {
         self.keys.iter().any(|key| hex(&key.id) == key_id)
@@ -116,8 +151,7 @@ impl MasterKey {
 
     /// A key of its own for each purpose.
     pub fn derive(&self, label: &str) -> [u8; 32] {
-        let root = self.keys.last().expect("a master key has at least one line");
-        mac(&*root.secret, &[b"derive/", label.as_bytes()])
+        mac(&*self.root().secret, &[b"derive/", label.as_bytes()])
     }
 
     /// Sealed; only the same `aad` opens it again.
@@ -222,8 +256,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The whole file or none, and never over an existing one.
-fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// The whole file or none, and never over an existing one. Whether it was made.
+fn write_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let draft = path.with_extension(format!("new-{}", hex(&random::<8>())));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
@@ -231,9 +265,13 @@ fn write_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.sync_all()?;
     let placed = fs::hard_link(&draft, path);
     fs::remove_file(&draft)?;
-    match placed {
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-        _ => {}
-    }
-    File::open(directory)?.sync_all()
+    let is_new = match placed {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
+        placed => {
+            placed?;
+            true
+        }
+    };
+    File::open(directory)?.sync_all()?;
+    Ok(is_new)
 }

@@ -22,6 +22,7 @@ mod polls;
 mod process;
 mod rebuild;
 mod status;
+mod takeover;
 mod visible;
 
 use dataset::Dataset;
@@ -38,6 +39,8 @@ enum Section {
     History,
     /// Rebuilding views, beside reading the log and throwing it away.
     Rebuild,
+    /// From a takeover in another timeline to the first position, as the log grows.
+    Takeover,
     /// Commands a second, beside those that do less.
     Append,
     /// From a command to its row in a view.
@@ -64,7 +67,7 @@ struct Arguments {
     /// Measure nothing, but fill the empty database that DATABASE_URL names with so many logins, five events each.
     #[arg(long, value_name = "LOGINS")]
     load: Option<u32>,
-    /// The largest log that `rebuild` goes through; ten million events take some minutes, and 15 GB.
+    /// The largest log that `rebuild` and `takeover` go through; ten million events take some minutes, and 15 GB.
     #[arg(long, value_name = "EVENTS", default_value_t = 10_000_000)]
     largest: u32,
     /// Rebuild views in the database that DATABASE_URL names, and tell how it went: how `rebuild` calls itself.
@@ -104,6 +107,7 @@ async fn measure(sections: &[Section], largest: u32, report: &mut Report) -> Res
             Section::Machine => machine::measure(report).await?,
             Section::History => history::measure(report).await?,
             Section::Rebuild => rebuild::measure(report, largest).await?,
+            Section::Takeover => takeover::measure(report, largest).await?,
             Section::Append => append::measure(report).await?,
             Section::Visible => visible::measure(report).await?,
             Section::Status => status::measure(report).await?,

@@ -11,10 +11,10 @@ fn a_new_key_is_made_once_and_only_its_owner_can_read_it() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("master.key");
 
-    let made = MasterKey::load_or_make(&path, true).unwrap();
+    let made = MasterKey::load_or_make(&path).unwrap().0;
 
     assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
-    assert_eq!(MasterKey::load_or_make(&path, true).unwrap().id(), made.id());
+    assert_eq!(MasterKey::load_or_make(&path).unwrap().0.id(), made.id());
     assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no draft is left behind");
 }
 
@@ -23,7 +23,7 @@ fn a_missing_key_is_not_made_where_something_is_sealed() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("master.key");
 
-    let error = MasterKey::load_or_make(&path, false).unwrap_err();
+    let error = MasterKey::load(&path).unwrap_err();
 
     assert!(matches!(error, MasterKeyError::Missing(_)));
     assert!(error.to_string().contains("master.key"));
@@ -36,7 +36,7 @@ fn a_file_that_holds_no_key_is_named_with_its_line() {
     let path = directory.path().join("master.key");
     fs::write(&path, "not a key\n").unwrap();
 
-    let error = MasterKey::load_or_make(&path, true).unwrap_err();
+    let error = MasterKey::load_or_make(&path).unwrap_err();
 
     assert!(matches!(error, MasterKeyError::Malformed { line: 1, .. }));
     assert!(!error.to_string().contains("not a key\n"), "the file's text stays out of the message");
@@ -50,7 +50,7 @@ fn processes_that_start_at_once_agree_on_one_key() {
     let starting: Vec<_> = (0..8)
         .map(|_| {
             let path = path.clone();
-            thread::spawn(move || MasterKey::load_or_make(&path, true).unwrap().id().to_owned())
+            thread::spawn(move || MasterKey::load_or_make(&path).unwrap().0.id().to_owned())
         })
         .collect();
     let mut ids: Vec<_> = starting.into_iter().map(|thread| thread.join().unwrap()).collect();
@@ -94,13 +94,13 @@ fn the_same_text_is_never_sealed_the_same_way_twice() {
 fn after_a_rotation_the_new_key_seals_and_the_old_one_opens() {
     let directory = tempfile::tempdir().unwrap();
     let (old_path, new_path) = (directory.path().join("old"), directory.path().join("new"));
-    let old = MasterKey::load_or_make(&old_path, true).unwrap();
+    let old = MasterKey::load_or_make(&old_path).unwrap().0;
     let old_blob = old.seal(b"", b"session");
-    MasterKey::load_or_make(&new_path, true).unwrap();
+    MasterKey::load_or_make(&new_path).unwrap();
     let lines = fs::read_to_string(&new_path).unwrap() + &fs::read_to_string(&old_path).unwrap();
     fs::write(&new_path, lines).unwrap();
 
-    let rotated = MasterKey::load_or_make(&new_path, false).unwrap();
+    let rotated = MasterKey::load(&new_path).unwrap();
 
     assert_eq!(rotated.open(b"", &old_blob).unwrap().as_slice(), b"session");
     assert_eq!(key_id_of(&old_blob).as_deref(), Some(old.id()));
