@@ -2,7 +2,8 @@
 //! until somebody mends it.
 //!
 //! Once for whatever was parked within ten minutes, however much it was, and once however many processes look or die:
-//! the outbox knows the message by that time and its reader.
+//! the outbox knows the message by that time and its reader. One that may have been sent already is sent again, since nothing
+//! else tells them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -45,7 +46,8 @@ async fn look(desk: &Desk, told: &mut Option<i64>) -> Result<(), DatabaseError> 
         return Ok(());
     }
     for (admin, language) in admins(desk).await? {
-        let Reply { body, .. } = Reply::text((language.texts().admin.parked)(&Alarm::of(&parked)));
+        let text = (language.texts().admin.parked)(&Alarm::of(&parked));
+        let Reply { body, .. } = Reply::text(text).warning();
         let key = format!("parked/{moment}/{admin}");
         desk.outbox.reply(&key, admin, &as_value(&body), not_after(newest)).await?;
     }
