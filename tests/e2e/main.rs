@@ -13,6 +13,7 @@ mod erasure;
 mod expiry;
 mod export;
 mod happy;
+mod hostile;
 mod invites;
 mod left;
 mod log;

@@ -23,7 +23,7 @@ async fn an_update_that_is_handled_again_means_the_same_login_and_the_same_answe
     let world = World::silent(|_| {}).await;
     world.invite(Tier::Premium, CODE, 1).await;
     let desk = world.desk();
-    let update = dispatch::read(&message(77, &format!("/login {CODE}"))).unwrap();
+    let update = dispatch::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
     for _ in 0..3 {
         dispatch::handle(&desk, 77, &update).await.unwrap();
     }
@@ -55,7 +55,7 @@ async fn a_login_that_ended_before_its_answer_is_not_answered_with_a_card() {
     let end = LoginCommand::Fail { attempt: 1, reason: domain::login::FailReason::Internal, at };
     world.chat.store.login(&login_id, end, Context::system()).await.unwrap();
 
-    let update = dispatch::read(&message(77, &format!("/login {CODE}"))).unwrap();
+    let update = dispatch::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
     dispatch::handle(&desk, 77, &update).await.unwrap();
     let cards = world.sender("test").await.claim(10, world.hand.now()).await.unwrap();
     assert!(cards.iter().all(|message| !message.dedup_key.ends_with("/card")), "{cards:?}");

@@ -4,6 +4,7 @@
 use domain::AccountId;
 use domain::login::Method;
 use projections::Fence;
+use projections::inbox::Source;
 use projections::vault::{Linked, random_login_id};
 use teloxide::types::UpdateKind;
 
@@ -20,8 +21,8 @@ struct Taken {
 impl World {
     /// Ilya writes; whoever looks into the inbox takes it up.
     async fn ilya_writes(&self, update_id: i64, text: &str) -> Taken {
-        let body = message(update_id, text);
-        Inbox::new(&self.chat.db).receive(&body).await.unwrap();
+        let body = message(update_id, text).to_string();
+        Inbox::new(&self.chat.db).receive(body.as_bytes(), Source::Polling).await.unwrap();
         Taken { update_id, kind: dispatch::read(&body).unwrap() }
     }
 

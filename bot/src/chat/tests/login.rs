@@ -224,7 +224,7 @@ async fn an_update_that_is_handled_again_counts_as_one_try() {
     let desk = world.desk();
     let handle = async |update_id| {
         let update =
-            dispatch::read(&delivery::message(update_id, "/login 222222222222")).unwrap();
+            dispatch::read(&delivery::message(update_id, "/login 222222222222").to_string()).unwrap();
         dispatch::handle(&desk, update_id, &update).await.unwrap();
     };
     for _ in 0..20 {

@@ -12,7 +12,7 @@ const PRESS: i64 = 9;
 /// Anna, an admin, and Ilya, who has written once.
 async fn desk(world: &World) -> Desk {
     let desk = world.desk();
-    let help = dispatch::read(&message(1, "/help")).unwrap();
+    let help = dispatch::read(&message(1, "/help").to_string()).unwrap();
     dispatch::handle(&desk, 1, &help).await.unwrap();
     send_all(world).await;
 
@@ -39,7 +39,7 @@ fn press(account: AccountId) -> UpdateKind {
             },
         },
     });
-    dispatch::read(&update).unwrap()
+    dispatch::read(&update.to_string()).unwrap()
 }
 
 /// Sends what is in the outbox: what Ilya reads of it.

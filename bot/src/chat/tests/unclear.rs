@@ -229,7 +229,7 @@ async fn take_and_die(world: &World) {
 /// Ilya's `/login`, handled up to its answer in the outbox.
 async fn begin(world: &World) {
     let desk = world.desk();
-    let update = dispatch::read(&message(77, &format!("/login {CODE}"))).unwrap();
+    let update = dispatch::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
     dispatch::handle(&desk, 77, &update).await.unwrap();
 }
 
