@@ -28,8 +28,6 @@ use crate::{ApiState, page, statics};
 
 /// More than any request of ours needs.
 const MAX_BODY_BYTES: usize = 16 * 1024;
-/// A webhook's updates are larger.
-const MAX_UPDATE_BYTES: usize = 512 * 1024;
 
 /// Serves everything on `LISTEN_ADDR`, until dropped.
 ///
@@ -43,9 +41,6 @@ pub async fn serve(listener: TcpListener, state: ApiState) -> std::io::Result<()
 }
 
 fn routes(state: ApiState) -> Router {
-    let webhook = Router::new()
-        .route("/qr-auth/telegram", post(webhook::update))
-        .layer(DefaultBodyLimit::max(MAX_UPDATE_BYTES));
     let said = Router::new()
         .route("/qr-auth/cancel", post(actions::cancel))
         .route("/qr-auth/retry", post(actions::retry))
@@ -58,8 +53,8 @@ fn routes(state: ApiState) -> Router {
         .route("/qr-auth-status", get(reads::status))
         .route("/qr-auth/qr.svg", get(reads::qr))
         .route("/qr-auth/static/{name}", get(statics::file))
+        .route("/qr-auth/telegram", post(webhook::update))
         .merge(said)
-        .merge(webhook)
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(Arc::new(state))

@@ -8,7 +8,8 @@
 //!    delivery of the same update harmless.
 //! 4. The sender sends what is in the outbox: answers, and the notices that the reactor wrote.
 //!
-//! One process does this at a time, by a lease. Every part may be dropped at any moment and started again elsewhere.
+//! One process does this at a time, by a lease. Every part may be dropped at any moment and started again elsewhere; what
+//! the one before was sending belongs to the next holder of the lease.
 //! What deliberately is not here: MTProto (`login` has it), and any memory of a conversation: what a button means is
 //! in its data.
 
@@ -19,9 +20,9 @@ use domain::Tiers;
 use futures::future::join4;
 use jiff::tz::TimeZone;
 use projections::inbox::Inbox;
-use projections::lease::Leases;
+use projections::lease::{Lease, Leases};
 use projections::limits::LoginLimits;
-use projections::outbox::Outbox;
+use projections::outbox::{Outbox, Sender};
 use projections::presence::Presence;
 use projections::projector::wait_for;
 use projections::vault::{MasterKey, Vault};
@@ -125,11 +126,11 @@ struct Desk {
 }
 
 impl Desk {
-    fn open(chat: Chat, username: String, holder: &str) -> Self {
+    fn open(chat: Chat, username: String) -> Self {
         let bot = Bot::new(chat.token.expose_secret()).set_api_url(chat.api_url.clone());
         Self {
             inbox: Inbox::new(&chat.db),
-            outbox: Outbox::new(&chat.db).with_sender(holder),
+            outbox: Outbox::new(&chat.db),
             limits: LoginLimits::new(&chat.db),
             line: Line::new(bot.clone(), chat.token_state.clone()),
             chat,
@@ -163,9 +164,9 @@ pub async fn run(chat: Chat) {
         let holder = format!("chat/{}/{}", std::process::id(), uuid::Uuid::new_v4());
         match Presence::announce(&chat.db, &holder).await {
             Ok(presence) => {
-                let leases = Leases::new(&chat.db, holder.clone());
+                let leases = Leases::new(&chat.db, holder);
                 tokio::select! {
-                    () = leases.hold(LEASE, LEASE_TTL, |_| speak(chat.clone(), holder.clone())) => {}
+                    () = leases.hold(LEASE, LEASE_TTL, |lease| speak(chat.clone(), lease)) => {}
                     () = presence.lost() => tracing::warn!("the connection that shows this process lives was lost"),
                 }
             }
@@ -175,10 +176,11 @@ pub async fn run(chat: Chat) {
     }
 }
 
-async fn speak(chat: Chat, holder: String) {
+async fn speak(chat: Chat, lease: Lease) {
     let bot = Bot::new(chat.token.expose_secret()).set_api_url(chat.api_url.clone());
     let username = Line::new(bot, chat.token_state.clone()).introduce().await;
-    let desk = Desk::open(chat, username, &holder);
+    let sender = Sender::new(&chat.db, &lease);
+    let desk = Arc::new(Desk::open(chat, username));
     menu::publish(&desk).await;
     let receive = async {
         match &desk.chat.webhook {
@@ -186,5 +188,5 @@ async fn speak(chat: Chat, holder: String) {
             None => poller::run(&desk).await,
         }
     };
-    join4(receive, dispatch::run(&desk), send::run(&desk), alarm::run(&desk)).await;
+    join4(receive, dispatch::run(&desk), send::run(&desk, &sender), alarm::run(&desk)).await;
 }

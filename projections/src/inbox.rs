@@ -1,7 +1,8 @@
 //! The inbox: every update of the bot is stored before it is handled, so that a batch can be confirmed to Telegram
 //! whatever the handlers do, and an update that comes twice is handled once.
 //!
-//! Once handled, only the number of the update is left.
+//! Once handled, only the number of the update is left. What cannot be read or stored is kept beside it ([`RefusedUpdates`]),
+//! and confirmed to Telegram all the same: it would be sent again for ever, and everybody else's would wait behind it.
 
 use std::time::Duration;
 
@@ -10,6 +11,10 @@ use sqlx::Row;
 
 use crate::database::{Database, DatabaseError};
 use crate::wake::Topic;
+
+mod refused;
+
+pub use refused::{RefusedUpdate, RefusedUpdates, Source, Summary};
 
 /// The inbox of one database. A cheap clone.
 #[derive(Clone, Debug)]
@@ -24,8 +29,9 @@ pub struct Update {
     pub update_id: i64,
     /// Where it came from, if it came from anywhere.
     pub chat: Option<i64>,
-    /// As Telegram sent it.
-    pub body: Value,
+    /// As Telegram sent it, but for U+0000, which `jsonb` does not take: U+FFFD stands there. As text: a number that `jsonb`
+    /// takes may be none that is read again, and that is for the handler to find.
+    pub body: String,
 }
 
 impl Inbox {
@@ -34,21 +40,41 @@ impl Inbox {
         Self { db: db.clone() }
     }
 
-    /// Store an update as Telegram sent it, whichever way it came: its number; None for what has none. A contact that a
-    /// person shares with the Mini App also comes to the bot: its phone number, which nothing here needs, is not kept.
+    /// Store an update as Telegram sent it, or keep it aside where it cannot be read or stored: its number, where it can be
+    /// found. A contact that a person shares with the Mini App also comes to the bot: its phone number, which nothing here
+    /// needs, is not kept.
     ///
     /// # Errors
     /// The database failed: do not confirm it to Telegram.
-    pub async fn receive(&self, update: &Value) -> Result<Option<i64>, DatabaseError> {
-        let Some(update_id) = update.get("update_id").and_then(Value::as_i64) else { return Ok(None) };
-        let mut update = update.clone();
+    pub async fn receive(&self, bytes: &[u8], source: Source) -> Result<Option<i64>, DatabaseError> {
+        let refuse = async |update_id, why: &str| {
+            let refused = RefusedUpdate { bytes, size_bytes: bytes.len(), update_id, source, why };
+            self.refused().keep(&refused).await.map(|()| update_id)
+        };
+        let mut update: Value = match serde_json::from_slice(bytes) {
+            Ok(update) => update,
+            // The words of a syntax error: what and where, nothing of the text.
+            Err(error) => return refuse(find_number(bytes), &format!("not JSON: {error}")).await,
+        };
+        let Some(update_id) = number(&update) else { return refuse(None, "no update_id").await };
+        replace_nul(&mut update);
         if let Some(number) = update.pointer_mut("/message/contact/phone_number") {
             *number = Value::String(String::new());
         }
-        if self.put(update_id, chat_of(&update), &update).await? {
-            metrics::counter!("bot_updates_total").increment(1);
+        match self.put(update_id, chat_of(&update), &update).await {
+            Ok(true) => metrics::counter!("bot_updates_total").increment(1),
+            Ok(false) => {}
+            Err(error) if is_refused(&error) => {
+                return refuse(Some(update_id), "the database refuses it").await;
+            }
+            Err(error) => return Err(error),
         }
         Ok(Some(update_id))
+    }
+
+    /// The updates that were kept aside.
+    pub fn refused(&self) -> RefusedUpdates {
+        RefusedUpdates::new(&self.db)
     }
 
     /// Store an update. False: it was here before.
@@ -79,7 +105,7 @@ impl Inbox {
     pub async fn next(&self, limit: i64, but: &[Option<i64>]) -> Result<Vec<Update>, DatabaseError> {
         let chats: Vec<i64> = but.iter().copied().flatten().collect();
         let rows = sqlx::query(
-            "select update_id, chat, body from vault.inbox
+            "select update_id, chat, body::text as body from vault.inbox
               where state = 'waiting' and case when chat is null then $3 else chat <> all($2) end
               order by update_id limit $1",
         )
@@ -124,6 +150,24 @@ impl Inbox {
         self.settle(update_id, "failed", Some(why)).await
     }
 
+    /// No handler can read it: kept aside, and not tried again.
+    ///
+    /// # Errors
+    /// The database failed: the update is handled again.
+    pub async fn unreadable(&self, update: &Update) -> Result<(), DatabaseError> {
+        let (update_id, why) = (update.update_id, "not an update");
+        let bytes = update.body.as_bytes();
+        let refused = RefusedUpdate {
+            bytes,
+            size_bytes: bytes.len(),
+            update_id: Some(update_id),
+            source: Source::Inbox,
+            why,
+        };
+        self.refused().keep(&refused).await?;
+        self.failed(update_id, why).await
+    }
+
     /// Drop what was settled so long ago that Telegram does not deliver it again (it keeps updates for a day).
     ///
     /// # Errors
@@ -150,6 +194,41 @@ impl Inbox {
         .execute(self.db.pool())
         .await?;
         Ok(())
+    }
+}
+
+/// Telegram's numbers are positive and 32 bits long: one that is not would lead the confirmation astray.
+fn number(update: &Value) -> Option<i64> {
+    u32::try_from(update.get("update_id")?.as_u64()?).ok().map(i64::from)
+}
+
+/// The number in bytes that are no JSON. Telegram writes it first; a quote in a text is escaped, so that none passes for it.
+fn find_number(bytes: &[u8]) -> Option<i64> {
+    const NAME: &[u8] = b"\"update_id\"";
+    let at = bytes.windows(NAME.len()).position(|part| part == NAME)?;
+    let rest = bytes[at + NAME.len()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&rest[..digits]).ok()?.parse::<u32>().ok().map(i64::from)
+}
+
+/// `jsonb` takes no U+0000. A person who writes it, or has it in their name, is answered like anybody else.
+fn replace_nul(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{fffd}"),
+        Value::Array(values) => values.iter_mut().for_each(replace_nul),
+        Value::Object(fields) => fields.values_mut().for_each(replace_nul),
+        _ => {}
+    }
+}
+
+/// Whether PostgreSQL would refuse it again: a character or number that it cannot hold (class 22), more than it takes (54).
+fn is_refused(error: &DatabaseError) -> bool {
+    match error {
+        DatabaseError::Sql(sqlx::Error::Encode(_)) => true,
+        DatabaseError::Sql(sqlx::Error::Database(error)) => {
+            error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("54"))
+        }
+        _ => false,
     }
 }
 

@@ -40,7 +40,7 @@ pub use leader::Leader;
 pub use lease::{Lease, Leases};
 pub use limits::{LimitError, LoginLimits};
 pub use log::{Filter, Follower, Log, LogEvent, Metadata};
-pub use outbox::{Message, Outbox, To};
+pub use outbox::{Message, Outbox, Sender, To};
 pub use presence::Presence;
 pub use projector::{Projector, ProjectorError};
 pub use reactor::Reactor;

@@ -52,13 +52,20 @@ impl LoginLimits {
         Self { db: db.clone() }
     }
 
-    /// One `/login`: 10 in 10 minutes a person, who stands here as [`MasterKey::person_hmac`](crate::vault::MasterKey::person_hmac). A refused try does not
-    /// count.
+    /// One attempt of a login: 10 in 10 minutes a person, who stands here as [`MasterKey::person_hmac`](crate::vault::MasterKey::person_hmac).
+    /// A refused try does not count, and the same attempt counts once, however often it is tried: an update is handled
+    /// again where the database failed in between.
     ///
     /// # Errors
     /// [`LimitError::RetryAt`] that moment.
-    pub async fn try_login(&self, person: &[u8; 32], now: Timestamp) -> Result<(), LimitError> {
-        self.count(LOGIN, person, now).await
+    pub async fn try_login(
+        &self,
+        person: &[u8; 32],
+        login: &LoginId,
+        attempt: u32,
+        now: Timestamp,
+    ) -> Result<(), LimitError> {
+        self.count(LOGIN, person, Some(&format!("{login}/{attempt}")), now).await
     }
 
     /// One login code: 2 a login, 5 a person and day, 1 a number and minute. The number stands here as a keyed HMAC.
@@ -75,9 +82,9 @@ impl LoginLimits {
     ) -> Result<(), LimitError> {
         let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
         // The narrowest first: what it refuses counts for nothing else.
-        self.count(CODES_A_NUMBER, &master.hmac("phone number", digits.as_bytes()), now).await?;
-        self.count(CODES_A_LOGIN, &master.hmac("login", login.as_str().as_bytes()), now).await?;
-        self.count(CODES_A_PERSON, &master.person_hmac(telegram_id), now).await
+        self.count(CODES_A_NUMBER, &master.hmac("phone number", digits.as_bytes()), None, now).await?;
+        self.count(CODES_A_LOGIN, &master.hmac("login", login.as_str().as_bytes()), None, now).await?;
+        self.count(CODES_A_PERSON, &master.person_hmac(telegram_id), None, now).await
     }
 
     /// Telegram knows no such number, or sends none that fits: the login may have another code. The person's day has one less.
@@ -86,7 +93,9 @@ impl LoginLimits {
     /// The database failed.
     pub async fn code_not_sent(&self, master: &MasterKey, login: &LoginId) -> Result<(), DatabaseError> {
         sqlx::query(
-            "update vault.tries set at = at[:cardinality(at) - 1] where kind = $1 and who = $2 and cardinality(at) > 0",
+            "update vault.tries
+                set at = at[:cardinality(at) - 1], causes = causes[:cardinality(at) - 1]
+              where kind = $1 and who = $2 and cardinality(at) > 0",
         )
         .bind(CODES_A_LOGIN.kind)
         .bind(&master.hmac("login", login.as_str().as_bytes())[..])
@@ -171,35 +180,51 @@ impl LoginLimits {
         Ok(())
     }
 
-    async fn count(&self, limit: Limit, who: &[u8], now: Timestamp) -> Result<(), LimitError> {
+    /// `cause`: what the try is counted for, once. None: each is one more.
+    async fn count(
+        &self,
+        limit: Limit,
+        who: &[u8],
+        cause: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), LimitError> {
         let window = SignedDuration::try_from(limit.window).expect("a window is minutes, not eons");
         // One statement: the row's lock makes people who race with themselves wait in line.
         let counted = sqlx::query(
-            "insert into vault.tries as t (kind, who, at) values ($1, $2, array[$3])
+            "insert into vault.tries as t (kind, who, at, causes) values ($1, $2, array[$3], array[$6])
              on conflict (kind, who) do update
-                set at = array(select a from unnest(t.at) a where a > $4 order by a) || $3
-              where (select count(*) from unnest(t.at) a where a > $4) < $5",
+                set (at, causes) = (select array_agg(a order by a), array_agg(cause order by a)
+                                      from (select a, cause from unnest(t.at, t.causes) as kept (a, cause) where a > $4
+                                            union all select $3, $6) as tries (a, cause))
+              where (select count(*) from unnest(t.at) a where a > $4) < $5
+                and ($6 = any (t.causes)) is not true",
         )
         .bind(limit.kind)
         .bind(who)
         .bind(now.to_sqlx())
         .bind((now - window).to_sqlx())
         .bind(limit.tries)
+        .bind(cause)
         .execute(self.db.pool())
         .await
         .map_err(DatabaseError::from)?;
         if counted.rows_affected() == 1 {
             return Ok(());
         }
-        let oldest: Option<jiff_sqlx::Timestamp> = sqlx::query_scalar(
-            "select min(a) from vault.tries t, unnest(t.at) a where t.kind = $1 and t.who = $2 and a > $3",
+        let (counted_before, oldest): (bool, Option<jiff_sqlx::Timestamp>) = sqlx::query_as(
+            "select coalesce(bool_or($4 = any (t.causes)), false), min(a) filter (where a > $3)
+               from vault.tries t, unnest(t.at) a where t.kind = $1 and t.who = $2",
         )
         .bind(limit.kind)
         .bind(who)
         .bind((now - window).to_sqlx())
+        .bind(cause)
         .fetch_one(self.db.pool())
         .await
         .map_err(DatabaseError::from)?;
+        if counted_before {
+            return Ok(());
+        }
         Err(LimitError::RetryAt(oldest.map_or(now, |oldest| oldest.to_jiff()) + window))
     }
 }

@@ -26,6 +26,8 @@ const PRUNE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// How long settled updates and messages are kept, emptied as they are, to tell a second one from the first.
 const KEEP_SETTLED: Duration = Duration::from_hours(30 * 24);
+/// How long an update that cannot be read is kept: as it came, with what it may say about a person.
+const KEEP_REFUSED: Duration = Duration::from_hours(7 * 24);
 
 /// Watches the deadlines.
 #[derive(Debug)]
@@ -52,7 +54,9 @@ impl Sweeper {
             let now = self.clock.now();
             if now >= prune_at {
                 LoginLimits::new(&self.db).prune(now).await?;
-                Inbox::new(&self.db).prune(KEEP_SETTLED).await?;
+                let inbox = Inbox::new(&self.db);
+                inbox.prune(KEEP_SETTLED).await?;
+                inbox.refused().prune(KEEP_REFUSED).await?;
                 Outbox::new(&self.db).prune(KEEP_SETTLED).await?;
                 prune_at = now + PRUNE_EVERY;
             }

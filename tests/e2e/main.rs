@@ -14,6 +14,7 @@ mod expiry;
 mod export;
 mod first_start;
 mod happy;
+mod hostile;
 mod invites;
 mod left;
 mod log;

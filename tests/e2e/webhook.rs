@@ -6,7 +6,7 @@ use stand_in::accounts::ILYA;
 
 use crate::world::{Differing, World};
 
-async fn with_webhook() -> Result<World> {
+pub async fn with_webhook() -> Result<World> {
     let configure: fn(&mut qr_login::Config) = |config| {
         config.bot_webhook = true;
         config.auth_base_url = "https://login.example.org".to_owned();
@@ -43,6 +43,18 @@ async fn an_update_without_telegrams_secret_is_refused() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_stranger_is_refused_before_their_update_is_read() -> Result<()> {
+    let world = with_webhook().await?;
+    let url = format!("{}/qr-auth/telegram", world.base());
+    for body in [&b"not JSON"[..], &[0xff], &vec![b'x'; 3 << 20]] {
+        let answer = world.http.post(&url).body(body.to_vec()).send().await?;
+        assert_eq!(answer.status(), 401);
+        assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    }
+    Ok(())
+}
+
+#[tokio::test]
 async fn without_webhook_the_one_before_is_taken_away() -> Result<()> {
     let mut world = with_webhook().await?;
     world.person(ILYA).ask("/help").await?;
@@ -54,8 +66,10 @@ async fn without_webhook_the_one_before_is_taken_away() -> Result<()> {
     world.start_service().await?;
 
     world.person(ILYA).wait_for_message(|message| message.text.starts_with("💎 У вас нет подписки")).await?;
-    let closed =
-        world.http.post(format!("{}/qr-auth/telegram", world.base())).json(&json!({})).send().await?;
-    assert_eq!(closed.status(), 404);
+    for body in ["{}", "not JSON"] {
+        let closed = world.http.post(format!("{}/qr-auth/telegram", world.base())).body(body).send().await?;
+        assert_eq!(closed.status(), 404);
+        assert_eq!(closed.headers()["content-type"], "application/problem+json");
+    }
     Ok(())
 }

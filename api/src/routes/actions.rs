@@ -72,7 +72,7 @@ pub async fn retry(
         Some(status) if status.is_live() => standing.attempt(),
         _ => {
             let next = standing.attempt() + 1;
-            admit(&state, &now, language).await?;
+            admit(&state, &now, next, language).await?;
             start_anew(&state, &now, next, language).await?;
             next
         }
@@ -86,14 +86,14 @@ pub async fn retry(
 }
 
 /// The same doors as `/login`: not blocked, not too often.
-async fn admit(state: &ApiState, login: &LiveLogin, language: Language) -> Result<(), Problem> {
+async fn admit(state: &ApiState, login: &LiveLogin, attempt: u32, language: Language) -> Result<(), Problem> {
     let account = state.store.load_account(login.row.account_id).await;
     if account.map_err(|error| Problem::internal(language, &error))?.is_blocked() {
         return Err(Problem::new(StatusCode::FORBIDDEN, language, Text::Blocked));
     }
     let Some(telegram_id) = login.telegram_id else { return Ok(()) };
     let (person, now) = (state.master.person_hmac(telegram_id), state.clock.now());
-    match LoginLimits::new(&state.db).try_login(&person, now).await {
+    match LoginLimits::new(&state.db).try_login(&person, &login.row.login_id, attempt, now).await {
         Ok(()) => Ok(()),
         Err(LimitError::RetryAt(at)) => {
             let wait_minutes = (at.duration_since(now).as_secs() + 59) / 60;

@@ -1,8 +1,8 @@
-//! Tells the admins when something has been parked: a row of a view, or an event that the reactor cannot read, stands still
-//! until somebody mends it.
+//! Tells the admins what somebody has to mend: something was parked (a row of a view, or an event that the reactor cannot read,
+//! stands still), or an update of the bot cannot be read or stored.
 //!
-//! Once for whatever was parked within ten minutes, however much it was, and once however many processes look or die:
-//! the outbox knows the message by that time and its reader.
+//! Once for whatever it was within ten minutes, however much, and once however many processes look or die: the outbox knows
+//! the message by that time and its reader. One that may have been sent already is sent again, since nothing else tells them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,40 +14,68 @@ use projections::{DatabaseError, Topic};
 use tokio::time::sleep;
 
 use super::Desk;
-use super::reply::{Body, Reply};
-use super::texts::Language;
+use super::reply::Reply;
+use super::texts::{Language, Texts};
 
 /// Between two looks: at most as often as this, and at least.
 const SOON: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(30);
-/// What is parked within this is one message.
+/// What comes within this is one message.
 const TOGETHER: i64 = 600;
 
 /// Looks for as long as it is polled.
 pub(super) async fn run(desk: &Desk) {
     let mut projected = desk.chat.db.wake().subscribe(Topic::Projected);
-    let mut told = None;
+    let mut received = desk.chat.db.wake().subscribe(Topic::Inbox);
+    let mut told = Told::default();
     loop {
         if let Err(error) = look(desk, &mut told).await {
-            tracing::debug!(%error, "whether anything is parked could not be asked");
+            tracing::debug!(%error, "whether the admins have to be told anything could not be asked");
         }
-        projected.wait(IDLE).await;
+        tokio::select! {
+            () = projected.wait(IDLE) => {}
+            () = received.wait(IDLE) => {}
+        }
         sleep(SOON).await;
     }
 }
 
-/// `told`: of which ten minutes the admins know, as far as this process does.
-async fn look(desk: &Desk, told: &mut Option<i64>) -> Result<(), DatabaseError> {
+/// Of which ten minutes the admins know, as far as this process does.
+#[derive(Default)]
+struct Told {
+    parked: Option<i64>,
+    refused: Option<i64>,
+}
+
+async fn look(desk: &Desk, told: &mut Told) -> Result<(), DatabaseError> {
     let parked = lag::parked(&desk.chat.db).await?;
-    let Some(newest) = parked.iter().map(|it| it.since).max() else { return Ok(()) };
+    if let Some(newest) = parked.iter().map(|it| it.since).max() {
+        let alarm = Alarm::of(&parked);
+        tell(desk, "parked", newest, &mut told.parked, |texts| (texts.admin.parked)(&alarm)).await?;
+    }
+    if let Some(refused) = desk.inbox.refused().summary().await? {
+        let text = |texts: &Texts| (texts.admin.refused)(refused.count);
+        tell(desk, "refused", refused.newest, &mut told.refused, text).await?;
+    }
+    Ok(())
+}
+
+/// Tells every admin, unless they were told for the same ten minutes.
+async fn tell(
+    desk: &Desk,
+    what: &str,
+    newest: Timestamp,
+    told: &mut Option<i64>,
+    text: impl Fn(&Texts) -> String,
+) -> Result<(), DatabaseError> {
     let moment = newest.as_second() / TOGETHER;
     if *told == Some(moment) {
         return Ok(());
     }
     for (admin, language) in admins(desk).await? {
-        let Reply { body, .. } = Reply::text((language.texts().admin.parked)(&Alarm::of(&parked)));
-        let key = format!("parked/{moment}/{admin}");
-        desk.outbox.reply(&key, admin, &as_value(&body), not_after(newest)).await?;
+        let body = Reply::text(text(language.texts())).warning().body;
+        let body = serde_json::to_value(&body).expect("a message is plain data");
+        desk.outbox.reply(&format!("{what}/{moment}/{admin}"), admin, &body, not_after(newest)).await?;
     }
     *told = Some(moment);
     Ok(())
@@ -84,11 +112,7 @@ impl Alarm {
     }
 }
 
-fn as_value(body: &Body) -> serde_json::Value {
-    serde_json::to_value(body).expect("a message is plain data")
-}
-
-/// A backup that is restored next week says it anew with what is parked then.
+/// A backup that is restored next week says it anew with what is there then.
 fn not_after(newest: Timestamp) -> Option<Timestamp> {
     newest.checked_add(jiff::SignedDuration::from_hours(24)).ok()
 }

@@ -15,7 +15,6 @@ use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use projections::inbox::Update;
 use projections::{DatabaseError, StoreError, Topic};
-use serde_json::Value;
 use teloxide::payloads::AnswerCallbackQuerySetters;
 use teloxide::prelude::Requester;
 use teloxide::types::{CallbackQuery, ChatKind, Message, UpdateKind, User};
@@ -138,10 +137,10 @@ impl Chats {
     }
 
     async fn handle_chat(&self, desk: &Desk, Waiting { chat, updates }: Waiting) {
-        for Update { update_id, body, .. } in updates {
-            match read(&body) {
-                Some(kind) => self.surely(|| handle_surely(desk, update_id, &kind)).await,
-                None => self.surely(|| desk.inbox.failed(update_id, "not an update")).await,
+        for update in updates {
+            match read(&update.body) {
+                Some(kind) => self.surely(|| handle_surely(desk, update.update_id, &kind)).await,
+                None => self.surely(|| desk.inbox.unreadable(&update)).await,
             }
         }
         self.taken(|taken| taken.remove(&chat));
@@ -179,9 +178,9 @@ impl Chats {
     }
 }
 
-/// An update as teloxide reads it. From text: its reader takes keys that it can borrow, which a `Value` does not lend.
-pub(super) fn read(body: &Value) -> Option<UpdateKind> {
-    let update: teloxide::types::Update = serde_json::from_str(&body.to_string()).ok()?;
+/// An update as teloxide reads it; None: it is none that can be read.
+pub(super) fn read(body: &str) -> Option<UpdateKind> {
+    let update: teloxide::types::Update = serde_json::from_str(body).ok()?;
     (!matches!(update.kind, UpdateKind::Error(_))).then_some(update.kind)
 }
 

@@ -79,7 +79,7 @@ pub(super) async fn by_code(
 
     // 2.
     if standing.is_none()
-        && let Some(refusal) = too_many(desk, ask).await?
+        && let Some(refusal) = too_many(desk, ask, &login_id).await?
     {
         return Ok(Some(refusal));
     }
@@ -152,7 +152,7 @@ pub(super) async fn without_code(desk: &Desk, ask: &Ask) -> Result<Option<Reply>
         return Ok(reply);
     }
     if standing.is_none() {
-        if let Some(refusal) = too_many(desk, ask).await? {
+        if let Some(refusal) = too_many(desk, ask, &login_id).await? {
             return Ok(Some(refusal));
         }
         start(desk, ask, &login_id, None).await?;
@@ -173,10 +173,10 @@ fn already(ask: &Ask, standing: Option<LoginStatus>) -> Option<Option<Reply>> {
     ended.then(|| ask.pressed.map(|_| Reply::text(ask.person.texts.question_is_over).instead_of(ask.pressed)))
 }
 
-async fn too_many(desk: &Desk, ask: &Ask) -> Result<Option<Reply>, Failure> {
+async fn too_many(desk: &Desk, ask: &Ask, login_id: &LoginId) -> Result<Option<Reply>, Failure> {
     let now = desk.chat.clock.now();
     let person = desk.chat.master.person_hmac(ask.person.telegram_id);
-    match desk.limits.try_login(&person, now).await {
+    match desk.limits.try_login(&person, login_id, FIRST_ATTEMPT, now).await {
         Ok(()) => Ok(None),
         Err(LimitError::RetryAt(at)) => {
             let later =

@@ -1,35 +1,46 @@
 //! Asks Telegram for updates and stores them. Confirming comes last: an update that is not stored is delivered again.
+//!
+//! 1. An answer is read as bytes, and split into its updates without reading those (`answer`): one that cannot be
+//!    read holds up none of the others. The inbox keeps it aside.
+//! 2. An answer that cannot be split is asked for again, one update at a time. If the one is what cannot be read, it is kept
+//!    aside with the answer around it, and confirmed.
+//! 3. An update whose number cannot be found is confirmed by the numbers of those behind it. If it is alone, the offset moves
+//!    by one: Telegram numbers updates in order, so that is at most this one.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use projections::inbox::Source;
 use serde::Serialize;
-use serde_json::Value;
-
+use teloxide::RequestError;
 use teloxide::prelude::Requester;
-use teloxide::requests::{JsonRequest, Payload, Request};
 use tokio::time::sleep;
 
 use super::Desk;
+
+mod answer;
+
+use answer::Answer;
 
 /// How long Telegram holds a request that has nothing to answer. Below the client's own timeout of 17 s.
 const LONG_POLL_SECONDS: u32 = 12;
 /// What the handlers can do something with.
 const ALLOWED: [&str; 3] = ["message", "callback_query", "my_chat_member"];
+/// Updates in an answer: the most that Telegram gives.
+const BATCH: u32 = 100;
 /// While the database does not take updates.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
+/// Before an update is asked for again that has no number.
+const PAUSE: Duration = Duration::from_secs(1);
 
-/// `getUpdates`, answered with the updates as they came: one that no type here fits is stored like the others.
-#[derive(Clone, Serialize)]
+/// `getUpdates`.
+#[derive(Serialize)]
 struct GetUpdates {
     #[serde(skip_serializing_if = "Option::is_none")]
     offset: Option<i64>,
+    limit: u32,
     timeout: u32,
     allowed_updates: [&'static str; 3],
-}
-
-impl Payload for GetUpdates {
-    type Output = Vec<Value>;
-    const NAME: &'static str = "getUpdates";
 }
 
 pub(super) async fn run(desk: &Desk) {
@@ -37,27 +48,72 @@ pub(super) async fn run(desk: &Desk) {
     while let Err(error) = desk.bot.delete_webhook().await {
         sleep(desk.line.failed(&error)).await;
     }
-    let mut offset = None;
+    let (mut offset, mut limit) = (None, BATCH);
     loop {
-        let ask = GetUpdates { offset, timeout: LONG_POLL_SECONDS, allowed_updates: ALLOWED };
-        match JsonRequest::new(desk.bot.clone(), ask).send().await {
-            Ok(updates) => {
-                desk.line.works();
-                for update in updates {
-                    let Some(update_id) = store(desk, &update).await else { continue };
-                    offset = Some(update_id + 1);
-                }
+        let ask = GetUpdates { offset, limit, timeout: LONG_POLL_SECONDS, allowed_updates: ALLOWED };
+        let body = match get_updates(desk, &ask).await {
+            Ok(body) => body,
+            Err(error) => {
+                sleep(desk.line.failed(&error)).await;
+                continue;
             }
-            Err(error) => sleep(desk.line.failed(&error)).await,
+        };
+        let updates = match answer::split(&body) {
+            Answer::Updates(updates) => {
+                // 2. Nothing waits any more that could not be split.
+                if updates.is_empty() {
+                    limit = BATCH;
+                }
+                updates
+            }
+            Answer::Unreadable if limit > 1 => {
+                limit = 1;
+                continue;
+            }
+            Answer::Unreadable => {
+                limit = BATCH;
+                vec![&body[..]]
+            }
+            Answer::Refused(error) => {
+                sleep(desk.line.failed(&error)).await;
+                continue;
+            }
+        };
+        desk.line.works();
+        let mut last = None;
+        for update in &updates {
+            last = store(desk, update).await.or(last);
+        }
+        match last {
+            Some(update_id) => offset = Some(update_id + 1),
+            None if updates.is_empty() => {}
+            // 3.
+            None => {
+                offset = offset.map(|offset| offset + 1);
+                sleep(PAUSE).await;
+            }
         }
     }
 }
 
-/// Stores an update, however long that takes: its number, where it has one.
-async fn store(desk: &Desk, update: &Value) -> Option<i64> {
+/// The answer as it came: teloxide makes text of it, in which bytes that are none are lost.
+async fn get_updates(desk: &Desk, ask: &GetUpdates) -> Result<Vec<u8>, RequestError> {
+    let mut url = desk.bot.api_url();
+    url.path_segments_mut()
+        .map_err(|()| std::io::Error::other("BOT_API_URL cannot be a base"))
+        .map_err(|error| RequestError::Io(Arc::new(error)))?
+        .push(&format!("bot{}", desk.bot.token()))
+        .push("getUpdates");
+    let ask = serde_json::to_vec(ask).expect("a question is plain data");
+    let request = desk.bot.client().post(url).header("Content-Type", "application/json").body(ask);
+    Ok(request.send().await?.bytes().await?.to_vec())
+}
+
+/// Stores an update, however long that takes: its number, where it can be found.
+async fn store(desk: &Desk, update: &[u8]) -> Option<i64> {
     let mut waiting = false;
     loop {
-        match desk.inbox.receive(update).await {
+        match desk.inbox.receive(update, Source::Polling).await {
             Ok(update_id) => return update_id,
             Err(error) if std::mem::replace(&mut waiting, true) => drop(error),
             Err(error) => tracing::error!(%error, "an update cannot be stored yet, Telegram keeps it"),

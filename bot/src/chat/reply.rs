@@ -23,11 +23,14 @@ pub(super) struct Body {
     /// The message of ours that it takes the place of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<i32>,
+    /// A warning: twice is better than not at all.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub warning: bool,
 }
 
 impl Reply {
     pub fn text(text: impl Into<String>) -> Self {
-        let body = Body { text: text.into(), keyboard: None, instead_of: None };
+        let body = Body { text: text.into(), keyboard: None, instead_of: None, warning: false };
         Self { key: None, not_after: None, body }
     }
 
@@ -40,6 +43,12 @@ impl Reply {
     /// In place of the message whose button was pressed.
     pub fn instead_of(mut self, message: Option<i32>) -> Self {
         self.body.instead_of = message;
+        self
+    }
+
+    /// Rather twice than not at all.
+    pub fn warning(mut self) -> Self {
+        self.body.warning = true;
         self
     }
 
@@ -57,4 +66,9 @@ impl Reply {
 /// The key of the message that carries a login's button: one a login, whatever asked for it.
 pub(super) fn card_key(login: &LoginId) -> String {
     format!("login/{login}/card")
+}
+
+/// Whose card has this key; None: it is the key of another message.
+pub(super) fn card_of(key: &str) -> Option<LoginId> {
+    key.strip_prefix("login/")?.strip_suffix("/card")?.parse().ok()
 }

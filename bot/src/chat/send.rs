@@ -1,31 +1,37 @@
 //! Sends what is in the outbox: first in, first out for each person, several people at a time, no faster than Telegram
 //! allows. 429s are waited out.
 //!
-//! A message may have arrived although no answer came, whether its sender died over it or Telegram was too slow. It is not
-//! sent again then, unless it is a warning: twice would be worse than not at all, and who misses an answer asks again. What
-//! has a message of its own to stand in is written there, where it cannot stand twice (`notice::Again`).
+//! A message may have arrived although no answer came: its sender lost the lease over it, or Telegram was too slow. It is not
+//! sent again then: twice would be worse than not at all, and who misses an answer asks again. Two kinds are:
+//!
+//! - the card of a login that goes on, whose button is the only way into it. One card counts; another one loses its button as
+//!   soon as its number is known, which a sender may learn after it has lost the lease;
+//! - a warning, to the person or to the admins.
+//!
+//! What has a message of its own to stand in is written there, where it cannot stand twice (`notice::Again`).
 
 use std::num::NonZeroU32;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::AccountId;
 use domain::policy::Notice;
+use domain::{AccountId, LoginId};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use projections::outbox::{Message, To};
+use projections::outbox::{Message, Sender, To};
 use projections::views::users;
 use projections::{DatabaseError, Topic};
 use teloxide::payloads::{EditMessageTextSetters, SendMessageSetters};
 use teloxide::prelude::Requester;
 use teloxide::types::{ChatId, LinkPreviewOptions, MessageId};
 use teloxide::{ApiError, RequestError};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::Desk;
 use super::notice::{Again, again, render};
-use super::reply::{Body, card_key};
+use super::reply::{Body, card_key, card_of};
 use super::texts::Language;
 
 /// Messages under way at a time.
@@ -38,6 +44,10 @@ const IDLE: Duration = Duration::from_secs(1);
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 /// Before a message is tried again that Telegram has not taken.
 const AGAIN: Duration = Duration::from_secs(1);
+/// How long is tried to record what became of a message: after that, the holder of the lease has taken it long ago.
+const SETTLE_FOR: Duration = Duration::from_secs(600);
+/// How often is tried to remove the button of a card that stands beside another.
+const BUTTON_TRIES: u32 = 5;
 
 /// What became of a message.
 #[derive(Debug, PartialEq, Eq)]
@@ -70,7 +80,7 @@ struct Letter {
     edit_only: bool,
 }
 
-pub(super) async fn run(desk: &Desk) {
+pub(super) async fn run(desk: &Arc<Desk>, sender: &Sender) {
     let pace = RateLimiter::direct(Quota::per_second(PER_SECOND));
     let mut news = desk.chat.db.wake().subscribe(Topic::Outbox);
     let mut under_way = FuturesUnordered::new();
@@ -79,14 +89,14 @@ pub(super) async fn run(desk: &Desk) {
         let room = AT_A_TIME - under_way.len();
         let look = async {
             desk.line.usable().await;
-            claim(desk, room).await
+            claim(desk, sender, room).await
         };
         match beside(&mut under_way, look).await {
             Ok(messages) => {
                 if std::mem::take(&mut failing) {
                     tracing::info!("messages are sent again");
                 }
-                under_way.extend(messages.into_iter().map(|message| deliver(desk, &pace, message)));
+                under_way.extend(messages.into_iter().map(|message| deliver(desk, sender, &pace, message)));
             }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
@@ -116,44 +126,86 @@ async fn beside<T>(
     }
 }
 
-async fn claim(desk: &Desk, room: usize) -> Result<Vec<Message>, DatabaseError> {
+async fn claim(desk: &Desk, sender: &Sender, room: usize) -> Result<Vec<Message>, DatabaseError> {
     if room == 0 {
         return Ok(Vec::new());
     }
-    desk.outbox.claim(i64::try_from(room).unwrap_or(1), desk.chat.clock.now()).await
+    sender.claim(i64::try_from(room).unwrap_or(1), desk.chat.clock.now()).await
 }
 
-async fn deliver(desk: &Desk, pace: &DefaultDirectRateLimiter, message: Message) {
-    let id = message.id;
-    let outcome = loop {
-        match write(desk, &message).await {
-            Ok(Ok(letter)) => {
-                pace.until_ready().await;
-                break send(desk, letter).await;
-            }
-            Ok(Err(why)) => break Outcome::Never(why),
+async fn deliver(desk: &Arc<Desk>, sender: &Sender, pace: &DefaultDirectRateLimiter, message: Message) {
+    let (id, desk, sender) = (message.id, desk.clone(), sender.clone());
+    if message.arrived.is_some() {
+        return record(&desk, &sender, id, None, Outcome::Sent(message.arrived)).await;
+    }
+    let letter = loop {
+        match write(&desk, &message).await {
+            Ok(Ok(letter)) => break letter,
+            Ok(Err(why)) => return record(&desk, &sender, id, None, Outcome::Never(why)).await,
             Err(error) => {
                 tracing::warn!(%error, outbox.id = id, "a message cannot be written yet");
                 sleep(DATABASE_PAUSE).await;
             }
         }
     };
+    pace.until_ready().await;
+    // In a task of its own: also a sender that loses its lease in the middle learns what became of the message.
+    let sent = tokio::spawn(async move {
+        let chat = letter.chat;
+        let outcome = send(&desk, letter).await;
+        record(&desk, &sender, id, Some(chat), outcome).await;
+    });
+    if let Err(error) = sent.await
+        && let Ok(panic) = error.try_into_panic()
+    {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Records what became of a message. `chat`: where it went just now.
+async fn record(desk: &Desk, sender: &Sender, id: i64, chat: Option<ChatId>, outcome: Outcome) {
     metrics::counter!("bot_messages_total", "outcome" => outcome.name()).increment(1);
     if let Outcome::Never(why) = outcome {
         tracing::info!(outbox.id = id, reason = why, "a message is given up");
     }
-    while let Err(error) = settle(desk, id, &outcome).await {
-        tracing::warn!(%error, outbox.id = id, "what became of a message cannot be recorded yet");
-        sleep(DATABASE_PAUSE).await;
+    let deadline = Instant::now() + SETTLE_FOR;
+    let another = loop {
+        match settle(sender, id, &outcome).await {
+            Ok(another) => break another,
+            Err(error) => {
+                tracing::warn!(%error, outbox.id = id, "what became of a message cannot be recorded yet");
+                if Instant::now() > deadline {
+                    return;
+                }
+                sleep(DATABASE_PAUSE).await;
+            }
+        }
+    };
+    if let (Some(chat), Some(another)) = (chat, another) {
+        remove_button(desk, chat, another).await;
     }
 }
 
-async fn settle(desk: &Desk, id: i64, outcome: &Outcome) -> Result<(), DatabaseError> {
+/// The number of another copy of it in the chat, where there is one.
+async fn settle(sender: &Sender, id: i64, outcome: &Outcome) -> Result<Option<i64>, DatabaseError> {
     match outcome {
-        Outcome::Sent(message_id) => desk.outbox.sent(id, *message_id).await,
-        Outcome::Later(wait) => desk.outbox.retry_after(id, *wait).await,
-        Outcome::Unclear(wait) => desk.outbox.unclear(id, *wait).await,
-        Outcome::Never(why) => desk.outbox.gave_up(id, why).await,
+        Outcome::Sent(message_id) => return sender.sent(id, *message_id).await,
+        Outcome::Later(wait) => sender.retry_after(id, *wait).await?,
+        Outcome::Unclear(wait) => sender.unclear(id, *wait).await?,
+        Outcome::Never(why) => sender.gave_up(id, why).await?,
+    }
+    Ok(None)
+}
+
+/// Removes the button of a message that stands beside another one like it. Two would do no harm, so it is not tried for ever.
+async fn remove_button(desk: &Desk, chat: ChatId, message: i64) {
+    let Ok(message) = i32::try_from(message) else { return };
+    for _ in 0..BUTTON_TRIES {
+        match desk.bot.edit_message_reply_markup(chat, MessageId(message)).await {
+            Err(error) if !matches!(error, RequestError::Api(_)) => sleep(desk.line.failed(&error)).await,
+            // It has none, is gone, or the person has stopped the bot.
+            Ok(_) | Err(_) => return,
+        }
     }
 }
 
@@ -164,10 +216,16 @@ async fn write(desk: &Desk, message: &Message) -> Result<Result<Letter, &'static
             let Ok(body) = serde_json::from_value::<Body>(message.body.clone()) else {
                 return Ok(Err("not a message"));
             };
-            if message.unclear && body.instead_of.is_none() {
-                return Ok(Err("it may have been sent already"));
+            let mut letter = Letter { chat: ChatId(chat), warning: body.warning, body, edit_only: false };
+            if message.unclear && !letter.warning {
+                match card_of(&message.dedup_key) {
+                    Some(login) if is_live(desk, &login).await? => {}
+                    Some(_) => return Ok(Err("its login is over")),
+                    None if letter.body.instead_of.is_some() => letter.edit_only = true,
+                    None => return Ok(Err("it may have been sent already")),
+                }
             }
-            Ok(Ok(Letter { chat: ChatId(chat), body, warning: false, edit_only: message.unclear }))
+            Ok(Ok(letter))
         }
         To::Account(account) => write_notice(desk, account, message).await,
     }
@@ -190,7 +248,7 @@ async fn write_notice(
     let text = render(&notice, texts, &chat.tiers, chat.support_contact.as_deref());
     let mut letter = Letter {
         chat: ChatId(subject.telegram_id),
-        body: Body { text, keyboard: None, instead_of: None },
+        body: Body { text, keyboard: None, instead_of: None, warning: false },
         warning: again(&notice) == Again::Send,
         edit_only: false,
     };
@@ -204,8 +262,7 @@ async fn write_notice(
                     return Ok(Err("it may have been sent already"));
                 };
                 // Its button is the way into the login that goes on.
-                let status = chat.store.load_login(&login).await?.status();
-                if status.is_some_and(|status| status.is_live()) {
+                if is_live(desk, &login).await? {
                     return Ok(Err("the login was begun anew"));
                 }
                 letter.body.instead_of = Some(card);
@@ -214,6 +271,11 @@ async fn write_notice(
         }
     }
     Ok(Ok(letter))
+}
+
+async fn is_live(desk: &Desk, login: &LoginId) -> Result<bool, DatabaseError> {
+    let status = desk.chat.store.load_login(login).await?.status();
+    Ok(status.is_some_and(|status| status.is_live()))
 }
 
 async fn send(desk: &Desk, mut letter: Letter) -> Outcome {

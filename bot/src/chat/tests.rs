@@ -26,6 +26,7 @@ mod login;
 mod parked;
 mod people;
 mod reset;
+mod unclear;
 
 /// What `make run`'s sandbox gives out too.
 const CODE: &str = "3HBP4Z3ECICZ";
@@ -102,6 +103,20 @@ impl World {
         let chat = self.tasks.pop().unwrap();
         chat.abort();
         let _ = chat.await;
+    }
+
+    /// A process that handles updates.
+    fn desk(&self) -> Desk {
+        Desk::open(self.chat.clone(), self.api.username().to_owned())
+    }
+
+    /// The sender from now on, in place of the one before.
+    async fn sender(&self, holder: &str) -> Sender {
+        let over = "update vault.leases set expires_at = '-infinity' where name = 'poller'";
+        sqlx::query(over).execute(self.chat.db.pool()).await.unwrap();
+        let leases = Leases::new(&self.chat.db, holder.to_owned());
+        let lease = leases.acquire(LEASE, LEASE_TTL).await.unwrap().unwrap();
+        Sender::new(&self.chat.db, &lease)
     }
 
     fn ilya(&self) -> ChatPerson {

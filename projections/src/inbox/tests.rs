@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::Inbox;
+use super::{Inbox, RefusedUpdate, Source};
 use crate::testing;
 
 #[tokio::test]
@@ -13,7 +13,7 @@ async fn an_update_that_comes_twice_is_handled_once() {
     assert!(inbox.put(1, Some(7), &json!({"n": 1})).await.unwrap());
     assert!(!inbox.put(1, Some(7), &json!({"n": 2})).await.unwrap(), "before it was handled");
     let waiting = inbox.next(10, &[]).await.unwrap();
-    assert_eq!(waiting.iter().map(|update| &update.body).collect::<Vec<_>>(), [&json!({"n": 1})]);
+    assert_eq!(waiting.iter().map(|update| update.body.as_str()).collect::<Vec<_>>(), [r#"{"n": 1}"#]);
     inbox.done(1).await.unwrap();
 
     assert!(!inbox.put(1, Some(7), &json!({"n": 3})).await.unwrap(), "after it was handled");
@@ -103,8 +103,8 @@ async fn a_shared_phone_number_is_not_stored() {
         "update_id": 7,
         "message": {"chat": {"id": 5}, "contact": {"phone_number": "79990000001", "first_name": "Ilya"}},
     });
-    assert_eq!(inbox.receive(&update).await.unwrap(), Some(7));
-    assert_eq!(inbox.receive(&json!({"update": 7})).await.unwrap(), None);
+    let update = update.to_string();
+    assert_eq!(inbox.receive(update.as_bytes(), Source::Polling).await.unwrap(), Some(7));
     let stored: (i64, String) =
         sqlx::query_as("select chat, body::text from vault.inbox").fetch_one(test.db.pool()).await.unwrap();
     assert_eq!(stored.0, 5);
@@ -128,4 +128,93 @@ async fn what_was_handled_long_ago_is_dropped_and_what_waits_is_not() {
         .unwrap();
     assert_eq!(inbox.prune(hour).await.unwrap(), 2);
     assert_eq!(inbox.next(10, &[]).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_is_kept_as_it_came_and_its_number_is_told_where_it_has_one() {
+    let test = testing::database().await;
+    let inbox = Inbox::new(&test.db);
+    let nested = [br#"{"update_id": 5, "message": "#, "[".repeat(10_000).as_bytes()].concat();
+    let updates: [(&[u8], Option<i64>); 6] = [
+        (b"{\"update_id\" : 3,\"message\":{\"text\":\"\xff\"}}", Some(3)),
+        (br#"{"update_id":4,"message":{"text":"\ud800"}}"#, Some(4)),
+        (&nested, Some(5)),
+        (br#"{"update_id":4294967296}"#, None),
+        (br#"{"text":"\"update_id\":6"#, None),
+        (b"", None),
+    ];
+    for (bytes, update_id) in updates {
+        for _ in 0..2 {
+            assert_eq!(inbox.receive(bytes, Source::Webhook).await.unwrap(), update_id);
+        }
+    }
+    let kept: Vec<(Vec<u8>, Option<i64>)> =
+        sqlx::query_as("select bytes, update_id from vault.refused_updates order by refused_at")
+            .fetch_all(test.db.pool())
+            .await
+            .unwrap();
+    let given = updates.map(|(bytes, update_id)| (bytes.to_vec(), update_id));
+    assert_eq!(kept, given, "each once");
+    assert_eq!(inbox.refused().summary().await.unwrap().unwrap().count, 6);
+    assert!(inbox.next(10, &[]).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_is_kept_and_a_nul_in_a_text_is_replaced() {
+    let test = testing::database().await;
+    let inbox = Inbox::new(&test.db);
+    let text = br#"{"update_id":1,"message":{"text":"a\u0000b","chat":{"id":5}}}"#;
+    assert_eq!(inbox.receive(text, Source::Polling).await.unwrap(), Some(1));
+    let key = br#"{"update_id":2,"a\u0000b":1}"#;
+    assert_eq!(inbox.receive(key, Source::Polling).await.unwrap(), Some(2));
+    let waiting = inbox.next(10, &[]).await.unwrap();
+    assert_eq!(waiting.len(), 1);
+    assert!(waiting[0].body.contains("a\u{fffd}b"), "{}", waiting[0].body);
+    let kept: (Vec<u8>, String) = sqlx::query_as("select bytes, why from vault.refused_updates")
+        .fetch_one(test.db.pool())
+        .await
+        .unwrap();
+    assert_eq!(kept, (key.to_vec(), "the database refuses it".to_owned()));
+}
+
+/// One that could be stored and not read again would hold up everybody's.
+#[tokio::test]
+async fn whatever_is_stored_can_be_read_again() {
+    let test = testing::database().await;
+    let inbox = Inbox::new(&test.db);
+    let nested = (1..=140).map(|depth| "[".repeat(depth) + &"]".repeat(depth));
+    let numbers = ["1.7976931348623157e308", "-5e-324", "18446744073709551615", "1e-400", "1e20", "-0.0"];
+    let texts = [r#""\ud83d\ude00""#, r#""\u0000\\u0000""#, "\"\u{10ffff}\u{7f}\""];
+    let all = nested.chain(numbers.map(str::to_owned)).chain(texts.map(str::to_owned));
+    let mut stored = 0;
+    for (number, what) in all.enumerate() {
+        let update = format!(r#"{{"update_id":{number},"message":{what}}}"#);
+        inbox.receive(update.as_bytes(), Source::Polling).await.unwrap();
+        stored = inbox.next(1000, &[]).await.unwrap().len();
+    }
+    let refused = inbox.refused().summary().await.unwrap().unwrap().count;
+    assert!(stored > 100, "{stored}");
+    assert_eq!(stored, 149 - usize::try_from(refused).unwrap());
+}
+
+#[tokio::test]
+async fn of_refused_updates_the_newest_hundred_are_kept_each_up_to_a_mebibyte_and_for_a_while() {
+    let test = testing::database().await;
+    let refused = Inbox::new(&test.db).refused();
+    let large = vec![b'x'; 3 << 20];
+    for size_bytes in 0..103 {
+        let (source, why) = (Source::Webhook, "too large");
+        let update = RefusedUpdate { bytes: &large, size_bytes, update_id: None, source, why };
+        refused.keep(&update).await.unwrap();
+    }
+    let kept: (i64, i64, i32) =
+        sqlx::query_as("select count(*), min(size_bytes), max(length(bytes)) from vault.refused_updates")
+            .fetch_one(test.db.pool())
+            .await
+            .unwrap();
+    assert_eq!(kept, (100, 3, 1 << 20));
+    refused.prune(std::time::Duration::from_secs(3600)).await.unwrap();
+    assert_eq!(refused.summary().await.unwrap().unwrap().count, 100, "they came a moment ago");
+    refused.prune(std::time::Duration::ZERO).await.unwrap();
+    assert_eq!(refused.summary().await.unwrap(), None);
 }

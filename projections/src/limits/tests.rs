@@ -17,9 +17,14 @@ fn minute(minutes: u64) -> Timestamp {
     Timestamp::UNIX_EPOCH + Duration::from_secs(minutes * 60)
 }
 
+/// A new login of this person.
+async fn try_login(limits: &LoginLimits, person: &[u8; 32], at: Timestamp) -> Result<(), LimitError> {
+    limits.try_login(person, &random_login_id(), 1, at).await
+}
+
 async fn try_times(limits: &LoginLimits, times: usize, at: Timestamp) {
     for _ in 0..times {
-        limits.try_login(&ANNA, at).await.unwrap();
+        try_login(limits, &ANNA, at).await.unwrap();
     }
 }
 
@@ -30,7 +35,7 @@ async fn the_eleventh_login_in_ten_minutes_is_told_when_to_try_again() {
     try_times(&limits, 4, minute(0)).await;
     try_times(&limits, 6, minute(3)).await;
 
-    let eleventh = limits.try_login(&ANNA, minute(9)).await;
+    let eleventh = try_login(&limits, &ANNA, minute(9)).await;
 
     assert!(matches!(eleventh, Err(LimitError::RetryAt(at)) if at == minute(10)), "{eleventh:?}");
 }
@@ -42,9 +47,9 @@ async fn at_the_told_moment_the_next_try_is_let_through() {
     try_times(&limits, 1, minute(0)).await;
     try_times(&limits, 9, minute(3)).await;
 
-    limits.try_login(&ANNA, minute(10)).await.expect("the first try is ten minutes ago");
+    try_login(&limits, &ANNA, minute(10)).await.expect("the first try is ten minutes ago");
 
-    let next = limits.try_login(&ANNA, minute(10)).await;
+    let next = try_login(&limits, &ANNA, minute(10)).await;
     assert!(matches!(next, Err(LimitError::RetryAt(at)) if at == minute(13)), "{next:?}");
 }
 
@@ -54,10 +59,28 @@ async fn refused_tries_do_not_count() {
     let limits = LoginLimits::new(&database.db);
     try_times(&limits, 10, minute(0)).await;
     for _ in 0..20 {
-        assert!(limits.try_login(&ANNA, minute(5)).await.is_err());
+        assert!(try_login(&limits, &ANNA, minute(5)).await.is_err());
     }
 
     try_times(&limits, 10, minute(10)).await;
+}
+
+#[tokio::test]
+async fn one_attempt_counts_once_however_often_it_is_tried_also_beside_a_full_limit() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    let login = random_login_id();
+    for _ in 0..20 {
+        limits.try_login(&ANNA, &login, 1, minute(1)).await.unwrap();
+    }
+    limits.try_login(&ANNA, &login, 2, minute(2)).await.unwrap();
+    try_times(&limits, 8, minute(3)).await;
+
+    limits.try_login(&ANNA, &login, 1, minute(9)).await.expect("it has counted");
+    let eleventh = try_login(&limits, &ANNA, minute(9)).await;
+    assert!(matches!(eleventh, Err(LimitError::RetryAt(at)) if at == minute(11)), "{eleventh:?}");
+    try_login(&limits, &ANNA, minute(11)).await.expect("the first try is ten minutes ago");
+    limits.try_login(&ANNA, &login, 2, minute(11)).await.expect("it is known with its own time");
 }
 
 #[tokio::test]
@@ -66,7 +89,7 @@ async fn one_persons_tries_are_not_anothers() {
     let limits = LoginLimits::new(&database.db);
     try_times(&limits, 10, minute(0)).await;
 
-    limits.try_login(&BORIS, minute(0)).await.unwrap();
+    try_login(&limits, &BORIS, minute(0)).await.unwrap();
 }
 
 #[tokio::test]
@@ -74,7 +97,7 @@ async fn of_twenty_tries_at_once_ten_are_let_through() {
     let database = testing::database().await;
     let limits = LoginLimits::new(&database.db);
 
-    let tries = join_all((0..20).map(|_| limits.try_login(&ANNA, minute(0)))).await;
+    let tries = join_all((0..20).map(|_| try_login(&limits, &ANNA, minute(0)))).await;
 
     assert_eq!(tries.iter().filter(|answer| answer.is_ok()).count(), 10);
 }

@@ -147,6 +147,8 @@ impl Vault {
         let mut transaction = self.db.begin("begin").await?;
         // A slot that is not live may still hold the row of before the last rebuild.
         for forget in [
+            "delete from vault.refused_updates r using vault.subjects s
+              where s.account_id = $1 and position(convert_to(s.telegram_id::text, 'UTF8') in r.bytes) > 0",
             "delete from vault.subjects where account_id = $1",
             "delete from slots.users_a where account_id = $1",
             "delete from slots.users_b where account_id = $1",

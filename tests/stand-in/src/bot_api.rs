@@ -58,6 +58,8 @@ struct Inner {
     changed: watch::Sender<u64>,
     /// True: airplane mode.
     cut: watch::Sender<bool>,
+    /// Moves when answers that were held back go out.
+    released: watch::Sender<()>,
     signing_key: SigningKey,
     http: reqwest::Client,
     front: Mutex<Option<SocketAddr>>,
@@ -82,6 +84,7 @@ impl BotApi {
                 state,
                 changed: watch::Sender::new(0),
                 cut: watch::Sender::new(false),
+                released: watch::Sender::new(()),
                 signing_key: SigningKey::from_bytes(&launch::random()),
                 http: reqwest::Client::builder().no_proxy().build().map_err(std::io::Error::other)?,
                 front: Mutex::new(None),
@@ -138,6 +141,11 @@ impl BotApi {
         self.state().faults.add(which.into(), fault);
     }
 
+    /// Lets every answer go that [`Fault::HeldAnswer`] holds back.
+    pub fn release_answers(&self) {
+        self.inner.released.send_replace(());
+    }
+
     /// Airplane mode: connections break and new ones are dropped, until it is off again.
     pub fn set_airplane(&self, on: bool) {
         self.inner.cut.send_replace(on);
@@ -154,6 +162,13 @@ impl BotApi {
         let redelivered = self.state().updates.redeliver_last();
         self.touch();
         redelivered
+    }
+
+    /// Queues an update as these bytes, whatever they are, made from its id; the id.
+    pub fn inject_update(&self, update: impl FnOnce(i64) -> Vec<u8>) -> i64 {
+        let id = self.state().updates.inject(update);
+        self.touch();
+        id
     }
 
     /// How many updates the bot has not confirmed yet.

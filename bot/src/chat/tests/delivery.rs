@@ -1,7 +1,5 @@
 //! What happens to messages on the way: redelivered, refused, lost, stopped.
 
-use domain::policy::Notice;
-
 use super::super::dispatch;
 use super::*;
 
@@ -24,17 +22,18 @@ async fn the_same_update_twice_is_answered_once() {
 async fn an_update_that_is_handled_again_means_the_same_login_and_the_same_answer() {
     let world = World::silent(|_| {}).await;
     world.invite(Tier::Premium, CODE, 1).await;
-    let desk = Desk::open(world.chat.clone(), world.api.username().to_owned(), "test");
-    let update = dispatch::read(&message(77, &format!("/login {CODE}"))).unwrap();
+    let desk = world.desk();
+    let update = dispatch::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
     for _ in 0..3 {
         dispatch::handle(&desk, 77, &update).await.unwrap();
     }
-    let messages = desk.outbox.claim(10, world.hand.now()).await.unwrap();
+    let sender = world.sender("test").await;
+    let messages = sender.claim(10, world.hand.now()).await.unwrap();
     assert_eq!(messages.len(), 1, "{messages:?}");
     let login_id = world.chat.master.login_id(77, ILYA);
     assert_eq!(messages[0].dedup_key, format!("login/{login_id}/card"));
-    desk.outbox.sent(messages[0].id, Some(1)).await.unwrap();
-    assert_eq!(desk.outbox.claim(10, world.hand.now()).await.unwrap(), []);
+    sender.sent(messages[0].id, Some(1)).await.unwrap();
+    assert_eq!(sender.claim(10, world.hand.now()).await.unwrap(), []);
     let login = world.chat.store.load_login(&login_id).await.unwrap();
     assert_eq!((login.status(), login.attempt()), (Some(LoginStatus::Waiting), 1));
 }
@@ -45,7 +44,7 @@ async fn an_update_that_is_handled_again_means_the_same_login_and_the_same_answe
 async fn a_login_that_ended_before_its_answer_is_not_answered_with_a_card() {
     let world = World::silent(|_| {}).await;
     let invite = world.invite(Tier::Premium, CODE, 1).await;
-    let desk = Desk::open(world.chat.clone(), world.api.username().to_owned(), "test");
+    let desk = world.desk();
     let subject = world.chat.vault.subject_for(ILYA).await.unwrap();
     let login_id = world.chat.master.login_id(77, ILYA);
     let (account_id, at) = (subject.account_id, world.hand.now());
@@ -56,9 +55,9 @@ async fn a_login_that_ended_before_its_answer_is_not_answered_with_a_card() {
     let end = LoginCommand::Fail { attempt: 1, reason: domain::login::FailReason::Internal, at };
     world.chat.store.login(&login_id, end, Context::system()).await.unwrap();
 
-    let update = dispatch::read(&message(77, &format!("/login {CODE}"))).unwrap();
+    let update = dispatch::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
     dispatch::handle(&desk, 77, &update).await.unwrap();
-    let cards = desk.outbox.claim(10, world.hand.now()).await.unwrap();
+    let cards = world.sender("test").await.claim(10, world.hand.now()).await.unwrap();
     assert!(cards.iter().all(|message| !message.dedup_key.ends_with("/card")), "{cards:?}");
 }
 
@@ -148,160 +147,6 @@ async fn a_token_that_telegram_does_not_know_is_named() {
     assert_eq!(error.to_string(), "Telegram refuses BOT_TOKEN: check it with @BotFather");
     let right = username(&world.chat.token, &world.chat.api_url).await.unwrap();
     assert_eq!(right, world.api.username());
-}
-
-/// 1. A sender takes the card of a login and dies over it: Telegram may have it.
-/// 2. The next one leaves it, and goes on with what waits behind it.
-#[tokio::test]
-async fn a_card_that_may_have_arrived_is_not_sent_again() {
-    let world = World::silent(|_| {}).await;
-    world.invite(Tier::Premium, CODE, 1).await;
-    world.ilya().send("/start");
-    let desk = Desk::open(world.chat.clone(), world.api.username().to_owned(), "test");
-    let update = dispatch::read(&message(77, &format!("/login {CODE}"))).unwrap();
-    dispatch::handle(&desk, 77, &update).await.unwrap();
-    take_and_die(&world).await;
-
-    let world = world.speak();
-    let ilya = world.ilya();
-    ilya.wait_for_message(|message| message.text.starts_with("👋 Здравствуйте")).await.unwrap();
-    assert_eq!(count(&ilya, "✅"), 0);
-    let login = world.chat.store.load_login(&world.chat.master.login_id(77, ILYA)).await.unwrap();
-    assert_eq!(login.status(), Some(LoginStatus::Waiting));
-}
-
-/// 1. A login ends; a sender takes the news of it and dies over it.
-/// 2. The next one writes it into the login's own message, where it cannot stand twice.
-#[tokio::test]
-async fn the_end_of_a_login_that_may_have_been_told_is_written_into_its_card() {
-    let mut world = World::start().await;
-    world.invite(Tier::Premium, CODE, 1).await;
-    let ilya = world.ilya();
-    let card = ilya.ask(&format!("/login {CODE}")).await.unwrap();
-    settled(&world, &login_of(&card)).await;
-    world.hush().await;
-    world.hand.advance(Duration::from_secs(301));
-    take_and_die(&world).await;
-
-    let world = world.speak();
-    let told =
-        ilya.wait_for_message(|message| message.text.starts_with("⏰ Время входа истекло")).await.unwrap();
-    assert_eq!(told.message_id, card.message_id);
-    assert_eq!(told.web_app_url(), None);
-    ilya.ask("/help").await.unwrap();
-    assert_eq!(count(&ilya, "⏰"), 1);
-    drop(world);
-}
-
-/// The card's button leads into the attempt that goes on.
-#[tokio::test]
-async fn the_end_of_an_attempt_is_not_written_over_the_next_one() {
-    let mut world = World::start().await;
-    world.invite(Tier::Premium, CODE, 1).await;
-    let ilya = world.ilya();
-    let card = ilya.ask(&format!("/login {CODE}")).await.unwrap();
-    let login = login_of(&card);
-    settled(&world, &login).await;
-    world.hush().await;
-    world.hand.advance(Duration::from_secs(301));
-    take_and_die(&world).await;
-    let account = world.account(ILYA).await;
-    let again = LoginCommand::Start { account_id: account, invite: None, attempt: 2, at: world.hand.now() };
-    world.chat.store.login(&login, again, Context::by(account)).await.unwrap();
-
-    let world = world.speak();
-    ilya.ask("/help").await.unwrap();
-    assert_eq!(count(&ilya, "⏰"), 0);
-    let now = ilya.from_bot().into_iter().find(|message| message.message_id == card.message_id).unwrap();
-    assert_eq!(now.web_app_url(), card.web_app_url());
-    drop(world);
-}
-
-/// The same with the warning that another account confirmed: rather twice than not at all.
-#[tokio::test]
-async fn a_warning_that_may_have_arrived_is_sent_again() {
-    let mut world = World::start().await;
-    world.invite(Tier::Premium, CODE, 1).await;
-    let ilya = world.ilya();
-    let card = ilya.ask(&format!("/login {CODE}")).await.unwrap();
-    settled(&world, &login_of(&card)).await;
-    world.hush().await;
-    let reject = LoginCommand::Reject { attempt: 1, at: world.hand.now() };
-    world.chat.store.login(&login_of(&card), reject, Context::system()).await.unwrap();
-    take_and_die(&world).await;
-
-    let world = world.speak();
-    let told = ilya.wait_for_message(|message| message.text.starts_with("🚨 Вход подтвердил")).await.unwrap();
-    assert!(told.message_id > card.message_id);
-    drop(world);
-}
-
-/// The same where the sender lives and Telegram does not answer: the way is not for dying processes alone.
-#[tokio::test]
-async fn news_of_a_login_whose_answer_was_lost_is_written_into_its_card() {
-    let world = World::start().await;
-    let invite = world.invite(Tier::Premium, CODE, 1).await;
-    let (ilya, anna) = (world.ilya(), world.anna());
-    let card = ilya.ask(&format!("/login {CODE}")).await.unwrap();
-    settled(&world, &login_of(&card)).await;
-    let calls = world.api.count_calls("sendMessage");
-
-    world.api.fail_next("sendMessage", Fault::LostAnswer);
-    world.authorize(ILYA, invite, &login_of(&card)).await;
-
-    let in_card = |message: &Message| {
-        message.message_id == card.message_id && message.text.starts_with("✅ Авторизация успешна!")
-    };
-    let told = ilya.wait_for_message(in_card).await.unwrap();
-    assert_eq!(told.web_app_url(), None);
-    assert_eq!(world.api.count_calls("sendMessage"), calls + 1, "nothing is sent again");
-
-    world.invite(Tier::Premium, "EXPRED234567", 1).await;
-    let card = anna.ask("/login EXPRED234567").await.unwrap();
-    settled(&world, &login_of(&card)).await;
-    world.api.fail_next("sendMessage", Fault::LostAnswer);
-    world.hand.advance(Duration::from_secs(301));
-    let in_card = |message: &Message| {
-        message.message_id == card.message_id && message.text.starts_with("⏰ The login has expired")
-    };
-    anna.wait_for_message(in_card).await.unwrap();
-}
-
-#[tokio::test]
-async fn that_a_session_was_handed_over_is_told_again_where_no_answer_came() {
-    let world = World::start().await;
-    let ilya = world.ilya();
-    ilya.ask("/help").await.unwrap();
-    let account = world.account(ILYA).await;
-    world.api.fail_next("sendMessage", Fault::LostAnswer);
-    let outbox = Outbox::new(&world.chat.db);
-    outbox.notice("exported", account, &Notice::SessionExported, None).await.unwrap();
-
-    let is_warning = |message: &Message| message.text.starts_with("📤 Ваша сессия передана");
-    let first = ilya.wait_for_message(is_warning).await.unwrap();
-    let again = |message: &Message| is_warning(message) && message.message_id > first.message_id;
-    ilya.wait_for_message(again).await.unwrap();
-}
-
-/// A sender that takes the next message there is, and dies before it can say what became of it.
-async fn take_and_die(world: &World) {
-    let db = &world.chat.db;
-    let presence = Presence::announce(db, "dead").await.unwrap();
-    let outbox = Outbox::new(db).with_sender("dead");
-    let mut news = db.wake().subscribe(projections::Topic::Outbox);
-    while outbox.claim(1, world.hand.now()).await.unwrap().is_empty() {
-        news.wait(Duration::from_millis(100)).await;
-    }
-    drop(presence);
-}
-
-/// Waits until the bot knows that the card of a login has arrived; the person sees it a moment earlier.
-async fn settled(world: &World, login_id: &LoginId) {
-    let db = &world.chat.db;
-    let mut news = db.wake().subscribe(projections::Topic::Outbox);
-    while Outbox::new(db).message_of(&reply::card_key(login_id)).await.unwrap().is_none() {
-        news.wait(Duration::from_millis(100)).await;
-    }
 }
 
 /// A text of Ilya's, as Telegram delivers it.

@@ -4,6 +4,7 @@
 use domain::AccountId;
 use domain::login::Method;
 use projections::Fence;
+use projections::inbox::Source;
 use projections::vault::{Linked, random_login_id};
 use teloxide::types::UpdateKind;
 
@@ -18,15 +19,10 @@ struct Taken {
 }
 
 impl World {
-    /// One of several processes that handle updates.
-    fn process(&self, holder: &str) -> Desk {
-        Desk::open(self.chat.clone(), self.api.username().to_owned(), holder)
-    }
-
     /// Ilya writes; whoever looks into the inbox takes it up.
     async fn ilya_writes(&self, update_id: i64, text: &str) -> Taken {
-        let body = message(update_id, text);
-        Inbox::new(&self.chat.db).receive(&body).await.unwrap();
+        let body = message(update_id, text).to_string();
+        Inbox::new(&self.chat.db).receive(body.as_bytes(), Source::Polling).await.unwrap();
         Taken { update_id, kind: dispatch::read(&body).unwrap() }
     }
 
@@ -78,7 +74,7 @@ async fn finish(desk: &Desk, taken: &Taken) {
 async fn a_late_cancel_ends_no_login_that_began_after_it() {
     let world = World::silent(|_| {}).await;
     world.invite(Tier::Premium, CODE, 5).await;
-    let (a, b) = (world.process("a"), world.process("b"));
+    let (a, b) = (world.desk(), world.desk());
     finish(&b, &world.ilya_writes(1, &format!("/login {CODE}")).await).await;
     let cancel = world.ilya_writes(2, "/cancel").await;
     finish(&b, &cancel).await;
@@ -99,7 +95,7 @@ async fn a_late_cancel_ends_no_login_that_began_after_it() {
 #[tokio::test]
 async fn a_session_on_its_way_to_another_service_is_not_said_to_be_logged_out() {
     let world = World::silent(|_| {}).await;
-    let desk = world.process("a");
+    let desk = world.desk();
     finish(&desk, &world.ilya_writes(1, "/help").await).await;
     let account = world.account(ILYA).await;
     let login_id = world.links(account).await;
@@ -119,7 +115,7 @@ async fn a_session_on_its_way_to_another_service_is_not_said_to_be_logged_out() 
 #[tokio::test]
 async fn a_late_logout_ends_no_session_that_was_linked_after_it() {
     let world = World::silent(|_| {}).await;
-    let (a, b) = (world.process("a"), world.process("b"));
+    let (a, b) = (world.desk(), world.desk());
     finish(&b, &world.ilya_writes(1, "/help").await).await;
     let account = world.account(ILYA).await;
     world.links(account).await;
@@ -141,7 +137,7 @@ async fn a_late_logout_ends_no_session_that_was_linked_after_it() {
 async fn a_late_cancel_does_not_say_that_there_was_nothing_to_cancel() {
     let world = World::silent(|_| {}).await;
     world.invite(Tier::Premium, CODE, 1).await;
-    let (a, b) = (world.process("a"), world.process("b"));
+    let (a, b) = (world.desk(), world.desk());
     finish(&b, &world.ilya_writes(1, &format!("/login {CODE}")).await).await;
     let cancel = world.ilya_writes(2, "/cancel").await;
     finish(&b, &cancel).await;
@@ -156,7 +152,7 @@ async fn a_late_cancel_does_not_say_that_there_was_nothing_to_cancel() {
 async fn a_cancel_that_is_handled_again_does_not_end_the_next_attempt() {
     let world = World::silent(|_| {}).await;
     world.invite(Tier::Premium, CODE, 1).await;
-    let (a, b) = (world.process("a"), world.process("b"));
+    let (a, b) = (world.desk(), world.desk());
     finish(&a, &world.ilya_writes(1, &format!("/login {CODE}")).await).await;
     let cancel = world.ilya_writes(2, "/cancel").await;
     handle(&a, &cancel).await;
@@ -176,7 +172,7 @@ async fn a_cancel_that_is_handled_again_does_not_end_the_next_attempt() {
 #[tokio::test]
 async fn a_logout_that_is_handled_again_does_not_end_the_next_session() {
     let world = World::silent(|_| {}).await;
-    let (a, b) = (world.process("a"), world.process("b"));
+    let (a, b) = (world.desk(), world.desk());
     finish(&a, &world.ilya_writes(1, "/help").await).await;
     let account = world.account(ILYA).await;
     world.links(account).await;
@@ -195,7 +191,7 @@ async fn a_logout_that_is_handled_again_does_not_end_the_next_session() {
 #[tokio::test]
 async fn a_logout_ends_no_session_whose_login_goes_on() {
     let world = World::silent(|_| {}).await;
-    let a = world.process("a");
+    let a = world.desk();
     finish(&a, &world.ilya_writes(1, "/help").await).await;
     let account = world.account(ILYA).await;
     let first = world.links(account).await;

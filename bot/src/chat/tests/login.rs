@@ -215,3 +215,25 @@ async fn an_expired_login_is_told() {
         domain::Event::Login(LoginEvent::LoginExpired { attempt: 1, .. })
     ));
 }
+
+/// 1. Ilya's `/login` counts as a try; the database fails, and it is handled again, and again.
+/// 2. The next one is not too many.
+#[tokio::test]
+async fn an_update_that_is_handled_again_counts_as_one_try() {
+    let world = World::silent(|_| {}).await;
+    let desk = world.desk();
+    let handle = async |update_id| {
+        let update =
+            dispatch::read(&delivery::message(update_id, "/login 222222222222").to_string()).unwrap();
+        dispatch::handle(&desk, update_id, &update).await.unwrap();
+    };
+    for _ in 0..20 {
+        handle(77).await;
+    }
+    handle(78).await;
+    let answers: Vec<String> = sqlx::query_scalar("select body ->> 'text' from vault.outbox order by id")
+        .fetch_all(world.chat.db.pool())
+        .await
+        .unwrap();
+    assert_eq!(answers, ["❌ Инвайт код не найден", "❌ Инвайт код не найден"]);
+}

@@ -11,10 +11,10 @@ const PRESS: i64 = 9;
 
 /// Anna, an admin, and Ilya, who has written once.
 async fn desk(world: &World) -> Desk {
-    let desk = Desk::open(world.chat.clone(), world.api.username().to_owned(), "test");
-    let help = dispatch::read(&message(1, "/help")).unwrap();
+    let desk = world.desk();
+    let help = dispatch::read(&message(1, "/help").to_string()).unwrap();
     dispatch::handle(&desk, 1, &help).await.unwrap();
-    send_all(&desk).await;
+    send_all(world).await;
 
     let (vault, store, at) = (&world.chat.vault, &world.chat.store, world.hand.now());
     let anna = vault.subject_for(ANNA).await.unwrap();
@@ -29,7 +29,7 @@ async fn desk(world: &World) -> Desk {
 /// Anna presses the button that resets this account.
 fn press(account: AccountId) -> UpdateKind {
     let anna = serde_json::json!({"id": ANNA, "is_bot": false, "first_name": "Anna", "language_code": "en"});
-    dispatch::read(&serde_json::json!({
+    let update = serde_json::json!({
         "update_id": PRESS,
         "callback_query": {
             "id": "1", "chat_instance": "1", "from": anna, "data": format!("reset:{account}"),
@@ -38,15 +38,16 @@ fn press(account: AccountId) -> UpdateKind {
                 "chat": {"id": ANNA, "type": "private", "first_name": "Anna"},
             },
         },
-    }))
-    .unwrap()
+    });
+    dispatch::read(&update.to_string()).unwrap()
 }
 
 /// Sends what is in the outbox: what Ilya reads of it.
-async fn send_all(desk: &Desk) -> Vec<String> {
+async fn send_all(world: &World) -> Vec<String> {
     let mut told = Vec::new();
+    let sender = world.sender("test").await;
     loop {
-        let messages = desk.outbox.claim(10, desk.chat.clock.now()).await.unwrap();
+        let messages = sender.claim(10, world.hand.now()).await.unwrap();
         if messages.is_empty() {
             return told;
         }
@@ -54,7 +55,7 @@ async fn send_all(desk: &Desk) -> Vec<String> {
             if message.to == projections::outbox::To::Chat(ILYA) {
                 told.push(message.body["text"].as_str().unwrap().to_owned());
             }
-            desk.outbox.sent(message.id, Some(1)).await.unwrap();
+            sender.sent(message.id, Some(1)).await.unwrap();
         }
     }
 }
@@ -86,7 +87,7 @@ async fn a_person_is_told_of_the_reset_once_though_the_process_dies() {
     for _ in 0..2 {
         dispatch::handle(&desk, PRESS, &press).await.unwrap();
         carry_out(&world, account).await;
-        told.extend(send_all(&desk).await);
+        told.extend(send_all(&world).await);
     }
 
     assert_eq!(told.len(), 1, "{told:?}");

@@ -13,6 +13,7 @@ pub(in crate::chat) struct AdminTexts {
     pub granted: fn(&Granted<'_>) -> String,
     pub statistics: fn(&Counts) -> String,
     pub parked: fn(&Alarm) -> String,
+    pub refused: fn(count: i64) -> String,
 
     pub phone_usage: &'static str,
     pub phone_by_session: &'static str,
@@ -65,6 +66,12 @@ pub(super) const RU: AdminTexts = AdminTexts {
             it.position
         )
     },
+    refused: |count| {
+        format!(
+            "⚠️ Обновление от Telegram не удалось прочитать или сохранить\n\nОтложено: {count}. Остальные обрабатываются.\n\n\
+             Что именно: таблица vault.refused_updates, там они хранятся неделю"
+        )
+    },
     phone_usage: "☎️ Какой номер проверить?\n\n/debug_test_phone +79990000000",
     phone_by_session: "☎️ Проверка номера\n\nБот спросит Telegram через вашу собственную подключённую сессию: \
                        найдёт номер, а если не выйдет, на мгновение добавит его в ваши контакты и удалит.",
@@ -108,6 +115,12 @@ pub(super) const EN: AdminTexts = AdminTexts {
             it.count,
             it.views.join(", "),
             it.position
+        )
+    },
+    refused: |count| {
+        format!(
+            "⚠️ An update from Telegram could not be read or stored\n\nKept aside: {count}. The others are handled.\n\n\
+             Which ones: table vault.refused_updates, which keeps them for a week"
         )
     },
     phone_usage: "☎️ Which number is to be tried?\n\n/debug_test_phone +79990000000",

@@ -7,6 +7,7 @@ use futures::future::join_all;
 use uuid::Uuid;
 
 use super::{somebody, vault};
+use crate::inbox::{Inbox, Source};
 use crate::vault::{CodeError, normalise_code, random_code};
 
 #[tokio::test]
@@ -49,6 +50,28 @@ async fn first_messages_at_once_meet_one_person() {
 
     let accounts: HashSet<_> = people.into_iter().map(|person| person.unwrap().account_id).collect();
     assert_eq!(accounts.len(), 1);
+}
+
+#[tokio::test]
+async fn an_erased_person_takes_along_the_refused_updates_that_hold_their_id() {
+    let (database, vault) = vault().await;
+    let (one, other) = (vault.subject_for(139_883_458).await.unwrap(), vault.subject_for(2).await.unwrap());
+    let inbox = Inbox::new(&database.db);
+    for update in
+        [r#"{"from":{"id":139883458},"text":"\ud800"}"#, r#"{"from":{"id":271828182},"text":"\ud800"}"#]
+    {
+        inbox.receive(update.as_bytes(), Source::Polling).await.unwrap();
+    }
+
+    vault.erase_subject(one.account_id).await.unwrap();
+
+    let left: Vec<Vec<u8>> = sqlx::query_scalar("select bytes from vault.refused_updates")
+        .fetch_all(database.db.pool())
+        .await
+        .unwrap();
+    assert_eq!(left.len(), 1);
+    assert!(String::from_utf8_lossy(&left[0]).contains("271828182"));
+    assert!(vault.subject(other.account_id).await.unwrap().is_some());
 }
 
 #[tokio::test]

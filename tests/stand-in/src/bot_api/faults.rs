@@ -23,6 +23,8 @@ pub enum Fault {
     Hang,
     /// The request is carried out, and the connection breaks before the answer is there.
     LostAnswer,
+    /// The request is carried out, and the answer waits for `BotApi::release_answers`.
+    HeldAnswer,
 }
 
 /// Which calls meet a fault.

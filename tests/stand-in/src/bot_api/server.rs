@@ -1,13 +1,12 @@
 //! The HTTP side: `/bot<TOKEN>/<Method>`, who may call, which fault the call meets, and which method it is.
 
-use axum::Json;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpListener;
 
 use super::BotApi;
@@ -58,19 +57,30 @@ async fn call(
             let _ = api.run(&method, &params).await;
             return lost_answer();
         }
-        None => match api.run(&method, &params).await {
-            Ok(result) => Json(json!({"ok": true, "result": result})).into_response(),
-            Err(refusal) => refusal.into_response(),
-        },
+        Some(Fault::HeldAnswer) => {
+            let mut released = api.inner.released.subscribe();
+            let answer = answer(api.run(&method, &params).await);
+            // The server, which sends this, lives as long as the call.
+            let _ = released.changed().await;
+            answer
+        }
+        None => answer(api.run(&method, &params).await),
     };
     api.state().calls[number].status = Some(response.status().as_u16());
     response
 }
 
 impl BotApi {
-    async fn run(&self, method: &str, params: &Params) -> Result<Value, Refusal> {
+    /// The result, as JSON.
+    async fn run(&self, method: &str, params: &Params) -> Result<Vec<u8>, Refusal> {
         match method {
             "getupdates" => self.get_updates(params).await,
+            _ => Ok(self.change(method, params)?.to_string().into_bytes()),
+        }
+    }
+
+    fn change(&self, method: &str, params: &Params) -> Result<Value, Refusal> {
+        match method {
             "setwebhook" => self.set_webhook(params),
             "deletewebhook" => self.delete_webhook(params),
             "getwebhookinfo" => Ok(self.webhook_info()),
@@ -95,6 +105,16 @@ impl BotApi {
             "getmyshortdescription" => self.get_my_text("short_description", params),
             _ => Err(Refusal::not_found()),
         }
+    }
+}
+
+fn answer(outcome: Result<Vec<u8>, Refusal>) -> Response {
+    match outcome {
+        Ok(result) => {
+            let body = [b"{\"ok\":true,\"result\":", result.as_slice(), b"}"].concat();
+            ([(header::CONTENT_TYPE, "application/json")], body).into_response()
+        }
+        Err(refusal) => refusal.into_response(),
     }
 }
 

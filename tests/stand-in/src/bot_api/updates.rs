@@ -1,6 +1,7 @@
 //! Updates on their way to the bot: the queue, `getUpdates` (long poll, confirmed by offset) and the webhook.
 //!
-//! An update stays in the queue until it is confirmed, so a bot that dies in between gets it again, as from Telegram.
+//! An update stays in the queue until it is confirmed, so a bot that dies in between gets it again, as from Telegram. Here
+//! it is bytes, so that a test can also inject what is no JSON.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,10 +22,10 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Updates {
     next_id: i64,
-    queue: VecDeque<(i64, Value)>,
+    queue: VecDeque<(i64, Vec<u8>)>,
     /// Updates to deliver once more, whatever was confirmed.
-    again: Vec<Value>,
-    last: Option<Value>,
+    again: Vec<Vec<u8>>,
+    last: Option<Vec<u8>>,
     allowed: Option<Vec<String>>,
     webhook: Option<Webhook>,
     /// Counts `getUpdates` calls: a new one ends the one before.
@@ -58,11 +59,18 @@ impl Updates {
     pub fn push(&mut self, kind: &str, what: Value) -> i64 {
         let id = self.next_id;
         if self.allowed.as_ref().is_none_or(|allowed| allowed.iter().any(|name| name == kind)) {
-            self.next_id += 1;
-            let update = json!({"update_id": id, kind: what});
-            self.last = Some(update.clone());
-            self.queue.push_back((id, update));
+            self.inject(|id| json!({"update_id": id, kind: what}).to_string().into_bytes());
         }
+        id
+    }
+
+    /// Queues these bytes, whatever they are.
+    pub fn inject(&mut self, update: impl FnOnce(i64) -> Vec<u8>) -> i64 {
+        let id = self.next_id;
+        self.next_id += 1;
+        let update = update(id);
+        self.last = Some(update.clone());
+        self.queue.push_back((id, update));
         id
     }
 
@@ -85,7 +93,7 @@ impl Updates {
         }
     }
 
-    fn batch(&mut self, limit: usize) -> Vec<Value> {
+    fn batch(&mut self, limit: usize) -> Vec<Vec<u8>> {
         let mut batch = std::mem::take(&mut self.again);
         batch.extend(self.queue.iter().take(limit).map(|(_, update)| update.clone()));
         batch.truncate(limit);
@@ -113,7 +121,8 @@ impl Updates {
 }
 
 impl BotApi {
-    pub(super) async fn get_updates(&self, params: &Params) -> Result<Value, Refusal> {
+    /// The result as JSON, with the updates in it as they are.
+    pub(super) async fn get_updates(&self, params: &Params) -> Result<Vec<u8>, Refusal> {
         let offset = params.integer("offset")?.unwrap_or(0);
         let limit = usize::try_from(params.integer("limit")?.unwrap_or(100).clamp(1, 100)).unwrap_or(100);
         let seconds = u64::try_from(params.integer("timeout")?.unwrap_or(0).clamp(0, 50)).unwrap_or(0);
@@ -146,7 +155,7 @@ impl BotApi {
                 }
                 let batch = state.updates.batch(limit);
                 if !batch.is_empty() || Instant::now() >= deadline {
-                    return Ok(Value::Array(batch));
+                    return Ok([b"[", batch.join(&b',').as_slice(), b"]"].concat());
                 }
             }
             // Either way the queue is looked at again.
@@ -238,7 +247,7 @@ impl BotApi {
                 }
                 continue;
             };
-            let outcome = self.post(&webhook, &update).await;
+            let outcome = self.post(&webhook, update).await;
             let failed = outcome.is_err();
             self.state().updates.note_delivery(id, outcome, self.now());
             self.touch();
@@ -248,7 +257,7 @@ impl BotApi {
         }
     }
 
-    async fn post(&self, webhook: &Webhook, update: &Value) -> Result<(), String> {
+    async fn post(&self, webhook: &Webhook, update: Vec<u8>) -> Result<(), String> {
         let mut url = webhook.url.clone();
         if let Some(front) = *self.inner.front.lock().expect("nothing panics while it is held")
             && url.scheme() == "https"
@@ -256,7 +265,7 @@ impl BotApi {
             // What DNS and the TLS proxy in front of the service do in the world.
             url = Url::parse(&format!("http://{front}{}", url.path())).map_err(|error| error.to_string())?;
         }
-        let mut request = self.inner.http.post(url).json(update);
+        let mut request = self.inner.http.post(url).header("Content-Type", "application/json").body(update);
         if let Some(secret) = &webhook.secret {
             request = request.header("X-Telegram-Bot-Api-Secret-Token", secret);
         }
