@@ -8,7 +8,7 @@ use sqlx::migrate::Migrator;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, Executor, PgConnection, PgPool, Postgres, Transaction};
 
-use crate::store::Appends;
+use crate::store::{Appends, Turns};
 use crate::wake::Wake;
 
 mod private_cluster;
@@ -31,6 +31,7 @@ pub struct Database {
     pool: PgPool,
     wake: Wake,
     appends: Appends,
+    turns: Turns,
 }
 
 /// Why the database cannot be used.
@@ -105,7 +106,7 @@ impl Database {
             return Err(DatabaseError::TooOld(version / 10_000));
         }
         let (wake, appends) = (Wake::new(pool.clone()), Appends::new(pool.clone()));
-        Ok(Self { pool, wake, appends })
+        Ok(Self { pool, wake, appends, turns: Turns::default() })
     }
 
     /// Brings the tables up to date. Several processes may do so at once: an advisory lock lets one at a time. It belongs to a
@@ -153,6 +154,11 @@ impl Database {
     /// The way into the log.
     pub(crate) fn appends(&self) -> &Appends {
         &self.appends
+    }
+
+    /// Who may change which stream.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// Ends every connection of the pool, those on their way back into it included: a server that stops before they are

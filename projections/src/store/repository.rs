@@ -3,6 +3,8 @@
 //! postgres-es itself appends in a transaction, which is three round trips for an event, two of them to say that there is
 //! one, and a transaction that stays open where the process freezes.
 
+use std::sync::Arc;
+
 use cqrs_es::Aggregate;
 use cqrs_es::persist::{
     PersistedEventRepository, PersistenceError, ReplayStream, SerializedEvent, SerializedSnapshot,
@@ -13,17 +15,18 @@ use serde_json::Value;
 use super::appends::Appends;
 use crate::database::Database;
 
-/// The streams of one database.
+/// The streams of one database. A cheap clone.
+#[derive(Clone)]
 pub(super) struct Repository {
     appends: Appends,
-    streams: PostgresEventRepository,
+    streams: Arc<PostgresEventRepository>,
 }
 
 impl Repository {
     pub(super) fn new(database: &Database) -> Self {
         Self {
             appends: database.appends().clone(),
-            streams: PostgresEventRepository::new(database.pool().clone()),
+            streams: Arc::new(PostgresEventRepository::new(database.pool().clone())),
         }
     }
 }
@@ -48,14 +51,15 @@ impl PersistedEventRepository for Repository {
         self.streams.get_snapshot::<A>(id).await
     }
 
-    /// Any unique violation is the optimistic lock, as with postgres-es; there are no snapshots.
+    /// A place in the stream that is taken is the optimistic lock. postgres-es takes every unique violation for it; one of
+    /// another constraint would be there at the next try, too. There are no snapshots.
     async fn persist<A: Aggregate>(
         &self,
         events: &[SerializedEvent],
         _: Option<(String, Value, usize)>,
     ) -> Result<(), PersistenceError> {
         self.appends.append(events).await.map_err(|error| match &error {
-            sqlx::Error::Database(refused) if refused.is_unique_violation() => {
+            sqlx::Error::Database(refused) if refused.constraint() == Some("events_pkey") => {
                 PersistenceError::OptimisticLockError
             }
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) => PersistenceError::ConnectionError(Box::new(error)),
