@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{ApiState, Board, PageSettings, Verifier};
+use api::{ApiState, Board, Limits, PageSettings, Verifier, server};
 use bot::chat::{Chat, Webhook};
 use bot::login::{LoginWorkers, TelegramApp};
 use projections::clock::Clock;
@@ -46,7 +46,7 @@ impl Service {
     /// One that a person can act on, in one line.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
         memory::keep_large_buffers_apart();
-        open_files::raise();
+        let connections = open_files::raise(&config.roles);
         let ops_listener = bind("OPS_LISTEN_ADDR", config.ops_listen_addr).await?;
         let listener = match config.roles.contains(&Role::Api) {
             true => Some(bind("LISTEN_ADDR", config.listen_addr).await?),
@@ -71,9 +71,8 @@ impl Service {
             Ok(())
         });
         let ops = ops::routes(Ops { db: db.clone(), metrics: crate::telemetry::metrics() });
-        parts.spawn(
-            async move { axum::serve(ops_listener, ops).await.context("the operator's listener ended") },
-        );
+        let few = Limits::of(open_files::OPERATORS_CONNECTIONS);
+        parts.spawn(async move { match server::serve(ops_listener, ops, few).await {} });
 
         if config.roles.contains(&Role::Projector) {
             let leader = Leader {
@@ -99,7 +98,7 @@ impl Service {
                 board.follow(&board_db, &board_vault).await;
                 Ok(())
             });
-            parts.spawn(async move { api::serve(listener, state).await.context("the HTTP listener ended") });
+            parts.spawn(async move { match api::serve(listener, state, Limits::of(connections)).await {} });
         }
         if config.roles.contains(&Role::Bot) {
             let workers = login_workers(&config, &db, &vault, &master, &clock);
