@@ -1,22 +1,46 @@
-//! How many files this process may open: every page that waits is one, and so is every login's connection to Telegram. The
-//! usual limit of 1,024 is for programs that use `select`; a process may raise its own as far as the system lets it.
+//! How many files this process may open, and how many of them are for whom: every page that waits is one, and so is every login's
+//! connection to Telegram. The usual limit of 1,024 is for programs that use `select`; a process may raise its own as far as the
+//! system lets it.
+
+use std::collections::BTreeSet;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+use crate::config::Role;
+
 /// Fewer than this are soon used up.
 const FEW: u64 = 4_096;
+/// Connections to Telegram, one for each login that a process runs at a time.
+const FOR_LOGINS: u64 = bot::login::MOST_LOGINS as u64;
+/// Connections to PostgreSQL and to the Bot API, files, listeners, and what the runtime needs.
+const FOR_THE_REST: u64 = 256;
+/// Connections of the operator's listener.
+pub const OPERATORS_CONNECTIONS: usize = 64;
+/// Connections of the public listener where there are files enough: they take memory, too, 16 KiB each.
+const MOST_CONNECTIONS: u64 = 16_384;
 
-/// Takes as many as the system lets this process have, and says so where that is little.
-pub fn raise() {
+/// Takes as many as the system lets this process have, and says so where that is little. How many of them are for connections
+/// of the public listener.
+pub fn raise(roles: &BTreeSet<Role>) -> usize {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
         tracing::warn!(%error, "the limit of open files cannot be raised");
     }
-    if let Some(most) = getrlimit(Resource::Nofile).current.filter(|most| *most < FEW) {
+    let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    let connections = public_connections(files, roles.contains(&Role::Bot));
+    if files < FEW {
         tracing::warn!(
-            "at most {most} open files (RLIMIT_NOFILE): each page that waits and each login needs one"
+            "at most {files} open files (RLIMIT_NOFILE), {connections} of them for pages: each page that waits and each login \
+             needs one"
         );
     }
+    connections as usize
+}
+
+/// What is left when everybody else has theirs; where that is next to nothing, a quarter.
+fn public_connections(files: u64, runs_logins: bool) -> u64 {
+    let others = FOR_THE_REST + OPERATORS_CONNECTIONS as u64 + if runs_logins { FOR_LOGINS } else { 0 };
+    files.saturating_sub(others).max(files / 4).min(MOST_CONNECTIONS)
 }
 
 #[cfg(test)]
@@ -28,7 +52,16 @@ mod tests {
         let limit = getrlimit(Resource::Nofile);
         let low = limit.maximum.map_or(1_000, |most| most.min(1_000));
         setrlimit(Resource::Nofile, Rlimit { current: Some(low), ..limit }).unwrap();
-        raise();
+        raise(&BTreeSet::new());
         assert_eq!(getrlimit(Resource::Nofile).current, limit.maximum);
+    }
+
+    #[test]
+    fn logins_and_the_database_keep_their_files_when_all_pages_wait() {
+        assert_eq!(public_connections(20_000, true), 16_384);
+        assert_eq!(public_connections(8_192, true), 8_192 - 2_000 - 256 - 64);
+        assert_eq!(public_connections(4_096, false), 4_096 - 256 - 64);
+        assert_eq!(public_connections(1_024, true), 256);
+        assert_eq!(public_connections(u64::MAX, true), 16_384);
     }
 }

@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{ApiState, Board, PageSettings, Verifier};
+use api::{ApiState, Board, Limits, PageSettings, Verifier, server};
 use bot::chat::{BotToken, Chat, Webhook};
 use bot::login::{LoginWorkers, TelegramApp};
 use projections::clock::Clock;
@@ -48,7 +48,7 @@ impl Service {
     /// One that a person can act on, in one line.
     pub async fn start(config: Config, clock: Clock) -> anyhow::Result<Self> {
         memory::keep_large_buffers_apart();
-        open_files::raise();
+        let connections = open_files::raise(&config.roles);
         let ops_listener = bind("OPS_LISTEN_ADDR", config.ops_listen_addr).await?;
         let listener = match config.roles.contains(&Role::Api) {
             true => Some(bind("LISTEN_ADDR", config.listen_addr).await?),
@@ -58,9 +58,8 @@ impl Service {
         let ops_addr = ops_listener.local_addr()?;
         let serving = Arc::new(OnceLock::new());
         let ops = ops::routes(Ops { serving: serving.clone(), metrics: crate::telemetry::metrics() });
-        parts.spawn(
-            async move { axum::serve(ops_listener, ops).await.context("the operator's listener ended") },
-        );
+        let few = Limits::of(open_files::OPERATORS_CONNECTIONS);
+        parts.spawn(async move { match server::serve(ops_listener, ops, few).await {} });
         make_data_dir(&config.data)?;
         let (db, cluster) = open_database(&config.data).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
@@ -109,7 +108,7 @@ impl Service {
                 board.follow(&board_db, &board_vault).await;
                 Ok(())
             });
-            parts.spawn(async move { api::serve(listener, state).await.context("the HTTP listener ended") });
+            parts.spawn(async move { match api::serve(listener, state, Limits::of(connections)).await {} });
         }
         if config.roles.contains(&Role::Bot) {
             let workers = login_workers(&config, &db, &vault, &master, &clock);

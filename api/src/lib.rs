@@ -9,6 +9,7 @@ pub mod init_data;
 mod page;
 pub mod problem;
 mod routes;
+pub mod server;
 mod statics;
 mod status;
 pub mod texts;
@@ -24,6 +25,7 @@ use projections::vault::{MasterKey, Vault};
 pub use board::Board;
 pub use init_data::Verifier;
 pub use routes::serve;
+pub use server::Limits;
 
 /// What every request can reach.
 pub struct ApiState {

@@ -6,14 +6,15 @@ mod password;
 mod reads;
 mod webhook;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::extract::DefaultBodyLimit;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, Router, ServiceExt};
+use axum::{Json, Router};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use projections::clock::Clock;
 use projections::vault::Wish;
@@ -23,6 +24,7 @@ use tower::util::MapResponseLayer;
 
 use crate::board::LiveLogin;
 use crate::problem::Problem;
+use crate::server::{self, Limits};
 use crate::texts::{Language, Text};
 use crate::{ApiState, page, statics};
 
@@ -30,14 +32,11 @@ use crate::{ApiState, page, statics};
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// Serves everything on `LISTEN_ADDR`, until dropped.
-///
-/// # Errors
-/// The listener's.
-pub async fn serve(listener: TcpListener, state: ApiState) -> std::io::Result<()> {
+pub async fn serve(listener: TcpListener, state: ApiState, limits: Limits) -> Infallible {
     let clock = state.clock.clone();
     // Around the router, not a layer of it: axum puts every layer of every route into a box of its own, for each request.
     let routes = MapResponseLayer::new(move |response| headers(response, &clock)).layer(routes(state));
-    axum::serve(listener, ServiceExt::<Request>::into_make_service(routes)).await
+    server::serve(listener, routes, limits).await
 }
 
 fn routes(state: ApiState) -> Router {

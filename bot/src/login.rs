@@ -40,6 +40,7 @@ mod standing;
 mod tests;
 
 pub use network::{Network, NetworkError, PrivateNetwork};
+pub use pool::AT_MOST as MOST_LOGINS;
 
 /// What the workers need.
 #[derive(Clone)]

@@ -7,7 +7,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::{ConnectOptions, Executor};
 use tokio::time::timeout;
 
-use crate::store::Appends;
+use crate::store::{Appends, Turns};
 use crate::wake::Wake;
 
 mod connection;
@@ -35,6 +35,7 @@ pub struct Database {
     pool: Pool,
     wake: Wake,
     appends: Appends,
+    turns: Turns,
 }
 
 /// Why the database cannot be used.
@@ -125,7 +126,7 @@ impl Database {
         }
         let pool = Pool::new(servers, server, settings);
         let (wake, appends) = (Wake::new(pool.clone()), Appends::new(pool.clone()));
-        Ok(Self { pool, wake, appends })
+        Ok(Self { pool, wake, appends, turns: Turns::default() })
     }
 
     /// Brings the tables up to date. Several processes may do so at once: an advisory lock lets one at a time. It belongs to a
@@ -164,6 +165,11 @@ impl Database {
     /// The way into the log.
     pub(crate) fn appends(&self) -> &Appends {
         &self.appends
+    }
+
+    /// Who may change which stream.
+    pub(crate) fn turns(&self) -> &Turns {
+        &self.turns
     }
 
     /// Ends every connection of the pool.

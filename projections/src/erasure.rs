@@ -87,7 +87,7 @@ impl Erasure {
                 Ok(()) | Err(StoreError::Refused(_)) => {}
                 Err(StoreError::Database(error)) => return Err(error.into()),
                 // The reactor does it, because of the event.
-                Err(StoreError::Conflict | StoreError::Fenced) => {}
+                Err(StoreError::Fenced) => {}
             }
         }
         if let Some(linked) = self.vault.linked(account).await? {

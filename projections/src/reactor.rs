@@ -344,9 +344,7 @@ fn settled<E: std::error::Error + 'static>(
             Ok(())
         }
         Err(StoreError::Database(error)) => Err(error),
-        Err(error @ (StoreError::Conflict | StoreError::Fenced)) => {
-            Err(DatabaseError::Sql(sqlx::Error::Protocol(error.to_string())))
-        }
+        Err(error @ StoreError::Fenced) => Err(DatabaseError::Sql(sqlx::Error::Protocol(error.to_string()))),
     }
 }
 

@@ -3,7 +3,8 @@
 //!
 //! 1. Each command runs in a task of its own, so that a caller who is dropped (a closed connection, a lost lease) cannot
 //!    cut it in half.
-//! 2. Two writers of one stream: the primary key lets one through, the other reads again and decides again.
+//! 2. Commands to one stream take turns in a process (`turns`). Between processes the primary key lets one writer through; the
+//!    other reads again and decides again, for as long as it takes: each loss is an event that somebody else has appended.
 //! 3. A worker whose lease has passed on is refused by a trigger (QR001) and must not try again: what it knows is old.
 //! 4. After the commit the sequencer is woken.
 //!
@@ -15,9 +16,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use cqrs_es::persist::{EventUpcaster, PersistedEventStore, SerializedEvent};
-use cqrs_es::{Aggregate, AggregateError, CqrsFramework, EventStore};
-use domain::upcast::upcast;
+use cqrs_es::{Aggregate, AggregateError, CqrsFramework};
 use domain::{
     Account, AccountCommand, AccountError, AccountId, Invite, InviteCommand, InviteError, InviteId, Login,
     LoginCommand, LoginError, LoginId,
@@ -29,27 +28,28 @@ use crate::wake::Topic;
 mod appends;
 mod context;
 mod repository;
+mod stream;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 pub(crate) use appends::Appends;
 pub use context::{Actor, Context, Fence};
 use repository::Repository;
+use stream::{Known, Stream, Streams};
+pub(crate) use turns::Turns;
 
-/// How often a command is decided anew because its stream has changed meanwhile.
-const TRIES: u32 = 8;
+/// The longest pause before a command is decided anew because another process has changed its stream.
+const LONGEST_PAUSE: Duration = Duration::from_millis(32);
 
 /// Runs commands. A cheap clone.
 #[derive(Clone)]
 pub struct Store {
     database: Database,
-    invites: Framework<Invite>,
-    logins: Framework<Login>,
-    accounts: Framework<Account>,
+    invites: Arc<Streams<Invite>>,
+    logins: Arc<Streams<Login>>,
+    accounts: Arc<Streams<Account>>,
 }
-
-type Events<A> = PersistedEventStore<Repository, A>;
-type Framework<A> = Arc<CqrsFramework<A, Events<A>>>;
 
 /// Why a command led to nothing.
 #[derive(Debug, thiserror::Error)]
@@ -57,9 +57,6 @@ pub enum StoreError<E: std::error::Error + 'static> {
     /// The domain said no.
     #[error(transparent)]
     Refused(E),
-    /// Others wrote to the same stream again and again.
-    #[error("the stream kept changing")]
-    Conflict,
     /// Another worker holds the attempt now.
     #[error("the lease has passed to another worker")]
     Fenced,
@@ -71,10 +68,11 @@ pub enum StoreError<E: std::error::Error + 'static> {
 impl Store {
     /// Over this database.
     pub fn new(database: &Database) -> Self {
+        let repository = Repository::new(database);
         Self {
-            invites: framework(database),
-            logins: framework(database),
-            accounts: framework(database),
+            invites: Arc::new(Streams::new(repository.clone())),
+            logins: Arc::new(Streams::new(repository.clone())),
+            accounts: Arc::new(Streams::new(repository)),
             database: database.clone(),
         }
     }
@@ -123,7 +121,7 @@ impl Store {
     /// # Errors
     /// The database failed, or holds an event that this program cannot read.
     pub async fn load_invite(&self, id: InviteId) -> Result<Invite, DatabaseError> {
-        self.load(&id.to_string()).await
+        load(&self.invites, &id.to_string()).await
     }
 
     /// The login as its events tell; a fresh one if there are none.
@@ -131,7 +129,7 @@ impl Store {
     /// # Errors
     /// As with [`Self::load_invite`].
     pub async fn load_login(&self, id: &LoginId) -> Result<Login, DatabaseError> {
-        self.load(id.as_str()).await
+        load(&self.logins, id.as_str()).await
     }
 
     /// The account as its events tell; a fresh one if there are none.
@@ -139,30 +137,31 @@ impl Store {
     /// # Errors
     /// As with [`Self::load_invite`].
     pub async fn load_account(&self, id: AccountId) -> Result<Account, DatabaseError> {
-        self.load(&id.to_string()).await
-    }
-
-    async fn load<A: Aggregate>(&self, id: &str) -> Result<A, DatabaseError> {
-        let loaded = events::<A>(&self.database).load_aggregate(id).await;
-        loaded.map(|context| context.aggregate).map_err(|error| broken::<A>(error, id))
+        load(&self.accounts, &id.to_string()).await
     }
 
     async fn run<A>(
         &self,
-        framework: &Framework<A>,
+        streams: &Arc<Streams<A>>,
         id: String,
         command: A::Command,
         context: Context,
     ) -> Result<(), StoreError<A::Error>>
     where
-        A: Aggregate + 'static,
+        A: Aggregate<Services = ()> + Clone + 'static,
         A::Command: Clone + Send + 'static,
         A::Error: Send + 'static,
     {
-        let framework = Arc::clone(framework);
+        let streams = Arc::clone(streams);
         let wake = self.database.wake().clone();
+        let place = self.database.turns().queue(A::TYPE, &id);
         let task = tokio::spawn(async move {
-            let done = decide_and_append(&framework, &id, command, context.metadata()).await;
+            let mut turn = place.turn().await;
+            let known = turn.known.take().and_then(|known| known.downcast().ok());
+            let stream = Stream::new(streams, known.map_or_else(Known::default, |known| *known));
+            let done = decide_and_append(&stream, &id, command, context.metadata()).await;
+            turn.known = Some(Box::new(stream.into_known()));
+            drop(turn);
             if done.is_ok() {
                 wake.notify(Topic::Appended);
             }
@@ -180,21 +179,26 @@ impl Store {
 }
 
 async fn decide_and_append<A>(
-    framework: &CqrsFramework<A, Events<A>>,
+    stream: &Stream<A>,
     id: &str,
     command: A::Command,
     metadata: HashMap<String, String>,
 ) -> Result<(), StoreError<A::Error>>
 where
-    A: Aggregate,
+    A: Aggregate<Services = ()> + Clone,
     A::Command: Clone,
     A::Error: 'static,
 {
-    for tried in 1..=TRIES {
+    let framework = CqrsFramework::new(stream, Vec::new(), ());
+    let mut pause = Duration::from_millis(1);
+    loop {
         match framework.execute_with_metadata(id, command.clone(), metadata.clone()).await {
             Ok(()) => return Ok(()),
             Err(AggregateError::UserError(reason)) => return Err(StoreError::Refused(reason)),
-            Err(AggregateError::AggregateConflict) => tokio::time::sleep(pause_after(tried)).await,
+            Err(AggregateError::AggregateConflict) => {
+                pause = LONGEST_PAUSE.min(pause * 2);
+                tokio::time::sleep(up_to(pause)).await;
+            }
             Err(other) => {
                 return Err(match broken::<A>(other, id) {
                     DatabaseError::Sql(error) if crate::database::is_fenced(&error) => StoreError::Fenced,
@@ -203,13 +207,19 @@ where
             }
         }
     }
-    Err(StoreError::Conflict)
 }
 
-/// Up to 2, 4, 8, … 256 ms: writers that collided must not do so again in step.
-fn pause_after(tried: u32) -> Duration {
+/// Processes that collided must not do so again in step.
+fn up_to(longest: Duration) -> Duration {
     let chance = getrandom::u32().unwrap_or(u32::MAX);
-    Duration::from_micros(u64::from(chance) % (1000 << tried))
+    longest.mul_f64(f64::from(chance) / f64::from(u32::MAX))
+}
+
+async fn load<A: Aggregate>(streams: &Streams<A>, id: &str) -> Result<A, DatabaseError> {
+    match streams.read(id).await {
+        Ok(known) => Ok(known.aggregate),
+        Err(error) => Err(broken::<A>(error.into(), id)),
+    }
 }
 
 fn broken<A: Aggregate>(error: AggregateError<A::Error>, id: &str) -> DatabaseError {
@@ -226,29 +236,6 @@ fn broken<A: Aggregate>(error: AggregateError<A::Error>, id: &str) -> DatabaseEr
     match source.downcast::<sqlx::Error>() {
         Ok(error) => DatabaseError::Sql(*error),
         Err(_) => DatabaseError::Unreadable(format!("{}/{id}", A::TYPE)),
-    }
-}
-
-fn framework<A: Aggregate<Services = ()>>(database: &Database) -> Framework<A> {
-    Arc::new(CqrsFramework::new(events(database), Vec::new(), ()))
-}
-
-fn events<A: Aggregate>(database: &Database) -> Events<A> {
-    let store = PersistedEventStore::new_event_store(Repository::new(database));
-    store.with_upcasters(vec![Box::new(Upcaster)])
-}
-
-/// Older versions of events, as the domain reads them.
-struct Upcaster;
-
-impl EventUpcaster for Upcaster {
-    fn can_upcast(&self, _: &str, _: &str) -> bool {
-        true
-    }
-
-    fn upcast(&self, event: SerializedEvent) -> SerializedEvent {
-        let (event_version, payload) = upcast(&event.event_type, &event.event_version, event.payload);
-        SerializedEvent { event_version, payload, ..event }
     }
 }
 

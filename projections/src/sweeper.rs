@@ -103,13 +103,13 @@ fn sooner(a: Option<Timestamp>, b: Timestamp) -> Option<Timestamp> {
     Some(a.map_or(b, |a| a.min(b)))
 }
 
-/// A refusal or a conflict means that somebody else was there first; the next look will see. A stream that cannot be
+/// A refusal means that somebody else was there first; the next look will see. A stream that cannot be
 /// read stands still alone; whoever parked it has said so loudly.
 fn settled<E: std::error::Error + 'static>(outcome: Result<(), StoreError<E>>) -> Result<(), DatabaseError> {
     match outcome {
         Err(StoreError::Database(DatabaseError::Unreadable(_))) => Ok(()),
         Err(StoreError::Database(error)) => Err(error),
-        Ok(()) | Err(StoreError::Refused(_) | StoreError::Conflict | StoreError::Fenced) => Ok(()),
+        Ok(()) | Err(StoreError::Refused(_) | StoreError::Fenced) => Ok(()),
     }
 }
 

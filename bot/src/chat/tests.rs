@@ -34,6 +34,7 @@ const PAGE: &str = "https://login.example/qr-auth?session_id=";
 
 /// A service of the chat and the projections alone, and the people who write to it.
 struct World {
+    accounts: Accounts,
     api: BotApi,
     chat: Chat,
     hand: ManualClock,
@@ -52,7 +53,8 @@ impl World {
 
     /// Everything but the chat itself.
     async fn silent(change: impl FnOnce(&mut Chat)) -> Self {
-        let api = BotApi::start(Accounts::default(), stand_in::clock::Clock::system(), None).await.unwrap();
+        let accounts = Accounts::default();
+        let api = BotApi::start(accounts.clone(), stand_in::clock::Clock::system(), None).await.unwrap();
         let db = testing::database().await.db;
         // Long ago: what the database records is later, so that no news is too old to be told.
         let (clock, hand) = Clock::manual("2024-11-22T10:00:00Z".parse().unwrap());
@@ -89,7 +91,7 @@ impl World {
             holder: uuid::Uuid::new_v4().to_string(),
         };
         let tasks = vec![tokio::spawn(leader::run(leader))];
-        Self { api, chat, hand, tasks }
+        Self { accounts, api, chat, hand, tasks }
     }
 
     /// Starts the chat.

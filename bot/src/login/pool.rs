@@ -20,7 +20,7 @@ use super::standing::Board;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How many attempts one process runs at a time, each with a connection of its own; more of them wait for a process that
 /// has room.
-const AT_MOST: usize = 2_000;
+pub const AT_MOST: usize = 2_000;
 
 /// Runs every attempt that can be claimed, for ever.
 pub async fn run(workers: Arc<LoginWorkers>) {

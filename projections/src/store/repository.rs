@@ -13,7 +13,8 @@ use serde_json::Value;
 use super::appends::Appends;
 use crate::database::{Database, Pool};
 
-/// The streams of one database.
+/// The streams of one database. A cheap clone.
+#[derive(Clone)]
 pub(super) struct Repository {
     appends: Appends,
     pool: Pool,
@@ -59,14 +60,15 @@ impl PersistedEventRepository for Repository {
         self.within(self.streams().get_snapshot::<A>(id)).await
     }
 
-    /// Any unique violation is the optimistic lock, as with postgres-es; there are no snapshots.
+    /// A place in the stream that is taken is the optimistic lock. postgres-es takes every unique violation for it; one of
+    /// another constraint would be there at the next try, too. There are no snapshots.
     async fn persist<A: Aggregate>(
         &self,
         events: &[SerializedEvent],
         _: Option<(String, Value, usize)>,
     ) -> Result<(), PersistenceError> {
         self.appends.append(events).await.map_err(|error| match &error {
-            sqlx::Error::Database(refused) if refused.is_unique_violation() => {
+            sqlx::Error::Database(refused) if refused.constraint() == Some("events_pkey") => {
                 PersistenceError::OptimisticLockError
             }
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) => PersistenceError::ConnectionError(Box::new(error)),

@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use super::{Context, Fence, Store, StoreError};
+use super::turns::Place;
+use super::{Context, Fence, Store, StoreError, Turns};
+use crate::database::{Database, DatabaseError};
 use crate::log::Log;
 use crate::sequencer::Sequencer;
 use crate::testing::{self, TestDatabase};
@@ -71,14 +73,97 @@ async fn of_two_people_who_race_for_the_last_use_one_gets_it_200_times_of_200() 
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn writers_of_one_stream_who_collide_decide_again() {
+async fn of_2000_people_who_race_for_1500_uses_1500_get_one_and_500_hear_that_it_is_used_up() {
+    race(&[&testing::database().await.db]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_race_for_an_invite_across_two_processes_refuses_nobody_for_its_length() {
+    let test = testing::database().await;
+    let other = Database::connect(&test.url).await.unwrap();
+    race(&[&test.db, &other]).await;
+}
+
+/// 2,000 people at once, shared out among these processes.
+async fn race(processes: &[&Database]) {
+    let stores: Vec<_> = processes.iter().map(|db| Store::new(db)).collect();
+    let invite = InviteId(Uuid::from_u128(7));
+    stores[0].invite(invite, create(invite, 1_500), Context::system()).await.unwrap();
+    let commands = stores
+        .iter()
+        .cycle()
+        .zip(0..2_000)
+        .map(|(store, number)| store.invite(invite, redeem(number), Context::system()));
+    let (mut redeemed, mut used_up) = (0, 0);
+    for outcome in join_all(commands).await {
+        match outcome {
+            Ok(()) => redeemed += 1,
+            Err(StoreError::Refused(InviteError::UsedUp)) => used_up += 1,
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    assert_eq!((redeemed, used_up), (1_500, 500));
+    assert_eq!(stores[0].load_invite(invite).await.unwrap().uses(), 1_500);
+}
+
+#[tokio::test]
+async fn commands_to_one_stream_are_decided_in_the_order_in_which_they_come() {
     let test = testing::database().await;
     let (store, invite) = an_invite(&test, 100).await;
-    let commands = (0..6).map(|number| store.invite(invite, redeem(number), Context::system()));
-    for outcome in join_all(commands).await {
-        outcome.unwrap();
+    join_all((0..20).map(|number| store.invite(invite, redeem(number), Context::system()))).await;
+    let redeemed: Vec<String> = sqlx::query_scalar(
+        "select payload -> 'InviteRedeemed' ->> 'login_id' from events where event_type = 'InviteRedeemed' order by sequence",
+    )
+    .fetch_all(test.db.pool())
+    .await
+    .unwrap();
+    assert_eq!(redeemed, (0..20).map(|number| login(number).to_string()).collect::<Vec<_>>());
+}
+
+#[tokio::test]
+async fn a_turn_passes_over_those_who_do_not_wait_any_more() {
+    let turns = Turns::default();
+    let first = turns.queue("invite", "7").turn().await;
+    let gone: Vec<_> = (0..3).map(|_| turns.queue("invite", "7")).collect();
+    let last = turns.queue("invite", "7");
+    drop(gone);
+    drop(first);
+    drop(last.turn().await);
+    assert!(matches!(turns.queue("invite", "7"), Place::First(_)));
+}
+
+/// 1. A command has its turn and knows the stream.
+/// 2. A standby takes over without the stream's last event, and another process appends in its place.
+/// 3. What the next command reads is the stream of the standby.
+#[tokio::test]
+async fn a_stream_whose_end_is_gone_is_read_anew() {
+    let test = testing::database().await;
+    let (store, invite) = an_invite(&test, 100).await;
+    for number in 0..2 {
+        store.invite(invite, redeem(number), Context::system()).await.unwrap();
     }
-    assert_eq!(store.load_invite(invite).await.unwrap().uses(), 6);
+    let mut known = store.invites.read(&invite.to_string()).await.unwrap();
+    lose_event(&test, 3).await;
+    store.invites.read_on(&invite.to_string(), &mut known).await.unwrap();
+    assert_eq!(known.aggregate, store.load_invite(invite).await.unwrap());
+
+    store.invite(invite, redeem(3), Context::system()).await.unwrap();
+    let mut known = store.invites.read(&invite.to_string()).await.unwrap();
+    lose_event(&test, 3).await;
+    store.invite(invite, redeem(4), Context::system()).await.unwrap();
+    store.invite(invite, redeem(5), Context::system()).await.unwrap();
+    store.invites.read_on(&invite.to_string(), &mut known).await.unwrap();
+    assert_eq!(known.aggregate, store.load_invite(invite).await.unwrap());
+}
+
+/// As a standby that did not have it.
+async fn lose_event(test: &TestDatabase, sequence: u32) {
+    let sql = format!(
+        "alter table events disable trigger user;
+         delete from events where sequence = {sequence};
+         alter table events enable trigger user;"
+    );
+    sqlx::raw_sql(&sql).execute(test.db.pool()).await.unwrap();
 }
 
 /// 1. Somebody else writes the stream's next event and does not commit yet.
@@ -156,25 +241,25 @@ async fn blocked_writer(test: &TestDatabase) {
 }
 
 #[tokio::test]
-async fn a_stream_that_changes_at_every_try_is_given_up_as_a_conflict() {
+async fn what_another_constraint_refuses_is_told_and_not_tried_again() {
     let test = testing::database().await;
     let (store, invite) = an_invite(&test, 2).await;
     sqlx::raw_sql(
         "create sequence tries;
-         create function always_late() returns trigger language plpgsql as $$ begin
+         create function refuse() returns trigger language plpgsql as $$ begin
              perform nextval('tries');
-             raise exception 'too late' using errcode = 'unique_violation';
+             raise exception 'no' using errcode = 'unique_violation', constraint = 'events_event_no';
          end $$;
-         create trigger always_late before insert on events for each row execute function always_late();",
+         create trigger refuse before insert on events for each row execute function refuse();",
     )
     .execute(test.db.pool())
     .await
     .unwrap();
     let outcome = store.invite(invite, redeem(1), Context::system()).await;
-    assert!(matches!(outcome, Err(StoreError::Conflict)), "{outcome:?}");
+    assert!(matches!(outcome, Err(StoreError::Database(DatabaseError::Sql(_)))), "{outcome:?}");
     let tries: i64 =
         sqlx::query_scalar("select last_value from tries").fetch_one(test.db.pool()).await.unwrap();
-    assert_eq!(tries, i64::from(super::TRIES));
+    assert_eq!(tries, 1);
 }
 
 #[tokio::test]

@@ -1,5 +1,10 @@
 //! `/login CODE` and what follows from it in the chat.
 
+use std::collections::BTreeMap;
+
+use stand_in::accounts::Account;
+use stand_in::bot_api::From;
+
 use super::*;
 
 const ACCEPTED: &str = "✅ Инвайт код принят!";
@@ -66,6 +71,29 @@ async fn codes_that_give_nothing_are_refused_with_the_reason() {
     world.hand.advance(Duration::from_secs(31 * 24 * 3600));
     let expired = ilya.ask("/login EXPRED234567").await.unwrap();
     assert_eq!(expired.text, format!("❌ Срок действия инвайт кода истёк{ask}"));
+}
+
+#[tokio::test]
+async fn of_200_people_who_send_one_code_at_once_150_get_in_and_50_hear_that_it_is_used_up() {
+    let world = World::start().await;
+    world.invite(Tier::Premium, CODE, 150).await;
+    let crowd: Vec<_> = (0..200)
+        .map(|number| {
+            let account = Account::new(1_000 + number, "Someone", &format!("+7999100{number:04}"), 2);
+            world.accounts.insert(Account { language_code: Some("ru".to_owned()), ..account });
+            world.api.person(1_000 + number)
+        })
+        .collect();
+    for person in &crowd {
+        person.send(&format!("/login {CODE}"));
+    }
+    let mut answers = BTreeMap::new();
+    for person in &crowd {
+        let told = person.wait_for_message(|message| message.from == From::Bot).await.unwrap().text;
+        *answers.entry(told.lines().next().unwrap().to_owned()).or_insert(0) += 1;
+    }
+    let expected = [(ACCEPTED.to_owned(), 150), ("❌ Инвайт код уже использован".to_owned(), 50)];
+    assert_eq!(answers, BTreeMap::from(expected));
 }
 
 #[tokio::test]

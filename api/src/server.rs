@@ -1,0 +1,151 @@
+//! The HTTP server: hyper's connections behind a listener, with limits of time and number. Used for the public listener and for
+//! the operator's.
+//!
+//! 1. A connection is accepted, and gets a place among the [`Connections`]. Where all are taken, the one that has waited longest for
+//!    its client is closed first. How many an address may have would be decided there, too.
+//! 2. Its place says what it waits for: a head, a body, our answer, or the next request. One timer a connection closes
+//!    it where its client keeps it waiting for too long. An answer may take as long as it needs: that is what a long poll is.
+//! 3. When the server is dropped, connections end as soon as no request is under way there.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use axum::extract::Request;
+use axum::response::Response;
+use hyper::body::{Body as _, Incoming};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep, sleep_until};
+use tower::{Service, ServiceExt};
+
+mod bodies;
+mod connections;
+mod stream;
+#[cfg(test)]
+mod tests;
+
+use bodies::{AnswerBody, ReceivedBody};
+use connections::{Connections, Place};
+use stream::WatchedStream;
+
+/// Before accepting again where the process, or the system, has no descriptor left for one more connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a client may take of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// For the head of a request: from the connection's beginning, or from its first byte where another request went before it.
+    pub head: Duration,
+    /// For the body of a request, from the end of its head.
+    pub body: Duration,
+    /// Between an answer and the next request.
+    pub idle: Duration,
+    /// Connections at a time.
+    pub connections: usize,
+}
+
+impl Limits {
+    /// What is shipped, for so many connections at a time.
+    pub const fn of(connections: usize) -> Self {
+        Self {
+            head: Duration::from_secs(10),
+            body: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+            connections,
+        }
+    }
+}
+
+/// Answers whoever connects, until dropped. Nothing that a client does, and no lack of descriptors, ends it.
+pub async fn serve<S>(listener: TcpListener, service: S, limits: Limits) -> Infallible
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let connections = Connections::new(limits.connections);
+    let _stops = connections.stop_when_dropped();
+    let mut failing = false;
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => {
+                failing = false;
+                let place = connections.admit().await;
+                tokio::spawn(attend(stream, Arc::new(place), service.clone(), limits));
+            }
+            Err(error) if is_of_one_connection(&error) => {}
+            Err(error) => {
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::error!(%error, "no connection can be accepted now, trying again");
+                }
+                connections.make_room();
+                sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// The one that was to be accepted has failed; the next may be well.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}
+
+/// One connection, to its end.
+async fn attend<S>(stream: TcpStream, place: Arc<Place>, service: S, limits: Limits)
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let (asked, answered) = (Arc::clone(&place), Arc::clone(&place));
+    let service = service
+        .map_request(move |request: Request<Incoming>| receive(request, &asked))
+        .map_response(move |answer: Response| answer.map(|body| AnswerBody::new(body, &answered)));
+    let stream = TokioIo::new(WatchedStream::new(stream, &place));
+    // hyper's own timeout counts the time between two requests, too, and takes a timer for each.
+    let mut http = http1::Builder::new();
+    http.header_read_timeout(None);
+    let mut connection = pin!(http.serve_connection(stream, TowerToHyperService::new(service)));
+    let mut alarm = pin!(sleep_until(Instant::now() + limits.head));
+    let mut stopping = false;
+    poll_fn(|context| {
+        place.wake_by(context.waker());
+        if !stopping && place.is_stopping() {
+            stopping = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        if connection.as_mut().poll(context).is_ready() || place.is_closed() {
+            return Poll::Ready(());
+        }
+        while let Some(deadline) = place.deadline(&limits) {
+            // A later deadline is looked at when the alarm goes off: setting it costs, and requests are many.
+            if deadline < alarm.deadline() {
+                alarm.as_mut().reset(deadline);
+            }
+            if alarm.as_mut().poll(context).is_pending() {
+                break;
+            }
+            if deadline <= Instant::now() {
+                return Poll::Ready(());
+            }
+            alarm.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    })
+    .await;
+}
+
+/// The head of a request is here.
+fn receive(request: Request<Incoming>, place: &Arc<Place>) -> Request {
+    if request.body().is_end_stream() {
+        place.answers();
+        return request.map(|_| axum::body::Body::empty());
+    }
+    request.map(|body| axum::body::Body::new(ReceivedBody::new(body, place)))
+}
