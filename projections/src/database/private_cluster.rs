@@ -32,6 +32,7 @@ mod error;
 mod place;
 #[cfg(test)]
 mod tests;
+mod user;
 
 use binaries::Binaries;
 pub use error::ClusterError;
@@ -172,8 +173,9 @@ impl Server {
     /// Steps 2 and 3.
     async fn start(place: &Place, lock: File) -> Result<Self, DatabaseError> {
         place.stop_leftover(STOPPED_WITHIN).await?;
-        let binaries = Binaries::find(place.cluster_version()?)?;
-        if place.cluster_version()?.is_none() {
+        let version = place.cluster_version().await?;
+        let binaries = Binaries::find(version)?;
+        if version.is_none() {
             place.make_cluster(&binaries, DATABASE).await?;
         }
         // The backends of a server that was killed may hold its memory for a moment longer.
