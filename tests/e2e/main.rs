@@ -23,6 +23,7 @@ mod outages;
 mod pages;
 mod password;
 mod port;
+mod process;
 mod settings;
 mod structure;
 mod webhook;
