@@ -8,6 +8,7 @@ mod browser;
 mod caddy;
 mod cli;
 mod crashes;
+mod deploy;
 mod endings;
 mod erasure;
 mod expiry;
