@@ -35,7 +35,7 @@ test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
 
 .PHONY: image-test
 image-test: ## Build the image with buildah on bases of debootstrap, and run it with podman (as root)
-	@scripts/need postgresql buildah podman debootstrap docker-compose
+	@scripts/need postgresql buildah podman runc debootstrap docker-compose
 	deploy/test-image
 
 .PHONY: torture
