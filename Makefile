@@ -30,7 +30,13 @@ test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
 	@scripts/pgbouncer
 	node --test $$(find api/static tests/stand-in/page -name '*.test.mjs' | sort)
 	python3 api/static/tests/srp_vectors.py
+	scripts/build
 	$(CARGO) test --workspace --locked
+
+.PHONY: image-test
+image-test: ## Build the image with buildah on bases of debootstrap, and run it with podman (as root)
+	@scripts/need postgresql buildah podman runc debootstrap docker-compose
+	deploy/test-image
 
 .PHONY: torture
 torture: ## Kill the service two hundred times while people log in (TORTURE_KILLS, TORTURE_SEED)

@@ -1,14 +1,17 @@
 //! The commands. Answers go to stdout, the log to stderr, and an error is one line.
 
+mod health;
 mod invite;
 mod session;
+mod signals;
 mod user;
 
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::builder::Resettable;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{Config, DataConfig, DataSettings, Settings};
+use crate::config::{self, Config, DataConfig, DataSettings, Settings};
 use crate::service::{self, Service};
 use projections::clock::Clock;
 use projections::database::{Database, PrivateCluster};
@@ -32,6 +35,8 @@ pub struct Cli {
 enum Command {
     /// Serve the bot and the Mini App (what qr-login alone does).
     Serve,
+    /// Ask the service on this machine whether it is ready.
+    Health,
     /// Make, list, show and revoke invites.
     Invite {
         #[command(subcommand)]
@@ -61,6 +66,18 @@ enum DatabaseCommand {
 }
 
 impl Cli {
+    /// From the command line and the environment; an empty variable is one that is not set. Ends the process where the
+    /// command line is wrong.
+    pub fn read() -> Self {
+        let is_empty =
+            |name: &std::ffi::OsStr| std::env::var(name).is_ok_and(|value| value.trim().is_empty());
+        let command = Self::command().mut_args(|argument| match argument.get_env() {
+            Some(name) if is_empty(name) => argument.env(Resettable::Reset),
+            _ => argument,
+        });
+        Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
     /// Runs the command.
     ///
     /// # Errors
@@ -68,6 +85,7 @@ impl Cli {
     pub async fn run(self) -> anyhow::Result<()> {
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve(&self.settings).await,
+            Command::Health => health::ask(config::ops_listen_addr(&self.settings)?).await,
             Command::Invite { command } => command.run(&self.settings.data, &self.settings.bot_api_url).await,
             Command::User { command } => command.run(&self.settings.data).await,
             Command::Session { command } => command.run(&self.settings).await,
@@ -77,27 +95,18 @@ impl Cli {
 }
 
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
+    signals::outlive_others();
     let config = Config::from_settings(settings)?;
     let service = tokio::select! {
         service = Service::start(config, Clock::system()) => service?,
-        () = stop_signal() => return Ok(()),
+        () = signals::stop() => return Ok(()),
     };
     if let Some(addr) = service.listen_addr {
         tracing::info!("serving the Mini App on http://{addr}");
     }
-    service.run_until(stop_signal()).await?;
+    service.run_until(signals::stop()).await?;
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Ends with Ctrl-C or SIGTERM.
-async fn stop_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminated = signal(SignalKind::terminate()).expect("a signal handler can be set");
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated.recv() => {}
-    }
 }
 
 fn database_url(settings: &DataSettings) -> anyhow::Result<()> {

@@ -236,7 +236,7 @@ impl Config {
             api_hash,
             auth_base_url: auth_base_url(base, private)?,
             listen_addr: address("LISTEN_ADDR", &settings.listen_addr)?,
-            ops_listen_addr: address("OPS_LISTEN_ADDR", &settings.ops_listen_addr)?,
+            ops_listen_addr: ops_listen_addr(settings)?,
             sessions_dir: settings.sessions_dir.clone().unwrap_or_else(|| data.data_dir.join("sessions")),
             admin_ids: admin_ids(&settings.admin_ids)?,
             support_contact: settings.support_contact.clone().filter(|it| !it.trim().is_empty()),
@@ -263,6 +263,14 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// Where health and metrics are served.
+///
+/// # Errors
+/// It is not an address.
+pub fn ops_listen_addr(settings: &Settings) -> Result<SocketAddr, BadSetting> {
+    address("OPS_LISTEN_ADDR", &settings.ops_listen_addr)
 }
 
 /// Which application speaks to Telegram, for a command that may do without.

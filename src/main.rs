@@ -2,7 +2,6 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use qr_login::cli::Cli;
 use qr_login::telemetry;
 
@@ -13,7 +12,7 @@ fn main() -> ExitCode {
     {
         return fail(&format!(".env: {error}"));
     }
-    let cli = Cli::parse();
+    let cli = Cli::read();
     if let Err(error) = telemetry::start_log() {
         return fail(&error.to_string());
     }

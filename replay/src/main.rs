@@ -102,10 +102,12 @@ fn may_be_logged(metadata: &Metadata<'_>) -> bool {
 
 /// From `DATABASE_URL`, or the file that `DATABASE_URL_FILE` names; never a flag, which every process list shows.
 fn database_url() -> Result<SecretString> {
-    if let Ok(url) = std::env::var("DATABASE_URL") {
+    // An empty variable is one that is not set.
+    let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
+    if let Some(url) = set("DATABASE_URL") {
         return Ok(url.into());
     }
-    let file = std::env::var("DATABASE_URL_FILE").context(
+    let file = set("DATABASE_URL_FILE").context(
         "DATABASE_URL is not set; for the private PostgreSQL of a running service `qr-login database url` prints it",
     )?;
     let url =

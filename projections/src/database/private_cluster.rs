@@ -7,6 +7,7 @@
 //! 1. Lock held by somebody else: use their server, and stand by to start it again should they end first.
 //! 2. Lock free: stop what a dead owner left running, make the cluster if there is none, start the server.
 //! 3. Wait until it answers; make the database `qr_login` if it is missing.
+//! 4. From then on, look after it ([`keep`]): a server that ended is started again.
 //!
 //! The server must not outlive its owner, not even one killed with SIGKILL. PDEATHSIG would follow the *thread* that
 //! spawned it and needs unsafe code, so a shell stands between the two: it holds a pipe from us, and its end, however it
@@ -15,7 +16,7 @@
 use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -32,6 +33,7 @@ mod error;
 mod place;
 #[cfg(test)]
 mod tests;
+mod user;
 
 use binaries::Binaries;
 pub use error::ClusterError;
@@ -43,6 +45,13 @@ const DATABASE: &str = "qr_login";
 const READY_WITHIN: Duration = Duration::from_secs(120);
 /// A fast shutdown writes a checkpoint.
 const STOPPED_WITHIN: Duration = Duration::from_secs(60);
+
+/// Between two looks at the server and at the lock.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// Before a server that ended soon, or did not start, is started again: twice as long each time.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(200), Duration::from_secs(30));
+/// A server that ran for longer than this is started again at once.
+const STEADY_AFTER: Duration = Duration::from_secs(60);
 
 /// `$1` is a directory to remove afterwards, or empty; the rest is the server's command line. Standard input is the
 /// owner's pipe. The shell reaps the server itself, so that the signal cannot hit a stranger with a recycled pid.
@@ -66,14 +75,16 @@ exit "$code"
 #[derive(Debug)]
 pub struct PrivateCluster {
     place: Place,
+    /// None while another process runs it, and while there is none.
     server: Arc<Mutex<Option<Server>>>,
-    standby: Option<JoinHandle<()>>,
+    keeper: JoinHandle<()>,
 }
 
 /// The server while it is ours.
 #[derive(Debug)]
 struct Server {
     supervisor: Child,
+    started_at: Instant,
     /// Given up after the supervisor's pipe: whoever gets it next finds the server gone or going.
     _lock: File,
 }
@@ -98,19 +109,22 @@ impl PrivateCluster {
         loop {
             if let Some(lock) = try_lock(&place)? {
                 let server = Server::start(&place, lock).await?;
-                let server = Arc::new(Mutex::new(Some(server)));
-                return Ok(Self { place, server, standby: None });
+                return Ok(Self::kept(place, Some(server)));
             }
             if answers(&place).await {
-                let server = Arc::new(Mutex::new(None));
-                let standby = tokio::spawn(stand_by(place.clone(), Arc::clone(&server)));
-                return Ok(Self { place, server, standby: Some(standby) });
+                return Ok(Self::kept(place, None));
             }
             if Instant::now() > deadline {
                 return Err(ClusterError::Silent(place.home().to_owned()).into());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    fn kept(place: Place, server: Option<Server>) -> Self {
+        let server = Arc::new(Mutex::new(server));
+        let keeper = tokio::spawn(keep(place.clone(), Arc::clone(&server)));
+        Self { place, server, keeper }
     }
 
     /// The URL of the database `qr_login`. It holds no password: the directory's permissions are the gate.
@@ -151,7 +165,10 @@ impl PrivateCluster {
     ///
     /// # Errors
     /// [`DatabaseError::Cluster`]: it did not stop within a minute.
-    pub async fn stop(self) -> Result<(), DatabaseError> {
+    pub async fn stop(mut self) -> Result<(), DatabaseError> {
+        // It would start the server again.
+        self.keeper.abort();
+        let _ = (&mut self.keeper).await;
         let server = hold(&self.server).take();
         match server {
             Some(server) => Ok(server.stop(&self.place).await?),
@@ -162,9 +179,7 @@ impl PrivateCluster {
 
 impl Drop for PrivateCluster {
     fn drop(&mut self) {
-        if let Some(standby) = &self.standby {
-            standby.abort();
-        }
+        self.keeper.abort();
     }
 }
 
@@ -172,8 +187,9 @@ impl Server {
     /// Steps 2 and 3.
     async fn start(place: &Place, lock: File) -> Result<Self, DatabaseError> {
         place.stop_leftover(STOPPED_WITHIN).await?;
-        let binaries = Binaries::find(place.cluster_version()?)?;
-        if place.cluster_version()?.is_none() {
+        let version = place.cluster_version().await?;
+        let binaries = Binaries::find(version)?;
+        if version.is_none() {
             place.make_cluster(&binaries, DATABASE).await?;
         }
         // The backends of a server that was killed may hold its memory for a moment longer.
@@ -192,7 +208,7 @@ impl Server {
             }
         };
         make_database(place).await?;
-        Ok(Self { supervisor, _lock: lock })
+        Ok(Self { supervisor, started_at: Instant::now(), _lock: lock })
     }
 
     async fn stop(mut self, place: &Place) -> Result<(), ClusterError> {
@@ -208,27 +224,62 @@ impl Server {
     }
 }
 
-/// Waits for the owner's end and then runs the server in their place: a service must not lose its database because the
-/// command line tool that it found the server with has finished.
-async fn stand_by(place: Place, ours: Arc<Mutex<Option<Server>>>) {
+/// Starts the server again when it has ended, or when the process that ran it has: a service must not lose its database
+/// because somebody stopped it, or because the command line tool that it found the server with has finished.
+async fn keep(place: Place, server: Arc<Mutex<Option<Server>>>) {
+    let mut pause = PAUSES.0;
     loop {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        tokio::time::sleep(LOOK_EVERY).await;
+        match look_at(&server) {
+            Found::Running => continue,
+            Found::Nothing => {}
+            Found::Ended { how, ran_for } => {
+                tracing::warn!("the private PostgreSQL ended ({how}) and is started again");
+                if ran_for > STEADY_AFTER {
+                    pause = PAUSES.0;
+                } else {
+                    wait_longer_each_time(&mut pause).await;
+                }
+            }
+        }
         let started = match try_lock(&place) {
+            // Another process runs it, or is about to.
             Ok(None) => continue,
             Ok(Some(lock)) => Server::start(&place, lock).await,
             Err(error) => Err(error.into()),
         };
         match started {
-            Ok(server) => {
-                *hold(&ours) = Some(server);
-                return;
-            }
+            Ok(started) => *hold(&server) = Some(started),
             Err(error) => {
-                tracing::error!(%error, "the private PostgreSQL lost its owner and did not start again");
-                tokio::time::sleep(Duration::from_secs(2)).await;
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the private PostgreSQL does not start; trying again in {pause:?}"
+                );
+                wait_longer_each_time(&mut pause).await;
             }
         }
     }
+}
+
+enum Found {
+    Running,
+    Nothing,
+    Ended { how: ExitStatus, ran_for: Duration },
+}
+
+/// Gives up the lock of a server that ended.
+fn look_at(server: &Mutex<Option<Server>>) -> Found {
+    let mut held = hold(server);
+    let Some(running) = held.as_mut() else { return Found::Nothing };
+    let Ok(Some(how)) = running.supervisor.try_wait() else { return Found::Running };
+    let ran_for = running.started_at.elapsed();
+    *held = None;
+    Found::Ended { how, ran_for }
+}
+
+async fn wait_longer_each_time(pause: &mut Duration) {
+    tokio::time::sleep(*pause).await;
+    *pause = (*pause * 2).min(PAUSES.1);
 }
 
 fn spawn(place: &Place, binaries: &Binaries) -> Result<Child, ClusterError> {

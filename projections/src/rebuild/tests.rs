@@ -358,7 +358,7 @@ async fn a_row_that_is_refused_leaves_no_name_in_the_servers_log() {
             .fetch_one(story.db.pool())
             .await
             .unwrap();
-        std::fs::read_to_string(std::path::Path::new(&data).with_file_name("server.log")).unwrap()
+        std::fs::read_to_string(std::path::Path::new(&data).join("../../postgres.log")).unwrap()
     };
     let (fine, refused) =
         (story.person(1, ILYA).await, story.person(2, r#"{"first_name":"Hildegard"}"#).await);

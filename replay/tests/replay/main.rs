@@ -259,14 +259,19 @@ async fn an_export_holds_every_event_and_opens_names_only_where_asked() {
 
 #[test]
 fn without_a_database_it_says_what_to_set() {
-    let output = Command::new(env!("CARGO_BIN_EXE_replay"))
-        .arg("lag")
-        .current_dir(std::env::temp_dir())
-        .env_remove("DATABASE_URL")
-        .env_remove("DATABASE_URL_FILE")
-        .output()
-        .expect("replay can be run");
-    assert_eq!(output.status.code(), Some(1));
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(told.contains("DATABASE_URL") && told.lines().count() == 1, "{told}");
+    // An empty variable is one that is not set.
+    for empty in [false, true] {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_replay"));
+        command.arg("lag").current_dir(std::env::temp_dir());
+        for name in ["DATABASE_URL", "DATABASE_URL_FILE"] {
+            command.env_remove(name);
+            if empty {
+                command.env(name, "");
+            }
+        }
+        let output = command.output().expect("replay can be run");
+        assert_eq!(output.status.code(), Some(1));
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert!(told.contains("DATABASE_URL is not set") && told.lines().count() == 1, "{told}");
+    }
 }

@@ -27,6 +27,18 @@ pub enum ClusterError {
     /// A directory above is closed to the server's user.
     #[error("the user who runs the private PostgreSQL cannot enter {}: choose another DATA_DIR", .0.display())]
     Unreachable(PathBuf),
+    /// Root would open files where another user may put a link in their place.
+    #[error(
+        "DATA_DIR: another user than root can write {path}, and lead root to any file: run qr-login as that user, or chown root {path} && chmod go-w {path}",
+        path = .0.display()
+    )]
+    Exposed(PathBuf),
+    /// A file of the cluster that its own user cannot read.
+    #[error("the user who runs the private PostgreSQL cannot read {}", .0.display())]
+    Unreadable(PathBuf),
+    /// A file of the cluster that its own user cannot remove.
+    #[error("the user who runs the private PostgreSQL cannot remove {}", .0.display())]
+    Unremovable(PathBuf),
     /// Somebody else's directory stands where the socket should.
     #[error("{} belongs to somebody else: remove it, or choose a shorter DATA_DIR", .0.display())]
     Occupied(PathBuf),

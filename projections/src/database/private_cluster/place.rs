@@ -2,36 +2,47 @@
 //!
 //! ```text
 //! DATA_DIR/postgres.lock    held by the process that runs the server
+//! DATA_DIR/postgres.log     what the server said since its last start; it gets the open file, not the name
 //! DATA_DIR/postgres/        0700, the server's user; for root a symlink when that user cannot come here
 //!   data/                   the cluster; `data.new` while it is being made
-//!   server.log              of the last start
 //!   .s.PGSQL.5432           the socket; in /tmp/qr-login-<hash>/ when this path is too long for one
 //! ```
-//! PostgreSQL does not run as root, so root gives the cluster to `postgres` or `nobody`. Whoever can enter the directory
-//! may connect: that is its user and root.
+//! Only its user and root can enter the directory `postgres`, so only they may connect. For root, nobody else writes
+//! DATA_DIR, and root touches no file in `postgres` ([`super::user`]).
 
 use std::ffi::OsStr;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File};
+use std::io::Read;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown, symlink};
-use std::os::unix::process::CommandExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+use rustix::fs::{CWD, Mode, OFlags, fchmod, fstat, mkdirat, openat, symlinkat};
+use rustix::process::{Pid, test_kill_process};
 use sha2::{Digest, Sha256};
 
 use super::ClusterError;
 use super::binaries::Binaries;
+use super::user::{User, owns, run_in};
+
+const LOCK: &str = "postgres.lock";
+const LOG: &str = "postgres.log";
+const HOME: &str = "postgres";
 
 /// What `sockaddr_un` has room for.
 const LONGEST_SOCKET_PATH_BYTES: usize = 107;
+/// Why a server does not start stands at the beginning.
+const LOG_READ_BYTES: u64 = 1024 * 1024;
 
 /// Where, and whose.
 #[derive(Clone, Debug)]
 pub(super) struct Place {
     data_dir: PathBuf,
+    /// The same, held open: its files are opened in it by their name, whatever its path leads to by then.
+    directory: Arc<File>,
     home: PathBuf,
     socket_dir: PathBuf,
     /// Whom the server runs as, when that is not us.
@@ -39,31 +50,26 @@ pub(super) struct Place {
     temporary: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct User {
-    uid: u32,
-    gid: u32,
-}
-
 impl Place {
     /// Under `data_dir`, which is made if it is missing.
     pub(super) fn at(data_dir: &Path) -> Result<Self, ClusterError> {
         make_private(data_dir)?;
         let data_dir = data_dir.canonicalize().map_err(ClusterError::io("opening", data_dir))?;
-        let link = data_dir.join("postgres");
-        let user = server_user(&link)?;
+        let directory = open_data_dir(&data_dir)?;
+        let link = data_dir.join(HOME);
+        let user = User::of_server(&link)?;
         if link.symlink_metadata().is_err() {
-            make_home(&data_dir, &link, user)?;
+            make_home(&data_dir, &directory, user)?;
         }
         let home = link.canonicalize().map_err(ClusterError::io("opening", &link))?;
         if let Some(user) = user {
-            open_to(&data_dir, user)?;
-            if let Some(closed) = closed_to(&home, user) {
+            open_to(&data_dir, &directory, user)?;
+            if let Some(closed) = user.cannot_enter(&home) {
                 return Err(ClusterError::Unreachable(closed));
             }
         }
         let socket_dir = socket_dir(&data_dir, &home, user)?;
-        Ok(Self { data_dir, home, socket_dir, user, temporary: false })
+        Ok(Self { data_dir, directory: Arc::new(directory), home, socket_dir, user, temporary: false })
     }
 
     /// In a new directory that is removed when the server has ended.
@@ -72,7 +78,8 @@ impl Place {
         let directory = std::env::temp_dir().join(format!("qr-login-test-{}", uuid::Uuid::new_v4().simple()));
         let place = Self::at(&directory)?;
         if let Some(user) = place.user {
-            give(&directory, user)?;
+            // Who removes it is that user; nobody attacks a test.
+            user.give(CWD, &directory).map_err(ClusterError::io("giving away", &directory))?;
         }
         Ok(Self { temporary: true, ..place })
     }
@@ -94,41 +101,67 @@ impl Place {
     }
 
     pub(super) fn lock_file(&self) -> Result<File, ClusterError> {
-        let path = self.data_dir.join("postgres.lock");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(0o600);
-        options.open(&path).map_err(ClusterError::io("opening", &path))
+        self.open(LOCK, OFlags::WRONLY | OFlags::CREATE)
     }
 
     pub(super) fn fresh_server_log(&self) -> Result<File, ClusterError> {
-        let path = self.home.join("server.log");
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(true).mode(0o600);
-        options.open(&path).map_err(ClusterError::io("opening", &path))
+        self.open(LOG, OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC)
     }
 
     pub(super) fn last_log_line(&self) -> String {
-        let log = fs::read_to_string(self.home.join("server.log")).unwrap_or_default();
+        let mut log = Vec::new();
+        if let Ok(file) = self.open(LOG, OFlags::RDONLY) {
+            let _ = file.take(LOG_READ_BYTES).read_to_end(&mut log);
+        }
+        let log = String::from_utf8_lossy(&log);
         let reason = log.lines().rev().find(|line| line.contains("FATAL")).or(log.lines().last());
         reason.unwrap_or("it said nothing").to_owned()
     }
 
+    /// A file of DATA_DIR.
+    fn open(&self, name: &str, how: OFlags) -> Result<File, ClusterError> {
+        let opened =
+            openat(&self.directory, name, how | OFlags::NOFOLLOW | OFlags::CLOEXEC, Mode::RUSR | Mode::WUSR);
+        opened
+            .map(File::from)
+            .map_err(|errno| ClusterError::io("opening", &self.data_dir.join(name))(errno.into()))
+    }
+
     /// The version that made the cluster; None if there is none yet.
-    pub(super) fn cluster_version(&self) -> Result<Option<u32>, ClusterError> {
-        let path = self.data().join("PG_VERSION");
-        match fs::read_to_string(&path) {
-            Ok(text) => Ok(text.trim().parse().ok()),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(ClusterError::io("reading", &path)(error)),
+    pub(super) async fn cluster_version(&self) -> Result<Option<u32>, ClusterError> {
+        let text = self.read(&self.data().join("PG_VERSION")).await?;
+        Ok(text.and_then(|text| text.trim().parse().ok()))
+    }
+
+    /// What the beginning of a file of the cluster says to the server's user; None if there is none.
+    async fn read(&self, path: &Path) -> Result<Option<String>, ClusterError> {
+        let there = || match path.symlink_metadata() {
+            Ok(_) => Ok(true),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(ClusterError::io("reading", path)(error)),
+        };
+        if !there()? {
+            return Ok(None);
         }
+        let read = run_in(&self.home, self.user, "head", &["-c", "4096", &path.to_string_lossy()]).await?;
+        match read.status.success() {
+            true => Ok(Some(String::from_utf8_lossy(&read.stdout).into_owned())),
+            // A server that ends takes its files away.
+            false if !there()? => Ok(None),
+            false => Err(ClusterError::Unreadable(path.to_owned())),
+        }
+    }
+
+    /// Removes a file or directory of the cluster, where there is one.
+    async fn remove(&self, path: &Path) -> Result<(), ClusterError> {
+        let removed = run_in(&self.home, self.user, "rm", &["-rf", &path.to_string_lossy()]).await?;
+        removed.status.success().then_some(()).ok_or_else(|| ClusterError::Unremovable(path.to_owned()))
     }
 
     /// Makes the cluster. It gets its name last, so that half of one is never taken for one.
     pub(super) async fn make_cluster(&self, binaries: &Binaries, role: &str) -> Result<(), ClusterError> {
         let unfinished = self.home.join("data.new");
-        if unfinished.exists() {
-            fs::remove_dir_all(&unfinished).map_err(ClusterError::io("removing", &unfinished))?;
-        }
+        self.remove(&unfinished).await?;
         let mut command = Command::new(binaries.initdb());
         command.arg("--pgdata").arg(&unfinished).arg(format!("--username={role}"));
         command.args(["--encoding=UTF8", "--locale=C", "--data-checksums", "--no-instructions"]);
@@ -146,13 +179,13 @@ impl Place {
             let reason = text.lines().find(|line| line.contains("error:")).or(text.lines().last());
             return Err(ClusterError::Setup(reason.unwrap_or("initdb said nothing").to_owned()));
         }
+        // Follows no link at either end, and `home` itself is moved by nobody but us.
         fs::rename(&unfinished, self.data()).map_err(ClusterError::io("renaming", &unfinished))
     }
 
     pub(super) fn run_as_server(&self, command: &mut Command) {
         if let Some(user) = self.user {
-            // For root, `uid` also drops the supplementary groups.
-            command.uid(user.uid).gid(user.gid);
+            user.run_as(command);
         }
     }
 
@@ -161,111 +194,87 @@ impl Place {
     pub(super) async fn stop_leftover(&self, within: Duration) -> Result<(), ClusterError> {
         let pid_file = self.data().join("postmaster.pid");
         let deadline = Instant::now() + within;
-        let mut asked = false;
-        while let Some(pid) = read_pid(&pid_file) {
+        while let Some(pid) = self.read(&pid_file).await?.as_deref().and_then(first_pid) {
             if !self.runs_here(pid) {
                 // PostgreSQL itself would take any process of its user with this number for the server.
-                let removed = fs::remove_file(&pid_file);
-                return removed.or_else(unless_gone).map_err(ClusterError::io("removing", &pid_file));
+                return self.remove(&pid_file).await;
             }
-            if !asked {
-                tracing::info!("stopping the private PostgreSQL of a process that died");
-                // An error means that it has just ended by itself.
-                let _ = kill_process(pid, Signal::INT);
-                asked = true;
+            tracing::info!("stopping the private PostgreSQL of a process that died");
+            // An error means that it has just ended by itself.
+            let number = pid.as_raw_nonzero().to_string();
+            run_in(&self.home, self.user, "/bin/sh", &["-c", "kill -INT \"$1\"", "sh", &number]).await?;
+            while self.runs_here(pid) {
+                if Instant::now() > deadline {
+                    return Err(ClusterError::Unstoppable(self.home.clone()));
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
             }
-            if Instant::now() > deadline {
-                return Err(ClusterError::Unstoppable(self.home.clone()));
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
         }
         Ok(())
     }
 
     /// Whether this process is the server of this cluster: a server's working directory is its data directory.
     fn runs_here(&self, pid: Pid) -> bool {
-        match fs::read_link(format!("/proc/{}/cwd", pid.as_raw_nonzero())) {
-            Ok(directory) => directory == self.data(),
-            Err(_) => !Path::new("/proc/self").exists() && test_kill_process(pid).is_ok(),
-        }
+        owns(self.user, pid)
+            && match fs::read_link(format!("/proc/{}/cwd", pid.as_raw_nonzero())) {
+                Ok(directory) => directory == self.data(),
+                Err(_) => !Path::new("/proc/self").exists() && test_kill_process(pid).is_ok(),
+            }
     }
 }
 
-fn read_pid(pid_file: &Path) -> Option<Pid> {
-    let text = fs::read_to_string(pid_file).ok()?;
+fn first_pid(text: &str) -> Option<Pid> {
     Pid::from_raw(text.lines().next()?.trim().parse().ok()?)
 }
 
-fn unless_gone(error: std::io::Error) -> std::io::Result<()> {
-    if error.kind() == std::io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
-}
-
-/// The owner of an existing cluster; for a new one `postgres` or `nobody` if we are root. None is ourselves.
-fn server_user(home: &Path) -> Result<Option<User>, ClusterError> {
-    if !rustix::process::geteuid().is_root() {
-        return Ok(None);
+/// Where we are root, DATA_DIR is root's alone: its files are opened with root's rights.
+fn open_data_dir(data_dir: &Path) -> Result<File, ClusterError> {
+    let opening = |errno: rustix::io::Errno| ClusterError::io("opening", data_dir)(errno.into());
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let directory = openat(CWD, data_dir, flags, Mode::empty()).map_err(opening)?;
+    let it = fstat(&directory).map_err(opening)?;
+    let others_write = it.st_uid != 0 || Mode::from_raw_mode(it.st_mode).intersects(Mode::WGRP | Mode::WOTH);
+    if rustix::process::geteuid().is_root() && others_write {
+        return Err(ClusterError::Exposed(data_dir.to_owned()));
     }
-    if let Ok(owned) = home.metadata()
-        && owned.uid() != 0
-    {
-        return Ok(Some(User { uid: owned.uid(), gid: owned.gid() }));
-    }
-    let passwd = fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let find = |name: &str| {
-        passwd.lines().find_map(|line| {
-            let mut fields = line.split(':');
-            let found = fields.next() == Some(name);
-            let (uid, gid) = (fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?);
-            (found && uid != 0).then_some(User { uid, gid })
-        })
-    };
-    find("postgres").or_else(|| find("nobody")).map(Some).ok_or(ClusterError::NoUser)
+    Ok(directory.into())
 }
 
 /// Beside our own data, or, where the server's user cannot come (a checkout under /root), in /var/lib with a link here.
-fn make_home(data_dir: &Path, link: &Path, user: Option<User>) -> Result<(), ClusterError> {
-    let Some(user) = user else { return make_private(link) };
-    open_to(data_dir, user)?;
-    if closed_to(data_dir, user).is_none() {
-        make_private(link)?;
-        return give(link, user);
+fn make_home(data_dir: &Path, directory: &File, user: Option<User>) -> Result<(), ClusterError> {
+    let here = data_dir.join(HOME);
+    let make_here = || {
+        mkdirat(directory, HOME, Mode::RWXU).map_err(|errno| ClusterError::io("making", &here)(errno.into()))
+    };
+    let Some(user) = user else { return make_here() };
+    open_to(data_dir, directory, user)?;
+    if user.cannot_enter(data_dir).is_none() {
+        make_here()?;
+        return user.give(directory, HOME.as_ref()).map_err(ClusterError::io("giving away", &here));
     }
     let name = format!("postgres-{}", uuid::Uuid::new_v4().simple());
     let shared = Path::new("/var/lib/qr-login");
     let elsewhere = shared.join(name);
     fs::create_dir_all(shared).map_err(ClusterError::io("making", shared))?;
     make_private(&elsewhere)?;
-    give(&elsewhere, user)?;
+    user.give(CWD, &elsewhere).map_err(ClusterError::io("giving away", &elsewhere))?;
     tracing::warn!(
         "the server's user cannot enter DATA_DIR: the private PostgreSQL is kept in {}",
         elsewhere.display()
     );
-    symlink(&elsewhere, link).map_err(ClusterError::io("linking", link))
+    symlinkat(&elsewhere, directory, HOME).map_err(|errno| ClusterError::io("linking", &here)(errno.into()))
 }
 
 /// Lets the server's user pass through DATA_DIR, whose own files stay closed to it, and read nothing.
-fn open_to(data_dir: &Path, user: User) -> Result<(), ClusterError> {
-    let mode = data_dir.metadata().map_err(ClusterError::io("opening", data_dir))?.mode();
-    if may_enter(data_dir, user) {
+fn open_to(data_dir: &Path, directory: &File, user: User) -> Result<(), ClusterError> {
+    if user.may_enter(data_dir) {
         return Ok(());
     }
-    fs::set_permissions(data_dir, Permissions::from_mode(mode & 0o7777 | 0o001))
-        .map_err(ClusterError::io("opening", data_dir))
-}
-
-/// The first directory on the way that this user cannot enter.
-fn closed_to(path: &Path, user: User) -> Option<PathBuf> {
-    path.ancestors().find(|directory| !may_enter(directory, user)).map(Path::to_owned)
-}
-
-fn may_enter(directory: &Path, user: User) -> bool {
-    let Ok(it) = directory.metadata() else { return false };
-    let bit = match () {
-        () if it.uid() == user.uid => 0o100,
-        () if it.gid() == user.gid => 0o010,
-        () => 0o001,
-    };
-    it.mode() & bit != 0
+    let opened = fstat(directory).and_then(|it| {
+        let mode = Mode::from_raw_mode(it.st_mode);
+        fchmod(directory, mode | Mode::XOTH)
+    });
+    opened.map_err(|errno| ClusterError::io("opening", data_dir)(errno.into()))
 }
 
 fn socket_dir(data_dir: &Path, home: &Path, user: Option<User>) -> Result<PathBuf, ClusterError> {
@@ -280,7 +289,9 @@ fn socket_dir(data_dir: &Path, home: &Path, user: Option<User>) -> Result<PathBu
     let short = Path::new("/tmp").join(name);
     let own = user.map_or_else(|| rustix::process::geteuid().as_raw(), |user| user.uid);
     match DirBuilder::new().mode(0o700).create(&short) {
-        Ok(()) => user.map_or(Ok(()), |user| give(&short, user))?,
+        Ok(()) => user
+            .map_or(Ok(()), |user| user.give(CWD, &short))
+            .map_err(ClusterError::io("giving away", &short))?,
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(ClusterError::io("making", &short)(error)),
     }
@@ -299,8 +310,4 @@ fn make_private(directory: &Path) -> Result<(), ClusterError> {
         .mode(0o700)
         .create(directory)
         .map_err(ClusterError::io("making", directory))
-}
-
-fn give(directory: &Path, user: User) -> Result<(), ClusterError> {
-    chown(directory, Some(user.uid), Some(user.gid)).map_err(ClusterError::io("giving away", directory))
 }

@@ -9,6 +9,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::database::Database;
 
+mod links;
+
 /// Where the process that a test starts finds the directory that it shall own a cluster in.
 const OWNED: &str = "QR_LOGIN_TEST_OWNED_CLUSTER";
 
@@ -207,8 +209,10 @@ async fn a_directory_too_deep_for_a_socket_is_none_too_deep_for_a_cluster() {
 async fn a_cluster_of_which_only_half_was_made_is_made_anew() {
     let data_dir = TempDir::new().unwrap();
     let place = Place::at(data_dir.path()).unwrap();
-    std::fs::create_dir(place.home().join("data.new")).unwrap();
-    std::fs::write(place.home().join("data.new/PG_VERSION"), "15\n").unwrap();
+    let mut half = Command::new("/bin/sh");
+    half.args(["-ec", "mkdir data.new; echo 15 >data.new/PG_VERSION"]).current_dir(place.home());
+    place.run_as_server(&mut half);
+    assert!(half.status().unwrap().success());
     let cluster = PrivateCluster::start(data_dir.path()).await.unwrap();
     cluster.stop().await.unwrap();
 }
