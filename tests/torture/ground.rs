@@ -62,7 +62,7 @@ impl Ground {
         let dir = tempfile::tempdir()?;
         let whole = Settings::new(&telegram, dir.path(), None)?.with("DATABASE_URL", url);
         let tool = Service::new(whole.clone());
-        let checked = db.pool().clone();
+        let checked = db.pool().without_deadlines();
         Ok(Self { telegram, db, dir, tool, checked, whole, store, vault, invites })
     }
 
