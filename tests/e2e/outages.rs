@@ -285,13 +285,15 @@ async fn an_update_that_comes_twice_changes_nothing_twice() -> Result<()> {
 
 /// 1. A page waits with its QR code.
 /// 2. The database's machine loses its power: every connection stays open, and silent. Another one takes its address.
-/// 3. The login goes on, and the bot answers.
+/// 3. The page shows a newer code, which lets in, and the bot answers.
 #[tokio::test]
 async fn a_login_goes_on_after_its_database_has_moved_without_a_word() -> Result<()> {
     let world = World::with(Differing { proxy: true, ..Differing::default() }).await?;
     let code = world.invite(Tier::Premium).await?;
     let session = world.begin(ILYA, &code).await?;
-    world.link(ILYA, &session).await?;
+    let before = world.link(ILYA, &session).await?;
     world.proxy.as_ref().context("it was asked for")?.moves();
+    let newer = |status: &Value| status["deep_link"].as_str().is_some_and(|link| link != before);
+    world.status_when(ILYA, &session, newer).await?;
     goes_through(&world, &session).await
 }
