@@ -77,8 +77,10 @@ impl Sequencer {
         // After an outage there may be much to place.
         let mut connection = self.pool.acquire().await?.patient();
         // A transaction of its own: the function's snapshot has to be younger than its lock.
-        let given: i64 =
-            sqlx::query_scalar("select sequence_events($1)").bind(self.epoch).fetch_one(&mut connection).await?;
+        let given: i64 = sqlx::query_scalar("select sequence_events($1)")
+            .bind(self.epoch)
+            .fetch_one(&mut connection)
+            .await?;
         if given > 0 {
             self.wake.notify(Topic::Positioned);
         }

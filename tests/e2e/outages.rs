@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use domain::Tier;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
+use qr_login::Config;
+use serde_json::{Value, json};
 use stand_in::accounts::ILYA;
 use stand_in::bot_api::Fault;
 use stand_in::mtproto::Faults;
@@ -296,4 +297,27 @@ async fn a_login_goes_on_after_its_database_has_moved_without_a_word() -> Result
     let newer = |status: &Value| status["deep_link"].as_str().is_some_and(|link| link != before);
     world.status_when(ILYA, &session, newer).await?;
     goes_through(&world, &session).await
+}
+
+#[tokio::test]
+async fn while_the_database_is_away_a_page_is_told_when_to_try_again() -> Result<()> {
+    let configure: fn(&mut _) = |config: &mut Config| config.data.pool.answer_within = Duration::from_secs(1);
+    let differing = Differing { proxy: true, configure: Some(configure), ..Differing::default() };
+    let world = World::with(differing).await?;
+    let code = world.invite(Tier::Premium).await?;
+    let session = world.begin(ILYA, &code).await?;
+    let proxy = world.proxy.as_ref().context("it was asked for")?;
+    proxy.goes_away();
+    let cancel = || world.post_as(ILYA, "/qr-auth/cancel", &json!({ "session_id": session })).send();
+    let answer = cancel().await?;
+    assert_eq!((answer.status().as_u16(), &answer.headers()["retry-after"]), (503, &"5".parse()?));
+    assert_eq!(answer.headers()["content-type"], "application/problem+json");
+    proxy.comes_back();
+    let cancelled = async {
+        while !cancel().await?.status().is_success() {}
+        anyhow::Ok(())
+    };
+    tokio::time::timeout(Duration::from_secs(30), cancelled).await??;
+    world.status_when(ILYA, &session, |status| status["status"] == "cancelled").await?;
+    Ok(())
 }
