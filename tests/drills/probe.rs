@@ -122,8 +122,8 @@ fn has_card(person: &ChatPerson) -> bool {
     person.from_bot().iter().any(|message| message.web_app_url().is_some())
 }
 
-/// When it was asked, and the status; None without an answer.
-type Look = (Instant, Option<u16>);
+/// When it was asked, when it answered, and the status; None without an answer.
+type Look = (Instant, Instant, Option<u16>);
 
 /// Looks at `/readyz` of a process, from now on.
 pub struct Readiness {
@@ -141,18 +141,18 @@ impl Readiness {
                 let asked = Instant::now();
                 let answer = client.get(format!("http://{ops}/readyz")).send().await;
                 let status = answer.ok().map(|answer| answer.status().as_u16());
-                into.lock().expect("nobody panics while looking").push((asked, status));
+                into.lock().expect("nobody panics while looking").push((asked, Instant::now(), status));
                 sleep(EVERY).await;
             }
         });
         Ok(Self { seen, looking })
     }
 
-    /// How many looks in this time found 200, another status, and no answer.
+    /// How many looks that began and ended in this time found 200, another status, and no answer.
     pub fn between(&self, from: Instant, to: Instant) -> (usize, usize, usize) {
         let seen = self.seen.lock().expect("nobody panics while looking");
-        let looks = seen.iter().filter(|(at, _)| (from..to).contains(at));
-        looks.fold((0, 0, 0), |(ready, not, none), (_, status)| match status {
+        let looks = seen.iter().filter(|(asked, answered, _)| from <= *asked && *answered < to);
+        looks.fold((0, 0, 0), |(ready, not, none), (.., status)| match status {
             Some(200) => (ready + 1, not, none),
             Some(_) => (ready, not + 1, none),
             None => (ready, not, none + 1),
