@@ -118,7 +118,7 @@ impl Connection {
     /// It does not.
     pub async fn ping(&mut self) -> Result<(), Error> {
         let (raw, watch) = self.begin_statement();
-        watch.to_the_end(raw.ping()).await
+        watch.finish(raw.ping()).await
     }
 
     /// Closes it in order. One that cannot be is as good as closed.
@@ -182,7 +182,7 @@ impl<'c> Watch<'c> {
     }
 
     /// The same, to the end of the statement.
-    async fn to_the_end<T>(mut self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    async fn finish<T>(mut self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let answer = self.within(answer).await;
         match &answer {
             Ok(_) | Err(Error::Database(_)) => self.end(),
@@ -308,7 +308,7 @@ impl<'c> Executor<'c> for &'c mut Connection {
         E: 'q + Execute<'q, Postgres>,
     {
         let (raw, watch) = self.begin_statement();
-        Box::pin(watch.to_the_end(raw.fetch_optional(query)))
+        Box::pin(watch.finish(raw.fetch_optional(query)))
     }
 
     fn prepare_with<'e, 'q: 'e>(
@@ -320,7 +320,7 @@ impl<'c> Executor<'c> for &'c mut Connection {
         'c: 'e,
     {
         let (raw, watch) = self.begin_statement();
-        Box::pin(watch.to_the_end(raw.prepare_with(sql, parameters)))
+        Box::pin(watch.finish(raw.prepare_with(sql, parameters)))
     }
 
     fn describe<'e, 'q: 'e>(self, sql: &'q str) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
@@ -328,6 +328,6 @@ impl<'c> Executor<'c> for &'c mut Connection {
         'c: 'e,
     {
         let (raw, watch) = self.begin_statement();
-        Box::pin(watch.to_the_end(raw.describe(sql)))
+        Box::pin(watch.finish(raw.describe(sql)))
     }
 }

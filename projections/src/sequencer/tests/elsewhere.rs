@@ -229,7 +229,7 @@ async fn a_takeover_waits_for_those_who_write_and_those_who_come_wait_for_it() {
     let subject = story.vault.subject_for(9).await.unwrap();
     take_over_and_place(db).await;
     move_here(db, 1_000_000).await;
-    let (mut open, mut other) = (testing::connection(&db).await, testing::connection(&db).await);
+    let (mut open, mut other) = (testing::connection(db).await, testing::connection(db).await);
     let mut transaction = open.begin().await.unwrap();
     append(&mut transaction, "open", 1).await; // 1
     let waiting = async |number: i64| {
