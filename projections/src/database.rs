@@ -184,9 +184,10 @@ impl Database {
     pub async fn direct(&self) -> Result<Connection, DatabaseError> {
         let connecting = self.pool.server();
         let connected = timeout(CONNECTED_WITHIN, connecting.connect()).await;
-        let connection = connected.unwrap_or_else(|_| Err(connection::silent())).inspect_err(|_| {
-            self.pool.look_for_server();
-        })?;
+        let connection =
+            connected.unwrap_or_else(|_| Err(connection::silent("connecting"))).inspect_err(|_| {
+                self.pool.look_for_server();
+            })?;
         self.pool.watch_sockets();
         Ok(Connection::own(connection))
     }

@@ -64,17 +64,8 @@ pub struct Parked {
     pub since: Timestamp,
 }
 
-/// As the sequencer finds them, so that it takes no scan of the log.
-const UNPLACED: &str = "with fresh as ( \
-       select e.event_no, e.recorded_at from sequencer s join events e \
-           on e.cluster_no = s.cluster_no and e.transaction_id >= pg_snapshot_xmax(s.taken) \
-       union all \
-       select e.event_no, e.recorded_at from sequencer s join events e \
-           on e.cluster_no = s.cluster_no and e.transaction_id = any (array(select pg_snapshot_xip(s.taken)))) \
-     select count(*) as unplaced, \
-            min(recorded_at) as since, \
-            (select coalesce(max(position), 0) from log_index) as last_position \
-       from fresh";
+/// As the sequencer finds them, so that it takes no scan of the log (migration 0018).
+const UNPLACED: &str = "select unplaced, since, last_position from events_without_position()";
 
 /// The position that everything committed before now has, or will have: what a view has to reach for a person to read
 /// what they have just done, also while nobody gives positions.
@@ -202,3 +193,6 @@ pub async fn parked(db: &Database) -> Result<Vec<Parked>, DatabaseError> {
     };
     Ok(rows.iter().map(parked).collect::<Result<_, sqlx::Error>>()?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -175,9 +175,10 @@ impl Projector {
     }
 }
 
-/// Begins a transaction that does not outlive a frozen process by much.
+/// Begins a transaction that does not outlive a frozen process by much. A rebuild writes many rows with one statement.
 pub(crate) async fn begin(db: &Database) -> Result<Transaction, sqlx::Error> {
-    db.begin("begin; set local idle_in_transaction_session_timeout = '2s'").await
+    let connection = db.pool().acquire().await?.patient();
+    connection.begin("begin; set local idle_in_transaction_session_timeout = '2s'").await
 }
 
 /// The keys that stand still, view by view.

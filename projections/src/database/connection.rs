@@ -51,9 +51,10 @@ pub struct Transaction {
     open: bool,
 }
 
-/// What is said of a server that does not answer.
-pub(super) fn silent() -> Error {
-    Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, "no answer within the deadline"))
+/// What is said of a server that does not answer `what`: of a statement its beginning, which holds no values.
+pub(super) fn silent(what: &str) -> Error {
+    let words = what.split_whitespace().take(8).collect::<Vec<_>>().join(" ");
+    Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer in time to: {words}")))
 }
 
 impl Connection {
@@ -87,8 +88,11 @@ impl Connection {
     ///
     /// # Errors
     /// The server refused, or was not there.
-    pub async fn copy_out(&mut self, statement: &str) -> Result<BoxStream<'_, Result<Bytes, Error>>, Error> {
-        let (raw, watch) = self.begin_statement();
+    pub async fn copy_out<'c>(
+        &'c mut self,
+        statement: &'c str,
+    ) -> Result<BoxStream<'c, Result<Bytes, Error>>, Error> {
+        let (raw, watch) = self.begin_statement(statement);
         let coming = watch.within(raw.copy_out_raw(statement)).await?;
         Ok(watch.each(coming))
     }
@@ -102,7 +106,7 @@ impl Connection {
         statement: &str,
         pieces: impl IntoIterator<Item = Vec<u8>>,
     ) -> Result<(), Error> {
-        let (raw, mut watch) = self.begin_statement();
+        let (raw, mut watch) = self.begin_statement(statement);
         let mut copy = watch.within(raw.copy_in_raw(statement)).await?;
         for piece in pieces {
             watch.within(copy.send(piece)).await?;
@@ -117,7 +121,7 @@ impl Connection {
     /// # Errors
     /// It does not.
     pub async fn ping(&mut self) -> Result<(), Error> {
-        let (raw, watch) = self.begin_statement();
+        let (raw, watch) = self.begin_statement("ping");
         watch.finish(raw.ping()).await
     }
 
@@ -138,9 +142,10 @@ impl Connection {
         raw(&mut self.raw)
     }
 
-    fn begin_statement(&mut self) -> (&mut PgConnection, Watch<'_>) {
+    fn begin_statement<'c>(&'c mut self, statement: &'c str) -> (&'c mut PgConnection, Watch<'c>) {
         self.unfinished = true;
         let watch = Watch {
+            statement,
             home: self.home.as_ref(),
             answer_within: self.answer_within,
             unfinished: &mut self.unfinished,
@@ -158,6 +163,7 @@ fn raw(raw: &mut Option<Raw>) -> &mut PgConnection {
 
 /// Looks after one statement.
 struct Watch<'c> {
+    statement: &'c str,
     home: Option<&'c Home>,
     answer_within: Duration,
     unfinished: &'c mut bool,
@@ -176,7 +182,7 @@ impl<'c> Watch<'c> {
                 if let Some(home) = self.home {
                     home.pool.give_up(home.number);
                 }
-                Err(silent())
+                Err(silent(self.statement))
             }
         }
     }
@@ -298,7 +304,7 @@ impl<'c> Executor<'c> for &'c mut Connection {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let (raw, watch) = self.begin_statement();
+        let (raw, watch) = self.begin_statement(query.sql());
         watch.each(raw.fetch_many(query))
     }
 
@@ -307,7 +313,7 @@ impl<'c> Executor<'c> for &'c mut Connection {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let (raw, watch) = self.begin_statement();
+        let (raw, watch) = self.begin_statement(query.sql());
         Box::pin(watch.finish(raw.fetch_optional(query)))
     }
 
@@ -319,7 +325,7 @@ impl<'c> Executor<'c> for &'c mut Connection {
     where
         'c: 'e,
     {
-        let (raw, watch) = self.begin_statement();
+        let (raw, watch) = self.begin_statement(sql);
         Box::pin(watch.finish(raw.prepare_with(sql, parameters)))
     }
 
@@ -327,7 +333,7 @@ impl<'c> Executor<'c> for &'c mut Connection {
     where
         'c: 'e,
     {
-        let (raw, watch) = self.begin_statement();
+        let (raw, watch) = self.begin_statement(sql);
         Box::pin(watch.finish(raw.describe(sql)))
     }
 }

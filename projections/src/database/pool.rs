@@ -128,7 +128,7 @@ impl Pool {
         let number = self.current().number;
         timeout(self.0.settings.answer_within, answer).await.map_err(|_| {
             self.give_up(number);
-            silent()
+            silent("the events of a stream")
         })
     }
 
@@ -220,7 +220,7 @@ fn connections(
                 if was.idle_for > TRUSTED_FOR {
                     let Ok(answer) = timeout(CONNECT_WITHIN / 2, connection.ping()).await else {
                         pool.upgrade().inspect(|shared| Pool(shared.clone()).give_up(number));
-                        return Err(silent());
+                        return Err(silent("ping"));
                     };
                     answer?;
                 }

@@ -75,7 +75,7 @@ impl Servers {
         let tries = self.each.iter().map(|server| {
             Box::pin(async move {
                 let tried = timeout(within, self.try_one(server)).await;
-                Ok((server.clone(), tried.unwrap_or_else(|_| Err(silent()))?))
+                Ok((server.clone(), tried.unwrap_or_else(|_| Err(silent("connecting")))?))
             })
         });
         select_ok(tries).await.map(|(found, _)| found)

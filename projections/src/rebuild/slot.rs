@@ -74,7 +74,7 @@ impl<'a> Building<'a> {
         }
         self.write_all(folded.aside.tuples(), progress).await?;
         let analyze = format!("analyze {}", self.view.shape().table(self.slot));
-        sqlx::query(&analyze).execute(self.db.pool()).await?;
+        sqlx::query(&analyze).execute(&mut self.db.pool().acquire().await?.patient()).await?;
         let log = Log::new(self.db);
         while self.behind().await? > BATCH {
             let events = log.read(self.position, BATCH).await?;
