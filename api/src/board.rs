@@ -112,21 +112,27 @@ impl Board {
     pub async fn follow(&self, db: &Database, vault: &Vault) {
         let mut told = false;
         loop {
-            let Err(error) = self.follow_once(db, vault, &mut told).await;
-            self.follows.store(false, Ordering::Relaxed);
+            let Err(error) = self.follow_from_the_view(db, vault, &mut told).await;
             if matches!(error.downcast_ref(), Some(DatabaseError::SetBack)) {
                 // Versions that were seen may never come again. Until it is read anew, the view answers.
                 self.logins.write().unwrap_or_else(PoisonError::into_inner).clear();
             }
-            if !told {
-                tracing::warn!(error = &*error, "the board of live logins lost the log; trying again");
-                told = true;
-            }
-            tokio::time::sleep(Duration::from_millis(500)).await;
+            self.lost(&*error, &mut told).await;
         }
     }
 
-    async fn follow_once(
+    /// The log cannot be read now: told once, and tried again a moment later.
+    async fn lost(&self, error: &(dyn std::error::Error + Send + Sync + 'static), told: &mut bool) {
+        self.follows.store(false, Ordering::Relaxed);
+        if !std::mem::replace(told, true) {
+            tracing::warn!(error, "the board of live logins lost the log; trying again");
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+
+    /// Reads the live logins and follows from there, until the log is set back. A failure in between begins nothing anew: what
+    /// ended meanwhile is no live login in the view any more, and the board would go on showing it.
+    async fn follow_from_the_view(
         &self,
         db: &Database,
         vault: &Vault,
@@ -138,15 +144,28 @@ impl Board {
             self.put(row, vault).await?;
         }
         let mut follower = Log::new(db).follow(position);
-        self.follows.store(true, Ordering::Relaxed);
-        if std::mem::take(told) {
-            tracing::info!("the board of live logins follows the log again");
-        }
         loop {
-            for event in follower.next().await? {
-                self.take(&event, vault).await?;
+            let events = match follower.look().await {
+                Ok(events) => events,
+                Err(error @ DatabaseError::SetBack) => return Err(error.into()),
+                Err(error) => {
+                    self.lost(&error, told).await;
+                    continue;
+                }
+            };
+            for event in &events {
+                while let Err(error) = self.take(event, vault).await {
+                    self.lost(&*error, told).await;
+                }
             }
-            self.sweep();
+            self.follows.store(true, Ordering::Relaxed);
+            if std::mem::take(told) {
+                tracing::info!("the board of live logins follows the log again");
+            }
+            match events.is_empty() {
+                true => follower.wait().await,
+                false => self.sweep(),
+            }
         }
     }
 
@@ -212,3 +231,6 @@ impl Board {
         logins.retain(|_, sender| !ended_at(&sender.borrow()).is_some_and(stale));
     }
 }
+
+#[cfg(test)]
+mod tests;

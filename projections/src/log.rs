@@ -263,16 +263,32 @@ impl Follower {
     /// has given may never have happened; whoever holds something made of it begins anew, with another follower.
     pub async fn next(&mut self) -> Result<Vec<LogEvent>, DatabaseError> {
         loop {
-            let events = self.log.read(self.position, BATCH).await?;
-            self.stay().await?;
-            if let Some(last) = events.last() {
-                self.position = last.position;
-                self.poll = POLL_BUSY;
+            let events = self.look().await?;
+            if !events.is_empty() {
                 return Ok(events);
             }
-            self.waker.wait(self.poll).await;
-            self.poll = (self.poll * 2).min(POLL_IDLE);
+            self.wait().await;
         }
+    }
+
+    /// The next events, as far as there are any now.
+    ///
+    /// # Errors
+    /// As with [`Self::next`].
+    pub async fn look(&mut self) -> Result<Vec<LogEvent>, DatabaseError> {
+        let events = self.log.read(self.position, BATCH).await?;
+        self.stay().await?;
+        if let Some(last) = events.last() {
+            self.position = last.position;
+            self.poll = POLL_BUSY;
+        }
+        Ok(events)
+    }
+
+    /// Waits until another look is worth it.
+    pub async fn wait(&mut self) {
+        self.waker.wait(self.poll).await;
+        self.poll = (self.poll * 2).min(POLL_IDLE);
     }
 
     /// Whether the log is the one that was followed so far. Asked after each reading: in a log that lost its tail nobody
