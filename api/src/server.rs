@@ -63,7 +63,7 @@ impl Limits {
     }
 }
 
-/// Answers whoever connects, until dropped. Nothing that a client does, and no lack of descriptors, ends it.
+/// Answers every client, until dropped. Nothing that a client does, and no lack of descriptors, ends it.
 pub async fn serve<S>(listener: TcpListener, service: S, limits: Limits) -> Infallible
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,

@@ -88,7 +88,7 @@ async fn fill(address: &str, events: u32) -> Result<()> {
     sqlx::query("update checkpoints set position = $1").bind(last).execute(db.pool()).await?;
     rebuild::rebuild(&db, &[], |_| ()).await?;
     db.pool().execute("create schema drill").await?;
-    // Whoever was told that a row is there has to find it at the end: the cluster itself loses nothing.
+    // A row that was acknowledged has to be there at the end: the cluster itself loses nothing.
     db.pool()
         .execute("create table drill.beats (beat bigint generated always as identity primary key)")
         .await?;

@@ -25,7 +25,7 @@ use crate::probe::Probes;
 const CROWD: usize = 8;
 /// Codes that are renewed every two seconds: so the checks' patience fits.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(4);
-/// How long whoever is under way may take to come to an end, once nothing happens any more.
+/// How long people who are under way may take to finish, once nothing happens any more.
 const LAST_LOGINS: Duration = Duration::from_secs(400);
 
 pub struct Scene {
@@ -103,7 +103,7 @@ impl Scene {
 }
 
 impl Drop for Scene {
-    /// What the processes said and the people did stays, for whoever asks why.
+    /// What the processes said and the people did stays, to find out why.
     fn drop(&mut self) {
         for person in &self.people {
             person.abort();

@@ -1,4 +1,4 @@
-//! The real binary as whoever runs it sees it: signals, `qr-login health`, and a private PostgreSQL that died.
+//! The real binary as its operator sees it: signals, `qr-login health`, and a private PostgreSQL that died.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Output;

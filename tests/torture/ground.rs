@@ -159,7 +159,7 @@ impl Ground {
     }
 }
 
-/// Again until the database answers: a drill takes it away, and whoever asks here is no part of what is tested.
+/// Again until the database answers: a drill takes it away, and this question is no part of the test.
 async fn patiently<T, Asked: Future<Output = Result<T>>>(ask: impl Fn() -> Asked) -> Result<T> {
     let began = Instant::now();
     loop {

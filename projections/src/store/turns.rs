@@ -37,7 +37,7 @@ pub(super) struct Turn {
 }
 
 impl Turns {
-    /// Queues up, at once: whoever calls first comes first.
+    /// Queues up, at once: first come, first served.
     pub(super) fn queue(&self, kind: &'static str, id: &str) -> Place {
         let stream = (kind, id.to_owned());
         let mut streams = self.streams();
@@ -50,7 +50,7 @@ impl Turns {
         Place::First(Turn { of: Some((self.clone(), stream)), known: None })
     }
 
-    /// Whoever is next; without anybody the stream is forgotten.
+    /// The next command; without one the stream is forgotten.
     fn next(&self, stream: &Stream) -> Option<oneshot::Sender<Turn>> {
         let mut streams = self.streams();
         let next = streams.get_mut(stream).and_then(VecDeque::pop_front);

@@ -61,9 +61,9 @@ async fn no_link_in_the_clusters_directory_leads_root_to_a_file_of_its_own() {
     assert_eq!(file.metadata().unwrap().uid(), 0);
 }
 
-/// Whoever may swap the log for a link at any moment does so just before it is read.
-/// Whoever may swap the log for a link at any moment does so just before it is read.
-/// Whoever may swap the log for a link at any moment does so just before it is read.
+/// An attacker who may swap the log for a link does so just before it is read.
+/// An attacker who may swap the log for a link does so just before it is read.
+/// An attacker who may swap the log for a link does so just before it is read.
 #[tokio::test]
 async fn what_root_alone_may_read_is_in_no_error() {
     let Some(attack) = Attack::prepare().await else { return };
