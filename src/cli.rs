@@ -13,9 +13,10 @@ use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{self, Config, DataConfig, DataSettings, Settings};
 use crate::service::{self, Service};
-use projections::clock::Clock;
-use projections::database::{Database, PrivateCluster};
-use projections::leader::{self, Leader};
+use app::leader::{self, Leader};
+use eventlog::Database;
+use eventlog::clock::Clock;
+use private_postgres::PrivateCluster;
 use secrecy::ExposeSecret;
 
 /// How long a command waits for a leader that is busy.

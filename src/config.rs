@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use bot::login::{Network, TelegramApp};
 use domain::Tiers;
+use eventlog::database::PoolSettings;
 use jiff::tz::TimeZone;
-use projections::database::PoolSettings;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 

@@ -10,15 +10,15 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use api::Board;
+use api::LiveLogins;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
 use bot::chat::BotToken;
+use eventlog::database::{Database, DatabaseError};
 use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
-use projections::database::{Database, DatabaseError};
 use projections::lag::{self, Delay};
 use tokio::time::timeout;
 
@@ -42,7 +42,7 @@ pub struct Serving {
     /// Whether it answers, and whether the views keep up.
     pub db: Database,
     /// The live logins, where this process serves them.
-    pub board: Option<Arc<Board>>,
+    pub live_logins: Option<Arc<LiveLogins>>,
     /// Whether Telegram takes the bot's token.
     pub token: BotToken,
 }
@@ -71,7 +71,7 @@ async fn why_not(ops: &Ops) -> Option<String> {
         Ok(Ok(delay)) => delay,
         Ok(Err(_)) | Err(_) => return Some("the database does not answer".to_owned()),
     };
-    if serving.board.as_ref().is_some_and(|board| !board.follows()) {
+    if serving.live_logins.as_ref().is_some_and(|live_logins| !live_logins.follows()) {
         return Some("the live logins do not follow the log".to_owned());
     }
     if serving.token.is_refused() {

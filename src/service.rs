@@ -10,20 +10,21 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use api::{ApiState, Board, Limits, PageSettings, Verifier, server};
+use api::{ApiState, Limits, LiveLogins, PageSettings, Verifier, server};
+use app::erasure::{Erasure, Ledger};
+use app::leader::{self, Leader};
 use bot::chat::{BotToken, Chat, Webhook};
 use bot::login::{LoginWorkers, TelegramApp};
-use projections::clock::Clock;
-use projections::database::{Database, DatabaseError, PoolSettings, PrivateCluster};
-use projections::erasure::{Erasure, Ledger};
-use projections::installation;
-use projections::leader::{self, Leader};
-use projections::presence::Presence;
-use projections::store::Store;
-use projections::vault::{MasterKey, Vault};
+use eventlog::clock::Clock;
+use eventlog::database::{Database, DatabaseError, PoolSettings};
+use eventlog::store::Store;
+use private_postgres::PrivateCluster;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use vault::installation;
+use vault::presence::Presence;
+use vault::{MasterKey, Vault};
 
 use crate::config::{Config, DataConfig, Role};
 use crate::ops::{self, Ops, Serving};
@@ -79,9 +80,9 @@ impl Service {
             listening.wake().listen().await;
             Ok(())
         });
-        let board = listener.is_some().then(Arc::<Board>::default);
+        let live_logins = listener.is_some().then(Arc::<LiveLogins>::default);
         let token = BotToken::default();
-        let is_serving = Serving { db: db.clone(), board: board.clone(), token: token.clone() };
+        let is_serving = Serving { db: db.clone(), live_logins: live_logins.clone(), token: token.clone() };
         serving.set(is_serving).expect("it is set here alone");
 
         if config.roles.contains(&Role::Projector) {
@@ -97,15 +98,15 @@ impl Service {
             });
             let (erasure, ledger) = erasure(&config.data, &db, &vault, &master, &clock)?;
             parts.spawn(async move {
-                projections::erasure::run(erasure, ledger).await;
+                app::erasure::run(erasure, ledger).await;
                 Ok(())
             });
         }
-        if let (Some(listener), Some(board)) = (listener, board) {
-            let state = api_state(&config, &db, &vault, &master, &clock, board.clone());
+        if let (Some(listener), Some(live_logins)) = (listener, live_logins) {
+            let state = api_state(&config, &db, &vault, &master, &clock, live_logins.clone());
             let (board_db, board_vault) = (db.clone(), vault.clone());
             parts.spawn(async move {
-                board.follow(&board_db, &board_vault).await;
+                live_logins.follow(&board_db, &board_vault).await;
                 Ok(())
             });
             parts.spawn(async move { match api::serve(listener, state, Limits::of(connections)).await {} });
@@ -218,7 +219,7 @@ fn api_state(
     vault: &Vault,
     master: &Arc<MasterKey>,
     clock: &Clock,
-    board: Arc<Board>,
+    live_logins: Arc<LiveLogins>,
 ) -> ApiState {
     ApiState {
         db: db.clone(),
@@ -226,7 +227,7 @@ fn api_state(
         vault: vault.clone(),
         master: master.clone(),
         clock: clock.clone(),
-        board,
+        live_logins,
         verifier: Verifier::new(&config.bot_token),
         tiers: config.data.tiers.clone(),
         page: Arc::new(PageSettings {

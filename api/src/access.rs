@@ -11,8 +11,8 @@ use projections::views::login_status;
 use tokio::sync::watch;
 
 use crate::ApiState;
-use crate::board::{LiveLogin, Watched};
 use crate::init_data::Opener;
+use crate::live_logins::{LiveLogin, Watched};
 use crate::problem::Problem;
 use crate::texts::{Language, Text};
 
@@ -83,7 +83,7 @@ pub async fn find(
     session_id: &str,
     language: Language,
 ) -> Result<Option<Watched>, Problem> {
-    match state.board.get(session_id) {
+    match state.live_logins.get(session_id) {
         Some(login) if login.borrow().row.status.is_live() => Ok(Some(login)),
         // On the heap: the future of every request would be as large as what few of them need.
         other => Box::pin(find_anywhere(state, session_id, other, language)).await,
@@ -127,7 +127,7 @@ async fn on_its_way(
     if latest <= attempt {
         return Ok(None);
     }
-    let arrival = state.board.once_at(login_id, latest);
+    let arrival = state.live_logins.once_at(login_id, latest);
     match tokio::time::timeout(ARRIVES_WITHIN, arrival).await {
         Ok(login) => Ok(Some(login)),
         Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Internal)),

@@ -1,7 +1,7 @@
 //! Telegram's launch data ("initData"): who opened the Mini App, in Telegram's own words. Nothing here trusts a field
 //! before the signature over all of them has held.
 //!
-//! A page sends the same launch data with every request, so what was verified is remembered ([`known`]); its age is
+//! A page sends the same launch data with every request, so what was verified is kept_after_erasure ([`known`]); its age is
 //! looked at each time.
 //!
 //! Source: <https://core.telegram.org/bots/webapps#validating-data-received-via-the-mini-app>
@@ -19,11 +19,11 @@ use sha2::Sha256;
 
 use crate::texts::Language;
 
-mod known;
 #[cfg(test)]
 mod tests;
+mod verified;
 
-use known::{Known, Verified};
+use verified::{Verified, VerifiedCache};
 
 /// Telegram's production key for the third-party form, hex.
 const TELEGRAM_KEY: &str = "e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187fe7d34caed242d";
@@ -79,7 +79,7 @@ pub struct Verifier {
     secret: [u8; 32],
     bot_id: String,
     telegram_key: VerifyingKey,
-    known: Known,
+    verified_cache: VerifiedCache,
 }
 
 impl Verifier {
@@ -93,7 +93,7 @@ impl Verifier {
             secret,
             bot_id: token.split(':').next().unwrap_or_default().to_owned(),
             telegram_key: telegram_key.expect("the constant is a key"),
-            known: Known::default(),
+            verified_cache: VerifiedCache::default(),
         }
     }
 
@@ -105,14 +105,14 @@ impl Verifier {
         if raw.len() > MAX_LENGTH_BYTES {
             return Err(InitDataError::TooLong);
         }
-        let name = known::name(raw);
-        if let Some(verified) = self.known.get(&name) {
+        let name = verified::name(raw);
+        if let Some(verified) = self.verified_cache.get(&name) {
             check_age(verified.signed_at, now)?;
             return Ok(verified.opener);
         }
         let verified = self.verify_anew(raw)?;
         check_age(verified.signed_at, now)?;
-        self.known.put(name, verified, now);
+        self.verified_cache.put(name, verified, now);
         Ok(verified.opener)
     }
 

@@ -4,8 +4,8 @@
 //! Who may see what is decided in one place, [`access`]; errors become answers in one place, [`problem`].
 
 pub mod access;
-pub mod board;
 pub mod init_data;
+pub mod live_logins;
 mod page;
 pub mod problem;
 mod routes;
@@ -17,13 +17,13 @@ pub mod texts;
 use std::sync::Arc;
 
 use domain::Tiers;
-use projections::clock::Clock;
-use projections::database::Database;
-use projections::store::Store;
-use projections::vault::{MasterKey, Vault};
+use eventlog::clock::Clock;
+use eventlog::database::Database;
+use eventlog::store::Store;
+use vault::{MasterKey, Vault};
 
-pub use board::Board;
 pub use init_data::Verifier;
+pub use live_logins::LiveLogins;
 pub use routes::serve;
 pub use server::Limits;
 
@@ -40,7 +40,7 @@ pub struct ApiState {
     /// The time that deadlines are computed with, and that the `Date` header tells.
     pub clock: Clock,
     /// Live logins.
-    pub board: Arc<Board>,
+    pub live_logins: Arc<LiveLogins>,
     /// Who opened the Mini App.
     pub verifier: Verifier,
     /// The tier table.

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use projections::database::is_transient;
+use eventlog::database::is_transient;
 use serde_json::json;
 
 use crate::init_data::InitDataError;

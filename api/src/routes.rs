@@ -15,14 +15,14 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use eventlog::clock::Clock;
 use jiff::fmt::rfc2822::DateTimePrinter;
-use projections::clock::Clock;
-use projections::vault::Wish;
 use tokio::net::TcpListener;
 use tower::Layer;
 use tower::util::MapResponseLayer;
+use vault::UserInput;
 
-use crate::board::LiveLogin;
+use crate::live_logins::LiveLogin;
 use crate::problem::Problem;
 use crate::server::{self, Limits};
 use crate::texts::{Language, Text};
@@ -71,11 +71,11 @@ fn body<T>(body: Result<Json<T>, JsonRejection>, language: Language) -> Result<T
 async fn give(
     state: &ApiState,
     login: &LiveLogin,
-    wish: &Wish,
+    input: &UserInput,
     too_late: Text,
     language: Language,
 ) -> Result<(), Problem> {
-    match state.vault.wish(&state.master, &login.row.login_id, login.attempt(), wish).await {
+    match state.vault.give_input(&state.master, &login.row.login_id, login.attempt(), input).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Problem::new(StatusCode::CONFLICT, language, too_late)),
         Err(error) => Err(Problem::internal(language, &error)),

@@ -17,7 +17,7 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::board::{LiveLogin, Watched};
+use crate::live_logins::{LiveLogin, Watched};
 use crate::texts::{Language, Text};
 
 /// The longest that a request may wait for news.

@@ -16,17 +16,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use app::inbox::Inbox;
+use app::outbox::{Outbox, Sender};
 use domain::Tiers;
+use eventlog::{Clock, Database, DatabaseError, Log, Store};
 use futures::future::join4;
 use jiff::tz::TimeZone;
-use projections::inbox::Inbox;
-use projections::lease::{Lease, Leases};
-use projections::limits::LoginLimits;
-use projections::outbox::{Outbox, Sender};
-use projections::presence::Presence;
 use projections::projector::wait_for;
-use projections::vault::{MasterKey, Vault};
-use projections::{Clock, Database, DatabaseError, Store, lag};
+use vault::lease::{Lease, Leases};
+use vault::limits::LoginLimits;
+use vault::presence::Presence;
+use vault::{MasterKey, Vault};
+
 use secrecy::{ExposeSecret, SecretString};
 use teloxide::Bot;
 use tokio::time::{sleep, timeout};
@@ -35,10 +36,10 @@ use url::Url;
 mod admin;
 mod admin_invite;
 mod alarm;
+mod api_health;
 mod cancel;
 mod commands;
 mod dispatch;
-mod line;
 mod login;
 mod logout;
 mod menu;
@@ -57,10 +58,10 @@ mod tests;
 mod texts;
 mod webhook;
 
-pub use line::{BotToken, WrongToken, username};
+pub use api_health::{BotToken, WrongToken, username};
 pub use webhook::Webhook;
 
-use line::Line;
+use api_health::ApiHealth;
 
 use crate::login::TelegramApp;
 use crate::login::number::NumberCheck;
@@ -114,25 +115,25 @@ pub struct Chat {
 }
 
 /// What every part of the chat has at hand.
-struct Desk {
+struct BotContext {
     chat: Chat,
     bot: Bot,
     /// The bot's username, without the @.
     username: String,
-    line: Line,
+    api_health: ApiHealth,
     inbox: Inbox,
     outbox: Outbox,
     limits: LoginLimits,
 }
 
-impl Desk {
+impl BotContext {
     fn open(chat: Chat, username: String) -> Self {
         let bot = Bot::new(chat.token.expose_secret()).set_api_url(chat.api_url.clone());
         Self {
             inbox: Inbox::new(&chat.db),
             outbox: Outbox::new(&chat.db),
             limits: LoginLimits::new(&chat.db),
-            line: Line::new(bot.clone(), chat.token_state.clone()),
+            api_health: ApiHealth::new(bot.clone(), chat.token_state.clone()),
             chat,
             bot,
             username,
@@ -148,7 +149,7 @@ impl Desk {
     /// Waits until the views show what was recorded before now, so that a person reads what they have just done. False:
     /// they are behind all the same.
     async fn catch_up(&self) -> Result<bool, DatabaseError> {
-        let due = lag::due(&self.chat.db).await?;
+        let due = Log::new(&self.chat.db).due().await?;
         let caught_up = timeout(CATCH_UP, wait_for(&self.chat.db, due)).await.is_ok();
         if !caught_up {
             tracing::warn!("the views are behind, an answer may be too");
@@ -178,15 +179,15 @@ pub async fn run(chat: Chat) {
 
 async fn speak(chat: Chat, lease: Lease) {
     let bot = Bot::new(chat.token.expose_secret()).set_api_url(chat.api_url.clone());
-    let username = Line::new(bot, chat.token_state.clone()).introduce().await;
+    let username = ApiHealth::new(bot, chat.token_state.clone()).introduce().await;
     let sender = Sender::new(&chat.db, &lease);
-    let desk = Arc::new(Desk::open(chat, username));
-    menu::publish(&desk).await;
+    let ctx = Arc::new(BotContext::open(chat, username));
+    menu::publish(&ctx).await;
     let receive = async {
-        match &desk.chat.webhook {
-            Some(webhook) => webhook::run(&desk, webhook).await,
-            None => poller::run(&desk).await,
+        match &ctx.chat.webhook {
+            Some(webhook) => webhook::run(&ctx, webhook).await,
+            None => poller::run(&ctx).await,
         }
     };
-    join4(receive, dispatch::run(&desk), send::run(&desk, &sender), alarm::run(&desk)).await;
+    join4(receive, dispatch::run(&ctx), send::run(&ctx, &sender), alarm::run(&ctx)).await;
 }

@@ -12,8 +12,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use projections::{Clock, Database, MasterKey, Store, Vault};
+use eventlog::{Clock, Database, Store};
 use secrecy::SecretString;
+use vault::{MasterKey, Vault};
 
 mod attempt;
 mod check;
@@ -24,7 +25,8 @@ pub mod export;
 pub mod file;
 mod finish;
 mod flow;
-mod held;
+mod held_attempts;
+mod login_progress;
 pub mod network;
 pub mod number;
 mod owner;
@@ -34,8 +36,7 @@ mod renewal;
 mod retire;
 pub mod seal;
 pub mod session;
-mod shown;
-mod standing;
+mod session_files;
 #[cfg(test)]
 mod tests;
 
@@ -79,7 +80,7 @@ pub struct TelegramApp {
 /// Runs the workers until dropped. Attempts that were running then are resumed by whoever runs them next.
 pub async fn run(workers: LoginWorkers) {
     let files = async {
-        if let Err(error) = shown::show_all(&workers.vault, &workers.sessions_dir).await {
+        if let Err(error) = session_files::update_all(&workers.vault, &workers.sessions_dir).await {
             let error: &dyn std::error::Error = &error;
             tracing::warn!(error, "Not every file in SESSIONS_DIR was looked at; the next start looks again");
         }

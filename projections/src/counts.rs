@@ -1,6 +1,6 @@
 //! How much there is of everything: what an admin asks for in the chat.
 
-use crate::database::{Database, DatabaseError};
+use eventlog::database::{Database, DatabaseError};
 
 /// Numbers of now, from the views.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

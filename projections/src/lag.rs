@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use jiff_sqlx::Timestamp as Stored;
 use sqlx::Row;
 
-use crate::database::{Database, DatabaseError};
+use eventlog::{Database, DatabaseError, Log};
 
 /// Everything that may be behind.
 #[derive(Clone, Debug)]
@@ -64,19 +64,6 @@ pub struct Parked {
     pub since: Timestamp,
 }
 
-/// As the sequencer finds them, so that it takes no scan of the log (migration 0018).
-const UNPLACED: &str = "select unplaced, since, last_position from events_without_position()";
-
-/// The position that everything committed before now has, or will have: what a view has to reach for a person to read
-/// what they have just done, also while nobody gives positions.
-///
-/// # Errors
-/// The database's.
-pub async fn due(db: &Database) -> Result<i64, DatabaseError> {
-    let row = sqlx::query(UNPLACED).fetch_one(db.pool()).await?;
-    Ok(row.try_get::<i64, _>("last_position")? + row.try_get::<i64, _>("unplaced")?)
-}
-
 /// What keeps people waiting although the database answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Delay {
@@ -115,11 +102,11 @@ pub async fn delay(db: &Database, lasts: Duration) -> Result<Option<Delay>, Data
 /// # Errors
 /// The database's.
 pub async fn lag(db: &Database) -> Result<Lag, DatabaseError> {
-    let unplaced = sqlx::query(UNPLACED).fetch_one(db.pool()).await?;
-    let end: i64 = unplaced.try_get("last_position")?;
+    let unplaced = Log::new(db).unplaced().await?;
+    let end = unplaced.last_position;
     Ok(Lag {
-        unplaced: unplaced.try_get("unplaced")?,
-        unplaced_since: unplaced.try_get::<Option<Stored>, _>("since")?.map(Stored::to_jiff),
+        unplaced: unplaced.events,
+        unplaced_since: unplaced.since,
         end,
         consumers: consumers(db, end).await?,
         oldest_transaction: oldest_transaction(db).await?,

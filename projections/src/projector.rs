@@ -5,7 +5,7 @@
 //! projector that may move them. One that was frozen while another took over finds a higher epoch and gives up
 //! ([`ProjectorError::Fenced`]); PostgreSQL ends its open transaction after two seconds, so that it holds nobody back.
 //!
-//! Poison parks a key, not the system: an event that cannot be decoded, folded or written leaves its row as it was
+//! RowFailure parks a key, not the system: an event that cannot be decoded, folded or written leaves its row as it was
 //! before, from there on, in the table `parked`; all other rows go on.
 //!
 //! While a view is being rebuilt ([`crate::rebuild`]), its second slot is written in the same transaction.
@@ -13,14 +13,15 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
-use crate::database::{Connection, Database, DatabaseError, Transaction};
-use crate::log::Log;
-use crate::views::{self, Known};
-use crate::wake::Topic;
+use crate::views::{self, Lookups};
+use eventlog::database::{Connection, Database, DatabaseError, Transaction};
+use eventlog::log::Log;
+use eventlog::wake::Topic;
 
 mod batch;
 
-pub(crate) use batch::{Batch, Care, Side, Table, is_poison, park, reason};
+pub(crate) use batch::{Batch, Table, WriteMode, is_row_failure, reason};
+pub use batch::{Side, park};
 
 /// Events a transaction: enough to pay for its round trips, few enough to hold in memory with their rows.
 const BATCH: i64 = 500;
@@ -85,11 +86,11 @@ impl Projector {
         let after = start_of(&checkpoints);
         let events = self.log.read(after, BATCH).await?;
         let Some(end) = events.last().map(|event| event.position) else { return Ok(0) };
-        let known = Known::for_events(&self.db, &events).await?;
-        let mut batch = Batch { events: &events, known: &known, care: Care::Swift };
+        let lookups = Lookups::for_events(&self.db, &events).await?;
+        let mut batch = Batch { events: &events, lookups: &lookups, mode: WriteMode::Whole };
         match self.commit(&mut batch, after, end).await {
-            Err(ProjectorError::Database(DatabaseError::Sql(error))) if is_poison(&error) => {
-                batch.care = Care::RowByRow;
+            Err(ProjectorError::Database(DatabaseError::Sql(error))) if is_row_failure(&error) => {
+                batch.mode = WriteMode::RowByRow;
                 self.commit(&mut batch, after, end).await?;
             }
             other => other?,
@@ -196,7 +197,7 @@ pub(crate) async fn parked_keys(
 }
 
 /// Raises the epoch of these consumers to a fresh one.
-pub(crate) async fn take_over(db: &Database, consumers: &[&str]) -> Result<i64, ProjectorError> {
+pub async fn take_over(db: &Database, consumers: &[&str]) -> Result<i64, ProjectorError> {
     let epoch: i64 = sqlx::query_scalar("select nextval('reader_epoch')").fetch_one(db.pool()).await?;
     let mut transaction = begin(db).await?;
     // Always in this order, so that two who take over at once do not deadlock.
@@ -278,6 +279,3 @@ fn view_names() -> Vec<&'static str> {
 fn start_of(checkpoints: &[Checkpoint]) -> i64 {
     checkpoints.iter().map(|checkpoint| checkpoint.position).min().unwrap_or(0)
 }
-
-#[cfg(test)]
-mod tests;

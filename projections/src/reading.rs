@@ -11,17 +11,17 @@ use domain::Event;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 
-use crate::database::{Database, DatabaseError};
-use crate::log::{Fact, Log, Metadata, as_stored};
-use crate::views::{AnyView, Aside, Known, Poison};
+use crate::views::{AnyView, Lookups, MemoryTable, RowFailure};
+use eventlog::database::{Database, DatabaseError};
+use eventlog::log::{Fact, Log, Metadata, as_stored};
 
+mod all_lookups;
 mod copy_out;
-mod everybody;
 mod order;
 mod scope;
 
+use all_lookups::AllLookups;
 use copy_out::{CopyOut, Tuple};
-use everybody::Everybody;
 use order::InOrder;
 use scope::Scope;
 
@@ -48,11 +48,11 @@ pub(crate) struct Folding {
 /// One view, folded aside.
 pub(crate) struct FoldedView {
     pub view: &'static dyn AnyView,
-    pub aside: Box<dyn Aside>,
+    pub aside: Box<dyn MemoryTable>,
     /// How far to fold it, where not as far as the others.
     pub limit: Option<i64>,
     /// Keys that stand still for another reason than that they were held.
-    pub poison: Vec<(String, Poison)>,
+    pub failure: Vec<(String, RowFailure)>,
 }
 
 impl<'a> Reading<'a> {
@@ -71,9 +71,9 @@ impl<'a> Reading<'a> {
     fn of(db: &'a Database, views: &[&'static dyn AnyView], scope: Scope) -> Self {
         let folded = |view: &&'static dyn AnyView| FoldedView {
             view: *view,
-            aside: view.aside(),
+            aside: view.memory_table(),
             limit: None,
-            poison: Vec::new(),
+            failure: Vec::new(),
         };
         let folding =
             Folding { views: views.iter().map(folded).collect(), events: 0, undecodable: Vec::new() };
@@ -81,10 +81,10 @@ impl<'a> Reading<'a> {
     }
 
     /// These keys (view, key, from which event on) stand still.
-    pub fn hold(&mut self, parked: &[(String, String, i64)]) {
+    pub fn park(&mut self, parked: &[(String, String, i64)]) {
         for FoldedView { view, aside, .. } in self.views() {
             for (_, key, position) in parked.iter().filter(|(name, ..)| name == view.shape().name) {
-                aside.hold(key, *position);
+                aside.park(key, *position);
             }
         }
     }
@@ -114,16 +114,16 @@ impl<'a> Reading<'a> {
         let mut copies = JoinSet::new();
         let positions = CopyOut::begin(self.db, slices.positions, &mut copies).await?;
         let events = CopyOut::begin(self.db, slices.events, &mut copies).await?;
-        let everybody = match self.scope.known {
-            true => Some(Everybody::begin(self.db, &mut copies).await?),
+        let all_lookups = match self.scope.lookups {
+            true => Some(AllLookups::begin(self.db, &mut copies).await?),
             false => None,
         };
         let (tell, mut told) = watch::channel(self.at);
         let (after, whole) = (self.at, self.scope.whole);
         // It ends by itself once the streams do, also when nobody waits for it any more.
         let thread = spawn_blocking(move || {
-            let known = everybody.map(Everybody::read).transpose()?.unwrap_or_default();
-            let mut fold = Fold { folding, known, whole, tell };
+            let lookups = all_lookups.map(AllLookups::read).transpose()?.unwrap_or_default();
+            let mut fold = Fold { folding, lookups, whole, tell };
             fold.all(InOrder::after(after), positions, events).map(|()| fold.folding)
         });
         while told.changed().await.is_ok() {
@@ -143,7 +143,7 @@ impl<'a> Reading<'a> {
 /// The thread's part.
 struct Fold {
     folding: Folding,
-    known: Known,
+    lookups: Lookups,
     whole: bool,
     tell: watch::Sender<i64>,
 }
@@ -198,9 +198,9 @@ impl Fold {
             undecodable.push((position, error.to_string()));
         }
         let fact = Fact { position, stream, stream_id, name, event: &event, account_id };
-        for FoldedView { aside, limit, poison, .. } in views {
+        for FoldedView { aside, limit, failure, .. } in views {
             if limit.is_none_or(|limit| position <= limit) {
-                poison.extend(aside.take(&fact, &self.known));
+                failure.extend(aside.take(&fact, &self.lookups));
             }
         }
         if events.is_multiple_of(TOLD_EVERY) {

@@ -17,10 +17,10 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use crate::database::{Database, DatabaseError};
 use crate::reading::{FoldedView, Reading};
 use crate::verify::{self, Parked, ViewReport};
 use crate::views::{self, AnyView};
+use eventlog::database::{Database, DatabaseError};
 
 mod claim;
 mod keys;
@@ -28,12 +28,12 @@ mod load;
 mod readers;
 mod slot;
 mod swap;
-mod upkeep;
+pub(crate) mod upkeep;
 
 use claim::Claim;
 pub use keys::{KeyReport, rebuild_account, unpark};
 use slot::Building;
-pub(crate) use upkeep::upkeep;
+pub use upkeep::upkeep;
 
 /// How far a rebuild has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

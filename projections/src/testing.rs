@@ -1,84 +1,35 @@
-//! A real PostgreSQL for tests: one private cluster a process, a fresh migrated database a test.
+//! What is inside, for the tests in `tests/`.
 
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use eventlog::database::Database;
 
-use secrecy::SecretString;
-use sqlx::{ConnectOptions, PgConnection};
-use tokio::sync::OnceCell;
+use crate::rebuild::RebuildError;
+use crate::rebuild::upkeep;
+use crate::views;
 
-use crate::database::{Database, DatabaseError, PrivateCluster};
-use crate::lag;
-use crate::log::Log;
-
-pub mod proxy;
-
-/// What every test's database is a copy of.
-const TEMPLATE: &str = "migrated";
-
-/// Never dropped; its server ends and its directory goes when the process ends, however it does.
-static CLUSTER: OnceCell<PrivateCluster> = OnceCell::const_new();
-static MADE: AtomicU32 = AtomicU32::new(0);
-
-/// A fresh, migrated database of one test.
-#[derive(Debug)]
-pub struct TestDatabase {
-    /// Connected.
-    pub db: Database,
-    /// For those who connect by themselves.
-    pub url: SecretString,
-}
-
-/// A fresh, migrated database, connected.
+/// The tables of the slots that are not live.
 ///
 /// # Panics
-/// Without PostgreSQL.
-pub async fn database() -> TestDatabase {
-    let url = url().await;
-    let db = Database::connect(&url).await.expect("the copy can be connected to");
-    TestDatabase { db, url }
+/// The database does not answer.
+pub async fn idle_tables(db: &Database) -> Vec<String> {
+    let mut tables = Vec::new();
+    for view in views::all() {
+        let live: String = sqlx::query_scalar("select slot from checkpoints where consumer = $1")
+            .bind(view.shape().name)
+            .fetch_one(db.pool())
+            .await
+            .expect("each view has a checkpoint");
+        tables.push(view.shape().table(views::idle(&live)));
+    }
+    tables
 }
 
-/// The URL of a fresh, migrated database.
+/// What the leader does about one view's slot now and then.
+///
+/// # Errors
+/// [`RebuildError`].
 ///
 /// # Panics
-/// Without PostgreSQL.
-pub async fn url() -> SecretString {
-    let cluster = CLUSTER.get_or_try_init(cluster).await.expect("a private PostgreSQL can be started");
-    let name = format!("test_{}", MADE.fetch_add(1, Ordering::Relaxed));
-    cluster.copy_database(TEMPLATE, &name).await.expect("the template can be copied")
-}
-
-/// A connection without deadlines, for a test that holds others up.
-///
-/// # Panics
-/// The server refuses.
-pub async fn connection(db: &Database) -> PgConnection {
-    let server = db.pool().without_deadlines().connect_options();
-    server.connect().await.expect("the server takes another connection")
-}
-
-/// Returns once everything that was committed by now has its place in the log: whoever has just been told of an event may be
-/// quicker than the log.
-///
-/// # Panics
-/// Nobody gives places.
-pub async fn all_in_place(db: &Database) {
-    let due = lag::due(db).await.expect("the database answers");
-    let log = Log::new(db);
-    let placed = async {
-        while log.end().await.expect("the database answers") < due {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    tokio::time::timeout(Duration::from_secs(30), placed).await.expect("what was committed gets its place");
-}
-
-async fn cluster() -> Result<PrivateCluster, DatabaseError> {
-    let cluster = PrivateCluster::start_temporary().await?;
-    let template = Database::connect(&cluster.create_database(TEMPLATE).await?).await?;
-    template.migrate().await?;
-    // A database somebody is connected to cannot be copied.
-    template.pool().close().await;
-    Ok(cluster)
+/// There is no such view.
+pub async fn look_after(db: &Database, view: &str) -> Result<(), RebuildError> {
+    upkeep::look_after(db, views::named(view).expect("a view of this name")).await
 }

@@ -10,10 +10,10 @@ use futures::TryStreamExt;
 use serde_json::Value;
 use sqlx::types::Json;
 
-use crate::database::{Connection, Database, DatabaseError};
 use crate::projector;
 use crate::reading::{FoldedView, Reading};
-use crate::views::{self, AnyView, Aside, Comparison, Poison};
+use crate::views::{self, AnyView, Comparison, MemoryTable, RowFailure};
+use eventlog::database::{Connection, Database, DatabaseError};
 
 /// Differences that are told one by one; the others are counted.
 const EXAMPLES: usize = 20;
@@ -98,7 +98,7 @@ pub(crate) async fn compare_with_live(
     let mut early = Vec::new();
     if parking == Parked::Held {
         early = parked(&mut db.pool().acquire().await?).await?;
-        reading.hold(&early);
+        reading.park(&early);
     }
     reading.read_to(now, progress).await?;
 
@@ -116,7 +116,7 @@ pub(crate) async fn compare_with_live(
         return Ok(None);
     }
     if parking == Parked::Held {
-        reading.hold(&held);
+        reading.park(&held);
     }
     let mut reports = Vec::new();
     let furthest = stands.values().map(|(position, _)| *position).max().unwrap_or(0);
@@ -125,10 +125,10 @@ pub(crate) async fn compare_with_live(
     }
     reading.read_to(furthest, progress).await?;
     let folding = reading.end();
-    for FoldedView { view, aside, poison, .. } in folding.views {
+    for FoldedView { view, aside, failure, .. } in folding.views {
         let name = view.shape().name;
         let Some((position, slot)) = stands.get(name) else { continue };
-        let examples: Vec<Difference> = poison.into_iter().map(Difference::stands_still).collect();
+        let examples: Vec<Difference> = failure.into_iter().map(Difference::stands_still).collect();
         let mut report = ViewReport {
             view: name,
             position: *position,
@@ -169,7 +169,7 @@ async fn compare(
     snapshot: &mut Connection,
     view: &dyn AnyView,
     slot: &str,
-    mut aside: Box<dyn Aside>,
+    mut aside: Box<dyn MemoryTable>,
     report: &mut ViewReport,
 ) -> Result<(), DatabaseError> {
     let sql = view.shape().select_all(slot);
@@ -204,8 +204,8 @@ impl Difference {
         Self { key, what }
     }
 
-    fn stands_still((key, poison): (String, Poison)) -> Self {
-        Self { key, what: format!("stands still at position {}: {}", poison.position, poison.error) }
+    fn stands_still((key, failure): (String, RowFailure)) -> Self {
+        Self { key, what: format!("stands still at position {}: {}", failure.position, failure.error) }
     }
 }
 
@@ -217,6 +217,3 @@ impl ViewReport {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -16,20 +16,20 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::log::{Fact, LogEvent};
+use eventlog::log::{Fact, LogEvent};
 
-mod aside;
 mod columns;
 pub mod invites;
 mod key;
-pub(crate) mod known;
 pub mod login_status;
+pub(crate) mod lookups;
+mod memory_table;
 pub mod subscriptions;
 pub mod users;
 
-pub(crate) use aside::{Aside, Comparison, Tuple};
 use columns::Columns;
-pub(crate) use known::Known;
+pub(crate) use lookups::Lookups;
+pub(crate) use memory_table::{Comparison, MemoryTable, Tuple};
 
 /// A view's name, key and columns, as its tables have them.
 #[derive(Debug)]
@@ -63,7 +63,11 @@ pub(crate) trait View {
     fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>>;
 
     /// How the row looks after the event; None is no row.
-    fn fold(row: Option<Self::Row>, fact: &Fact<'_>, known: &Known) -> Result<Option<Self::Row>, FoldError>;
+    fn fold(
+        row: Option<Self::Row>,
+        fact: &Fact<'_>,
+        lookups: &Lookups,
+    ) -> Result<Option<Self::Row>, FoldError>;
 }
 
 /// The events that a view has a key for, so that a rebuild does not read the others.
@@ -74,17 +78,17 @@ pub(crate) struct Interest {
     /// Events of other streams, by their names. Their key is in the payload or, where that cannot be read, in the
     /// envelope.
     pub others: &'static [&'static str],
-    /// Whether the fold asks [`Known`].
-    pub known: bool,
+    /// Whether the fold asks [`Lookups`].
+    pub lookups: bool,
 }
 
 /// Every view, in the order in which they are written.
 pub(crate) fn all() -> [&'static dyn AnyView; 4] {
     [
-        &Erased::<users::Users>::NEW,
-        &Erased::<login_status::LoginStatusView>::NEW,
-        &Erased::<invites::Invites>::NEW,
-        &Erased::<subscriptions::Subscriptions>::NEW,
+        &TypedView::<users::Users>::NEW,
+        &TypedView::<login_status::LoginStatusView>::NEW,
+        &TypedView::<invites::Invites>::NEW,
+        &TypedView::<subscriptions::Subscriptions>::NEW,
     ]
 }
 
@@ -107,11 +111,11 @@ pub(crate) trait AnyView: Send + Sync {
     /// See [`View::key`].
     fn key(&self, event: &LogEvent) -> Option<String>;
     /// Folds one row's events in turn, up to the first that cannot be folded.
-    fn fold(&self, row: Option<Value>, events: &[&LogEvent], known: &Known) -> Folded;
+    fn fold(&self, row: Option<Value>, events: &[&LogEvent], lookups: &Lookups) -> Folded;
     /// The row in this view's own spelling: PostgreSQL writes a time in another one. What is no row of it stays as it is.
     fn canonical(&self, row: Value) -> Value;
     /// An empty table in memory, to fold the whole log into.
-    fn aside(&self) -> Box<dyn Aside>;
+    fn memory_table(&self) -> Box<dyn MemoryTable>;
 }
 
 /// What became of one row.
@@ -120,12 +124,12 @@ pub(crate) struct Folded {
     /// The row; None is no row.
     pub row: Option<Value>,
     /// Why it stands still, and from which event on.
-    pub poison: Option<Poison>,
+    pub failure: Option<RowFailure>,
 }
 
 /// The event at which a row stands still.
 #[derive(Debug)]
-pub(crate) struct Poison {
+pub struct RowFailure {
     /// Its position.
     pub position: i64,
     /// Why.
@@ -134,7 +138,7 @@ pub(crate) struct Poison {
 
 /// Why an event could not be folded into a row. Never holds what a payload says.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum FoldError {
+pub enum FoldError {
     /// The event itself cannot be read.
     #[error("the event cannot be decoded: {0}")]
     Undecodable(String),
@@ -223,14 +227,14 @@ impl Shape {
 }
 
 /// The one implementation of [`AnyView`]: a view whose row type is forgotten.
-struct Erased<V>(std::marker::PhantomData<fn() -> V>);
+struct TypedView<V>(std::marker::PhantomData<fn() -> V>);
 
-impl<V: View> Erased<V> {
+impl<V: View> TypedView<V> {
     const NEW: Self = Self(std::marker::PhantomData);
     const SHAPE: Shape = V::SHAPE;
 }
 
-impl<V: View + 'static> AnyView for Erased<V> {
+impl<V: View + 'static> AnyView for TypedView<V> {
     fn shape(&self) -> &'static Shape {
         &Self::SHAPE
     }
@@ -243,35 +247,35 @@ impl<V: View + 'static> AnyView for Erased<V> {
         V::key(&event.fact()).map(Cow::into_owned)
     }
 
-    fn fold(&self, row: Option<Value>, events: &[&LogEvent], known: &Known) -> Folded {
+    fn fold(&self, row: Option<Value>, events: &[&LogEvent], lookups: &Lookups) -> Folded {
         let first = events.first().map_or(0, |event| event.position);
         let mut folded = match row.clone().map(decode_row::<V>).transpose() {
             Ok(row) => row,
-            Err(error) => return Folded { row, poison: Some(Poison { position: first, error }) },
+            Err(error) => return Folded { row, failure: Some(RowFailure { position: first, error }) },
         };
         for event in events {
             let before = folded.clone();
             let step = match &event.event {
-                Ok(_) => V::fold(folded, &event.fact(), known),
+                Ok(_) => V::fold(folded, &event.fact(), lookups),
                 Err(error) => Err(FoldError::Undecodable(error.to_string())),
             };
             match step {
                 Ok(after) => folded = after,
                 Err(error) => {
-                    let poison = Some(Poison { position: event.position, error });
-                    return Folded { row: before.as_ref().map(encode_row::<V>), poison };
+                    let failure = Some(RowFailure { position: event.position, error });
+                    return Folded { row: before.as_ref().map(encode_row::<V>), failure };
                 }
             }
         }
-        Folded { row: folded.as_ref().map(encode_row::<V>), poison: None }
+        Folded { row: folded.as_ref().map(encode_row::<V>), failure: None }
     }
 
     fn canonical(&self, row: Value) -> Value {
         decode_row::<V>(row.clone()).map_or(row, |own| encode_row::<V>(&own))
     }
 
-    fn aside(&self) -> Box<dyn Aside> {
-        Box::new(aside::Rows::<V>::default())
+    fn memory_table(&self) -> Box<dyn MemoryTable> {
+        Box::new(memory_table::Rows::<V>::default())
     }
 }
 

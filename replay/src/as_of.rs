@@ -3,8 +3,9 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
+use eventlog::{Database, Filter, Log};
 use jiff::Timestamp;
-use projections::{Database, Filter, Log, verify};
+use projections::verify;
 
 use crate::people;
 

@@ -4,9 +4,10 @@ use std::io::Write;
 
 use anyhow::Result;
 use domain::{AccountEvent, AccountId, Event, Sealed};
-use projections::vault::Subject;
-use projections::{Database, Log, LogEvent, Vault};
+use eventlog::{Database, Log, LogEvent};
 use serde_json::Value;
+use vault::Subject;
+use vault::Vault;
 
 use crate::history::jsonl;
 use crate::progress;

@@ -6,8 +6,8 @@ use std::time::Duration;
 use anyhow::{Result, bail};
 use clap::ValueEnum;
 use domain::LoginId;
+use eventlog::{Database, DatabaseError, Filter, Log, Topic};
 use jiff::Timestamp;
-use projections::{Database, DatabaseError, Filter, Log, Topic};
 
 use crate::people;
 

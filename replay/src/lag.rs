@@ -3,8 +3,8 @@
 use std::io::Write;
 
 use anyhow::Result;
+use eventlog::{Clock, Database};
 use jiff::Timestamp;
-use projections::{Clock, Database};
 
 use crate::paint::Paint;
 

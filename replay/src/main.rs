@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
-use projections::Database;
+use eventlog::Database;
 use secrecy::SecretString;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;

@@ -16,7 +16,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use projections::Database;
+use eventlog::Database;
 use secrecy::SecretString;
 
 use crate::progress;

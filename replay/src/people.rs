@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use anyhow::{Context, Result, bail};
 use domain::{AccountId, InviteId};
+use eventlog::Database;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use projections::views::users;
-use projections::{Database, Vault};
+use vault::Vault;
 
 /// A Telegram id or an account id; erased people only go by the latter.
 pub async fn account(db: &Database, id: &str) -> Result<AccountId> {

@@ -4,9 +4,10 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use eventlog::Database;
+use projections::lag;
 use projections::rebuild::{self, KeyReport, Progress};
 use projections::verify::ViewReport;
-use projections::{Database, lag};
 
 use crate::paint::Paint;
 use crate::{people, progress};

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use projections::Database;
+use eventlog::Database;
 
 use crate::progress;
 use crate::rebuild::tell_view;

@@ -1,13 +1,13 @@
 //! `qr-login invite …`: beside a running service, or alone.
 
 use anyhow::Context as _;
-use bot::invites::{self, Invites, Listed, Order};
+use app::invites::{self, Invites, Listed, Order};
 use clap::Subcommand;
 use domain::Tier;
-use projections::clock::Clock;
-use projections::database::Database;
-use projections::store::{Context, Store};
-use projections::vault::Vault;
+use eventlog::clock::Clock;
+use eventlog::database::Database;
+use eventlog::store::{Context, Store};
+use vault::Vault;
 
 use crate::config::{DataConfig, DataSettings, secret};
 

@@ -8,11 +8,11 @@ use bot::login::Network;
 use bot::login::export::{Exporter, Format};
 use clap::{Subcommand, ValueEnum};
 use domain::AccountId;
-use projections::clock::Clock;
-use projections::database::Database;
-use projections::installation;
-use projections::store::{Context, Store};
-use projections::vault::Vault;
+use eventlog::clock::Clock;
+use eventlog::database::Database;
+use eventlog::store::{Context, Store};
+use vault::Vault;
+use vault::installation;
 
 use crate::config::{self, DataConfig, Settings};
 

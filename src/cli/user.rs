@@ -1,7 +1,7 @@
 //! `qr-login user …`: what the tables say of a person.
 
 use clap::Subcommand;
-use projections::database::Database;
+use eventlog::database::Database;
 use projections::views::users::SubscriptionStatus;
 use projections::views::{login_status, users};
 

@@ -22,7 +22,7 @@ mod probe;
 mod scene;
 
 #[path = "../torture"]
-#[allow(dead_code, reason = "the torture's: a drill does not torment the processes")]
+#[allow(dead_code, reason = "the torture's: a drill does not disturb the processes")]
 mod torture {
     pub mod checks;
     pub mod dice;

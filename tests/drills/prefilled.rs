@@ -7,8 +7,9 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use eventlog::{Clock, Database};
 use jiff::{SignedDuration, Timestamp};
-use projections::{Clock, Database, rebuild};
+use projections::rebuild;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::process::Child;
 use tokio::time::{Instant, sleep, timeout};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use projections::Database;
+use eventlog::Database;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor, PgPool};
 use stand_in::service::Condition;
@@ -77,7 +77,7 @@ impl Scene {
     }
 
     async fn look(&mut self, beats_committed: i64, faults: &mut Vec<String>) -> Result<()> {
-        self.crowd.make_peace();
+        self.crowd.stop_disturbing();
         let until = Instant::now() + LAST_LOGINS;
         for person in &mut self.people {
             tokio::time::timeout_at(until, person).await.context("somebody never comes to an end")???;

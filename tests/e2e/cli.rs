@@ -12,7 +12,7 @@ struct Terminal {
 
 impl Terminal {
     async fn open() -> Result<Self> {
-        Ok(Self { dir: tempfile::tempdir()?, database: projections::testing::url().await })
+        Ok(Self { dir: tempfile::tempdir()?, database: eventlog::testing::url().await })
     }
 
     /// What the command answers; an error is what it says.

@@ -6,7 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
-use projections::database::{Database, PrivateCluster};
+use eventlog::Database;
+use private_postgres::PrivateCluster;
 use secrecy::ExposeSecret as _;
 
 /// A file of the repository.

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use domain::{AccountCommand, Tier};
-use projections::store::{Context, Store};
-use projections::vault::Vault;
+use eventlog::store::{Context, Store};
 use projections::verify::verify;
 use stand_in::accounts::{ANNA, ILYA};
 use stand_in::bot_api::Message;
+use vault::Vault;
 
 use crate::world::{Differing, World};
 

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-use projections::testing;
+use eventlog::testing;
 use secrecy::{ExposeSecret, SecretString};
 
 /// What became of a start.
@@ -125,8 +125,8 @@ async fn a_new_key_above_the_old_one_starts_and_the_new_one_alone_does_not() {
     let (path, new_path) = (data_dir.join("master.key"), elsewhere.join("master.key"));
     let old = std::fs::read_to_string(&path).unwrap();
     let new = std::fs::read_to_string(&new_path).unwrap();
-    let key = projections::MasterKey::load(&path).unwrap();
-    let db = projections::Database::connect(&database).await.unwrap();
+    let key = vault::MasterKey::load(&path).unwrap();
+    let db = eventlog::Database::connect(&database).await.unwrap();
     sqlx::query(
         "insert into vault.retired_keys (account_id, login_id, key_id, sealed, reason)
          values (gen_random_uuid(), 'login', $1, $2, 'logged_out')",

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use bot::invites::{Invites, Order};
+use app::invites::{Invites, Order};
 use domain::{AccountCommand, Tier};
-use projections::store::{Context, Store};
-use projections::vault::Vault;
+use eventlog::store::{Context, Store};
 use stand_in::accounts::{ANNA, Account, ILYA};
+use vault::Vault;
 
 use crate::world::{Differing, World};
 
@@ -42,7 +42,7 @@ async fn every_code_that_gives_nothing_is_refused_to_the_letter() -> Result<()> 
         store: Store::new(&world.db),
         vault: Vault::new(&world.db),
         tiers: world.config.data.tiers.clone(),
-        clock: projections::clock::Clock::manual(world.now()).0,
+        clock: eventlog::clock::Clock::manual(world.now()).0,
     };
     // Unknown, whatever it looks like.
     for unknown in ["ABCDEFGHJKLM", "не-код", "3HBP4Z3ECICZ3HBP4Z3ECICZ"] {

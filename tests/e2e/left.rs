@@ -1,7 +1,7 @@
 //! What a login that has ended may have left behind, and must not: in the vault, in the sessions' folder, at Telegram.
 
 use anyhow::{Result, bail, ensure};
-use projections::Topic;
+use eventlog::Topic;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
 

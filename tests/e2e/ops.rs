@@ -4,8 +4,8 @@ use anyhow::Result;
 
 use std::time::Duration;
 
-use projections::clock::Clock;
-use projections::testing;
+use eventlog::clock::Clock;
+use eventlog::testing;
 use qr_login::config::Role;
 use qr_login::{Config, Service};
 
@@ -38,7 +38,7 @@ async fn append_old(world: &World, age: &str) -> Result<()> {
     .bind(age)
     .execute(world.db.pool())
     .await?;
-    world.db.wake().notify(projections::Topic::Appended);
+    world.db.wake().notify(eventlog::Topic::Appended);
     Ok(())
 }
 

@@ -6,19 +6,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use bot::invites::{Invites, Order};
+use app::invites::{Invites, Order};
 use bot::login::Network;
 use domain::Tier;
+use eventlog::clock::{Clock, ManualClock};
+use eventlog::database::{Database, PoolSettings};
+use eventlog::log::{Log, LogEvent};
+use eventlog::store::{Context, Store};
+use eventlog::testing::proxy::Proxy;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use projections::clock::{Clock, ManualClock};
-use projections::database::{Database, PoolSettings};
-use projections::lag;
-use projections::log::{Log, LogEvent};
 use projections::projector::wait_for;
-use projections::store::{Context, Store};
-use projections::testing::proxy::Proxy;
-use projections::vault::Vault;
 use qr_login::config::{Config, DataConfig, Role};
 use qr_login::service::Service;
 use secrecy::SecretString;
@@ -26,6 +24,7 @@ use serde_json::Value;
 use stand_in::bot_api::{ChatPerson, Message};
 use stand_in::phone::Phone;
 use stand_in::{Options, Telegram};
+use vault::Vault;
 
 use crate::port::Port;
 
@@ -89,7 +88,7 @@ impl World {
             options.token_lifetime = lifetime;
         }
         let telegram = Telegram::start(options).await?;
-        let test = projections::testing::database().await;
+        let test = eventlog::testing::database().await;
         let dir = tempfile::tempdir()?;
         let port = Port::reserve()?;
         let origin = differing.page_origin.as_deref();
@@ -237,7 +236,7 @@ impl World {
     /// Every event that was committed by now, in order, once each has its position and the views show it: what a person
     /// has been told may be newer than the last position given.
     pub async fn events(&self) -> Result<Vec<LogEvent>> {
-        let due = lag::due(&self.db).await?;
+        let due = Log::new(&self.db).due().await?;
         let shown = tokio::time::timeout(Duration::from_secs(30), wait_for(&self.db, due)).await;
         shown.context("the views never showed what was committed")??;
         Ok(Log::new(&self.db).read(0, 10_000).await?)

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Result;
-use projections::Clock;
+use eventlog::Clock;
 use stand_in::service::{Condition, Service};
 use tokio::time::{Instant, sleep};
 
@@ -92,8 +92,8 @@ impl Fleet {
         Ok(())
     }
 
-    /// One torment: mostly a kill, at times a freeze, now and then another shape. At times before anybody has come up.
-    pub async fn torment(&mut self, dice: &mut Dice) -> Result<()> {
+    /// One disturb: mostly a kill, at times a freeze, now and then another shape. At times before anybody has come up.
+    pub async fn disturb(&mut self, dice: &mut Dice) -> Result<()> {
         if dice.percent(75) {
             self.run_for(dice.millis(50..2_500)).await;
         } else {
@@ -155,7 +155,7 @@ impl Fleet {
         self.frozen.push((chosen.clone(), Instant::now() + dice.millis(100..9_000)));
     }
 
-    /// Writes down who is tormented, among what they say.
+    /// Writes down who is disturbed, among what they say.
     fn note(&self, what: &str) {
         let line = format!("fleet {} {what}", self.clock.now());
         self.lines.lock().expect("nobody panics while writing down").push(line);
@@ -172,7 +172,7 @@ impl Fleet {
         });
     }
 
-    /// Everybody runs, and nobody torments them any more.
+    /// Everybody runs, and nobody disturbances them any more.
     pub async fn leave_in_peace(&mut self) -> Result<()> {
         self.thaw_due(Instant::now() + Duration::from_secs(3600));
         self.start(self.shape)?;

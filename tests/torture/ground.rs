@@ -4,18 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use bot::invites::{Invites, Order};
+use app::invites::{Invites, Order};
 use domain::login::LOGIN_TTL;
 use domain::{InviteCommand, LoginCommand, LoginId, Tier};
+use eventlog::{Clock, Context, Database, Store};
 use jiff::{SignedDuration, Timestamp};
-use projections::vault::random_login_id;
-use projections::{Clock, Context, Database, Store, Vault};
 use secrecy::ExposeSecret;
 use sqlx::PgPool;
 use stand_in::accounts::{Account, Password};
 use stand_in::service::{Service, Settings};
 use stand_in::{Options, Telegram};
 use tokio::time::{Instant, sleep, timeout};
+use vault::Vault;
+use vault::random_login_id;
 
 /// The first of the people, and of the strangers who scan what is not theirs.
 const PEOPLE: i64 = 600_000_000;
@@ -43,8 +44,8 @@ pub struct Ground {
 }
 
 impl Ground {
-    pub async fn lay(token_lifetime: Duration) -> Result<Self> {
-        let test = projections::testing::database().await;
+    pub async fn set_up(token_lifetime: Duration) -> Result<Self> {
+        let test = eventlog::testing::database().await;
         Self::on(test.db, test.url.expose_secret(), token_lifetime).await
     }
 

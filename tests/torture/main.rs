@@ -1,7 +1,7 @@
 //! Torture: the real processes are killed (`kill -9`) and frozen (SIGSTOP) at any moment, while people log in. Telegram
 //! and PostgreSQL live on. When all is quiet again, everything has to be as if nothing had happened.
 //!
-//! `TORTURE_KILLS` says how often (20), `TORTURE_SEED` repeats a run: the same people, the same torments; what meets what
+//! `TORTURE_KILLS` says how often (20), `TORTURE_SEED` repeats a run: the same people, the same disturbances; what meets what
 //! is up to the machine. `make torture` kills two hundred times.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
@@ -26,7 +26,7 @@ use people::Crowd;
 
 /// How many people are there at any time.
 const CROWD: usize = 12;
-/// How long whoever is under way may take to come to an end, once nobody is tormented any more.
+/// How long whoever is under way may take to come to an end, once nobody is disturbed any more.
 const LAST_LOGINS: Duration = Duration::from_secs(240);
 /// Codes that are renewed every two seconds.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(4);
@@ -44,7 +44,7 @@ async fn nothing_is_lost_or_done_twice_whenever_the_processes_die() -> Result<()
     let seed = variable("TORTURE_SEED").unwrap_or_else(|| u64::from(std::process::id()) << 20 | kills);
     eprintln!("TORTURE_SEED={seed} TORTURE_KILLS={kills}");
     let began = Instant::now();
-    let ground = Arc::new(Ground::lay(TOKEN_LIFETIME).await?);
+    let ground = Arc::new(Ground::set_up(TOKEN_LIFETIME).await?);
     let mut fleet = Fleet::on(&ground)?;
     let crowd = Arc::new(Crowd::new(ground.clone(), seed, fleet.lines()));
     let people: Vec<_> = (0..CROWD).map(|_| tokio::spawn(crowd.clone().keep_coming())).collect();
@@ -53,10 +53,10 @@ async fn nothing_is_lost_or_done_twice_whenever_the_processes_die() -> Result<()
         let mut dice = Dice::new(seed);
         fleet.start(Shape::One)?;
         while fleet.kills < kills {
-            fleet.torment(&mut dice).await?;
+            fleet.disturb(&mut dice).await?;
         }
         fleet.leave_in_peace().await?;
-        crowd.make_peace();
+        crowd.stop_disturbing();
         for person in people {
             timeout(LAST_LOGINS, person).await.context("somebody never comes to an end")???;
         }

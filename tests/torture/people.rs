@@ -37,7 +37,7 @@ const PAUSE: Duration = Duration::from_millis(150);
 pub struct Crowd {
     pub ground: Arc<Ground>,
     seed: u64,
-    /// Since when nobody is tormented any more; from then on, nobody begins anything new.
+    /// Since when nobody is disturbed any more; from then on, nobody begins anything new.
     peace: OnceLock<Instant>,
     next: AtomicU64,
     /// An invite that several race for.
@@ -118,8 +118,8 @@ impl Crowd {
         Ok(())
     }
 
-    /// Nobody is tormented any more.
-    pub fn make_peace(&self) {
+    /// Nobody is disturbed any more.
+    pub fn stop_disturbing(&self) {
         let _ = self.peace.set(Instant::now());
     }
 

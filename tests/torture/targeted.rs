@@ -18,7 +18,7 @@ pub const KEY_EXCHANGE: &str = "set_client_DH_params";
 #[tokio::test(flavor = "multi_thread")]
 async fn a_code_that_is_scanned_while_nobody_runs_lets_in_with_the_same_key() -> Result<()> {
     let _turn = crate::TURN.lock().await;
-    let ground = Ground::lay(USUAL).await?;
+    let ground = Ground::set_up(USUAL).await?;
     let service = Service::new(ground.settings());
     for number in 0..3 {
         // 1. A person waits for the scan; one of them lives in another data centre. 2. The process dies.
@@ -50,7 +50,7 @@ async fn a_code_that_is_scanned_while_nobody_runs_lets_in_with_the_same_key() ->
 #[tokio::test(flavor = "multi_thread")]
 async fn a_worker_that_wakes_up_writes_nothing_and_uses_no_key() -> Result<()> {
     let _turn = crate::TURN.lock().await;
-    let ground = Arc::new(Ground::lay(USUAL).await?);
+    let ground = Arc::new(Ground::set_up(USUAL).await?);
     let whole = ground.settings();
     let front = Service::new(whole.clone().with("ROLE", "api,projector"));
     let first = Service::new(whole.beside()?.with("ROLE", "bot"));

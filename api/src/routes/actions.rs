@@ -9,14 +9,14 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use domain::login::CancelReason;
 use domain::{InviteCommand, InviteId, LoginCommand, LoginError, LoginStatus};
-use projections::limits::{LimitError, LoginLimits};
-use projections::store::{Context, StoreError};
+use eventlog::store::{Context, StoreError};
 use serde::Deserialize;
 use serde_json::Value;
+use vault::limits::{LimitError, LoginLimits};
 
 use super::body;
 use crate::access::Visitor;
-use crate::board::{LiveLogin, Watched};
+use crate::live_logins::{LiveLogin, Watched};
 use crate::problem::Problem;
 use crate::texts::{Language, Text};
 use crate::{ApiState, status};
@@ -77,7 +77,8 @@ pub async fn retry(
             next
         }
     };
-    let started = tokio::time::timeout(OWN_EVENT, state.board.once_at(&now.row.login_id, attempt)).await;
+    let started =
+        tokio::time::timeout(OWN_EVENT, state.live_logins.once_at(&now.row.login_id, attempt)).await;
     match started {
         Ok(login) => Ok(Json(status::whole(&login.borrow(), language))),
         // The end of the attempt before would be the end to the page: rather ask it to come again.
@@ -138,7 +139,7 @@ async fn granted(state: &ApiState, id: InviteId, language: Language) -> Result<d
 /// The owner's status, once the board has seen something newer than `seen`.
 async fn answer(state: &ApiState, login: Watched, seen: i64, language: Language) -> Json<Value> {
     let login_id = login.borrow().row.login_id.clone();
-    let newer = tokio::time::timeout(OWN_EVENT, state.board.newer_than(&login_id, seen)).await;
+    let newer = tokio::time::timeout(OWN_EVENT, state.live_logins.newer_than(&login_id, seen)).await;
     let login = newer.unwrap_or(login);
     let login = login.borrow();
     Json(status::whole(&login, language))

@@ -9,15 +9,15 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use domain::LoginStatus;
 use domain::login::Refusal;
-use projections::limits::{LimitError, LoginLimits};
-use projections::vault::Wish;
 use serde::Deserialize;
 use serde_json::Value;
+use vault::UserInput;
+use vault::limits::{LimitError, LoginLimits};
 use zeroize::Zeroizing;
 
 use super::{body, give};
 use crate::access::Visitor;
-use crate::board::LiveLogin;
+use crate::live_logins::LiveLogin;
 use crate::problem::Problem;
 use crate::texts::{Language, Text};
 use crate::{ApiState, status};
@@ -58,7 +58,7 @@ pub async fn phone(
         return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadPhone));
     }
     admit(&state, &login, &phone, language).await?;
-    give(&state, &login, &Wish::Phone(phone), Text::NoCodeAsked, language).await?;
+    give(&state, &login, &UserInput::Phone(phone), Text::NoCodeAsked, language).await?;
     Ok(Json(status::whole(&login, language)))
 }
 
@@ -78,7 +78,7 @@ pub async fn code(
     if code.is_empty() || code.len() > LONGEST_CODE || !is_digits(&code) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadCode));
     }
-    give(&state, &login, &Wish::Code(code), Text::NoCodeAsked, language).await?;
+    give(&state, &login, &UserInput::Code(code), Text::NoCodeAsked, language).await?;
     Ok(Json(status::whole(&login, language)))
 }
 

@@ -8,14 +8,14 @@ use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use domain::LoginStatus;
-use projections::vault::{PasswordChallenge, PasswordProof, Wish};
 use serde::Deserialize;
 use serde_json::Value;
+use vault::{PasswordChallenge, PasswordProof, UserInput};
 
 use super::body;
-use super::reads::Asked;
+use super::reads::StatusQuery;
 use crate::access::Visitor;
-use crate::board::LiveLogin;
+use crate::live_logins::LiveLogin;
 use crate::problem::Problem;
 use crate::texts::{Language, Text};
 use crate::{ApiState, status};
@@ -36,10 +36,10 @@ pub struct Proven {
 /// `GET /qr-auth/password`: what the proof is made with, and the hint. It serves one try.
 pub async fn parameters(
     State(state): State<Arc<ApiState>>,
-    asked: Asked,
+    query: StatusQuery,
     visitor: Visitor,
 ) -> Result<Json<PasswordChallenge>, Problem> {
-    let login = visitor.own(&state, &asked.session_id).await?;
+    let login = visitor.own(&state, &query.session_id).await?;
     let login = login.borrow().clone();
     Ok(Json(challenge(&state, &login, visitor.language()).await?))
 }
@@ -60,7 +60,7 @@ pub async fn prove(
     if challenge(&state, &login, language).await?.srp_id != proof.srp_id {
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::PasswordStale));
     }
-    super::give(&state, &login, &Wish::Password(proof), Text::NoPasswordAsked, language).await?;
+    super::give(&state, &login, &UserInput::Password(proof), Text::NoPasswordAsked, language).await?;
     Ok(Json(status::whole(&login, language)))
 }
 

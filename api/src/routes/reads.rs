@@ -17,17 +17,17 @@ use crate::{ApiState, page, status};
 
 /// `?session_id=…`, and for the status `&since=V&wait=S`. Anything else in it is not looked at.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct StatusQuery {
     pub(super) session_id: String,
     since: Option<i64>,
     wait: Option<u64>,
 }
 
-impl Asked {
-    fn parse(query: &str) -> Option<Self> {
-        let mut asked = Self::default();
+impl StatusQuery {
+    fn parse(text: &str) -> Option<Self> {
+        let mut query = Self::default();
         let mut seen = [false; 3];
-        for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
             let field = match &*name {
                 "session_id" => 0,
                 "since" => 1,
@@ -38,17 +38,17 @@ impl Asked {
                 return None;
             }
             match field {
-                0 => asked.session_id = value.into_owned(),
-                1 => asked.since = Some(value.parse().ok()?),
-                _ => asked.wait = Some(value.parse().ok()?),
+                0 => query.session_id = value.into_owned(),
+                1 => query.since = Some(value.parse().ok()?),
+                _ => query.wait = Some(value.parse().ok()?),
             }
         }
-        Some(asked)
+        Some(query)
     }
 }
 
 /// A number that is none, or a name that stands there twice, is answered with 400.
-impl<S: Sync> FromRequestParts<S> for Asked {
+impl<S: Sync> FromRequestParts<S> for StatusQuery {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
@@ -65,19 +65,19 @@ pub async fn page(State(state): State<Arc<ApiState>>) -> Response {
 /// `GET /qr-auth-status`.
 pub async fn status(
     State(state): State<Arc<ApiState>>,
-    asked: Asked,
+    query: StatusQuery,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
-    let Some(mut login) = find(&state, &asked.session_id, visitor.language()).await? else {
+    let Some(mut login) = find(&state, &query.session_id, visitor.language()).await? else {
         return Ok(Json(json!({"status": "not_found"})).into_response());
     };
     let owner = visitor.owns(&login.borrow())?;
-    if let (Some(since), Some(wait)) = (asked.since, asked.wait) {
+    if let (Some(since), Some(wait)) = (query.since, query.wait) {
         status::news(&mut login, since, Duration::from_secs(wait)).await;
     }
     // An end that was seen only now may be that of an attempt which was retried meanwhile.
     if !login.borrow().row.status.is_live()
-        && let Some(found) = find(&state, &asked.session_id, visitor.language()).await?
+        && let Some(found) = find(&state, &query.session_id, visitor.language()).await?
     {
         login = found;
     }
@@ -88,10 +88,10 @@ pub async fn status(
 /// `GET /qr-auth/qr.svg`: the owner's.
 pub async fn qr(
     State(state): State<Arc<ApiState>>,
-    asked: Asked,
+    query: StatusQuery,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
-    let login = visitor.own(&state, &asked.session_id).await?;
+    let login = visitor.own(&state, &query.session_id).await?;
     let login = login.borrow().clone();
     match status::qr_svg(&login) {
         Some(picture) => Ok(([(header::CONTENT_TYPE, "image/svg+xml")], picture.to_owned()).into_response()),
@@ -105,16 +105,16 @@ mod tests {
 
     #[test]
     fn a_query_is_read_as_forms_are_and_a_bad_one_is_refused() {
-        let asked =
-            |session_id: &str, since, wait| Some(Asked { session_id: session_id.into(), since, wait });
+        let query =
+            |session_id: &str, since, wait| Some(StatusQuery { session_id: session_id.into(), since, wait });
         assert_eq!(
-            Asked::parse("session_id=a%2Db&since=-1&wait=25&x=1&x=2"),
-            asked("a-b", Some(-1), Some(25))
+            StatusQuery::parse("session_id=a%2Db&since=-1&wait=25&x=1&x=2"),
+            query("a-b", Some(-1), Some(25))
         );
-        assert_eq!(Asked::parse("session_id=abc"), asked("abc", None, None));
-        assert_eq!(Asked::parse(""), asked("", None, None));
+        assert_eq!(StatusQuery::parse("session_id=abc"), query("abc", None, None));
+        assert_eq!(StatusQuery::parse(""), query("", None, None));
         for bad in ["since=x", "wait=", "wait=-1", "session_id=a&session_id=b", "since=1&since=1"] {
-            assert_eq!(Asked::parse(bad), None, "{bad}");
+            assert_eq!(StatusQuery::parse(bad), None, "{bad}");
         }
     }
 }

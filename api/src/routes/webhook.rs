@@ -7,11 +7,11 @@
 
 use std::sync::Arc;
 
+use app::inbox::{Inbox, RefusedUpdate, Source};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use futures::TryStreamExt;
-use projections::inbox::{Inbox, RefusedUpdate, Source};
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 

@@ -2,12 +2,12 @@
 //! `/admin_stats`. The Mini App of the admin tells more.
 
 use domain::{AccountCommand, Tier};
-use projections::Context;
+use eventlog::Context;
 use projections::counts::counts;
 use projections::views::users::{self, SubscriptionStatus, User};
 
-use super::Desk;
-use super::dispatch::{Ask, Failure};
+use super::BotContext;
+use super::dispatch::{Failure, Request};
 use super::reply::Reply;
 use super::status::{self, find};
 use super::texts::Granted;
@@ -17,57 +17,61 @@ const LISTED: i64 = 20;
 /// A name longer than this is cut in a list.
 const NAME_LENGTH: usize = 40;
 
-pub(super) async fn people(desk: &Desk, ask: &Ask) -> Result<Reply, Failure> {
-    let texts = ask.person.texts;
-    if !ask.person.is_admin() {
+pub(super) async fn people(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
+    let texts = request.person.texts;
+    if !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
-    desk.catch_up().await?;
-    let total = users::count(&desk.chat.db).await?;
-    let lines: Vec<String> = users::list(&desk.chat.db, LISTED, 0).await?.iter().map(line).collect();
+    ctx.catch_up().await?;
+    let total = users::count(&ctx.chat.db).await?;
+    let lines: Vec<String> = users::list(&ctx.chat.db, LISTED, 0).await?.iter().map(line).collect();
     Ok(Reply::text((texts.admin.people)(total, &lines)))
 }
 
-pub(super) async fn person(desk: &Desk, ask: &Ask, id: Option<&str>) -> Result<Reply, Failure> {
-    let texts = ask.person.texts;
-    if !ask.person.is_admin() {
+pub(super) async fn person(ctx: &BotContext, request: &Request, id: Option<&str>) -> Result<Reply, Failure> {
+    let texts = request.person.texts;
+    if !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
     match id {
-        Some(id) => status::show(desk, ask, Some(id)).await,
+        Some(id) => status::show(ctx, request, Some(id)).await,
         None => Ok(Reply::text(texts.admin.person_usage)),
     }
 }
 
-pub(super) async fn grant(desk: &Desk, ask: &Ask, arguments: &[String]) -> Result<Reply, Failure> {
-    let (chat, texts) = (&desk.chat, ask.person.texts);
-    if !ask.person.is_admin() {
+pub(super) async fn grant(
+    ctx: &BotContext,
+    request: &Request,
+    arguments: &[String],
+) -> Result<Reply, Failure> {
+    let (chat, texts) = (&ctx.chat, request.person.texts);
+    if !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
     let Some((id, tier, days)) = read_grant(arguments) else {
         return Ok(Reply::text(texts.admin.grant_usage));
     };
-    let Some(account) = find(desk, id).await? else { return Ok(Reply::text(texts.account.nobody)) };
+    let Some(account) = find(ctx, id).await? else { return Ok(Reply::text(texts.account.nobody)) };
     let days = days.unwrap_or_else(|| chat.tiers.terms(tier).days);
     let order = AccountCommand::ChangeSubscription {
         tier,
         days,
         limits: chat.tiers.limits(tier),
-        change_id: Some(format!("update/{}", ask.update_id)),
+        change_id: Some(format!("update/{}", request.update_id)),
         at: chat.clock.now(),
     };
-    let context = Context::by(ask.person.account_id).with_account(account).with_update(ask.update_id);
+    let context = Context::by(request.person.account_id).with_account(account).with_update(request.update_id);
     chat.store.account(account, order, context).await?;
     Ok(Reply::text((texts.admin.granted)(&Granted { id, tier, term: (texts.days)(days) })))
 }
 
-pub(super) async fn statistics(desk: &Desk, ask: &Ask) -> Result<Reply, Failure> {
-    let texts = ask.person.texts;
-    if !ask.person.is_admin() {
+pub(super) async fn statistics(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
+    let texts = request.person.texts;
+    if !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
-    desk.catch_up().await?;
-    Ok(Reply::text((texts.admin.statistics)(&counts(&desk.chat.db).await?)))
+    ctx.catch_up().await?;
+    Ok(Reply::text((texts.admin.statistics)(&counts(&ctx.chat.db).await?)))
 }
 
 /// `ID TIER [DAYS]`; a free subscription would be none.

@@ -2,15 +2,15 @@
 //! buttons; the message is edited from step to step, and in the end into the code.
 
 use domain::{InviteId, Tier};
-use projections::Context;
+use eventlog::Context;
 use sha2::{Digest, Sha256};
 use teloxide::types::{CopyTextButton, InlineKeyboardButton};
 
-use super::Desk;
-use super::dispatch::{Ask, Failure};
+use super::BotContext;
+use super::dispatch::{Failure, Request};
 use super::reply::Reply;
 use super::texts::{MadeInvite, day};
-use crate::invites::{self, Invites, Order, OrderError};
+use app::invites::{self, Invites, Order, OrderError};
 
 /// Offered; a free subscription would be none.
 const TIERS: [Tier; 4] = [Tier::Trial, Tier::Basic, Tier::Premium, Tier::Enterprise];
@@ -57,42 +57,48 @@ impl Step {
     }
 }
 
-pub(super) fn begin(ask: &Ask) -> Reply {
-    let texts = ask.person.texts;
-    if !ask.person.is_admin() {
+pub(super) fn begin(request: &Request) -> Reply {
+    let texts = request.person.texts;
+    if !request.person.is_admin() {
         return Reply::text(texts.admins_only);
     }
     let tiers = TIERS.map(|tier| (tier.title().to_owned(), Step::Tier(tier)));
-    Reply::text(texts.invite_tier).with_buttons(rows(ask, &tiers, 2))
+    Reply::text(texts.invite_tier).with_buttons(rows(request, &tiers, 2))
 }
 
-pub(super) async fn go_on(desk: &Desk, ask: &Ask, step: Step) -> Result<Reply, Failure> {
-    let texts = ask.person.texts;
-    if !ask.person.is_admin() {
+pub(super) async fn go_on(ctx: &BotContext, request: &Request, step: Step) -> Result<Reply, Failure> {
+    let texts = request.person.texts;
+    if !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
     let reply = match step {
         Step::Stop => Reply::text(texts.invite_stopped),
         Step::Tier(tier) => {
-            let own = desk.chat.tiers.terms(tier).days;
+            let own = ctx.chat.tiers.terms(tier).days;
             let others = DAYS.into_iter().filter(|days| *days != own);
             let choices: Vec<_> = std::iter::once(own)
                 .chain(others)
                 .map(|days| ((texts.days)(days), Step::Days(tier, days)))
                 .collect();
-            Reply::text((texts.invite_days)(tier)).with_buttons(rows(ask, &choices, 3))
+            Reply::text((texts.invite_days)(tier)).with_buttons(rows(request, &choices, 3))
         }
         Step::Days(tier, days) => {
             let choices = USES.map(|uses| ((texts.uses)(uses), Step::Uses(tier, days, uses)));
-            Reply::text((texts.invite_uses)(tier, days)).with_buttons(rows(ask, &choices, 3))
+            Reply::text((texts.invite_uses)(tier, days)).with_buttons(rows(request, &choices, 3))
         }
-        Step::Uses(tier, days, uses) => make(desk, ask, tier, days, uses).await?,
+        Step::Uses(tier, days, uses) => make(ctx, request, tier, days, uses).await?,
     };
-    Ok(reply.instead_of(ask.pressed))
+    Ok(reply.instead_of(request.pressed))
 }
 
-async fn make(desk: &Desk, ask: &Ask, tier: Tier, days: u32, uses: u32) -> Result<Reply, Failure> {
-    let (chat, texts) = (&desk.chat, ask.person.texts);
+async fn make(
+    ctx: &BotContext,
+    request: &Request,
+    tier: Tier,
+    days: u32,
+    uses: u32,
+) -> Result<Reply, Failure> {
+    let (chat, texts) = (&ctx.chat, request.person.texts);
     let invites = Invites {
         db: chat.db.clone(),
         store: chat.store.clone(),
@@ -101,18 +107,18 @@ async fn make(desk: &Desk, ask: &Ask, tier: Tier, days: u32, uses: u32) -> Resul
         clock: chat.clock.clone(),
     };
     let order = Order {
-        invite_id: Some(invite_id(desk, ask, tier, days, uses)),
+        invite_id: Some(invite_id(ctx, request, tier, days, uses)),
         subscription_days: Some(days),
         max_uses: uses,
-        created_by: Some(ask.person.account_id),
+        created_by: Some(request.person.account_id),
         ..Order::new(tier)
     };
-    let context = Context::by(ask.person.account_id).with_update(ask.update_id);
+    let context = Context::by(request.person.account_id).with_update(request.update_id);
     let made = invites.create(order, context).await.map_err(|error| match error {
         OrderError::Database(error) => Failure::Database(error),
         other => Failure::Command(other.to_string()),
     })?;
-    let link = invites::link(&desk.username, &made.code);
+    let link = invites::link(&ctx.username, &made.code);
     let text = (texts.invite_made)(&MadeInvite {
         code: &made.code,
         link: &link,
@@ -126,18 +132,18 @@ async fn make(desk: &Desk, ask: &Ask, tier: Tier, days: u32, uses: u32) -> Resul
 }
 
 /// The same button of the same message always means the same invite, however often it is pressed or delivered.
-fn invite_id(desk: &Desk, ask: &Ask, tier: Tier, days: u32, uses: u32) -> InviteId {
-    let key = desk.chat.master.derive("invite by button");
-    let choice = format!("{}/{:?}/{tier}/{days}/{uses}", ask.chat_id, ask.pressed);
+fn invite_id(ctx: &BotContext, request: &Request, tier: Tier, days: u32, uses: u32) -> InviteId {
+    let key = ctx.chat.master.derive("invite by button");
+    let choice = format!("{}/{:?}/{tier}/{days}/{uses}", request.chat_id, request.pressed);
     let digest = Sha256::new().chain_update(key).chain_update(choice).finalize();
     let bytes: [u8; 16] = digest[..16].try_into().expect("16 of 32 bytes");
     InviteId(uuid::Builder::from_random_bytes(bytes).into_uuid())
 }
 
-fn rows(ask: &Ask, choices: &[(String, Step)], width: usize) -> Vec<Vec<InlineKeyboardButton>> {
+fn rows(request: &Request, choices: &[(String, Step)], width: usize) -> Vec<Vec<InlineKeyboardButton>> {
     let button = |(label, step): &(String, Step)| InlineKeyboardButton::callback(label.clone(), step.data());
     let mut rows: Vec<Vec<_>> = choices.chunks(width).map(|row| row.iter().map(button).collect()).collect();
-    rows.push(vec![InlineKeyboardButton::callback(ask.person.texts.stop, Step::Stop.data())]);
+    rows.push(vec![InlineKeyboardButton::callback(request.person.texts.stop, Step::Stop.data())]);
     rows
 }
 

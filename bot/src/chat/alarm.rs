@@ -7,13 +7,13 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use eventlog::{DatabaseError, Topic};
 use jiff::Timestamp;
 use projections::lag::{self, Parked};
 use projections::views::users;
-use projections::{DatabaseError, Topic};
 use tokio::time::sleep;
 
-use super::Desk;
+use super::BotContext;
 use super::reply::Reply;
 use super::texts::{Language, Texts};
 
@@ -24,12 +24,12 @@ const IDLE: Duration = Duration::from_secs(30);
 const TOGETHER: i64 = 600;
 
 /// Looks for as long as it is polled.
-pub(super) async fn run(desk: &Desk) {
-    let mut projected = desk.chat.db.wake().subscribe(Topic::Projected);
-    let mut received = desk.chat.db.wake().subscribe(Topic::Inbox);
+pub(super) async fn run(ctx: &BotContext) {
+    let mut projected = ctx.chat.db.wake().subscribe(Topic::Projected);
+    let mut received = ctx.chat.db.wake().subscribe(Topic::Inbox);
     let mut told = Told::default();
     loop {
-        if let Err(error) = look(desk, &mut told).await {
+        if let Err(error) = look(ctx, &mut told).await {
             tracing::debug!(%error, "whether the admins have to be told anything could not be asked");
         }
         tokio::select! {
@@ -47,22 +47,22 @@ struct Told {
     refused: Option<i64>,
 }
 
-async fn look(desk: &Desk, told: &mut Told) -> Result<(), DatabaseError> {
-    let parked = lag::parked(&desk.chat.db).await?;
+async fn look(ctx: &BotContext, told: &mut Told) -> Result<(), DatabaseError> {
+    let parked = lag::parked(&ctx.chat.db).await?;
     if let Some(newest) = parked.iter().map(|it| it.since).max() {
         let alarm = Alarm::of(&parked);
-        tell(desk, "parked", newest, &mut told.parked, |texts| (texts.admin.parked)(&alarm)).await?;
+        tell(ctx, "parked", newest, &mut told.parked, |texts| (texts.admin.parked)(&alarm)).await?;
     }
-    if let Some(refused) = desk.inbox.refused().summary().await? {
+    if let Some(refused) = ctx.inbox.refused().summary().await? {
         let text = |texts: &Texts| (texts.admin.refused)(refused.count);
-        tell(desk, "refused", refused.newest, &mut told.refused, text).await?;
+        tell(ctx, "refused", refused.newest, &mut told.refused, text).await?;
     }
     Ok(())
 }
 
 /// Tells every admin, unless they were told for the same ten minutes.
 async fn tell(
-    desk: &Desk,
+    ctx: &BotContext,
     what: &str,
     newest: Timestamp,
     told: &mut Option<i64>,
@@ -72,20 +72,20 @@ async fn tell(
     if *told == Some(moment) {
         return Ok(());
     }
-    for (admin, language) in admins(desk).await? {
+    for (admin, language) in admins(ctx).await? {
         let body = Reply::text(text(language.texts())).warning().body;
         let body = serde_json::to_value(&body).expect("a message is plain data");
-        desk.outbox.reply(&format!("{what}/{moment}/{admin}"), admin, &body, not_after(newest)).await?;
+        ctx.outbox.reply(&format!("{what}/{moment}/{admin}"), admin, &body, not_after(newest)).await?;
     }
     *told = Some(moment);
     Ok(())
 }
 
 /// The first who are named in the settings, and whoever was made one since; each in their language.
-async fn admins(desk: &Desk) -> Result<Vec<(i64, Language)>, DatabaseError> {
-    let appointed = users::admins(&desk.chat.db).await?;
+async fn admins(ctx: &BotContext) -> Result<Vec<(i64, Language)>, DatabaseError> {
+    let appointed = users::admins(&ctx.chat.db).await?;
     let known: BTreeSet<i64> = appointed.iter().map(|user| user.telegram_id).collect();
-    let named = desk.chat.admins.iter().filter(|id| !known.contains(id));
+    let named = ctx.chat.admins.iter().filter(|id| !known.contains(id));
     let unmet = named.map(|id| (*id, Language::of(None)));
     let met = appointed.iter().map(|it| (it.telegram_id, Language::of(it.language_code.as_deref())));
     Ok(met.chain(unmet).collect())

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use app::inbox::Update;
+use eventlog::{DatabaseError, StoreError, Topic};
 use futures::future::join;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use projections::inbox::Update;
-use projections::{DatabaseError, StoreError, Topic};
 use teloxide::payloads::AnswerCallbackQuerySetters;
 use teloxide::prelude::Requester;
 use teloxide::types::{CallbackQuery, ChatKind, Message, UpdateKind, User};
@@ -22,10 +22,10 @@ use tokio::sync::{Notify, mpsc};
 use tokio::time::{sleep, timeout};
 
 use super::commands::{Command, parse};
-use super::person::{Person, meet, texts_for};
+use super::person::{Person, register_or_update, texts_for};
 use super::reply::Reply;
 use super::{
-    Desk, admin, admin_invite, cancel, login, logout, reset, start, status, subscription, test_phone,
+    BotContext, admin, admin_invite, cancel, login, logout, reset, start, status, subscription, test_phone,
 };
 
 /// Updates looked at together.
@@ -42,7 +42,7 @@ const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What a person asks, and where the answer goes.
-pub(super) struct Ask {
+pub(super) struct Request {
     pub update_id: i64,
     pub chat_id: i64,
     pub person: Person,
@@ -73,10 +73,10 @@ impl<E: std::error::Error + 'static> From<StoreError<E>> for Failure {
     }
 }
 
-pub(super) async fn run(desk: &Desk) {
+pub(super) async fn run(ctx: &BotContext) {
     let chats = Chats::default();
     let (found, taken) = mpsc::channel(1);
-    join(chats.look(desk, found), chats.handle(desk, taken)).await;
+    join(chats.look(ctx, found), chats.handle(ctx, taken)).await;
 }
 
 /// The updates that wait in a chat.
@@ -97,11 +97,11 @@ struct Chats {
 
 impl Chats {
     /// Takes the chats where updates wait.
-    async fn look(&self, desk: &Desk, found: mpsc::Sender<Waiting>) {
-        let mut news = desk.chat.db.wake().subscribe(Topic::Inbox);
+    async fn look(&self, ctx: &BotContext, found: mpsc::Sender<Waiting>) {
+        let mut news = ctx.chat.db.wake().subscribe(Topic::Inbox);
         loop {
             let taken: Vec<_> = self.taken(|taken| taken.iter().copied().collect());
-            let updates = self.surely(|| desk.inbox.next(BATCH, &taken)).await;
+            let updates = self.retry_until_ok(|| ctx.inbox.next(BATCH, &taken)).await;
             if updates.is_empty() {
                 tokio::select! {
                     () = news.wait(IDLE) => {}
@@ -123,12 +123,12 @@ impl Chats {
     }
 
     /// Handles what waits in the chats that are taken, some at a time.
-    async fn handle(&self, desk: &Desk, mut taken: mpsc::Receiver<Waiting>) {
+    async fn handle(&self, ctx: &BotContext, mut taken: mpsc::Receiver<Waiting>) {
         let mut under_way = FuturesUnordered::new();
         loop {
             tokio::select! {
                 Some(waiting) = taken.recv(), if under_way.len() < CHATS => {
-                    under_way.push(self.handle_chat(desk, waiting));
+                    under_way.push(self.handle_chat(ctx, waiting));
                 }
                 Some(()) = under_way.next(), if !under_way.is_empty() => {}
                 else => return,
@@ -136,11 +136,11 @@ impl Chats {
         }
     }
 
-    async fn handle_chat(&self, desk: &Desk, Waiting { chat, updates }: Waiting) {
+    async fn handle_chat(&self, ctx: &BotContext, Waiting { chat, updates }: Waiting) {
         for update in updates {
             match read(&update.body) {
-                Some(kind) => self.surely(|| handle_surely(desk, update.update_id, &kind)).await,
-                None => self.surely(|| desk.inbox.unreadable(&update)).await,
+                Some(kind) => self.retry_until_ok(|| handle_or_set_aside(ctx, update.update_id, &kind)).await,
+                None => self.retry_until_ok(|| ctx.inbox.unreadable(&update)).await,
             }
         }
         self.taken(|taken| taken.remove(&chat));
@@ -148,7 +148,7 @@ impl Chats {
     }
 
     /// Tries for as long as the database fails. The log says so when it begins, and when it is over for all.
-    async fn surely<T, F>(&self, attempt: impl Fn() -> F) -> T
+    async fn retry_until_ok<T, F>(&self, attempt: impl Fn() -> F) -> T
     where
         F: Future<Output = Result<T, DatabaseError>>,
     {
@@ -185,11 +185,15 @@ pub(super) fn read(body: &str) -> Option<UpdateKind> {
 }
 
 /// Handles an update or, where it fails for a reason of its own, puts it aside and says so to the person.
-async fn handle_surely(desk: &Desk, update_id: i64, kind: &UpdateKind) -> Result<(), DatabaseError> {
+async fn handle_or_set_aside(
+    ctx: &BotContext,
+    update_id: i64,
+    kind: &UpdateKind,
+) -> Result<(), DatabaseError> {
     let mut why = String::new();
     for _ in 0..TRIES {
-        match AssertUnwindSafe(handle(desk, update_id, kind)).catch_unwind().await {
-            Ok(Ok(())) => return desk.inbox.done(update_id).await,
+        match AssertUnwindSafe(handle(ctx, update_id, kind)).catch_unwind().await {
+            Ok(Ok(())) => return ctx.inbox.done(update_id).await,
             // What cannot be read now can be read by no other try of this process.
             Ok(Err(Failure::Database(error))) if !matches!(error, DatabaseError::Unreadable(_)) => {
                 return Err(error);
@@ -200,18 +204,18 @@ async fn handle_surely(desk: &Desk, update_id: i64, kind: &UpdateKind) -> Result
     }
     tracing::error!(update.id = update_id, reason = why, "an update cannot be handled and is put aside");
     if let Some((chat_id, user)) = private_sender(kind) {
-        put(desk, update_id, chat_id, Reply::text(texts_for(user).broken)).await?;
+        put(ctx, update_id, chat_id, Reply::text(texts_for(user).broken)).await?;
     }
-    desk.inbox.failed(update_id, &why).await
+    ctx.inbox.failed(update_id, &why).await
 }
 
-pub(super) async fn handle(desk: &Desk, update_id: i64, kind: &UpdateKind) -> Result<(), Failure> {
+pub(super) async fn handle(ctx: &BotContext, update_id: i64, kind: &UpdateKind) -> Result<(), Failure> {
     match kind {
-        UpdateKind::Message(message) => on_message(desk, update_id, message).await,
+        UpdateKind::Message(message) => on_message(ctx, update_id, message).await,
         UpdateKind::CallbackQuery(query) => {
-            let handled = on_press(desk, update_id, query).await;
+            let handled = on_press(ctx, update_id, query).await;
             // At most once, and only to stop the button's spinning: nothing hangs on whether it arrives.
-            let answer = desk.bot.answer_callback_query(query.id.clone());
+            let answer = ctx.bot.answer_callback_query(query.id.clone());
             let answer = match handled.as_ref().ok().copied().flatten() {
                 Some(toast) => answer.text(toast),
                 None => answer,
@@ -223,43 +227,50 @@ pub(super) async fn handle(desk: &Desk, update_id: i64, kind: &UpdateKind) -> Re
     }
 }
 
-async fn on_message(desk: &Desk, update_id: i64, message: &Message) -> Result<(), Failure> {
+async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Result<(), Failure> {
     let (Some(user), Some(text)) = (&message.from, message.text()) else { return Ok(()) };
     if user.is_bot {
         return Ok(());
     }
-    let Some(command) = parse(text, &desk.username) else { return Ok(()) };
+    let Some(command) = parse(text, &ctx.username) else { return Ok(()) };
     let chat_id = message.chat.id.0;
     if !matches!(message.chat.kind, ChatKind::Private(_)) {
         let known = command != Command::Unknown;
-        let reply = known.then(|| start::private_only(desk, user));
-        return settle(desk, update_id, chat_id, reply).await;
+        let reply = known.then(|| start::private_only(ctx, user));
+        return settle(ctx, update_id, chat_id, reply).await;
     }
-    let ask = Ask { update_id, chat_id, person: meet(desk, update_id, user).await?, pressed: None };
-    let reply = match (&ask.person, command) {
-        (person, _) if person.account.is_blocked() => Some(refusal(desk, person)),
-        (_, Command::Help) => Some(start::help(desk, &ask)),
-        (_, Command::Login(Some(code))) => login::by_code(desk, &ask, &code, login::Consent::Unasked).await?,
-        (_, Command::Login(None)) => login::without_code(desk, &ask).await?,
-        (_, Command::Subscription) => Some(subscription::show(desk, &ask).await?),
-        (_, Command::Cancel) => cancel::cancel(desk, &ask).await?,
-        (_, Command::LogOut) => logout::log_out(desk, &ask).await?,
-        (_, Command::Status(id)) => Some(status::show(desk, &ask, id.as_deref()).await?),
-        (_, Command::Reset(id)) => Some(reset::ask_first(desk, &ask, id.as_deref()).await?),
-        (_, Command::TestPhone(phone)) => Some(test_phone::ask_first(desk, &ask, &phone).await?),
-        (_, Command::People) => Some(admin::people(desk, &ask).await?),
-        (_, Command::Person(id)) => Some(admin::person(desk, &ask, id.as_deref()).await?),
-        (_, Command::Grant(arguments)) => Some(admin::grant(desk, &ask, &arguments).await?),
-        (_, Command::Statistics) => Some(admin::statistics(desk, &ask).await?),
-        (_, Command::AdminInvite) => Some(admin_invite::begin(&ask)),
+    let request = Request {
+        update_id,
+        chat_id,
+        person: register_or_update(ctx, update_id, user).await?,
+        pressed: None,
+    };
+    let reply = match (&request.person, command) {
+        (person, _) if person.account.is_blocked() => Some(refusal(ctx, person)),
+        (_, Command::Help) => Some(start::help(ctx, &request)),
+        (_, Command::Login(Some(code))) => {
+            login::by_code(ctx, &request, &code, login::Consent::Unasked).await?
+        }
+        (_, Command::Login(None)) => login::without_code(ctx, &request).await?,
+        (_, Command::Subscription) => Some(subscription::show(ctx, &request).await?),
+        (_, Command::Cancel) => cancel::cancel(ctx, &request).await?,
+        (_, Command::LogOut) => logout::log_out(ctx, &request).await?,
+        (_, Command::Status(id)) => Some(status::show(ctx, &request, id.as_deref()).await?),
+        (_, Command::Reset(id)) => Some(reset::ask_first(ctx, &request, id.as_deref()).await?),
+        (_, Command::TestPhone(phone)) => Some(test_phone::ask_first(ctx, &request, &phone).await?),
+        (_, Command::People) => Some(admin::people(ctx, &request).await?),
+        (_, Command::Person(id)) => Some(admin::person(ctx, &request, id.as_deref()).await?),
+        (_, Command::Grant(arguments)) => Some(admin::grant(ctx, &request, &arguments).await?),
+        (_, Command::Statistics) => Some(admin::statistics(ctx, &request).await?),
+        (_, Command::AdminInvite) => Some(admin_invite::begin(&request)),
         (person, Command::Unknown) => Some(Reply::text(person.texts.unknown_command)),
     };
-    settle(desk, update_id, chat_id, reply).await
+    settle(ctx, update_id, chat_id, reply).await
 }
 
 /// A pressed button. What it says in a toast, if anything.
 async fn on_press(
-    desk: &Desk,
+    ctx: &BotContext,
     update_id: i64,
     query: &CallbackQuery,
 ) -> Result<Option<&'static str>, Failure> {
@@ -269,48 +280,48 @@ async fn on_press(
     }
     let chat_id = message.chat.id.0;
     if let Some(answer) = reset::Answer::parse(data) {
-        let reply = reset::answered(desk, update_id, &query.from, message.id.0, answer).await?;
-        put(desk, update_id, chat_id, reply).await?;
+        let reply = reset::answered(ctx, update_id, &query.from, message.id.0, answer).await?;
+        put(ctx, update_id, chat_id, reply).await?;
         return Ok(None);
     }
-    let person = meet(desk, update_id, &query.from).await?;
-    let ask = Ask { update_id, chat_id, person, pressed: Some(message.id.0) };
-    let reply = if ask.person.account.is_blocked() {
-        Some(refusal(desk, &ask.person))
+    let person = register_or_update(ctx, update_id, &query.from).await?;
+    let request = Request { update_id, chat_id, person, pressed: Some(message.id.0) };
+    let reply = if request.person.account.is_blocked() {
+        Some(refusal(ctx, &request.person))
     } else if let Some(answer) = login::Answer::parse(data) {
-        login::answered(desk, &ask, answer).await?
+        login::answered(ctx, &request, answer).await?
     } else if let Some(step) = admin_invite::Step::parse(data) {
-        Some(admin_invite::go_on(desk, &ask, step).await?)
+        Some(admin_invite::go_on(ctx, &request, step).await?)
     } else if let Some(answer) = test_phone::Answer::parse(data) {
-        Some(test_phone::answered(desk, &ask, answer).await?)
+        Some(test_phone::answered(ctx, &request, answer).await?)
     } else {
-        return Ok(Some(ask.person.texts.question_is_over));
+        return Ok(Some(request.person.texts.question_is_over));
     };
-    settle(desk, update_id, ask.chat_id, reply).await?;
+    settle(ctx, update_id, request.chat_id, reply).await?;
     Ok(None)
 }
 
-fn refusal(desk: &Desk, person: &Person) -> Reply {
-    Reply::text((person.texts.blocked)(desk.chat.support_contact.as_deref()))
+fn refusal(ctx: &BotContext, person: &Person) -> Reply {
+    Reply::text((person.texts.blocked)(ctx.chat.support_contact.as_deref()))
 }
 
-async fn settle(desk: &Desk, update_id: i64, chat_id: i64, reply: Option<Reply>) -> Result<(), Failure> {
+async fn settle(ctx: &BotContext, update_id: i64, chat_id: i64, reply: Option<Reply>) -> Result<(), Failure> {
     match reply {
-        Some(reply) => Ok(put(desk, update_id, chat_id, reply).await?),
+        Some(reply) => Ok(put(ctx, update_id, chat_id, reply).await?),
         None => Ok(()),
     }
 }
 
 /// Queues a message for a chat; a second time under the same key, it is none.
 pub(super) async fn put(
-    desk: &Desk,
+    ctx: &BotContext,
     update_id: i64,
     chat_id: i64,
     reply: Reply,
 ) -> Result<(), DatabaseError> {
     let key = reply.key.unwrap_or_else(|| format!("update/{update_id}/1"));
     let body = serde_json::to_value(&reply.body).expect("a message is plain data");
-    desk.outbox.reply(&key, chat_id, &body, reply.not_after).await
+    ctx.outbox.reply(&key, chat_id, &body, reply.not_after).await
 }
 
 fn private_sender(kind: &UpdateKind) -> Option<(i64, &User)> {

@@ -12,14 +12,14 @@
 
 use domain::login::LOGIN_TTL;
 use domain::{InviteCommand, InviteError, InviteGrant, LoginCommand, LoginId, LoginStatus};
-use projections::limits::LimitError;
-use projections::vault::normalise_code;
-use projections::{Context, StoreError};
+use eventlog::{Context, StoreError};
 use teloxide::types::{InlineKeyboardButton, WebAppInfo};
 use url::Url;
+use vault::limits::LimitError;
+use vault::normalise_code;
 
-use super::Desk;
-use super::dispatch::{Ask, Failure};
+use super::BotContext;
+use super::dispatch::{Failure, Request};
 use super::reply::{Reply, card_key};
 use super::texts::{Later, LoginCard, Replacement, Ways, minutes_left, time_of_day};
 
@@ -53,33 +53,37 @@ impl Answer {
     }
 }
 
-pub(super) async fn answered(desk: &Desk, ask: &Ask, answer: Answer) -> Result<Option<Reply>, Failure> {
+pub(super) async fn answered(
+    ctx: &BotContext,
+    request: &Request,
+    answer: Answer,
+) -> Result<Option<Reply>, Failure> {
     match answer {
-        Answer::Keep => Ok(Some(Reply::text(ask.person.texts.kept).instead_of(ask.pressed))),
-        Answer::Replace(code) => by_code(desk, ask, &code, Consent::Given).await,
+        Answer::Keep => Ok(Some(Reply::text(request.person.texts.kept).instead_of(request.pressed))),
+        Answer::Replace(code) => by_code(ctx, request, &code, Consent::Given).await,
     }
 }
 
 pub(super) async fn by_code(
-    desk: &Desk,
-    ask: &Ask,
+    ctx: &BotContext,
+    request: &Request,
     code: &str,
     consent: Consent,
 ) -> Result<Option<Reply>, Failure> {
-    let (chat, person, texts) = (&desk.chat, &ask.person, ask.person.texts);
+    let (chat, person, texts) = (&ctx.chat, &request.person, request.person.texts);
     let now = chat.clock.now();
-    let say = |text: String| Ok(Some(Reply::text(text).instead_of(ask.pressed)));
+    let say = |text: String| Ok(Some(Reply::text(text).instead_of(request.pressed)));
 
     // 1.
-    let login_id = login_id(desk, ask);
+    let login_id = login_id(ctx, request);
     let standing = chat.store.load_login(&login_id).await?.status();
-    if let Some(reply) = already(ask, standing) {
+    if let Some(reply) = already(request, standing) {
         return Ok(reply);
     }
 
     // 2.
     if standing.is_none()
-        && let Some(refusal) = too_many(desk, ask, &login_id).await?
+        && let Some(refusal) = too_many(ctx, request, &login_id).await?
     {
         return Ok(Some(refusal));
     }
@@ -99,7 +103,7 @@ pub(super) async fn by_code(
         attempt: FIRST_ATTEMPT,
         at: now,
     };
-    let active = person.active(desk, now);
+    let active = person.active(ctx, now);
     let refused = |error: InviteError| {
         let active = active.as_ref().map(|(_, active)| active);
         texts.refusal(error, active).ok_or_else(|| Failure::Command(error.to_string()))
@@ -110,7 +114,7 @@ pub(super) async fn by_code(
         }
         // Also by an account of theirs that was erased.
         let fingerprint = chat.master.person_hmac(person.telegram_id);
-        if chat.vault.remembered(&fingerprint).await?.used_invites.contains(&invite_id) {
+        if chat.vault.kept_after_erasure(&fingerprint).await?.used_invites.contains(&invite_id) {
             return say(refused(InviteError::AlreadyUsedByYou)?);
         }
 
@@ -126,99 +130,108 @@ pub(super) async fn by_code(
         }
 
         // 5.
-        match chat.store.invite(invite_id, redeem, context(ask, &login_id)).await {
+        match chat.store.invite(invite_id, redeem, context(request, &login_id)).await {
             Ok(()) => {}
             Err(StoreError::Refused(error)) => return say(refused(error)?),
             Err(other) => return Err(other.into()),
         }
 
         // 6.
-        start(desk, ask, &login_id, Some(grant)).await?;
+        start(ctx, request, &login_id, Some(grant)).await?;
     }
 
     // 7.
-    let card = LoginCard { tier: grant.tier, limits: chat.tiers.limits(grant.tier), ways: ways(desk) };
-    Ok(Some(card_reply(desk, ask, &login_id, (texts.invite_accepted)(&card))?))
+    let card = LoginCard { tier: grant.tier, limits: chat.tiers.limits(grant.tier), ways: ways(ctx) };
+    Ok(Some(card_reply(ctx, request, &login_id, (texts.invite_accepted)(&card))?))
 }
 
-pub(super) async fn without_code(desk: &Desk, ask: &Ask) -> Result<Option<Reply>, Failure> {
-    let texts = ask.person.texts;
-    if ask.person.account.subscription_at(desk.chat.clock.now()).is_none() {
+pub(super) async fn without_code(ctx: &BotContext, request: &Request) -> Result<Option<Reply>, Failure> {
+    let texts = request.person.texts;
+    if request.person.account.subscription_at(ctx.chat.clock.now()).is_none() {
         return Ok(Some(Reply::text(texts.login_usage)));
     }
-    let login_id = login_id(desk, ask);
-    let standing = desk.chat.store.load_login(&login_id).await?.status();
-    if let Some(reply) = already(ask, standing) {
+    let login_id = login_id(ctx, request);
+    let standing = ctx.chat.store.load_login(&login_id).await?.status();
+    if let Some(reply) = already(request, standing) {
         return Ok(reply);
     }
     if standing.is_none() {
-        if let Some(refusal) = too_many(desk, ask, &login_id).await? {
+        if let Some(refusal) = too_many(ctx, request, &login_id).await? {
             return Ok(Some(refusal));
         }
-        start(desk, ask, &login_id, None).await?;
+        start(ctx, request, &login_id, None).await?;
     }
-    Ok(Some(card_reply(desk, ask, &login_id, (texts.login_again)(ways(desk)))?))
+    Ok(Some(card_reply(ctx, request, &login_id, (texts.login_again)(ways(ctx)))?))
 }
 
 /// The login that this update means. A question's button means one login however often it is pressed: that of the
 /// question; message ids are made negative to keep apart from the numbers of updates.
-fn login_id(desk: &Desk, ask: &Ask) -> LoginId {
-    let origin = ask.pressed.map_or(ask.update_id, |message| -i64::from(message));
-    desk.chat.master.login_id(origin, ask.chat_id)
+fn login_id(ctx: &BotContext, request: &Request) -> LoginId {
+    let origin = request.pressed.map_or(request.update_id, |message| -i64::from(message));
+    ctx.chat.master.login_id(origin, request.chat_id)
 }
 
 /// A login that has ended before its answer could be given: its end was told, a card would only mislead.
-fn already(ask: &Ask, standing: Option<LoginStatus>) -> Option<Option<Reply>> {
+fn already(request: &Request, standing: Option<LoginStatus>) -> Option<Option<Reply>> {
     let ended = standing.is_some_and(|status| !status.is_live());
-    ended.then(|| ask.pressed.map(|_| Reply::text(ask.person.texts.question_is_over).instead_of(ask.pressed)))
+    ended.then(|| {
+        request
+            .pressed
+            .map(|_| Reply::text(request.person.texts.question_is_over).instead_of(request.pressed))
+    })
 }
 
-async fn too_many(desk: &Desk, ask: &Ask, login_id: &LoginId) -> Result<Option<Reply>, Failure> {
-    let now = desk.chat.clock.now();
-    let person = desk.chat.master.person_hmac(ask.person.telegram_id);
-    match desk.limits.try_login(&person, login_id, FIRST_ATTEMPT, now).await {
+async fn too_many(ctx: &BotContext, request: &Request, login_id: &LoginId) -> Result<Option<Reply>, Failure> {
+    let now = ctx.chat.clock.now();
+    let person = ctx.chat.master.person_hmac(request.person.telegram_id);
+    match ctx.limits.try_login(&person, login_id, FIRST_ATTEMPT, now).await {
         Ok(()) => Ok(None),
         Err(LimitError::RetryAt(at)) => {
             let later =
-                Later { at: time_of_day(at, &desk.chat.display_timezone), minutes: minutes_left(now, at) };
-            Ok(Some(Reply::text((ask.person.texts.too_many_tries)(&later))))
+                Later { at: time_of_day(at, &ctx.chat.display_timezone), minutes: minutes_left(now, at) };
+            Ok(Some(Reply::text((request.person.texts.too_many_tries)(&later))))
         }
         Err(LimitError::Database(error)) => Err(error.into()),
     }
 }
 
 async fn start(
-    desk: &Desk,
-    ask: &Ask,
+    ctx: &BotContext,
+    request: &Request,
     login_id: &LoginId,
     invite: Option<InviteGrant>,
 ) -> Result<(), Failure> {
     let start = LoginCommand::Start {
-        account_id: ask.person.account_id,
+        account_id: request.person.account_id,
         invite,
         attempt: FIRST_ATTEMPT,
-        at: desk.chat.clock.now(),
+        at: ctx.chat.clock.now(),
     };
-    desk.chat.store.login(login_id, start, context(ask, login_id)).await?;
+    ctx.chat.store.login(login_id, start, context(request, login_id)).await?;
     Ok(())
 }
 
-fn context(ask: &Ask, login_id: &LoginId) -> Context {
-    Context::by(ask.person.account_id).with_login(login_id).with_update(ask.update_id)
+fn context(request: &Request, login_id: &LoginId) -> Context {
+    Context::by(request.person.account_id).with_login(login_id).with_update(request.update_id)
 }
 
-fn ways(desk: &Desk) -> Ways {
-    if desk.chat.one_phone_login { Ways::Four } else { Ways::Three }
+fn ways(ctx: &BotContext) -> Ways {
+    if ctx.chat.one_phone_login { Ways::Four } else { Ways::Three }
 }
 
-fn card_reply(desk: &Desk, ask: &Ask, login_id: &LoginId, text: String) -> Result<Reply, Failure> {
-    let page = format!("{}/qr-auth?session_id={login_id}", desk.chat.auth_base_url.trim_end_matches('/'));
+fn card_reply(
+    ctx: &BotContext,
+    request: &Request,
+    login_id: &LoginId,
+    text: String,
+) -> Result<Reply, Failure> {
+    let page = format!("{}/qr-auth?session_id={login_id}", ctx.chat.auth_base_url.trim_end_matches('/'));
     let url = Url::parse(&page).map_err(|_| Failure::Malformed("AUTH_BASE_URL is no URL"))?;
-    let button = InlineKeyboardButton::web_app(ask.person.texts.open_page, WebAppInfo { url });
-    let deadline = desk.chat.clock.now().checked_add(LOGIN_TTL).ok();
+    let button = InlineKeyboardButton::web_app(request.person.texts.open_page, WebAppInfo { url });
+    let deadline = ctx.chat.clock.now().checked_add(LOGIN_TTL).ok();
     let reply = Reply::text(text)
         .with_buttons(vec![vec![button]])
-        .instead_of(ask.pressed)
+        .instead_of(request.pressed)
         .with_key(card_key(login_id));
     Ok(deadline.into_iter().fold(reply, Reply::not_after))
 }

@@ -11,22 +11,22 @@
 use domain::{
     AccountCommand, AccountError, AccountEvent, AccountId, Event, LoginId, LoginStatus, StreamKind,
 };
-use projections::vault::RetireReason;
+use eventlog::{Context, DatabaseError, Log, StoreError};
 use projections::views::users;
-use projections::{Context, DatabaseError, Log, StoreError};
+use vault::RetireReason;
 
-use super::Desk;
-use super::dispatch::{Ask, Failure};
+use super::BotContext;
+use super::dispatch::{Failure, Request};
 use super::reply::Reply;
 
-pub(super) async fn log_out(desk: &Desk, ask: &Ask) -> Result<Option<Reply>, Failure> {
-    let (chat, account, texts) = (&desk.chat, ask.person.account_id, ask.person.texts.account);
-    desk.catch_up().await?;
-    let login_id = match logged_out_by(desk, ask).await? {
+pub(super) async fn log_out(ctx: &BotContext, request: &Request) -> Result<Option<Reply>, Failure> {
+    let (chat, account, texts) = (&ctx.chat, request.person.account_id, request.person.texts.account);
+    ctx.catch_up().await?;
+    let login_id = match logged_out_by(ctx, request).await? {
         Some(before) => Some(before),
-        None => confirmed(desk, account).await?,
+        None => confirmed(ctx, account).await?,
     };
-    if !desk.inbox.is_waiting(ask.update_id).await? {
+    if !ctx.inbox.is_waiting(request.update_id).await? {
         return Ok(None);
     }
     let Some(login_id) = login_id else {
@@ -36,7 +36,7 @@ pub(super) async fn log_out(desk: &Desk, ask: &Ask) -> Result<Option<Reply>, Fai
         return Ok(Some(Reply::text(text)));
     };
     let order = AccountCommand::LogOut { login_id: login_id.clone(), at: chat.clock.now() };
-    let context = Context::by(account).with_login(&login_id).with_update(ask.update_id);
+    let context = Context::by(account).with_login(&login_id).with_update(request.update_id);
     match chat.store.account(account, order, context).await {
         Ok(()) => {}
         Err(StoreError::Refused(AccountError::HandedOver)) => {
@@ -50,9 +50,9 @@ pub(super) async fn log_out(desk: &Desk, ask: &Ask) -> Result<Option<Reply>, Fai
 }
 
 /// The latest login of this person that has linked a session for good. The events say so: the log may be behind them.
-async fn confirmed(desk: &Desk, account: AccountId) -> Result<Option<LoginId>, DatabaseError> {
-    for login_id in desk.chat.vault.linked_by(account).await? {
-        if desk.chat.store.load_login(&login_id).await?.status() == Some(LoginStatus::Authorized) {
+async fn confirmed(ctx: &BotContext, account: AccountId) -> Result<Option<LoginId>, DatabaseError> {
+    for login_id in ctx.chat.vault.linked_by(account).await? {
+        if ctx.chat.store.load_login(&login_id).await?.status() == Some(LoginStatus::Authorized) {
             return Ok(Some(login_id));
         }
     }
@@ -60,10 +60,10 @@ async fn confirmed(desk: &Desk, account: AccountId) -> Result<Option<LoginId>, D
 }
 
 /// The login whose session this very update has ended, where it is handled once more.
-async fn logged_out_by(desk: &Desk, ask: &Ask) -> Result<Option<LoginId>, DatabaseError> {
-    let account = ask.person.account_id.to_string();
-    let events = Log::new(&desk.chat.db).stream(StreamKind::Account, &account).await?;
-    let mut own = events.into_iter().filter(|event| event.metadata.update_id == Some(ask.update_id));
+async fn logged_out_by(ctx: &BotContext, request: &Request) -> Result<Option<LoginId>, DatabaseError> {
+    let account = request.person.account_id.to_string();
+    let events = Log::new(&ctx.chat.db).stream(StreamKind::Account, &account).await?;
+    let mut own = events.into_iter().filter(|event| event.metadata.update_id == Some(request.update_id));
     Ok(own.find_map(|event| match event.event {
         Ok(Event::Account(AccountEvent::LoggedOut { login_id, .. })) => Some(login_id),
         _ => None,

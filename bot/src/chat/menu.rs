@@ -4,26 +4,26 @@ use teloxide::payloads::SetMyCommandsSetters;
 use teloxide::prelude::Requester;
 use teloxide::types::{BotCommand, BotCommandScope, ChatId, Recipient};
 
-use super::Desk;
+use super::BotContext;
 use super::texts::Language;
 
 /// Sets the lists. Telegram keeps them: one that cannot be set now is set at the next start.
-pub(super) async fn publish(desk: &Desk) {
-    set(desk, &BotCommandScope::AllPrivateChats, false).await;
-    for admin in &desk.chat.admins {
-        publish_for_admin(desk, *admin).await;
+pub(super) async fn publish(ctx: &BotContext) {
+    set(ctx, &BotCommandScope::AllPrivateChats, false).await;
+    for admin in &ctx.chat.admins {
+        publish_for_admin(ctx, *admin).await;
     }
 }
 
 /// The longer list, in an admin's own chat. Telegram refuses that until the admin has written to the bot.
-pub(super) async fn publish_for_admin(desk: &Desk, telegram_id: i64) {
+pub(super) async fn publish_for_admin(ctx: &BotContext, telegram_id: i64) {
     let chat_id = Recipient::Id(ChatId(telegram_id));
-    set(desk, &BotCommandScope::Chat { chat_id }, true).await;
+    set(ctx, &BotCommandScope::Chat { chat_id }, true).await;
 }
 
-async fn set(desk: &Desk, scope: &BotCommandScope, admin: bool) {
+async fn set(ctx: &BotContext, scope: &BotCommandScope, admin: bool) {
     for (language_code, language) in [("", Language::En), ("ru", Language::Ru)] {
-        let request = desk.bot.set_my_commands(commands(language, admin)).scope(scope.clone());
+        let request = ctx.bot.set_my_commands(commands(language, admin)).scope(scope.clone());
         let request = match language_code {
             "" => request,
             code => request.language_code(code),

@@ -3,18 +3,20 @@
 use domain::policy::Notice;
 use domain::{LoginId, Tiers};
 
-use super::texts::{End, Spared, SubscriptionCard, Texts};
+use super::texts::{End, InviteKept, SubscriptionCard, Texts};
 
 /// The text of a notice.
 pub(super) fn render(notice: &Notice, texts: &Texts, tiers: &Tiers, support: Option<&str>) -> String {
     match notice {
         Notice::Authorized { tier, .. } => (texts.authorized)(*tier),
-        Notice::Expired { with_invite, .. } => (texts.login_expired)(Spared::of(*with_invite)),
+        Notice::Expired { with_invite, .. } => (texts.login_expired)(InviteKept::of(*with_invite)),
         Notice::Cancelled { reason, with_invite, .. } => {
-            (texts.login_cancelled)(*reason, Spared::of(*with_invite), support)
+            (texts.login_cancelled)(*reason, InviteKept::of(*with_invite), support)
         }
-        Notice::Rejected { with_invite, .. } => (texts.login_rejected)(Spared::of(*with_invite)),
-        Notice::Failed { reason, with_invite, .. } => (texts.login_failed)(*reason, Spared::of(*with_invite)),
+        Notice::Rejected { with_invite, .. } => (texts.login_rejected)(InviteKept::of(*with_invite)),
+        Notice::Failed { reason, with_invite, .. } => {
+            (texts.login_failed)(*reason, InviteKept::of(*with_invite))
+        }
         Notice::SubscriptionExpired { tier } => (texts.subscription)(&SubscriptionCard {
             tier: *tier,
             limits: tiers.limits(*tier),

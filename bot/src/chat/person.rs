@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use domain::account::Subscription;
 use domain::{Account, AccountCommand, AccountError, AccountId, Role};
+use eventlog::{Context, StoreError, Topic};
 use jiff::Timestamp;
 use projections::views::users::Profile;
-use projections::{Context, StoreError, Topic};
 use teloxide::types::User;
 use tokio::time::Instant;
 
-use super::Desk;
+use super::BotContext;
 use super::dispatch::Failure;
 use super::menu;
 use super::texts::{Active, Language, Texts, day};
@@ -36,9 +36,9 @@ impl Person {
     }
 
     /// The subscription that runs now, and how people read it.
-    pub fn active(&self, desk: &Desk, now: Timestamp) -> Option<(Subscription, Active)> {
+    pub fn active(&self, ctx: &BotContext, now: Timestamp) -> Option<(Subscription, Active)> {
         let running = self.account.subscription_at(now)?;
-        let until = running.expires_at.map(|end| day(end, &desk.chat.display_timezone));
+        let until = running.expires_at.map(|end| day(end, &ctx.chat.display_timezone));
         Some((running, Active { tier: running.tier, until }))
     }
 }
@@ -49,13 +49,17 @@ pub(super) fn texts_for(user: &User) -> &'static Texts {
 }
 
 /// Registers a person, or notes what changed about them; who is among `ADMIN_IDS` is an admin from then on.
-pub(super) async fn meet(desk: &Desk, update_id: i64, user: &User) -> Result<Person, Failure> {
-    let chat = &desk.chat;
+pub(super) async fn register_or_update(
+    ctx: &BotContext,
+    update_id: i64,
+    user: &User,
+) -> Result<Person, Failure> {
+    let chat = &ctx.chat;
     let telegram_id =
         i64::try_from(user.id.0).map_err(|_| Failure::Malformed("a Telegram id out of range"))?;
-    let (account_id, is_new) = register(desk, update_id, telegram_id, user).await?;
+    let (account_id, is_new) = register(ctx, update_id, telegram_id, user).await?;
     let mut account = chat.store.load_account(account_id).await?;
-    if !account.is_blocked() && carry_block_over(desk, account_id, telegram_id).await? {
+    if !account.is_blocked() && carry_block_over(ctx, account_id, telegram_id).await? {
         account = chat.store.load_account(account_id).await?;
     }
     if chat.admins.contains(&telegram_id) && account.role() != Role::Admin {
@@ -63,7 +67,7 @@ pub(super) async fn meet(desk: &Desk, update_id: i64, user: &User) -> Result<Per
         let context = Context::system().with_account(account_id).with_update(update_id);
         chat.store.account(account_id, promote, context).await?;
         account = chat.store.load_account(account_id).await?;
-        menu::publish_for_admin(desk, telegram_id).await;
+        menu::publish_for_admin(ctx, telegram_id).await;
     }
     let texts = texts_for(user);
     Ok(Person { account_id, telegram_id, first_name: user.first_name.clone(), texts, is_new, account })
@@ -72,12 +76,12 @@ pub(super) async fn meet(desk: &Desk, update_id: i64, user: &User) -> Result<Per
 /// The person's account, and whether this is their first message. Somebody who is being forgotten this very moment is
 /// waited for, and met anew.
 async fn register(
-    desk: &Desk,
+    ctx: &BotContext,
     update_id: i64,
     telegram_id: i64,
     user: &User,
 ) -> Result<(AccountId, bool), Failure> {
-    let chat = &desk.chat;
+    let chat = &ctx.chat;
     let mut news = chat.db.wake().subscribe(Topic::Projected);
     let deadline = Instant::now() + FORGOTTEN_WITHIN;
     while Instant::now() < deadline {
@@ -105,12 +109,16 @@ async fn register(
     Err(Failure::Command("the person is being forgotten".to_owned()))
 }
 
-/// A reset is no way around a block: what is remembered of an erased person is true of the new account, from its first
+/// A reset is no way around a block: what is kept_after_erasure of an erased person is true of the new account, from its first
 /// message on. True where that has just come to bear.
-async fn carry_block_over(desk: &Desk, account_id: AccountId, telegram_id: i64) -> Result<bool, Failure> {
-    let chat = &desk.chat;
+async fn carry_block_over(
+    ctx: &BotContext,
+    account_id: AccountId,
+    telegram_id: i64,
+) -> Result<bool, Failure> {
+    let chat = &ctx.chat;
     let person = chat.master.person_hmac(telegram_id);
-    if !chat.vault.remembered(&person).await?.blocked {
+    if !chat.vault.kept_after_erasure(&person).await?.blocked {
         return Ok(false);
     }
     let block = AccountCommand::Block { at: chat.clock.now() };

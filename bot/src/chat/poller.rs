@@ -10,13 +10,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use projections::inbox::Source;
+use app::inbox::Source;
 use serde::Serialize;
 use teloxide::RequestError;
 use teloxide::prelude::Requester;
 use tokio::time::sleep;
 
-use super::Desk;
+use super::BotContext;
 
 mod answer;
 
@@ -43,18 +43,18 @@ struct GetUpdates {
     allowed_updates: [&'static str; 3],
 }
 
-pub(super) async fn run(desk: &Desk) {
+pub(super) async fn run(ctx: &BotContext) {
     // A webhook that somebody has set would refuse every getUpdates. What is pending stays.
-    while let Err(error) = desk.bot.delete_webhook().await {
-        sleep(desk.line.failed(&error)).await;
+    while let Err(error) = ctx.bot.delete_webhook().await {
+        sleep(ctx.api_health.failed(&error)).await;
     }
     let (mut offset, mut limit) = (None, BATCH);
     loop {
-        let ask = GetUpdates { offset, limit, timeout: LONG_POLL_SECONDS, allowed_updates: ALLOWED };
-        let body = match get_updates(desk, &ask).await {
+        let request = GetUpdates { offset, limit, timeout: LONG_POLL_SECONDS, allowed_updates: ALLOWED };
+        let body = match get_updates(ctx, &request).await {
             Ok(body) => body,
             Err(error) => {
-                sleep(desk.line.failed(&error)).await;
+                sleep(ctx.api_health.failed(&error)).await;
                 continue;
             }
         };
@@ -75,14 +75,14 @@ pub(super) async fn run(desk: &Desk) {
                 vec![&body[..]]
             }
             Answer::Refused(error) => {
-                sleep(desk.line.failed(&error)).await;
+                sleep(ctx.api_health.failed(&error)).await;
                 continue;
             }
         };
-        desk.line.works();
+        ctx.api_health.works();
         let mut last = None;
         for update in &updates {
-            last = store(desk, update).await.or(last);
+            last = store(ctx, update).await.or(last);
         }
         match last {
             Some(update_id) => offset = Some(update_id + 1),
@@ -97,23 +97,23 @@ pub(super) async fn run(desk: &Desk) {
 }
 
 /// The answer as it came: teloxide makes text of it, in which bytes that are none are lost.
-async fn get_updates(desk: &Desk, ask: &GetUpdates) -> Result<Vec<u8>, RequestError> {
-    let mut url = desk.bot.api_url();
+async fn get_updates(ctx: &BotContext, request: &GetUpdates) -> Result<Vec<u8>, RequestError> {
+    let mut url = ctx.bot.api_url();
     url.path_segments_mut()
         .map_err(|()| std::io::Error::other("BOT_API_URL cannot be a base"))
         .map_err(|error| RequestError::Io(Arc::new(error)))?
-        .push(&format!("bot{}", desk.bot.token()))
+        .push(&format!("bot{}", ctx.bot.token()))
         .push("getUpdates");
-    let ask = serde_json::to_vec(ask).expect("a question is plain data");
-    let request = desk.bot.client().post(url).header("Content-Type", "application/json").body(ask);
+    let request = serde_json::to_vec(request).expect("a question is plain data");
+    let request = ctx.bot.client().post(url).header("Content-Type", "application/json").body(request);
     Ok(request.send().await?.bytes().await?.to_vec())
 }
 
 /// Stores an update, however long that takes: its number, where it can be found.
-async fn store(desk: &Desk, update: &[u8]) -> Option<i64> {
+async fn store(ctx: &BotContext, update: &[u8]) -> Option<i64> {
     let mut waiting = false;
     loop {
-        match desk.inbox.receive(update, Source::Polling).await {
+        match ctx.inbox.receive(update, Source::Polling).await {
             Ok(update_id) => return update_id,
             Err(error) if std::mem::replace(&mut waiting, true) => drop(error),
             Err(error) => tracing::error!(%error, "an update cannot be stored yet, Telegram keeps it"),

@@ -1,4 +1,4 @@
-//! `/debug_reset [ID]`: forgets a person, after asking. What the button does is given out by `projections::erasure`; here is
+//! `/debug_reset [ID]`: forgets a person, after asking. What the button does is given out by `app::erasure`; here is
 //! who may press it, and who is told.
 //!
 //! Whoever pressed it must not be met anew by that very press: a person who is forgotten stays so until they write again.
@@ -6,13 +6,13 @@
 //! Who is forgotten by somebody else is told so. After the order, nobody may know any more where to: the message is in the
 //! outbox before it, as soon as nothing can refuse the order. It is all that names their chat, until it is sent.
 
+use app::erasure::{Erasure, ErasureError};
 use domain::{Account, AccountId};
-use projections::erasure::{Erasure, ErasureError};
-use projections::{Context, StoreError};
+use eventlog::{Context, StoreError};
 use teloxide::types::{InlineKeyboardButton, User};
 
-use super::Desk;
-use super::dispatch::{Ask, Failure, put};
+use super::BotContext;
+use super::dispatch::{Failure, Request, put};
 use super::person::texts_for;
 use super::reply::Reply;
 use super::status::find;
@@ -40,20 +40,24 @@ impl Answer {
     }
 }
 
-pub(super) async fn ask_first(desk: &Desk, ask: &Ask, id: Option<&str>) -> Result<Reply, Failure> {
-    let texts = ask.person.texts;
+pub(super) async fn ask_first(
+    ctx: &BotContext,
+    request: &Request,
+    id: Option<&str>,
+) -> Result<Reply, Failure> {
+    let texts = request.person.texts;
     let account = match id {
-        None => Some(ask.person.account_id),
-        Some(id) => find(desk, id).await?,
+        None => Some(request.person.account_id),
+        Some(id) => find(ctx, id).await?,
     };
-    let own = account == Some(ask.person.account_id);
-    if !own && !ask.person.is_admin() {
+    let own = account == Some(request.person.account_id);
+    if !own && !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
     let Some(account) = account else { return Ok(Reply::text(texts.account.nobody)) };
     // A session that was handed over is not ours to end.
-    desk.catch_up().await?;
-    let user = users::by_account(&desk.chat.db, account).await?;
+    ctx.catch_up().await?;
+    let user = users::by_account(&ctx.chat.db, account).await?;
     let handed_over = user.is_some_and(|user| user.session_exported);
     Ok(Reply::text((texts.account.reset_question)(own, handed_over)).with_buttons(vec![
         vec![InlineKeyboardButton::callback(texts.account.reset, format!("{RESET}{account}"))],
@@ -62,7 +66,7 @@ pub(super) async fn ask_first(desk: &Desk, ask: &Ask, id: Option<&str>) -> Resul
 }
 
 pub(super) async fn answered(
-    desk: &Desk,
+    ctx: &BotContext,
     update_id: i64,
     user: &User,
     pressed: i32,
@@ -71,7 +75,7 @@ pub(super) async fn answered(
     let texts = texts_for(user);
     let say = |text: &str| Reply::text(text).instead_of(Some(pressed));
     let Answer::Reset(account) = answer else { return Ok(say(texts.account.kept)) };
-    let chat = &desk.chat;
+    let chat = &ctx.chat;
     let presser = match i64::try_from(user.id.0) {
         Ok(telegram_id) => chat.vault.subject_of(telegram_id).await?,
         Err(_) => None,
@@ -92,10 +96,10 @@ pub(super) async fn answered(
         return Ok(say(texts.question_is_over));
     }
     if !own {
-        tell_the_forgotten(desk, update_id, account).await?;
+        tell_the_forgotten(ctx, update_id, account).await?;
     }
     let context = Context::by(presser).with_update(update_id);
-    match erasure(desk).order(account, context).await {
+    match erasure(ctx).order(account, context).await {
         Ok(()) => {}
         Err(ErasureError::Database(error) | ErasureError::Account(StoreError::Database(error))) => {
             return Err(error.into());
@@ -109,19 +113,19 @@ pub(super) async fn answered(
 }
 
 /// Before the order: an account that is registered never refuses it. One that is erased already hears nothing new.
-async fn tell_the_forgotten(desk: &Desk, update_id: i64, account: AccountId) -> Result<(), Failure> {
-    let chat = &desk.chat;
+async fn tell_the_forgotten(ctx: &BotContext, update_id: i64, account: AccountId) -> Result<(), Failure> {
+    let chat = &ctx.chat;
     let standing: Account = chat.store.load_account(account).await?;
     if !standing.is_registered() || standing.is_erased() {
         return Ok(());
     }
     let Some(person) = chat.vault.subject(account).await? else { return Ok(()) };
-    let told = Reply::text(texts_of(desk, account).await?.account.reset_done);
-    Ok(put(desk, update_id, person.telegram_id, told.with_key(format!("update/{update_id}/2"))).await?)
+    let told = Reply::text(texts_of(ctx, account).await?.account.reset_done);
+    Ok(put(ctx, update_id, person.telegram_id, told.with_key(format!("update/{update_id}/2"))).await?)
 }
 
-fn erasure(desk: &Desk) -> Erasure {
-    let chat = &desk.chat;
+fn erasure(ctx: &BotContext) -> Erasure {
+    let chat = &ctx.chat;
     Erasure {
         db: chat.db.clone(),
         store: chat.store.clone(),
@@ -131,8 +135,8 @@ fn erasure(desk: &Desk) -> Erasure {
     }
 }
 
-async fn texts_of(desk: &Desk, account: AccountId) -> Result<&'static Texts, Failure> {
-    let user = users::by_account(&desk.chat.db, account).await?;
+async fn texts_of(ctx: &BotContext, account: AccountId) -> Result<&'static Texts, Failure> {
+    let user = users::by_account(&ctx.chat.db, account).await?;
     Ok(Language::of(user.and_then(|user| user.language_code).as_deref()).texts())
 }
 

@@ -15,21 +15,21 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use app::outbox::{Message, Sender, To};
 use domain::policy::Notice;
 use domain::{AccountId, LoginId};
+use eventlog::{DatabaseError, Topic};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
-use projections::outbox::{Message, Sender, To};
 use projections::views::users;
-use projections::{DatabaseError, Topic};
 use teloxide::payloads::{EditMessageTextSetters, SendMessageSetters};
 use teloxide::prelude::Requester;
 use teloxide::types::{ChatId, LinkPreviewOptions, MessageId};
 use teloxide::{ApiError, RequestError};
 use tokio::time::{Instant, sleep};
 
-use super::Desk;
+use super::BotContext;
 use super::notice::{Again, again, render};
 use super::reply::{Body, card_key, card_of};
 use super::texts::Language;
@@ -71,7 +71,7 @@ impl Outcome {
 }
 
 /// A message as it goes out.
-struct Letter {
+struct OutgoingMessage {
     chat: ChatId,
     body: Body,
     /// May be sent twice rather than not at all.
@@ -80,23 +80,23 @@ struct Letter {
     edit_only: bool,
 }
 
-pub(super) async fn run(desk: &Arc<Desk>, sender: &Sender) {
+pub(super) async fn run(ctx: &Arc<BotContext>, sender: &Sender) {
     let pace = RateLimiter::direct(Quota::per_second(PER_SECOND));
-    let mut news = desk.chat.db.wake().subscribe(Topic::Outbox);
+    let mut news = ctx.chat.db.wake().subscribe(Topic::Outbox);
     let mut under_way = FuturesUnordered::new();
     let mut failing = false;
     loop {
         let room = AT_A_TIME - under_way.len();
         let look = async {
-            desk.line.usable().await;
-            claim(desk, sender, room).await
+            ctx.api_health.usable().await;
+            claim(ctx, sender, room).await
         };
         match beside(&mut under_way, look).await {
             Ok(messages) => {
                 if std::mem::take(&mut failing) {
                     tracing::info!("messages are sent again");
                 }
-                under_way.extend(messages.into_iter().map(|message| deliver(desk, sender, &pace, message)));
+                under_way.extend(messages.into_iter().map(|message| deliver(ctx, sender, &pace, message)));
             }
             Err(error) => {
                 if !std::mem::replace(&mut failing, true) {
@@ -126,22 +126,22 @@ async fn beside<T>(
     }
 }
 
-async fn claim(desk: &Desk, sender: &Sender, room: usize) -> Result<Vec<Message>, DatabaseError> {
+async fn claim(ctx: &BotContext, sender: &Sender, room: usize) -> Result<Vec<Message>, DatabaseError> {
     if room == 0 {
         return Ok(Vec::new());
     }
-    sender.claim(i64::try_from(room).unwrap_or(1), desk.chat.clock.now()).await
+    sender.claim(i64::try_from(room).unwrap_or(1), ctx.chat.clock.now()).await
 }
 
-async fn deliver(desk: &Arc<Desk>, sender: &Sender, pace: &DefaultDirectRateLimiter, message: Message) {
-    let (id, desk, sender) = (message.id, desk.clone(), sender.clone());
+async fn deliver(ctx: &Arc<BotContext>, sender: &Sender, pace: &DefaultDirectRateLimiter, message: Message) {
+    let (id, ctx, sender) = (message.id, ctx.clone(), sender.clone());
     if message.arrived.is_some() {
-        return record(&desk, &sender, id, None, Outcome::Sent(message.arrived)).await;
+        return record(&ctx, &sender, id, None, Outcome::Sent(message.arrived)).await;
     }
-    let letter = loop {
-        match write(&desk, &message).await {
-            Ok(Ok(letter)) => break letter,
-            Ok(Err(why)) => return record(&desk, &sender, id, None, Outcome::Never(why)).await,
+    let outgoing = loop {
+        match write(&ctx, &message).await {
+            Ok(Ok(outgoing)) => break outgoing,
+            Ok(Err(why)) => return record(&ctx, &sender, id, None, Outcome::Never(why)).await,
             Err(error) => {
                 tracing::warn!(%error, outbox.id = id, "a message cannot be written yet");
                 sleep(DATABASE_PAUSE).await;
@@ -151,9 +151,9 @@ async fn deliver(desk: &Arc<Desk>, sender: &Sender, pace: &DefaultDirectRateLimi
     pace.until_ready().await;
     // In a task of its own: also a sender that loses its lease in the middle learns what became of the message.
     let sent = tokio::spawn(async move {
-        let chat = letter.chat;
-        let outcome = send(&desk, letter).await;
-        record(&desk, &sender, id, Some(chat), outcome).await;
+        let chat = outgoing.chat;
+        let outcome = send(&ctx, outgoing).await;
+        record(&ctx, &sender, id, Some(chat), outcome).await;
     });
     if let Err(error) = sent.await
         && let Ok(panic) = error.try_into_panic()
@@ -163,7 +163,7 @@ async fn deliver(desk: &Arc<Desk>, sender: &Sender, pace: &DefaultDirectRateLimi
 }
 
 /// Records what became of a message. `chat`: where it went just now.
-async fn record(desk: &Desk, sender: &Sender, id: i64, chat: Option<ChatId>, outcome: Outcome) {
+async fn record(ctx: &BotContext, sender: &Sender, id: i64, chat: Option<ChatId>, outcome: Outcome) {
     metrics::counter!("bot_messages_total", "outcome" => outcome.name()).increment(1);
     if let Outcome::Never(why) = outcome {
         tracing::info!(outbox.id = id, reason = why, "a message is given up");
@@ -182,7 +182,7 @@ async fn record(desk: &Desk, sender: &Sender, id: i64, chat: Option<ChatId>, out
         }
     };
     if let (Some(chat), Some(another)) = (chat, another) {
-        remove_button(desk, chat, another).await;
+        remove_button(ctx, chat, another).await;
     }
 }
 
@@ -198,11 +198,13 @@ async fn settle(sender: &Sender, id: i64, outcome: &Outcome) -> Result<Option<i6
 }
 
 /// Removes the button of a message that stands beside another one like it. Two would do no harm, so it is not tried for ever.
-async fn remove_button(desk: &Desk, chat: ChatId, message: i64) {
+async fn remove_button(ctx: &BotContext, chat: ChatId, message: i64) {
     let Ok(message) = i32::try_from(message) else { return };
     for _ in 0..BUTTON_TRIES {
-        match desk.bot.edit_message_reply_markup(chat, MessageId(message)).await {
-            Err(error) if !matches!(error, RequestError::Api(_)) => sleep(desk.line.failed(&error)).await,
+        match ctx.bot.edit_message_reply_markup(chat, MessageId(message)).await {
+            Err(error) if !matches!(error, RequestError::Api(_)) => {
+                sleep(ctx.api_health.failed(&error)).await
+            }
             // It has none, is gone, or the person has stopped the bot.
             Ok(_) | Err(_) => return,
         }
@@ -210,33 +212,37 @@ async fn remove_button(desk: &Desk, chat: ChatId, message: i64) {
 }
 
 /// Puts a message into words, or says why it is not to be sent.
-async fn write(desk: &Desk, message: &Message) -> Result<Result<Letter, &'static str>, DatabaseError> {
+async fn write(
+    ctx: &BotContext,
+    message: &Message,
+) -> Result<Result<OutgoingMessage, &'static str>, DatabaseError> {
     match message.to {
         To::Chat(chat) => {
             let Ok(body) = serde_json::from_value::<Body>(message.body.clone()) else {
                 return Ok(Err("not a message"));
             };
-            let mut letter = Letter { chat: ChatId(chat), warning: body.warning, body, edit_only: false };
-            if message.unclear && !letter.warning {
+            let mut outgoing =
+                OutgoingMessage { chat: ChatId(chat), warning: body.warning, body, edit_only: false };
+            if message.unclear && !outgoing.warning {
                 match card_of(&message.dedup_key) {
-                    Some(login) if is_live(desk, &login).await? => {}
+                    Some(login) if is_live(ctx, &login).await? => {}
                     Some(_) => return Ok(Err("its login is over")),
-                    None if letter.body.instead_of.is_some() => letter.edit_only = true,
+                    None if outgoing.body.instead_of.is_some() => outgoing.edit_only = true,
                     None => return Ok(Err("it may have been sent already")),
                 }
             }
-            Ok(Ok(letter))
+            Ok(Ok(outgoing))
         }
-        To::Account(account) => write_notice(desk, account, message).await,
+        To::Account(account) => write_notice(ctx, account, message).await,
     }
 }
 
 async fn write_notice(
-    desk: &Desk,
+    ctx: &BotContext,
     account: AccountId,
     message: &Message,
-) -> Result<Result<Letter, &'static str>, DatabaseError> {
-    let chat = &desk.chat;
+) -> Result<Result<OutgoingMessage, &'static str>, DatabaseError> {
+    let chat = &ctx.chat;
     let Ok(notice) = serde_json::from_value::<Notice>(message.body.clone()) else {
         return Ok(Err("not a notice"));
     };
@@ -246,7 +252,7 @@ async fn write_notice(
     let language = users::by_account(&chat.db, account).await?.and_then(|user| user.language_code);
     let texts = Language::of(language.as_deref()).texts();
     let text = render(&notice, texts, &chat.tiers, chat.support_contact.as_deref());
-    let mut letter = Letter {
+    let mut outgoing = OutgoingMessage {
         chat: ChatId(subject.telegram_id),
         body: Body { text, keyboard: None, instead_of: None, warning: false },
         warning: again(&notice) == Again::Send,
@@ -257,61 +263,61 @@ async fn write_notice(
             Again::Send => {}
             Again::Drop => return Ok(Err("it may have been sent already")),
             Again::EditCard(login) => {
-                let card = desk.outbox.message_of(&card_key(&login)).await?;
+                let card = ctx.outbox.message_of(&card_key(&login)).await?;
                 let Some(card) = card.and_then(|id| i32::try_from(id).ok()) else {
                     return Ok(Err("it may have been sent already"));
                 };
                 // Its button is the way into the login that goes on.
-                if is_live(desk, &login).await? {
+                if is_live(ctx, &login).await? {
                     return Ok(Err("the login was begun anew"));
                 }
-                letter.body.instead_of = Some(card);
-                letter.edit_only = true;
+                outgoing.body.instead_of = Some(card);
+                outgoing.edit_only = true;
             }
         }
     }
-    Ok(Ok(letter))
+    Ok(Ok(outgoing))
 }
 
-async fn is_live(desk: &Desk, login: &LoginId) -> Result<bool, DatabaseError> {
-    let status = desk.chat.store.load_login(login).await?.status();
+async fn is_live(ctx: &BotContext, login: &LoginId) -> Result<bool, DatabaseError> {
+    let status = ctx.chat.store.load_login(login).await?.status();
     Ok(status.is_some_and(|status| status.is_live()))
 }
 
-async fn send(desk: &Desk, mut letter: Letter) -> Outcome {
-    if let Some(message) = letter.body.instead_of {
-        match edit(desk, &letter, MessageId(message)).await {
+async fn send(ctx: &BotContext, mut outgoing: OutgoingMessage) -> Outcome {
+    if let Some(message) = outgoing.body.instead_of {
+        match edit(ctx, &outgoing, MessageId(message)).await {
             Ok(()) => return Outcome::Sent(Some(i64::from(message))),
-            Err(error) if is_gone(&error) && !letter.edit_only => letter.body.instead_of = None,
-            Err(error) => return judge(desk, &letter, &error),
+            Err(error) if is_gone(&error) && !outgoing.edit_only => outgoing.body.instead_of = None,
+            Err(error) => return judge(ctx, &outgoing, &error),
         }
     }
-    let request = desk.bot.send_message(letter.chat, &letter.body.text).link_preview_options(no_preview());
-    let request = match &letter.body.keyboard {
+    let request = ctx.bot.send_message(outgoing.chat, &outgoing.body.text).link_preview_options(no_preview());
+    let request = match &outgoing.body.keyboard {
         Some(keyboard) => request.reply_markup(keyboard.clone()),
         None => request,
     };
     match request.await {
         Ok(sent) => {
-            desk.line.works();
+            ctx.api_health.works();
             Outcome::Sent(Some(i64::from(sent.id.0)))
         }
-        Err(error) => judge(desk, &letter, &error),
+        Err(error) => judge(ctx, &outgoing, &error),
     }
 }
 
-async fn edit(desk: &Desk, letter: &Letter, message: MessageId) -> Result<(), RequestError> {
-    let request = desk
+async fn edit(ctx: &BotContext, outgoing: &OutgoingMessage, message: MessageId) -> Result<(), RequestError> {
+    let request = ctx
         .bot
-        .edit_message_text(letter.chat, message, &letter.body.text)
+        .edit_message_text(outgoing.chat, message, &outgoing.body.text)
         .link_preview_options(no_preview());
-    let request = match &letter.body.keyboard {
+    let request = match &outgoing.body.keyboard {
         Some(keyboard) => request.reply_markup(keyboard.clone()),
         None => request,
     };
     match request.await {
         Ok(_) | Err(RequestError::Api(ApiError::MessageNotModified)) => {
-            desk.line.works();
+            ctx.api_health.works();
             Ok(())
         }
         Err(error) => Err(error),
@@ -329,11 +335,11 @@ fn is_gone(error: &RequestError) -> bool {
 }
 
 /// What a failure means for the message.
-fn judge(desk: &Desk, letter: &Letter, error: &RequestError) -> Outcome {
+fn judge(ctx: &BotContext, outgoing: &OutgoingMessage, error: &RequestError) -> Outcome {
     match error {
         RequestError::RetryAfter(seconds) => Outcome::Later(seconds.duration()),
         RequestError::Api(ApiError::BotBlocked) => Outcome::Never("the person has stopped the bot"),
-        RequestError::Api(ApiError::InvalidToken) => Outcome::Later(desk.line.failed(error)),
+        RequestError::Api(ApiError::InvalidToken) => Outcome::Later(ctx.api_health.failed(error)),
         RequestError::Api(refused) if is_final(refused) => {
             tracing::warn!(reason = %refused, "Telegram refuses a message");
             Outcome::Never("Telegram refuses it")
@@ -342,12 +348,14 @@ fn judge(desk: &Desk, letter: &Letter, error: &RequestError) -> Outcome {
         // A message that was taken, in an answer that a newer Bot API writes differently.
         RequestError::InvalidJson { raw, .. } if raw.starts_with("{\"ok\":true") => Outcome::Sent(None),
         RequestError::InvalidJson { .. } => Outcome::Later(AGAIN),
-        RequestError::Network(network) if network.is_connect() => Outcome::Later(desk.line.failed(error)),
+        RequestError::Network(network) if network.is_connect() => {
+            Outcome::Later(ctx.api_health.failed(error))
+        }
         // The answer had begun: it was carried out.
         RequestError::Network(network) if network.is_body() || network.is_decode() => Outcome::Sent(None),
         RequestError::Network(_) | RequestError::Io(_) | RequestError::MigrateToChatId(_) => {
-            let wait = desk.line.failed(error);
-            if letter.warning || letter.body.instead_of.is_some() {
+            let wait = ctx.api_health.failed(error);
+            if outgoing.warning || outgoing.body.instead_of.is_some() {
                 Outcome::Later(wait)
             } else {
                 Outcome::Unclear(wait)

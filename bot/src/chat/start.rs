@@ -4,26 +4,26 @@
 use teloxide::types::{InlineKeyboardButton, User};
 use url::Url;
 
-use super::Desk;
-use super::dispatch::Ask;
+use super::BotContext;
+use super::dispatch::Request;
 use super::person::texts_for;
 use super::reply::Reply;
 use super::texts::About;
 
-pub(super) fn help(desk: &Desk, ask: &Ask) -> Reply {
-    let about = About { device_name: &desk.chat.device_name, first_name: &ask.person.first_name };
-    let mut text = (ask.person.texts.help)(&about);
-    if ask.person.is_admin() {
-        text.push_str(ask.person.texts.admin_help);
+pub(super) fn help(ctx: &BotContext, request: &Request) -> Reply {
+    let about = About { device_name: &ctx.chat.device_name, first_name: &request.person.first_name };
+    let mut text = (request.person.texts.help)(&about);
+    if request.person.is_admin() {
+        text.push_str(request.person.texts.admin_help);
     }
     Reply::text(text)
 }
 
 /// In a group. Whatever the command held, an invite code first of all, is not repeated there.
-pub(super) fn private_only(desk: &Desk, user: &User) -> Reply {
+pub(super) fn private_only(ctx: &BotContext, user: &User) -> Reply {
     let texts = texts_for(user);
     let reply = Reply::text(texts.private_only);
-    match Url::parse(&format!("https://t.me/{}", desk.username)) {
+    match Url::parse(&format!("https://t.me/{}", ctx.username)) {
         Ok(url) => reply.with_buttons(vec![vec![InlineKeyboardButton::url(texts.open_chat, url)]]),
         Err(_) => reply,
     }

@@ -2,49 +2,49 @@
 //! what they hold is nobody's business in a chat.
 
 use domain::AccountId;
+use eventlog::log::{Filter, Log};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use projections::log::{Filter, Log};
 use projections::views::login_status;
 use projections::views::users::{self, SubscriptionStatus, User};
 
-use super::Desk;
-use super::dispatch::{Ask, Failure};
+use super::BotContext;
+use super::dispatch::{Failure, Request};
 use super::reply::Reply;
 use super::texts::{Standing, day};
 
 /// How many of the last events are told.
 const EVENTS: i64 = 12;
 
-pub(super) async fn show(desk: &Desk, ask: &Ask, id: Option<&str>) -> Result<Reply, Failure> {
-    let texts = ask.person.texts;
+pub(super) async fn show(ctx: &BotContext, request: &Request, id: Option<&str>) -> Result<Reply, Failure> {
+    let texts = request.person.texts;
     let account = match id {
-        None => Some(ask.person.account_id),
-        Some(id) => find(desk, id).await?,
+        None => Some(request.person.account_id),
+        Some(id) => find(ctx, id).await?,
     };
-    if !ask.person.is_admin() && account != Some(ask.person.account_id) {
+    if !request.person.is_admin() && account != Some(request.person.account_id) {
         return Ok(Reply::text(texts.admins_only));
     }
-    desk.catch_up().await?;
+    ctx.catch_up().await?;
     let user = match account {
-        Some(account) => users::by_account(&desk.chat.db, account).await?,
+        Some(account) => users::by_account(&ctx.chat.db, account).await?,
         None => None,
     };
     let Some(user) = user else { return Ok(Reply::text(texts.account.nobody)) };
-    Ok(Reply::text((texts.account.standing)(&standing(desk, &user).await?)))
+    Ok(Reply::text((texts.account.standing)(&standing(ctx, &user).await?)))
 }
 
 /// The account that somebody means: by Telegram id or account id.
-pub(super) async fn find(desk: &Desk, id: &str) -> Result<Option<AccountId>, Failure> {
+pub(super) async fn find(ctx: &BotContext, id: &str) -> Result<Option<AccountId>, Failure> {
     if let Ok(telegram_id) = id.parse() {
-        return Ok(desk.chat.vault.subject_of(telegram_id).await?.map(|subject| subject.account_id));
+        return Ok(ctx.chat.vault.subject_of(telegram_id).await?.map(|subject| subject.account_id));
     }
     let Ok(account) = id.parse() else { return Ok(None) };
-    Ok(desk.chat.vault.subject(account).await?.map(|subject| subject.account_id))
+    Ok(ctx.chat.vault.subject(account).await?.map(|subject| subject.account_id))
 }
 
-async fn standing(desk: &Desk, user: &User) -> Result<Standing, Failure> {
-    let (chat, zone) = (&desk.chat, &desk.chat.display_timezone);
+async fn standing(ctx: &BotContext, user: &User) -> Result<Standing, Failure> {
+    let (chat, zone) = (&ctx.chat, &ctx.chat.display_timezone);
     let filter = Filter { account: Some(user.account_id), ..Filter::default() };
     let events = Log::new(&chat.db).last(&filter, EVENTS).await?;
     let live = login_status::live_of(&chat.db, user.account_id).await?;

@@ -4,18 +4,18 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use projections::views::subscriptions::{self, SubscriptionRow, SubscriptionState};
 
-use super::Desk;
-use super::dispatch::{Ask, Failure};
+use super::BotContext;
+use super::dispatch::{Failure, Request};
 use super::reply::Reply;
 use super::texts::{End, SubscriptionCard, day, days_left};
 
-pub(super) async fn show(desk: &Desk, ask: &Ask) -> Result<Reply, Failure> {
-    let texts = ask.person.texts;
-    desk.catch_up().await?;
-    let row = subscriptions::by_account(&desk.chat.db, ask.person.account_id).await?;
+pub(super) async fn show(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
+    let texts = request.person.texts;
+    ctx.catch_up().await?;
+    let row = subscriptions::by_account(&ctx.chat.db, request.person.account_id).await?;
     Ok(Reply::text(match row {
-        Some(row) => (texts.subscription)(&card(&row, desk.chat.clock.now(), &desk.chat.display_timezone)),
-        None if ask.person.is_new => texts.no_subscription_yet.to_owned(),
+        Some(row) => (texts.subscription)(&card(&row, ctx.chat.clock.now(), &ctx.chat.display_timezone)),
+        None if request.person.is_new => texts.no_subscription_yet.to_owned(),
         None => texts.no_subscription.to_owned(),
     }))
 }

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use crate::login::number::{Verdict, Way};
 use jiff::Timestamp;
-use projections::limits::LimitError;
 use teloxide::types::InlineKeyboardButton;
+use vault::limits::LimitError;
 
-use super::Desk;
-use super::dispatch::{Ask, Failure};
+use super::BotContext;
+use super::dispatch::{Failure, Request};
 use super::reply::Reply;
 use super::texts::{Later, minutes_left, time_of_day};
 
@@ -19,7 +19,7 @@ const NUMBER_RESTS: Duration = Duration::from_hours(24);
 /// What a button under the question means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    Ask(Way, String),
+    Request(Way, String),
     Keep,
 }
 
@@ -28,8 +28,8 @@ impl Answer {
     pub fn parse(data: &str) -> Option<Self> {
         let rest = data.strip_prefix("phone:")?;
         match rest.split_once(':') {
-            Some(("own", phone)) => number(phone).map(|phone| Self::Ask(Way::OwnSession, phone)),
-            Some(("code", phone)) => number(phone).map(|phone| Self::Ask(Way::Code, phone)),
+            Some(("own", phone)) => number(phone).map(|phone| Self::Request(Way::OwnSession, phone)),
+            Some(("code", phone)) => number(phone).map(|phone| Self::Request(Way::Code, phone)),
             _ => (rest == "stop").then_some(Self::Keep),
         }
     }
@@ -43,13 +43,17 @@ fn number(text: &str) -> Option<String> {
     good.then_some(kept)
 }
 
-pub(super) async fn ask_first(desk: &Desk, ask: &Ask, arguments: &str) -> Result<Reply, Failure> {
-    let texts = ask.person.texts;
-    if !ask.person.is_admin() {
+pub(super) async fn ask_first(
+    ctx: &BotContext,
+    request: &Request,
+    arguments: &str,
+) -> Result<Reply, Failure> {
+    let texts = request.person.texts;
+    if !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
     let Some(phone) = number(arguments) else { return Ok(Reply::text(texts.admin.phone_usage)) };
-    let (question, way) = match desk.numbers().way(ask.person.account_id).await? {
+    let (question, way) = match ctx.numbers().way(request.person.account_id).await? {
         Way::OwnSession => (texts.admin.phone_by_session, "own"),
         Way::Code => (texts.admin.phone_by_code, "code"),
     };
@@ -59,19 +63,20 @@ pub(super) async fn ask_first(desk: &Desk, ask: &Ask, arguments: &str) -> Result
     ]))
 }
 
-pub(super) async fn answered(desk: &Desk, ask: &Ask, answer: Answer) -> Result<Reply, Failure> {
-    let texts = ask.person.texts;
-    if !ask.person.is_admin() {
+pub(super) async fn answered(ctx: &BotContext, request: &Request, answer: Answer) -> Result<Reply, Failure> {
+    let texts = request.person.texts;
+    if !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
-    let say = |text: String| Reply::text(text).instead_of(ask.pressed);
-    let Answer::Ask(way, phone) = answer else { return Ok(say(texts.account.kept.to_owned())) };
+    let say = |text: String| Reply::text(text).instead_of(request.pressed);
+    let Answer::Request(way, phone) = answer else { return Ok(say(texts.account.kept.to_owned())) };
     // Also what keeps a second delivery of this press from asking twice.
-    let (now, origin) = (desk.chat.clock.now(), ask.pressed.map_or(ask.update_id, |id| -i64::from(id)));
-    let login_id = desk.chat.master.login_id(origin, ask.chat_id);
-    let account = ask.person.account_id;
+    let (now, origin) =
+        (ctx.chat.clock.now(), request.pressed.map_or(request.update_id, |id| -i64::from(id)));
+    let login_id = ctx.chat.master.login_id(origin, request.chat_id);
+    let account = request.person.account_id;
     if way == Way::Code {
-        match desk.limits.codes_flow(account, now).await {
+        match ctx.limits.codes_flow(account, now).await {
             Ok(()) => {}
             Err(LimitError::RetryAt(at)) => {
                 return Ok(say((texts.admin.phone_flood)(minutes_left(now, at).unsigned_abs())));
@@ -79,22 +84,22 @@ pub(super) async fn answered(desk: &Desk, ask: &Ask, answer: Answer) -> Result<R
             Err(LimitError::Database(error)) => return Err(error.into()),
         }
     }
-    match desk.limits.try_code(&desk.chat.master, &login_id, ask.person.telegram_id, &phone, now).await {
+    match ctx.limits.try_code(&ctx.chat.master, &login_id, request.person.telegram_id, &phone, now).await {
         Ok(()) => {}
         Err(LimitError::RetryAt(at)) => {
-            let at_time = time_of_day(at, &desk.chat.display_timezone);
+            let at_time = time_of_day(at, &ctx.chat.display_timezone);
             let later = Later { at: at_time, minutes: minutes_left(now, at) };
             return Ok(say((texts.too_many_tries)(&later)));
         }
         Err(LimitError::Database(error)) => return Err(error.into()),
     }
-    let verdict = desk.numbers().ask(account, &phone, way).await?;
+    let verdict = ctx.numbers().ask(account, &phone, way).await?;
     match (way, verdict) {
         (Way::Code, Verdict::FloodLimited(wait)) => {
-            let until = desk.chat.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
-            desk.limits.codes_flooded(account, until).await?;
+            let until = ctx.chat.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+            ctx.limits.codes_flooded(account, until).await?;
         }
-        (Way::Code, Verdict::OnTelegram | Verdict::TakesCodes) => desk.limits.code_went_out().await?,
+        (Way::Code, Verdict::OnTelegram | Verdict::TakesCodes) => ctx.limits.code_went_out().await?,
         _ => {}
     }
     Ok(say(match verdict {
@@ -126,8 +131,8 @@ mod tests {
     #[test]
     fn the_buttons_are_read_back() {
         let phone = || "+79990000001".to_owned();
-        assert_eq!(Answer::parse("phone:own:+79990000001"), Some(Answer::Ask(Way::OwnSession, phone())));
-        assert_eq!(Answer::parse("phone:code:+79990000001"), Some(Answer::Ask(Way::Code, phone())));
+        assert_eq!(Answer::parse("phone:own:+79990000001"), Some(Answer::Request(Way::OwnSession, phone())));
+        assert_eq!(Answer::parse("phone:code:+79990000001"), Some(Answer::Request(Way::Code, phone())));
         assert_eq!(Answer::parse("phone:stop"), Some(Answer::Keep));
         assert_eq!(Answer::parse("phone:own:x"), None);
         assert_eq!(Answer::parse("keep"), None);

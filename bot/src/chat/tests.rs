@@ -2,22 +2,22 @@
 
 use std::time::Duration;
 
+use app::leader::{self, Leader};
 use domain::{
     AccountCommand, InviteCommand, InviteId, LoginCommand, LoginEvent, LoginId, LoginStatus, Tier, Tiers,
 };
+use eventlog::log::{Filter, Log, LogEvent};
+use eventlog::{Clock, Context, ManualClock, testing};
 use jiff::Timestamp;
-use projections::leader::{self, Leader};
-use projections::limits::LoginLimits;
-use projections::log::{Filter, Log, LogEvent};
-use projections::vault::MasterKey;
-use projections::{Clock, Context, ManualClock, testing};
 use stand_in::accounts::{ANNA, Accounts, ILYA};
 use stand_in::bot_api::{BotApi, ChatPerson, Fault, Message};
 use tokio::task::JoinHandle;
+use vault::MasterKey;
+use vault::limits::LoginLimits;
 
 use super::*;
-use crate::invites::{Invites, Order};
 use crate::login::TelegramApp;
+use app::invites::{Invites, Order};
 
 mod admin;
 mod delivery;
@@ -108,8 +108,8 @@ impl World {
     }
 
     /// A process that handles updates.
-    fn desk(&self) -> Desk {
-        Desk::open(self.chat.clone(), self.api.username().to_owned())
+    fn ctx(&self) -> BotContext {
+        BotContext::open(self.chat.clone(), self.api.username().to_owned())
     }
 
     /// The sender from now on, in place of the one before.

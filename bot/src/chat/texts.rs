@@ -83,10 +83,10 @@ pub(super) struct Texts {
     pub stop: &'static str,
 
     pub authorized: fn(Option<Tier>) -> String,
-    pub login_expired: fn(Spared) -> String,
-    pub login_cancelled: fn(CancelReason, Spared, support: Option<&str>) -> String,
-    pub login_rejected: fn(Spared) -> String,
-    pub login_failed: fn(FailReason, Spared) -> String,
+    pub login_expired: fn(InviteKept) -> String,
+    pub login_cancelled: fn(CancelReason, InviteKept, support: Option<&str>) -> String,
+    pub login_rejected: fn(InviteKept) -> String,
+    pub login_failed: fn(FailReason, InviteKept) -> String,
     pub subscription_changed: fn(Tier) -> String,
     pub authorization_revoked: &'static str,
     pub session_exported: &'static str,
@@ -160,14 +160,14 @@ pub(super) struct Active {
 
 /// What a login that ended has not spent, and so how it is begun anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spared {
+pub(super) enum InviteKept {
     /// The invite code, which is sent once more.
     Invite,
     /// There was none: whoever has a subscription logs in without.
     Nothing,
 }
 
-impl Spared {
+impl InviteKept {
     /// By whether the login had an invite.
     pub const fn of(with_invite: bool) -> Self {
         if with_invite { Self::Invite } else { Self::Nothing }

@@ -10,7 +10,7 @@ use teloxide::types::AllowedUpdate;
 use tokio::time::sleep;
 use url::Url;
 
-use super::Desk;
+use super::BotContext;
 
 /// How often is looked whether the webhook still stands.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
@@ -24,16 +24,16 @@ pub struct Webhook {
     pub secret: SecretString,
 }
 
-pub(super) async fn run(desk: &Desk, webhook: &Webhook) {
+pub(super) async fn run(ctx: &BotContext, webhook: &Webhook) {
     let mut told = None;
     loop {
-        set(desk, webhook).await;
+        set(ctx, webhook).await;
         loop {
             sleep(LOOK_EVERY).await;
-            let info = match desk.bot.get_webhook_info().await {
+            let info = match ctx.bot.get_webhook_info().await {
                 Ok(info) => info,
                 Err(error) => {
-                    sleep(desk.line.failed(&error)).await;
+                    sleep(ctx.api_health.failed(&error)).await;
                     continue;
                 }
             };
@@ -50,9 +50,9 @@ pub(super) async fn run(desk: &Desk, webhook: &Webhook) {
     }
 }
 
-async fn set(desk: &Desk, webhook: &Webhook) {
+async fn set(ctx: &BotContext, webhook: &Webhook) {
     loop {
-        let request = desk
+        let request = ctx
             .bot
             .set_webhook(webhook.url.clone())
             .secret_token(webhook.secret.expose_secret())
@@ -64,8 +64,8 @@ async fn set(desk: &Desk, webhook: &Webhook) {
             // One after the other: a chat's updates are handled in the order in which they were sent.
             .max_connections(1);
         match request.await {
-            Ok(_) => break desk.line.works(),
-            Err(error) => sleep(desk.line.failed(&error)).await,
+            Ok(_) => break ctx.api_health.works(),
+            Err(error) => sleep(ctx.api_health.failed(&error)).await,
         }
     }
     tracing::info!("updates come by webhook");

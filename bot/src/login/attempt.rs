@@ -10,16 +10,16 @@ use std::time::Duration;
 
 use domain::login::{FailReason, Method};
 use domain::{InviteError, LoginCommand, LoginError, LoginId};
+use eventlog::{Context, DatabaseError, Fence, StoreError};
 use grammers_client::tl::RemoteCall;
 use jiff::{SignedDuration, Timestamp};
-use projections::vault::{Claimed, VaultError, Wish};
-use projections::{Context, DatabaseError, Fence, StoreError};
+use vault::{Claimed, UserInput, VaultError};
 
 use super::connection::{CallError, Connection};
 use super::exchange;
-use super::held::Bell;
+use super::held_attempts::InputSignal;
+use super::login_progress::{LoginProgress, Watch};
 use super::session::LoginSession;
-use super::standing::{Standing, Watch};
 use super::{LoginWorkers, seal};
 
 /// The longest pause between two tries to reach Telegram.
@@ -33,7 +33,7 @@ pub struct Attempt {
     pub claimed: Claimed,
     pub watch: Watch,
     /// How the login stood when this worker took it up.
-    pub start: Standing,
+    pub start: LoginProgress,
     /// Whose login it is, for the log.
     pub person: String,
     pub session: Option<Arc<LoginSession>>,
@@ -53,8 +53,8 @@ pub struct Attempt {
     /// Whether the attempt may be gone because its worker has closed it.
     pub closing: Arc<AtomicBool>,
     /// Rings when somebody gave something in a page.
-    bell: Bell,
-    given: VecDeque<Wish>,
+    input_signal: InputSignal,
+    given: VecDeque<UserInput>,
 }
 
 /// Why an attempt stops before its end.
@@ -118,8 +118,8 @@ impl Attempt {
         workers: Arc<LoginWorkers>,
         claimed: Claimed,
         watch: Watch,
-        bell: Bell,
-        start: Standing,
+        input_signal: InputSignal,
+        start: LoginProgress,
         person: String,
     ) -> Self {
         let method = if start.by_code { Method::Code } else { Method::Qr };
@@ -140,7 +140,7 @@ impl Attempt {
             lost_code,
             extended_until: Timestamp::MIN,
             closing: Arc::default(),
-            bell,
+            input_signal,
             given: VecDeque::new(),
         }
     }
@@ -295,9 +295,9 @@ impl Attempt {
     }
 
     /// What the person gave in the page, one at a time; each is answered once, whoever holds the attempt.
-    pub async fn next_wish(&mut self) -> Result<Option<Wish>, Stop> {
-        if self.given.is_empty() && self.bell.has_rung() {
-            let requests = self.workers.vault.take_requests(self.fence()).await?;
+    pub async fn next_input(&mut self) -> Result<Option<UserInput>, Stop> {
+        if self.given.is_empty() && self.input_signal.is_raised() {
+            let requests = self.workers.vault.take_inputs(self.fence()).await?;
             let (master, login_id) = (&self.workers.master, &self.claimed.fence.login_id);
             self.given.extend(requests.iter().filter_map(|request| request.open(master, login_id)));
         }
@@ -306,14 +306,14 @@ impl Attempt {
 
     /// The open connection, or a new one.
     pub fn connection(&mut self) -> &mut Connection {
-        self.ears().0
+        self.connection_and_signal().0
     }
 
     /// Where news come from: the connection, open or new, and the bell of the wishes.
-    pub fn ears(&mut self) -> (&mut Connection, &mut Bell) {
+    pub fn connection_and_signal(&mut self) -> (&mut Connection, &mut InputSignal) {
         let (app, session) = (&self.workers.telegram, self.session.as_ref());
         let session = session.expect("an attempt is restored before anything else");
-        (self.connection.get_or_insert_with(|| Connection::open(app, session)), &mut self.bell)
+        (self.connection.get_or_insert_with(|| Connection::open(app, session)), &mut self.input_signal)
     }
 
     /// Hangs up, if connected.

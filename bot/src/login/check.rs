@@ -5,14 +5,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{AccountCommand, AccountError};
+use eventlog::{Clock, Context, Store, StoreError};
 use grammers_client::tl::functions;
-use projections::vault::{Borrowed, Linked};
-use projections::{Clock, Context, Store, StoreError, Vault};
+use vault::Vault;
+use vault::{Borrowed, Linked};
 
 use super::connection::{CallError, Connection};
 use super::seal;
 use super::session::LoginSession;
-use super::shown;
+use super::session_files;
 use super::{LoginWorkers, TelegramApp};
 
 /// How many are looked at together; few, since nothing is in a hurry.
@@ -69,8 +70,14 @@ async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
     if let Err(error) = revoke(&workers.store, &workers.vault, &workers.clock, linked).await {
         return tracing::warn!(login.id = login_id, %error, "A session that is over stays until the next check");
     }
-    shown::show_end(&workers.vault, &workers.sessions_dir, linked.account_id, &linked.login_id, &session)
-        .await;
+    session_files::update_ended(
+        &workers.vault,
+        &workers.sessions_dir,
+        linked.account_id,
+        &linked.login_id,
+        &session,
+    )
+    .await;
     tracing::info!(login.id = login_id, "A linked session was ended in Telegram");
 }
 

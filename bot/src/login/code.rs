@@ -15,14 +15,14 @@ use domain::login::{CodeVia, FailReason, Method, Refusal};
 use grammers_client::tl::enums::auth::{LoginToken, SentCode as Sent, SentCodeType};
 use grammers_client::tl::{functions, types};
 use jiff::{SignedDuration, Timestamp};
-use projections::limits::LoginLimits;
-use projections::vault::Wish;
 use secrecy::ExposeSecret;
+use vault::UserInput;
+use vault::limits::LoginLimits;
 use zeroize::Zeroizing;
 
 use super::attempt::{Attempt, Stop, later};
-use super::connection::{CallError, Heard};
-use super::flow::{News, SETTLING_PAUSE, Step};
+use super::connection::{CallError, TelegramUpdate};
+use super::flow::{SETTLING_PAUSE, Step, Wakeup};
 
 /// A new QR code takes the words away in which a number was refused; it leaves them standing for as long as this.
 const READING_TIME: SignedDuration = SignedDuration::from_secs(3);
@@ -152,17 +152,17 @@ impl Attempt {
     /// Step 3.
     pub async fn code(&mut self, sent: Box<SentCode>) -> Result<Step, Stop> {
         loop {
-            match self.news(Timestamp::MAX).await? {
-                News::Wish(Wish::Code(code)) => {
+            match self.wait_for_input_or_telegram(Timestamp::MAX).await? {
+                Wakeup::Input(UserInput::Code(code)) => {
                     if let Some(step) = self.sign_in(&sent, &code).await? {
                         return Ok(step);
                     }
                 }
-                News::Wish(Wish::Phone(phone)) => {
+                Wakeup::Input(UserInput::Phone(phone)) => {
                     return Ok(Step::SendCode { phone, back: Back::Code(sent) });
                 }
-                News::Heard(heard) => {
-                    if heard == Heard::Closed {
+                Wakeup::Telegram(heard) => {
+                    if heard == TelegramUpdate::Closed {
                         // A server that hangs up on everybody at once is not asked at once.
                         tokio::time::sleep(SETTLING_PAUSE).await;
                     }
@@ -172,7 +172,7 @@ impl Attempt {
                         answer => return self.follow(answer).await,
                     }
                 }
-                News::Wish(Wish::Password(_)) | News::Silence => {}
+                Wakeup::Input(UserInput::Password(_)) | Wakeup::Timeout => {}
             }
         }
     }

@@ -39,7 +39,7 @@ pub struct Connection {
 
 /// What Telegram says without being asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum TelegramUpdate {
     /// Somebody accepted a login token (`updateLoginToken`), possibly one that this already knows of.
     LoginToken,
     /// The line is dead: open another one.
@@ -116,11 +116,13 @@ impl Connection {
     }
 
     /// The next thing that Telegram says by itself and that matters to a login.
-    pub async fn hear(&mut self) -> Heard {
+    pub async fn hear(&mut self) -> TelegramUpdate {
         loop {
             match self.updates.recv().await {
-                Some(UpdatesLike::Updates(updates)) if has_login_token(&updates) => return Heard::LoginToken,
-                Some(UpdatesLike::ConnectionClosed) | None => return Heard::Closed,
+                Some(UpdatesLike::Updates(updates)) if has_login_token(&updates) => {
+                    return TelegramUpdate::LoginToken;
+                }
+                Some(UpdatesLike::ConnectionClosed) | None => return TelegramUpdate::Closed,
                 Some(_) => {}
             }
         }

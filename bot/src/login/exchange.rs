@@ -64,17 +64,17 @@ impl From<authentication::Error> for ExchangeError {
 /// # Errors
 /// [`ExchangeError`]; no key exists then.
 pub async fn make_key(network: &Network, address: SocketAddrV4) -> Result<AuthKey, ExchangeError> {
-    let line = Line::open(address).await?;
+    let connection = PlainConnection::open(address).await?;
     match network {
-        Network::Telegram => with_telegram(line).await,
-        Network::Private(private) => exchange(line, &private.rsa).await,
+        Network::Telegram => with_telegram(connection).await,
+        Network::Private(private) => exchange(connection, &private.rsa).await,
     }
 }
 
 /// A line to a data centre with which there is no key.
-struct Line(Sender<transport::Full, mtp::Plain>);
+struct PlainConnection(Sender<transport::Full, mtp::Plain>);
 
-impl Line {
+impl PlainConnection {
     async fn open(address: SocketAddrV4) -> Result<Self, ExchangeError> {
         let server = ServerAddr::Tcp { address: address.into() };
         let opened = timeout(CALL_LIMIT, Sender::connect(transport::Full::new(), mtp::Plain::new(), server));
@@ -102,13 +102,13 @@ async fn aside<T: Send + 'static>(
 }
 
 /// grammers' exchange, step by step.
-async fn with_telegram(mut line: Line) -> Result<AuthKey, ExchangeError> {
+async fn with_telegram(mut connection: PlainConnection) -> Result<AuthKey, ExchangeError> {
     let (request, step) = authentication::step1()?;
-    let answer = line.ask(&request).await?;
+    let answer = connection.ask(&request).await?;
     let (request, step) = aside(move || Ok(authentication::step2(step, answer)?)).await?;
-    let answer = line.ask(&request).await?;
+    let answer = connection.ask(&request).await?;
     let (request, step) = aside(move || Ok(authentication::step3(step, answer)?)).await?;
-    let answer = line.ask(&request).await?;
+    let answer = connection.ask(&request).await?;
     Ok(authentication::create_key(step, answer)?.auth_key)
 }
 
@@ -119,10 +119,10 @@ struct Nonces {
     new_nonce: Zeroizing<[u8; 32]>,
 }
 
-async fn exchange(mut line: Line, rsa: &PublicKey) -> Result<AuthKey, ExchangeError> {
+async fn exchange(mut connection: PlainConnection, rsa: &PublicKey) -> Result<AuthKey, ExchangeError> {
     // 1. Which key the server has, and a number to factorise.
     let nonce = random();
-    let tl::enums::ResPq::Pq(pq) = line.ask(&tl::functions::ReqPqMulti { nonce }).await?;
+    let tl::enums::ResPq::Pq(pq) = connection.ask(&tl::functions::ReqPqMulti { nonce }).await?;
     require(pq.nonce == nonce, "nonce")?;
     let fingerprint = fingerprint(rsa);
     require(pq.server_public_key_fingerprints.contains(&fingerprint), "the server has another RSA key")?;
@@ -132,7 +132,7 @@ async fn exchange(mut line: Line, rsa: &PublicKey) -> Result<AuthKey, ExchangeEr
     let rsa = rsa.clone();
     let requested = aside(move || Ok((request_dh(&pq.pq, &nonces, &rsa, fingerprint)?, nonces)));
     let (request, nonces) = requested.await?;
-    let answer = line.ask(&request).await?;
+    let answer = connection.ask(&request).await?;
 
     // 3. The server's half of the secret, checked, and ours.
     let (request, nonces, ours) = aside(move || {
@@ -144,7 +144,7 @@ async fn exchange(mut line: Line, rsa: &PublicKey) -> Result<AuthKey, ExchangeEr
         Ok((request, nonces, ours))
     })
     .await?;
-    let finished = line.ask(&request).await?;
+    let finished = connection.ask(&request).await?;
 
     // 4. Both have the same secret.
     check_finished(&finished, &nonces, &ours.auth_key)?;

@@ -17,8 +17,9 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use domain::{AccountCommand, AccountError, AccountId};
-use projections::vault::{Borrowed, Linked, Taken};
-use projections::{Clock, Context, DatabaseError, MasterKey, Store, StoreError, Vault};
+use eventlog::{Clock, Context, DatabaseError, Store, StoreError};
+use vault::{Borrowed, Linked, Taken};
+use vault::{MasterKey, Vault};
 use zeroize::Zeroizing;
 
 use super::TelegramApp;
@@ -27,7 +28,7 @@ use super::connection::CallError;
 use super::network::Network;
 use super::seal::{self, OpenError};
 use super::session::LoginSession;
-use super::shown;
+use super::session_files;
 
 /// The words that a session is put into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +137,8 @@ impl Exporter {
         if let Some(before) = borrowed {
             if !self.is_alive(&session).await? {
                 check::revoke(&self.store, &self.vault, &self.clock, linked).await?;
-                shown::show_end(&self.vault, &self.sessions_dir, *account, login_id, &session).await;
+                session_files::update_ended(&self.vault, &self.sessions_dir, *account, login_id, &session)
+                    .await;
                 return Err(ExportError::Ended);
             }
             // Telegram may have taken its time.
@@ -150,7 +152,7 @@ impl Exporter {
             let is_there = self.vault.linked(*account).await?.is_some();
             return Err(if is_there { ExportError::InUse } else { ExportError::NotLinked });
         }
-        shown::show_end(&self.vault, &self.sessions_dir, *account, login_id, &session).await;
+        session_files::update_ended(&self.vault, &self.sessions_dir, *account, login_id, &session).await;
         Ok(words)
     }
 

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{AccountId, LoginId};
-use projections::vault::Linked;
 use serde::{Deserialize, Serialize};
+use vault::Linked;
 
 /// What stands in a session file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

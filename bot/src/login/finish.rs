@@ -14,13 +14,13 @@ use std::sync::atomic::Ordering;
 
 use domain::login::{CancelReason, FailReason, Method};
 use domain::{InviteCommand, LoginCommand, LoginStatus};
-use projections::vault::{Linked, RetireReason};
+use vault::{Linked, RetireReason};
 
 use super::attempt::{Attempt, Stop};
 use super::flow::Accepted;
 use super::owner::Owner;
 use super::retire::{LogOut, log_out};
-use super::shown::{self, ShowError};
+use super::session_files::{self, SessionFileError};
 
 impl Attempt {
     /// Steps 8 to 12. Not to be dropped in between for the sake of the login's end: the events decide that.
@@ -101,11 +101,11 @@ impl Attempt {
     /// The person's file becomes what the vault holds: also where a worker died between the two, or two logins overlap.
     async fn show_linked(&self, telegram_id: i64) -> Result<(), Stop> {
         let (vault, directory) = (&self.workers.vault, &self.workers.sessions_dir);
-        match shown::show(vault, directory, self.claimed.account_id, telegram_id).await {
+        match session_files::update(vault, directory, self.claimed.account_id, telegram_id).await {
             Ok(()) => {}
-            Err(ShowError::Database(error)) => return Err(error.into()),
+            Err(SessionFileError::Database(error)) => return Err(error.into()),
             // The vault's copy is the one that counts.
-            Err(ShowError::File(error)) => {
+            Err(SessionFileError::File(error)) => {
                 let error: &dyn std::error::Error = &error;
                 tracing::error!(
                     login.id = self.login_id().short(),

@@ -21,14 +21,14 @@ use domain::LoginCommand;
 use domain::login::{FailReason, Method, Refusal};
 use grammers_client::tl::{self, enums::auth::LoginToken, functions};
 use jiff::{SignedDuration, Timestamp};
-use projections::vault::{RetireReason, Wish};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
+use vault::{RetireReason, UserInput};
 use zeroize::Zeroizing;
 
 use super::attempt::{Attempt, Stop};
 use super::code::{Back, SentCode};
-use super::connection::{CallError, Heard};
+use super::connection::{CallError, TelegramUpdate};
 use super::renewal::{NOMINAL_LIFETIME, next_export_at};
 use super::seal;
 use super::session::LoginSession;
@@ -73,13 +73,13 @@ pub enum Step {
 }
 
 /// What ended a wait.
-pub enum News {
+pub enum Wakeup {
     /// Telegram said something.
-    Heard(Heard),
+    Telegram(TelegramUpdate),
     /// The person gave something in the page.
-    Wish(Wish),
+    Input(UserInput),
     /// Nothing, for as long as was asked.
-    Silence,
+    Timeout,
 }
 
 impl Attempt {
@@ -273,42 +273,42 @@ impl Attempt {
 
     /// Step 5. The update may get lost: the next export, when the token is about to die, finds out as well.
     async fn wait(&mut self, until: Timestamp) -> Result<Step, Stop> {
-        match self.news(until).await? {
-            News::Heard(Heard::LoginToken) | News::Silence => Ok(Step::Export),
-            News::Heard(Heard::Closed) => {
+        match self.wait_for_input_or_telegram(until).await? {
+            Wakeup::Telegram(TelegramUpdate::LoginToken) | Wakeup::Timeout => Ok(Step::Export),
+            Wakeup::Telegram(TelegramUpdate::Closed) => {
                 // A server that hangs up on everybody at once is not asked at once.
                 tokio::time::sleep(SETTLING_PAUSE).await;
                 Ok(Step::Export)
             }
-            News::Wish(Wish::Phone(phone)) => Ok(Step::SendCode { phone, back: Back::Qr(until) }),
+            Wakeup::Input(UserInput::Phone(phone)) => Ok(Step::SendCode { phone, back: Back::Qr(until) }),
             // Too late, or too early: nothing waits for it.
-            News::Wish(Wish::Code(_) | Wish::Password(_)) => Ok(Step::Wait { until }),
+            Wakeup::Input(UserInput::Code(_) | UserInput::Password(_)) => Ok(Step::Wait { until }),
         }
     }
 
     /// Waits for whatever comes first; past the deadline, ends the login.
-    pub async fn news(&mut self, until: Timestamp) -> Result<News, Stop> {
+    pub async fn wait_for_input_or_telegram(&mut self, until: Timestamp) -> Result<Wakeup, Stop> {
         let clock = self.workers.clock.clone();
         loop {
-            if let Some(wish) = self.next_wish().await? {
-                return Ok(News::Wish(wish));
+            if let Some(input) = self.next_input().await? {
+                return Ok(Wakeup::Input(input));
             }
             let due = until.min(self.deadline_at());
-            let (connection, bell) = self.ears();
+            let (connection, input_signal) = self.connection_and_signal();
             let heard = tokio::select! {
                 heard = connection.hear() => Some(heard),
                 () = clock.sleep_until(due) => None,
-                () = bell.ring() => continue,
+                () = input_signal.raised() => continue,
             };
             if let Some(heard) = heard {
-                if heard == Heard::Closed {
+                if heard == TelegramUpdate::Closed {
                     self.hang_up().await;
                 }
-                return Ok(News::Heard(heard));
+                return Ok(Wakeup::Telegram(heard));
             }
             self.in_time().await?;
             if self.now() >= until {
-                return Ok(News::Silence);
+                return Ok(Wakeup::Timeout);
             }
         }
     }

@@ -11,13 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::AccountId;
+use eventlog::DatabaseError;
 use grammers_client::tl::enums::auth::{SentCode, SentCodeType};
 use grammers_client::tl::enums::contacts::{ImportedContacts, ResolvedPeer};
 use grammers_client::tl::{enums, functions, types};
-use projections::vault::Taken;
-use projections::{DatabaseError, MasterKey, Vault};
 use secrecy::ExposeSecret;
 use tokio::time::timeout;
+use vault::Taken;
+use vault::{MasterKey, Vault};
 
 use super::TelegramApp;
 use super::connection::{CALL_LIMIT, CallError, Connection};

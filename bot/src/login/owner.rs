@@ -1,7 +1,8 @@
 //! Whose login it is: the account that confirms has to be the account that asked, and may not be blocked.
 
 use domain::AccountId;
-use projections::{DatabaseError, Store, Vault};
+use eventlog::{DatabaseError, Store};
+use vault::Vault;
 
 /// What is known of the person who asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,11 +12,11 @@ use domain::LoginCommand;
 use domain::login::{FailReason, Refusal};
 use grammers_client::tl::{enums, functions, types};
 use jiff::Timestamp;
-use projections::vault::{PasswordChallenge, PasswordProof, Wish};
+use vault::{PasswordChallenge, PasswordProof, UserInput};
 
 use super::attempt::{Attempt, Stop};
 use super::connection::CallError;
-use super::flow::{News, SETTLING_PAUSE, SETTLING_TRIES, Step};
+use super::flow::{SETTLING_PAUSE, SETTLING_TRIES, Step, Wakeup};
 
 impl Attempt {
     /// All of it.
@@ -99,14 +99,14 @@ impl Attempt {
     /// question.
     async fn wait_for_proof(&mut self, srp_id: &str) -> Result<PasswordProof, Stop> {
         loop {
-            match self.news(Timestamp::MAX).await? {
-                News::Wish(Wish::Password(proof)) if proof.srp_id == srp_id => return Ok(proof),
-                News::Wish(Wish::Password(_)) => {
+            match self.wait_for_input_or_telegram(Timestamp::MAX).await? {
+                Wakeup::Input(UserInput::Password(proof)) if proof.srp_id == srp_id => return Ok(proof),
+                Wakeup::Input(UserInput::Password(_)) => {
                     let (attempt, at) = (self.number(), self.now());
                     let reason = Refusal::Stale;
                     self.record(LoginCommand::RejectPassword { attempt, reason, at }).await?;
                 }
-                News::Wish(_) | News::Heard(_) | News::Silence => {}
+                Wakeup::Input(_) | Wakeup::Telegram(_) | Wakeup::Timeout => {}
             }
         }
     }

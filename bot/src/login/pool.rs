@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use projections::vault::{Claimed, random_login_id};
-use projections::{DatabaseError, Log, Presence, Topic};
+use eventlog::{DatabaseError, Log, Topic};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
+use vault::Presence;
+use vault::{Claimed, random_login_id};
 
 use super::LoginWorkers;
 use super::attempt::{Attempt, Stop};
-use super::held::{Bell, Held, Hold, LEASE_TTL};
+use super::held_attempts::{HeldAttempt, HeldAttempts, InputSignal, LEASE_TTL};
+use super::login_progress::LoginFollower;
 use super::retire;
-use super::standing::Board;
 
 /// How often attempts are looked for without a signal.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -53,23 +54,28 @@ pub async fn run(workers: Arc<LoginWorkers>) {
 async fn work(workers: &Arc<LoginWorkers>, holder: &str) {
     let log = Log::new(&workers.db);
     let Ok(end) = log.end().await else { return sleep(LOOK_EVERY).await };
-    let board = Board::new(log);
-    let held = Arc::new(Held::default());
+    let follower = LoginFollower::new(log);
+    let held = Arc::new(HeldAttempts::default());
     let working = async {
         tokio::join!(
-            claim(workers, &board, &held, holder),
+            claim(workers, &follower, &held, holder),
             held.renew(&workers.vault),
-            held.ring(workers.db.wake(), &workers.vault, holder),
+            held.signal_input(workers.db.wake(), &workers.vault, holder),
             retire::run(workers),
         )
     };
     tokio::select! {
-        () = board.follow(end) => {}
+        () = follower.follow(end) => {}
         _ = working => {}
     }
 }
 
-async fn claim(workers: &Arc<LoginWorkers>, board: &Board, held: &Arc<Held>, holder: &str) {
+async fn claim(
+    workers: &Arc<LoginWorkers>,
+    follower: &LoginFollower,
+    held: &Arc<HeldAttempts>,
+    holder: &str,
+) {
     let mut offered = workers.db.wake().subscribe(Topic::Attempts);
     // Dropping this stops every attempt.
     let mut tasks = JoinSet::new();
@@ -82,7 +88,7 @@ async fn claim(workers: &Arc<LoginWorkers>, board: &Board, held: &Arc<Held>, hol
                 healthy = true;
                 for claimed in claims {
                     let hold = held.hold(&claimed.fence, asked);
-                    tasks.spawn(run_while_held(workers.clone(), board.clone(), hold, claimed));
+                    tasks.spawn(run_while_held(workers.clone(), follower.clone(), hold, claimed));
                 }
             }
             Err(error) => {
@@ -112,7 +118,12 @@ fn report(panicked: Option<tokio::task::JoinError>) {
 }
 
 /// Runs an attempt for as long as its lease holds.
-async fn run_while_held(workers: Arc<LoginWorkers>, board: Board, hold: Hold, claimed: Claimed) {
+async fn run_while_held(
+    workers: Arc<LoginWorkers>,
+    follower: LoginFollower,
+    hold: HeldAttempt,
+    claimed: Claimed,
+) {
     let login_id = claimed.fence.login_id.clone();
     let login_id = login_id.short();
     let closing = Arc::new(AtomicBool::new(false));
@@ -120,7 +131,7 @@ async fn run_while_held(workers: Arc<LoginWorkers>, board: Board, hold: Hold, cl
         if claimed.taken_over {
             hold.alone().await;
         }
-        run_attempt(workers, board, hold.bell(), claimed, closing.clone()).await
+        run_attempt(workers, follower, hold.input_signal(), claimed, closing.clone()).await
     };
     tokio::select! {
         biased;
@@ -140,17 +151,17 @@ async fn run_while_held(workers: Arc<LoginWorkers>, board: Board, hold: Hold, cl
 /// An attempt from its claim to its end.
 async fn run_attempt(
     workers: Arc<LoginWorkers>,
-    board: Board,
-    bell: Bell,
+    follower: LoginFollower,
+    input_signal: InputSignal,
     claimed: Claimed,
     closing: Arc<AtomicBool>,
 ) -> Result<(), Stop> {
     let number = claimed.fence.attempt;
-    let mut watch = board.watch(&claimed.fence.login_id).await?;
+    let mut watch = follower.watch(&claimed.fence.login_id).await?;
     let start = watch.started(number).await;
     let person = person(&workers, &claimed).await?;
     let is_over = claimed.ended || start.is_over(number);
-    let mut attempt = Attempt::new(workers, claimed, watch.clone(), bell, start, person);
+    let mut attempt = Attempt::new(workers, claimed, watch.clone(), input_signal, start, person);
     attempt.closing = closing;
     if attempt.take_over().await? {
         return attempt.complete().await;

@@ -7,15 +7,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use eventlog::Topic;
 use grammers_client::tl::functions;
-use projections::Topic;
-use projections::vault::RetiredKey;
+use vault::RetiredKey;
 
 use super::LoginWorkers;
 use super::connection::{CallError, Connection};
 use super::seal;
 use super::session::LoginSession;
-use super::shown;
+use super::session_files;
 
 /// When a key that was not confirmed is tried again; longer than a QR code lives.
 const AGAIN_AFTER: Duration = Duration::from_secs(40);
@@ -85,7 +85,14 @@ async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
             return;
         }
     };
-    shown::show_end(&workers.vault, &workers.sessions_dir, key.account_id, &key.login_id, &session).await;
+    session_files::update_ended(
+        &workers.vault,
+        &workers.sessions_dir,
+        key.account_id,
+        &key.login_id,
+        &session,
+    )
+    .await;
     let connection = Connection::open(&workers.telegram, &session);
     let outcome = log_out(&connection, &session).await;
     connection.close().await;

@@ -2,7 +2,7 @@
 //! kept beyond its login, opens for nobody.
 
 use domain::{AccountId, LoginId};
-use projections::vault::MasterKey;
+use vault::MasterKey;
 
 use super::network::Network;
 use super::session::LoginSession;

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use domain::{Event, LoginEvent};
 use jiff::SignedDuration;
-use projections::vault::{RetireReason, Wish};
 use stand_in::accounts::{ANNA, ILYA};
+use vault::{RetireReason, UserInput};
 
 use super::file;
 
@@ -318,7 +318,7 @@ async fn a_blocked_person_is_refused_before_telegram_is_asked() {
     let world = World::start().await;
     let account = world.ilya().await;
     let block = domain::AccountCommand::Block { at: world.now() };
-    world.store.account(account, block, projections::Context::tool("cli")).await.unwrap();
+    world.store.account(account, block, eventlog::Context::tool("cli")).await.unwrap();
     let asked = world.ilya_asks().await;
     let cancelled = world.event(&asked, "LoginCancelled", 1).await;
     assert_eq!(cancelled.payload["LoginCancelled"]["reason"], "blocked");
@@ -371,12 +371,12 @@ async fn a_code_lets_in_where_nobody_can_scan() {
     world.telegram.accounts().update(ILYA, |ilya| ilya.dc = 4);
     let asked = world.ilya_asks().await;
     world.event(&asked, "QrIssued", 1).await;
-    world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+    world.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
     world.event(&asked, "CodeSent", 1).await;
-    world.gives(&asked, Wish::Code("00000x".to_owned().into())).await;
+    world.gives(&asked, UserInput::Code("00000x".to_owned().into())).await;
     world.event(&asked, "CodeRejected", 1).await;
     let code = world.telegram.notices(ILYA).into_iter().rev().find_map(|notice| notice.code).unwrap();
-    world.gives(&asked, Wish::Code(code.into())).await;
+    world.gives(&asked, UserInput::Code(code.into())).await;
     let confirmed = world.event(&asked, "AuthorizationConfirmed", 1).await;
     assert_eq!(confirmed.payload["AuthorizationConfirmed"]["method"], "code");
 }
@@ -386,7 +386,7 @@ async fn a_number_that_telegram_refuses_leads_back_to_the_code_on_the_screen() {
     let world = World::start().await;
     let asked = world.ilya_asks().await;
     world.event(&asked, "QrIssued", 1).await;
-    world.gives(&asked, Wish::Phone("+7".to_owned().into())).await;
+    world.gives(&asked, UserInput::Phone("+7".to_owned().into())).await;
     let rejected = world.event(&asked, "CodeRejected", 1).await;
     assert_eq!(rejected.payload["CodeRejected"]["reason"], "number_invalid");
     world.ilya_scans(&world.link(&asked).await).await;
@@ -399,7 +399,7 @@ async fn where_no_code_of_digits_comes_the_person_is_told_and_the_qr_code_goes_o
     let asked = world.ilya_asks().await;
     world.event(&asked, "QrIssued", 1).await;
     world.telegram.faults().want_email();
-    world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+    world.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
     let rejected = world.event(&asked, "CodeRejected", 1).await;
     assert_eq!(rejected.payload["CodeRejected"]["reason"], "no_code");
     world.ilya_scans(&world.link(&asked).await).await;
@@ -411,10 +411,10 @@ async fn a_stranger_with_a_code_of_their_own_links_nothing() {
     let world = World::start().await;
     let asked = world.ilya_asks().await;
     world.event(&asked, "QrIssued", 1).await;
-    world.gives(&asked, Wish::Phone("+79990000002".to_owned().into())).await;
+    world.gives(&asked, UserInput::Phone("+79990000002".to_owned().into())).await;
     world.event(&asked, "CodeSent", 1).await;
     let code = world.telegram.notices(ANNA).into_iter().rev().find_map(|notice| notice.code).unwrap();
-    world.gives(&asked, Wish::Code(code.into())).await;
+    world.gives(&asked, UserInput::Code(code.into())).await;
     world.event(&asked, "AuthorizationRejected", 1).await;
     assert!(world.telegram.sessions_of(ANNA).is_empty());
 }

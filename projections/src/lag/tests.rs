@@ -3,8 +3,8 @@
 use sqlx::Executor;
 
 use super::*;
-use crate::sequencer::Sequencer;
-use crate::testing;
+use eventlog::sequencer::Sequencer;
+use eventlog::testing;
 
 const EVENTS: &str = "
 insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata)
@@ -24,10 +24,10 @@ async fn what_has_no_position_is_found_without_reading_what_has_one() {
     db.pool().execute(EVENTS).await.unwrap();
     while Sequencer::take_over(&db).await.unwrap().pass().await.unwrap() > 0 {}
     db.pool().execute("analyze events, log_index, sequencer").await.unwrap();
-    assert_eq!(due(&db).await.unwrap(), 50_000);
+    assert_eq!(Log::new(&db).due().await.unwrap(), 50_000);
     let mut connection = testing::connection(&db).await;
     connection.execute("begin").await.unwrap();
-    connection.execute(UNPLACED).await.unwrap();
+    connection.execute("select unplaced, since, last_position from events_without_position()").await.unwrap();
     let read: i64 = sqlx::query_scalar(READ).fetch_one(&mut connection).await.unwrap();
     assert!(read < 50, "{read} rows and index entries");
 }

@@ -6,9 +6,9 @@ use serde_json::Value;
 use sqlx::Executor;
 use sqlx::types::Json;
 
-use crate::database::{Connection, Transaction};
-use crate::log::LogEvent;
-use crate::views::{AnyView, FoldError, Known, Poison};
+use crate::views::{AnyView, FoldError, Lookups, RowFailure};
+use eventlog::database::{Connection, Transaction};
+use eventlog::log::LogEvent;
 
 /// A part of a transaction that may be taken back alone.
 const SAVEPOINT: &str = "savepoint part";
@@ -18,8 +18,8 @@ const TAKE_BACK: &str = "rollback to savepoint part; release savepoint part";
 /// Events in order, and what their folds know.
 pub(crate) struct Batch<'a> {
     pub events: &'a [LogEvent],
-    pub known: &'a Known,
-    pub care: Care,
+    pub lookups: &'a Lookups,
+    pub mode: WriteMode,
 }
 
 /// A view's table that the batch is written to.
@@ -35,7 +35,7 @@ pub(crate) struct Table<'a> {
 
 /// Whether people read the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Side {
+pub enum Side {
     /// They do.
     Live,
     /// Not yet: a rebuild fills it.
@@ -54,9 +54,9 @@ impl Side {
 
 /// How a view's rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Care {
+pub(crate) enum WriteMode {
     /// All in one statement: right for every batch but one that PostgreSQL refuses.
-    Swift,
+    Whole,
     /// In halves, and halves of halves, until the row that PostgreSQL refuses stands alone.
     RowByRow,
 }
@@ -70,7 +70,7 @@ struct Change<'a> {
 
 /// Whether the error is about what was to be written, not about the way to the database: data that has no place in its
 /// column, a broken constraint, a value too large for an index.
-pub(crate) fn is_poison(error: &sqlx::Error) -> bool {
+pub(crate) fn is_row_failure(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
 }
@@ -103,9 +103,9 @@ impl Batch<'_> {
             .into_iter()
             .map(|(key, events)| Change { before: before.remove(&key), key, events })
             .collect();
-        match self.care {
-            Care::Swift => self.write_changes(transaction, table, &changes).await,
-            Care::RowByRow => self.write_in_halves(transaction, table, &changes).await,
+        match self.mode {
+            WriteMode::Whole => self.write_changes(transaction, table, &changes).await,
+            WriteMode::RowByRow => self.write_in_halves(transaction, table, &changes).await,
         }
     }
 
@@ -115,15 +115,15 @@ impl Batch<'_> {
         table: &Table<'_>,
         changes: &[Change<'_>],
     ) -> Result<(), sqlx::Error> {
-        let (mut upserts, mut deletes, mut poisoned) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut upserts, mut deletes, mut failures) = (Vec::new(), Vec::new(), Vec::new());
         for change in changes {
-            let folded = table.view.fold(change.before.clone(), &change.events, self.known);
+            let folded = table.view.fold(change.before.clone(), &change.events, self.lookups);
             match folded.row {
                 Some(row) => upserts.push(row),
                 None if change.before.is_some() => deletes.push(change.key.as_str()),
                 None => {}
             }
-            poisoned.extend(folded.poison.map(|poison| (change.key.as_str(), poison)));
+            failures.extend(folded.failure.map(|failure| (change.key.as_str(), failure)));
         }
         // First: a person who was erased and registers anew has the same Telegram id under another key.
         if !deletes.is_empty() {
@@ -134,8 +134,8 @@ impl Batch<'_> {
             let sql = table.view.shape().upsert(table.slot);
             sqlx::query(&sql).bind(Json(&upserts)).execute(&mut *connection).await?;
         }
-        for (key, poison) in poisoned {
-            park(&mut *connection, table.side, table.view.shape().name, key, &poison).await?;
+        for (key, failure) in failures {
+            park(&mut *connection, table.side, table.view.shape().name, key, &failure).await?;
         }
         Ok(())
     }
@@ -151,7 +151,7 @@ impl Batch<'_> {
             transaction.execute(SAVEPOINT).await?;
             match self.write_changes(transaction, table, part).await {
                 Ok(()) => transaction.execute(KEEP).await.map(drop)?,
-                Err(error) if is_poison(&error) => {
+                Err(error) if is_row_failure(&error) => {
                     transaction.execute(TAKE_BACK).await?;
                     match part {
                         [] => {}
@@ -182,11 +182,11 @@ impl Batch<'_> {
             transaction.execute(SAVEPOINT).await?;
             match self.write_changes(transaction, table, &[part]).await {
                 Ok(()) => transaction.execute(KEEP).await.map(drop)?,
-                Err(error) if is_poison(&error) => {
+                Err(error) if is_row_failure(&error) => {
                     transaction.execute(TAKE_BACK).await?;
-                    let poison = Poison { position: last, error: FoldError::Refused(reason(&error)) };
+                    let failure = RowFailure { position: last, error: FoldError::Refused(reason(&error)) };
                     let name = table.view.shape().name;
-                    return park(transaction, table.side, name, &change.key, &poison).await;
+                    return park(transaction, table.side, name, &change.key, &failure).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -206,18 +206,18 @@ pub(crate) fn reason(error: &sqlx::Error) -> String {
 }
 
 /// From this event on, this key of this view stands still.
-pub(crate) async fn park(
+pub async fn park(
     connection: &mut Connection,
     side: Side,
     view: &str,
     key: &str,
-    poison: &Poison,
+    failure: &RowFailure,
 ) -> Result<(), sqlx::Error> {
     tracing::error!(
         view,
         key,
-        position = poison.position,
-        error = %poison.error,
+        position = failure.position,
+        error = %failure.error,
         "An event could not be taken into a view; its row stands still from here on, everything else goes on"
     );
     metrics::counter!("parked_total", "view" => view.to_owned()).increment(1);
@@ -227,8 +227,8 @@ pub(crate) async fn park(
     ))
     .bind(view)
     .bind(key)
-    .bind(poison.position)
-    .bind(poison.error.to_string())
+    .bind(failure.position)
+    .bind(failure.error.to_string())
     .execute(connection)
     .await?;
     Ok(())

@@ -9,7 +9,7 @@ use sqlx::Executor;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use crate::database::{Connection, Database, DatabaseError};
+use eventlog::database::{Connection, Database, DatabaseError};
 
 /// Rows that are handed over at once, and how often that may be before the reader waits.
 const ROWS: usize = 512;

@@ -2,8 +2,8 @@
 
 use domain::StreamKind;
 
-use crate::database::{Database, DatabaseError};
 use crate::views::AnyView;
+use eventlog::database::{Database, DatabaseError};
 
 /// Event numbers that one statement goes through: a few seconds' work, with a timeout of a minute.
 const SLICE: i64 = 250_000;
@@ -14,7 +14,7 @@ pub(super) struct Scope {
     /// Events of other streams.
     others: Vec<&'static str>,
     /// Whether a fold asks what the log does not say.
-    pub known: bool,
+    pub lookups: bool,
     /// Every event, whoever has a key for it.
     pub whole: bool,
 }
@@ -35,7 +35,7 @@ impl Scope {
             whole: StreamKind::ALL.iter().all(|kind| streams.contains(&kind.name())),
             streams,
             others: interests.iter().flat_map(|interest| interest.others).copied().collect(),
-            known: interests.iter().any(|interest| interest.known),
+            lookups: interests.iter().any(|interest| interest.lookups),
         }
     }
 

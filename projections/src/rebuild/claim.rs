@@ -3,8 +3,8 @@
 use sqlx::Executor;
 
 use super::RebuildError;
-use crate::database::{Connection, Database, DatabaseError};
 use crate::views::AnyView;
+use eventlog::database::{Connection, Database, DatabaseError};
 
 /// The right to rebuild views, for as long as this lives. Dropped, or with its process dead, PostgreSQL takes it back.
 pub(super) struct Claim {

@@ -11,12 +11,12 @@ use sqlx::types::Json;
 use super::claim::{self, Claim};
 use super::slot::{events_of, locked_position};
 use super::{RebuildError, chosen};
-use crate::database::{Connection, Database, Transaction};
-use crate::log::{Filter, Log};
-use crate::projector::{self, Batch, Care, Side, Table};
+use crate::projector::{self, Batch, Side, Table, WriteMode};
 use crate::verify::Difference;
-use crate::views::{AnyView, Known};
-use crate::wake::Topic;
+use crate::views::{AnyView, Lookups};
+use eventlog::database::{Connection, Database, Transaction};
+use eventlog::log::{Filter, Log};
+use eventlog::wake::Topic;
 
 /// Events a page, when a person's rows are looked for.
 const PAGE: i64 = 500;
@@ -59,7 +59,7 @@ pub async fn rebuild_account(
     let filter = Filter { account: Some(account), ..Filter::default() };
     let mut events = Vec::new();
     loop {
-        let after = events.last().map_or(0, |event: &crate::log::LogEvent| event.position);
+        let after = events.last().map_or(0, |event: &eventlog::log::LogEvent| event.position);
         let page = log.history(&filter, after, PAGE).await?;
         let full = page.len() as i64 == PAGE;
         events.extend(page);
@@ -110,7 +110,7 @@ async fn refold_one(
     let slot = live_slot(transaction, view).await?;
     let before = row(transaction, view, &slot, key).await?;
     let events = events_of(db, view, key, position).await?;
-    let known = Known::for_events(db, &events).await?;
+    let lookups = Lookups::for_events(db, &events).await?;
     sqlx::query("delete from parked where view = $1 and key = $2")
         .bind(shape.name)
         .bind(key)
@@ -118,7 +118,7 @@ async fn refold_one(
         .await?;
     sqlx::query(&shape.delete(&slot)).bind(vec![key]).execute(&mut **transaction).await?;
     let table = Table { view, slot: &slot, position: 0, parked: HashSet::new(), side: Side::Live };
-    let batch = Batch { events: &events, known: &known, care: Care::RowByRow };
+    let batch = Batch { events: &events, lookups: &lookups, mode: WriteMode::RowByRow };
     batch.write(transaction, &table).await?;
     let after = row(transaction, view, &slot, key).await?;
     let parked = sqlx::query_as("select position, error from parked where view = $1 and key = $2")
@@ -146,11 +146,11 @@ async fn told(
         let slot = live_slot(&mut snapshot, view).await?;
         let before = row(&mut snapshot, view, &slot, key).await?;
         let events = events_of(db, view, key, position).await?;
-        let known = Known::for_events(db, &events).await?;
-        let mut aside = view.aside();
-        let poison = events.iter().filter_map(|event| aside.take(&event.fact(), &known)).next();
+        let lookups = Lookups::for_events(db, &events).await?;
+        let mut aside = view.memory_table();
+        let failure = events.iter().filter_map(|event| aside.take(&event.fact(), &lookups)).next();
         let after = aside.rows(Some(key)).pop();
-        let parked = poison.map(|(_, poison)| (poison.position, poison.error.to_string()));
+        let parked = failure.map(|(_, failure)| (failure.position, failure.error.to_string()));
         reports.push(report(view, key, before, after, parked));
         snapshot.rollback().await?;
     }

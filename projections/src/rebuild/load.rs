@@ -9,9 +9,9 @@ use sqlx::Executor;
 
 use super::slot::{Building, events_of};
 use super::{Progress, RebuildError};
-use crate::database::Connection;
-use crate::projector::{self, Side, is_poison, reason};
-use crate::views::{FoldError, Known, Poison, Tuple};
+use crate::projector::{self, Side, is_row_failure, reason};
+use crate::views::{FoldError, Lookups, RowFailure, Tuple};
+use eventlog::database::Connection;
 
 /// Rows a transaction.
 const CHUNK: usize = 20_000;
@@ -22,7 +22,7 @@ const MESSAGE: usize = 256 * 1024;
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
-/// What is about a row, and not about the way to the database: see [`is_poison`].
+/// What is about a row, and not about the way to the database: see [`is_row_failure`].
 const REFUSED: &str = "integrity_constraint_violation or data_exception or program_limit_exceeded";
 
 impl Building<'_> {
@@ -52,30 +52,30 @@ impl Building<'_> {
     async fn write_until_refused(&self, key: &str) -> Result<(), RebuildError> {
         let shape = self.view.shape();
         let events = events_of(self.db, self.view, key, self.position).await?;
-        let known = Known::for_events(self.db, &events).await?;
-        let mut aside = self.view.aside();
+        let lookups = Lookups::for_events(self.db, &events).await?;
+        let mut aside = self.view.memory_table();
         for event in &events {
-            let mut poison = aside.take(&event.fact(), &known).map(|(_, poison)| poison);
+            let mut failure = aside.take(&event.fact(), &lookups).map(|(_, failure)| failure);
             let mut transaction = self.ours().await?;
-            if poison.is_none() {
+            if failure.is_none() {
                 let delete = shape.delete(self.slot);
                 sqlx::query(&delete).bind(vec![key]).execute(&mut *transaction).await?;
                 let tuple = aside.tuple(key);
                 let refused = match self.take_in_tuples(&mut transaction, tuple.as_slice()).await {
                     Ok(refused) => refused.into_iter().next().map(|(_, reason)| reason),
-                    Err(error) if is_poison(&error) => Some(reason(&error)),
+                    Err(error) if is_row_failure(&error) => Some(reason(&error)),
                     Err(error) => return Err(error.into()),
                 };
                 let Some(reason) = refused else {
                     transaction.commit().await?;
                     continue;
                 };
-                poison = Some(Poison { position: event.position, error: FoldError::Refused(reason) });
+                failure = Some(RowFailure { position: event.position, error: FoldError::Refused(reason) });
                 transaction.rollback().await?;
                 transaction = self.ours().await?;
             }
-            if let Some(poison) = poison {
-                projector::park(&mut transaction, Side::Building, shape.name, key, &poison).await?;
+            if let Some(failure) = failure {
+                projector::park(&mut transaction, Side::Building, shape.name, key, &failure).await?;
                 transaction.commit().await?;
             }
             return Ok(());
@@ -93,7 +93,7 @@ impl Building<'_> {
                     transaction.commit().await?;
                     refused.extend(keys.into_iter().map(|(key, _)| key));
                 }
-                Err(error) if is_poison(&error) => {
+                Err(error) if is_row_failure(&error) => {
                     transaction.rollback().await?;
                     match part {
                         [] => {}

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::database::{Connection, Database, DatabaseError};
+use eventlog::database::{Connection, Database, DatabaseError};
 
 /// How long a reader's transaction is waited for.
 pub(super) const PATIENCE: Duration = Duration::from_secs(300);

@@ -10,12 +10,12 @@ use tokio::time::{Instant, sleep};
 use super::readers::{LOOK_AGAIN, PATIENCE, Readers};
 use super::swap::is_lock_timeout;
 use super::{Progress, RebuildError};
-use crate::database::{Connection, Database, DatabaseError, Transaction};
-use crate::log::{Log, LogEvent};
-use crate::projector::{self, Batch, Care, Side, Table};
+use crate::projector::{self, Batch, Side, Table, WriteMode};
 use crate::reading::FoldedView;
 use crate::verify::{Difference, ViewReport};
-use crate::views::{self, AnyView, Known};
+use crate::views::{self, AnyView, Lookups};
+use eventlog::database::{Connection, Database, DatabaseError, Transaction};
+use eventlog::log::{Log, LogEvent};
 
 /// Events a transaction while catching up; and how few may be left for the one that holds the projector up.
 const BATCH: i64 = 500;
@@ -67,9 +67,9 @@ impl<'a> Building<'a> {
         mut folded: FoldedView,
         progress: &mut impl FnMut(Progress),
     ) -> Result<Self, RebuildError> {
-        for (key, poison) in &folded.poison {
+        for (key, failure) in &folded.failure {
             let mut transaction = self.ours().await?;
-            projector::park(&mut transaction, Side::Building, self.name(), key, poison).await?;
+            projector::park(&mut transaction, Side::Building, self.name(), key, failure).await?;
             transaction.commit().await?;
         }
         self.write_all(folded.aside.tuples(), progress).await?;
@@ -163,11 +163,11 @@ impl<'a> Building<'a> {
         events: &[LogEvent],
     ) -> Result<(), RebuildError> {
         let Some(last) = events.last() else { return Ok(()) };
-        let known = Known::for_events(self.db, events).await?;
+        let lookups = Lookups::for_events(self.db, events).await?;
         let mut parked = projector::parked_keys(transaction, Side::Building).await?;
         let parked = parked.remove(self.name()).unwrap_or_default();
         // Row by row from the start: one batch that PostgreSQL refuses must not cost the whole rebuild.
-        let batch = Batch { events, known: &known, care: Care::RowByRow };
+        let batch = Batch { events, lookups: &lookups, mode: WriteMode::RowByRow };
         batch.write(transaction, &self.table(self.position, parked)).await?;
         self.position = last.position;
         Ok(())

@@ -5,8 +5,8 @@ use tokio::time::{Instant, sleep};
 use super::readers::{LOOK_AGAIN, PATIENCE};
 use super::slot::{Building, locked_position};
 use super::{Progress, RebuildError};
-use crate::database::DatabaseError;
 use crate::views;
+use eventlog::database::DatabaseError;
 
 impl Building<'_> {
     /// Waits until nobody is in the way, and swaps.

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use super::claim::Claim;
 use super::{RebuildError, rebuild, slot};
-use crate::database::Database;
 use crate::views::{self, AnyView};
+use eventlog::database::Database;
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_secs(10);
 
 /// For as long as it is polled. A failure is told, and tried again; the projections go on.
-pub(crate) async fn upkeep(db: &Database) -> Infallible {
+pub async fn upkeep(db: &Database) -> Infallible {
     loop {
         for view in views::all() {
             match look_after(db, view).await {
@@ -30,7 +30,7 @@ pub(crate) async fn upkeep(db: &Database) -> Infallible {
     }
 }
 
-pub(super) async fn look_after(db: &Database, view: &'static dyn AnyView) -> Result<(), RebuildError> {
+pub(crate) async fn look_after(db: &Database, view: &'static dyn AnyView) -> Result<(), RebuildError> {
     let shape = view.shape();
     let (state, version, position): (String, i32, i64) = sqlx::query_as(
         "select r.state, c.version, c.position from rebuilds r join checkpoints c on c.consumer = r.view \

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
 use super::columns::{Columns as _, columns};
-use super::{FoldError, Interest, Known, Shape, View, stored};
-use crate::database::{Database, DatabaseError};
-use crate::log::Fact;
+use super::{FoldError, Interest, Lookups, Shape, View, stored};
+use eventlog::database::{Database, DatabaseError};
+use eventlog::log::Fact;
 
 /// An invite, as it stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -117,13 +117,13 @@ impl View for Invites {
     const SHAPE: Shape =
         Shape { name: "invites", key: "invite_id", key_type: "uuid", columns: InviteRow::NAMES, version: 1 };
 
-    const INTEREST: Interest = Interest { stream: StreamKind::Invite, others: &[], known: false };
+    const INTEREST: Interest = Interest { stream: StreamKind::Invite, others: &[], lookups: false };
 
     fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>> {
         (fact.stream == StreamKind::Invite.name()).then_some(Cow::Borrowed(fact.stream_id))
     }
 
-    fn fold(row: Option<InviteRow>, fact: &Fact<'_>, _: &Known) -> Result<Option<InviteRow>, FoldError> {
+    fn fold(row: Option<InviteRow>, fact: &Fact<'_>, _: &Lookups) -> Result<Option<InviteRow>, FoldError> {
         let Ok(Event::Invite(invite_event)) = fact.event else { return Ok(row) };
         Ok(fold(row, invite_event))
     }

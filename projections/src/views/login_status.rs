@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
 use super::columns::{Columns as _, columns};
-use super::{FoldError, Interest, Known, Shape, View, stored};
-use crate::database::{Database, DatabaseError};
-use crate::log::{Fact, LogEvent};
+use super::{FoldError, Interest, Lookups, Shape, View, stored};
+use eventlog::database::{Database, DatabaseError};
+use eventlog::log::{Fact, LogEvent};
 
 /// A login, as its latest attempt stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -168,10 +168,7 @@ pub async fn live_of(db: &Database, account: AccountId) -> Result<Vec<LoginRow>,
 ///
 /// # Errors
 /// The database's.
-pub(crate) async fn live_of_any(
-    db: &Database,
-    accounts: &[AccountId],
-) -> Result<Vec<LoginRow>, DatabaseError> {
+pub async fn live_of_any(db: &Database, accounts: &[AccountId]) -> Result<Vec<LoginRow>, DatabaseError> {
     let sql = format!(
         "select to_jsonb(r) from (select {COLUMNS} from login_status where account_id = any($1) and ended_at is null \
          order by started_at, version) r"
@@ -233,13 +230,13 @@ impl View for LoginStatusView {
         version: 1,
     };
 
-    const INTEREST: Interest = Interest { stream: StreamKind::Login, others: &[], known: false };
+    const INTEREST: Interest = Interest { stream: StreamKind::Login, others: &[], lookups: false };
 
     fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>> {
         (fact.stream == StreamKind::Login.name()).then_some(Cow::Borrowed(fact.stream_id))
     }
 
-    fn fold(row: Option<LoginRow>, fact: &Fact<'_>, _: &Known) -> Result<Option<LoginRow>, FoldError> {
+    fn fold(row: Option<LoginRow>, fact: &Fact<'_>, _: &Lookups) -> Result<Option<LoginRow>, FoldError> {
         Ok(after(row, fact))
     }
 }

@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
 use super::columns::{Columns as _, columns};
-use super::{FoldError, Interest, Known, Shape, View, stored};
-use crate::database::{Database, DatabaseError};
-use crate::log::Fact;
+use super::{FoldError, Interest, Lookups, Shape, View, stored};
+use eventlog::database::{Database, DatabaseError};
+use eventlog::log::Fact;
 
 /// A person's latest subscription.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -93,7 +93,7 @@ impl View for Subscriptions {
         version: 1,
     };
 
-    const INTEREST: Interest = Interest { stream: StreamKind::Account, others: &[], known: false };
+    const INTEREST: Interest = Interest { stream: StreamKind::Account, others: &[], lookups: false };
 
     fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>> {
         (fact.stream == StreamKind::Account.name()).then_some(Cow::Borrowed(fact.stream_id))
@@ -102,7 +102,7 @@ impl View for Subscriptions {
     fn fold(
         row: Option<SubscriptionRow>,
         fact: &Fact<'_>,
-        _: &Known,
+        _: &Lookups,
     ) -> Result<Option<SubscriptionRow>, FoldError> {
         let (Ok(Event::Account(account_event)), Ok(account_id)) = (fact.event, fact.stream_id.parse()) else {
             return Ok(row);

@@ -4,8 +4,8 @@ use std::error::Error;
 
 use secrecy::ExposeSecret;
 
-use crate::database::Database;
-use crate::testing;
+use eventlog::database::Database;
+use eventlog::testing;
 
 #[tokio::test]
 async fn a_table_of_that_name_that_is_not_ours_is_told_in_one_line_and_left_alone() {

@@ -13,10 +13,10 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::columns::{Columns as _, columns};
-use super::{FoldError, Interest, Known, Shape, View, stored};
-use crate::database::{Database, DatabaseError};
-use crate::log::Fact;
-use crate::vault::PersonKey;
+use super::{FoldError, Interest, Lookups, Shape, View, stored};
+use eventlog::database::{Database, DatabaseError};
+use eventlog::log::Fact;
+use vault::PersonKey;
 
 /// A person, as the public table tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -232,7 +232,7 @@ impl View for Users {
         Shape { name: "users", key: "account_id", key_type: "uuid", columns: Row::NAMES, version: 1 };
 
     const INTEREST: Interest =
-        Interest { stream: StreamKind::Account, others: &["AuthorizationConfirmed"], known: true };
+        Interest { stream: StreamKind::Account, others: &["AuthorizationConfirmed"], lookups: true };
 
     fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>> {
         if fact.stream == StreamKind::Account.name() {
@@ -245,20 +245,20 @@ impl View for Users {
             .map(|account| Cow::Owned(account.to_string()))
     }
 
-    fn fold(row: Option<Row>, fact: &Fact<'_>, known: &Known) -> Result<Option<Row>, FoldError> {
+    fn fold(row: Option<Row>, fact: &Fact<'_>, lookups: &Lookups) -> Result<Option<Row>, FoldError> {
         let row = match (fact.event, row) {
             (
                 Ok(Event::Account(AccountEvent::AccountRegistered { account_id, telegram_id, profile, at })),
                 _,
             ) => {
-                return registered(*account_id, telegram_id, profile, *at, known);
+                return registered(*account_id, telegram_id, profile, *at, lookups);
             }
             // Not registered, or erased: nothing that comes later brings the person back.
             (_, None) | (Ok(Event::Account(AccountEvent::AccountErased { .. })), _) => return Ok(None),
             (_, Some(row)) => row,
         };
         match fact.event {
-            Ok(Event::Account(account_event)) => after_account_event(row, account_event, known),
+            Ok(Event::Account(account_event)) => after_account_event(row, account_event, lookups),
             Ok(Event::Login(LoginEvent::AuthorizationConfirmed { at, .. })) => Ok(Some(Row {
                 is_authenticated: true,
                 session_exported: false,
@@ -276,10 +276,10 @@ fn registered(
     telegram_id: &Sealed,
     profile: &Sealed,
     at: Timestamp,
-    known: &Known,
+    lookups: &Lookups,
 ) -> Result<Option<Row>, FoldError> {
     // Without a key the person has been erased: a rebuild must come out as if they had never been here.
-    let Some(key) = known.people.get(&account_id) else { return Ok(None) };
+    let Some(key) = lookups.people.get(&account_id) else { return Ok(None) };
     let telegram_id = key
         .open(account_id, telegram_id)
         .and_then(|text| text.parse().ok())
@@ -313,12 +313,16 @@ fn opened(account: AccountId, profile: &Sealed, key: &PersonKey) -> Result<Profi
     serde_json::from_str(&text).map_err(|_| FoldError::Sealed("the profile"))
 }
 
-fn after_account_event(mut row: Row, event: &AccountEvent, known: &Known) -> Result<Option<Row>, FoldError> {
+fn after_account_event(
+    mut row: Row,
+    event: &AccountEvent,
+    lookups: &Lookups,
+) -> Result<Option<Row>, FoldError> {
     row.updated_at = stored(event.at());
     match event {
         AccountEvent::ProfileChanged { profile, .. } => {
             // The key may be gone already, with the event that says so still ahead.
-            if let Some(key) = known.people.get(&row.account_id) {
+            if let Some(key) = lookups.people.get(&row.account_id) {
                 let profile = opened(row.account_id, profile, key)?;
                 row.first_name = profile.first_name;
                 row.last_name = profile.last_name;
@@ -327,7 +331,7 @@ fn after_account_event(mut row: Row, event: &AccountEvent, known: &Known) -> Res
             }
         }
         AccountEvent::SubscriptionActivated { invite_id, tier, limits, started_at, expires_at, .. } => {
-            row.invited_by = row.invited_by.or_else(|| known.inviters.get(invite_id).copied());
+            row.invited_by = row.invited_by.or_else(|| lookups.inviters.get(invite_id).copied());
             row.subscribe(*tier, *limits, *started_at, *expires_at);
         }
         AccountEvent::SubscriptionChanged { tier, limits, started_at, expires_at, .. } => {

@@ -2,9 +2,9 @@
 
 use std::io::{self, Write};
 
-use projections::LogEvent;
+use eventlog::LogEvent;
 
-use super::jsonl::Line;
+use super::jsonl::JsonLine;
 
 pub fn header(out: &mut impl Write) -> io::Result<()> {
     write!(
@@ -14,7 +14,7 @@ pub fn header(out: &mut impl Write) -> io::Result<()> {
 }
 
 pub fn write(event: &LogEvent, out: &mut impl Write) -> io::Result<()> {
-    let line = Line::from(event);
+    let line = JsonLine::from(event);
     let fields = [
         line.position.to_string(),
         line.at.to_string(),

@@ -5,14 +5,14 @@ use std::io::Write;
 
 use anyhow::Result;
 use domain::{AccountId, Event, LoginId};
+use eventlog::LogEvent;
 use jiff::Timestamp;
-use projections::LogEvent;
 use serde::Serialize;
 use serde_json::Value;
 
 /// An event, as this program publishes it: the fields and their order are a contract.
 #[derive(Debug, Serialize)]
-pub struct Line<'a> {
+pub struct JsonLine<'a> {
     pub position: i64,
     pub at: Timestamp,
     pub stream: &'a str,
@@ -26,7 +26,7 @@ pub struct Line<'a> {
     pub payload: &'a Value,
 }
 
-impl<'a> From<&'a LogEvent> for Line<'a> {
+impl<'a> From<&'a LogEvent> for JsonLine<'a> {
     fn from(event: &'a LogEvent) -> Self {
         let named = event.event.as_ref().ok().and_then(Event::account_id);
         Self {
@@ -47,6 +47,6 @@ impl<'a> From<&'a LogEvent> for Line<'a> {
 }
 
 pub fn write(event: &LogEvent, out: &mut impl Write) -> Result<()> {
-    serde_json::to_writer(&mut *out, &Line::from(event)).map_err(std::io::Error::from)?;
+    serde_json::to_writer(&mut *out, &JsonLine::from(event)).map_err(std::io::Error::from)?;
     Ok(writeln!(out)?)
 }

@@ -6,12 +6,13 @@ use std::io::{self, Write};
 use anstyle::Style;
 use anyhow::Result;
 use domain::InviteId;
+use eventlog::{Clock, Database, LogEvent};
 use jiff::tz::TimeZone;
 use projections::views::invites;
-use projections::{Clock, Database, LogEvent, Vault};
 use serde_json::Value;
+use vault::Vault;
 
-use super::jsonl::Line;
+use super::jsonl::JsonLine;
 use crate::paint::{Paint, harmless};
 use crate::people::Names;
 
@@ -39,9 +40,9 @@ impl Table {
     }
 
     pub async fn write(&mut self, db: &Database, page: &[LogEvent], out: &mut impl Write) -> Result<()> {
-        self.names.look_up(db, page.iter().filter_map(|event| Line::from(event).account_id)).await?;
+        self.names.look_up(db, page.iter().filter_map(|event| JsonLine::from(event).account_id)).await?;
         for event in page {
-            let line = Line::from(event);
+            let line = JsonLine::from(event);
             let who = line.account_id.map(|account| self.names.of(account)).unwrap_or_default();
             let at = line.at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
             let mut details = self.subject(db, event).await;

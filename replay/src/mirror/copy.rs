@@ -4,8 +4,8 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use eventlog::DatabaseError;
 use indicatif::ProgressBar;
-use projections::DatabaseError;
 use tokio::time::{Instant, sleep};
 
 use super::form::{Origin, Outgoing};

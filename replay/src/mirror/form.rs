@@ -8,8 +8,8 @@
 //! `$correlationId` is the login, under the name by which the database's own projection makes a stream of each.
 
 use anyhow::{Context as _, Result};
+use eventlog::LogEvent;
 use eventstore::EventData;
-use projections::LogEvent;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use serde_json::{Map, Value, json};

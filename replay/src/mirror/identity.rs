@@ -7,7 +7,7 @@
 
 use std::fmt;
 
-use projections::LogEvent;
+use eventlog::LogEvent;
 use uuid::Uuid;
 
 /// The names of logs are made under this. Drawn once; with another one every copy would look like somebody else's.
@@ -61,7 +61,7 @@ pub mod tests {
             version: "1.0".to_owned(),
             event: Event::decode("login", "QrIssued", "0", payload.clone()).map_err(Arc::new),
             payload,
-            metadata: projections::Metadata::default(),
+            metadata: eventlog::Metadata::default(),
             envelope: json!({"actor": "system", "epoch": "3", "correlation_id": "abc"}),
         }
     }

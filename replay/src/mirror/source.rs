@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use projections::{Database, DatabaseError, Log, Topic, Waker};
+use eventlog::{Database, DatabaseError, Log, Topic, Waker};
 use uuid::Uuid;
 
 use super::form::Outgoing;

@@ -3,8 +3,8 @@
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
+use eventlog::Sequencer;
 use kurrent::{Node, Recorded, Settings, Streams};
-use projections::Sequencer;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader};

@@ -4,13 +4,15 @@ use std::process::{Command, Output};
 
 use domain::login::{CancelReason, Method};
 use domain::{AccountCommand, AccountId, InviteCommand, InviteId, LoginCommand, LoginId, Tier};
+use eventlog::testing::{self, TestDatabase};
+use eventlog::{Clock, Context, Sequencer, Store};
 use jiff::{SignedDuration, Timestamp};
-use projections::testing::{self, TestDatabase};
-use projections::vault::random_login_id;
-use projections::{Clock, Context, Projector, Sequencer, Store, Vault};
+use projections::Projector;
 use secrecy::ExposeSecret;
 use serde_json::Value;
 use uuid::Uuid;
+use vault::Vault;
+use vault::random_login_id;
 
 /// A database in which Ilya has logged in with one code, and Olga's login with another was cancelled.
 pub struct Past {

@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use anyhow::Result;
 use domain::AccountId;
-use projections::clock::Clock;
-use projections::store::Store;
-use projections::testing;
+use eventlog::clock::Clock;
+use eventlog::store::Store;
+use eventlog::testing;
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -54,10 +54,10 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     for writers in WRITERS {
         let mut rounds = Vec::with_capacity(ROUNDS);
         for _ in 0..ROUNDS {
-            let before = projections::lag::due(db).await?;
+            let before = eventlog::Log::new(db).due().await?;
             let rate_ours = rate(&ours, &people, writers).await?;
             let (after, projected) =
-                (projections::lag::due(db).await?, projections::projector::projected(db).await?);
+                (eventlog::Log::new(db).due().await?, projections::projector::projected(db).await?);
             leading.settle().await?;
             rounds.push(Round {
                 ours: rate_ours,

@@ -10,10 +10,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
-use bot::invites::{Invites, Order};
+use app::invites::{Invites, Order};
 use domain::Tier;
+use eventlog::{Clock, Context, Store};
 use futures::{StreamExt, TryStreamExt, stream};
-use projections::{Clock, Context, Store, Vault};
 use serde_json::Value;
 use stand_in::Telegram;
 use stand_in::accounts::Account;
@@ -22,6 +22,7 @@ use stand_in::phone::Phone;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
+use vault::Vault;
 
 use crate::figure::{Figure, Report};
 use crate::ground::Ground;
@@ -63,7 +64,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     raise_open_files()?;
     let mut alone = None;
     for live in LIVE {
-        let ground = Ground::lay("api,bot,projector").await?;
+        let ground = Ground::set_up("api,bot,projector").await?;
         let invites = invites(&ground);
         let pid = ground.pid()?;
         let idle_bytes = resident_bytes(pid)?;

@@ -9,10 +9,11 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use anyhow::Result;
 use domain::AccountId;
+use eventlog::Database;
 use jiff::{SignedDuration, Timestamp};
-use projections::vault::Subject;
-use projections::{Database, Vault};
 use sqlx::PgPool;
+use vault::Subject;
+use vault::Vault;
 
 mod copy;
 mod login;

@@ -3,16 +3,17 @@
 
 use anyhow::{Context as _, Result, ensure};
 use domain::{LoginCommand, LoginId};
+use eventlog::{Clock, Context, Database, Log, Store};
 use futures::{StreamExt, TryStreamExt, stream};
 use jiff::{SignedDuration, Timestamp};
-use projections::vault::{Claimed, random_login_id};
-use projections::{Clock, Context, Database, Log, Store, Vault};
 use secrecy::{ExposeSecret, SecretString};
 use stand_in::accounts::Account;
 use stand_in::bot_api::Launch;
 use stand_in::service::{Service, Settings};
 use stand_in::{Options, Telegram};
 use std::time::Duration;
+use vault::Vault;
+use vault::{Claimed, random_login_id};
 
 use crate::process::parent;
 
@@ -47,9 +48,9 @@ pub struct Person {
 
 impl Ground {
     /// With a service that has these roles.
-    pub async fn lay(roles: &str) -> Result<Self> {
+    pub async fn set_up(roles: &str) -> Result<Self> {
         let telegram = Telegram::start(Options::default()).await?;
-        let test = projections::testing::database().await;
+        let test = eventlog::testing::database().await;
         let dir = tempfile::tempdir()?;
         let settings = Settings::new(&telegram, dir.path(), None)?
             .with("DATABASE_URL", test.url.expose_secret())

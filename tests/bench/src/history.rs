@@ -5,9 +5,9 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use domain::{AccountId, InviteId, LoginId};
+use eventlog::{Database, Filter, Log, testing};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::Timestamp as Stored;
-use projections::{Database, Filter, Log, testing};
 use uuid::Uuid;
 
 use crate::dataset::Dataset;

@@ -8,20 +8,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
+use app::leader::{self, Leader};
 use cqrs_es::CqrsFramework;
 use cqrs_es::persist::PersistedEventStore;
 use domain::login::Method;
 use domain::{AccountCommand, AccountId, Login, LoginCommand, LoginId, Tiers};
+use eventlog::Database;
+use eventlog::clock::Clock;
+use eventlog::store::{Context, Store};
 use jiff::{SignedDuration, Timestamp};
 use postgres_es::PostgresEventRepository;
-use projections::clock::Clock;
-use projections::leader::{self, Leader};
-use projections::store::{Context, Store};
-use projections::vault::Vault;
-use projections::{Database, projector};
+use projections::projector;
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 use uuid::Uuid;
+use vault::Vault;
 
 /// The table of postgres-es, as that crate makes it.
 pub const BARE_TABLE: &str = "bare_events";
@@ -138,10 +139,10 @@ impl Leading {
     /// Waits until every event so far is projected and reacted to, and what followed from them, too.
     pub async fn settle(&self) -> Result<()> {
         loop {
-            let due = projections::lag::due(&self.db).await?;
+            let due = eventlog::Log::new(&self.db).due().await?;
             projector::wait_for(&self.db, due).await?;
             let reacted = projector::position_of(&self.db, "reactor").await?;
-            if reacted >= projections::lag::due(&self.db).await? {
+            if reacted >= eventlog::Log::new(&self.db).due().await? {
                 return Ok(());
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -14,7 +14,7 @@ const PAGE: [u8; 8192] = [1; 8192];
 
 /// Commits a second beside confirmed writes a second.
 pub async fn measure(report: &mut Report) -> Result<()> {
-    let db = projections::testing::database().await.db;
+    let db = eventlog::testing::database().await.db;
     sqlx::query("create table beat (n bigint)").execute(&db.pool().without_deadlines()).await?;
     let began = Instant::now();
     for round in 0..ROUNDS {

@@ -26,8 +26,8 @@ mod takeover;
 mod visible;
 
 use dataset::Dataset;
+use eventlog::Database;
 use figure::Report;
-use projections::Database;
 use secrecy::SecretString;
 
 /// What is measured together.

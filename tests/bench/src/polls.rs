@@ -6,8 +6,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use eventlog::Log;
 use futures::future::try_join_all;
-use projections::Log;
 use serde_json::Value;
 
 use crate::figure::{Figure, Report};
@@ -24,7 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Memory of a poll, and the time until all were answered.
 pub async fn measure(report: &mut Report) -> Result<()> {
     raise_open_files()?;
-    let ground = Ground::lay("api,projector").await?;
+    let ground = Ground::set_up("api,projector").await?;
     let people = ground.people(POLLS).await?;
     ground.settle().await?;
     let listen = ground.service.settings().listen;

@@ -9,9 +9,10 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
+use eventlog::Database;
+use eventlog::testing::{self, TestDatabase};
 use futures::TryStreamExt;
-use projections::testing::{self, TestDatabase};
-use projections::{Database, Projector, rebuild};
+use projections::{Projector, rebuild};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgPoolCopyExt;

@@ -61,7 +61,7 @@ impl Rounds {
 
 /// Requests a second of everybody, in one run.
 pub async fn measure(report: &mut Report) -> Result<()> {
-    let ground = Ground::lay("api,projector").await?;
+    let ground = Ground::set_up("api,projector").await?;
     let people = ground.people(LIVE).await?;
     ground.settle().await?;
     let bare = answer(&ground, &people[0], false).await?;

@@ -7,8 +7,8 @@
 use std::time::Instant;
 
 use anyhow::{Result, ensure};
-use projections::testing::{self, TestDatabase};
-use projections::{Database, Log, Sequencer};
+use eventlog::testing::{self, TestDatabase};
+use eventlog::{Database, Log, Sequencer};
 
 use crate::dataset::Dataset;
 use crate::figure::{Figure, Goal, Report};

@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use domain::{AccountId, LoginId};
-use projections::clock::Clock;
-use projections::store::Store;
-use projections::{Database, testing};
+use eventlog::clock::Clock;
+use eventlog::store::Store;
+use eventlog::{Database, testing};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -67,7 +67,7 @@ async fn waits(
     let (stop, stopped) = watch::channel(());
     let reader = tokio::spawn(look(db.clone(), stopped));
     let given = give(ours, people, count, apart).await?;
-    let due = projections::lag::due(db).await?;
+    let due = eventlog::Log::new(db).due().await?;
     projections::projector::wait_for(db, due).await?;
     tokio::time::sleep(LOOK_EVERY * 20).await;
     drop(stop);

@@ -22,10 +22,10 @@ async fn the_same_update_twice_is_answered_once() {
 async fn an_update_that_is_handled_again_means_the_same_login_and_the_same_answer() {
     let world = World::silent(|_| {}).await;
     world.invite(Tier::Premium, CODE, 1).await;
-    let desk = world.desk();
+    let ctx = world.ctx();
     let update = dispatch::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
     for _ in 0..3 {
-        dispatch::handle(&desk, 77, &update).await.unwrap();
+        dispatch::handle(&ctx, 77, &update).await.unwrap();
     }
     let sender = world.sender("test").await;
     let messages = sender.claim(10, world.hand.now()).await.unwrap();
@@ -44,7 +44,7 @@ async fn an_update_that_is_handled_again_means_the_same_login_and_the_same_answe
 async fn a_login_that_ended_before_its_answer_is_not_answered_with_a_card() {
     let world = World::silent(|_| {}).await;
     let invite = world.invite(Tier::Premium, CODE, 1).await;
-    let desk = world.desk();
+    let ctx = world.ctx();
     let subject = world.chat.vault.subject_for(ILYA).await.unwrap();
     let login_id = world.chat.master.login_id(77, ILYA);
     let (account_id, at) = (subject.account_id, world.hand.now());
@@ -56,7 +56,7 @@ async fn a_login_that_ended_before_its_answer_is_not_answered_with_a_card() {
     world.chat.store.login(&login_id, end, Context::system()).await.unwrap();
 
     let update = dispatch::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
-    dispatch::handle(&desk, 77, &update).await.unwrap();
+    dispatch::handle(&ctx, 77, &update).await.unwrap();
     let cards = world.sender("test").await.claim(10, world.hand.now()).await.unwrap();
     assert!(cards.iter().all(|message| !message.dedup_key.ends_with("/card")), "{cards:?}");
 }

@@ -1,12 +1,12 @@
 //! A process takes an update up, and freezes. Another one handles it, and the person goes on. Then the first one wakes up:
 //! nothing that began afterwards is its to end, and there is nothing left to say.
 
+use app::inbox::Source;
 use domain::AccountId;
 use domain::login::Method;
-use projections::Fence;
-use projections::inbox::Source;
-use projections::vault::{Linked, random_login_id};
+use eventlog::Fence;
 use teloxide::types::UpdateKind;
+use vault::{Linked, random_login_id};
 
 use super::super::dispatch;
 use super::delivery::message;
@@ -59,14 +59,14 @@ impl World {
     }
 }
 
-async fn handle(desk: &Desk, taken: &Taken) {
-    dispatch::handle(desk, taken.update_id, &taken.kind).await.unwrap();
+async fn handle(ctx: &BotContext, taken: &Taken) {
+    dispatch::handle(ctx, taken.update_id, &taken.kind).await.unwrap();
 }
 
 /// Handles it to its end.
-async fn finish(desk: &Desk, taken: &Taken) {
-    handle(desk, taken).await;
-    desk.inbox.done(taken.update_id).await.unwrap();
+async fn finish(ctx: &BotContext, taken: &Taken) {
+    handle(ctx, taken).await;
+    ctx.inbox.done(taken.update_id).await.unwrap();
 }
 
 /// 1. A takes `/cancel` up, and freezes.  2. B handles it.  3. Ilya begins anew.  4. A wakes up.
@@ -74,7 +74,7 @@ async fn finish(desk: &Desk, taken: &Taken) {
 async fn a_late_cancel_ends_no_login_that_began_after_it() {
     let world = World::silent(|_| {}).await;
     world.invite(Tier::Premium, CODE, 5).await;
-    let (a, b) = (world.desk(), world.desk());
+    let (a, b) = (world.ctx(), world.ctx());
     finish(&b, &world.ilya_writes(1, &format!("/login {CODE}")).await).await;
     let cancel = world.ilya_writes(2, "/cancel").await;
     finish(&b, &cancel).await;
@@ -95,14 +95,14 @@ async fn a_late_cancel_ends_no_login_that_began_after_it() {
 #[tokio::test]
 async fn a_session_on_its_way_to_another_service_is_not_said_to_be_logged_out() {
     let world = World::silent(|_| {}).await;
-    let desk = world.desk();
-    finish(&desk, &world.ilya_writes(1, "/help").await).await;
+    let ctx = world.ctx();
+    finish(&ctx, &world.ilya_writes(1, "/help").await).await;
     let account = world.account(ILYA).await;
     let login_id = world.links(account).await;
     let order = AccountCommand::ExportSession { login_id: login_id.clone(), at: world.hand.now() };
     world.chat.store.account(account, order, Context::tool("cli")).await.unwrap();
 
-    finish(&desk, &world.ilya_writes(2, "/logout").await).await;
+    finish(&ctx, &world.ilya_writes(2, "/logout").await).await;
 
     assert_eq!(world.linked(account).await, Some(login_id));
     assert!(world.events("LoggedOut").await.is_empty());
@@ -115,7 +115,7 @@ async fn a_session_on_its_way_to_another_service_is_not_said_to_be_logged_out() 
 #[tokio::test]
 async fn a_late_logout_ends_no_session_that_was_linked_after_it() {
     let world = World::silent(|_| {}).await;
-    let (a, b) = (world.desk(), world.desk());
+    let (a, b) = (world.ctx(), world.ctx());
     finish(&b, &world.ilya_writes(1, "/help").await).await;
     let account = world.account(ILYA).await;
     world.links(account).await;
@@ -137,7 +137,7 @@ async fn a_late_logout_ends_no_session_that_was_linked_after_it() {
 async fn a_late_cancel_does_not_say_that_there_was_nothing_to_cancel() {
     let world = World::silent(|_| {}).await;
     world.invite(Tier::Premium, CODE, 1).await;
-    let (a, b) = (world.desk(), world.desk());
+    let (a, b) = (world.ctx(), world.ctx());
     finish(&b, &world.ilya_writes(1, &format!("/login {CODE}")).await).await;
     let cancel = world.ilya_writes(2, "/cancel").await;
     finish(&b, &cancel).await;
@@ -152,7 +152,7 @@ async fn a_late_cancel_does_not_say_that_there_was_nothing_to_cancel() {
 async fn a_cancel_that_is_handled_again_does_not_end_the_next_attempt() {
     let world = World::silent(|_| {}).await;
     world.invite(Tier::Premium, CODE, 1).await;
-    let (a, b) = (world.desk(), world.desk());
+    let (a, b) = (world.ctx(), world.ctx());
     finish(&a, &world.ilya_writes(1, &format!("/login {CODE}")).await).await;
     let cancel = world.ilya_writes(2, "/cancel").await;
     handle(&a, &cancel).await;
@@ -172,7 +172,7 @@ async fn a_cancel_that_is_handled_again_does_not_end_the_next_attempt() {
 #[tokio::test]
 async fn a_logout_that_is_handled_again_does_not_end_the_next_session() {
     let world = World::silent(|_| {}).await;
-    let (a, b) = (world.desk(), world.desk());
+    let (a, b) = (world.ctx(), world.ctx());
     finish(&a, &world.ilya_writes(1, "/help").await).await;
     let account = world.account(ILYA).await;
     world.links(account).await;
@@ -191,7 +191,7 @@ async fn a_logout_that_is_handled_again_does_not_end_the_next_session() {
 #[tokio::test]
 async fn a_logout_ends_no_session_whose_login_goes_on() {
     let world = World::silent(|_| {}).await;
-    let a = world.desk();
+    let a = world.ctx();
     finish(&a, &world.ilya_writes(1, "/help").await).await;
     let account = world.account(ILYA).await;
     let first = world.links(account).await;

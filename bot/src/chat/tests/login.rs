@@ -53,24 +53,24 @@ async fn a_code_is_read_without_regard_to_case_and_a_start_link_redeems_it_too()
 async fn codes_that_give_nothing_are_refused_with_the_reason() {
     let world = World::start().await;
     let ilya = world.ilya();
-    let ask = "\n\nОбратитесь к администратору за новым кодом";
+    let advice = "\n\nОбратитесь к администратору за новым кодом";
     for wrong in ["ABCDEFGHJKLM", "короткий", "3HBP4Z3ECICZ0"] {
         assert_eq!(ilya.ask(&format!("/login {wrong}")).await.unwrap().text, "❌ Инвайт код не найден");
     }
     world.invite(Tier::Premium, CODE, 1).await;
     world.anna().ask(&format!("/login {CODE}")).await.unwrap();
     let used_up = ilya.ask(&format!("/login {CODE}")).await.unwrap();
-    assert_eq!(used_up.text, format!("❌ Инвайт код уже использован{ask}"));
+    assert_eq!(used_up.text, format!("❌ Инвайт код уже использован{advice}"));
 
     world.invite(Tier::Premium, "REVKED234567", 1).await;
     world.invites().revoke("REVKED234567", Context::tool("test")).await.unwrap();
     let revoked = ilya.ask("/login REVKED234567").await.unwrap();
-    assert_eq!(revoked.text, format!("❌ Инвайт код отозван{ask}"));
+    assert_eq!(revoked.text, format!("❌ Инвайт код отозван{advice}"));
 
     world.invite(Tier::Premium, "EXPRED234567", 1).await;
     world.hand.advance(Duration::from_secs(31 * 24 * 3600));
     let expired = ilya.ask("/login EXPRED234567").await.unwrap();
-    assert_eq!(expired.text, format!("❌ Срок действия инвайт кода истёк{ask}"));
+    assert_eq!(expired.text, format!("❌ Срок действия инвайт кода истёк{advice}"));
 }
 
 #[tokio::test]
@@ -249,11 +249,11 @@ async fn an_expired_login_is_told() {
 #[tokio::test]
 async fn an_update_that_is_handled_again_counts_as_one_try() {
     let world = World::silent(|_| {}).await;
-    let desk = world.desk();
+    let ctx = world.ctx();
     let handle = async |update_id| {
         let update =
             dispatch::read(&delivery::message(update_id, "/login 222222222222").to_string()).unwrap();
-        dispatch::handle(&desk, update_id, &update).await.unwrap();
+        dispatch::handle(&ctx, update_id, &update).await.unwrap();
     };
     for _ in 0..20 {
         handle(77).await;

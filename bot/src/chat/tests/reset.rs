@@ -10,10 +10,10 @@ use super::*;
 const PRESS: i64 = 9;
 
 /// Anna, an admin, and Ilya, who has written once.
-async fn desk(world: &World) -> Desk {
-    let desk = world.desk();
+async fn ctx(world: &World) -> BotContext {
+    let ctx = world.ctx();
     let help = dispatch::read(&message(1, "/help").to_string()).unwrap();
-    dispatch::handle(&desk, 1, &help).await.unwrap();
+    dispatch::handle(&ctx, 1, &help).await.unwrap();
     send_all(world).await;
 
     let (vault, store, at) = (&world.chat.vault, &world.chat.store, world.hand.now());
@@ -23,7 +23,7 @@ async fn desk(world: &World) -> Desk {
     for command in [register, AccountCommand::ChangeRole { role: Role::Admin, at }] {
         store.account(anna.account_id, command, Context::tool("test")).await.unwrap();
     }
-    desk
+    ctx
 }
 
 /// Anna presses the button that resets this account.
@@ -52,7 +52,7 @@ async fn send_all(world: &World) -> Vec<String> {
             return told;
         }
         for message in messages {
-            if message.to == projections::outbox::To::Chat(ILYA) {
+            if message.to == app::outbox::To::Chat(ILYA) {
                 told.push(message.body["text"].as_str().unwrap().to_owned());
             }
             sender.sent(message.id, Some(1)).await.unwrap();
@@ -60,7 +60,7 @@ async fn send_all(world: &World) -> Vec<String> {
     }
 }
 
-/// What `projections::erasure` does in the end, if it was ordered.
+/// What `app::erasure` does in the end, if it was ordered.
 async fn carry_out(world: &World, account: AccountId) {
     if world.chat.store.load_account(account).await.unwrap().is_erased() {
         world.chat.vault.erase_subject(account).await.unwrap();
@@ -73,19 +73,19 @@ async fn carry_out(world: &World, account: AccountId) {
 #[tokio::test]
 async fn a_person_is_told_of_the_reset_once_though_the_process_dies() {
     let world = World::silent(|_| {}).await;
-    let desk = desk(&world).await;
+    let ctx = ctx(&world).await;
     let account = world.account(ILYA).await;
     let press = press(account);
     let dies =
         format!("alter table vault.outbox add constraint dies check (dedup_key not like 'update/{PRESS}/%')");
     sqlx::query(&dies).execute(world.chat.db.pool()).await.unwrap();
-    dispatch::handle(&desk, PRESS, &press).await.unwrap_err();
+    dispatch::handle(&ctx, PRESS, &press).await.unwrap_err();
     carry_out(&world, account).await;
     sqlx::query("alter table vault.outbox drop constraint dies").execute(world.chat.db.pool()).await.unwrap();
 
     let mut told = Vec::new();
     for _ in 0..2 {
-        dispatch::handle(&desk, PRESS, &press).await.unwrap();
+        dispatch::handle(&ctx, PRESS, &press).await.unwrap();
         carry_out(&world, account).await;
         told.extend(send_all(&world).await);
     }
@@ -105,11 +105,11 @@ async fn a_person_is_told_of_the_reset_once_though_the_process_dies() {
 #[tokio::test]
 async fn nobody_is_told_of_a_reset_that_is_refused() {
     let world = World::silent(|_| {}).await;
-    let desk = desk(&world).await;
+    let ctx = ctx(&world).await;
     // Somebody who never was registered.
     let stranger = world.chat.vault.subject_for(42).await.unwrap();
 
-    dispatch::handle(&desk, PRESS, &press(stranger.account_id)).await.unwrap_err();
+    dispatch::handle(&ctx, PRESS, &press(stranger.account_id)).await.unwrap_err();
 
     let queued: i64 = sqlx::query_scalar("select count(*) from vault.outbox where chat = 42")
         .fetch_one(world.chat.db.pool())

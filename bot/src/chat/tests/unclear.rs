@@ -93,7 +93,7 @@ async fn a_frozen_senders_alarm_is_sent_again() {
     world.api.fail_next("sendMessage", Fault::HeldAnswer);
     let standing = "insert into parked (view, key, position, error) values ('users', 'x', 1, 'bug')";
     sqlx::query(standing).execute(world.chat.db.pool()).await.unwrap();
-    world.chat.db.wake().notify(projections::Topic::Projected);
+    world.chat.db.wake().notify(eventlog::Topic::Projected);
     let first = ilya.wait_for_message(|message| message.text.starts_with("⚠️")).await.unwrap();
 
     take_lease_away(&world).await;
@@ -219,7 +219,7 @@ async fn take_and_die(world: &World) {
     let db = &world.chat.db;
     let presence = Presence::announce(db, "dead").await.unwrap();
     let sender = world.sender("dead").await;
-    let mut news = db.wake().subscribe(projections::Topic::Outbox);
+    let mut news = db.wake().subscribe(eventlog::Topic::Outbox);
     while sender.claim(1, world.hand.now()).await.unwrap().is_empty() {
         news.wait(Duration::from_millis(100)).await;
     }
@@ -228,9 +228,9 @@ async fn take_and_die(world: &World) {
 
 /// Ilya's `/login`, handled up to its answer in the outbox.
 async fn begin(world: &World) {
-    let desk = world.desk();
+    let ctx = world.ctx();
     let update = dispatch::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
-    dispatch::handle(&desk, 77, &update).await.unwrap();
+    dispatch::handle(&ctx, 77, &update).await.unwrap();
 }
 
 /// As when it ran out while its holder was frozen, and somebody else has had it since.
@@ -242,7 +242,7 @@ async fn take_lease_away(world: &World) {
 /// Waits until the bot knows that the card of a login has arrived; the person sees it a moment earlier.
 async fn settled(world: &World, login_id: &LoginId) {
     let db = &world.chat.db;
-    let mut news = db.wake().subscribe(projections::Topic::Outbox);
+    let mut news = db.wake().subscribe(eventlog::Topic::Outbox);
     while Outbox::new(db).message_of(&reply::card_key(login_id)).await.unwrap().is_none() {
         news.wait(Duration::from_millis(100)).await;
     }

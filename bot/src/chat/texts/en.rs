@@ -4,8 +4,8 @@ use domain::Tier;
 use domain::login::{CancelReason, FailReason};
 
 use super::{
-    About, Active, Commands, End, Later, LoginCard, MadeInvite, Replacement, Spared, SubscriptionCard, Texts,
-    Ways,
+    About, Active, Commands, End, InviteKept, Later, LoginCard, MadeInvite, Replacement, SubscriptionCard,
+    Texts, Ways,
 };
 
 pub(super) const TEXTS: Texts = Texts {
@@ -38,7 +38,7 @@ pub(super) const TEXTS: Texts = Texts {
     subscription,
     no_subscription: "💎 You have no subscription\n\nTo begin, send /login CODE",
     no_subscription_yet: "👋 We have not met yet.\n\n💎 You have no subscription\n\n\
-                          Ask the admin for an invite code and send /login CODE",
+                          Request the admin for an invite code and send /login CODE",
     nothing_to_cancel: "ℹ️ There is no login to cancel now",
     unknown_command: "🤔 There is no such command\n\nWhat I can do: /help",
     private_only: "👋 I answer in private only. Write to me there.",
@@ -246,21 +246,21 @@ fn authorized(tier: Option<Tier>) -> String {
     }
 }
 
-fn nothing_linked(spared: Spared) -> &'static str {
+fn nothing_linked(spared: InviteKept) -> &'static str {
     match spared {
-        Spared::Invite => "Nothing was linked, and the invite code is not spent.",
-        Spared::Nothing => "Nothing was linked.",
+        InviteKept::Invite => "Nothing was linked, and the invite code is not spent.",
+        InviteKept::Nothing => "Nothing was linked.",
     }
 }
 
-fn anew(spared: Spared) -> &'static str {
+fn anew(spared: InviteKept) -> &'static str {
     match spared {
-        Spared::Invite => "To start anew, send /login CODE",
-        Spared::Nothing => "To start anew, send /login",
+        InviteKept::Invite => "To start anew, send /login CODE",
+        InviteKept::Nothing => "To start anew, send /login",
     }
 }
 
-fn login_cancelled(reason: CancelReason, spared: Spared, support: Option<&str>) -> String {
+fn login_cancelled(reason: CancelReason, spared: InviteKept, support: Option<&str>) -> String {
     match reason {
         CancelReason::Person | CancelReason::Erased => {
             format!("🚫 The login was cancelled\n\n{} {}", nothing_linked(spared), anew(spared))
@@ -273,7 +273,7 @@ fn login_cancelled(reason: CancelReason, spared: Spared, support: Option<&str>) 
     }
 }
 
-fn login_failed(reason: FailReason, spared: Spared) -> String {
+fn login_failed(reason: FailReason, spared: InviteKept) -> String {
     let why = match reason {
         FailReason::TelegramUnreachable => "Telegram could not be reached.",
         FailReason::FloodWait => "Telegram asks to wait: too many attempts.",
@@ -282,7 +282,7 @@ fn login_failed(reason: FailReason, spared: Spared) -> String {
         FailReason::InviteGone => "Meanwhile the invite code went to another login.",
         FailReason::Internal => "Something is wrong on our side.",
     };
-    let left = if reason == FailReason::InviteGone { Spared::Nothing } else { spared };
+    let left = if reason == FailReason::InviteGone { InviteKept::Nothing } else { spared };
     format!("❌ The login failed\n\n{why} {} {}", nothing_linked(left), anew(spared))
 }
 

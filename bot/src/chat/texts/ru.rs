@@ -4,8 +4,8 @@ use domain::Tier;
 use domain::login::{CancelReason, FailReason};
 
 use super::{
-    About, Active, Commands, End, Later, LoginCard, MadeInvite, Replacement, Spared, SubscriptionCard, Texts,
-    Ways,
+    About, Active, Commands, End, InviteKept, Later, LoginCard, MadeInvite, Replacement, SubscriptionCard,
+    Texts, Ways,
 };
 
 pub(super) const TEXTS: Texts = Texts {
@@ -239,21 +239,21 @@ fn authorized(tier: Option<Tier>) -> String {
     }
 }
 
-fn nothing_linked(spared: Spared) -> &'static str {
+fn nothing_linked(spared: InviteKept) -> &'static str {
     match spared {
-        Spared::Invite => "Ничего не подключено, инвайт код не потрачен.",
-        Spared::Nothing => "Ничего не подключено.",
+        InviteKept::Invite => "Ничего не подключено, инвайт код не потрачен.",
+        InviteKept::Nothing => "Ничего не подключено.",
     }
 }
 
-fn anew(spared: Spared) -> &'static str {
+fn anew(spared: InviteKept) -> &'static str {
     match spared {
-        Spared::Invite => "Чтобы начать заново, отправьте /login КОД",
-        Spared::Nothing => "Чтобы начать заново, отправьте /login",
+        InviteKept::Invite => "Чтобы начать заново, отправьте /login КОД",
+        InviteKept::Nothing => "Чтобы начать заново, отправьте /login",
     }
 }
 
-fn login_cancelled(reason: CancelReason, spared: Spared, support: Option<&str>) -> String {
+fn login_cancelled(reason: CancelReason, spared: InviteKept, support: Option<&str>) -> String {
     match reason {
         CancelReason::Person | CancelReason::Erased => {
             format!("🚫 Вход отменён\n\n{} {}", nothing_linked(spared), anew(spared))
@@ -266,7 +266,7 @@ fn login_cancelled(reason: CancelReason, spared: Spared, support: Option<&str>) 
     }
 }
 
-fn login_failed(reason: FailReason, spared: Spared) -> String {
+fn login_failed(reason: FailReason, spared: InviteKept) -> String {
     let why = match reason {
         FailReason::TelegramUnreachable => "Не удалось связаться с Telegram.",
         FailReason::FloodWait => "Telegram просит подождать: слишком много попыток.",
@@ -275,7 +275,7 @@ fn login_failed(reason: FailReason, spared: Spared) -> String {
         FailReason::InviteGone => "Инвайт код за это время достался другому входу.",
         FailReason::Internal => "У нас неполадка.",
     };
-    let left = if reason == FailReason::InviteGone { Spared::Nothing } else { spared };
+    let left = if reason == FailReason::InviteGone { InviteKept::Nothing } else { spared };
     format!("❌ Не удалось войти\n\n{why} {} {}", nothing_linked(left), anew(spared))
 }
 

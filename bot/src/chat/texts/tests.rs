@@ -125,11 +125,11 @@ fn a_subscription_that_is_over_says_so() {
 #[test]
 fn refusals_of_an_invite_are_those_of_the_specification() {
     let refusal = |error| ru().refusal(error, None).unwrap();
-    let ask = "\n\nОбратитесь к администратору за новым кодом";
+    let advice = "\n\nОбратитесь к администратору за новым кодом";
     assert_eq!(refusal(InviteError::Unknown), "❌ Инвайт код не найден");
-    assert_eq!(refusal(InviteError::Expired), format!("❌ Срок действия инвайт кода истёк{ask}"));
-    assert_eq!(refusal(InviteError::UsedUp), format!("❌ Инвайт код уже использован{ask}"));
-    assert_eq!(refusal(InviteError::Revoked), format!("❌ Инвайт код отозван{ask}"));
+    assert_eq!(refusal(InviteError::Expired), format!("❌ Срок действия инвайт кода истёк{advice}"));
+    assert_eq!(refusal(InviteError::UsedUp), format!("❌ Инвайт код уже использован{advice}"));
+    assert_eq!(refusal(InviteError::Revoked), format!("❌ Инвайт код отозван{advice}"));
     let active = Active { tier: Tier::Premium, until: Some("22.12.2026".to_owned()) };
     assert_eq!(
         ru().refusal(InviteError::AlreadyUsedByYou, Some(&active)).unwrap(),
@@ -140,16 +140,19 @@ fn refusals_of_an_invite_are_those_of_the_specification() {
 #[test]
 fn the_other_cases_begin_as_the_specification_says() {
     let later = Later { at: "14:35".to_owned(), minutes: 7 };
-    let cancelled = |reason| (ru().login_cancelled)(reason, Spared::Invite, None);
+    let cancelled = |reason| (ru().login_cancelled)(reason, InviteKept::Invite, None);
     for (text, expected) in [
         ((ru().blocked)(None), "⛔ Доступ заблокирован"),
         ((ru().too_many_tries)(&later), "⏳ Слишком много попыток\n\nПопробуйте снова через 7 мин., в 14:35"),
         ((ru().authorized)(Some(Tier::Premium)), "✅ Авторизация успешна!\n\n🎁 Подписка: Premium"),
-        ((ru().login_expired)(Spared::Invite), "⏰ Время входа истекло\n\n"),
+        ((ru().login_expired)(InviteKept::Invite), "⏰ Время входа истекло\n\n"),
         (cancelled(CancelReason::Person), "🚫 Вход отменён\n\n"),
         (cancelled(CancelReason::NewerLogin), "🔁 Начат новый вход, этот отменён\n\n"),
         (cancelled(CancelReason::Blocked), "⛔ Доступ заблокирован"),
-        ((ru().login_rejected)(Spared::Invite), "🚨 Вход подтвердил другой аккаунт\n\nНичего не подключено."),
+        (
+            (ru().login_rejected)(InviteKept::Invite),
+            "🚨 Вход подтвердил другой аккаунт\n\nНичего не подключено.",
+        ),
         (ru().no_subscription.to_owned(), "💎 У вас нет подписки\n\nЧтобы начать, отправьте /login КОД"),
     ] {
         assert!(text.starts_with(expected), "{text}");
@@ -190,8 +193,8 @@ fn no_text_begins_or_ends_with_space_which_telegram_would_cut_off() {
     for texts in [ru(), en()] {
         let about = About { device_name: "qr-login", first_name: "Ilya" };
         let help = (texts.help)(&about);
-        let ends = [Spared::Invite, Spared::Nothing].map(|spared| (texts.login_expired)(spared));
-        let rejected = (texts.login_rejected)(Spared::Invite);
+        let ends = [InviteKept::Invite, InviteKept::Nothing].map(|spared| (texts.login_expired)(spared));
+        let rejected = (texts.login_rejected)(InviteKept::Invite);
         for text in [help.as_str(), texts.login_usage, &ends[0], &ends[1], &rejected] {
             assert_eq!(text.trim(), text);
             assert!(!text.contains("  \n"), "{text}");

@@ -4,9 +4,9 @@
 use std::time::Duration;
 
 use domain::{AccountCommand, LoginStatus};
-use projections::Context;
-use projections::vault::{Wish, random_login_id};
+use eventlog::Context;
 use stand_in::accounts::ILYA;
+use vault::{UserInput, random_login_id};
 
 use super::world::{Asked, ILYAS_NUMBER, World};
 
@@ -17,7 +17,7 @@ impl World {
         self.event(&asked, "QrIssued", 1).await;
         self.stop_leader().await;
         self.hand.advance(Duration::from_secs(290));
-        self.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+        self.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
         self.stands(&asked, LoginStatus::CodeRequired).await;
         asked
     }
@@ -39,7 +39,7 @@ impl World {
 
     async fn last_code_is_given(&self, asked: &Asked) {
         let code = self.telegram.last_code(ILYAS_NUMBER).unwrap();
-        self.gives(asked, Wish::Code(code.into())).await;
+        self.gives(asked, UserInput::Code(code.into())).await;
     }
 }
 
@@ -78,7 +78,7 @@ async fn a_login_code_whose_worker_has_died_is_told_to_be_of_no_use() {
     let mut world = World::start().await;
     let asked = world.ilya_asks().await;
     world.event(&asked, "QrIssued", 1).await;
-    world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+    world.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
     world.event(&asked, "CodeSent", 1).await;
 
     world.kill_workers().await;
@@ -86,7 +86,7 @@ async fn a_login_code_whose_worker_has_died_is_told_to_be_of_no_use() {
 
     let rejected = world.event(&asked, "CodeRejected", 1).await;
     assert_eq!(rejected.payload["CodeRejected"]["reason"], "stale");
-    world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+    world.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
     world.event(&asked, "CodeSent", 2).await;
     world.last_code_is_given(&asked).await;
     world.closed(&asked).await;
@@ -99,7 +99,7 @@ async fn a_code_that_telegram_took_before_the_worker_died_is_how_the_login_was_c
     let mut world = World::start().await;
     let asked = world.ilya_asks().await;
     world.event(&asked, "QrIssued", 1).await;
-    world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+    world.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
     world.event(&asked, "CodeSent", 1).await;
     world.telegram.faults().lose_answer("auth.signIn");
     world.telegram.faults().silence("updates.getState", 1);

@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use projections::vault::Wish;
 use stand_in::accounts::ILYA;
 use stand_in::mtproto::Faults;
+use vault::UserInput;
 
 use super::world::{ILYAS_NUMBER, World};
 
@@ -74,16 +74,16 @@ async fn a_line_that_breaks_while_a_code_is_handed_on_asks_for_it_once_more_or_l
         let world = World::start().await;
         let asked = world.ilya_asks().await;
         world.event(&asked, "QrIssued", 1).await;
-        world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+        world.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
         world.event(&asked, "CodeSent", 1).await;
         let code = world.telegram.last_code(ILYAS_NUMBER).unwrap();
         break_line(&world.telegram.faults(), "auth.signIn");
-        world.gives(&asked, Wish::Code(code.clone().into())).await;
+        world.gives(&asked, UserInput::Code(code.clone().into())).await;
         tokio::select! {
             _ = world.event(&asked, "AuthorizationConfirmed", 1) => {}
             rejected = world.event(&asked, "CodeRejected", 1) => {
                 assert_eq!(rejected.payload["CodeRejected"]["reason"], "unclear");
-                world.gives(&asked, Wish::Code(code.into())).await;
+                world.gives(&asked, UserInput::Code(code.into())).await;
                 world.event(&asked, "AuthorizationConfirmed", 1).await;
             }
         }
@@ -98,7 +98,7 @@ async fn a_line_that_breaks_while_a_code_is_asked_for_asks_once_and_leads_back_t
         let asked = world.ilya_asks().await;
         world.event(&asked, "QrIssued", 1).await;
         break_line(&world.telegram.faults(), "auth.sendCode");
-        world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+        world.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
         let rejected = world.event(&asked, "CodeRejected", 1).await;
         assert_eq!(rejected.payload["CodeRejected"]["reason"], "unclear");
         assert_eq!(world.telegram.calls("auth.sendCode"), 1, "a code too many would confuse");
@@ -123,13 +123,13 @@ async fn a_code_that_was_sent_over_a_broken_line_is_asked_for_once_more_by_the_p
         world.event(&asked, "QrIssued", 1).await;
         // 1. It breaks at home, where the account does not live, or there.
         break_line(&world.telegram.faults(), "auth.sendCode");
-        world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+        world.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
         world.event(&asked, "CodeRejected", 1).await;
         // 2. Once more, and it gets through.
-        world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+        world.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
         world.event(&asked, "CodeSent", 1).await;
         let code = world.telegram.last_code(ILYAS_NUMBER).unwrap();
-        world.gives(&asked, Wish::Code(code.into())).await;
+        world.gives(&asked, UserInput::Code(code.into())).await;
         let confirmed = world.event(&asked, "AuthorizationConfirmed", 1).await;
         assert_eq!(confirmed.payload["AuthorizationConfirmed"]["method"], "code");
         world.closed(&asked).await;
@@ -143,7 +143,7 @@ async fn a_line_that_breaks_while_a_code_is_waited_for_is_opened_anew_for_the_sc
     let asked = world.ilya_asks().await;
     world.event(&asked, "QrIssued", 1).await;
     let link = world.link(&asked).await;
-    world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+    world.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
     world.event(&asked, "CodeSent", 1).await;
     world.telegram.faults().drop_connections();
     world.ilya_scans(&link).await;
@@ -160,14 +160,14 @@ async fn a_line_that_breaks_while_a_key_is_asked_whose_it_is_asks_again() {
             let world = World::start().await;
             let asked = world.ilya_asks().await;
             world.event(&asked, "QrIssued", 1).await;
-            world.gives(&asked, Wish::Phone(ILYAS_NUMBER.to_owned().into())).await;
+            world.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
             world.event(&asked, "CodeSent", 1).await;
             let code = world.telegram.last_code(ILYAS_NUMBER).unwrap();
             // 1. The key is let in, and the answer that names its owner gets lost.
             world.telegram.faults().lose_answer("auth.signIn");
             // 2. And so does the question for the owner, or its answer.
             break_line(&world.telegram.faults(), method);
-            world.gives(&asked, Wish::Code(code.into())).await;
+            world.gives(&asked, UserInput::Code(code.into())).await;
             world.event(&asked, "AuthorizationConfirmed", 1).await;
             world.closed(&asked).await;
 

@@ -7,10 +7,11 @@
 use std::sync::mpsc::{Sender, channel};
 use std::thread::JoinHandle;
 
-use projections::{Database, Store, Vault};
+use eventlog::{Database, Store};
 use stand_in::accounts::ILYA;
 use stand_in::mtproto::KeyId;
 use tokio::sync::{mpsc, oneshot};
+use vault::Vault;
 
 use super::world::{Asked, KEY_EXCHANGE, World};
 use crate::login::LoginWorkers;

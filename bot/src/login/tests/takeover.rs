@@ -4,16 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::LoginId;
-use projections::vault::{RetireReason, random_login_id};
-use projections::{Log, Presence};
+use eventlog::Log;
 use stand_in::accounts::ILYA;
 use tokio::time::Instant;
+use vault::Presence;
+use vault::{RetireReason, random_login_id};
 
 use super::world::{Asked, KEY_EXCHANGE, World};
 use crate::login::attempt::{Attempt, Stop};
 use crate::login::flow::Step;
-use crate::login::held::Held;
-use crate::login::standing::Board;
+use crate::login::held_attempts::HeldAttempts;
+use crate::login::login_progress::LoginFollower;
 
 const BY_HAND: &str = "the test";
 
@@ -29,12 +30,12 @@ impl World {
         let presence = Presence::announce(&self.db.db, BY_HAND).await.unwrap();
         let claims = self.vault.claim_attempts(BY_HAND, Duration::from_secs(1), 1).await.unwrap();
         let claimed = claims.into_iter().next().expect("the attempt is free");
-        let held = Arc::new(Held::default());
-        let bell = held.hold(&claimed.fence, Instant::now()).bell();
-        let mut watch = Board::new(Log::new(&self.db.db)).watch(&asked.login).await.unwrap();
+        let held = Arc::new(HeldAttempts::default());
+        let input_signal = held.hold(&claimed.fence, Instant::now()).input_signal();
+        let mut watch = LoginFollower::new(Log::new(&self.db.db)).watch(&asked.login).await.unwrap();
         let start = watch.started(asked.attempt).await;
         let workers = Arc::new(self.workers());
-        let mut attempt = Attempt::new(workers, claimed, watch, bell, start, "Ilya".to_owned());
+        let mut attempt = Attempt::new(workers, claimed, watch, input_signal, start, "Ilya".to_owned());
         assert!(attempt.restore().await.unwrap(), "there is a key");
         Worker { attempt, presence: Some(presence) }
     }

@@ -5,16 +5,16 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use app::Leader;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::login::CancelReason;
 use domain::{
     AccountCommand, AccountId, InviteCommand, InviteId, LoginCommand, LoginId, StreamKind, Tier, Tiers,
 };
+use eventlog::testing::TestDatabase;
+use eventlog::{Clock, Context, Log, LogEvent, ManualClock, Store};
 use jiff::{SignedDuration, Timestamp};
-use projections::testing::TestDatabase;
-use projections::vault::{PasswordProof, Wish, random_login_id};
-use projections::{Clock, Context, Leader, Log, LogEvent, ManualClock, MasterKey, Store, Vault};
 use secrecy::{ExposeSecret, SecretString};
 use stand_in::accounts::{ANNA, ILYA};
 use stand_in::mtproto::{MtProto, MtProtoOptions};
@@ -23,6 +23,8 @@ use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use uuid::Uuid;
+use vault::{MasterKey, Vault};
+use vault::{PasswordProof, UserInput, random_login_id};
 
 use crate::login::{LoginWorkers, Network, TelegramApp};
 
@@ -71,7 +73,7 @@ impl World {
     }
 
     async fn with_telegram(token_lifetime: Duration, ahead: SignedDuration) -> Self {
-        let db = projections::testing::database().await;
+        let db = eventlog::testing::database().await;
         let (clock, hand) = Clock::manual("2026-11-22T10:00:00Z".parse().unwrap());
         let theirs = clock.clone();
         let options = MtProtoOptions {
@@ -230,8 +232,8 @@ impl World {
     }
 
     /// Something is given in the page.
-    pub async fn gives(&self, asked: &Asked, wish: Wish) {
-        assert!(self.vault.wish(&self.master, &asked.login, asked.attempt, &wish).await.unwrap());
+    pub async fn gives(&self, asked: &Asked, input: UserInput) {
+        assert!(self.vault.give_input(&self.master, &asked.login, asked.attempt, &input).await.unwrap());
     }
 
     /// A password is typed in the page, which proves it.
@@ -253,7 +255,7 @@ impl World {
             password,
         );
         let proof = PasswordProof { srp_id: challenge.srp_id, a: hex(&a), m1: hex(&m1) };
-        self.gives(asked, Wish::Password(proof)).await;
+        self.gives(asked, UserInput::Password(proof)).await;
     }
 
     /// Types the password until the login is confirmed: a challenge may change while it is answered.
@@ -290,7 +292,7 @@ impl World {
 
     /// The names of the login's events so far, renewals of the code left out.
     pub async fn story(&self, asked: &Asked) -> Vec<String> {
-        projections::testing::all_in_place(&self.db.db).await;
+        eventlog::testing::all_in_place(&self.db.db).await;
         let events = Log::new(&self.db.db).stream(StreamKind::Login, asked.login.as_str()).await.unwrap();
         let mut names: Vec<_> = events.into_iter().map(|event| event.name).collect();
         names.dedup();
@@ -299,7 +301,7 @@ impl World {
 
     /// The names of the account's events so far.
     pub async fn account_story(&self, account: AccountId) -> Vec<String> {
-        projections::testing::all_in_place(&self.db.db).await;
+        eventlog::testing::all_in_place(&self.db.db).await;
         let log = Log::new(&self.db.db);
         let events = log.stream(StreamKind::Account, &account.to_string()).await.unwrap();
         events.into_iter().map(|event| event.name).collect()
@@ -359,7 +361,7 @@ impl World {
 }
 
 fn lead(db: &TestDatabase, clock: &Clock) -> JoinHandle<()> {
-    tokio::spawn(projections::leader::run(Leader {
+    tokio::spawn(app::leader::run(Leader {
         db: db.db.clone(),
         clock: clock.clone(),
         tiers: Arc::new(Tiers::default()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use domain::AccountId;
-use projections::clock::Clock;
+use eventlog::clock::Clock;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::PgPool;
 use tempfile::NamedTempFile;

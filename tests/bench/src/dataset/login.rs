@@ -6,10 +6,10 @@ use domain::{
     Tier, Tiers,
 };
 use jiff::{SignedDuration, Timestamp};
-use projections::vault::Subject;
 use projections::views::users::Profile;
 use serde_json::{Value, json};
 use uuid::Uuid;
+use vault::Subject;
 
 /// 2026-01-01 00:00 UTC: when the first login begins.
 pub const BEGINNING_MS: i64 = 1_767_225_600_000;

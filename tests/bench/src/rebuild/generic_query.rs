@@ -11,9 +11,9 @@ use anyhow::{Result, ensure};
 use cqrs_es::persist::GenericQuery;
 use cqrs_es::{EventEnvelope, Query, View};
 use domain::{Account, AccountEvent, AccountId, Event, Limits, Sealed, Tier};
+use eventlog::{Log, testing};
 use jiff::Timestamp;
 use postgres_es::PostgresViewRepository;
-use projections::{Log, testing};
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::Dataset;

@@ -1,0 +1,236 @@
+//! Live logins, in memory. The board follows the log from where the stored view stands, folds with that view's own fold,
+//! and wakes whoever waits for a login's next version. A login that has ended stays for a while, so that the last
+//! answer is as quick as the others; after that it is read from the view.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use domain::{Event, LoginEvent, LoginId};
+use eventlog::database::{Database, DatabaseError};
+use eventlog::log::{Log, LogEvent};
+use jiff::{SignedDuration, Timestamp};
+use projections::projector;
+use projections::views::login_status::{self, LoginRow};
+use tokio::sync::watch;
+use vault::{LiveToken, Vault};
+
+use crate::status::Answers;
+
+/// How long a login stays on the board after its end.
+const KEEP_ENDED: SignedDuration = SignedDuration::from_mins(10);
+
+/// A login, as the API answers for it.
+#[derive(Debug)]
+pub struct LiveLogin {
+    /// The view's row.
+    pub row: LoginRow,
+    /// Whose it is; None once the person is erased.
+    pub telegram_id: Option<i64>,
+    /// The token that the QR code shows now.
+    pub token: Option<LiveToken>,
+    pub(crate) svg: OnceLock<String>,
+    pub(crate) answers: Answers,
+}
+
+impl LiveLogin {
+    /// A login as it stands now.
+    pub fn new(row: LoginRow, telegram_id: Option<i64>, token: Option<LiveToken>) -> Self {
+        Self { row, telegram_id, token, svg: OnceLock::new(), answers: Answers::default() }
+    }
+
+    /// The number of its latest attempt.
+    pub fn attempt(&self) -> u32 {
+        u32::try_from(self.row.attempt).unwrap_or_default()
+    }
+}
+
+/// One login's latest state, and the news of the next.
+pub type Watched = watch::Receiver<Arc<LiveLogin>>;
+
+/// Live logins by id.
+#[derive(Debug, Default)]
+pub struct LiveLogins {
+    logins: RwLock<HashMap<LoginId, watch::Sender<Arc<LiveLogin>>>>,
+    arrivals: watch::Sender<()>,
+    follows: AtomicBool,
+}
+
+impl LiveLogins {
+    /// A login of the board; None: it has ended long ago, or never was.
+    pub fn get(&self, login_id: &str) -> Option<Watched> {
+        self.logins.read().unwrap_or_else(PoisonError::into_inner).get(login_id).map(watch::Sender::subscribe)
+    }
+
+    /// A login, once something newer than `version` is known of it; for ever, where nothing comes.
+    pub async fn newer_than(&self, login_id: &LoginId, version: i64) -> Watched {
+        let mut arrivals = self.arrivals.subscribe();
+        loop {
+            if let Some(mut login) = self.get(login_id.as_str())
+                && login.wait_for(|login| login.row.version > version).await.is_ok()
+            {
+                return login;
+            }
+            // The board outlives its readers' borrow, and with it the sender: this only ever waits.
+            let _ = arrivals.changed().await;
+        }
+    }
+
+    /// A login, once this attempt of it, or a later one, is known; for ever, where none comes.
+    pub async fn once_at(&self, login_id: &LoginId, attempt: u32) -> Watched {
+        let mut seen = 0;
+        loop {
+            let login = self.newer_than(login_id, seen).await;
+            let (version, current) = {
+                let login = login.borrow();
+                (login.row.version, login.attempt())
+            };
+            if current >= attempt {
+                return login;
+            }
+            seen = version;
+        }
+    }
+
+    /// How many logins stand on it.
+    pub fn len(&self) -> usize {
+        self.logins.read().unwrap_or_else(PoisonError::into_inner).len()
+    }
+
+    /// Whether none does.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether it shows what the log says: it has read the live logins, and has not lost the log since.
+    pub fn follows(&self) -> bool {
+        self.follows.load(Ordering::Relaxed)
+    }
+
+    /// Follows the log, for ever. A lost connection is told once and followed by another.
+    pub async fn follow(&self, db: &Database, vault: &Vault) {
+        let mut told = false;
+        loop {
+            let Err(error) = self.follow_from_the_view(db, vault, &mut told).await;
+            if matches!(error.downcast_ref(), Some(DatabaseError::SetBack)) {
+                // Versions that were seen may never come again. Until it is read anew, the view answers.
+                self.logins.write().unwrap_or_else(PoisonError::into_inner).clear();
+            }
+            self.lost(&*error, &mut told).await;
+        }
+    }
+
+    /// The log cannot be read now: told once, and tried again a moment later.
+    async fn lost(&self, error: &(dyn std::error::Error + Send + Sync + 'static), told: &mut bool) {
+        self.follows.store(false, Ordering::Relaxed);
+        if !std::mem::replace(told, true) {
+            tracing::warn!(error, "the board of live logins lost the log; trying again");
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+
+    /// Reads the live logins and follows from there, until the log is set back. A failure in between begins nothing anew: what
+    /// ended meanwhile is no live login in the view any more, and the board would go on showing it.
+    async fn follow_from_the_view(
+        &self,
+        db: &Database,
+        vault: &Vault,
+        told: &mut bool,
+    ) -> Result<std::convert::Infallible, Box<dyn std::error::Error + Send + Sync>> {
+        // The position first: an event between the two reads is folded twice, which the version makes harmless.
+        let position = projector::position_of(db, "login_status").await?;
+        for row in login_status::live(db).await? {
+            self.put(row, vault).await?;
+        }
+        let mut follower = Log::new(db).follow(position);
+        loop {
+            let events = match follower.look().await {
+                Ok(events) => events,
+                Err(error @ DatabaseError::SetBack) => return Err(error.into()),
+                Err(error) => {
+                    self.lost(&error, told).await;
+                    continue;
+                }
+            };
+            for event in &events {
+                while let Err(error) = self.take(event, vault).await {
+                    self.lost(&*error, told).await;
+                }
+            }
+            self.follows.store(true, Ordering::Relaxed);
+            if std::mem::take(told) {
+                tracing::info!("the board of live logins follows the log again");
+            }
+            match events.is_empty() {
+                true => follower.wait().await,
+                false => self.sweep(),
+            }
+        }
+    }
+
+    async fn take(
+        &self,
+        event: &LogEvent,
+        vault: &Vault,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let Ok(Event::Login(login_event)) = &event.event else { return Ok(()) };
+        let before = self.get(&event.stream_id).map(|watched| watched.borrow().clone());
+        if before.as_ref().is_some_and(|login| login.row.version >= event.position) {
+            return Ok(());
+        }
+        let starts = matches!(login_event, LoginEvent::LoginStarted { .. });
+        if before.is_none() && !starts {
+            return Ok(());
+        }
+        let Some(row) = login_status::fold(before.map(|login| login.row.clone()), event) else {
+            return Ok(());
+        };
+        self.put(row, vault).await
+    }
+
+    async fn put(
+        &self,
+        row: LoginRow,
+        vault: &Vault,
+    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        let login_id = row.login_id.clone();
+        let known = self.get(login_id.as_str()).and_then(|watched| watched.borrow().telegram_id);
+        let telegram_id = match known {
+            Some(id) => Some(id),
+            None => vault.subject(row.account_id).await?.map(|subject| subject.telegram_id),
+        };
+        let token = if row.status.is_live() && row.qr_expires_at.is_some() {
+            vault.token(&login_id).await?.filter(|token| i64::from(token.attempt) == i64::from(row.attempt))
+        } else {
+            None
+        };
+        let login = Arc::new(LiveLogin::new(row, telegram_id, token));
+        let mut logins = self.logins.write().unwrap_or_else(PoisonError::into_inner);
+        match logins.get(&login_id) {
+            Some(sender) => {
+                sender.send_replace(login);
+            }
+            None => {
+                logins.insert(login_id, watch::Sender::new(login));
+                self.arrivals.send_replace(());
+            }
+        }
+        Ok(())
+    }
+
+    fn sweep(&self) {
+        let newest = self.logins.read().unwrap_or_else(PoisonError::into_inner);
+        let ended_at = |login: &LiveLogin| login.row.ended_at;
+        let Some(latest) = newest.values().filter_map(|sender| ended_at(&sender.borrow())).max() else {
+            return;
+        };
+        drop(newest);
+        let stale = |at: Timestamp| latest.duration_since(at) > KEEP_ENDED;
+        let mut logins = self.logins.write().unwrap_or_else(PoisonError::into_inner);
+        logins.retain(|_, sender| !ended_at(&sender.borrow()).is_some_and(stale));
+    }
+}
+
+#[cfg(test)]
+mod tests;

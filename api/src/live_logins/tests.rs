@@ -1,0 +1,60 @@
+//! The board and the log.
+
+use std::time::Duration;
+
+use domain::login::CancelReason;
+use domain::{AccountId, LoginCommand, LoginStatus};
+use eventlog::Sequencer;
+use eventlog::database::PoolSettings;
+use eventlog::store::{Context, Store};
+use eventlog::testing::proxy::Proxy;
+use eventlog::testing::{self, TestDatabase};
+use projections::Projector;
+use tokio::time::timeout;
+
+use super::*;
+
+const LONG_ENOUGH: Duration = Duration::from_secs(30);
+
+/// Everything that was committed, into the views.
+async fn project(db: &Database) {
+    Sequencer::take_over(db).await.unwrap().pass().await.unwrap();
+    Projector::take_over(db).await.unwrap().catch_up().await.unwrap();
+}
+
+/// 1. A login lives, and the board shows it.
+/// 2. The board loses the log. The login is cancelled, and the views show it: others have not lost the log.
+/// 3. The board follows again, and says so, too.
+#[tokio::test]
+async fn what_ended_while_the_board_had_lost_the_log_is_not_shown_as_waiting() {
+    let TestDatabase { db, url } = testing::database().await;
+    let proxy = Proxy::before(&url).await;
+    let settings = PoolSettings { answer_within: Duration::from_millis(300), ..PoolSettings::default() };
+    let behind = Database::connect_with(&proxy.url, settings).await.unwrap();
+    let (live_logins, store) = (Arc::new(LiveLogins::default()), Store::new(&db));
+    let (account_id, at) = (AccountId(uuid::Uuid::new_v4()), Timestamp::UNIX_EPOCH);
+    let login_id: LoginId = "AAAAAAAAAAAAAAAAAAAAAA".parse().unwrap();
+    let start = LoginCommand::Start { account_id, invite: None, attempt: 1, at };
+    store.login(&login_id, start, Context::by(account_id)).await.unwrap();
+    project(&db).await;
+    let following = live_logins.clone();
+    tokio::spawn(async move { following.follow(&behind, &Vault::new(&behind)).await });
+    let shown = async |wanted: LoginStatus| {
+        let shows = async {
+            while live_logins.get(login_id.as_str()).is_none_or(|login| login.borrow().row.status != wanted) {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(LONG_ENOUGH, shows).await.expect("the board shows it");
+    };
+    shown(LoginStatus::Waiting).await; // 1
+    proxy.goes_away();
+    while live_logins.follows() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let cancel = LoginCommand::Cancel { attempt: 1, reason: CancelReason::Person, at };
+    store.login(&login_id, cancel, Context::by(account_id)).await.unwrap();
+    project(&db).await; // 2
+    proxy.comes_back();
+    shown(LoginStatus::Cancelled).await; // 3
+}

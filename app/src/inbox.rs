@@ -1,0 +1,242 @@
+//! The inbox: every update of the bot is stored before it is handled, so that a batch can be confirmed to Telegram
+//! whatever the handlers do, and an update that comes twice is handled once.
+//!
+//! Once handled, only the number of the update is left. What cannot be read or stored is kept beside it ([`RefusedUpdates`]),
+//! and confirmed to Telegram all the same: it would be sent again for ever, and everybody else's would wait behind it.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use sqlx::Row;
+
+use eventlog::database::{Database, DatabaseError};
+use eventlog::wake::Topic;
+
+mod refused;
+
+pub use refused::{RefusedUpdate, RefusedUpdates, Source, Summary};
+
+/// The inbox of one database. A cheap clone.
+#[derive(Clone, Debug)]
+pub struct Inbox {
+    db: Database,
+}
+
+/// An update that is not handled yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Update {
+    /// Telegram's number.
+    pub update_id: i64,
+    /// Where it came from, if it came from anywhere.
+    pub chat: Option<i64>,
+    /// As Telegram sent it, but for U+0000, which `jsonb` does not take: U+FFFD stands there. As text: a number that `jsonb`
+    /// takes may be none that is read again, and that is for the handler to find.
+    pub body: String,
+}
+
+impl Inbox {
+    /// The inbox of this database.
+    pub fn new(db: &Database) -> Self {
+        Self { db: db.clone() }
+    }
+
+    /// Store an update as Telegram sent it, or keep it aside where it cannot be read or stored: its number, where it can be
+    /// found. A contact that a person shares with the Mini App also comes to the bot: its phone number, which nothing here
+    /// needs, is not kept.
+    ///
+    /// # Errors
+    /// The database failed: do not confirm it to Telegram.
+    pub async fn receive(&self, bytes: &[u8], source: Source) -> Result<Option<i64>, DatabaseError> {
+        let refuse = async |update_id, why: &str| {
+            let refused = RefusedUpdate { bytes, size_bytes: bytes.len(), update_id, source, why };
+            self.refused().keep(&refused).await.map(|()| update_id)
+        };
+        let mut update: Value = match serde_json::from_slice(bytes) {
+            Ok(update) => update,
+            // The words of a syntax error: what and where, nothing of the text.
+            Err(error) => return refuse(find_number(bytes), &format!("not JSON: {error}")).await,
+        };
+        let Some(update_id) = number(&update) else { return refuse(None, "no update_id").await };
+        replace_nul(&mut update);
+        if let Some(number) = update.pointer_mut("/message/contact/phone_number") {
+            *number = Value::String(String::new());
+        }
+        match self.put(update_id, chat_of(&update), &update).await {
+            Ok(true) => metrics::counter!("bot_updates_total").increment(1),
+            Ok(false) => {}
+            Err(error) if is_refused(&error) => {
+                return refuse(Some(update_id), "the database refuses it").await;
+            }
+            Err(error) => return Err(error),
+        }
+        Ok(Some(update_id))
+    }
+
+    /// The updates that were kept aside.
+    pub fn refused(&self) -> RefusedUpdates {
+        RefusedUpdates::new(&self.db)
+    }
+
+    /// Store an update. False: it was here before.
+    ///
+    /// # Errors
+    /// The database failed: do not confirm it to Telegram.
+    pub async fn put(&self, update_id: i64, chat: Option<i64>, body: &Value) -> Result<bool, DatabaseError> {
+        let done = sqlx::query(
+            "insert into vault.inbox (update_id, chat, body) values ($1, $2, $3) on conflict do nothing",
+        )
+        .bind(update_id)
+        .bind(chat)
+        .bind(body)
+        .execute(self.db.pool())
+        .await?;
+        let new = done.rows_affected() == 1;
+        if new {
+            self.db.wake().notify(Topic::Inbox);
+        }
+        Ok(new)
+    }
+
+    /// The first `limit` updates that are not handled yet, in Telegram's order, but for those of these chats: what waits
+    /// there, however much, hides nobody else's.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn next(&self, limit: i64, but: &[Option<i64>]) -> Result<Vec<Update>, DatabaseError> {
+        let chats: Vec<i64> = but.iter().copied().flatten().collect();
+        let rows = sqlx::query(
+            "select update_id, chat, body::text as body from vault.inbox
+              where state = 'waiting' and case when chat is null then $3 else chat <> all($2) end
+              order by update_id limit $1",
+        )
+        .bind(limit)
+        .bind(chats)
+        .bind(!but.contains(&None))
+        .fetch_all(self.db.pool())
+        .await?;
+        let updates = rows.iter().map(|row| {
+            Ok::<_, sqlx::Error>(Update {
+                update_id: row.try_get("update_id")?,
+                chat: row.try_get("chat")?,
+                body: row.try_get("body")?,
+            })
+        });
+        Ok(updates.collect::<Result<_, _>>()?)
+    }
+
+    /// Whether it is still to be handled. Whoever looks at something first, and asks this afterwards, knows that what they
+    /// saw did not begin after the update was handled by somebody else.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn is_waiting(&self, update_id: i64) -> Result<bool, DatabaseError> {
+        let waits = "select exists (select from vault.inbox where update_id = $1 and state = 'waiting')";
+        Ok(sqlx::query_scalar(waits).bind(update_id).fetch_one(self.db.pool()).await?)
+    }
+
+    /// It is handled.
+    ///
+    /// # Errors
+    /// The database failed: the update is handled again.
+    pub async fn done(&self, update_id: i64) -> Result<(), DatabaseError> {
+        self.settle(update_id, "done", None).await
+    }
+
+    /// It cannot be handled, and is not tried again. `why` says nothing about the person.
+    ///
+    /// # Errors
+    /// The database failed: the update is handled again.
+    pub async fn failed(&self, update_id: i64, why: &str) -> Result<(), DatabaseError> {
+        self.settle(update_id, "failed", Some(why)).await
+    }
+
+    /// No handler can read it: kept aside, and not tried again.
+    ///
+    /// # Errors
+    /// The database failed: the update is handled again.
+    pub async fn unreadable(&self, update: &Update) -> Result<(), DatabaseError> {
+        let (update_id, why) = (update.update_id, "not an update");
+        let bytes = update.body.as_bytes();
+        let refused = RefusedUpdate {
+            bytes,
+            size_bytes: bytes.len(),
+            update_id: Some(update_id),
+            source: Source::Inbox,
+            why,
+        };
+        self.refused().keep(&refused).await?;
+        self.failed(update_id, why).await
+    }
+
+    /// Drop what was settled so long ago that Telegram does not deliver it again (it keeps updates for a day).
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn prune(&self, older_than: Duration) -> Result<u64, DatabaseError> {
+        let dropped = sqlx::query(
+            "delete from vault.inbox
+              where state <> 'waiting' and received_at < clock_timestamp() - make_interval(secs => $1)",
+        )
+        .bind(older_than.as_secs_f64())
+        .execute(self.db.pool())
+        .await?;
+        Ok(dropped.rows_affected())
+    }
+
+    async fn settle(&self, update_id: i64, state: &str, why: Option<&str>) -> Result<(), DatabaseError> {
+        sqlx::query(
+            "update vault.inbox set state = $2, why = $3, chat = null, body = null
+              where update_id = $1 and state = 'waiting'",
+        )
+        .bind(update_id)
+        .bind(state)
+        .bind(why)
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+}
+
+/// Telegram's numbers are positive and 32 bits long: one that is not would lead the confirmation astray.
+fn number(update: &Value) -> Option<i64> {
+    u32::try_from(update.get("update_id")?.as_u64()?).ok().map(i64::from)
+}
+
+/// The number in bytes that are no JSON. Telegram writes it first; a quote in a text is escaped, so that none passes for it.
+fn find_number(bytes: &[u8]) -> Option<i64> {
+    const NAME: &[u8] = b"\"update_id\"";
+    let at = bytes.windows(NAME.len()).position(|part| part == NAME)?;
+    let rest = bytes[at + NAME.len()..].trim_ascii_start().strip_prefix(b":")?.trim_ascii_start();
+    let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(&rest[..digits]).ok()?.parse::<u32>().ok().map(i64::from)
+}
+
+/// `jsonb` takes no U+0000. A person who writes it, or has it in their name, is answered like anybody else.
+fn replace_nul(value: &mut Value) {
+    match value {
+        Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{fffd}"),
+        Value::Array(values) => values.iter_mut().for_each(replace_nul),
+        Value::Object(fields) => fields.values_mut().for_each(replace_nul),
+        _ => {}
+    }
+}
+
+/// Whether PostgreSQL would refuse it again: a character or number that it cannot hold (class 22), more than it takes (54).
+fn is_refused(error: &DatabaseError) -> bool {
+    match error {
+        DatabaseError::Sql(sqlx::Error::Encode(_)) => true,
+        DatabaseError::Sql(sqlx::Error::Database(error)) => {
+            error.code().is_some_and(|code| code.starts_with("22") || code.starts_with("54"))
+        }
+        _ => false,
+    }
+}
+
+fn chat_of(update: &Value) -> Option<i64> {
+    ["/message/chat/id", "/callback_query/message/chat/id", "/my_chat_member/chat/id"]
+        .iter()
+        .find_map(|path| update.pointer(path)?.as_i64())
+}
+
+#[cfg(test)]
+mod tests;

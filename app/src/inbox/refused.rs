@@ -1,0 +1,145 @@
+//! Updates that cannot be read or stored: kept as bytes, so that they stop nobody and the program can be mended. They are few
+//! and small, and deleted after a while, or with the person whose Telegram id they hold (`Vault::erase_subject`).
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+
+use eventlog::database::{Database, DatabaseError};
+use eventlog::wake::Topic;
+
+/// Of each, so much is kept.
+const KEPT_BYTES: usize = 1 << 20;
+/// So many are kept.
+const KEPT_UPDATES: i64 = 100;
+
+/// The refused updates of one database. A cheap clone.
+#[derive(Clone, Debug)]
+pub struct RefusedUpdates {
+    db: Database,
+}
+
+/// How an update came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// Telegram was asked for it.
+    Polling,
+    /// Telegram brought it.
+    Webhook,
+    /// It was in the inbox, and no handler can read it.
+    Inbox,
+}
+
+/// An update that cannot be read or stored.
+#[derive(Clone, Copy, Debug)]
+pub struct RefusedUpdate<'a> {
+    /// It, or its beginning.
+    pub bytes: &'a [u8],
+    /// How long it was as a whole.
+    pub size_bytes: usize,
+    /// Telegram's number, where it can be found.
+    pub update_id: Option<i64>,
+    /// How it came.
+    pub source: Source,
+    /// Why it is refused, without anything of what it says.
+    pub why: &'a str,
+}
+
+/// What is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// How many.
+    pub count: i64,
+    /// When the newest came.
+    pub newest: Timestamp,
+}
+
+impl Source {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Polling => "polling",
+            Self::Webhook => "webhook",
+            Self::Inbox => "inbox",
+        }
+    }
+}
+
+impl RefusedUpdates {
+    /// Those of this database.
+    pub fn new(db: &Database) -> Self {
+        Self { db: db.clone() }
+    }
+
+    /// Keep one; the same again changes nothing. Counted and logged here.
+    ///
+    /// # Errors
+    /// The database failed: do not confirm it to Telegram.
+    pub async fn keep(&self, update: &RefusedUpdate<'_>) -> Result<(), DatabaseError> {
+        let RefusedUpdate { bytes, size_bytes, update_id, source, why } = *update;
+        let kept = &bytes[..bytes.len().min(KEPT_BYTES)];
+        let digest = Sha256::new().chain_update(bytes).chain_update(size_bytes.to_be_bytes()).finalize();
+        let inserted = sqlx::query(
+            "insert into vault.refused_updates (digest, bytes, size_bytes, update_id, source, why)
+             values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+        )
+        .bind(&digest[..])
+        .bind(kept)
+        .bind(i64::try_from(size_bytes).unwrap_or(i64::MAX))
+        .bind(update_id)
+        .bind(source.name())
+        .bind(why)
+        .execute(self.db.pool())
+        .await?;
+        if inserted.rows_affected() == 0 {
+            return Ok(());
+        }
+        metrics::counter!("bot_updates_refused_total", "source" => source.name()).increment(1);
+        tracing::error!(
+            update.id = update_id,
+            source = source.name(),
+            size_bytes,
+            reason = why,
+            "an update cannot be read or stored and is kept in vault.refused_updates"
+        );
+        sqlx::query(
+            "delete from vault.refused_updates where digest in
+               (select digest from vault.refused_updates order by refused_at desc offset $1)",
+        )
+        .bind(KEPT_UPDATES)
+        .execute(self.db.pool())
+        .await?;
+        self.db.wake().notify(Topic::Inbox);
+        Ok(())
+    }
+
+    /// What is kept; None: nothing.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn summary(&self) -> Result<Option<Summary>, DatabaseError> {
+        let row =
+            sqlx::query("select count(*) as count, max(refused_at) as newest from vault.refused_updates")
+                .fetch_one(self.db.pool())
+                .await?;
+        let newest: Option<jiff_sqlx::Timestamp> = row.try_get("newest")?;
+        let count = row.try_get("count")?;
+        Ok(newest.map(|newest| Summary { count, newest: newest.to_jiff() }))
+    }
+
+    /// Drop what came so long ago.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn prune(&self, older_than: Duration) -> Result<(), DatabaseError> {
+        sqlx::query(
+            "delete from vault.refused_updates
+              where refused_at < clock_timestamp() - make_interval(secs => $1)",
+        )
+        .bind(older_than.as_secs_f64())
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+}

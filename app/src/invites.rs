@@ -1,0 +1,236 @@
+//! Invites: made, listed, shown and revoked, by the bot and from the command line. The code lives in the vault; the
+//! events go by a random id.
+
+use std::sync::Arc;
+
+use domain::{AccountId, InviteCommand, InviteError, InviteId, Tier, Tiers};
+use eventlog::{Clock, Context, Database, DatabaseError, Store, StoreError};
+use jiff::{SignedDuration, Timestamp};
+use projections::views::invites::{self as view, InviteRow};
+use uuid::Uuid;
+use vault::{CodeError, Vault, normalise_code, random_code};
+
+/// How long a code can be redeemed, unless said otherwise.
+pub const VALID_DAYS: u32 = 30;
+/// Two random codes of 60 bits do not meet this often.
+const DRAWS: u32 = 5;
+
+/// The invites of a database.
+#[derive(Clone)]
+pub struct Invites {
+    /// The views.
+    pub db: Database,
+    /// The write side.
+    pub store: Store,
+    /// The codes.
+    pub vault: Vault,
+    /// What a tier's subscription lasts.
+    pub tiers: Arc<Tiers>,
+    /// The time.
+    pub clock: Clock,
+}
+
+/// An invite to be made.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Repeating an order of the same id gives the same invite; None draws one.
+    pub invite_id: Option<InviteId>,
+    /// What it promises.
+    pub tier: Tier,
+    /// None draws one.
+    pub code: Option<String>,
+    /// How many people may use it.
+    pub max_uses: u32,
+    /// For how many days it can be redeemed.
+    pub valid_days: u32,
+    /// How long the subscription lasts; 0 is unlimited; None: as the tier says.
+    pub subscription_days: Option<u32>,
+    /// Who made it; None: from the command line.
+    pub created_by: Option<AccountId>,
+    /// For the admins.
+    pub note: Option<String>,
+}
+
+impl Order {
+    /// The usual invite of a tier: a random code, one use, thirty days to redeem it.
+    pub const fn new(tier: Tier) -> Self {
+        Self {
+            invite_id: None,
+            tier,
+            code: None,
+            max_uses: 1,
+            valid_days: VALID_DAYS,
+            subscription_days: None,
+            created_by: None,
+            note: None,
+        }
+    }
+}
+
+/// An invite that was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Made {
+    /// The id in the events.
+    pub invite_id: InviteId,
+    /// What people type.
+    pub code: String,
+    /// What it promises.
+    pub tier: Tier,
+    /// Until when it can be redeemed.
+    pub valid_until: Timestamp,
+    /// 0 is unlimited.
+    pub subscription_days: u32,
+}
+
+/// An invite with what the vault knows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// As the view has it.
+    pub invite: InviteRow,
+    /// What people type.
+    pub code: Option<String>,
+    /// For the admins.
+    pub note: Option<String>,
+}
+
+/// Why no invite was made, found or revoked.
+#[derive(Debug, thiserror::Error)]
+pub enum OrderError {
+    /// Not twelve of A–Z and 0–9.
+    #[error("an invite code is 12 characters A-Z and 0-9")]
+    BadCode,
+    /// Another invite has it.
+    #[error("this code belongs to another invite")]
+    CodeTaken,
+    /// Nobody could use it.
+    #[error("an invite needs at least one use")]
+    NoUses,
+    /// Nobody could redeem it, or for longer than the calendar goes.
+    #[error("an invite is valid for 1 to 36500 days")]
+    BadValidity,
+    /// No invite has this code or id.
+    #[error("there is no such invite")]
+    Unknown,
+    /// The command was refused or kept colliding.
+    #[error("{0}")]
+    Store(String),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl Invites {
+    /// Makes an invite. The code comes first: an invite without one would be lost, a code without one opens nothing.
+    ///
+    /// # Errors
+    /// [`OrderError`].
+    pub async fn create(&self, order: Order, context: Context) -> Result<Made, OrderError> {
+        if order.max_uses == 0 {
+            return Err(OrderError::NoUses);
+        }
+        if !(1..=36_500).contains(&order.valid_days) {
+            return Err(OrderError::BadValidity);
+        }
+        let invite_id = order.invite_id.unwrap_or_else(|| InviteId(Uuid::new_v4()));
+        let code = self.keep_code(invite_id, &order).await?;
+        let now = self.clock.now();
+        let valid_until = now
+            .checked_add(SignedDuration::from_hours(i64::from(order.valid_days) * 24))
+            .map_err(|_| OrderError::BadValidity)?;
+        let subscription_days = order.subscription_days.unwrap_or_else(|| self.tiers.terms(order.tier).days);
+        let create = InviteCommand::Create {
+            invite_id,
+            tier: order.tier,
+            max_uses: order.max_uses,
+            valid_until,
+            subscription_days,
+            created_by: order.created_by,
+            at: now,
+        };
+        self.store.invite(invite_id, create, context).await.map_err(OrderError::from)?;
+        tracing::info!(invite.id = %invite_id, tier = %order.tier, uses = order.max_uses, "invite made");
+        Ok(Made { invite_id, code, tier: order.tier, valid_until, subscription_days })
+    }
+
+    async fn keep_code(&self, invite_id: InviteId, order: &Order) -> Result<String, OrderError> {
+        if let Some((code, _)) = self.vault.code_of(invite_id).await? {
+            return Ok(code);
+        }
+        let wanted = order.code.as_deref().map(|code| normalise_code(code).ok_or(OrderError::BadCode));
+        let (wanted, draws) = match wanted.transpose()? {
+            Some(code) => (Some(code), 1),
+            None => (None, DRAWS),
+        };
+        for _ in 0..draws {
+            let code = wanted.clone().unwrap_or_else(random_code);
+            match self.vault.add_code(invite_id, &code, order.note.as_deref()).await {
+                Ok(()) => return Ok(code),
+                Err(CodeError::CodeTaken) => {}
+                Err(CodeError::Database(error)) => return Err(error.into()),
+            }
+        }
+        Err(OrderError::CodeTaken)
+    }
+
+    /// Invites, newest first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn list(&self, limit: i64, offset: i64) -> Result<Vec<Listed>, OrderError> {
+        let mut listed = Vec::new();
+        for invite in view::list(&self.db, limit, offset).await? {
+            listed.push(self.with_code(invite).await?);
+        }
+        Ok(listed)
+    }
+
+    /// One invite, by its code or its id.
+    ///
+    /// # Errors
+    /// [`OrderError::Unknown`]; the database failed.
+    pub async fn show(&self, code_or_id: &str) -> Result<Listed, OrderError> {
+        let invite_id = self.find(code_or_id).await?;
+        let invite = view::by_id(&self.db, invite_id).await?.ok_or(OrderError::Unknown)?;
+        self.with_code(invite).await
+    }
+
+    /// Lets nobody redeem an invite any more, by its code or its id. A login that has reserved it goes on.
+    ///
+    /// # Errors
+    /// [`OrderError::Unknown`]; the database failed.
+    pub async fn revoke(&self, code_or_id: &str, context: Context) -> Result<InviteId, OrderError> {
+        let invite_id = self.find(code_or_id).await?;
+        let revoke = InviteCommand::Revoke { at: self.clock.now() };
+        self.store.invite(invite_id, revoke, context).await.map_err(OrderError::from)?;
+        Ok(invite_id)
+    }
+
+    async fn find(&self, code_or_id: &str) -> Result<InviteId, OrderError> {
+        if let Some(code) = normalise_code(code_or_id)
+            && let Some(invite_id) = self.vault.invite_of(&code).await?
+        {
+            return Ok(invite_id);
+        }
+        code_or_id.trim().parse().map_err(|_| OrderError::Unknown)
+    }
+
+    async fn with_code(&self, invite: InviteRow) -> Result<Listed, OrderError> {
+        let (code, note) = self.vault.code_of(invite.invite_id).await?.unzip();
+        Ok(Listed { invite, code, note: note.flatten() })
+    }
+}
+
+/// The link that opens the bot's chat and redeems the code there.
+pub fn link(username: &str, code: &str) -> String {
+    format!("https://t.me/{username}?start={code}")
+}
+
+impl From<StoreError<InviteError>> for OrderError {
+    fn from(error: StoreError<InviteError>) -> Self {
+        match error {
+            StoreError::Database(error) => Self::Database(error),
+            StoreError::Refused(InviteError::Unknown) => Self::Unknown,
+            other => Self::Store(other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! A primary dies and a standby takes over that had not received everything: what was answered last has never happened. The
+//! processes live on; their connections lead to the standby, as behind a virtual address.
+
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::{Connection, Executor, PgConnection};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use super::outages::{ILYA, LONG_ENOUGH, assert_whole, lead, tool, visible};
+use crate::testing::Story;
+use eventlog::database::{Database, DatabaseError};
+use eventlog::log::Log;
+use private_postgres::PrivateCluster;
+use projections::views::users;
+
+/// Where the service finds its database, whichever cluster that is.
+struct Address(PathBuf);
+
+impl Address {
+    fn lead_to(&self, cluster: &PrivateCluster) {
+        let next = self.0.with_extension("next");
+        symlink(socket_dir(cluster), &next).unwrap();
+        std::fs::rename(next, &self.0).unwrap();
+    }
+
+    fn url(&self) -> SecretString {
+        format!("postgresql:///qr_login?host={}&user=qr_login", self.0.display()).into()
+    }
+}
+
+fn socket_dir(cluster: &PrivateCluster) -> PathBuf {
+    let url = cluster.url();
+    let host = url.expose_secret().split(['?', '&']).find_map(|part| part.strip_prefix("host="));
+    host.expect("a socket").into()
+}
+
+/// A copy of the primary that follows it.
+async fn standby_of(primary: &PrivateCluster, data_dir: &Path) -> PrivateCluster {
+    let (from, home) = (socket_dir(primary), data_dir.join("postgres"));
+    let owner = std::fs::metadata(&from).unwrap();
+    std::fs::DirBuilder::new().mode(0o700).create(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(owner.uid()), Some(owner.gid())).unwrap();
+    let mut copy = tool("pg_basebackup");
+    copy.args(["--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--username=qr_login"])
+        .arg("--host")
+        .arg(&from)
+        .arg("--pgdata")
+        .arg(home.join("data"))
+        .current_dir("/");
+    if rustix::process::geteuid().is_root() {
+        copy.uid(owner.uid()).gid(owner.gid());
+    }
+    assert!(copy.status().expect("pg_basebackup comes with PostgreSQL").success());
+    PrivateCluster::start(data_dir).await.unwrap()
+}
+
+async fn connected(cluster: &PrivateCluster) -> PgConnection {
+    PgConnection::connect(cluster.url().expose_secret()).await.unwrap()
+}
+
+/// Waits until the query says true.
+async fn until(connection: &mut PgConnection, sql: &str) {
+    let waiting = async {
+        while !sqlx::query_scalar::<_, bool>(sql).fetch_one(&mut *connection).await.unwrap() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG_ENOUGH, waiting).await.expect(sql);
+}
+
+#[tokio::test]
+async fn a_standby_without_the_tail_goes_on_from_what_it_has() {
+    // 1. A standby follows the primary, and is cut off. 2. People register, are answered, and are seen by whoever follows the
+    // log. 3. The primary dies, the standby takes over. 4. Others register there, at positions that were given before.
+    let (first, second, around) = (TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap());
+    let primary = PrivateCluster::start(first.path()).await.unwrap();
+    let address = Address(around.path().join("here"));
+    address.lead_to(&primary);
+    let db = Database::connect(&address.url()).await.unwrap();
+    db.migrate().await.unwrap();
+    let story = Story::of(db, address.url());
+    let leading = lead(&story, "one");
+    story.person(1, ILYA).await;
+    visible(&story, 1).await;
+
+    let standby = standby_of(&primary, second.path()).await;
+    story.person(2, ILYA).await;
+    visible(&story, 2).await;
+    let mut follower = Log::new(&story.db).follow(0);
+    follower.next().await.unwrap();
+    let mut there = connected(&standby).await;
+    until(&mut there, "select exists (select from users where telegram_id = 2)").await;
+    there.execute("alter system set primary_conninfo = ''").await.unwrap();
+    there.execute("select pg_reload_conf()").await.unwrap();
+    until(&mut there, "select not exists (select from pg_stat_wal_receiver)").await;
+
+    for number in [3, 4] {
+        story.person(number, ILYA).await;
+        visible(&story, number).await;
+    }
+    while follower.position() < 4 {
+        follower.next().await.unwrap();
+    }
+    address.lead_to(&standby);
+    primary.stop().await.unwrap();
+    there.execute("select pg_promote()").await.unwrap();
+    until(&mut there, "select not pg_is_in_recovery()").await;
+
+    for number in 5..=9 {
+        // A connection that has just been lost may refuse the first.
+        while story.vault.subject_for(number).await.is_err() {}
+        story.person(number, ILYA).await;
+        visible(&story, number).await;
+    }
+    for number in [3, 4] {
+        assert!(users::by_telegram_id(&story.db, number).await.unwrap().is_none(), "{number} was never here");
+    }
+    assert_eq!(Log::new(&story.db).end().await.unwrap(), 7, "1, 2, and 5 to 9");
+    let told = follower.next().await.unwrap_err();
+    assert!(matches!(told, DatabaseError::SetBack), "{told:?}");
+    let anew = Log::new(&story.db).follow(0).next().await.unwrap();
+    assert_eq!(anew.iter().map(|event| event.position).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
+    let timeline: String = sqlx::query_scalar("select split_part(cluster, '/', 2) from sequencer")
+        .fetch_one(story.db.pool())
+        .await
+        .unwrap();
+    assert_eq!(timeline, "00000002", "the sequencer knows that it moved");
+    assert!(!leading.is_finished());
+    leading.abort();
+    let _ = leading.await;
+    assert_whole(&story).await;
+    there.close().await.unwrap();
+    story.db.close().await;
+    standby.stop().await.unwrap();
+}

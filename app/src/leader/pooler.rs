@@ -1,0 +1,157 @@
+//! Behind pgbouncer in transaction mode: no session is anybody's own, so no LISTEN is heard, and what holds a lock has to
+//! hold a transaction open.
+//!
+//! That mode knows prepared statements, which sqlx needs, from pgbouncer 1.21 on; `scripts/pgbouncer` brings one where the
+//! installed one is older.
+
+use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use tempfile::TempDir;
+use tokio::time::timeout;
+
+use super::{Leader, run};
+use crate::testing::Story;
+use eventlog::database::Database;
+use private_postgres::PrivateCluster;
+use projections::rebuild::rebuild;
+use projections::verify::verify;
+use projections::views::users;
+use vault::presence::Presence;
+
+const ILYA: &str = r#"{"first_name":"Ilya"}"#;
+const LONG_ENOUGH: Duration = Duration::from_secs(60);
+
+struct Pooler {
+    process: Child,
+    url: SecretString,
+    _directory: TempDir,
+}
+
+impl Pooler {
+    async fn start(cluster: &SecretString) -> Self {
+        let socket_dir = cluster
+            .expose_secret()
+            .split(['?', '&'])
+            .find_map(|part| part.strip_prefix("host="))
+            .expect("a socket")
+            .to_owned();
+        let owner = std::fs::metadata(&socket_dir).unwrap().uid();
+        let directory = TempDir::new().unwrap();
+        std::os::unix::fs::chown(directory.path(), Some(owner), None).unwrap();
+        let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let settings = directory.path().join("pgbouncer.ini");
+        let text = format!(
+            "[databases]\nqr_login = host={socket_dir} port=5432 user=qr_login\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
+             listen_port = {port}\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\n\
+             max_prepared_statements = 200\ndefault_pool_size = 12\nignore_startup_parameters = extra_float_digits\n"
+        );
+        std::fs::write(&settings, text).unwrap();
+        let process = Command::new(reachable(&program(), directory.path()))
+            .arg(&settings)
+            .uid(owner)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("pgbouncer is installed");
+        let url = SecretString::from(format!("postgresql://qr_login@127.0.0.1:{port}/qr_login"));
+        let answers = async {
+            while Database::connect(&url).await.is_err() {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(LONG_ENOUGH, answers).await.expect("pgbouncer answers");
+        Self { process, url, _directory: directory }
+    }
+}
+
+/// The first one here that is new enough.
+fn program() -> PathBuf {
+    let brought = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/pgbouncer/pgbouncer");
+    let places = [brought, "/usr/sbin/pgbouncer".into(), "pgbouncer".into()];
+    let new_enough = places.into_iter().find(|program| version(program).is_some_and(|it| it >= (1, 21)));
+    new_enough.expect("pgbouncer 1.21 or newer: scripts/pgbouncer brings one")
+}
+
+/// A copy of the one that was brought: pgbouncer does not run as root, and others may not be let into where this was built.
+fn reachable(program: &Path, directory: &Path) -> PathBuf {
+    let Some(brought) = program.parent().filter(|folder| folder.ends_with("target/pgbouncer")) else {
+        return program.to_owned();
+    };
+    let copied = Command::new("cp").arg("-r").arg(brought).arg(directory).status().unwrap();
+    assert!(copied.success(), "pgbouncer is copied");
+    directory.join("pgbouncer/pgbouncer")
+}
+
+/// `PgBouncer 1.24.1` is (1, 24).
+fn version(program: &Path) -> Option<(u32, u32)> {
+    let output = Command::new(program).arg("--version").output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let mut numbers =
+        text.lines().next()?.split(' ').nth(1)?.split('.').map_while(|number| number.parse().ok());
+    Some((numbers.next()?, numbers.next()?))
+}
+
+impl Drop for Pooler {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[tokio::test]
+async fn a_service_behind_a_pooler_that_hands_connections_out_by_the_transaction_loses_nothing() {
+    let directory = TempDir::new().unwrap();
+    let cluster = PrivateCluster::start(directory.path()).await.unwrap();
+    let pooler = Pooler::start(&cluster.url()).await;
+    let [db, other] =
+        [Database::connect(&pooler.url).await.unwrap(), Database::connect(&pooler.url).await.unwrap()];
+    let (one, two) = tokio::join!(db.migrate(), other.migrate());
+    one.unwrap();
+    two.unwrap();
+    // Whoever comes later finds the lock of the migrations free.
+    timeout(LONG_ENOUGH, Database::connect(&pooler.url).await.unwrap().migrate()).await.unwrap().unwrap();
+
+    let story = Story::of(db, pooler.url.clone());
+    let presence = Presence::announce(&story.db, "one").await.unwrap();
+    let there = "select count(*) from vault.present() id where id = vault.presence_id('one')";
+    let leading = tokio::spawn(run(Leader {
+        db: story.db.clone(),
+        clock: story.clock.clone(),
+        tiers: story.tiers.clone(),
+        holder: "one".to_owned(),
+    }));
+    let writer = Story::of(other, pooler.url.clone());
+    for number in 1..=20 {
+        writer.person(number, ILYA).await;
+    }
+    let all = async {
+        while users::count(&story.db).await.unwrap() < 20 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG_ENOUGH, all).await.expect("everybody is visible");
+    assert_eq!(story.count(there).await, 1);
+    let done = rebuild(&story.db, &[], |_| {}).await.unwrap();
+    assert_eq!(done.iter().map(|view| view.differ).sum::<usize>(), 0);
+    drop(presence);
+    let gone = async {
+        while story.count(there).await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(LONG_ENOUGH, gone).await.expect("who is gone is not there");
+    leading.abort();
+    let _ = leading.await;
+    story.settle().await;
+    assert!(verify(&story.db, |_, _| {}).await.unwrap().is_clean());
+    for db in [&story.db, &writer.db] {
+        db.pool().close().await;
+    }
+    drop(pooler);
+    cluster.stop().await.unwrap();
+}

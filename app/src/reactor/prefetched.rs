@@ -1,0 +1,89 @@
+//! What the reactions to the starts of logins ask about, read for a whole batch at once: the logins and their people, as
+//! their streams tell, and which other logins of theirs are live.
+//!
+//! It may be older than the reaction by the time that a batch takes, as any answer may be by the time of its way. That does no
+//! harm: what happened meanwhile stands further on in the log, and its own reaction mends what this one did too much.
+
+use std::collections::{HashMap, HashSet};
+
+use cqrs_es::Aggregate;
+use domain::{Account, AccountId, Event, Login, LoginEvent, LoginId, StreamKind};
+use serde_json::Value;
+
+use eventlog::database::{Database, DatabaseError};
+use eventlog::log::LogEvent;
+use projections::views::login_status::{self, LoginRow};
+
+/// Whom it does not know, it was not asked about, or has a stream that cannot be read.
+#[derive(Debug, Default)]
+pub(super) struct Prefetched {
+    pub logins: HashMap<LoginId, Login>,
+    pub accounts: HashMap<AccountId, Account>,
+    pub live: HashMap<AccountId, Vec<LoginRow>>,
+}
+
+impl Prefetched {
+    /// For these events.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn for_events(db: &Database, events: &[LogEvent]) -> Result<Self, DatabaseError> {
+        let mut prefetched = Self::default();
+        for event in events {
+            if let Ok(Event::Login(LoginEvent::LoginStarted { account_id, .. })) = &event.event
+                && let Ok(login_id) = event.stream_id.parse()
+            {
+                prefetched.logins.insert(login_id, Login::default());
+                prefetched.accounts.insert(*account_id, Account::default());
+            }
+        }
+        if !prefetched.logins.is_empty() {
+            prefetched.read_streams(db).await?;
+            let people: Vec<AccountId> = prefetched.accounts.keys().copied().collect();
+            prefetched.live = people.iter().map(|account| (*account, Vec::new())).collect();
+            for row in login_status::live_of_any(db, &people).await? {
+                prefetched.live.entry(row.account_id).or_default().push(row);
+            }
+        }
+        Ok(prefetched)
+    }
+
+    async fn read_streams(&mut self, db: &Database) -> Result<(), DatabaseError> {
+        let logins = self.logins.keys().map(|id| (StreamKind::Login.name(), id.to_string()));
+        let accounts = self.accounts.keys().map(|id| (StreamKind::Account.name(), id.to_string()));
+        let (kinds, ids): (Vec<_>, Vec<_>) = logins.chain(accounts).unzip();
+        let rows: Vec<(String, String, String, String, Value)> = sqlx::query_as(
+            "select e.aggregate_type, e.aggregate_id, e.event_type, e.event_version, e.payload \
+               from unnest($1::text[], $2::text[]) as asked (kind, id) \
+               join events e on e.aggregate_type = asked.kind and e.aggregate_id = asked.id \
+              order by e.aggregate_type, e.aggregate_id, e.sequence",
+        )
+        .bind(kinds)
+        .bind(ids)
+        .fetch_all(db.pool())
+        .await?;
+        let mut unreadable = HashSet::new();
+        for (kind, id, name, version, payload) in rows {
+            match Event::decode(&kind, &name, &version, payload) {
+                Ok(Event::Login(event)) => {
+                    if let Some(login) = id.parse::<LoginId>().ok().and_then(|id| self.logins.get_mut(&id)) {
+                        login.apply(event);
+                    }
+                }
+                Ok(Event::Account(event)) => {
+                    if let Some(account) =
+                        id.parse::<AccountId>().ok().and_then(|id| self.accounts.get_mut(&id))
+                    {
+                        account.apply(event);
+                    }
+                }
+                Ok(Event::Invite(_)) | Err(_) => {
+                    unreadable.insert(id);
+                }
+            }
+        }
+        self.logins.retain(|id, _| !unreadable.contains(id.as_str()));
+        self.accounts.retain(|id, _| !unreadable.contains(&id.to_string()));
+        Ok(())
+    }
+}

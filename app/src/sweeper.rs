@@ -1,0 +1,117 @@
+//! Ends what time has ended: logins past their deadline, subscriptions past their last day. The views say which are
+//! next; the aggregates decide. Tries that no limit counts any more are forgotten on
+//! the way, and updates and messages that were settled long ago.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use domain::{AccountCommand, LoginCommand};
+use jiff::{SignedDuration, Timestamp};
+
+use crate::inbox::Inbox;
+use crate::outbox::Outbox;
+use eventlog::clock::Clock;
+use eventlog::database::{Database, DatabaseError};
+use eventlog::store::{Context, Store, StoreError};
+use eventlog::wake::Topic;
+use projections::views::{login_status, subscriptions};
+use vault::limits::LoginLimits;
+
+/// Subscriptions a sweep; what is left is swept when these have been projected.
+const PAGE: i64 = 200;
+/// Even without any news: a look this often.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// How often tries are forgotten: a number stands there for a minute, and then not much longer.
+const PRUNE_EVERY: SignedDuration = SignedDuration::from_mins(1);
+
+/// How long settled updates and messages are kept, emptied as they are, to tell a second one from the first.
+const KEEP_SETTLED: Duration = Duration::from_hours(30 * 24);
+/// How long an update that cannot be read is kept: as it came, with what it may say about a person.
+const KEEP_REFUSED: Duration = Duration::from_hours(7 * 24);
+
+/// Watches the deadlines.
+#[derive(Debug)]
+pub struct Sweeper {
+    db: Database,
+    store: Store,
+    clock: Clock,
+}
+
+impl Sweeper {
+    /// Over this database, by this clock.
+    pub fn new(db: &Database, clock: &Clock) -> Self {
+        Self { db: db.clone(), store: Store::new(db), clock: clock.clone() }
+    }
+
+    /// Sweeps at every deadline, for as long as it is polled.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn run(&self) -> Result<Infallible, DatabaseError> {
+        let mut projected = self.db.wake().subscribe(Topic::Projected);
+        let mut prune_at = Timestamp::MIN;
+        loop {
+            let now = self.clock.now();
+            if now >= prune_at {
+                LoginLimits::new(&self.db).prune(now).await?;
+                let inbox = Inbox::new(&self.db);
+                inbox.prune(KEEP_SETTLED).await?;
+                inbox.refused().prune(KEEP_REFUSED).await?;
+                Outbox::new(&self.db).prune(KEEP_SETTLED).await?;
+                prune_at = now + PRUNE_EVERY;
+            }
+            let next = self.sweep().await?;
+            tokio::select! {
+                () = self.clock.sleep_until(next.unwrap_or(Timestamp::MAX)) => {}
+                () = projected.wait(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    /// Ends what is over now; the next deadline, if there is one.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn sweep(&self) -> Result<Option<Timestamp>, DatabaseError> {
+        let now = self.clock.now();
+        let mut next = None;
+        for login in login_status::live(&self.db).await? {
+            if login.deadline_at > now {
+                next = sooner(next, login.deadline_at);
+                continue;
+            }
+            let context = Context::system().with_account(login.account_id).with_login(&login.login_id);
+            let attempt = u32::try_from(login.attempt).unwrap_or(u32::MAX);
+            let command = LoginCommand::Expire { attempt, at: now };
+            settled(self.store.login(&login.login_id, command, context).await)?;
+        }
+        for subscription in subscriptions::ending(&self.db, PAGE).await? {
+            let Some(end) = subscription.expires_at else { continue };
+            if end > now {
+                next = sooner(next, end);
+                break;
+            }
+            let context = Context::system().with_account(subscription.account_id);
+            let command = AccountCommand::ExpireSubscription { at: now };
+            settled(self.store.account(subscription.account_id, command, context).await)?;
+        }
+        Ok(next)
+    }
+}
+
+fn sooner(a: Option<Timestamp>, b: Timestamp) -> Option<Timestamp> {
+    Some(a.map_or(b, |a| a.min(b)))
+}
+
+/// A refusal means that somebody else was there first; the next look will see. A stream that cannot be
+/// read stands still alone; whoever parked it has said so loudly.
+fn settled<E: std::error::Error + 'static>(outcome: Result<(), StoreError<E>>) -> Result<(), DatabaseError> {
+    match outcome {
+        Err(StoreError::Database(DatabaseError::Unreadable(_))) => Ok(()),
+        Err(StoreError::Database(error)) => Err(error),
+        Ok(()) | Err(StoreError::Refused(_) | StoreError::Fenced) => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,56 @@
+//! Time is up when the clock says so, and not before.
+
+use std::time::Duration;
+
+use domain::{LoginStatus, Tier};
+
+use crate::testing::Story;
+use projections::views::users::SubscriptionStatus;
+use projections::views::{invites, login_status, users};
+
+const ILYA: &str = r#"{"first_name":"Ilya"}"#;
+
+#[tokio::test]
+async fn a_login_expires_at_its_deadline_and_gives_its_use_back() {
+    let story = Story::begin().await;
+    let invite = story.invite(1, None).await;
+    let ilya = story.person(1, ILYA).await;
+    let login = story.redeem(ilya, invite).await;
+    story.settle().await;
+    let deadline = login_status::by_id(&story.db, &login).await.unwrap().unwrap().deadline_at;
+
+    story.hands.advance(Duration::from_secs(299));
+    assert_eq!(story.sweeper().sweep().await.unwrap(), Some(deadline));
+    story.settle().await;
+    assert_eq!(invites::by_id(&story.db, invite).await.unwrap().unwrap().reserved, 1);
+
+    story.hands.advance(Duration::from_secs(1));
+    assert_eq!(story.sweeper().sweep().await.unwrap(), None);
+    story.settle().await;
+    let row = login_status::by_id(&story.db, &login).await.unwrap().unwrap();
+    assert_eq!(row.status, LoginStatus::Expired);
+    assert_eq!(invites::by_id(&story.db, invite).await.unwrap().unwrap().reserved, 0);
+    let told = story.count("select count(*) from vault.outbox where dedup_key like '%/expired'").await;
+    assert_eq!(told, 1);
+}
+
+#[tokio::test]
+async fn a_subscription_ends_after_its_last_day() {
+    let story = Story::begin().await;
+    let invite = story.invite(1, None).await;
+    let ilya = story.person(1, ILYA).await;
+    let login = story.redeem(ilya, invite).await;
+    story.settle().await;
+    story.confirm(ilya, invite, &login).await;
+    story.settle().await;
+
+    story.hands.advance(Duration::from_secs(30 * 24 * 3600 - 1));
+    assert_eq!(story.sweeper().sweep().await.unwrap(), Some(story.clock.now() + Duration::from_secs(1)));
+    story.hands.advance(Duration::from_secs(1));
+    story.sweeper().sweep().await.unwrap();
+    story.settle().await;
+    let user = users::by_account(&story.db, ilya).await.unwrap().unwrap();
+    assert_eq!(user.subscription_status, SubscriptionStatus::Expired);
+    assert_eq!((user.subscription_type, user.max_channels), (Tier::Free, 3));
+    assert!(user.is_authenticated);
+}

@@ -1,0 +1,177 @@
+//! The line to the Bot API: whether it works, said in the log once for each change, and how long to wait. Waits go by
+//! the machine's own time: they are about the network, not about anything that happened.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use secrecy::{ExposeSecret, SecretString};
+use teloxide::prelude::Requester;
+use teloxide::{ApiError, Bot, RequestError};
+use tokio::sync::watch;
+use tokio::time::sleep;
+use url::Url;
+
+/// After a failure that mends itself.
+const PAUSE: Duration = Duration::from_secs(1);
+/// While another program polls with the same token.
+const CONFLICT_PAUSE: Duration = Duration::from_secs(5);
+/// While the token is refused: only an operator can mend that.
+const TOKEN_PAUSE: Duration = Duration::from_secs(60);
+
+/// How the line is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// No answer, or none that makes sense.
+    Unreachable,
+    /// Telegram has a failure of its own (5xx).
+    Failing,
+    /// Telegram asks to wait (429).
+    Busy,
+    /// Another program polls with the same token (409).
+    Conflict,
+    /// Telegram does not know the token (401, 404).
+    TokenRefused,
+}
+
+/// Whether Telegram takes the bot's token, as far as this process has asked. A cheap clone.
+#[derive(Clone, Debug, Default)]
+pub struct BotToken(Arc<AtomicBool>);
+
+impl BotToken {
+    /// Telegram has refused it, and not taken it since.
+    pub fn is_refused(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The line, as the last call found it.
+pub(super) struct ApiHealth {
+    bot: Bot,
+    token: BotToken,
+    state: watch::Sender<Option<Trouble>>,
+}
+
+/// Telegram refuses the bot's token.
+#[derive(Debug, thiserror::Error)]
+pub enum WrongToken {
+    /// Nobody's token.
+    #[error("Telegram refuses BOT_TOKEN: check it with @BotFather")]
+    Refused,
+    /// Not known now.
+    #[error("the Bot API cannot be reached")]
+    Unreachable,
+}
+
+/// The username of the bot with this token, without the @: what `t.me` links begin with.
+///
+/// # Errors
+/// [`WrongToken`]: refused, or the Bot API did not answer.
+pub async fn username(token: &SecretString, api_url: &Url) -> Result<String, WrongToken> {
+    let bot = Bot::new(token.expose_secret()).set_api_url(api_url.clone());
+    match bot.get_me().await {
+        Ok(me) => Ok(me.username().to_owned()),
+        Err(RequestError::Api(ApiError::InvalidToken)) => Err(WrongToken::Refused),
+        Err(_) => Err(WrongToken::Unreachable),
+    }
+}
+
+impl ApiHealth {
+    pub fn new(bot: Bot, token: BotToken) -> Self {
+        Self { bot, token, state: watch::Sender::new(None) }
+    }
+
+    /// Learns the bot's username, however long that takes.
+    pub async fn introduce(&self) -> String {
+        loop {
+            match self.bot.get_me().await {
+                Ok(me) => {
+                    self.works();
+                    return me.username().to_owned();
+                }
+                Err(error) => sleep(self.failed(&error)).await,
+            }
+        }
+    }
+
+    /// A call was answered.
+    pub fn works(&self) {
+        let before = self.state.send_replace(None);
+        self.token.0.store(false, Ordering::Relaxed);
+        if let Some(trouble) = before {
+            tracing::info!(before = trouble.words(), "the Bot API answers again");
+        }
+    }
+
+    /// A call failed: how long to wait before the next.
+    pub fn failed(&self, error: &RequestError) -> Duration {
+        let trouble = Trouble::of(error);
+        match trouble {
+            Trouble::TokenRefused => self.token.0.store(true, Ordering::Relaxed),
+            // Who answers so has taken it.
+            Trouble::Failing | Trouble::Busy | Trouble::Conflict => {
+                self.token.0.store(false, Ordering::Relaxed)
+            }
+            Trouble::Unreachable => {}
+        }
+        if self.state.send_replace(Some(trouble)) != Some(trouble) {
+            match trouble {
+                Trouble::TokenRefused => {
+                    tracing::error!("Telegram refuses BOT_TOKEN: check it with @BotFather");
+                }
+                other => tracing::warn!(reason = other.words(), "the Bot API is out of reach, trying again"),
+            }
+        }
+        match (trouble, error) {
+            (_, RequestError::RetryAfter(seconds)) => seconds.duration(),
+            (Trouble::Conflict, _) => CONFLICT_PAUSE,
+            (Trouble::TokenRefused, _) => TOKEN_PAUSE,
+            _ => PAUSE,
+        }
+    }
+
+    /// Waits until calls are answered. Asks by itself where nobody else does.
+    pub async fn usable(&self) {
+        let mut state = self.state.subscribe();
+        while state.borrow_and_update().is_some_and(Trouble::concerns_all) {
+            tokio::select! {
+                _ = state.changed() => {}
+                () = sleep(PAUSE) => match self.bot.get_me().await {
+                    Ok(_) => self.works(),
+                    Err(error) => sleep(self.failed(&error)).await,
+                },
+            }
+        }
+    }
+}
+
+impl Trouble {
+    fn of(error: &RequestError) -> Self {
+        match error {
+            RequestError::RetryAfter(_) => Self::Busy,
+            RequestError::Api(ApiError::InvalidToken) => Self::TokenRefused,
+            RequestError::Api(ApiError::TerminatedByOtherGetUpdates | ApiError::CantGetUpdates) => {
+                Self::Conflict
+            }
+            RequestError::Api(_) | RequestError::InvalidJson { .. } | RequestError::MigrateToChatId(_) => {
+                Self::Failing
+            }
+            RequestError::Network(_) | RequestError::Io(_) => Self::Unreachable,
+        }
+    }
+
+    /// Whether no call at all would get through.
+    const fn concerns_all(self) -> bool {
+        matches!(self, Self::Unreachable | Self::TokenRefused)
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::Unreachable => "it cannot be reached",
+            Self::Failing => "it fails",
+            Self::Busy => "it asks to wait",
+            Self::Conflict => "another program polls with the same token",
+            Self::TokenRefused => "it refuses the token",
+        }
+    }
+}

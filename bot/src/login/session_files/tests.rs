@@ -1,0 +1,139 @@
+//! The file of a linked session is what the vault holds, whoever writes it, and whenever.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::time::Duration;
+
+use domain::LoginId;
+use eventlog::store::Fence;
+use eventlog::testing::{self, TestDatabase};
+use tempfile::TempDir;
+use uuid::Uuid;
+use vault::{Linked, random_login_id};
+
+use super::*;
+
+const ILYA: i64 = 139_883_458;
+
+/// A vault, a directory, and one person who has logged in.
+struct World {
+    _database: TestDatabase,
+    vault: Vault,
+    directory: TempDir,
+    account: AccountId,
+}
+
+impl World {
+    async fn start() -> Self {
+        let database = testing::database().await;
+        let vault = Vault::new(&database.db);
+        let account = vault.subject_for(ILYA).await.unwrap().account_id;
+        Self { vault, directory: tempfile::tempdir().unwrap(), account, _database: database }
+    }
+
+    /// A session that a login of this person has just linked; the file is not there yet.
+    async fn link(&self) -> Linked {
+        let login: LoginId = random_login_id();
+        self.vault.open_attempt(&login, 1, self.account).await.unwrap();
+        let claims = self.vault.claim_attempts("worker", Duration::from_secs(3600), 10).await.unwrap();
+        let fence: Fence = claims.into_iter().find(|claim| claim.fence.login_id == login).unwrap().fence;
+        let linked = Linked {
+            account_id: self.account,
+            login_id: login,
+            sealed: b"sealed".to_vec(),
+            key_id: "0a1b2c3d".to_owned(),
+        };
+        self.vault.link_session(&fence, linked.clone()).await.unwrap();
+        linked
+    }
+
+    async fn update(&self) {
+        update(&self.vault, self.directory.path(), self.account, ILYA).await.unwrap();
+    }
+
+    fn file(&self) -> Option<SessionFile> {
+        file::read(self.directory.path(), ILYA).unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_file_comes_changes_and_goes_with_the_session() {
+    let world = World::start().await;
+    world.update().await;
+    assert_eq!(world.file(), None);
+
+    let first = world.link().await;
+    world.update().await;
+    assert_eq!(world.file(), Some(SessionFile::of(&first)));
+
+    let second = world.link().await;
+    world.update().await;
+    assert_eq!(world.file(), Some(SessionFile::of(&second)));
+
+    world.vault.unlink(world.account, &first.login_id).await.unwrap();
+    world.update().await;
+    assert_eq!(world.file(), Some(SessionFile::of(&second)), "another login's end changes nothing");
+
+    world.vault.unlink(world.account, &second.login_id).await.unwrap();
+    world.update().await;
+    assert_eq!(world.file(), None);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_handed_over_while_its_file_is_written_leaves_none() {
+    let world = World::start().await;
+    let linked = world.link().await;
+    // A pipe in the file's place holds up whoever reads it, until somebody writes.
+    let (place, other_end) = (file::path(world.directory.path(), ILYA), world.directory.path().join("pipe"));
+    let made = std::process::Command::new("mkfifo").arg(&place).status().unwrap();
+    assert!(made.success());
+    std::fs::hard_link(&place, &other_end).unwrap();
+
+    let handed_over = async {
+        // Opens once the other one reads: it has seen the session by then.
+        let opened = tokio::task::spawn_blocking(move || OpenOptions::new().write(true).open(other_end));
+        let mut pipe = opened.await.unwrap().unwrap();
+        world.vault.unlink(world.account, &linked.login_id).await.unwrap();
+        std::fs::remove_file(&place).unwrap();
+        pipe.write_all(b"half a file").unwrap();
+    };
+    tokio::join!(world.update(), handed_over);
+
+    assert_eq!(world.file(), None, "what was seen before is not what the vault holds");
+}
+
+#[tokio::test]
+async fn a_file_of_somebody_who_has_begun_anew_is_not_the_old_accounts() {
+    let world = World::start().await;
+    let new = world.link().await;
+    world.update().await;
+
+    update(&world.vault, world.directory.path(), AccountId(Uuid::new_v4()), ILYA).await.unwrap();
+
+    assert_eq!(world.file(), Some(SessionFile::of(&new)));
+}
+
+#[tokio::test]
+async fn a_stranger_who_confirmed_the_login_gets_no_file() {
+    const STRANGER: i64 = 900_000_001;
+    let world = World::start().await;
+    world.link().await;
+
+    update(&world.vault, world.directory.path(), world.account, STRANGER).await.unwrap();
+
+    assert_eq!(file::read(world.directory.path(), STRANGER).unwrap(), None);
+}
+
+#[tokio::test]
+async fn what_a_process_that_died_left_behind_is_put_right_at_the_next_start() {
+    let world = World::start().await;
+    let linked = world.link().await;
+    world.update().await;
+    world.vault.unlink(world.account, &linked.login_id).await.unwrap();
+    std::fs::write(world.directory.path().join("user_7.session"), "not one of ours").unwrap();
+
+    update_all(&world.vault, world.directory.path()).await.unwrap();
+
+    assert_eq!(world.file(), None);
+    assert!(world.directory.path().join("user_7.session").exists(), "nobody knows whose that is");
+}

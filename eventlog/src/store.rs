@@ -1,0 +1,246 @@
+//! The write side: a command becomes events at the end of one stream, or a reason why not. cqrs-es decides, postgres-es
+//! reads, `appends` appends, and this adds what they leave to their user:
+//!
+//! 1. Each command runs in a task of its own, so that a caller who is dropped (a closed connection, a lost lease) cannot
+//!    cut it in half.
+//! 2. Commands to one stream take turns in a process (`turns`). Between processes the primary key lets one writer through; the
+//!    other reads again and decides again, for as long as it takes: each loss is an event that somebody else has appended.
+//! 3. A worker whose lease has passed on is refused by a trigger (QR001) and must not try again: what it knows is old.
+//! 4. After the commit the sequencer is woken.
+//!
+//! No view hangs on the write side, and no snapshot: postgres-es has both, and loses updates with the one and applies
+//! events twice with the other.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use cqrs_es::{Aggregate, AggregateError, CqrsFramework};
+use domain::{
+    Account, AccountCommand, AccountError, AccountId, Invite, InviteCommand, InviteError, InviteId, Login,
+    LoginCommand, LoginError, LoginId,
+};
+
+use crate::database::{Database, DatabaseError};
+use crate::wake::Topic;
+
+mod appends;
+mod context;
+mod repository;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod turns;
+
+pub(crate) use appends::Appends;
+pub use context::{Actor, Context, Fence};
+use repository::Repository;
+use stream::{Stream, StreamState, Streams};
+pub(crate) use turns::Turns;
+
+/// The longest pause before a command is decided anew because another process has changed its stream.
+const LONGEST_PAUSE: Duration = Duration::from_millis(32);
+
+/// Runs commands. A cheap clone.
+#[derive(Clone)]
+pub struct Store {
+    database: Database,
+    invites: Arc<Streams<Invite>>,
+    logins: Arc<Streams<Login>>,
+    accounts: Arc<Streams<Account>>,
+}
+
+/// Why a command led to nothing.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError<E: std::error::Error + 'static> {
+    /// The domain said no.
+    #[error(transparent)]
+    Refused(E),
+    /// Another worker holds the attempt now.
+    #[error("the lease has passed to another worker")]
+    Fenced,
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl Store {
+    /// Over this database.
+    pub fn new(database: &Database) -> Self {
+        let repository = Repository::new(database);
+        Self {
+            invites: Arc::new(Streams::new(repository.clone())),
+            logins: Arc::new(Streams::new(repository.clone())),
+            accounts: Arc::new(Streams::new(repository)),
+            database: database.clone(),
+        }
+    }
+
+    /// Gives an order to an invite.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the invite refuses, or the database does.
+    pub async fn invite(
+        &self,
+        id: InviteId,
+        command: InviteCommand,
+        context: Context,
+    ) -> Result<(), StoreError<InviteError>> {
+        self.run(&self.invites, id.to_string(), command, context).await
+    }
+
+    /// Gives an order to a login. Its events say which login they belong to, whatever the context says.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the login refuses, the lease has passed on, or the database refuses.
+    pub async fn login(
+        &self,
+        id: &LoginId,
+        command: LoginCommand,
+        context: Context,
+    ) -> Result<(), StoreError<LoginError>> {
+        self.run(&self.logins, id.to_string(), command, context.with_login(id)).await
+    }
+
+    /// Gives an order to an account. Its events say which account they are about, whatever the context says.
+    ///
+    /// # Errors
+    /// [`StoreError`]: the account refuses, or the database does.
+    pub async fn account(
+        &self,
+        id: AccountId,
+        command: AccountCommand,
+        context: Context,
+    ) -> Result<(), StoreError<AccountError>> {
+        self.run(&self.accounts, id.to_string(), command, context.with_account(id)).await
+    }
+
+    /// The invite as its events tell; a fresh one if there are none.
+    ///
+    /// # Errors
+    /// The database failed, or holds an event that this program cannot read.
+    pub async fn load_invite(&self, id: InviteId) -> Result<Invite, DatabaseError> {
+        load(&self.invites, &id.to_string()).await
+    }
+
+    /// The login as its events tell; a fresh one if there are none.
+    ///
+    /// # Errors
+    /// As with [`Self::load_invite`].
+    pub async fn load_login(&self, id: &LoginId) -> Result<Login, DatabaseError> {
+        load(&self.logins, id.as_str()).await
+    }
+
+    /// The account as its events tell; a fresh one if there are none.
+    ///
+    /// # Errors
+    /// As with [`Self::load_invite`].
+    pub async fn load_account(&self, id: AccountId) -> Result<Account, DatabaseError> {
+        load(&self.accounts, &id.to_string()).await
+    }
+
+    async fn run<A>(
+        &self,
+        streams: &Arc<Streams<A>>,
+        id: String,
+        command: A::Command,
+        context: Context,
+    ) -> Result<(), StoreError<A::Error>>
+    where
+        A: Aggregate<Services = ()> + Clone + 'static,
+        A::Command: Clone + Send + 'static,
+        A::Error: Send + 'static,
+    {
+        let streams = Arc::clone(streams);
+        let wake = self.database.wake().clone();
+        let place = self.database.turns().queue(A::TYPE, &id);
+        let task = tokio::spawn(async move {
+            let mut turn = place.turn().await;
+            let state = turn.state.take().and_then(|state| state.downcast().ok());
+            let stream = Stream::new(streams, state.map_or_else(StreamState::default, |state| *state));
+            let done = decide_and_append(&stream, &id, command, context.metadata()).await;
+            turn.state = Some(Box::new(stream.into_state()));
+            drop(turn);
+            if done.is_ok() {
+                wake.notify(Topic::Appended);
+            }
+            done
+        });
+        match task.await {
+            Ok(done) => done,
+            Err(error) => match error.try_into_panic() {
+                Ok(panic) => std::panic::resume_unwind(panic),
+                // The runtime is shutting down.
+                Err(_) => Err(DatabaseError::from(sqlx::Error::WorkerCrashed).into()),
+            },
+        }
+    }
+}
+
+async fn decide_and_append<A>(
+    stream: &Stream<A>,
+    id: &str,
+    command: A::Command,
+    metadata: HashMap<String, String>,
+) -> Result<(), StoreError<A::Error>>
+where
+    A: Aggregate<Services = ()> + Clone,
+    A::Command: Clone,
+    A::Error: 'static,
+{
+    let framework = CqrsFramework::new(stream, Vec::new(), ());
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match framework.execute_with_metadata(id, command.clone(), metadata.clone()).await {
+            Ok(()) => return Ok(()),
+            Err(AggregateError::UserError(reason)) => return Err(StoreError::Refused(reason)),
+            Err(AggregateError::AggregateConflict) => {
+                pause = LONGEST_PAUSE.min(pause * 2);
+                tokio::time::sleep(up_to(pause)).await;
+            }
+            Err(other) => {
+                return Err(match broken::<A>(other, id) {
+                    DatabaseError::Sql(error) if crate::database::is_fenced(&error) => StoreError::Fenced,
+                    error => StoreError::Database(error),
+                });
+            }
+        }
+    }
+}
+
+/// Processes that collided must not do so again in step.
+fn up_to(longest: Duration) -> Duration {
+    let chance = getrandom::u32().unwrap_or(u32::MAX);
+    longest.mul_f64(f64::from(chance) / f64::from(u32::MAX))
+}
+
+async fn load<A: Aggregate>(streams: &Streams<A>, id: &str) -> Result<A, DatabaseError> {
+    match streams.read(id).await {
+        Ok(state) => Ok(state.aggregate),
+        Err(error) => Err(broken::<A>(error.into(), id)),
+    }
+}
+
+fn broken<A: Aggregate>(error: AggregateError<A::Error>, id: &str) -> DatabaseError {
+    use AggregateError::{
+        AggregateConflict, DatabaseConnectionError, DeserializationError, UnexpectedError, UserError,
+    };
+    let source = match error {
+        DatabaseConnectionError(source) | UnexpectedError(source) => source,
+        // serde names the values that it stumbles over: not into a message.
+        DeserializationError(_) | UserError(_) | AggregateConflict => {
+            return DatabaseError::Unreadable(format!("{}/{id}", A::TYPE));
+        }
+    };
+    match source.downcast::<sqlx::Error>() {
+        Ok(error) => DatabaseError::Sql(*error),
+        Err(_) => DatabaseError::Unreadable(format!("{}/{id}", A::TYPE)),
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Store").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,78 @@
+//! Why there is no private PostgreSQL, in one line that says what to do about it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Why the private PostgreSQL cannot be run.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// No binaries.
+    #[error(
+        "DATABASE_URL is not set and no PostgreSQL 14 to 18 is installed for a private one: apt-get install postgresql"
+    )]
+    NotInstalled,
+    /// Binaries, but not those that the existing cluster needs.
+    #[error(
+        "the private database was made by PostgreSQL {major}, which is not installed: apt-get install postgresql-{major}"
+    )]
+    OtherVersion {
+        /// What made it.
+        major: u32,
+    },
+    /// PostgreSQL refuses to run as root, and there is nobody else.
+    #[error(
+        "PostgreSQL does not run as root and there is no user postgres or nobody to run it as: set DATABASE_URL"
+    )]
+    NoUser,
+    /// A directory above is closed to the server's user.
+    #[error("the user who runs the private PostgreSQL cannot enter {}: choose another DATA_DIR", .0.display())]
+    Unreachable(PathBuf),
+    /// Root would open files where another user may put a link in their place.
+    #[error(
+        "DATA_DIR: another user than root can write {path}, and lead root to any file: run qr-login as that user, or chown root {path} && chmod go-w {path}",
+        path = .0.display()
+    )]
+    Exposed(PathBuf),
+    /// A file of the cluster that its own user cannot read.
+    #[error("the user who runs the private PostgreSQL cannot read {}", .0.display())]
+    Unreadable(PathBuf),
+    /// A file of the cluster that its own user cannot remove.
+    #[error("the user who runs the private PostgreSQL cannot remove {}", .0.display())]
+    Unremovable(PathBuf),
+    /// Somebody else's directory stands where the socket should.
+    #[error("{} belongs to somebody else: remove it, or choose a shorter DATA_DIR", .0.display())]
+    Occupied(PathBuf),
+    /// A file or a process.
+    #[error("{doing} {}", path.display())]
+    Io {
+        /// What was tried.
+        doing: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why not.
+        #[source]
+        source: io::Error,
+    },
+    /// `initdb` failed.
+    #[error("the private PostgreSQL could not be set up: {0}")]
+    Setup(String),
+    /// The server ended at once.
+    #[error("the private PostgreSQL does not start: {0}")]
+    Ended(String),
+    /// The server runs and does not answer.
+    #[error("the private PostgreSQL in {} does not answer", .0.display())]
+    Silent(PathBuf),
+    /// The server does not end.
+    #[error("the private PostgreSQL in {} does not stop", .0.display())]
+    Unstoppable(PathBuf),
+    /// It refused, or is not there any more.
+    #[error("PostgreSQL failed")]
+    Sql(#[from] sqlx::Error),
+}
+
+impl ClusterError {
+    pub(super) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
+        let path = path.to_owned();
+        move |source| Self::Io { doing, path, source }
+    }
+}

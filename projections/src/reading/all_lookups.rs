@@ -1,0 +1,45 @@
+//! What folds know beside the log's events, of everybody at once. It is read while the log's first rows are on their way.
+
+use domain::AccountId;
+use tokio::task::JoinSet;
+use uuid::Uuid;
+
+use super::copy_out::CopyOut;
+use crate::views::{Lookups, lookups};
+use eventlog::database::{Database, DatabaseError};
+use vault::PersonKey;
+
+/// On its way.
+pub(super) struct AllLookups {
+    people: CopyOut,
+    inviters: CopyOut,
+}
+
+impl AllLookups {
+    /// # Errors
+    /// As with [`CopyOut::begin`].
+    pub async fn begin(db: &Database, tasks: &mut JoinSet<()>) -> Result<Self, DatabaseError> {
+        let copy = |select: &str| vec![format!("copy ({select}) to stdout (format binary)")];
+        Ok(Self {
+            people: CopyOut::begin(db, copy(lookups::PEOPLE), tasks).await?,
+            inviters: CopyOut::begin(db, copy(lookups::INVITERS), tasks).await?,
+        })
+    }
+
+    /// All of it; in a thread that may block.
+    ///
+    /// # Errors
+    /// The database's.
+    pub fn read(mut self) -> Result<Lookups, DatabaseError> {
+        let mut lookups = Lookups::default();
+        while let Some(row) = self.people.next()? {
+            let account = AccountId(Uuid::from_bytes(row.bytes(0)?));
+            lookups.people.insert(account, PersonKey::new(row.bytes(1)?));
+        }
+        while let Some(row) = self.inviters.next()? {
+            let [invite, maker] = row.texts(0)?;
+            lookups.inviters.extend(lookups::inviter(invite, maker));
+        }
+        Ok(lookups)
+    }
+}

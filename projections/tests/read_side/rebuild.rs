@@ -1,0 +1,466 @@
+//! Rebuilding while people read and write: nobody sees an error, an empty or a half-built table, and nothing is left over.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use domain::{AccountCommand, Role};
+use sqlx::{Connection, PgConnection};
+
+use app::leader::{self, Leader};
+use app::testing::Story;
+use eventlog::database::Database;
+use eventlog::testing;
+use projections::rebuild::{Progress, RebuildError, dry_run, rebuild, rebuild_account, unpark};
+use projections::testing::{idle_tables, look_after};
+use projections::verify::verify;
+use projections::views::users;
+
+const ILYA: &str = r#"{"first_name":"Ilya"}"#;
+const ALL: &[String] = &[];
+
+/// People with and without a login, an invite and a subscription.
+async fn lively() -> Story {
+    let story = Story::begin().await;
+    let invite = story.invite(9, None).await;
+    for number in 1..=5 {
+        let person = story.person(number, ILYA).await;
+        let login = story.redeem(person, invite).await;
+        story.settle().await;
+        if number % 2 == 0 {
+            story.confirm(person, invite, &login).await;
+        }
+    }
+    story.settle().await;
+    story
+}
+
+async fn assert_nothing_is_left(story: &Story) {
+    assert_eq!(story.count("select count(*) from rebuilds where state <> 'idle'").await, 0);
+    assert_eq!(story.count("select count(*) from rebuild_parked").await, 0);
+    for idle in idle_tables(&story.db).await {
+        assert_eq!(story.count(&format!("select count(*) from {idle}")).await, 0, "{idle}");
+    }
+    let report = verify(&story.db, |_, _| {}).await.unwrap();
+    assert!(report.is_clean(), "{report:?}");
+}
+
+async fn one_slot(story: &Story, view: &str) -> String {
+    let slot = "select slot from checkpoints where consumer = $1";
+    sqlx::query_scalar(slot).bind(view).fetch_one(story.db.pool()).await.unwrap()
+}
+
+/// A reader whose snapshot is from now on, and who has not read any view yet.
+async fn old_reader(story: &Story) -> PgConnection {
+    let mut reader = testing::connection(&story.db).await;
+    sqlx::raw_sql("begin isolation level repeatable read; select 1 from checkpoints")
+        .execute(&mut reader)
+        .await
+        .unwrap();
+    reader
+}
+
+#[tokio::test]
+async fn a_rebuild_mends_what_was_changed_by_hand_and_says_what_it_was() {
+    let story = lively().await;
+    story.run("update slots.users_a set first_name = 'Eve', is_blocked = true where telegram_id = 1").await;
+    story.run("delete from slots.invites_a").await;
+
+    let told = dry_run(&story.db, ALL, |_| {}).await.unwrap();
+    assert_eq!(told.iter().map(|view| view.differ).collect::<Vec<_>>(), [1, 0, 1, 0]);
+    assert_eq!(one_slot(&story, "users").await, "a", "a dry run changes nothing");
+    assert_eq!(story.count("select count(*) from users where first_name = 'Eve'").await, 1);
+
+    let mut steps = Vec::new();
+    let done = rebuild(&story.db, ALL, |step| steps.push(step)).await.unwrap();
+    assert_eq!(done.iter().map(|view| view.differ).collect::<Vec<_>>(), [1, 0, 1, 0]);
+    assert_eq!(done[0].examples[0].what, "differs in first_name, is_blocked");
+    assert_eq!(done[2].examples[0].what, "is missing");
+    assert_eq!((done[0].view, done[0].rows), ("users", 5));
+    let end = done[0].position;
+    assert!(steps.contains(&Progress::Read { position: end, end }), "{steps:?}");
+    assert!(steps.contains(&Progress::Load { view: "users", rows: 5 }), "{steps:?}");
+    assert_eq!(one_slot(&story, "users").await, "b");
+    assert_eq!(story.count("select count(*) from users where first_name = 'Ilya'").await, 5);
+    assert_nothing_is_left(&story).await;
+
+    // And back again, with the projector writing on.
+    story.person(6, ILYA).await;
+    story.settle().await;
+    let done = rebuild(&story.db, &["users".to_owned()], |_| {}).await.unwrap();
+    assert_eq!((done.len(), done[0].rows, done[0].differ), (1, 6, 0));
+    assert_eq!(
+        (one_slot(&story, "users").await, one_slot(&story, "invites").await),
+        ("a".into(), "b".into())
+    );
+    assert_nothing_is_left(&story).await;
+}
+
+#[tokio::test]
+async fn readers_and_writers_notice_nothing_of_a_rebuild() {
+    let story = Arc::new(lively().await);
+    let leading = tokio::spawn(leader::run(Leader {
+        db: story.db.clone(),
+        clock: story.clock.clone(),
+        tiers: story.tiers.clone(),
+        holder: "one".to_owned(),
+    }));
+    let (over, reads) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
+    let mut readers = Vec::new();
+    for number in 0..12 {
+        let (story, over, reads) = (Arc::clone(&story), Arc::clone(&over), Arc::clone(&reads));
+        readers.push(tokio::spawn(async move {
+            let mut connection = testing::connection(&story.db).await;
+            let mut known = 5;
+            while !over.load(Ordering::Relaxed) {
+                known = match number % 3 {
+                    0 => one_look(&mut connection).await,
+                    1 => two_looks(&mut connection, "select 1 from checkpoints").await,
+                    _ => two_looks(&mut connection, "select 1 from invites").await,
+                }
+                .inspect(|people| assert!(*people >= known, "people were there before: {people} of {known}"))
+                .expect("a reader sees no error");
+                reads.fetch_add(1, Ordering::Relaxed);
+            }
+        }));
+    }
+    let mut writers = Vec::new();
+    for number in 0..2 {
+        let (story, over) = (Arc::clone(&story), Arc::clone(&over));
+        writers.push(tokio::spawn(async move {
+            let mut person = 100 + number;
+            while !over.load(Ordering::Relaxed) {
+                story.person(person, ILYA).await;
+                person += 2;
+            }
+        }));
+    }
+    for _ in 0..3 {
+        let done = rebuild(&story.db, ALL, |_| {}).await.unwrap();
+        assert_eq!(done.iter().map(|view| view.differ).sum::<usize>(), 0, "{done:?}");
+        // Each rebuild has readers before and after it.
+        let seen = reads.load(Ordering::Relaxed);
+        while reads.load(Ordering::Relaxed) < seen + 12 {
+            tokio::task::yield_now().await;
+        }
+    }
+    over.store(true, Ordering::Relaxed);
+    for task in readers.into_iter().chain(writers) {
+        task.await.expect("no reader and no writer fails");
+    }
+    leading.abort();
+    let _ = leading.await;
+    story.settle().await;
+    assert_eq!(one_slot(&story, "users").await, "b");
+    assert!(story.count("select count(*) from users").await > 5);
+    assert_nothing_is_left(&story).await;
+}
+
+async fn one_look(connection: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar("select count(first_name) from users").fetch_one(connection).await
+}
+
+/// Both in one snapshot, which began before the first of them.
+async fn two_looks(connection: &mut PgConnection, before: &str) -> Result<i64, sqlx::Error> {
+    let mut snapshot = connection.begin_with("begin isolation level repeatable read").await?;
+    sqlx::query(before).execute(&mut *snapshot).await?;
+    tokio::task::yield_now().await;
+    let first = one_look(&mut snapshot).await?;
+    tokio::task::yield_now().await;
+    let second = one_look(&mut snapshot).await?;
+    assert_eq!(first, second, "one snapshot, one answer");
+    snapshot.commit().await?;
+    Ok(first)
+}
+
+#[tokio::test]
+async fn a_reader_with_an_older_snapshot_is_waited_for_and_sees_what_it_saw() {
+    // 1. Somebody's snapshot begins. 2. A rebuild comes as far as the swap, and waits. 3. Events come meanwhile, and are
+    // visible to others. 4. The old reader looks for the first time, and goes. 5. The swap.
+    let story = Arc::new(lively().await);
+    let mut reader = old_reader(&story).await;
+    let (waits, waiting) = tokio::sync::oneshot::channel();
+    let rebuilding = tokio::spawn({
+        let story = Arc::clone(&story);
+        let mut waits = Some(waits);
+        async move {
+            let told = |step| {
+                if matches!(step, Progress::Wait { .. }) {
+                    waits.take().map(|waits| waits.send(()));
+                }
+            };
+            rebuild(&story.db, &["users".to_owned()], told).await
+        }
+    });
+    waiting.await.expect("it waits for the reader");
+    story.person(77, ILYA).await;
+    story.project().await;
+    assert!(users::by_telegram_id(&story.db, 77).await.unwrap().is_some(), "the live table goes on");
+    assert_eq!(one_slot(&story, "users").await, "a");
+    assert_eq!(one_look(&mut reader).await.unwrap(), 5);
+    reader.close().await.unwrap();
+    let done = rebuilding.await.unwrap().unwrap();
+    assert_eq!(done[0].differ, 0);
+    assert_eq!(one_slot(&story, "users").await, "b");
+    assert!(users::by_telegram_id(&story.db, 77).await.unwrap().is_some());
+    assert_nothing_is_left(&story).await;
+}
+
+#[tokio::test]
+async fn two_rebuilds_of_one_view_exclude_each_other() {
+    let story = Arc::new(lively().await);
+    let reader = old_reader(&story).await;
+    let (waits, waiting) = tokio::sync::oneshot::channel();
+    let first = tokio::spawn({
+        let story = Arc::clone(&story);
+        let mut waits = Some(waits);
+        async move {
+            let told = |step| {
+                if matches!(step, Progress::Wait { .. }) {
+                    waits.take().map(|waits| waits.send(()));
+                }
+            };
+            rebuild(&story.db, &["users".to_owned()], told).await
+        }
+    });
+    waiting.await.expect("the first waits for the reader");
+    let second = rebuild(&story.db, ALL, |_| {}).await;
+    assert!(matches!(second, Err(RebuildError::Busy("users"))), "{second:?}");
+    let one = unpark(&story.db, "users", "whatever").await;
+    assert!(matches!(one, Err(RebuildError::Busy("users"))), "{one:?}");
+    reader.close().await.unwrap();
+    first.await.unwrap().unwrap();
+    rebuild(&story.db, ALL, |_| {}).await.unwrap();
+    assert_nothing_is_left(&story).await;
+}
+
+#[tokio::test]
+async fn a_rebuild_that_ends_in_the_middle_leaves_nothing_behind() {
+    let story = Arc::new(lively().await);
+    for stop_at in ["load", "wait"] {
+        let reader = old_reader(&story).await;
+        let (there, stopped) = tokio::sync::oneshot::channel();
+        let rebuilding = tokio::spawn({
+            let story = Arc::clone(&story);
+            let mut there = Some(there);
+            async move {
+                let told = |step| {
+                    let named = match step {
+                        Progress::Read { .. } => "read",
+                        Progress::Load { .. } => "load",
+                        Progress::Wait { .. } => "wait",
+                    };
+                    if named == stop_at {
+                        there.take().map(|there| there.send(()));
+                    }
+                };
+                rebuild(&story.db, &["users".to_owned()], told).await
+            }
+        });
+        stopped.await.expect("it gets there");
+        rebuilding.abort();
+        assert!(rebuilding.await.unwrap_err().is_cancelled());
+        assert_eq!(one_slot(&story, "users").await, "a", "people read what they read before");
+        assert!(
+            story.count("select count(*) from slots.users_b").await > 0,
+            "there is something to clear away"
+        );
+        // The projector writes on, in whatever state it was left.
+        story.person(if stop_at == "load" { 50 } else { 51 }, ILYA).await;
+        story.project().await;
+        reader.close().await.unwrap();
+        // The claim ends with its connection, which PostgreSQL may notice a moment later.
+        while let Err(error) = look_after(&story.db, "users").await {
+            assert!(matches!(error, RebuildError::Busy(_)), "{error}");
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(one_slot(&story, "users").await, "a");
+        assert_nothing_is_left(&story).await;
+    }
+}
+
+#[tokio::test]
+async fn letting_a_key_go_after_a_fix_is_the_same_as_a_rebuild() {
+    let story = Story::begin().await;
+    let (ilya, olga) = (story.person(1, ILYA).await, story.person(2, ILYA).await);
+    story.project().await;
+    for slot in ["a", "b"] {
+        story
+            .run(&format!("alter table slots.users_{slot} add constraint bug check (role <> 'auditor')"))
+            .await;
+    }
+    let at = story.clock.now();
+    for person in [ilya, olga] {
+        story.account(person, AccountCommand::ChangeRole { role: Role::Auditor, at }).await;
+        story.account(person, AccountCommand::Block { at }).await;
+    }
+    story.project().await;
+    assert_eq!(story.count("select count(*) from parked where view = 'users'").await, 2);
+
+    // As long as the fault is there, it stands still again; and so it does in a rebuild.
+    let still = unpark(&story.db, "users", &ilya.to_string()).await.unwrap();
+    assert!(still.parked.as_ref().is_some_and(|(_, why)| why.contains("bug")), "{still:?}");
+    assert_eq!(still.difference, None);
+    let done = rebuild(&story.db, ALL, |_| {}).await.unwrap();
+    assert_eq!((done[0].rows, done[0].differ, done[0].parked), (2, 0, 2), "{done:?}");
+    assert_eq!(story.count("select count(*) from parked where view = 'users'").await, 2);
+    assert!(!users::by_account(&story.db, ilya).await.unwrap().unwrap().is_blocked);
+
+    for slot in ["a", "b"] {
+        story.run(&format!("alter table slots.users_{slot} drop constraint bug")).await;
+    }
+    let goes = unpark(&story.db, "users", &ilya.to_string()).await.unwrap();
+    assert_eq!(goes.parked, None);
+    assert_eq!(goes.difference.unwrap().what, "differs in is_blocked, role");
+    let of_ilya = users::by_account(&story.db, ilya).await.unwrap().unwrap();
+    assert_eq!((of_ilya.role, of_ilya.is_blocked), (Role::Auditor, true));
+
+    let done = rebuild(&story.db, ALL, |_| {}).await.unwrap();
+    let differing: Vec<_> = done[0].examples.iter().map(|it| it.key.clone()).collect();
+    assert_eq!(differing, [olga.to_string()], "only the one that was not let go differs from a rebuild");
+    assert_eq!(users::by_account(&story.db, ilya).await.unwrap().unwrap(), of_ilya);
+    assert_eq!(story.count("select count(*) from parked").await, 0);
+    assert_nothing_is_left(&story).await;
+}
+
+#[tokio::test]
+async fn a_row_that_is_refused_leaves_no_name_in_the_servers_log() {
+    let story = Story::begin().await;
+    // Unlike our own server, somebody else's prints what a statement stumbled over.
+    let name: String =
+        sqlx::query_scalar("select current_database()").fetch_one(story.db.pool()).await.unwrap();
+    story.run(&format!("alter database {name} set log_error_verbosity = 'default'")).await;
+    story.run(&format!("alter database {name} set log_min_error_statement = 'error'")).await;
+    let story = Story::of(Database::connect(&story.url).await.unwrap(), story.url);
+    let servers_log = async || {
+        let data: String = sqlx::query_scalar("select current_setting('data_directory')")
+            .fetch_one(story.db.pool())
+            .await
+            .unwrap();
+        std::fs::read_to_string(std::path::Path::new(&data).join("../../postgres.log")).unwrap()
+    };
+    let (fine, refused) =
+        (story.person(1, ILYA).await, story.person(2, r#"{"first_name":"Hildegard"}"#).await);
+    story.person(3, r#"{"first_name":"Hilde\u0000gard"}"#).await;
+    story.account(refused, AccountCommand::Block { at: story.clock.now() }).await;
+    story.project().await;
+    assert_eq!(
+        story.count("select count(*) from parked where view = 'users'").await,
+        1,
+        "no column takes a zero"
+    );
+    story.run("alter table slots.users_b add constraint bug check (not is_blocked)").await;
+
+    let before = servers_log().await.len();
+    let done = rebuild(&story.db, &["users".to_owned()], |_| {}).await.unwrap();
+    assert_eq!((done[0].rows, done[0].parked), (2, 2), "{done:?}");
+    let why =
+        "select count(*) from parked where view = 'users' and error like '%23514, bug' and position = 4";
+    assert_eq!(story.count(why).await, 1);
+    assert!(users::by_account(&story.db, fine).await.unwrap().is_some());
+    assert!(!users::by_account(&story.db, refused).await.unwrap().unwrap().is_blocked);
+    let told = servers_log().await.split_off(before);
+    let about_us = told.lines().filter(|line| line.contains("Hilde")).collect::<Vec<_>>();
+    assert!(about_us.is_empty(), "{about_us:?}");
+
+    // It would stand there, were the row written like any other.
+    sqlx::query("update slots.users_b set is_blocked = true where telegram_id = 2")
+        .execute(story.db.pool())
+        .await
+        .expect_err("the constraint is there");
+    assert!(servers_log().await.split_off(before).contains("Hildegard"));
+}
+
+#[tokio::test]
+async fn the_rows_of_one_person_can_be_rebuilt_alone() {
+    let story = lively().await;
+    let (one, two) = (story.vault.subject_of(2).await.unwrap().unwrap().account_id, 4);
+    story.run("update slots.users_a set first_name = 'Eve'").await;
+    story.run(&format!("delete from slots.login_status_a where account_id = '{one}'")).await;
+    let told = rebuild_account(&story.db, one, ALL, false).await.unwrap();
+    assert_eq!(told.iter().filter(|it| it.difference.is_some()).count(), 2, "{told:?}");
+    assert_eq!(story.count("select count(*) from users where first_name = 'Eve'").await, 5);
+
+    let done = rebuild_account(&story.db, one, ALL, true).await.unwrap();
+    assert_eq!(done, told);
+    assert_eq!(
+        users::by_telegram_id(&story.db, 2).await.unwrap().unwrap().first_name.as_deref(),
+        Some("Ilya")
+    );
+    assert_eq!(
+        users::by_telegram_id(&story.db, two).await.unwrap().unwrap().first_name.as_deref(),
+        Some("Eve")
+    );
+    let left = verify(&story.db, |_, _| {}).await.unwrap();
+    assert_eq!(left.views.iter().map(|view| view.differ).sum::<usize>(), 4, "{left:?}");
+    let again = rebuild_account(&story.db, one, ALL, true).await.unwrap();
+    assert!(again.iter().all(|it| it.difference.is_none()), "{again:?}");
+}
+
+#[tokio::test]
+async fn a_view_that_another_version_has_built_is_rebuilt_by_itself() {
+    let story = lively().await;
+    story.run("update slots.users_a set first_name = 'as it was folded once'").await;
+    story.run("update checkpoints set version = 0 where consumer = 'users'").await;
+    let leading = tokio::spawn(leader::run(Leader {
+        db: story.db.clone(),
+        clock: story.clock.clone(),
+        tiers: story.tiers.clone(),
+        holder: "one".to_owned(),
+    }));
+    let mended = async {
+        while story.count("select count(*) from users where first_name = 'Ilya'").await < 5 {
+            tokio::task::yield_now().await;
+        }
+        while story.count("select count(*) from rebuilds where state <> 'idle'").await > 0 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(60), mended).await.expect("it is rebuilt within a minute");
+    leading.abort();
+    let _ = leading.await;
+    assert_eq!(story.count("select count(*) from checkpoints where version <> 1").await, 0);
+    assert_nothing_is_left(&story).await;
+}
+
+#[tokio::test]
+async fn people_who_are_erased_during_a_rebuild_are_in_neither_slot() {
+    let story = Arc::new(lively().await);
+    let reader = old_reader(&story).await;
+    let gone = story.vault.subject_of(1).await.unwrap().unwrap().account_id;
+    let (waits, waiting) = tokio::sync::oneshot::channel();
+    let rebuilding = tokio::spawn({
+        let story = Arc::clone(&story);
+        let mut waits = Some(waits);
+        async move {
+            let told = |step| {
+                if matches!(step, Progress::Wait { .. }) {
+                    waits.take().map(|waits| waits.send(()));
+                }
+            };
+            rebuild(&story.db, &["users".to_owned()], told).await
+        }
+    });
+    waiting.await.expect("it waits for the reader");
+    story.account(gone, AccountCommand::Erase { at: story.clock.now() }).await;
+    story.project().await;
+    story.vault.erase_subject(gone).await.unwrap();
+    for slot in ["a", "b"] {
+        let sql = format!("select count(*) from slots.users_{slot} where telegram_id = 1");
+        assert_eq!(story.count(&sql).await, 0, "slot {slot}");
+    }
+    reader.close().await.unwrap();
+    rebuilding.await.unwrap().unwrap();
+    assert_eq!(story.count("select count(*) from users").await, 4);
+    assert_nothing_is_left(&story).await;
+}
+
+#[tokio::test]
+async fn a_rebuild_of_what_is_not_there_says_what_is() {
+    let story = Story::begin().await;
+    let told = rebuild(&story.db, &["nonsense".to_owned()], |_| {}).await.unwrap_err().to_string();
+    assert!(told.contains("nonsense") && told.contains("login_status"), "{told}");
+    // Nobody leads and nothing is there: still fine.
+    rebuild(&story.db, ALL, |_| {}).await.unwrap();
+    assert_nothing_is_left(&story).await;
+}

@@ -1,0 +1,83 @@
+//! Invite codes and notes. An invite's stream goes by a random id; the code that opens it is here alone.
+
+use domain::InviteId;
+use sqlx::Row;
+
+use super::Vault;
+use super::master::random;
+use eventlog::database::DatabaseError;
+
+const LENGTH: usize = 12;
+/// A–Z and 0–9 without the look-alikes 0, O, 1 and I: 32 signs, so that a random byte chooses without bias.
+const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
+
+/// Why a code could not be added.
+#[derive(Debug, thiserror::Error)]
+pub enum CodeError {
+    /// Another invite has this code.
+    #[error("the invite code is taken")]
+    CodeTaken,
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+/// A new code: 60 random bits in 12 signs, none of which is mistaken for another.
+pub fn random_code() -> String {
+    random::<LENGTH>().map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])).iter().collect()
+}
+
+/// The code as it is stored, whatever its case; None for what can be no code: not 12 of A–Z and 0–9.
+pub fn normalise_code(text: &str) -> Option<String> {
+    let code = text.trim();
+    (code.len() == LENGTH && code.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+        .then(|| code.to_ascii_uppercase())
+}
+
+impl Vault {
+    /// Keep an invite's code and note. The same code for the same invite again is no error.
+    ///
+    /// # Errors
+    /// [`CodeError::CodeTaken`] by another invite.
+    pub async fn add_code(&self, invite: InviteId, code: &str, note: Option<&str>) -> Result<(), CodeError> {
+        let kept: bool = sqlx::query_scalar(
+            "with added as (
+               insert into vault.invite_codes (invite_id, code, note)
+               values ($1, $2, $3) on conflict do nothing returning 1)
+             select exists (select from added)
+                 or exists (select from vault.invite_codes where invite_id = $1 and code = $2)",
+        )
+        .bind(invite.0)
+        .bind(code)
+        .bind(note)
+        .fetch_one(self.db.pool())
+        .await
+        .map_err(DatabaseError::from)?;
+        if kept { Ok(()) } else { Err(CodeError::CodeTaken) }
+    }
+
+    /// The invite that a code opens; the code is normalised first.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn invite_of(&self, code: &str) -> Result<Option<InviteId>, DatabaseError> {
+        let Some(code) = normalise_code(code) else { return Ok(None) };
+        let id = sqlx::query_scalar("select invite_id from vault.invite_codes where code = $1")
+            .bind(code)
+            .fetch_optional(self.db.pool())
+            .await?;
+        Ok(id.map(InviteId))
+    }
+
+    /// An invite's code and note.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn code_of(&self, invite: InviteId) -> Result<Option<(String, Option<String>)>, DatabaseError> {
+        let row = sqlx::query("select code, note from vault.invite_codes where invite_id = $1")
+            .bind(invite.0)
+            .fetch_optional(self.db.pool())
+            .await?;
+        Ok(row.map(|row| Ok::<_, sqlx::Error>((row.try_get("code")?, row.try_get("note")?))).transpose()?)
+    }
+}

@@ -1,0 +1,233 @@
+//! Limits on tries, counted in the database: they survive restarts and hold for several processes together. People
+//! stand in them as a keyed HMAC.
+
+use std::time::Duration;
+
+use domain::{AccountId, LoginId};
+use jiff::{SignedDuration, Timestamp};
+use jiff_sqlx::ToSqlx;
+
+use crate::MasterKey;
+use eventlog::database::{Database, DatabaseError};
+
+/// At most `tries` in any `window`.
+#[derive(Clone, Copy, Debug)]
+struct Limit {
+    kind: &'static str,
+    tries: i32,
+    window: Duration,
+}
+
+const LOGIN: Limit = Limit { kind: "login", tries: 10, window: Duration::from_mins(10) };
+const CODES_A_LOGIN: Limit = Limit { kind: "code/login", tries: 2, window: Duration::from_hours(1) };
+const CODES_A_PERSON: Limit = Limit { kind: "code/person", tries: 5, window: Duration::from_hours(24) };
+const CODES_A_NUMBER: Limit = Limit { kind: "code/number", tries: 1, window: Duration::from_mins(1) };
+/// Where it stands to whom Telegram said to wait before the next code: until when.
+const FLOOD: &str = "code/flood";
+/// The same, for as long as it may be meant for all.
+const FLOOD_FOR_ALL: &str = "code/flood-for-all";
+/// Telegram's word to so many people at a time is meant for all.
+const FLOODED_PEOPLE: i64 = 3;
+
+/// How often people may try to log in.
+#[derive(Clone, Debug)]
+pub struct LoginLimits {
+    db: Database,
+}
+
+/// Why a try is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum LimitError {
+    /// Too many tries.
+    #[error("too many tries; the next one is at {0}")]
+    RetryAt(Timestamp),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl LoginLimits {
+    /// The limits kept in this database.
+    pub fn new(db: &Database) -> Self {
+        Self { db: db.clone() }
+    }
+
+    /// One attempt of a login: 10 in 10 minutes a person, who stands here as [`MasterKey::person_hmac`](crate::MasterKey::person_hmac).
+    /// A refused try does not count, and the same attempt counts once, however often it is tried: an update is handled
+    /// again where the database failed in between.
+    ///
+    /// # Errors
+    /// [`LimitError::RetryAt`] that moment.
+    pub async fn try_login(
+        &self,
+        person: &[u8; 32],
+        login: &LoginId,
+        attempt: u32,
+        now: Timestamp,
+    ) -> Result<(), LimitError> {
+        self.count(LOGIN, person, Some(&format!("{login}/{attempt}")), now).await
+    }
+
+    /// One login code: 2 a login, 5 a person and day, 1 a number and minute. The number stands here as a keyed HMAC.
+    ///
+    /// # Errors
+    /// [`LimitError::RetryAt`] that moment; for a login that has had its codes, that is after its end.
+    pub async fn try_code(
+        &self,
+        master: &MasterKey,
+        login: &LoginId,
+        telegram_id: i64,
+        phone: &str,
+        now: Timestamp,
+    ) -> Result<(), LimitError> {
+        let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
+        // The narrowest first: what it refuses counts for nothing else.
+        self.count(CODES_A_NUMBER, &master.hmac("phone number", digits.as_bytes()), None, now).await?;
+        self.count(CODES_A_LOGIN, &master.hmac("login", login.as_str().as_bytes()), None, now).await?;
+        self.count(CODES_A_PERSON, &master.person_hmac(telegram_id), None, now).await
+    }
+
+    /// Telegram knows no such number, or sends none that fits: the login may have another code. The person's day has one less.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn code_not_sent(&self, master: &MasterKey, login: &LoginId) -> Result<(), DatabaseError> {
+        sqlx::query(
+            "update vault.tries
+                set at = at[:cardinality(at) - 1], causes = causes[:cardinality(at) - 1]
+              where kind = $1 and who = $2 and cardinality(at) > 0",
+        )
+        .bind(CODES_A_LOGIN.kind)
+        .bind(&master.hmac("login", login.as_str().as_bytes())[..])
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// Whether Telegram may be asked to send this person a code: not while it has told them to wait, nor while it tells
+    /// everybody.
+    ///
+    /// # Errors
+    /// [`LimitError::RetryAt`] that moment.
+    pub async fn codes_flow(&self, account: AccountId, now: Timestamp) -> Result<(), LimitError> {
+        let until: Option<jiff_sqlx::Timestamp> = sqlx::query_scalar(
+            "select max(until) from (
+               select max(a) as until from vault.tries t, unnest(t.at) a
+                where t.kind = $1 and t.who = $2 and a > $3
+               union all
+               (select a from vault.tries t, unnest(t.at) a
+                 where t.kind = $4 and a > $3 order by a desc offset $5 limit 1)) waits",
+        )
+        .bind(FLOOD)
+        .bind(&account.0.as_bytes()[..])
+        .bind(now.to_sqlx())
+        .bind(FLOOD_FOR_ALL)
+        .bind(FLOODED_PEOPLE - 1)
+        .fetch_one(self.db.pool())
+        .await
+        .map_err(DatabaseError::from)?;
+        until.map_or(Ok(()), |until| Err(LimitError::RetryAt(until.to_jiff())))
+    }
+
+    /// Telegram has told this person to wait with the next code.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn codes_flooded(&self, account: AccountId, until: Timestamp) -> Result<(), DatabaseError> {
+        sqlx::query(
+            "insert into vault.tries (kind, who, at) select kind, $2, array[$3] from unnest($1) kind
+             on conflict (kind, who) do update set at = excluded.at",
+        )
+        .bind([FLOOD, FLOOD_FOR_ALL])
+        .bind(&account.0.as_bytes()[..])
+        .bind(until.to_sqlx())
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+
+    /// Telegram has sent somebody a code: whatever it said to others, it was not meant for all.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn code_went_out(&self) -> Result<(), DatabaseError> {
+        let deleted = sqlx::query("delete from vault.tries where kind = $1").bind(FLOOD_FOR_ALL);
+        deleted.execute(self.db.pool()).await?;
+        Ok(())
+    }
+
+    /// Forgets the tries that count no more.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn prune(&self, now: Timestamp) -> Result<(), DatabaseError> {
+        let windows = [LOGIN, CODES_A_LOGIN, CODES_A_PERSON, CODES_A_NUMBER]
+            .map(|limit| (limit.kind, limit.window.as_secs_f64()))
+            .into_iter()
+            .chain([(FLOOD, 0.0), (FLOOD_FOR_ALL, 0.0)]);
+        for (kind, window_seconds) in windows {
+            sqlx::query(
+                "delete from vault.tries t
+                  where kind = $1
+                    and not exists (select from unnest(t.at) a where a > $2 - make_interval(secs => $3))",
+            )
+            .bind(kind)
+            .bind(now.to_sqlx())
+            .bind(window_seconds)
+            .execute(self.db.pool())
+            .await?;
+        }
+        Ok(())
+    }
+
+    /// `cause`: what the try is counted for, once. None: each is one more.
+    async fn count(
+        &self,
+        limit: Limit,
+        who: &[u8],
+        cause: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), LimitError> {
+        let window = SignedDuration::try_from(limit.window).expect("a window is minutes, not eons");
+        // One statement: the row's lock makes people who race with themselves wait in line.
+        let counted = sqlx::query(
+            "insert into vault.tries as t (kind, who, at, causes) values ($1, $2, array[$3], array[$6])
+             on conflict (kind, who) do update
+                set (at, causes) = (select array_agg(a order by a), array_agg(cause order by a)
+                                      from (select a, cause from unnest(t.at, t.causes) as kept (a, cause) where a > $4
+                                            union all select $3, $6) as tries (a, cause))
+              where (select count(*) from unnest(t.at) a where a > $4) < $5
+                and ($6 = any (t.causes)) is not true",
+        )
+        .bind(limit.kind)
+        .bind(who)
+        .bind(now.to_sqlx())
+        .bind((now - window).to_sqlx())
+        .bind(limit.tries)
+        .bind(cause)
+        .execute(self.db.pool())
+        .await
+        .map_err(DatabaseError::from)?;
+        if counted.rows_affected() == 1 {
+            return Ok(());
+        }
+        let (counted_before, oldest): (bool, Option<jiff_sqlx::Timestamp>) = sqlx::query_as(
+            "select coalesce(bool_or($4 = any (t.causes)), false), min(a) filter (where a > $3)
+               from vault.tries t, unnest(t.at) a where t.kind = $1 and t.who = $2",
+        )
+        .bind(limit.kind)
+        .bind(who)
+        .bind((now - window).to_sqlx())
+        .bind(cause)
+        .fetch_one(self.db.pool())
+        .await
+        .map_err(DatabaseError::from)?;
+        if counted_before {
+            return Ok(());
+        }
+        Err(LimitError::RetryAt(oldest.map_or(now, |oldest| oldest.to_jiff()) + window))
+    }
+}
+
+#[cfg(test)]
+mod tests;

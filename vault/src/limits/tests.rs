@@ -1,0 +1,188 @@
+//! Logins and codes, by a clock that is moved by hand.
+
+use std::time::Duration;
+
+use domain::{AccountId, LoginId};
+use futures::future::join_all;
+use jiff::Timestamp;
+
+use super::{LimitError, LoginLimits};
+use crate::{MasterKey, random_login_id};
+use eventlog::testing;
+
+const ANNA: [u8; 32] = [1; 32];
+const BORIS: [u8; 32] = [2; 32];
+
+fn minute(minutes: u64) -> Timestamp {
+    Timestamp::UNIX_EPOCH + Duration::from_secs(minutes * 60)
+}
+
+/// A new login of this person.
+async fn try_login(limits: &LoginLimits, person: &[u8; 32], at: Timestamp) -> Result<(), LimitError> {
+    limits.try_login(person, &random_login_id(), 1, at).await
+}
+
+async fn try_times(limits: &LoginLimits, times: usize, at: Timestamp) {
+    for _ in 0..times {
+        try_login(limits, &ANNA, at).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn the_eleventh_login_in_ten_minutes_is_told_when_to_try_again() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    try_times(&limits, 4, minute(0)).await;
+    try_times(&limits, 6, minute(3)).await;
+
+    let eleventh = try_login(&limits, &ANNA, minute(9)).await;
+
+    assert!(matches!(eleventh, Err(LimitError::RetryAt(at)) if at == minute(10)), "{eleventh:?}");
+}
+
+#[tokio::test]
+async fn at_the_told_moment_the_next_try_is_let_through() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    try_times(&limits, 1, minute(0)).await;
+    try_times(&limits, 9, minute(3)).await;
+
+    try_login(&limits, &ANNA, minute(10)).await.expect("the first try is ten minutes ago");
+
+    let next = try_login(&limits, &ANNA, minute(10)).await;
+    assert!(matches!(next, Err(LimitError::RetryAt(at)) if at == minute(13)), "{next:?}");
+}
+
+#[tokio::test]
+async fn refused_tries_do_not_count() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    try_times(&limits, 10, minute(0)).await;
+    for _ in 0..20 {
+        assert!(try_login(&limits, &ANNA, minute(5)).await.is_err());
+    }
+
+    try_times(&limits, 10, minute(10)).await;
+}
+
+#[tokio::test]
+async fn one_attempt_counts_once_however_often_it_is_tried_also_beside_a_full_limit() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    let login = random_login_id();
+    for _ in 0..20 {
+        limits.try_login(&ANNA, &login, 1, minute(1)).await.unwrap();
+    }
+    limits.try_login(&ANNA, &login, 2, minute(2)).await.unwrap();
+    try_times(&limits, 8, minute(3)).await;
+
+    limits.try_login(&ANNA, &login, 1, minute(9)).await.expect("it has counted");
+    let eleventh = try_login(&limits, &ANNA, minute(9)).await;
+    assert!(matches!(eleventh, Err(LimitError::RetryAt(at)) if at == minute(11)), "{eleventh:?}");
+    try_login(&limits, &ANNA, minute(11)).await.expect("the first try is ten minutes ago");
+    limits.try_login(&ANNA, &login, 2, minute(11)).await.expect("it is known with its own time");
+}
+
+#[tokio::test]
+async fn one_persons_tries_are_not_anothers() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    try_times(&limits, 10, minute(0)).await;
+
+    try_login(&limits, &BORIS, minute(0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn of_twenty_tries_at_once_ten_are_let_through() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+
+    let tries = join_all((0..20).map(|_| try_login(&limits, &ANNA, minute(0)))).await;
+
+    assert_eq!(tries.iter().filter(|answer| answer.is_ok()).count(), 10);
+}
+
+#[tokio::test]
+async fn codes_are_few_for_a_number_a_login_and_a_person() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    let master = MasterKey::random();
+    let (first, second, third) = (random_login_id(), random_login_id(), random_login_id());
+    let code = async |login: &LoginId, phone: &str, at| {
+        limits.try_code(&master, login, 139_883_458, phone, at).await.is_ok()
+    };
+
+    assert!(code(&first, "+7 999 000-00-01", minute(0)).await);
+    assert!(!code(&first, "+79990000001", minute(0)).await, "a number, within a minute");
+    assert!(code(&first, "+79990000001", minute(1)).await);
+    assert!(!code(&first, "+79990000002", minute(3)).await, "a login, the third time");
+    for (number, login) in [&second, &second, &third].into_iter().enumerate() {
+        assert!(code(login, &format!("+7999000010{number}"), minute(5)).await);
+    }
+    assert!(!code(&third, "+79990000200", minute(60)).await, "a person, the sixth time of a day");
+    assert!(code(&third, "+79990000201", minute(24 * 60 + 2)).await);
+}
+
+#[tokio::test]
+async fn telegram_is_not_asked_for_codes_while_it_tells_everybody_to_wait() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    let people: Vec<_> = (1..=4).map(|id| AccountId(uuid::Uuid::from_u128(id))).collect();
+    let flow = async |person: usize, at| match limits.codes_flow(people[person], at).await {
+        Ok(()) => None,
+        Err(LimitError::RetryAt(at)) => Some(at),
+        Err(LimitError::Database(error)) => panic!("{error}"),
+    };
+
+    // 1. Two are told to wait: they wait, others do not.
+    limits.codes_flooded(people[0], minute(10)).await.unwrap();
+    limits.codes_flooded(people[1], minute(20)).await.unwrap();
+    assert_eq!(flow(0, minute(0)).await, Some(minute(10)));
+    assert_eq!(flow(0, minute(10)).await, None);
+    assert_eq!(flow(3, minute(0)).await, None);
+
+    // 2. A third: everybody waits, until only two do.
+    limits.codes_flooded(people[2], minute(30)).await.unwrap();
+    assert_eq!(flow(3, minute(0)).await, Some(minute(10)));
+    assert_eq!(flow(3, minute(10)).await, None);
+
+    // 3. Somebody gets a code after all: it was not meant for all, but for whom it was said to.
+    limits.code_went_out().await.unwrap();
+    assert_eq!(flow(3, minute(0)).await, None);
+    assert_eq!(flow(2, minute(0)).await, Some(minute(30)));
+}
+
+#[tokio::test]
+async fn a_number_that_nobody_has_costs_the_login_no_code() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    let (master, login) = (MasterKey::random(), random_login_id());
+    let code =
+        async |phone: &str| limits.try_code(&master, &login, 139_883_458, phone, minute(0)).await.is_ok();
+    assert!(code("+79990000001").await);
+    limits.code_not_sent(&master, &login).await.unwrap();
+    assert!(code("+79990000002").await);
+    assert!(code("+79990000003").await);
+    assert!(!code("+79990000004").await);
+}
+
+#[tokio::test]
+async fn tries_are_forgotten_when_no_limit_counts_them_any_more() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    let (master, login) = (MasterKey::random(), random_login_id());
+    limits.try_code(&master, &login, 139_883_458, "+79990000001", minute(0)).await.unwrap();
+    limits.codes_flooded(AccountId(uuid::Uuid::from_u128(1)), minute(3)).await.unwrap();
+    let kinds = async |at| -> Vec<String> {
+        limits.prune(at).await.unwrap();
+        let kinds = sqlx::query_scalar("select kind from vault.tries order by kind");
+        kinds.fetch_all(database.db.pool()).await.unwrap()
+    };
+    assert_eq!(
+        kinds(minute(0)).await,
+        ["code/flood", "code/flood-for-all", "code/login", "code/number", "code/person"]
+    );
+    assert_eq!(kinds(minute(2)).await, ["code/flood", "code/flood-for-all", "code/login", "code/person"]);
+    assert_eq!(kinds(minute(61)).await, ["code/person"]);
+    assert!(kinds(minute(24 * 60 + 1)).await.is_empty());
+}

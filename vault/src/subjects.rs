@@ -1,0 +1,169 @@
+//! Who a person is: the link between the Telegram id and the account id, and the key that opens their name in the
+//! events. Erasing this one row erases the person from the whole history.
+
+use std::collections::HashMap;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use domain::{AccountId, Sealed};
+use sqlx::Row;
+use sqlx::postgres::PgRow;
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::Vault;
+use super::master::{decrypt, encrypt, mac, random};
+use eventlog::database::DatabaseError;
+
+const NONCE: usize = 24;
+
+/// A person's own key. It is not wrapped by the master key: the views hold names in clear anyway, and `replay` works
+/// without a master key.
+#[derive(Clone)]
+pub struct PersonKey(Zeroizing<[u8; 32]>);
+
+/// A person.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    /// As events know them.
+    pub account_id: AccountId,
+    /// As Telegram knows them.
+    pub telegram_id: i64,
+    /// What opens and seals their personal data.
+    pub key: PersonKey,
+}
+
+impl Subject {
+    /// The same text is sealed the same way each time: a profile that did not change is no new event. The nonce is
+    /// HMAC-SHA256(key, text), cut to 24 bytes; the result is base64url of nonce and ciphertext.
+    pub fn seal(&self, text: &str) -> Sealed {
+        let nonce: [u8; NONCE] =
+            mac(&*self.key.0, &[text.as_bytes()])[..NONCE].try_into().expect("24 of 32 bytes");
+        let ciphertext = encrypt(&self.key.0, nonce, self.account_id.0.as_bytes(), text.as_bytes());
+        Sealed(URL_SAFE_NO_PAD.encode([&nonce[..], &ciphertext].concat()))
+    }
+
+    /// The text; None where this person's key did not seal it.
+    pub fn open(&self, sealed: &Sealed) -> Option<String> {
+        self.key.open(self.account_id, sealed)
+    }
+}
+
+impl PersonKey {
+    /// From its bytes, as the vault has them.
+    pub fn new(key: [u8; 32]) -> Self {
+        Self(Zeroizing::new(key))
+    }
+
+    /// The text; None where this person's key did not seal it.
+    pub fn open(&self, account: AccountId, sealed: &Sealed) -> Option<String> {
+        let bytes = URL_SAFE_NO_PAD.decode(&sealed.0).ok()?;
+        let (nonce, ciphertext) = bytes.split_at_checked(NONCE)?;
+        let plain = decrypt(&self.0, nonce.try_into().ok()?, account.0.as_bytes(), ciphertext)?;
+        String::from_utf8(plain.to_vec()).ok()
+    }
+}
+
+impl std::fmt::Debug for PersonKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PersonKey(…)")
+    }
+}
+
+impl Vault {
+    /// The person with this Telegram id, known from now on.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn subject_for(&self, telegram_id: i64) -> Result<Subject, DatabaseError> {
+        if let Some(subject) = self.subject_of(telegram_id).await? {
+            return Ok(subject);
+        }
+        sqlx::query(
+            "insert into vault.subjects (account_id, telegram_id, person_key)
+             values ($1, $2, $3) on conflict do nothing",
+        )
+        .bind(Uuid::new_v4())
+        .bind(telegram_id)
+        .bind(random::<32>())
+        .execute(self.db.pool())
+        .await?;
+        // Not `returning`: of two first messages at once, both take the row that won.
+        let row = sqlx::query(
+            "select account_id, telegram_id, person_key from vault.subjects where telegram_id = $1",
+        )
+        .bind(telegram_id)
+        .fetch_one(self.db.pool())
+        .await?;
+        Ok(subject(&row)?)
+    }
+
+    /// The person with this Telegram id, where known and not erased.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn subject_of(&self, telegram_id: i64) -> Result<Option<Subject>, DatabaseError> {
+        let row = sqlx::query(
+            "select account_id, telegram_id, person_key from vault.subjects where telegram_id = $1",
+        )
+        .bind(telegram_id)
+        .fetch_optional(self.db.pool())
+        .await?;
+        Ok(row.as_ref().map(subject).transpose()?)
+    }
+
+    /// The person behind an account, where not erased.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn subject(&self, account: AccountId) -> Result<Option<Subject>, DatabaseError> {
+        Ok(self.subjects(&[account]).await?.remove(&account))
+    }
+
+    /// The people behind accounts; who was erased is left out.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn subjects(
+        &self,
+        accounts: &[AccountId],
+    ) -> Result<HashMap<AccountId, Subject>, DatabaseError> {
+        let ids: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
+        let rows = sqlx::query(
+            "select account_id, telegram_id, person_key from vault.subjects where account_id = any($1)",
+        )
+        .bind(ids)
+        .fetch_all(self.db.pool())
+        .await?;
+        let people = rows.iter().map(|row| subject(row).map(|person| (person.account_id, person)));
+        Ok(people.collect::<Result<_, _>>()?)
+    }
+
+    /// The last step of an erasure: the key and the link go. Every view has forgotten the person before.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn erase_subject(&self, account: AccountId) -> Result<(), DatabaseError> {
+        let mut transaction = self.db.begin("begin").await?;
+        // A slot that is not live may still hold the row of before the last rebuild.
+        for forget in [
+            "delete from vault.refused_updates r using vault.subjects s
+              where s.account_id = $1 and position(convert_to(s.telegram_id::text, 'UTF8') in r.bytes) > 0",
+            "delete from vault.subjects where account_id = $1",
+            "delete from slots.users_a where account_id = $1",
+            "delete from slots.users_b where account_id = $1",
+        ] {
+            sqlx::query(forget).bind(account.0).execute(&mut *transaction).await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+}
+
+fn subject(row: &PgRow) -> Result<Subject, sqlx::Error> {
+    Ok(Subject {
+        account_id: AccountId(row.try_get("account_id")?),
+        telegram_id: row.try_get("telegram_id")?,
+        key: PersonKey::new(row.try_get("person_key")?),
+    })
+}

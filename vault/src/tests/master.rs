@@ -1,0 +1,139 @@
+//! The master key: its file, what it seals, what is derived from it.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::thread;
+
+use crate::{MasterKey, MasterKeyError, key_id_of};
+
+#[test]
+fn a_new_key_is_made_once_and_only_its_owner_can_read_it() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("master.key");
+
+    let made = MasterKey::load_or_make(&path).unwrap().0;
+
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(MasterKey::load_or_make(&path).unwrap().0.id(), made.id());
+    assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 1, "no draft is left behind");
+}
+
+#[test]
+fn a_missing_key_is_not_made_where_something_is_sealed() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("master.key");
+
+    let error = MasterKey::load(&path).unwrap_err();
+
+    assert!(matches!(error, MasterKeyError::Missing(_)));
+    assert!(error.to_string().contains("master.key"));
+    assert!(!path.exists());
+}
+
+#[test]
+fn a_file_that_holds_no_key_is_named_with_its_line() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("master.key");
+    fs::write(&path, "not a key\n").unwrap();
+
+    let error = MasterKey::load_or_make(&path).unwrap_err();
+
+    assert!(matches!(error, MasterKeyError::Malformed { line: 1, .. }));
+    assert!(!error.to_string().contains("not a key\n"), "the file's text stays out of the message");
+}
+
+#[test]
+fn processes_that_start_at_once_agree_on_one_key() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("master.key");
+
+    let starting: Vec<_> = (0..8)
+        .map(|_| {
+            let path = path.clone();
+            thread::spawn(move || MasterKey::load_or_make(&path).unwrap().0.id().to_owned())
+        })
+        .collect();
+    let mut ids: Vec<_> = starting.into_iter().map(|thread| thread.join().unwrap()).collect();
+
+    ids.dedup();
+    assert_eq!(ids.len(), 1);
+}
+
+#[test]
+fn what_is_sealed_opens_for_the_same_purpose_alone() {
+    let key = MasterKey::random();
+
+    let blob = key.seal(b"account 1", b"session");
+
+    assert_eq!(key.open(b"account 1", &blob).unwrap().as_slice(), b"session");
+    assert!(key.open(b"account 2", &blob).is_none());
+    assert!(MasterKey::random().open(b"account 1", &blob).is_none());
+}
+
+#[test]
+fn a_blob_that_was_changed_anywhere_does_not_open() {
+    let key = MasterKey::random();
+    let blob = key.seal(b"", b"session");
+
+    for index in 0..blob.len() {
+        let mut changed = blob.clone();
+        changed[index] ^= 1;
+        assert!(key.open(b"", &changed).is_none(), "byte {index}");
+        assert!(key.open(b"", &blob[..index]).is_none(), "cut at {index}");
+    }
+}
+
+#[test]
+fn the_same_text_is_never_sealed_the_same_way_twice() {
+    let key = MasterKey::random();
+
+    assert_ne!(key.seal(b"", b"session"), key.seal(b"", b"session"));
+}
+
+#[test]
+fn after_a_rotation_the_new_key_seals_and_the_old_one_opens() {
+    let directory = tempfile::tempdir().unwrap();
+    let (old_path, new_path) = (directory.path().join("old"), directory.path().join("new"));
+    let old = MasterKey::load_or_make(&old_path).unwrap().0;
+    let old_blob = old.seal(b"", b"session");
+    MasterKey::load_or_make(&new_path).unwrap();
+    let lines = fs::read_to_string(&new_path).unwrap() + &fs::read_to_string(&old_path).unwrap();
+    fs::write(&new_path, lines).unwrap();
+
+    let rotated = MasterKey::load(&new_path).unwrap();
+
+    assert_eq!(rotated.open(b"", &old_blob).unwrap().as_slice(), b"session");
+    assert_eq!(key_id_of(&old_blob).as_deref(), Some(old.id()));
+    assert_eq!(key_id_of(&rotated.seal(b"", b"session")).as_deref(), Some(rotated.id()));
+    assert_ne!(rotated.id(), old.id());
+    assert!(rotated.knows(old.id()));
+    assert_eq!(rotated.derive("webhook"), old.derive("webhook"));
+}
+
+#[test]
+fn an_update_always_starts_the_same_login() {
+    let key = MasterKey::random();
+
+    let id = key.login_id(1, 2);
+
+    assert_eq!(id.as_str().len(), 32);
+    assert_eq!(key.login_id(1, 2), id);
+    assert_ne!(key.login_id(2, 2), id);
+    assert_ne!(key.login_id(1, 3), id);
+    assert_ne!(MasterKey::random().login_id(1, 2), id, "nobody else can tell which");
+}
+
+#[test]
+fn each_purpose_has_a_key_of_its_own() {
+    let key = MasterKey::random();
+
+    assert_ne!(key.derive("a"), key.derive("b"));
+    assert_ne!(key.person_hmac(1), key.person_hmac(2));
+}
+
+#[test]
+fn a_key_does_not_print_itself() {
+    let key = MasterKey::random();
+
+    assert_eq!(format!("{key:?}"), format!("MasterKey {{ id: {:?}, .. }}", key.id()));
+}

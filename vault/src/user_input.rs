@@ -1,0 +1,157 @@
+//! What a person gives in the page, on its way to the worker of their login, and what the worker gives the page for it:
+//! sealed with the master key in both directions, because phone numbers, codes and hints are nobody else's.
+
+use domain::LoginId;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::pending_input::{InputKind, PendingInput};
+use super::{MasterKey, Vault, VaultError, fenced_unless};
+use eventlog::database::DatabaseError;
+use eventlog::store::Fence;
+
+/// What a person gives in the page.
+#[derive(Clone, PartialEq, Eq)]
+pub enum UserInput {
+    /// Send a login code to this number.
+    Phone(Zeroizing<String>),
+    /// Log in with this code.
+    Code(Zeroizing<String>),
+    /// Log in with this proof of the 2-step password.
+    Password(PasswordProof),
+}
+
+/// The SRP proof, as the page sends it: `{"srp_id": "…", "A": "…", "M1": "…"}`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordProof {
+    /// Which challenge it answers; decimal.
+    pub srp_id: String,
+    /// 256 bytes in hex.
+    #[serde(rename = "A")]
+    pub a: String,
+    /// 32 bytes in hex.
+    #[serde(rename = "M1")]
+    pub m1: String,
+}
+
+/// What the page needs to make the proof, as it gets it (core.telegram.org/api/srp). It serves one try.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordChallenge {
+    /// Decimal: no number that JavaScript could round.
+    pub srp_id: String,
+    /// Hex.
+    #[serde(rename = "B")]
+    pub b: String,
+    /// Hex.
+    pub p: String,
+    /// Hex.
+    pub salt1: String,
+    /// Hex.
+    pub salt2: String,
+    /// The generator.
+    pub g: i32,
+    /// What the person wrote down to remember the password by.
+    pub hint: Option<String>,
+}
+
+impl UserInput {
+    const fn kind(&self) -> InputKind {
+        match self {
+            Self::Phone(_) => InputKind::Phone,
+            Self::Code(_) => InputKind::Code,
+            Self::Password(_) => InputKind::Password,
+        }
+    }
+
+    fn plain(&self) -> Zeroizing<Vec<u8>> {
+        Zeroizing::new(match self {
+            Self::Phone(text) | Self::Code(text) => text.as_bytes().to_vec(),
+            Self::Password(proof) => serde_json::to_vec(proof).expect("three strings"),
+        })
+    }
+}
+
+impl PendingInput {
+    /// What the person gave; None for what was not sealed for this login.
+    pub fn open(&self, master: &MasterKey, login: &LoginId) -> Option<UserInput> {
+        let plain = master.open(&input_bound_to(login, self.kind), &self.body)?;
+        let text = || std::str::from_utf8(&plain).ok().map(|text| Zeroizing::new(text.to_owned()));
+        match self.kind {
+            InputKind::Phone => text().map(UserInput::Phone),
+            InputKind::Code => text().map(UserInput::Code),
+            InputKind::Password => serde_json::from_slice(&plain).ok().map(UserInput::Password),
+        }
+    }
+}
+
+impl Vault {
+    /// Hands a wish to whoever runs the attempt. False: the attempt is over, or not open yet.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn give_input(
+        &self,
+        master: &MasterKey,
+        login: &LoginId,
+        attempt: u32,
+        input: &UserInput,
+    ) -> Result<bool, DatabaseError> {
+        let kind = input.kind();
+        let body = master.seal(&input_bound_to(login, kind), &input.plain());
+        self.store_input(login, attempt, kind, &body).await
+    }
+
+    /// What the next proof has to answer.
+    ///
+    /// # Errors
+    /// [`VaultError::Fenced`]; the database failed.
+    pub async fn put_challenge(
+        &self,
+        master: &MasterKey,
+        fence: &Fence,
+        challenge: &PasswordChallenge,
+    ) -> Result<(), VaultError> {
+        let plain = Zeroizing::new(serde_json::to_vec(challenge).expect("strings and a number"));
+        let done = sqlx::query(
+            "insert into vault.challenges (login_id, attempt, body)
+             select login_id, attempt, $4 from vault.attempts
+              where login_id = $1 and attempt = $2 and epoch = $3 for share
+             on conflict (login_id, attempt) do update set body = excluded.body",
+        )
+        .bind(fence.login_id.as_str())
+        .bind(i64::from(fence.attempt))
+        .bind(fence.epoch)
+        .bind(master.seal(&challenge_bound_to(&fence.login_id), &plain))
+        .execute(self.db.pool())
+        .await?;
+        fenced_unless(done.rows_affected())
+    }
+
+    /// What the page has to answer; None where no password is asked for.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn challenge(
+        &self,
+        master: &MasterKey,
+        login: &LoginId,
+        attempt: u32,
+    ) -> Result<Option<PasswordChallenge>, DatabaseError> {
+        let body: Option<Vec<u8>> =
+            sqlx::query_scalar("select body from vault.challenges where login_id = $1 and attempt = $2")
+                .bind(login.as_str())
+                .bind(i64::from(attempt))
+                .fetch_optional(self.db.pool())
+                .await?;
+        let plain = body.and_then(|body| master.open(&challenge_bound_to(login), &body));
+        Ok(plain.and_then(|plain| serde_json::from_slice(&plain).ok()))
+    }
+}
+
+fn input_bound_to(login: &LoginId, kind: InputKind) -> Vec<u8> {
+    format!("qr-login/wish/1\n{login}\n{}", kind.name()).into_bytes()
+}
+
+fn challenge_bound_to(login: &LoginId) -> Vec<u8> {
+    format!("qr-login/challenge/1\n{login}").into_bytes()
+}
