@@ -19,19 +19,18 @@ use std::time::Duration;
 use app::inbox::Inbox;
 use app::outbox::{Outbox, Sender};
 use domain::Tiers;
-use eventlog::{Clock, Database, DatabaseError, Log, Store};
+use eventlog::{Clock, Database, DatabaseError, Log, Outage, Store};
 use futures::future::join4;
 use jiff::tz::TimeZone;
 use projections::projector::wait_for;
+use secrecy::{ExposeSecret, SecretString};
+use teloxide::Bot;
+use tokio::time::timeout;
+use url::Url;
 use vault::lease::{Lease, Leases};
 use vault::limits::LoginLimits;
 use vault::presence::Presence;
 use vault::{MasterKey, Vault};
-
-use secrecy::{ExposeSecret, SecretString};
-use teloxide::Bot;
-use tokio::time::{sleep, timeout};
-use url::Url;
 
 mod admin;
 mod admin_invite;
@@ -72,8 +71,6 @@ const LEASE: &str = "poller";
 const LEASE_TTL: Duration = Duration::from_secs(6);
 /// How long an answer waits for the views.
 const CATCH_UP: Duration = Duration::from_secs(2);
-/// Before the database is tried again.
-const PAUSE: Duration = Duration::from_secs(1);
 
 /// What the chat needs.
 #[derive(Clone)]
@@ -161,20 +158,16 @@ impl BotContext {
 /// Runs the chat for as long as it is polled, whenever the lease is this process's. Never returns by itself: whatever
 /// fails is waited out, with one line in the log when it begins and one when it is over.
 pub async fn run(chat: Chat) {
-    loop {
-        let holder = format!("chat/{}/{}", std::process::id(), uuid::Uuid::new_v4());
-        match Presence::announce(&chat.db, &holder).await {
-            Ok(presence) => {
-                let leases = Leases::new(&chat.db, holder);
-                tokio::select! {
-                    () = leases.hold(LEASE, LEASE_TTL, |lease| speak(chat.clone(), lease)) => {}
-                    () = presence.lost() => tracing::warn!("the connection that shows this process lives was lost"),
-                }
-            }
-            Err(error) => tracing::warn!(%error, "the bot's chat waits for the database"),
+    let mut outage =
+        Outage::new("the bot's chat waits for the database", "the bot's chat has the database again");
+    let name = || format!("chat/{}/{}", std::process::id(), uuid::Uuid::new_v4());
+    let work = |holder| {
+        let chat = chat.clone();
+        async move {
+            Leases::new(&chat.db, holder).hold(LEASE, LEASE_TTL, |lease| speak(chat.clone(), lease)).await;
         }
-        sleep(PAUSE).await;
-    }
+    };
+    Presence::keep(&chat.db, &mut outage, name, work).await;
 }
 
 async fn speak(chat: Chat, lease: Lease) {

@@ -35,5 +35,5 @@ pub use account::{Account, AccountCommand, AccountError, AccountEvent, Role};
 pub use event::{DecodeError, Event, StreamKind};
 pub use id::{AccountId, InviteId, LoginId, Sealed};
 pub use invite::{Invite, InviteCommand, InviteError, InviteEvent, InviteGrant};
-pub use login::{Login, LoginCommand, LoginError, LoginEvent, LoginStatus};
+pub use login::{Login, LoginCommand, LoginError, LoginEvent, LoginState, LoginStatus};
 pub use tier::{Limits, Tier, TierTerms, Tiers};

@@ -20,6 +20,7 @@ use crate::invite::InviteGrant;
 mod command;
 mod error;
 mod event;
+mod state;
 mod status;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ mod tests;
 pub use command::LoginCommand;
 pub use error::LoginError;
 pub use event::{CancelReason, CodeVia, FailReason, LoginEvent, Method, Refusal};
+pub use state::{LoginState, Reason};
 pub use status::LoginStatus;
 
 /// How long a login may take, from its start.
@@ -34,38 +36,58 @@ pub const LOGIN_TTL: SignedDuration = SignedDuration::from_mins(5);
 /// How long a person has at least once a password or code is asked for. Granted once a login.
 pub const EXTENSION: SignedDuration = SignedDuration::from_mins(3);
 
-/// A login's state.
+/// A login, as its latest attempt stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Login {
-    live: Option<Attempt>,
+    latest: Option<Attempt>,
 }
 
-/// The latest attempt.
+/// The latest attempt, with what only the rules and the worker need.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Attempt {
-    account_id: AccountId,
+    state: LoginState,
     invite: Option<InviteGrant>,
-    number: u32,
-    status: LoginStatus,
-    deadline_at: Timestamp,
     extended: bool,
     qr_sha256: Option<String>,
+    by_code: bool,
+    code_lost: bool,
 }
 
 impl Login {
     /// How it stands; None before its start.
     pub fn status(&self) -> Option<LoginStatus> {
-        self.live.as_ref().map(|attempt| attempt.status)
+        self.latest.as_ref().map(|attempt| attempt.state.status)
     }
 
     /// The number of the latest attempt, from 1; 0 before the start.
     pub fn attempt(&self) -> u32 {
-        self.live.as_ref().map_or(0, |attempt| attempt.number)
+        self.latest.as_ref().map_or(0, |attempt| attempt.state.attempt)
     }
 
     /// When the latest attempt ends by itself; None before the start.
     pub fn deadline_at(&self) -> Option<Timestamp> {
-        self.live.as_ref().map(|attempt| attempt.deadline_at)
+        self.latest.as_ref().map(|attempt| attempt.state.deadline_at)
+    }
+
+    /// What the latest attempt redeems.
+    pub fn invite(&self) -> Option<InviteGrant> {
+        self.latest.as_ref().and_then(|attempt| attempt.invite)
+    }
+
+    /// Whether a login code was sent since the last QR code.
+    pub fn is_by_code(&self) -> bool {
+        self.latest.as_ref().is_some_and(|attempt| attempt.by_code)
+    }
+
+    /// Whether a QR code took the place of a login code, and the person was not told yet that the code is of no use.
+    pub fn is_code_lost(&self) -> bool {
+        self.latest.as_ref().is_some_and(|attempt| attempt.code_lost)
+    }
+
+    /// Whether this attempt is over: it has ended, or a newer one runs.
+    pub fn is_over(&self, attempt: u32) -> bool {
+        let is_live = self.status().is_some_and(LoginStatus::is_live);
+        self.attempt() > attempt || (self.attempt() == attempt && !is_live)
     }
 
     /// What follows from a command: an event, nothing (it is done already), or why not.
@@ -76,9 +98,9 @@ impl Login {
         if let LoginCommand::Start { account_id, invite, attempt, at } = command {
             return self.decide_start(account_id, invite, attempt, at);
         }
-        let latest = self.live.as_ref().ok_or(LoginError::Unknown)?;
+        let latest = self.latest.as_ref().ok_or(LoginError::Unknown)?;
         let number = command.attempt();
-        if number != latest.number {
+        if number != latest.state.attempt {
             return if command.ends() { Ok(None) } else { Err(LoginError::Superseded) };
         }
         latest.decide(command)
@@ -91,11 +113,11 @@ impl Login {
         attempt: u32,
         at: Timestamp,
     ) -> Result<Option<LoginEvent>, LoginError> {
-        if let Some(latest) = &self.live {
+        if let Some(Attempt { state: latest, .. }) = &self.latest {
             if latest.account_id != account_id {
                 return Err(LoginError::NotYours);
             }
-            if attempt <= latest.number {
+            if attempt <= latest.attempt {
                 return Ok(None);
             }
             match latest.status {
@@ -112,19 +134,22 @@ impl Login {
 }
 
 impl Attempt {
+    const fn new(state: LoginState, invite: Option<InviteGrant>) -> Self {
+        Self { state, invite, extended: false, qr_sha256: None, by_code: false, code_lost: false }
+    }
+
     fn decide(&self, command: LoginCommand) -> Result<Option<LoginEvent>, LoginError> {
-        let (account_id, invite_id) = (self.account_id, self.invite.map(|grant| grant.invite_id));
-        if !self.status.is_live() {
+        let LoginState { account_id, invite_id, status, deadline_at, .. } = self.state;
+        if !status.is_live() {
             let repeated = command.ends()
-                || (matches!(command, LoginCommand::Confirm { .. })
-                    && self.status == LoginStatus::Authorized);
-            return if repeated { Ok(None) } else { Err(LoginError::Ended(self.status)) };
+                || (matches!(command, LoginCommand::Confirm { .. }) && status == LoginStatus::Authorized);
+            return if repeated { Ok(None) } else { Err(LoginError::Ended(status)) };
         }
         Ok(match command {
             LoginCommand::Start { .. } => None,
             LoginCommand::IssueQr { attempt, token_sha256, expires_at, at } => {
                 let repeated =
-                    self.status == LoginStatus::Waiting && self.qr_sha256.as_ref() == Some(&token_sha256);
+                    status == LoginStatus::Waiting && self.qr_sha256.as_ref() == Some(&token_sha256);
                 (!repeated).then_some(LoginEvent::QrIssued { attempt, token_sha256, expires_at, at })
             }
             LoginCommand::RecordCode { attempt, via, length, at } => Some(LoginEvent::CodeSent {
@@ -137,12 +162,13 @@ impl Attempt {
             LoginCommand::RejectCode { attempt, reason, at } => {
                 Some(LoginEvent::CodeRejected { attempt, reason, at })
             }
-            LoginCommand::RequestPassword { attempt, at } => (self.status != LoginStatus::PasswordRequired)
-                .then(|| LoginEvent::PasswordRequested {
+            LoginCommand::RequestPassword { attempt, at } => {
+                (status != LoginStatus::PasswordRequired).then(|| LoginEvent::PasswordRequested {
                     attempt,
                     deadline_at: self.extended_deadline(at),
                     at,
-                }),
+                })
+            }
             LoginCommand::RejectPassword { attempt, reason, at } => {
                 Some(LoginEvent::PasswordRejected { attempt, reason, at })
             }
@@ -156,8 +182,9 @@ impl Attempt {
             LoginCommand::Reject { attempt, at } => {
                 Some(LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, at })
             }
-            LoginCommand::Expire { attempt, at } => (at >= self.deadline_at)
-                .then_some(LoginEvent::LoginExpired { account_id, invite_id, attempt, at }),
+            LoginCommand::Expire { attempt, at } => {
+                (at >= deadline_at).then_some(LoginEvent::LoginExpired { account_id, invite_id, attempt, at })
+            }
             LoginCommand::Cancel { attempt, reason, at } => {
                 Some(LoginEvent::LoginCancelled { account_id, invite_id, attempt, reason, at })
             }
@@ -168,7 +195,8 @@ impl Attempt {
     }
 
     fn extended_deadline(&self, at: Timestamp) -> Timestamp {
-        if self.extended { self.deadline_at } else { self.deadline_at.max(at + EXTENSION) }
+        let deadline_at = self.state.deadline_at;
+        if self.extended { deadline_at } else { deadline_at.max(at + EXTENSION) }
     }
 }
 
@@ -192,27 +220,29 @@ impl Aggregate for Login {
     }
 
     fn apply(&mut self, event: LoginEvent) {
-        if let LoginEvent::LoginStarted { account_id, invite, attempt, deadline_at, .. } = event {
-            self.live = Some(Attempt {
-                account_id,
-                invite,
-                number: attempt,
-                status: LoginStatus::Waiting,
-                deadline_at,
-                extended: false,
-                qr_sha256: None,
-            });
+        let latest = self.latest.take();
+        if let LoginEvent::LoginStarted { invite, .. } = &event {
+            self.latest = LoginState::after(None, &event).map(|state| Attempt::new(state, *invite));
             return;
         }
-        let Some(latest) = &mut self.live else { return };
-        latest.status = event.status_after(latest.status);
+        let Some(mut latest) = latest else { return };
+        let waited_for_code = latest.state.status == LoginStatus::CodeRequired;
+        let Some(state) = LoginState::after(Some(latest.state), &event) else { return };
+        latest.state = state;
         match event {
-            LoginEvent::QrIssued { token_sha256, .. } => latest.qr_sha256 = Some(token_sha256),
-            LoginEvent::CodeSent { deadline_at, .. } | LoginEvent::PasswordRequested { deadline_at, .. } => {
-                latest.deadline_at = deadline_at;
-                latest.extended = true;
+            LoginEvent::QrIssued { token_sha256, .. } => {
+                latest.qr_sha256 = Some(token_sha256);
+                latest.code_lost |= waited_for_code;
+                latest.by_code = false;
             }
+            LoginEvent::CodeSent { .. } => {
+                latest.extended = true;
+                (latest.by_code, latest.code_lost) = (true, false);
+            }
+            LoginEvent::CodeRejected { .. } => latest.code_lost = false,
+            LoginEvent::PasswordRequested { .. } => latest.extended = true,
             _ => {}
         }
+        self.latest = Some(latest);
     }
 }

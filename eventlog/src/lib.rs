@@ -6,6 +6,7 @@
 pub mod clock;
 pub mod database;
 pub mod log;
+pub mod outage;
 pub mod sequencer;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
@@ -15,6 +16,7 @@ pub mod wake;
 pub use clock::{Clock, ManualClock};
 pub use database::{Database, DatabaseError};
 pub use log::{Filter, Follower, Log, LogEvent, Metadata};
+pub use outage::Outage;
 pub use sequencer::{Sequencer, SequencerError};
 pub use store::{Actor, Context, Fence, Store, StoreError};
 pub use wake::{Topic, Wake, Waker};

@@ -4,6 +4,7 @@
 //! the connection, too, and they have not noticed yet. What fences its writes may be taken from them at once; the keys of
 //! logins, with which they speak to Telegram, only when their lease is over.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use sqlx::Executor;
@@ -11,10 +12,13 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use eventlog::Outage;
 use eventlog::database::{Database, DatabaseError};
 
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
+/// Between two tries to be seen.
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(1);
 
 /// As long as this lives, `holder` is present.
 #[derive(Debug)]
@@ -42,6 +46,30 @@ impl Presence {
             drop(alive);
         });
         Ok(Self { connected, keeper })
+    }
+
+    /// Does `work` while this process is present under a name of its own, and begins anew under another name whenever its
+    /// presence is lost or the work ends.
+    pub async fn keep<F>(
+        db: &Database,
+        outage: &mut Outage,
+        name: impl Fn() -> String,
+        mut work: impl FnMut(String) -> F,
+    ) -> Infallible
+    where
+        F: Future<Output = ()>,
+    {
+        loop {
+            let holder = name();
+            let presence = outage.retry_until_ok(ANNOUNCE_EVERY, || Self::announce(db, &holder)).await;
+            tokio::select! {
+                () = work(holder) => {}
+                () = presence.lost() => {
+                    tracing::warn!("the connection that shows this process lives was lost, beginning anew");
+                }
+            }
+            sleep(ANNOUNCE_EVERY).await;
+        }
     }
 
     /// Returns once the others cannot see the holder any more: what it held, they may take.

@@ -9,7 +9,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use domain::login::{FailReason, Method};
-use domain::{InviteError, LoginCommand, LoginError, LoginId};
+use domain::{InviteError, Login, LoginCommand, LoginError, LoginId};
 use eventlog::{Context, DatabaseError, Fence, StoreError};
 use grammers_client::tl::RemoteCall;
 use jiff::{SignedDuration, Timestamp};
@@ -18,7 +18,7 @@ use vault::{Claimed, UserInput, VaultError};
 use super::connection::{CallError, Connection};
 use super::exchange;
 use super::held_attempts::InputSignal;
-use super::login_progress::{LoginProgress, Watch};
+use super::login_progress::Watch;
 use super::session::LoginSession;
 use super::{LoginWorkers, seal};
 
@@ -33,7 +33,7 @@ pub struct Attempt {
     pub claimed: Claimed,
     pub watch: Watch,
     /// How the login stood when this worker took it up.
-    pub start: LoginProgress,
+    pub start: Login,
     /// Whose login it is, for the log.
     pub person: String,
     pub session: Option<Arc<LoginSession>>,
@@ -119,11 +119,11 @@ impl Attempt {
         claimed: Claimed,
         watch: Watch,
         input_signal: InputSignal,
-        start: LoginProgress,
+        start: Login,
         person: String,
     ) -> Self {
-        let method = if start.by_code { Method::Code } else { Method::Qr };
-        let lost_code = start.lost_code;
+        let method = if start.is_by_code() { Method::Code } else { Method::Qr };
+        let lost_code = start.is_code_lost();
         Self {
             workers,
             claimed,
@@ -172,7 +172,7 @@ impl Attempt {
 
     /// When the login ends by itself; a password or code asked for moves it.
     pub fn deadline_at(&self) -> Timestamp {
-        let logged = self.watch.now().map_or(self.start.deadline_at, |standing| standing.deadline_at);
+        let logged = self.watch.now().deadline_at().unwrap_or(self.extended_until);
         logged.max(self.extended_until)
     }
 

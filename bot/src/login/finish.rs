@@ -75,7 +75,7 @@ impl Attempt {
 
     /// Step 9.
     async fn use_invite(&self) -> Result<(), Stop> {
-        let Some(grant) = self.start.invite else { return Ok(()) };
+        let Some(grant) = self.start.invite() else { return Ok(()) };
         let command = InviteCommand::Use {
             account_id: self.claimed.account_id,
             login_id: self.login_id().clone(),

@@ -5,82 +5,32 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
-use domain::login::LoginEvent;
-use domain::{AccountId, Event, InviteGrant, LoginId, LoginStatus, StreamKind};
+use cqrs_es::Aggregate;
+use domain::{Event, Login, LoginEvent, LoginId, StreamKind};
 use eventlog::{DatabaseError, Log, LogEvent};
-use jiff::Timestamp;
 use tokio::sync::watch;
 
-/// How a login stands after some event of it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoginProgress {
-    /// Where that event stands in the log.
-    pub position: i64,
-    /// Whose login it is.
-    pub account_id: AccountId,
-    /// The latest attempt.
-    pub attempt: u32,
-    /// How that attempt stands.
-    pub status: LoginStatus,
-    /// When it ends by itself.
-    pub deadline_at: Timestamp,
-    /// Whether a login code was sent since the last QR code.
-    pub by_code: bool,
-    /// Whether a QR code took the place of a login code, and nobody has said yet that the latter is of no use.
-    pub lost_code: bool,
-    /// What it redeems.
-    pub invite: Option<InviteGrant>,
+/// A login up to some event of it, and where that event stands in the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct LoginAt {
+    position: i64,
+    login: Login,
 }
 
-impl LoginProgress {
-    /// The standing after an event of the same login; None before its start.
-    pub fn fold(before: Option<Self>, event: &LogEvent) -> Option<Self> {
-        let Ok(Event::Login(login)) = &event.event else { return before };
-        let position = event.position;
-        if before.as_ref().is_some_and(|it| it.position >= position) {
-            return before;
+impl LoginAt {
+    /// Takes in an event of the same login; false: it was known already, or the login's start has yet to be read.
+    fn take(&mut self, position: i64, event: &LoginEvent) -> bool {
+        let has_started = self.login.attempt() > 0 || matches!(event, LoginEvent::LoginStarted { .. });
+        let is_new = has_started && self.position < position;
+        if is_new {
+            self.position = position;
+            self.login.apply(event.clone());
         }
-        if let LoginEvent::LoginStarted { account_id, invite, attempt, deadline_at, .. } = login {
-            let (account_id, invite, attempt) = (*account_id, *invite, *attempt);
-            let (status, deadline_at) = (LoginStatus::Waiting, *deadline_at);
-            let (by_code, lost_code) = (false, false);
-            return Some(Self {
-                position,
-                account_id,
-                attempt,
-                status,
-                deadline_at,
-                by_code,
-                lost_code,
-                invite,
-            });
-        }
-        before.map(|it| {
-            let deadline_at = match login {
-                LoginEvent::CodeSent { deadline_at, .. }
-                | LoginEvent::PasswordRequested { deadline_at, .. } => *deadline_at,
-                _ => it.deadline_at,
-            };
-            let (by_code, lost_code) = match login {
-                LoginEvent::CodeSent { .. } => (true, false),
-                LoginEvent::QrIssued { .. } => {
-                    (false, it.lost_code || it.status == LoginStatus::CodeRequired)
-                }
-                LoginEvent::CodeRejected { .. } => (it.by_code, false),
-                _ => (it.by_code, it.lost_code),
-            };
-            let status = login.status_after(it.status);
-            Self { position, status, deadline_at, by_code, lost_code, ..it }
-        })
-    }
-
-    /// Whether this attempt is over: it has ended, or a newer one runs.
-    pub fn is_over(&self, attempt: u32) -> bool {
-        self.attempt > attempt || (self.attempt == attempt && !self.status.is_live())
+        is_new
     }
 }
 
-type Watched = watch::Sender<Option<LoginProgress>>;
+type Watched = watch::Sender<LoginAt>;
 
 /// The logins that are watched. A cheap clone.
 #[derive(Clone)]
@@ -92,7 +42,7 @@ pub struct LoginFollower {
 /// A view of one login; dropping it ends the watch.
 pub struct Watch {
     login_id: LoginId,
-    standing: watch::Receiver<Option<LoginProgress>>,
+    login: watch::Receiver<LoginAt>,
     follower: LoginFollower,
 }
 
@@ -136,8 +86,8 @@ impl LoginFollower {
     /// The database failed.
     pub async fn watch(&self, login_id: &LoginId) -> Result<Watch, DatabaseError> {
         // First the watch, then the past: what happens in between is seen twice and folded once.
-        let standing = self.logins().entry(login_id.clone()).or_default().subscribe();
-        let watch = Watch { login_id: login_id.clone(), standing, follower: self.clone() };
+        let login = self.logins().entry(login_id.clone()).or_default().subscribe();
+        let watch = Watch { login_id: login_id.clone(), login, follower: self.clone() };
         for event in self.log.stream(StreamKind::Login, login_id.as_str()).await? {
             self.tell(&event);
         }
@@ -145,17 +95,10 @@ impl LoginFollower {
     }
 
     fn tell(&self, event: &LogEvent) {
-        if !matches!(event.event, Ok(Event::Login(_))) {
-            return;
-        }
+        let Ok(Event::Login(login_event)) = &event.event else { return };
         let Ok(login_id) = event.stream_id.parse::<LoginId>() else { return };
         if let Some(watched) = self.logins().get(&login_id) {
-            watched.send_if_modified(|standing| {
-                let after = LoginProgress::fold(standing.clone(), event);
-                let changed = after != *standing;
-                *standing = after;
-                changed
-            });
+            watched.send_if_modified(|login| login.take(event.position, login_event));
         }
     }
 
@@ -165,27 +108,26 @@ impl LoginFollower {
 }
 
 impl Watch {
-    /// The standing once the log knows of this attempt.
-    pub async fn started(&mut self, attempt: u32) -> LoginProgress {
-        self.wait_for(|standing| standing.attempt >= attempt).await
+    /// The login once the log knows of this attempt.
+    pub async fn started(&mut self, attempt: u32) -> Login {
+        self.wait_for(|login| login.attempt() >= attempt).await
     }
 
-    /// The standing now; None while the log does not know the login.
-    pub fn now(&self) -> Option<LoginProgress> {
-        self.standing.borrow().clone()
+    /// The login as the log has it now.
+    pub fn now(&self) -> Login {
+        self.login.borrow().login.clone()
     }
 
     /// Returns once the attempt is over.
-    pub async fn over(&mut self, attempt: u32) -> LoginProgress {
-        self.wait_for(|standing| standing.is_over(attempt)).await
+    pub async fn over(&mut self, attempt: u32) {
+        self.wait_for(|login| login.is_over(attempt)).await;
     }
 
-    async fn wait_for(&mut self, is_so: impl Fn(&LoginProgress) -> bool) -> LoginProgress {
-        let found = self.standing.wait_for(|standing| standing.as_ref().is_some_and(&is_so)).await;
-        let found = found.ok().and_then(|standing| standing.clone());
+    async fn wait_for(&mut self, is_so: impl Fn(&Login) -> bool) -> Login {
+        let found = self.login.wait_for(|at| is_so(&at.login)).await.ok().map(|at| at.login.clone());
         match found {
-            Some(standing) => standing,
-            // The board holds the other half for as long as this watch lives.
+            Some(login) => login,
+            // The follower holds the other half for as long as this watch lives.
             None => std::future::pending().await,
         }
     }
@@ -194,11 +136,7 @@ impl Watch {
 /// Another watch of the same login.
 impl Clone for Watch {
     fn clone(&self) -> Self {
-        Self {
-            login_id: self.login_id.clone(),
-            standing: self.standing.clone(),
-            follower: self.follower.clone(),
-        }
+        Self { login_id: self.login_id.clone(), login: self.login.clone(), follower: self.follower.clone() }
     }
 }
 

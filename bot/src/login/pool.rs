@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use eventlog::{DatabaseError, Log, Topic};
+use eventlog::{DatabaseError, Log, Outage, Topic};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use vault::Presence;
@@ -26,27 +26,15 @@ pub const AT_MOST: usize = 2_000;
 /// Runs every attempt that can be claimed, for ever.
 pub async fn run(workers: Arc<LoginWorkers>) {
     tracing::info!("QR login manager ready");
-    let mut healthy = true;
-    loop {
-        // A holder that lost its presence may have lost its attempts: it goes on under a new name.
-        let holder = random_login_id().to_string();
-        match Presence::announce(&workers.db, &holder).await {
-            Ok(presence) => {
-                healthy = true;
-                tokio::select! {
-                    () = presence.lost() => tracing::warn!("The login workers have lost the database, and begin anew"),
-                    () = work(&workers, &holder) => {}
-                }
-            }
-            Err(error) => {
-                if std::mem::take(&mut healthy) {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "The login workers wait for the database");
-                }
-                sleep(LOOK_EVERY).await;
-            }
-        }
-    }
+    let mut outage =
+        Outage::new("The login workers wait for the database", "The login workers have the database again");
+    // A holder that lost its presence may have lost its attempts: it goes on under a new name.
+    let name = || random_login_id().to_string();
+    let working = |holder: String| {
+        let workers = workers.clone();
+        async move { work(&workers, &holder).await }
+    };
+    Presence::keep(&workers.db, &mut outage, name, working).await;
 }
 
 /// Returns only where the log cannot be read, or was set back. Dropping the claims stops every attempt; their leases are over

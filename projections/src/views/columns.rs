@@ -33,9 +33,16 @@ pub(super) trait Column: Sized {
     fn value(&self, out: &mut Vec<u8>);
 }
 
-/// Names a row's fields once, as its columns.
+/// Defines a row, whose fields are the view's columns.
 macro_rules! columns {
-    ($row:ident { $($column:ident),+ $(,)? }) => {
+    ($(#[$attribute:meta])* $visibility:vis struct $row:ident {
+        $($(#[$field_attribute:meta])* $field_visibility:vis $column:ident: $type:ty,)+
+    }) => {
+        $(#[$attribute])*
+        $visibility struct $row {
+            $($(#[$field_attribute])* $field_visibility $column: $type,)+
+        }
+
         impl $crate::views::columns::Columns for $row {
             const NAMES: &'static [&'static str] = &[$(stringify!($column)),+];
 

@@ -13,31 +13,33 @@ use super::{FoldError, Interest, Lookups, Shape, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 
-/// An invite, as it stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InviteRow {
-    /// Its id; the code is in the vault.
-    pub invite_id: InviteId,
-    /// What it promises.
-    pub tier: Tier,
-    /// Reserved and used ones together never exceed it.
-    pub max_uses: i32,
-    /// Uses that a live login holds.
-    pub reserved: i32,
-    /// Uses for good.
-    pub used: i32,
-    /// Who holds or has used it.
-    pub redemptions: BTreeMap<AccountId, Redemption>,
-    /// Nobody redeems it from then on.
-    pub valid_until: Timestamp,
-    /// 0 is unlimited.
-    pub subscription_days: i32,
-    /// An admin took it back.
-    pub revoked: bool,
-    /// None: made from the command line.
-    pub created_by: Option<AccountId>,
-    /// When.
-    pub created_at: Timestamp,
+columns! {
+    /// An invite, as it stands.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct InviteRow {
+        /// Its id; the code is in the vault.
+        pub invite_id: InviteId,
+        /// What it promises.
+        pub tier: Tier,
+        /// Reserved and used ones together never exceed it.
+        pub max_uses: i32,
+        /// Uses that a live login holds.
+        pub reserved: i32,
+        /// Uses for good.
+        pub used: i32,
+        /// Who holds or has used it.
+        pub redemptions: BTreeMap<AccountId, Redemption>,
+        /// Nobody redeems it from then on.
+        pub valid_until: Timestamp,
+        /// 0 is unlimited.
+        pub subscription_days: i32,
+        /// An admin took it back.
+        pub revoked: bool,
+        /// None: made from the command line.
+        pub created_by: Option<AccountId>,
+        /// When.
+        pub created_at: Timestamp,
+    }
 }
 
 /// One person's use of an invite.
@@ -53,16 +55,13 @@ pub struct Redemption {
     pub at: Timestamp,
 }
 
-const COLUMNS: &str = "invite_id, tier, max_uses, reserved, used, redemptions, valid_until, subscription_days, \
-     revoked, created_by, created_at";
-
 /// One invite; None for an unknown one.
 ///
 /// # Errors
 /// The database's.
 pub async fn by_id(db: &Database, invite: InviteId) -> Result<Option<InviteRow>, DatabaseError> {
-    let sql = format!("select to_jsonb(r) from (select {COLUMNS} from invites where invite_id = $1) r");
-    let row = sqlx::query_scalar(&sql).bind(invite.0).fetch_optional(db.pool()).await?;
+    let sql = "select to_jsonb(r) from invites r where invite_id = $1";
+    let row = sqlx::query_scalar(sql).bind(invite.0).fetch_optional(db.pool()).await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -71,12 +70,10 @@ pub async fn by_id(db: &Database, invite: InviteId) -> Result<Option<InviteRow>,
 /// # Errors
 /// The database's.
 pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<InviteRow>, DatabaseError> {
-    let sql = format!(
-        "select to_jsonb(r) from (select {COLUMNS} from invites order by created_at desc, invite_id \
-         limit $1 offset $2) r"
-    );
+    let sql = "select to_jsonb(r) from invites r order by created_at desc, invite_id \
+         limit $1 offset $2";
     let rows: Vec<Json<InviteRow>> =
-        sqlx::query_scalar(&sql).bind(limit).bind(offset).fetch_all(db.pool()).await?;
+        sqlx::query_scalar(sql).bind(limit).bind(offset).fetch_all(db.pool()).await?;
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
@@ -93,20 +90,6 @@ pub async fn used_by(db: &Database, account: AccountId) -> Result<Vec<InviteId>,
     .await?;
     Ok(ids.into_iter().map(InviteId).collect())
 }
-
-columns!(InviteRow {
-    invite_id,
-    tier,
-    max_uses,
-    reserved,
-    used,
-    redemptions,
-    valid_until,
-    subscription_days,
-    revoked,
-    created_by,
-    created_at,
-});
 
 /// The view `invites`.
 pub(super) struct Invites;

@@ -4,8 +4,10 @@
 
 use std::borrow::Cow;
 
-use domain::{AccountId, Event, InviteId, LoginEvent, LoginId, LoginStatus, StreamKind};
+use domain::{AccountId, Event, InviteId, LoginEvent, LoginId, LoginState, LoginStatus, StreamKind};
 use jiff::Timestamp;
+use serde::de::value::StrDeserializer;
+use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
@@ -14,42 +16,44 @@ use super::{FoldError, Interest, Lookups, Shape, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Fact, LogEvent};
 
-/// A login, as its latest attempt stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct LoginRow {
-    /// The `session_id` of the Mini App.
-    pub login_id: LoginId,
-    /// Whose it is.
-    pub account_id: AccountId,
-    /// From 1; a retry is the next.
-    pub attempt: i32,
-    /// How it stands.
-    pub status: LoginStatus,
-    /// The position of its last event: it only grows.
-    pub version: i64,
-    /// The position of the event that began the attempt: tells which of two logins is the newer one.
-    pub started_position: i64,
-    /// The invite whose use is reserved.
-    pub invite_id: Option<InviteId>,
-    /// When the attempt began.
-    pub started_at: Timestamp,
-    /// When it expires, unless it ends before.
-    pub deadline_at: Timestamp,
-    /// When the QR code on the screen dies; None before the first.
-    pub qr_expires_at: Option<Timestamp>,
-    /// How Telegram sent the login code: `app`, `sms`, …
-    pub code_via: Option<String>,
-    /// The code's number of digits, where known.
-    pub code_length: Option<i32>,
-    /// The last code was wrong.
-    pub code_rejected: bool,
-    /// The last password was wrong.
-    pub password_rejected: bool,
-    /// Why it was cancelled (`person`, `newer_login`, …) or failed (`flood_wait`, …); while it is live, why Telegram did
-    /// not take what the person entered last (`wrong`, `number_banned`, …).
-    pub reason: Option<String>,
-    /// When it ended; None while it is live.
-    pub ended_at: Option<Timestamp>,
+columns! {
+    /// A login, as its latest attempt stands.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct LoginRow {
+        /// The `session_id` of the Mini App.
+        pub login_id: LoginId,
+        /// Whose it is.
+        pub account_id: AccountId,
+        /// From 1; a retry is the next.
+        pub attempt: i32,
+        /// How it stands.
+        pub status: LoginStatus,
+        /// The position of its last event: it only grows.
+        pub version: i64,
+        /// The position of the event that began the attempt: tells which of two logins is the newer one.
+        pub started_position: i64,
+        /// The invite whose use is reserved.
+        pub invite_id: Option<InviteId>,
+        /// When the attempt began.
+        pub started_at: Timestamp,
+        /// When it expires, unless it ends before.
+        pub deadline_at: Timestamp,
+        /// When the QR code on the screen dies; None before the first.
+        pub qr_expires_at: Option<Timestamp>,
+        /// How Telegram sent the login code: `app`, `sms`, …
+        pub code_via: Option<String>,
+        /// The code's number of digits, where known.
+        pub code_length: Option<i32>,
+        /// The last code was wrong.
+        pub code_rejected: bool,
+        /// The last password was wrong.
+        pub password_rejected: bool,
+        /// Why it was cancelled (`person`, `newer_login`, …) or failed (`flood_wait`, …); while it is live, why Telegram did
+        /// not take what the person entered last (`wrong`, `number_banned`, …).
+        pub reason: Option<String>,
+        /// When it ended; None while it is live.
+        pub ended_at: Option<Timestamp>,
+    }
 }
 
 /// How the login stands after the event. Anything but an event of that login leaves it as it is.
@@ -59,66 +63,63 @@ pub fn fold(row: Option<LoginRow>, event: &LogEvent) -> Option<LoginRow> {
 
 fn after(row: Option<LoginRow>, fact: &Fact<'_>) -> Option<LoginRow> {
     let Ok(Event::Login(login_event)) = fact.event else { return row };
-    if let LoginEvent::LoginStarted { account_id, invite, attempt, deadline_at, at } = login_event {
-        return Some(LoginRow {
-            login_id: fact.stream_id.parse().ok()?,
-            account_id: *account_id,
-            attempt: i32::try_from(*attempt).unwrap_or(i32::MAX),
-            status: LoginStatus::Waiting,
-            version: fact.position,
-            started_position: fact.position,
-            invite_id: invite.map(|grant| grant.invite_id),
-            started_at: stored(*at),
-            deadline_at: stored(*deadline_at),
-            qr_expires_at: None,
-            code_via: None,
-            code_length: None,
-            code_rejected: false,
-            password_rejected: false,
-            reason: None,
-            ended_at: None,
-        });
+    let before = row.as_ref().map(LoginRow::state);
+    let state = LoginState::after(before, login_event)?;
+    let (login_id, started_position) = match row {
+        Some(row) if !matches!(login_event, LoginEvent::LoginStarted { .. }) => {
+            (row.login_id, row.started_position)
+        }
+        _ => (fact.stream_id.parse().ok()?, fact.position),
+    };
+    Some(LoginRow {
+        login_id,
+        account_id: state.account_id,
+        attempt: integer(state.attempt),
+        status: state.status,
+        version: fact.position,
+        started_position,
+        invite_id: state.invite_id,
+        started_at: stored(state.started_at),
+        deadline_at: stored(state.deadline_at),
+        qr_expires_at: state.qr_expires_at.map(stored),
+        code_via: state.code_via.as_ref().and_then(name_of),
+        code_length: state.code_length.map(integer),
+        code_rejected: state.code_rejected,
+        password_rejected: state.password_rejected,
+        reason: state.reason.as_ref().and_then(name_of),
+        ended_at: state.ended_at.map(stored),
+    })
+}
+
+impl LoginRow {
+    /// The state that the row was made of.
+    pub fn state(&self) -> LoginState {
+        LoginState {
+            account_id: self.account_id,
+            attempt: u32::try_from(self.attempt).unwrap_or_default(),
+            status: self.status,
+            invite_id: self.invite_id,
+            started_at: self.started_at,
+            deadline_at: self.deadline_at,
+            qr_expires_at: self.qr_expires_at,
+            code_via: self.code_via.as_deref().and_then(named),
+            code_length: self.code_length.and_then(|digits| u32::try_from(digits).ok()),
+            code_rejected: self.code_rejected,
+            password_rejected: self.password_rejected,
+            reason: self.reason.as_deref().and_then(named),
+            ended_at: self.ended_at,
+        }
     }
-    let mut row = row?;
-    row.reason = None;
-    row.version = fact.position;
-    row.status = login_event.status_after(row.status);
-    if !row.status.is_live() {
-        row.ended_at = Some(stored(login_event.at()));
-    }
-    match login_event {
-        LoginEvent::QrIssued { expires_at, .. } => {
-            row.qr_expires_at = Some(stored(*expires_at));
-            row.code_rejected = false;
-        }
-        LoginEvent::CodeSent { via, length, deadline_at, .. } => {
-            row.code_via = name_of(via);
-            row.code_length = length.map(|digits| i32::try_from(digits).unwrap_or(i32::MAX));
-            row.code_rejected = false;
-            row.password_rejected = false;
-            row.deadline_at = stored(*deadline_at);
-        }
-        LoginEvent::CodeRejected { reason, .. } => {
-            row.code_rejected = true;
-            row.reason = name_of(reason);
-        }
-        LoginEvent::PasswordRequested { deadline_at, .. } => {
-            row.code_rejected = false;
-            row.password_rejected = false;
-            row.deadline_at = stored(*deadline_at);
-        }
-        LoginEvent::PasswordRejected { reason, .. } => {
-            row.password_rejected = true;
-            row.reason = name_of(reason);
-        }
-        LoginEvent::LoginCancelled { reason, .. } => row.reason = name_of(reason),
-        LoginEvent::LoginFailed { reason, .. } => row.reason = name_of(reason),
-        LoginEvent::LoginStarted { .. }
-        | LoginEvent::AuthorizationConfirmed { .. }
-        | LoginEvent::AuthorizationRejected { .. }
-        | LoginEvent::LoginExpired { .. } => {}
-    }
-    Some(row)
+}
+
+fn integer(number: u32) -> i32 {
+    i32::try_from(number).unwrap_or(i32::MAX)
+}
+
+/// The enum of this stored spelling.
+fn named<T: DeserializeOwned>(name: &str) -> Option<T> {
+    let name: StrDeserializer<'_, serde::de::value::Error> = name.into_deserializer();
+    T::deserialize(name).ok()
 }
 
 /// The stored spelling of a plain enum.
@@ -126,16 +127,13 @@ fn name_of(value: &impl Serialize) -> Option<String> {
     serde_json::to_value(value).ok()?.as_str().map(str::to_owned)
 }
 
-const COLUMNS: &str = "login_id, account_id, attempt, status, version, started_position, invite_id, started_at, deadline_at, \
-     qr_expires_at, code_via, code_length, code_rejected, password_rejected, reason, ended_at";
-
 /// One login; None for an unknown one.
 ///
 /// # Errors
 /// The database's.
 pub async fn by_id(db: &Database, login: &LoginId) -> Result<Option<LoginRow>, DatabaseError> {
-    let sql = format!("select to_jsonb(r) from (select {COLUMNS} from login_status where login_id = $1) r");
-    let row = sqlx::query_scalar(&sql).bind(login.as_str()).fetch_optional(db.pool()).await?;
+    let sql = "select to_jsonb(r) from login_status r where login_id = $1";
+    let row = sqlx::query_scalar(sql).bind(login.as_str()).fetch_optional(db.pool()).await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -144,11 +142,9 @@ pub async fn by_id(db: &Database, login: &LoginId) -> Result<Option<LoginRow>, D
 /// # Errors
 /// The database's.
 pub async fn live(db: &Database) -> Result<Vec<LoginRow>, DatabaseError> {
-    let sql = format!(
-        "select to_jsonb(r) from (select {COLUMNS} from login_status where ended_at is null \
-         order by deadline_at) r"
-    );
-    Ok(unwrapped(sqlx::query_scalar(&sql).fetch_all(db.pool()).await?))
+    let sql = "select to_jsonb(r) from login_status r where ended_at is null \
+         order by deadline_at";
+    Ok(unwrapped(sqlx::query_scalar(sql).fetch_all(db.pool()).await?))
 }
 
 /// The live logins of one person, oldest first: one at most, but for the moment between a new one and the end of the
@@ -157,11 +153,9 @@ pub async fn live(db: &Database) -> Result<Vec<LoginRow>, DatabaseError> {
 /// # Errors
 /// The database's.
 pub async fn live_of(db: &Database, account: AccountId) -> Result<Vec<LoginRow>, DatabaseError> {
-    let sql = format!(
-        "select to_jsonb(r) from (select {COLUMNS} from login_status where account_id = $1 and ended_at is null \
-         order by started_at, version) r"
-    );
-    Ok(unwrapped(sqlx::query_scalar(&sql).bind(account.0).fetch_all(db.pool()).await?))
+    let sql = "select to_jsonb(r) from login_status r where account_id = $1 and ended_at is null \
+         order by started_at, version";
+    Ok(unwrapped(sqlx::query_scalar(sql).bind(account.0).fetch_all(db.pool()).await?))
 }
 
 /// The live logins of several people, each one's oldest first.
@@ -169,12 +163,10 @@ pub async fn live_of(db: &Database, account: AccountId) -> Result<Vec<LoginRow>,
 /// # Errors
 /// The database's.
 pub async fn live_of_any(db: &Database, accounts: &[AccountId]) -> Result<Vec<LoginRow>, DatabaseError> {
-    let sql = format!(
-        "select to_jsonb(r) from (select {COLUMNS} from login_status where account_id = any($1) and ended_at is null \
-         order by started_at, version) r"
-    );
+    let sql = "select to_jsonb(r) from login_status r where account_id = any($1) and ended_at is null \
+         order by started_at, version";
     let accounts: Vec<uuid::Uuid> = accounts.iter().map(|account| account.0).collect();
-    Ok(unwrapped(sqlx::query_scalar(&sql).bind(accounts).fetch_all(db.pool()).await?))
+    Ok(unwrapped(sqlx::query_scalar(sql).bind(accounts).fetch_all(db.pool()).await?))
 }
 
 /// The person's latest logins, newest first.
@@ -186,35 +178,14 @@ pub async fn latest_of(
     account: AccountId,
     limit: i64,
 ) -> Result<Vec<LoginRow>, DatabaseError> {
-    let sql = format!(
-        "select to_jsonb(r) from (select {COLUMNS} from login_status where account_id = $1 \
-         order by version desc limit $2) r"
-    );
-    Ok(unwrapped(sqlx::query_scalar(&sql).bind(account.0).bind(limit).fetch_all(db.pool()).await?))
+    let sql = "select to_jsonb(r) from login_status r where account_id = $1 \
+         order by version desc limit $2";
+    Ok(unwrapped(sqlx::query_scalar(sql).bind(account.0).bind(limit).fetch_all(db.pool()).await?))
 }
 
 fn unwrapped(rows: Vec<Json<LoginRow>>) -> Vec<LoginRow> {
     rows.into_iter().map(|Json(row)| row).collect()
 }
-
-columns!(LoginRow {
-    login_id,
-    account_id,
-    attempt,
-    status,
-    version,
-    started_position,
-    invite_id,
-    started_at,
-    deadline_at,
-    qr_expires_at,
-    code_via,
-    code_length,
-    code_rejected,
-    password_rejected,
-    reason,
-    ended_at,
-});
 
 /// The view `login_status`.
 pub(super) struct LoginStatusView;

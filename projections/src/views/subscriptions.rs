@@ -12,23 +12,25 @@ use super::{FoldError, Interest, Lookups, Shape, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 
-/// A person's latest subscription.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct SubscriptionRow {
-    /// Whose.
-    pub account_id: AccountId,
-    /// Which; stays after its end.
-    pub tier: Tier,
-    /// Whether it runs.
-    pub status: SubscriptionState,
-    /// As they were on the day it was granted.
-    pub limits: Limits,
-    /// When the running span began.
-    pub started_at: Timestamp,
-    /// None: unlimited.
-    pub expires_at: Option<Timestamp>,
-    /// The login that started it; None: an admin did.
-    pub login_id: Option<LoginId>,
+columns! {
+    /// A person's latest subscription.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+    pub struct SubscriptionRow {
+        /// Whose.
+        pub account_id: AccountId,
+        /// Which; stays after its end.
+        pub tier: Tier,
+        /// Whether it runs.
+        pub status: SubscriptionState,
+        /// As they were on the day it was granted.
+        pub limits: Limits,
+        /// When the running span began.
+        pub started_at: Timestamp,
+        /// None: unlimited.
+        pub expires_at: Option<Timestamp>,
+        /// The login that started it; None: an admin did.
+        pub login_id: Option<LoginId>,
+    }
 }
 
 /// Whether a subscription runs.
@@ -51,16 +53,13 @@ impl SubscriptionState {
     }
 }
 
-const COLUMNS: &str = "account_id, tier, status, limits, started_at, expires_at, login_id";
-
 /// The person's latest subscription; None: there never was one.
 ///
 /// # Errors
 /// The database's.
 pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<SubscriptionRow>, DatabaseError> {
-    let sql =
-        format!("select to_jsonb(r) from (select {COLUMNS} from subscriptions where account_id = $1) r");
-    let row = sqlx::query_scalar(&sql).bind(account.0).fetch_optional(db.pool()).await?;
+    let sql = "select to_jsonb(r) from subscriptions r where account_id = $1";
+    let row = sqlx::query_scalar(sql).bind(account.0).fetch_optional(db.pool()).await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -69,15 +68,11 @@ pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<Subs
 /// # Errors
 /// The database's.
 pub async fn ending(db: &Database, limit: i64) -> Result<Vec<SubscriptionRow>, DatabaseError> {
-    let sql = format!(
-        "select to_jsonb(r) from (select {COLUMNS} from subscriptions \
-         where status = 'active' and expires_at is not null order by expires_at limit $1) r"
-    );
-    let rows: Vec<Json<SubscriptionRow>> = sqlx::query_scalar(&sql).bind(limit).fetch_all(db.pool()).await?;
+    let sql = "select to_jsonb(r) from subscriptions r \
+         where status = 'active' and expires_at is not null order by expires_at limit $1";
+    let rows: Vec<Json<SubscriptionRow>> = sqlx::query_scalar(sql).bind(limit).fetch_all(db.pool()).await?;
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
-
-columns!(SubscriptionRow { account_id, tier, status, limits, started_at, expires_at, login_id });
 
 /// The view `subscriptions`.
 pub(super) struct Subscriptions;

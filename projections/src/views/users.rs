@@ -101,17 +101,13 @@ pub struct Profile {
     pub language_code: Option<String>,
 }
 
-const COLUMNS: &str = "telegram_id, account_id, first_name, last_name, username, language_code, role, \
-     is_authenticated, is_blocked, subscription_type, subscription_status, subscription_started_at, \
-     subscription_expires_at, max_channels, limits, invited_by, session_exported, created_at, updated_at";
-
 /// A person by their Telegram id.
 ///
 /// # Errors
 /// The database's.
 pub async fn by_telegram_id(db: &Database, telegram_id: i64) -> Result<Option<User>, DatabaseError> {
-    let sql = format!("select to_jsonb(r) from (select {COLUMNS} from users where telegram_id = $1) r");
-    let row = sqlx::query_scalar(&sql).bind(telegram_id).fetch_optional(db.pool()).await?;
+    let sql = "select to_jsonb(r) from users r where telegram_id = $1";
+    let row = sqlx::query_scalar(sql).bind(telegram_id).fetch_optional(db.pool()).await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -120,8 +116,8 @@ pub async fn by_telegram_id(db: &Database, telegram_id: i64) -> Result<Option<Us
 /// # Errors
 /// The database's.
 pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<User>, DatabaseError> {
-    let sql = format!("select to_jsonb(r) from (select {COLUMNS} from users where account_id = $1) r");
-    let row = sqlx::query_scalar(&sql).bind(account.0).fetch_optional(db.pool()).await?;
+    let sql = "select to_jsonb(r) from users r where account_id = $1";
+    let row = sqlx::query_scalar(sql).bind(account.0).fetch_optional(db.pool()).await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -133,9 +129,9 @@ pub async fn by_accounts(
     db: &Database,
     accounts: &[AccountId],
 ) -> Result<HashMap<AccountId, User>, DatabaseError> {
-    let sql = format!("select to_jsonb(r) from (select {COLUMNS} from users where account_id = any($1)) r");
+    let sql = "select to_jsonb(r) from users r where account_id = any($1)";
     let ids: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
-    let rows: Vec<Json<User>> = sqlx::query_scalar(&sql).bind(ids).fetch_all(db.pool()).await?;
+    let rows: Vec<Json<User>> = sqlx::query_scalar(sql).bind(ids).fetch_all(db.pool()).await?;
     Ok(rows.into_iter().map(|Json(user)| (user.account_id, user)).collect())
 }
 
@@ -144,12 +140,9 @@ pub async fn by_accounts(
 /// # Errors
 /// The database's.
 pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<User>, DatabaseError> {
-    let sql = format!(
-        "select to_jsonb(r) from (select {COLUMNS} from users order by created_at desc, account_id \
-         limit $1 offset $2) r"
-    );
-    let rows: Vec<Json<User>> =
-        sqlx::query_scalar(&sql).bind(limit).bind(offset).fetch_all(db.pool()).await?;
+    let sql = "select to_jsonb(r) from users r order by created_at desc, account_id \
+         limit $1 offset $2";
+    let rows: Vec<Json<User>> = sqlx::query_scalar(sql).bind(limit).bind(offset).fetch_all(db.pool()).await?;
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
@@ -158,11 +151,9 @@ pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<User>, D
 /// # Errors
 /// The database's.
 pub async fn admins(db: &Database) -> Result<Vec<User>, DatabaseError> {
-    let sql = format!(
-        "select to_jsonb(r) from (select {COLUMNS} from users where role = 'admin' and not is_blocked \
-         order by telegram_id) r"
-    );
-    let rows: Vec<Json<User>> = sqlx::query_scalar(&sql).fetch_all(db.pool()).await?;
+    let sql = "select to_jsonb(r) from users r where role = 'admin' and not is_blocked \
+         order by telegram_id";
+    let rows: Vec<Json<User>> = sqlx::query_scalar(sql).fetch_all(db.pool()).await?;
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
@@ -174,53 +165,33 @@ pub async fn count(db: &Database) -> Result<i64, DatabaseError> {
     Ok(sqlx::query_scalar("select count(*) from users").fetch_one(db.pool()).await?)
 }
 
-/// A row of the slot: what the public view shows, and what the fold needs to remember.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Row {
-    account_id: AccountId,
-    telegram_id: i64,
-    first_name: Option<String>,
-    last_name: Option<String>,
-    username: Option<String>,
-    language_code: Option<String>,
-    role: Role,
-    is_authenticated: bool,
-    is_blocked: bool,
-    subscription_type: Tier,
-    subscription_status: SubscriptionStatus,
-    subscription_started_at: Option<Timestamp>,
-    subscription_expires_at: Option<Timestamp>,
-    /// None: the free ones, which are no event's matter; the public view fills them in.
-    limits: Option<Limits>,
-    invited_by: Option<AccountId>,
-    session_exported: bool,
-    /// The end of any other login's session says nothing about the linked one.
-    linked_login_id: Option<LoginId>,
-    created_at: Timestamp,
-    updated_at: Timestamp,
+columns! {
+    /// A row of the slot: what the public view shows, and what the fold needs to remember.
+    #[derive(Clone, Debug, Serialize, Deserialize)]
+    pub(super) struct Row {
+        account_id: AccountId,
+        telegram_id: i64,
+        first_name: Option<String>,
+        last_name: Option<String>,
+        username: Option<String>,
+        language_code: Option<String>,
+        role: Role,
+        is_authenticated: bool,
+        is_blocked: bool,
+        subscription_type: Tier,
+        subscription_status: SubscriptionStatus,
+        subscription_started_at: Option<Timestamp>,
+        subscription_expires_at: Option<Timestamp>,
+        /// None: the free ones, which are no event's matter; the public view fills them in.
+        limits: Option<Limits>,
+        invited_by: Option<AccountId>,
+        session_exported: bool,
+        /// The end of any other login's session says nothing about the linked one.
+        linked_login_id: Option<LoginId>,
+        created_at: Timestamp,
+        updated_at: Timestamp,
+    }
 }
-
-columns!(Row {
-    account_id,
-    telegram_id,
-    first_name,
-    last_name,
-    username,
-    language_code,
-    role,
-    is_authenticated,
-    is_blocked,
-    subscription_type,
-    subscription_status,
-    subscription_started_at,
-    subscription_expires_at,
-    limits,
-    invited_by,
-    session_exported,
-    linked_login_id,
-    created_at,
-    updated_at,
-});
 
 /// The view `users`.
 pub(super) struct Users;

@@ -1,0 +1,176 @@
+//! A failure that passes by itself: told once when it begins, with all its causes, and once when it is over.
+
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+/// Something that may fail for a while. A clone fails by itself, but all clones tell one outage: the first one that fails
+/// tells its begin, the last one that works again its end.
+#[derive(Debug)]
+pub struct Outage {
+    begin: &'static str,
+    end: &'static str,
+    is_failing: bool,
+    failing: Arc<AtomicUsize>,
+}
+
+impl Outage {
+    /// What the log says when it begins, and when it is over.
+    pub fn new(begin: &'static str, end: &'static str) -> Self {
+        Self { begin, end, is_failing: false, failing: Arc::default() }
+    }
+
+    /// It failed. Only the first failure is told.
+    pub fn failed(&mut self, error: &(dyn Error + 'static)) {
+        if !std::mem::replace(&mut self.is_failing, true) && self.failing.fetch_add(1, Ordering::Relaxed) == 0
+        {
+            tracing::warn!(error, "{}", self.begin);
+        }
+    }
+
+    /// It works. Told where it had failed.
+    pub fn over(&mut self) {
+        if self.leave() {
+            tracing::info!("{}", self.end);
+        }
+    }
+
+    /// Tries until it works, with a pause after each failure.
+    pub async fn retry_until_ok<T, E, F>(&mut self, pause: Duration, mut attempt: impl FnMut() -> F) -> T
+    where
+        E: Error + 'static,
+        F: Future<Output = Result<T, E>>,
+    {
+        loop {
+            match attempt().await {
+                Ok(done) => {
+                    self.over();
+                    return done;
+                }
+                Err(error) => self.failed(&error),
+            }
+            sleep(pause).await;
+        }
+    }
+
+    /// Whether this was the last one that failed.
+    fn leave(&mut self) -> bool {
+        std::mem::take(&mut self.is_failing) && self.failing.fetch_sub(1, Ordering::Relaxed) == 1
+    }
+}
+
+/// Another part of the same outage, which has not failed.
+impl Clone for Outage {
+    fn clone(&self) -> Self {
+        Self { begin: self.begin, end: self.end, is_failing: false, failing: self.failing.clone() }
+    }
+}
+
+impl Drop for Outage {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::Mutex;
+
+    use tracing::Subscriber;
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+
+    use super::*;
+
+    /// What was logged, with the causes of its error.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+
+    impl Subscriber for Lines {
+        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
+            true
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, event: &tracing::Event<'_>) {
+            let mut line = Line(String::new());
+            event.record(&mut line);
+            self.0.lock().unwrap().push(line.0);
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    struct Line(String);
+
+    impl Visit for Line {
+        fn record_debug(&mut self, _: &Field, value: &dyn std::fmt::Debug) {
+            self.0 = format!("{value:?}{}", self.0);
+        }
+        fn record_error(&mut self, _: &Field, error: &(dyn Error + 'static)) {
+            let mut cause = Some(error);
+            while let Some(error) = cause {
+                self.0 += &format!(": {error}");
+                cause = error.source();
+            }
+        }
+    }
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("it failed")]
+    struct Failed(#[source] io::Error);
+
+    fn failed() -> Failed {
+        Failed(io::Error::other("no disk"))
+    }
+
+    #[test]
+    fn an_outage_is_told_once_with_its_causes_and_once_when_it_is_over() {
+        let lines = Lines::default();
+        tracing::subscriber::with_default(lines.clone(), || {
+            let mut outage = Outage::new("it stands still", "it goes on");
+            outage.over();
+            outage.failed(&failed());
+            outage.failed(&failed());
+            outage.over();
+            outage.over();
+        });
+        assert_eq!(*lines.0.lock().unwrap(), ["it stands still: it failed: no disk", "it goes on"]);
+    }
+
+    #[test]
+    fn clones_tell_one_outage_together() {
+        let lines = Lines::default();
+        tracing::subscriber::with_default(lines.clone(), || {
+            let mut one = Outage::new("it stands still", "it goes on");
+            let (mut other, mut dropped) = (one.clone(), one.clone());
+            one.failed(&failed());
+            other.failed(&failed());
+            dropped.failed(&failed());
+            one.over();
+            drop(dropped);
+            other.over();
+        });
+        assert_eq!(*lines.0.lock().unwrap(), ["it stands still: it failed: no disk", "it goes on"]);
+    }
+
+    #[tokio::test]
+    async fn what_fails_is_tried_until_it_works() {
+        let mut tries = 0;
+        let mut outage = Outage::new("it stands still", "it goes on");
+        let done = outage
+            .retry_until_ok(Duration::ZERO, || {
+                tries += 1;
+                std::future::ready(if tries < 3 { Err(failed()) } else { Ok(tries) })
+            })
+            .await;
+        assert_eq!(done, 3);
+    }
+}
