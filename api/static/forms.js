@@ -75,7 +75,7 @@ export class Forms {
     submit('code-form', () => {
       const digits = this.#view.element('code').value;
       if (digits) return void this.#sendCode(digits);
-      // Whoever presses the button after a code that went by itself, and was refused, is to read that it was.
+      // A person who presses the button after a refused code reads that it was refused.
       this.#wrong('code', this.#view.element('code-error').textContent || this.#text('code_bad'));
     });
     on('resend', 'click', () => this.#resend());

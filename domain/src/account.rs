@@ -1,8 +1,8 @@
-//! The account: a person, their subscription, their standing. Who they are is sealed with their own key; the events
-//! hold only what that key opens.
+//! The account: a person, their subscription and their role. Names and the Telegram id stand in the events only sealed
+//! with the person's own key.
 //!
 //! ```text
-//!   subscription:  none ──▶ active ──▶ expired        standing:  user | admin | auditor, blocked or not
+//!   subscription:  none ──▶ active ──▶ expired        role:  user | admin | auditor, blocked or not
 //!                    ▲        │ ▲         │
 //!                    └────────┘ └─────────┘           erased: the end of the stream's personal data, not of the stream
 //! ```
@@ -51,7 +51,7 @@ impl Role {
     }
 }
 
-/// An account's state.
+/// An account, folded from its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Account {
     registered: bool,
@@ -64,7 +64,7 @@ pub struct Account {
     activated: BTreeSet<(LoginId, u32)>,
     /// Grants that were carried out, where they have a name.
     changed: BTreeSet<String>,
-    /// Logins whose linked session has ended, by whomever.
+    /// Logins whose linked session has ended.
     unlinked: BTreeSet<LoginId>,
     exported: BTreeSet<LoginId>,
 }
@@ -81,17 +81,17 @@ pub struct Subscription {
 }
 
 impl Account {
-    /// Whether anybody has ever been behind it.
+    /// Whether it was registered.
     pub fn is_registered(&self) -> bool {
         self.registered
     }
 
-    /// Whether who was behind it has been forgotten.
+    /// Whether the person was erased.
     pub fn is_erased(&self) -> bool {
         self.erased
     }
 
-    /// Whether the person may do nothing here.
+    /// Whether the person is blocked.
     pub fn is_blocked(&self) -> bool {
         self.blocked
     }

@@ -149,7 +149,7 @@ impl Event {
         }
     }
 
-    /// When it happened, by the clock of whoever recorded it.
+    /// When it happened, by the clock of the process that recorded it.
     pub const fn at(&self) -> Timestamp {
         match self {
             Self::Invite(event) => event.at(),

@@ -1,4 +1,4 @@
-//! What the tests of the rules speak in: people, logins, minutes.
+//! People, logins and times for the tests of the rules.
 
 use jiff::{SignedDuration, Timestamp};
 use uuid::Uuid;

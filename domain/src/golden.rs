@@ -240,7 +240,7 @@ fn no_field_of_any_event_smells_of_a_secret() {
         "auth",
         "proof",
     ];
-    // Names that smell and are clean: a digest that the specification allows.
+    // A digest, which the specification allows.
     const CLEAN: [&str; 1] = ["token_sha256"];
     for event in samples() {
         let payload = event.payload();

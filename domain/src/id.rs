@@ -98,8 +98,8 @@ macro_rules! uuid_id {
 uuid_id!(AccountId);
 uuid_id!(InviteId);
 
-/// Personal data, sealed with the person's own key: XChaCha20-Poly1305, base64url. Whoever erases the key erases the
-/// person from every event that holds one of these.
+/// Personal data, sealed with the person's own key: XChaCha20-Poly1305, base64url. Without that key nobody can
+/// read any of them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sealed(pub String);

@@ -43,7 +43,7 @@ pub struct InviteGrant {
     pub subscription_days: u32,
 }
 
-/// An invite's state.
+/// An invite, folded from its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invite {
     terms: Option<Terms>,

@@ -1,5 +1,5 @@
 //! The login: one attempt to link a Telegram account, from `/login` to its end. A retry starts the same login anew, with
-//! the next attempt number and a new deadline; whatever still speaks for an earlier attempt is not listened to.
+//! the next attempt number and a new deadline. Commands for an earlier attempt change nothing.
 //!
 //! ```text
 //!   Start ──▶ waiting ──▶ code_required ──▶ password_required
@@ -93,7 +93,7 @@ impl Login {
     /// What follows from a command: an event, nothing (it is done already), or why not.
     ///
     /// # Errors
-    /// [`LoginError`]: whoever gave the order has to give up what it holds.
+    /// [`LoginError`]: the caller gives up what it holds for the login.
     pub fn decide(&self, command: LoginCommand) -> Result<Option<LoginEvent>, LoginError> {
         if let LoginCommand::Start { account_id, invite, attempt, at } = command {
             return self.decide_start(account_id, invite, attempt, at);

@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 pub enum Tier {
     /// What everybody has without a subscription.
     Free,
-    /// A week to look around.
+    /// A trial.
     Trial,
-    /// The small one.
+    /// The smallest paid one.
     Basic,
-    /// The usual one.
+    /// The middle one.
     Premium,
-    /// The large one.
+    /// The largest one.
     Enterprise,
 }
 

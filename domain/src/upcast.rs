@@ -5,7 +5,7 @@
 //! version 1 becomes 2, 2 becomes 3.
 //!
 //! The first such change is the example: `CodeRejected` and `PasswordRejected` left `reason` out where the code or the
-//! password was simply wrong. Whoever reads the history had to know that. Version 2 says it.
+//! password was simply wrong. A reader of the history had to know that. Version 2 says it.
 
 use serde_json::{Value, json};
 

@@ -28,7 +28,7 @@ pub enum LoginCommand {
     Reject { attempt: u32, at: Timestamp },
     /// The deadline has passed; before it, this changes nothing.
     Expire { attempt: u32, at: Timestamp },
-    /// End it on somebody's wish.
+    /// Cancel it.
     Cancel { attempt: u32, reason: CancelReason, at: Timestamp },
     /// End it because something broke.
     Fail { attempt: u32, reason: FailReason, at: Timestamp },

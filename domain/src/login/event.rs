@@ -43,7 +43,7 @@ pub enum LoginEvent {
     AuthorizationRejected { account_id: AccountId, invite_id: Option<InviteId>, attempt: u32, at: Timestamp },
     /// The deadline passed.
     LoginExpired { account_id: AccountId, invite_id: Option<InviteId>, attempt: u32, at: Timestamp },
-    /// Ended on somebody's wish.
+    /// It was cancelled.
     LoginCancelled {
         account_id: AccountId,
         invite_id: Option<InviteId>,
