@@ -15,9 +15,8 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::{AccountId, LoginId};
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 
+use super::columns;
 use super::master::key_id_of;
 use super::{Vault, VaultError, fenced_unless};
 use eventlog::database::DatabaseError;
@@ -54,14 +53,14 @@ impl Vault {
         attempt: u32,
         account: AccountId,
     ) -> Result<(), DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "with swift as materialized (select set_config('synchronous_commit', 'off', true))
              insert into vault.attempts (login_id, attempt, account_id)
              select $1::text, $2::bigint, $3::uuid from swift on conflict do nothing",
+            login.as_str(),
+            i64::from(attempt),
+            account.0
         )
-        .bind(login.as_str())
-        .bind(i64::from(attempt))
-        .bind(account.0)
         .execute(self.db.pool())
         .await?;
         self.db.wake().notify(Topic::Attempts);
@@ -80,8 +79,8 @@ impl Vault {
         ttl: Duration,
         limit: i64,
     ) -> Result<Vec<Claimed>, DatabaseError> {
-        let rows = sqlx::query(
-            "with present as materialized (select vault.present() as id),
+        let rows = sqlx::query!(
+            r#"with present as materialized (select vault.present() as id),
              free as (
                select login_id, attempt, holder is not null as taken_over,
                       announced_as in (select id from present where id <> vault.presence_id($1)) as frozen
@@ -99,14 +98,25 @@ impl Vault {
                from free f
               where a.login_id = f.login_id and a.attempt = f.attempt
              returning a.login_id, a.attempt, a.epoch, a.account_id, a.sealed_session, a.state,
-                       f.taken_over, coalesce(f.frozen, false) as frozen",
+                       f.taken_over as "taken_over!", coalesce(f.frozen, false) as "frozen!""#,
+            holder,
+            ttl.as_secs_f64(),
+            limit
         )
-        .bind(holder)
-        .bind(ttl.as_secs_f64())
-        .bind(limit)
         .fetch_all(self.db.pool())
         .await?;
-        Ok(rows.iter().map(claimed).collect::<Result<_, _>>()?)
+        let claimed = rows.into_iter().map(|row| {
+            let (login_id, attempt) = (columns::login_id(&row.login_id)?, columns::number(row.attempt)?);
+            Ok::<_, sqlx::Error>(Claimed {
+                fence: Fence { login_id, attempt, epoch: row.epoch },
+                account_id: AccountId(row.account_id),
+                sealed_session: row.sealed_session,
+                ended: row.state == "ended",
+                taken_over: row.taken_over,
+                holder_frozen: row.frozen,
+            })
+        });
+        Ok(claimed.collect::<Result<_, _>>()?)
     }
 
     /// How many attempts have, or may have, a key at Telegram.
@@ -114,7 +124,9 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn attempts(&self) -> Result<i64, DatabaseError> {
-        Ok(sqlx::query_scalar("select count(*) from vault.attempts").fetch_one(self.db.pool()).await?)
+        Ok(sqlx::query_scalar!(r#"select count(*) as "count!" from vault.attempts"#)
+            .fetch_one(self.db.pool())
+            .await?)
     }
 
     /// Hold on to the leases of these epochs for `ttl` from now. Gives those that are held still; one that is not among them
@@ -124,8 +136,8 @@ impl Vault {
     /// # Errors
     /// The database failed: the leases run on meanwhile.
     pub async fn renew(&self, epochs: &[i64], ttl: Duration) -> Result<HashMap<i64, bool>, DatabaseError> {
-        let leases: Vec<(i64, bool)> = sqlx::query_as(
-            "with mine as (
+        let leases = sqlx::query!(
+            r#"with mine as (
                select login_id, attempt from vault.attempts
                 where epoch = any($1)
                   for no key update skip locked),
@@ -134,13 +146,14 @@ impl Vault {
                  from mine m
                 where a.login_id = m.login_id and a.attempt = m.attempt
                returning a.epoch)
-             select epoch, epoch in (select epoch from renewed) from vault.attempts where epoch = any($1)",
+             select epoch, epoch in (select epoch from renewed) as "is_renewed!"
+               from vault.attempts where epoch = any($1)"#,
+            epochs,
+            ttl.as_secs_f64()
         )
-        .bind(epochs)
-        .bind(ttl.as_secs_f64())
         .fetch_all(self.db.pool())
         .await?;
-        Ok(leases.into_iter().collect())
+        Ok(leases.into_iter().map(|lease| (lease.epoch, lease.is_renewed)).collect())
     }
 
     /// Keep what the attempt needs to be resumed with the same key.
@@ -148,15 +161,15 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
     pub async fn save_attempt_session(&self, fence: &Fence, sealed: &[u8]) -> Result<(), VaultError> {
-        let done = sqlx::query(
+        let done = sqlx::query!(
             "update vault.attempts set sealed_session = $4, key_id = $5
               where login_id = $1 and attempt = $2 and epoch = $3",
+            fence.login_id.as_str(),
+            i64::from(fence.attempt),
+            fence.epoch,
+            sealed,
+            key_id_of(sealed)
         )
-        .bind(fence.login_id.as_str())
-        .bind(i64::from(fence.attempt))
-        .bind(fence.epoch)
-        .bind(sealed)
-        .bind(key_id_of(sealed))
         .execute(self.db.pool())
         .await?;
         fenced_unless(done.rows_affected())
@@ -168,13 +181,14 @@ impl Vault {
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
     pub async fn close_attempt(&self, fence: &Fence) -> Result<(), VaultError> {
-        let done =
-            sqlx::query("delete from vault.attempts where login_id = $1 and attempt = $2 and epoch = $3")
-                .bind(fence.login_id.as_str())
-                .bind(i64::from(fence.attempt))
-                .bind(fence.epoch)
-                .execute(self.db.pool())
-                .await?;
+        let done = sqlx::query!(
+            "delete from vault.attempts where login_id = $1 and attempt = $2 and epoch = $3",
+            fence.login_id.as_str(),
+            i64::from(fence.attempt),
+            fence.epoch
+        )
+        .execute(self.db.pool())
+        .await?;
         fenced_unless(done.rows_affected())
     }
 
@@ -183,40 +197,14 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn end_attempt(&self, login: &LoginId, attempt: u32) -> Result<(), DatabaseError> {
-        sqlx::query("update vault.attempts set state = 'ended' where login_id = $1 and attempt = $2")
-            .bind(login.as_str())
-            .bind(i64::from(attempt))
-            .execute(self.db.pool())
-            .await?;
+        sqlx::query!(
+            "update vault.attempts set state = 'ended' where login_id = $1 and attempt = $2",
+            login.as_str(),
+            i64::from(attempt)
+        )
+        .execute(self.db.pool())
+        .await?;
         self.db.wake().notify(Topic::Attempts);
         Ok(())
     }
-}
-
-fn claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
-    Ok(Claimed {
-        fence: Fence {
-            login_id: login_id(row)?,
-            attempt: number(row, "attempt")?,
-            epoch: row.try_get("epoch")?,
-        },
-        account_id: AccountId(row.try_get("account_id")?),
-        sealed_session: row.try_get("sealed_session")?,
-        ended: row.try_get::<&str, _>("state")? == "ended",
-        taken_over: row.try_get("taken_over")?,
-        holder_frozen: row.try_get("frozen")?,
-    })
-}
-
-/// The column `login_id`.
-pub(super) fn login_id(row: &PgRow) -> Result<LoginId, sqlx::Error> {
-    let text: &str = row.try_get("login_id")?;
-    text.parse()
-        .map_err(|error| sqlx::Error::ColumnDecode { index: "login_id".into(), source: Box::new(error) })
-}
-
-/// A bigint column that holds a count.
-pub(super) fn number(row: &PgRow, column: &str) -> Result<u32, sqlx::Error> {
-    u32::try_from(row.try_get::<i64, _>(column)?)
-        .map_err(|error| sqlx::Error::ColumnDecode { index: column.into(), source: Box::new(error) })
 }

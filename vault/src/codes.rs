@@ -1,7 +1,6 @@
 //! Invite codes and notes. An invite's stream goes by a random id; the code that opens it is here alone.
 
 use domain::InviteId;
-use sqlx::Row;
 
 use super::Vault;
 use super::master::random;
@@ -40,20 +39,20 @@ impl Vault {
     /// # Errors
     /// [`CodeError::CodeTaken`] by another invite.
     pub async fn add_code(&self, invite: InviteId, code: &str, note: Option<&str>) -> Result<(), CodeError> {
-        let kept: bool = sqlx::query_scalar(
-            "with added as (
+        let is_kept = sqlx::query_scalar!(
+            r#"with added as (
                insert into vault.invite_codes (invite_id, code, note)
                values ($1, $2, $3) on conflict do nothing returning 1)
              select exists (select from added)
-                 or exists (select from vault.invite_codes where invite_id = $1 and code = $2)",
+                 or exists (select from vault.invite_codes where invite_id = $1 and code = $2) as "is_kept!""#,
+            invite.0,
+            code,
+            note
         )
-        .bind(invite.0)
-        .bind(code)
-        .bind(note)
         .fetch_one(self.db.pool())
         .await
         .map_err(DatabaseError::from)?;
-        if kept { Ok(()) } else { Err(CodeError::CodeTaken) }
+        if is_kept { Ok(()) } else { Err(CodeError::CodeTaken) }
     }
 
     /// The invite that a code opens; the code is normalised first.
@@ -62,8 +61,7 @@ impl Vault {
     /// The database failed.
     pub async fn invite_of(&self, code: &str) -> Result<Option<InviteId>, DatabaseError> {
         let Some(code) = normalise_code(code) else { return Ok(None) };
-        let id = sqlx::query_scalar("select invite_id from vault.invite_codes where code = $1")
-            .bind(code)
+        let id = sqlx::query_scalar!("select invite_id from vault.invite_codes where code = $1", code)
             .fetch_optional(self.db.pool())
             .await?;
         Ok(id.map(InviteId))
@@ -74,10 +72,9 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn code_of(&self, invite: InviteId) -> Result<Option<(String, Option<String>)>, DatabaseError> {
-        let row = sqlx::query("select code, note from vault.invite_codes where invite_id = $1")
-            .bind(invite.0)
+        let row = sqlx::query!("select code, note from vault.invite_codes where invite_id = $1", invite.0)
             .fetch_optional(self.db.pool())
             .await?;
-        Ok(row.map(|row| Ok::<_, sqlx::Error>((row.try_get("code")?, row.try_get("note")?))).transpose()?)
+        Ok(row.map(|row| (row.code, row.note)))
     }
 }

@@ -51,9 +51,11 @@ pub enum InstallationError {
 /// # Errors
 /// [`InstallationError::OtherNetwork`]: the database belongs to another one.
 pub async fn belongs_to(db: &Database, network: &str) -> Result<(), InstallationError> {
-    let stamp = "insert into installation (network) values ($1) on conflict (one) do nothing";
-    sqlx::query(stamp).bind(network).execute(db.pool()).await.map_err(DatabaseError::from)?;
-    let of: String = sqlx::query_scalar("select network from installation")
+    sqlx::query!("insert into installation (network) values ($1) on conflict (one) do nothing", network)
+        .execute(db.pool())
+        .await
+        .map_err(DatabaseError::from)?;
+    let of = sqlx::query_scalar!("select network from installation")
         .fetch_one(db.pool())
         .await
         .map_err(DatabaseError::from)?;
@@ -74,12 +76,14 @@ pub async fn master_key(db: &Database, path: &Path) -> Result<MasterKey, Install
         true => MasterKey::load_or_make(path)?,
         false => (holding(path, &needed)?, false),
     };
-    let stamp = "update installation set master_key_id = coalesce(master_key_id, $1) returning master_key_id";
-    let id: String = sqlx::query_scalar(stamp)
-        .bind(key.root_id())
-        .fetch_one(db.pool())
-        .await
-        .map_err(DatabaseError::from)?;
+    let id = sqlx::query_scalar!(
+        r#"update installation set master_key_id = coalesce(master_key_id, $1)
+           returning master_key_id as "master_key_id!""#,
+        key.root_id()
+    )
+    .fetch_one(db.pool())
+    .await
+    .map_err(DatabaseError::from)?;
     if key.knows(&id) {
         return Ok(key);
     }
@@ -99,9 +103,12 @@ pub async fn existing_master_key(db: &Database, path: &Path) -> Result<MasterKey
 
 /// The ids that a key file has to hold; none while the database belongs to no key.
 async fn needed_keys(db: &Database) -> Result<Vec<String>, InstallationError> {
-    let stamp = "select master_key_id from installation where master_key_id is not null";
-    let mut ids: Vec<String> =
-        sqlx::query_scalar(stamp).fetch_all(db.pool()).await.map_err(DatabaseError::from)?;
+    let mut ids = sqlx::query_scalar!(
+        r#"select master_key_id as "master_key_id!" from installation where master_key_id is not null"#
+    )
+    .fetch_all(db.pool())
+    .await
+    .map_err(DatabaseError::from)?;
     ids.extend(Vault::new(db).sealed_with().await?);
     Ok(ids)
 }

@@ -10,6 +10,7 @@ use eventlog::database::{Database, DatabaseError};
 mod after_erasure;
 mod attempts;
 mod codes;
+mod columns;
 pub mod installation;
 pub mod lease;
 pub mod limits;
@@ -69,11 +70,11 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn sealed_with(&self) -> Result<Vec<String>, DatabaseError> {
-        let ids = sqlx::query_scalar(
-            "select key_id from vault.sessions
+        let ids = sqlx::query_scalar!(
+            r#"select key_id as "key_id!" from vault.sessions
              union select key_id from vault.retired_keys
              union select key_id from vault.attempts where key_id is not null
-             order by 1",
+             order by 1"#
         )
         .fetch_all(self.db.pool())
         .await?;

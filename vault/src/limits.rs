@@ -92,13 +92,13 @@ impl LoginLimits {
     /// # Errors
     /// The database failed.
     pub async fn code_not_sent(&self, master: &MasterKey, login: &LoginId) -> Result<(), DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "update vault.tries
                 set at = at[:cardinality(at) - 1], causes = causes[:cardinality(at) - 1]
               where kind = $1 and who = $2 and cardinality(at) > 0",
+            CODES_A_LOGIN.kind,
+            &master.hmac("login", login.as_str().as_bytes())[..]
         )
-        .bind(CODES_A_LOGIN.kind)
-        .bind(&master.hmac("login", login.as_str().as_bytes())[..])
         .execute(self.db.pool())
         .await?;
         Ok(())
@@ -110,19 +110,19 @@ impl LoginLimits {
     /// # Errors
     /// [`LimitError::RetryAt`] that moment.
     pub async fn codes_flow(&self, account: AccountId, now: Timestamp) -> Result<(), LimitError> {
-        let until: Option<jiff_sqlx::Timestamp> = sqlx::query_scalar(
-            "select max(until) from (
+        let until = sqlx::query_scalar!(
+            r#"select max(until) as "until: jiff_sqlx::Timestamp" from (
                select max(a) as until from vault.tries t, unnest(t.at) a
                 where t.kind = $1 and t.who = $2 and a > $3
                union all
                (select a from vault.tries t, unnest(t.at) a
-                 where t.kind = $4 and a > $3 order by a desc offset $5 limit 1)) waits",
+                 where t.kind = $4 and a > $3 order by a desc offset $5 limit 1)) waits"#,
+            FLOOD,
+            &account.0.as_bytes()[..],
+            now.to_sqlx() as _,
+            FLOOD_FOR_ALL,
+            FLOODED_PEOPLE - 1
         )
-        .bind(FLOOD)
-        .bind(&account.0.as_bytes()[..])
-        .bind(now.to_sqlx())
-        .bind(FLOOD_FOR_ALL)
-        .bind(FLOODED_PEOPLE - 1)
         .fetch_one(self.db.pool())
         .await
         .map_err(DatabaseError::from)?;
@@ -134,13 +134,14 @@ impl LoginLimits {
     /// # Errors
     /// The database failed.
     pub async fn codes_flooded(&self, account: AccountId, until: Timestamp) -> Result<(), DatabaseError> {
-        sqlx::query(
-            "insert into vault.tries (kind, who, at) select kind, $2, array[$3] from unnest($1) kind
+        sqlx::query!(
+            "insert into vault.tries (kind, who, at)
+             select kind, $2, array[$3::timestamptz] from unnest($1::text[]) kind
              on conflict (kind, who) do update set at = excluded.at",
+            &[FLOOD, FLOOD_FOR_ALL] as _,
+            &account.0.as_bytes()[..],
+            until.to_sqlx() as _
         )
-        .bind([FLOOD, FLOOD_FOR_ALL])
-        .bind(&account.0.as_bytes()[..])
-        .bind(until.to_sqlx())
         .execute(self.db.pool())
         .await?;
         Ok(())
@@ -151,7 +152,7 @@ impl LoginLimits {
     /// # Errors
     /// The database failed.
     pub async fn code_went_out(&self) -> Result<(), DatabaseError> {
-        let deleted = sqlx::query("delete from vault.tries where kind = $1").bind(FLOOD_FOR_ALL);
+        let deleted = sqlx::query!("delete from vault.tries where kind = $1", FLOOD_FOR_ALL);
         deleted.execute(self.db.pool()).await?;
         Ok(())
     }
@@ -166,14 +167,15 @@ impl LoginLimits {
             .into_iter()
             .chain([(FLOOD, 0.0), (FLOOD_FOR_ALL, 0.0)]);
         for (kind, window_seconds) in windows {
-            sqlx::query(
+            sqlx::query!(
                 "delete from vault.tries t
                   where kind = $1
-                    and not exists (select from unnest(t.at) a where a > $2 - make_interval(secs => $3))",
+                    and not exists (select from unnest(t.at) a
+                                     where a > $2::timestamptz - make_interval(secs => $3))",
+                kind,
+                now.to_sqlx() as _,
+                window_seconds
             )
-            .bind(kind)
-            .bind(now.to_sqlx())
-            .bind(window_seconds)
             .execute(self.db.pool())
             .await?;
         }
@@ -190,42 +192,45 @@ impl LoginLimits {
     ) -> Result<(), LimitError> {
         let window = SignedDuration::try_from(limit.window).expect("a window is minutes, not eons");
         // One statement: the row's lock makes people who race with themselves wait in line.
-        let counted = sqlx::query(
-            "insert into vault.tries as t (kind, who, at, causes) values ($1, $2, array[$3], array[$6])
+        let counted = sqlx::query!(
+            "insert into vault.tries as t (kind, who, at, causes)
+             values ($1, $2, array[$3::timestamptz], array[$6::text])
              on conflict (kind, who) do update
                 set (at, causes) = (select array_agg(a order by a), array_agg(cause order by a)
-                                      from (select a, cause from unnest(t.at, t.causes) as kept (a, cause) where a > $4
+                                      from (select a, cause from unnest(t.at, t.causes) as kept (a, cause)
+                                             where a > $4
                                             union all select $3, $6) as tries (a, cause))
-              where (select count(*) from unnest(t.at) a where a > $4) < $5
+              where (select count(*) from unnest(t.at) a where a > $4) < $5::int
                 and ($6 = any (t.causes)) is not true",
+            limit.kind,
+            who,
+            now.to_sqlx() as _,
+            (now - window).to_sqlx() as _,
+            limit.tries,
+            cause
         )
-        .bind(limit.kind)
-        .bind(who)
-        .bind(now.to_sqlx())
-        .bind((now - window).to_sqlx())
-        .bind(limit.tries)
-        .bind(cause)
         .execute(self.db.pool())
         .await
         .map_err(DatabaseError::from)?;
         if counted.rows_affected() == 1 {
             return Ok(());
         }
-        let (counted_before, oldest): (bool, Option<jiff_sqlx::Timestamp>) = sqlx::query_as(
-            "select coalesce(bool_or($4 = any (t.causes)), false), min(a) filter (where a > $3)
-               from vault.tries t, unnest(t.at) a where t.kind = $1 and t.who = $2",
+        let before = sqlx::query!(
+            r#"select coalesce(bool_or($4 = any (t.causes)), false) as "is_counted!",
+                      min(a) filter (where a > $3) as "oldest: jiff_sqlx::Timestamp"
+               from vault.tries t, unnest(t.at) a where t.kind = $1 and t.who = $2"#,
+            limit.kind,
+            who,
+            (now - window).to_sqlx() as _,
+            cause
         )
-        .bind(limit.kind)
-        .bind(who)
-        .bind((now - window).to_sqlx())
-        .bind(cause)
         .fetch_one(self.db.pool())
         .await
         .map_err(DatabaseError::from)?;
-        if counted_before {
+        if before.is_counted {
             return Ok(());
         }
-        Err(LimitError::RetryAt(oldest.map_or(now, |oldest| oldest.to_jiff()) + window))
+        Err(LimitError::RetryAt(before.oldest.map_or(now, |oldest| oldest.to_jiff()) + window))
     }
 }
 

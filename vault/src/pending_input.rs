@@ -2,7 +2,6 @@
 //! gone as soon as they are taken.
 
 use domain::LoginId;
-use sqlx::Row;
 
 use super::{Vault, VaultError};
 use eventlog::database::DatabaseError;
@@ -56,15 +55,15 @@ impl Vault {
         kind: InputKind,
         body: &[u8],
     ) -> Result<bool, DatabaseError> {
-        let done = sqlx::query(
+        let done = sqlx::query!(
             "insert into vault.requests (login_id, attempt, kind, body)
              select login_id, attempt, $3, $4 from vault.attempts
               where login_id = $1 and attempt = $2 and state = 'open' for key share",
+            login.as_str(),
+            i64::from(attempt),
+            kind.name(),
+            body
         )
-        .bind(login.as_str())
-        .bind(i64::from(attempt))
-        .bind(kind.name())
-        .bind(body)
         .execute(self.db.pool())
         .await?;
         self.db.wake().notify(Topic::UserInput);
@@ -76,10 +75,13 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn attempts_with_input(&self, holder: &str) -> Result<Vec<i64>, DatabaseError> {
-        let asked =
-            "select distinct a.epoch from vault.requests r join vault.attempts a using (login_id, attempt)
-                      where a.holder = $1";
-        Ok(sqlx::query_scalar(asked).bind(holder).fetch_all(self.db.pool()).await?)
+        let epochs = sqlx::query_scalar!(
+            "select distinct a.epoch
+               from vault.requests r join vault.attempts a using (login_id, attempt)
+              where a.holder = $1",
+            holder
+        );
+        Ok(epochs.fetch_all(self.db.pool()).await?)
     }
 
     /// Everything asked of this attempt so far, in order; each is answered once, to whoever holds the attempt.
@@ -88,31 +90,27 @@ impl Vault {
     /// [`VaultError::Fenced`]; the database failed.
     pub async fn take_inputs(&self, fence: &Fence) -> Result<Vec<PendingInput>, VaultError> {
         // The left join tells an attempt without requests from one that is not ours.
-        let rows = sqlx::query(
-            "with held as (
+        let rows = sqlx::query!(
+            r#"with held as (
                select login_id, attempt from vault.attempts
                 where login_id = $1 and attempt = $2 and epoch = $3 for share),
              taken as (
                delete from vault.requests r using held h
                 where r.login_id = h.login_id and r.attempt = h.attempt
                returning r.id, r.kind, r.body)
-             select t.kind, t.body from held left join taken t on true order by t.id",
+             select t.kind as "kind?", t.body as "body?" from held left join taken t on true order by t.id"#,
+            fence.login_id.as_str(),
+            i64::from(fence.attempt),
+            fence.epoch
         )
-        .bind(fence.login_id.as_str())
-        .bind(i64::from(fence.attempt))
-        .bind(fence.epoch)
         .fetch_all(self.db.pool())
         .await?;
         if rows.is_empty() {
             return Err(VaultError::Fenced);
         }
-        let mut requests = Vec::new();
-        for row in &rows {
-            let kind: Option<&str> = row.try_get("kind")?;
-            if let Some(kind) = kind.and_then(InputKind::parse) {
-                requests.push(PendingInput { kind, body: row.try_get("body")? });
-            }
-        }
-        Ok(requests)
+        let inputs = rows
+            .into_iter()
+            .filter_map(|row| Some(PendingInput { kind: InputKind::parse(&row.kind?)?, body: row.body? }));
+        Ok(inputs.collect())
     }
 }

@@ -37,7 +37,7 @@ impl Presence {
         // Open for as long as it lives, holding no snapshot: a pooler that hands connections out by the transaction leaves
         // this one to us, and ends it when we end.
         connection.execute("begin; set local idle_in_transaction_session_timeout = 0").await?;
-        sqlx::query("select vault.announce($1)").bind(holder).execute(&mut connection).await?;
+        sqlx::query!("select vault.announce($1)", holder).execute(&mut connection).await?;
         let (alive, connected) = watch::channel(());
         let keeper = tokio::spawn(async move {
             while let Ok(Ok(())) = timeout(CHECK_TIMEOUT, connection.ping()).await {

@@ -112,16 +112,16 @@ impl Vault {
         challenge: &PasswordChallenge,
     ) -> Result<(), VaultError> {
         let plain = Zeroizing::new(serde_json::to_vec(challenge).expect("strings and a number"));
-        let done = sqlx::query(
+        let done = sqlx::query!(
             "insert into vault.challenges (login_id, attempt, body)
              select login_id, attempt, $4 from vault.attempts
               where login_id = $1 and attempt = $2 and epoch = $3 for share
              on conflict (login_id, attempt) do update set body = excluded.body",
+            fence.login_id.as_str(),
+            i64::from(fence.attempt),
+            fence.epoch,
+            master.seal(&challenge_bound_to(&fence.login_id), &plain)
         )
-        .bind(fence.login_id.as_str())
-        .bind(i64::from(fence.attempt))
-        .bind(fence.epoch)
-        .bind(master.seal(&challenge_bound_to(&fence.login_id), &plain))
         .execute(self.db.pool())
         .await?;
         fenced_unless(done.rows_affected())
@@ -137,12 +137,13 @@ impl Vault {
         login: &LoginId,
         attempt: u32,
     ) -> Result<Option<PasswordChallenge>, DatabaseError> {
-        let body: Option<Vec<u8>> =
-            sqlx::query_scalar("select body from vault.challenges where login_id = $1 and attempt = $2")
-                .bind(login.as_str())
-                .bind(i64::from(attempt))
-                .fetch_optional(self.db.pool())
-                .await?;
+        let body = sqlx::query_scalar!(
+            "select body from vault.challenges where login_id = $1 and attempt = $2",
+            login.as_str(),
+            i64::from(attempt)
+        )
+        .fetch_optional(self.db.pool())
+        .await?;
         let plain = body.and_then(|body| master.open(&challenge_bound_to(login), &body));
         Ok(plain.and_then(|plain| serde_json::from_slice(&plain).ok()))
     }
