@@ -79,9 +79,10 @@ struct Owner {
 
 impl Owner {
     fn start(data_dir: &TempDir) -> Self {
-        let this = "a_cluster_starts_is_closed_to_the_network_keeps_its_data_and_stops";
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let test = format!("{module}::a_cluster_starts_is_closed_to_the_network_keeps_its_data_and_stops");
         let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--nocapture", "--exact", &format!("database::private_cluster::tests::{this}")])
+            .args(["--nocapture", "--exact", &test])
             .env(OWNED, data_dir.path())
             .stdout(Stdio::piped())
             .spawn()
