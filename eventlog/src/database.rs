@@ -112,9 +112,10 @@ impl Database {
         let servers = Servers::parse(url.expose_secret())?;
         let (server, connection) = servers.find().await?;
         let mut connection = Connection::own(connection);
-        let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int")
-            .fetch_one(&mut connection)
-            .await?;
+        let version =
+            sqlx::query_scalar!(r#"select current_setting('server_version_num')::int as "version!""#)
+                .fetch_one(&mut connection)
+                .await?;
         connection.close().await;
         if version < OLDEST_SERVER {
             return Err(DatabaseError::TooOld(version / 10_000));

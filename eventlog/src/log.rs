@@ -17,7 +17,7 @@ use crate::wake::{Topic, Wake, Waker};
 
 mod query;
 
-use query::{SELECT, Window, about, history, last};
+use query::{SELECT, Window, about, history, last, next, stream};
 
 #[cfg(test)]
 mod tests;
@@ -147,8 +147,9 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn end(&self) -> Result<i64, DatabaseError> {
-        let end = "select coalesce(max(position), 0) from log_index";
-        Ok(sqlx::query_scalar(end).fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar!(r#"select coalesce(max(position), 0) as "end!" from log_index"#)
+            .fetch_one(&self.pool)
+            .await?)
     }
 
     /// What has no position yet, as the sequencer finds it: by a scan of nothing else (migration 0018).
@@ -156,13 +157,18 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn unplaced(&self) -> Result<Unplaced, DatabaseError> {
-        let sql = "select unplaced, since, last_position from events_without_position()";
-        let row = sqlx::query(sql).fetch_one(&self.pool).await?;
-        let since = row.try_get::<Option<jiff_sqlx::Timestamp>, _>("since")?;
+        let row = sqlx::query!(
+            r#"select unplaced as "unplaced!",
+                      since as "since: jiff_sqlx::Timestamp",
+                      last_position as "last_position!"
+                 from events_without_position()"#
+        )
+        .fetch_one(&self.pool)
+        .await?;
         Ok(Unplaced {
-            events: row.try_get("unplaced")?,
-            since: since.map(jiff_sqlx::Timestamp::to_jiff),
-            last_position: row.try_get("last_position")?,
+            events: row.unplaced,
+            since: row.since.map(jiff_sqlx::Timestamp::to_jiff),
+            last_position: row.last_position,
         })
     }
 
@@ -181,8 +187,12 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn cluster(&self) -> Result<(Option<String>, i64), DatabaseError> {
-        let sql = "select cluster, (select coalesce(max(position), 0) from log_index) from sequencer";
-        Ok(sqlx::query_as(sql).fetch_one(&self.pool).await?)
+        let row = sqlx::query!(
+            r#"select cluster, (select coalesce(max(position), 0) from log_index) as "end!" from sequencer"#
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok((row.cluster, row.end))
     }
 
     /// Up to `limit` events after a position, in order.
@@ -190,10 +200,7 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn read(&self, after: i64, limit: i64) -> Result<Vec<LogEvent>, DatabaseError> {
-        let mut query = QueryBuilder::new(SELECT);
-        query.push("i.position > ").push_bind(after);
-        query.push(" order by i.position limit ").push_bind(limit);
-        self.fetch(query).await
+        self.fetch(next(after, limit)).await
     }
 
     /// All events of one stream that have a position, in order.
@@ -201,10 +208,7 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn stream(&self, kind: StreamKind, id: &str) -> Result<Vec<LogEvent>, DatabaseError> {
-        let mut query = QueryBuilder::new(SELECT);
-        query.push("e.aggregate_type = ").push_bind(kind.name());
-        query.push(" and e.aggregate_id = ").push_bind(id).push(" order by e.sequence");
-        self.fetch(query).await
+        self.fetch(stream(kind, id)).await
     }
 
     /// Up to `limit` events after a position that pass the filter, in order.
@@ -273,14 +277,24 @@ impl Log {
 
     /// The number of the first event that was recorded at this time or later, where times only grow.
     async fn first_recorded(&self, at: Timestamp) -> Result<i64, DatabaseError> {
-        let ends = "select coalesce(min(event_no), 1), coalesce(max(event_no), 0) + 1 from events";
-        let (mut low, mut high): (i64, i64) = sqlx::query_as(ends).fetch_one(&self.pool).await?;
+        let ends = sqlx::query!(
+            r#"select coalesce(min(event_no), 1) as "first!", coalesce(max(event_no), 0) + 1 as "after_last!"
+                 from events"#
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let (mut low, mut high) = (ends.first, ends.after_last);
         while low < high {
             let middle = low + (high - low) / 2;
-            let later = "select recorded_at >= $2 from events where event_no >= $1 order by event_no limit 1";
-            let later: bool =
-                sqlx::query_scalar(later).bind(middle).bind(at.to_sqlx()).fetch_one(&self.pool).await?;
-            if later {
+            let is_later = sqlx::query_scalar!(
+                r#"select recorded_at >= $2 as "is_later!" from events where event_no >= $1
+                    order by event_no limit 1"#,
+                middle,
+                at.to_sqlx() as _
+            )
+            .fetch_one(&self.pool)
+            .await?;
+            if is_later {
                 high = middle;
             } else {
                 low = middle + 1;

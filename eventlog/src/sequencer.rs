@@ -48,20 +48,20 @@ impl Sequencer {
     /// [`SequencerError::Sql`].
     pub async fn take_over(database: &Database) -> Result<Self, SequencerError> {
         let mut transaction = database.pool().acquire().await?.patient().begin("begin").await?;
-        let (epoch, is_here): (i64, bool) = sqlx::query_as(
-            "update sequencer set epoch = epoch + 1, cluster = coalesce(cluster, this_cluster()) \
-             returning epoch, cluster = this_cluster() and cluster_no = current_cluster_no()",
+        let taken = sqlx::query!(
+            r#"update sequencer set epoch = epoch + 1, cluster = coalesce(cluster, this_cluster())
+               returning epoch, cluster = this_cluster() and cluster_no = current_cluster_no() as "is_here!""#
         )
         .fetch_one(&mut *transaction)
         .await?;
-        if !is_here {
+        if !taken.is_here {
             tracing::warn!(
                 "the database has moved to another cluster or timeline: giving positions anew from here"
             );
-            sqlx::query("select begin_cluster()").execute(&mut *transaction).await?;
+            sqlx::query!("select begin_cluster()").execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
-        Ok(Self { pool: database.pool().clone(), wake: database.wake().clone(), epoch })
+        Ok(Self { pool: database.pool().clone(), wake: database.wake().clone(), epoch: taken.epoch })
     }
 
     /// Which takeover this is, from 1.
@@ -77,8 +77,7 @@ impl Sequencer {
         // After an outage there may be much to place.
         let mut connection = self.pool.acquire().await?.patient();
         // A transaction of its own: the function's snapshot has to be younger than its lock.
-        let given: i64 = sqlx::query_scalar("select sequence_events($1)")
-            .bind(self.epoch)
+        let given = sqlx::query_scalar!(r#"select sequence_events($1) as "given!""#, self.epoch)
             .fetch_one(&mut connection)
             .await?;
         if given > 0 {

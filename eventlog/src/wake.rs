@@ -130,11 +130,13 @@ impl Wake {
                 }
                 continue;
             }
-            let sent = sqlx::query("select pg_notify($1, $2)")
-                .bind(CHANNEL)
-                .bind(format!("{} {}", news.join(","), self.0.sender))
-                .execute(&self.0.pool)
-                .await;
+            let sent = sqlx::query!(
+                "select pg_notify($1, $2)",
+                CHANNEL,
+                format!("{} {}", news.join(","), self.0.sender)
+            )
+            .execute(&self.0.pool)
+            .await;
             if let Err(error) = sent {
                 tracing::debug!(%error, "other processes were not told and will look by themselves");
             }
@@ -170,7 +172,7 @@ impl Wake {
         Topic::ALL.into_iter().for_each(|topic| self.signal(topic));
         loop {
             let Ok(received) = timeout(CHECK_AFTER, listener.try_recv()).await else {
-                let lives = sqlx::query("select").execute(&mut listener);
+                let lives = sqlx::query!("select").execute(&mut listener);
                 timeout(CHECK_AFTER, lives).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
                 continue;
             };

@@ -340,11 +340,13 @@ async fn answers(place: &Place) -> bool {
 
 async fn make_database(place: &Place) -> Result<(), ClusterError> {
     let mut connection = maintenance(place).await?;
-    let there: bool = sqlx::query_scalar("select exists (select from pg_database where datname = $1)")
-        .bind(DATABASE)
-        .fetch_one(&mut connection)
-        .await?;
-    if !there {
+    let is_there = sqlx::query_scalar!(
+        r#"select exists (select from pg_database where datname = $1) as "is_there!""#,
+        DATABASE
+    )
+    .fetch_one(&mut connection)
+    .await?;
+    if !is_there {
         connection.execute(format!("create database {DATABASE}").as_str()).await?;
     }
     Ok(connection.close().await?)

@@ -84,16 +84,18 @@ impl Servers {
     async fn try_one(&self, server: &PgConnectOptions) -> Result<PgConnection, Error> {
         let mut connection = server.connect().await?;
         if self.wanted != Wanted::Any {
-            let (standby, read_only): (bool, bool) =
-                sqlx::query_as("select pg_is_in_recovery(), current_setting('transaction_read_only')::bool")
-                    .fetch_one(&mut connection)
-                    .await?;
+            let server = sqlx::query!(
+                r#"select pg_is_in_recovery() as "is_standby!",
+                          current_setting('transaction_read_only')::bool as "is_read_only!""#
+            )
+            .fetch_one(&mut connection)
+            .await?;
             let suits = match self.wanted {
                 Wanted::Any => true,
-                Wanted::ReadWrite => !read_only,
-                Wanted::ReadOnly => read_only,
-                Wanted::Primary => !standby,
-                Wanted::Standby => standby,
+                Wanted::ReadWrite => !server.is_read_only,
+                Wanted::ReadOnly => server.is_read_only,
+                Wanted::Primary => !server.is_standby,
+                Wanted::Standby => server.is_standby,
             };
             if !suits {
                 let _ = connection.close().await;

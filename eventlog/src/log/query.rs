@@ -23,6 +23,22 @@ pub(super) struct Window {
     pub to: Option<i64>,
 }
 
+/// Up to `limit` events after a position, in order.
+pub(super) fn next<'a>(after: i64, limit: i64) -> QueryBuilder<'a, Postgres> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("i.position > ").push_bind(after);
+    query.push(" order by i.position limit ").push_bind(limit);
+    query
+}
+
+/// All events of one stream that have a position, in order.
+pub(super) fn stream(kind: StreamKind, id: &str) -> QueryBuilder<'_, Postgres> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("e.aggregate_type = ").push_bind(kind.name());
+    query.push(" and e.aggregate_id = ").push_bind(id).push(" order by e.sequence");
+    query
+}
+
 /// Up to `limit` events after a position that pass the filter, in order.
 pub(super) fn history<'a>(
     select: &str,
@@ -65,7 +81,7 @@ pub(super) fn about<'a>(select: &str, id: &'a str, end: i64) -> QueryBuilder<'a,
     query
 }
 
-/// The question for the events after a position that pass a filter, without its order.
+/// Selects the events after a position that pass a filter, in no order yet.
 fn passing<'a>(select: &str, filter: &'a Filter, window: Window, after: i64) -> QueryBuilder<'a, Postgres> {
     let mut query = QueryBuilder::new(select);
     query.push("i.position > ").push_bind(after);

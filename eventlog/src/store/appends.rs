@@ -127,38 +127,50 @@ async fn insert(pool: &Pool, events: &[&SerializedEvent], lock_wait: LockWait) -
     fn column<'a, T>(events: &[&'a SerializedEvent], of: impl Fn(&'a SerializedEvent) -> T) -> Vec<T> {
         events.iter().map(|event| of(event)).collect()
     }
-    let sql = match lock_wait {
-        LockWait::Short => {
-            "with lock_wait as materialized (select set_config('lock_timeout', '20ms', true)) \
-             insert into events \
-                 (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, cluster_no) \
-             select stream, id, sequence, name, version, payload::json, envelope::json, \
-                    (select last_value from cluster_no) \
-               from lock_wait, \
-                    unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[]) \
-                    with ordinality as e (stream, id, sequence, name, version, payload, envelope, place) \
-              order by place"
-        }
-        LockWait::Unlimited => {
-            "insert into events \
-                 (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, cluster_no) \
-             select stream, id, sequence, name, version, payload::json, envelope::json, \
-                    (select last_value from cluster_no) \
-               from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[]) \
-                    with ordinality as e (stream, id, sequence, name, version, payload, envelope, place) \
-              order by place"
-        }
+    let streams = column(events, |event| &*event.aggregate_type);
+    let ids = column(events, |event| &*event.aggregate_id);
+    let sequences = column(events, |event| event.sequence as i64);
+    let names = column(events, |event| &*event.event_type);
+    let versions = column(events, |event| &*event.event_version);
+    let payloads = column(events, |event| event.payload.to_string());
+    let envelopes = column(events, |event| event.metadata.to_string());
+    let insert = match lock_wait {
+        LockWait::Short => sqlx::query!(
+            "with lock_wait as materialized (select set_config('lock_timeout', '20ms', true))
+             insert into events
+                 (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, cluster_no)
+             select stream, id, sequence, name, version, payload::json, envelope::json,
+                    (select last_value from cluster_no)
+               from lock_wait,
+                    unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[])
+                    with ordinality as e (stream, id, sequence, name, version, payload, envelope, place)
+              order by place",
+            &streams as _,
+            &ids as _,
+            &sequences,
+            &names as _,
+            &versions as _,
+            &payloads,
+            &envelopes
+        ),
+        LockWait::Unlimited => sqlx::query!(
+            "insert into events
+                 (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, cluster_no)
+             select stream, id, sequence, name, version, payload::json, envelope::json,
+                    (select last_value from cluster_no)
+               from unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::text[])
+                    with ordinality as e (stream, id, sequence, name, version, payload, envelope, place)
+              order by place",
+            &streams as _,
+            &ids as _,
+            &sequences,
+            &names as _,
+            &versions as _,
+            &payloads,
+            &envelopes
+        ),
     };
-    sqlx::query(sql)
-        .bind(column(events, |event| &*event.aggregate_type))
-        .bind(column(events, |event| &*event.aggregate_id))
-        .bind(column(events, |event| event.sequence as i64))
-        .bind(column(events, |event| &*event.event_type))
-        .bind(column(events, |event| &*event.event_version))
-        .bind(column(events, |event| event.payload.to_string()))
-        .bind(column(events, |event| event.metadata.to_string()))
-        .execute(pool)
-        .await?;
+    insert.execute(pool).await?;
     Ok(())
 }
 
