@@ -3,22 +3,18 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::migrate::{MigrateError, Migrator};
+use sqlx::migrate::Migrator;
 use sqlx::{ConnectOptions, Executor};
 use tokio::time::timeout;
 
-use crate::store::{Appends, Turns};
+use crate::appends::Appends;
+use crate::error::no_answer;
+use crate::pool::Servers;
+use crate::turns::Turns;
 use crate::wake::Wake;
 
-mod connection;
-mod pool;
-mod servers;
-mod sockets;
-
-pub use connection::{Connection, Transaction};
-pub use pool::{Pool, PoolSettings};
-
-use servers::Servers;
+pub use crate::error::{DatabaseError, is_fenced, is_transient};
+pub use crate::pool::{Connection, Pool, PoolSettings, Transaction};
 
 /// The tables, version by version.
 static MIGRATIONS: Migrator = Migrator { locking: false, ..sqlx::migrate!("../migrations") };
@@ -34,64 +30,6 @@ pub struct Database {
     wake: Wake,
     appends: Appends,
     turns: Turns,
-}
-
-/// Why the database cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum DatabaseError {
-    /// Not a URL of a PostgreSQL database. Its text may hold a password and stays out of the message.
-    #[error("DATABASE_URL is not a postgresql:// URL")]
-    Url,
-    /// Several servers, and a wish that libpq does not know, or that is not supported.
-    #[error("DATABASE_URL: target_session_attrs is none of any, read-write, read-only, primary, standby")]
-    SessionAttributes,
-    /// The server is too old.
-    #[error("PostgreSQL {0} is too old: 14 or newer is needed")]
-    TooOld(i32),
-    /// PostgreSQL refused, or was not there.
-    #[error("PostgreSQL failed")]
-    Sql(#[from] sqlx::Error),
-    /// The tables could not be brought up to date.
-    #[error("the tables could not be brought up to date")]
-    Migrate(#[from] MigrateError),
-    /// A stored event of this stream is in no shape that this program knows.
-    #[error("an event of {0} cannot be read")]
-    Unreadable(String),
-    /// Positions that were there are gone, or mean other events: a standby took over without the tail, or a backup was restored.
-    #[error("the log has been set back: a standby took over, or a backup was restored")]
-    SetBack,
-}
-
-impl DatabaseError {
-    /// Whether waiting may mend it: the database is not there, is stopping or starting, takes nobody more, takes no writes
-    /// now, or has no room.
-    pub fn is_transient(&self) -> bool {
-        is_transient(self)
-    }
-}
-
-/// The same for an error that a failure of the database may have caused.
-pub fn is_transient(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source())
-        .any(|error| error.downcast_ref().is_some_and(passes))
-}
-
-fn passes(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(_)
-        | sqlx::Error::PoolTimedOut
-        | sqlx::Error::PoolClosed
-        | sqlx::Error::WorkerCrashed
-        // A proxy that has no server behind it answers nothing, or not as PostgreSQL does.
-        | sqlx::Error::Protocol(_) => true,
-        sqlx::Error::Database(error) => {
-            // connection_exception and its kind; insufficient_resources; operator_intervention; and
-            // read_only_sql_transaction: a standby.
-            let code = error.code().unwrap_or_default();
-            ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) || code == "25006"
-        }
-        _ => false,
-    }
 }
 
 impl Database {
@@ -180,18 +118,12 @@ impl Database {
     pub async fn direct(&self) -> Result<Connection, DatabaseError> {
         let connecting = self.pool.server();
         let connected = timeout(CONNECTED_WITHIN, connecting.connect()).await;
-        let connection =
-            connected.unwrap_or_else(|_| Err(connection::silent("connecting"))).inspect_err(|_| {
-                self.pool.look_for_server();
-            })?;
+        let connection = connected.unwrap_or_else(|_| Err(no_answer("connecting"))).inspect_err(|_| {
+            self.pool.search_server();
+        })?;
         self.pool.watch_sockets();
         Ok(Connection::own(connection))
     }
-}
-
-/// Whether a trigger or function of ours refused because somebody newer holds the lease.
-pub fn is_fenced(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "QR001")
 }
 
 #[cfg(test)]

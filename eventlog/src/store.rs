@@ -25,19 +25,15 @@ use domain::{
 use crate::database::{Database, DatabaseError};
 use crate::wake::Topic;
 
-mod appends;
 mod context;
 mod repository;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod turns;
 
-pub(crate) use appends::Appends;
 pub use context::{Actor, Context, Fence};
 use repository::Repository;
 use stream::{Stream, StreamState, Streams};
-pub(crate) use turns::Turns;
 
 /// The longest pause before a command is decided anew because another process has changed its stream.
 const LONGEST_PAUSE: Duration = Duration::from_millis(32);

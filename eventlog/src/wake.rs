@@ -13,7 +13,7 @@ use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::database::Pool;
+use crate::pool::Pool;
 
 const CHANNEL: &str = "qr_login_wake";
 const COLLECT_FOR: Duration = Duration::from_millis(5);

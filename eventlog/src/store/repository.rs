@@ -10,7 +10,7 @@ use cqrs_es::persist::{
 use postgres_es::PostgresEventRepository;
 use serde_json::Value;
 
-use super::appends::Appends;
+use crate::appends::Appends;
 use crate::database::{Database, Pool};
 
 /// The streams of one database. A cheap clone.

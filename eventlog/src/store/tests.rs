@@ -10,12 +10,12 @@ use jiff::Timestamp;
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use super::turns::Place;
-use super::{Context, Fence, Store, StoreError, Turns};
+use super::{Context, Fence, Store, StoreError};
 use crate::database::{Database, DatabaseError};
 use crate::log::Log;
 use crate::sequencer::Sequencer;
 use crate::testing::{self, TestDatabase};
+use crate::turns::{Place, Turns};
 
 const NOW: Timestamp = Timestamp::constant(1_750_000_000, 0);
 

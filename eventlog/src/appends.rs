@@ -11,7 +11,7 @@ use cqrs_es::persist::SerializedEvent;
 use sqlx::error::DatabaseError;
 use tokio::sync::oneshot;
 
-use crate::database::Pool;
+use crate::pool::Pool;
 
 /// Commands in a group.
 const MOST: usize = 64;
@@ -44,7 +44,7 @@ impl Appends {
     ///
     /// # Errors
     /// Whatever PostgreSQL says to these events.
-    pub(super) async fn append(&self, events: &[SerializedEvent]) -> Result<(), sqlx::Error> {
+    pub(crate) async fn append(&self, events: &[SerializedEvent]) -> Result<(), sqlx::Error> {
         if events.iter().any(|event| event.metadata.get("epoch").is_some()) {
             return insert(&self.0.pool, &events.iter().collect::<Vec<_>>(), LockWait::Unlimited).await;
         }

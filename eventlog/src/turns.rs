@@ -22,23 +22,23 @@ type Queue = VecDeque<oneshot::Sender<Turn>>;
 
 /// A place in the queue of a stream.
 #[derive(Debug)]
-pub(super) enum Place {
+pub(crate) enum Place {
     First(Turn),
     Behind(oneshot::Receiver<Turn>),
 }
 
 /// The right to change a stream. It passes on when it is dropped.
 #[derive(Debug)]
-pub(super) struct Turn {
+pub(crate) struct Turn {
     /// None: it has passed on.
     of: Option<(Turns, Stream)>,
     /// What the one before has left.
-    pub(super) state: Option<Box<dyn Any + Send>>,
+    pub(crate) state: Option<Box<dyn Any + Send>>,
 }
 
 impl Turns {
     /// Queues up, at once: first come, first served.
-    pub(super) fn queue(&self, kind: &'static str, id: &str) -> Place {
+    pub(crate) fn queue(&self, kind: &'static str, id: &str) -> Place {
         let stream = (kind, id.to_owned());
         let mut streams = self.streams();
         if let Some(queue) = streams.get_mut(&stream) {
@@ -66,7 +66,7 @@ impl Turns {
 }
 
 impl Place {
-    pub(super) async fn turn(self) -> Turn {
+    pub(crate) async fn turn(self) -> Turn {
         match self {
             Self::First(turn) => turn,
             Self::Behind(passed) => passed.await.expect("a queue is forgotten only when it is empty"),
