@@ -1,13 +1,29 @@
-//! What the log is asked, in SQL: whatever it is filtered by is found by index.
+//! The queries of the log, in SQL. Each filter is answered from an index.
 
-use domain::StreamKind;
+use domain::{AccountId, InviteId, LoginId, StreamKind};
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::{Postgres, QueryBuilder};
 
-use super::Filter;
-
 #[cfg(test)]
 mod tests;
+
+/// Which events of the history; what is None filters nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// About this person.
+    pub account: Option<AccountId>,
+    /// Of this login and of what it led to.
+    pub login: Option<LoginId>,
+    /// Of this invite and of the logins by it.
+    pub invite: Option<InviteId>,
+    /// With this stored name.
+    pub name: Option<String>,
+    /// Recorded at this time or later.
+    pub since: Option<Timestamp>,
+    /// Recorded before this time.
+    pub until: Option<Timestamp>,
+}
 
 /// Events with their positions; a condition follows.
 pub(super) const SELECT: &str = "
