@@ -1,9 +1,9 @@
-//! Appends events: one statement, which is a transaction; and one for many commands where many come at once. What comes while
-//! PostgreSQL takes in those before goes together, so that the more there is to do, the less each costs.
+//! Appends events with one statement, which is a transaction. Commands that come while another statement is under way are
+//! appended together by the next one: the more there is to do, the less each costs.
 //!
-//! Nobody is worse off for the company: a group that PostgreSQL refuses (one of its commands lost a race), or that would have
-//! to wait for somebody else's open transaction, is taken append_one_by_one, and each goes alone. Events under a worker's lease always
-//! go alone, because they may have to wait for that lease.
+//! A group does not delay or fail its commands. Where PostgreSQL refuses it (one of its commands lost a race), or where it
+//! would have to wait for another open transaction, each of its commands is appended alone. Events under a worker's lease
+//! are always appended alone, because they may have to wait for that lease.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -13,110 +13,110 @@ use tokio::sync::oneshot;
 
 use crate::pool::Pool;
 
-/// Commands in a group.
-const MOST: usize = 64;
+/// Commands in a group at most.
+const GROUP_SIZE: usize = 64;
 
-/// The way into the log of one database. A cheap clone.
+/// Appends events to the log of one database. A cheap clone.
 #[derive(Clone, Debug)]
 pub(crate) struct Appends(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
     pool: Pool,
-    waiting: Mutex<Vec<Command>>,
-    /// Held while a group, or the one that found nobody before it, is under way.
-    lane: tokio::sync::Mutex<()>,
+    waiting: Mutex<Vec<Append>>,
+    /// Held while a group is under way.
+    group_lock: tokio::sync::Mutex<()>,
 }
 
-/// What one command led to, and who waits for its outcome.
+/// The events of one command.
 #[derive(Debug)]
-struct Command {
+struct Append {
     events: Vec<SerializedEvent>,
     outcome: oneshot::Sender<Result<(), sqlx::Error>>,
 }
 
 impl Appends {
     pub(crate) fn new(pool: Pool) -> Self {
-        Self(Arc::new(Shared { pool, waiting: Mutex::default(), lane: tokio::sync::Mutex::default() }))
+        Self(Arc::new(Shared { pool, waiting: Mutex::default(), group_lock: tokio::sync::Mutex::default() }))
     }
 
     /// Appends the events of one command, all or none.
     ///
     /// # Errors
-    /// Whatever PostgreSQL says to these events.
+    /// PostgreSQL refuses these events, or the connection fails.
     pub(crate) async fn append(&self, events: &[SerializedEvent]) -> Result<(), sqlx::Error> {
         if events.iter().any(|event| event.metadata.get("epoch").is_some()) {
             return insert(&self.0.pool, &events.iter().collect::<Vec<_>>(), LockWait::Unlimited).await;
         }
-        let (outcome, known) = oneshot::channel();
-        self.waiting().push(Command { events: events.to_vec(), outcome });
-        if let Ok(_lane) = self.0.lane.try_lock() {
+        let (outcome, appended) = oneshot::channel();
+        self.waiting().push(Append { events: events.to_vec(), outcome });
+        if let Ok(_lock) = self.0.group_lock.try_lock() {
             self.append_group().await;
         } else {
             let appends = self.clone();
             tokio::spawn(async move {
-                let _lane = appends.0.lane.lock().await;
+                let _lock = appends.0.group_lock.lock().await;
                 appends.append_group().await;
             });
         }
-        known.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
+        appended.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
     }
 
-    /// For whoever holds the lane: appends what waits by now; often nothing, because another one took it along.
+    /// Appends what waits by now, under the group lock. Often that is nothing, because the group before took it.
     async fn append_group(&self) {
-        let mut group: Vec<Command> = {
+        let mut group: Vec<Append> = {
             let mut waiting = self.waiting();
-            let count = waiting.len().min(MOST);
+            let count = waiting.len().min(GROUP_SIZE);
             waiting.drain(..count).collect()
         };
         if group.is_empty() {
             return;
         }
-        // Always in this order, so that two processes' groups do not wait for each other.
+        // Always in this order, so that the groups of two processes do not wait for each other.
         group.sort_by(|one, other| stream_of(one).cmp(&stream_of(other)));
-        let events: Vec<_> = group.iter().flat_map(|command| &command.events).collect();
+        let events: Vec<_> = group.iter().flat_map(|append| &append.events).collect();
         match insert(&self.0.pool, &events, LockWait::Short).await {
-            Ok(()) => group.into_iter().for_each(|command| command.finish(Ok(()))),
+            Ok(()) => group.into_iter().for_each(|append| append.finish(Ok(()))),
             // Nothing was written.
-            Err(sqlx::Error::Database(refused)) if group.len() > 1 || waited(&*refused) => {
+            Err(sqlx::Error::Database(refused)) if group.len() > 1 || is_lock_timeout(&*refused) => {
                 self.append_one_by_one(group)
             }
-            Err(error) => match <[Command; 1]>::try_from(group) {
-                Ok([command]) => command.finish(Err(error)),
-                // The connection failed, and each of them lost it.
+            Err(error) => match <[Append; 1]>::try_from(group) {
+                Ok([append]) => append.finish(Err(error)),
+                // The connection failed for all of them.
                 Err(group) => {
                     let lost = || sqlx::Error::Io(std::io::Error::other(error.to_string()));
-                    group.into_iter().for_each(|command| command.finish(Err(lost())));
+                    group.into_iter().for_each(|append| append.finish(Err(lost())));
                 }
             },
         }
     }
 
-    /// Each alone, and none behind another.
-    fn append_one_by_one(&self, group: Vec<Command>) {
-        for command in group {
+    /// Appends each alone, and all at the same time.
+    fn append_one_by_one(&self, group: Vec<Append>) {
+        for append in group {
             let pool = self.0.pool.clone();
             tokio::spawn(async move {
-                let events: Vec<_> = command.events.iter().collect();
+                let events: Vec<_> = append.events.iter().collect();
                 let outcome = insert(&pool, &events, LockWait::Unlimited).await;
-                command.finish(outcome);
+                append.finish(outcome);
             });
         }
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Command>> {
+    fn waiting(&self) -> std::sync::MutexGuard<'_, Vec<Append>> {
         self.0.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Command {
+impl Append {
     fn finish(self, outcome: Result<(), sqlx::Error>) {
-        // Nobody waits any more where the runtime shuts down.
+        // The receiver is gone where the runtime shuts down.
         let _ = self.outcome.send(outcome);
     }
 }
 
-/// How long to wait for somebody else's transaction.
+/// How long to wait for another open transaction.
 #[derive(Clone, Copy)]
 enum LockWait {
     Short,
@@ -174,13 +174,13 @@ async fn insert(pool: &Pool, events: &[&SerializedEvent], lock_wait: LockWait) -
     Ok(())
 }
 
-fn stream_of(command: &Command) -> Option<(&str, &str, usize)> {
-    let event = command.events.first()?;
+fn stream_of(append: &Append) -> Option<(&str, &str, usize)> {
+    let event = append.events.first()?;
     Some((&event.aggregate_type, &event.aggregate_id, event.sequence))
 }
 
-/// lock_not_available: somebody else's transaction is open.
-fn waited(error: &dyn DatabaseError) -> bool {
+/// lock_not_available: another transaction is open.
+fn is_lock_timeout(error: &dyn DatabaseError) -> bool {
     error.code().as_deref() == Some("55P03")
 }
 

@@ -1,4 +1,4 @@
-//! The way to PostgreSQL: a pool, the tables brought up to date, and the signals between those who share it.
+//! The database: a pool of connections, the migrations, and the signals between the processes that share it.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use tokio::time::timeout;
 use crate::appends::Appends;
 use crate::error::no_answer;
 use crate::pool::Servers;
-use crate::turns::Turns;
+use crate::stream_locks::StreamLocks;
 use crate::wake::Wake;
 
 pub use crate::error::{DatabaseError, is_fenced, is_transient};
@@ -20,7 +20,7 @@ pub use crate::pool::{Connection, Pool, PoolSettings, Transaction};
 static MIGRATIONS: Migrator = Migrator { locking: false, ..sqlx::migrate!("../migrations") };
 
 const OLDEST_SERVER: i32 = 140_000;
-/// How long a connection of its own may take to be made.
+/// How long making a connection outside of the pool may take.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A pool of connections and the signals between their users. A cheap clone.
@@ -29,12 +29,12 @@ pub struct Database {
     pool: Pool,
     wake: Wake,
     appends: Appends,
-    turns: Turns,
+    stream_locks: StreamLocks,
 }
 
 impl Database {
-    /// Connects to `postgresql://…`, and checks that the server is not too old. With several servers in the URL, to the one
-    /// that `target_session_attrs` asks for; it is looked for anew whenever it is lost.
+    /// Connects to `postgresql://…`, and checks that the server is not too old. With several servers in the URL, it connects
+    /// to the one that `target_session_attrs` asks for, and searches it again whenever the connection is lost.
     ///
     /// # Errors
     /// A bad URL, no server there within ten seconds, or one older than 14.
@@ -60,12 +60,12 @@ impl Database {
         }
         let pool = Pool::new(servers, server, settings);
         let (wake, appends) = (Wake::new(pool.clone()), Appends::new(pool.clone()));
-        Ok(Self { pool, wake, appends, turns: Turns::default() })
+        Ok(Self { pool, wake, appends, stream_locks: StreamLocks::default() })
     }
 
     /// Brings the tables up to date. Several processes may do so at once: an advisory lock lets one at a time. It belongs to a
-    /// transaction that stays open, not to a session: behind a pooler that hands connections out by the transaction,
-    /// sqlx's own lock would be taken on one connection and given back on another.
+    /// transaction that stays open, not to a session. Behind a pooler in transaction mode, sqlx's own lock would be taken
+    /// on one connection and released on another.
     ///
     /// # Errors
     /// [`DatabaseError::Migrate`]: also when the tables are newer than this program.
@@ -96,14 +96,12 @@ impl Database {
         &self.wake
     }
 
-    /// The way into the log.
     pub(crate) fn appends(&self) -> &Appends {
         &self.appends
     }
 
-    /// Who may change which stream.
-    pub(crate) fn turns(&self) -> &Turns {
-        &self.turns
+    pub(crate) fn stream_locks(&self) -> &StreamLocks {
+        &self.stream_locks
     }
 
     /// Ends every connection of the pool.
@@ -111,7 +109,7 @@ impl Database {
         self.pool.close().await;
     }
 
-    /// A connection of its own, outside of the pool: for what lives as long as its session, and for long statements.
+    /// A connection outside of the pool: for locks that last as long as the session, and for long statements.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`]: the server refused, or is not there within ten seconds.

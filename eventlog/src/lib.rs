@@ -12,9 +12,9 @@ pub mod outage;
 mod pool;
 pub mod sequencer;
 pub mod store;
+mod stream_locks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
-mod turns;
 pub mod wake;
 
 pub use clock::{Clock, ManualClock};

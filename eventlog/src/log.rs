@@ -28,7 +28,7 @@ mod tests;
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_hours(1);
 /// How many events a follower takes at once.
 const BATCH: i64 = 500;
-/// How often a follower looks by itself: soon after there was something, seldom when nothing happens.
+/// How often a follower reads without a signal: soon after it found events, seldom while it finds none.
 const POLL_BUSY: Duration = Duration::from_millis(50);
 const POLL_IDLE: Duration = Duration::from_secs(1);
 
@@ -56,7 +56,7 @@ pub struct Follower {
     log: Log,
     waker: Waker,
     position: i64,
-    /// Where the log lived when the follower last looked.
+    /// The cluster and timeline of the log when the follower read it last.
     cluster: Option<String>,
     poll: Duration,
 }
@@ -98,7 +98,7 @@ impl Log {
     }
 
     /// The position that everything committed before now has, or will have: what a view has to reach for a person to read
-    /// what they have just done, also while nobody gives positions.
+    /// what they have just done, also while no sequencer gives positions.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`].
@@ -150,7 +150,7 @@ impl Log {
         self.fetch(history(SELECT, filter, window, after, limit)).await
     }
 
-    /// How PostgreSQL finds what [`Log::history`] would answer: the plan as it was carried out, a line each.
+    /// The plan of [`Log::history`] for these arguments, as PostgreSQL carried it out; a line each.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`].
@@ -182,7 +182,7 @@ impl Log {
         self.fetch(about(SELECT, id, end)).await
     }
 
-    /// All events after a position, as they come.
+    /// Follows the log: all events after a position, as they come.
     pub fn follow(&self, after: i64) -> Follower {
         let waker = self.wake.subscribe(Topic::Positioned);
         Follower { log: self.clone(), waker, position: after, cluster: None, poll: POLL_BUSY }
@@ -239,7 +239,7 @@ impl Follower {
     ///
     /// # Errors
     /// [`DatabaseError::Sql`]: the next call takes up at the same place. [`DatabaseError::SetBack`]: what this follower
-    /// has given may never have happened; whoever holds something made of it begins anew, with another follower.
+    /// has given may never have happened. What was derived from it has to be derived anew, with another follower.
     pub async fn next(&mut self) -> Result<Vec<LogEvent>, DatabaseError> {
         loop {
             let events = self.look().await?;
@@ -250,13 +250,13 @@ impl Follower {
         }
     }
 
-    /// The next events, as far as there are any now.
+    /// The next events; none where there are none yet.
     ///
     /// # Errors
     /// As with [`Self::next`].
     pub async fn look(&mut self) -> Result<Vec<LogEvent>, DatabaseError> {
         let events = self.log.read(self.position, BATCH).await?;
-        self.stay().await?;
+        self.check_cluster().await?;
         if let Some(last) = events.last() {
             self.position = last.position;
             self.poll = POLL_BUSY;
@@ -264,15 +264,15 @@ impl Follower {
         Ok(events)
     }
 
-    /// Waits until another look is worth it.
+    /// Waits for a signal, or until it is time to read without one.
     pub async fn wait(&mut self) {
         self.waker.wait(self.poll).await;
         self.poll = (self.poll * 2).min(POLL_IDLE);
     }
 
-    /// Whether the log is the one that was followed so far. Asked after each reading: in a log that lost its tail nobody
-    /// gives a position before the sequencer has written down where the log lives now.
-    async fn stay(&mut self) -> Result<(), DatabaseError> {
+    /// Fails where the log is not the one that was followed so far. Checked after each reading: in a log that lost its tail
+    /// the sequencer gives no position before it has written down which cluster the log is in now.
+    async fn check_cluster(&mut self) -> Result<(), DatabaseError> {
         let (cluster, end) = self.log.cluster().await?;
         let moved = self.cluster.is_some() && self.cluster != cluster;
         if moved || end < self.position {

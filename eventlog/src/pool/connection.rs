@@ -64,7 +64,7 @@ impl Connection {
         Self { raw, origin: None, answer_within: LONG_ANSWER_WITHIN, unfinished: false }
     }
 
-    /// For statements that may take long, because there may be much to do.
+    /// With ten minutes for each answer, for statements that may have much to do.
     #[must_use]
     pub fn patient(mut self) -> Self {
         self.answer_within = LONG_ANSWER_WITHIN;
@@ -167,7 +167,7 @@ struct Running<'c> {
 }
 
 impl<'c> Running<'c> {
-    /// Waits for an answer, as long as the deadline allows.
+    /// Waits for an answer until the deadline.
     async fn within<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         match timeout(self.answer_within, answer).await {
             Ok(Ok(answer)) => Ok(answer),
