@@ -4,7 +4,7 @@
 use domain::InviteId;
 use uuid::Uuid;
 
-use super::Vault;
+use crate::vault::Vault;
 use eventlog::database::DatabaseError;
 
 /// What is kept of a person who was erased. It is empty for everybody else.

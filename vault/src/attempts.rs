@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use domain::{AccountId, LoginId};
 
-use super::columns;
-use super::master::key_id_of;
-use super::{Vault, VaultError, fenced_unless};
+use crate::columns;
+use crate::master::key_id_of;
+use crate::vault::{Vault, VaultError, fenced_unless};
 use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 use eventlog::wake::Topic;

@@ -2,8 +2,8 @@
 
 use domain::InviteId;
 
-use super::Vault;
-use super::master::random;
+use crate::master::random;
+use crate::vault::Vault;
 use eventlog::database::DatabaseError;
 
 const LENGTH: usize = 12;

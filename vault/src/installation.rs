@@ -11,7 +11,8 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::{MasterKey, MasterKeyError, Vault};
+use crate::master::{MasterKey, MasterKeyError};
+use crate::vault::Vault;
 use eventlog::database::{Database, DatabaseError};
 
 /// Why a database is refused.

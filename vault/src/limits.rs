@@ -7,7 +7,7 @@ use domain::{AccountId, LoginId};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 
-use crate::MasterKey;
+use crate::master::MasterKey;
 use eventlog::database::{Database, DatabaseError};
 
 /// At most `tries` in any `window`.

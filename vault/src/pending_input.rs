@@ -3,7 +3,7 @@
 
 use domain::LoginId;
 
-use super::{Vault, VaultError};
+use crate::vault::{Vault, VaultError};
 use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 use eventlog::wake::Topic;

@@ -9,8 +9,8 @@ use domain::{AccountId, Sealed};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::Vault;
-use super::master::{decrypt, encrypt, mac, random};
+use crate::master::{decrypt, encrypt, mac, random};
+use crate::vault::Vault;
 use eventlog::database::DatabaseError;
 
 const NONCE: usize = 24;

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use secrecy::SecretSlice;
 
-use super::columns;
-use super::{Vault, VaultError, fenced_unless};
+use crate::columns;
+use crate::vault::{Vault, VaultError, fenced_unless};
 use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 

@@ -5,8 +5,9 @@ use domain::LoginId;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::pending_input::{InputKind, PendingInput};
-use super::{MasterKey, Vault, VaultError, fenced_unless};
+use crate::master::MasterKey;
+use crate::pending_input::{InputKind, PendingInput};
+use crate::vault::{Vault, VaultError, fenced_unless};
 use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 
