@@ -1,4 +1,4 @@
-//! What outlives an erased person: a block, and which invites they have used. They stand here as a keyed HMAC of the
+//! What is kept of an erased person: a block, and which invites they have used. The person is stored as a keyed HMAC of the
 //! Telegram id ([`MasterKey::person_hmac`](super::MasterKey::person_hmac)).
 
 use domain::InviteId;
@@ -10,7 +10,7 @@ use eventlog::database::DatabaseError;
 /// What is kept of a person who was erased. It is empty for everybody else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeptAfterErasure {
-    /// They were blocked, and have not been blocked anew since they came back.
+    /// They were blocked, and their new account, if there is one, is not blocked yet.
     pub blocked: bool,
     /// Invites that they have used.
     pub used_invites: Vec<InviteId>,
@@ -53,7 +53,7 @@ impl Vault {
         Ok(KeptAfterErasure { blocked: row.blocked, used_invites })
     }
 
-    /// The person came back, and their new account is blocked: from here on that account alone says so.
+    /// The person came back, and their new account is blocked. From here on the block is kept in that account only.
     ///
     /// # Errors
     /// The database failed.

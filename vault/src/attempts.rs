@@ -1,5 +1,5 @@
 //! Attempts: one row for each attempt of a login that has, or may have, a key at Telegram. The lease of its worker
-//! lives in the row that it protects.
+//! is in the row that it protects.
 //!
 //! ```text
 //!            open_attempt        claim (epoch = the next)                close_attempt
@@ -7,9 +7,9 @@
 //!                            │          renew, or lost to the next claim   ▲
 //!                            └── end_attempt ──▶ ended: its key is to be logged out, then closed
 //! ```
-//! A claim takes what nobody holds: never claimed, or a lease that is over. That a holder has lost its
-//! [`Presence`](crate::presence::Presence) frees nothing: its connection may have been cut, and it speaks on with the
-//! keys until it has noticed. The presence tells whoever takes over whether the holder may still wake up.
+//! A claim takes what is free: attempts that were never claimed, and those whose lease is over. A holder that has lost its
+//! [`Presence`](crate::presence::Presence) keeps its attempts: its connection may have been cut, and it uses the keys until
+//! it has noticed. The presence shows the next holder whether the one before may still wake up.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -26,24 +26,24 @@ use eventlog::wake::Topic;
 /// An attempt that a worker has just taken up.
 #[derive(Clone, Debug)]
 pub struct Claimed {
-    /// What every write for it has to carry.
+    /// Goes with every write for it.
     pub fence: Fence,
     /// Whose login it is.
     pub account_id: AccountId,
-    /// What was saved of its MTProto session, sealed; None before the first save.
+    /// Its MTProto session as last saved, sealed; None before the first save.
     pub sealed_session: Option<Vec<u8>>,
-    /// The login is over: all that is left to do is to log the key out.
+    /// The login is over: only its key is left to be logged out.
     pub ended: bool,
-    /// Somebody held it before.
+    /// A worker held it before.
     pub taken_over: bool,
-    /// Whoever held it lost the lease, but its process, another one, lives: it may wake up and use the key. Take a new one,
-    /// and retire the old.
+    /// The worker before lost the lease, but its process, another one, is alive: it may wake up and use the key. So a new key
+    /// is needed, and the old one is to be retired.
     pub holder_frozen: bool,
 }
 
 impl Vault {
-    /// Offer an attempt to the workers. Repeating it changes nothing. Without waiting for the disk: what is lost with
-    /// PostgreSQL is offered anew, because the reactor's checkpoint was lost with it.
+    /// Offers an attempt to the workers. Repeating it changes nothing. It does not wait for the disk: a row that is lost with
+    /// PostgreSQL is written again, because the reactor's checkpoint was lost with it.
     ///
     /// # Errors
     /// The database failed.
@@ -67,9 +67,9 @@ impl Vault {
         Ok(())
     }
 
-    /// Take up to `limit` attempts that nobody holds, oldest first, for `ttl`. What `holder` holds itself is held; what it has lost
-    /// to nobody is its own again, with its key. Where the one before is frozen, its key stays known as its own until
-    /// [`Vault::retire`]: also to whoever comes after a claimer that died.
+    /// Takes up to `limit` free attempts, oldest first, for `ttl`. Those that `holder` holds itself are not free. Those that it
+    /// has lost, and that no other worker has claimed since, it gets back with their keys. Where the holder before is
+    /// frozen, the row keeps that its key is in use until [`Vault::retire`], also for later claims.
     ///
     /// # Errors
     /// The database failed.
@@ -129,9 +129,9 @@ impl Vault {
             .await?)
     }
 
-    /// Hold on to the leases of these epochs for `ttl` from now. Gives those that are held still; one that is not among them
-    /// is another worker's, or closed. True: renewed. A row that somebody is just writing for is left as it is rather than
-    /// waited for, so that it keeps no other waiting.
+    /// Renews the leases of these epochs for `ttl` from now. Returns the epochs that are still held, and whether each was
+    /// renewed. An attempt that is missing belongs to another worker, or is closed. A row that another transaction has
+    /// locked is skipped, so that the others need not wait for it.
     ///
     /// # Errors
     /// The database failed: the leases run on meanwhile.
@@ -156,7 +156,7 @@ impl Vault {
         Ok(leases.into_iter().map(|lease| (lease.epoch, lease.is_renewed)).collect())
     }
 
-    /// Keep what the attempt needs to be resumed with the same key.
+    /// Saves the session with which the attempt can be resumed with the same key.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
@@ -175,8 +175,8 @@ impl Vault {
         fenced_unless(done.rows_affected())
     }
 
-    /// Forget the attempt, its live token and its requests. Only once nothing of it is left at Telegram to log out, or
-    /// what is left is kept elsewhere.
+    /// Deletes the attempt, its live token and its pending input. To be called once none of its keys has to be logged out at
+    /// Telegram, or they are kept elsewhere.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
@@ -192,7 +192,7 @@ impl Vault {
         fenced_unless(done.rows_affected())
     }
 
-    /// The login is over: whoever holds the attempt, or takes it up, logs its key out. Repeating it changes nothing.
+    /// The login is over: the worker that holds or claims the attempt logs its key out. Repeating it changes nothing.
     ///
     /// # Errors
     /// The database failed.

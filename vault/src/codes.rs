@@ -1,4 +1,4 @@
-//! Invite codes and notes. An invite's stream goes by a random id; the code that opens it is here alone.
+//! Invite codes and notes. The stream of an invite has a random id; the code that redeems it is stored only here.
 
 use domain::InviteId;
 
@@ -7,7 +7,7 @@ use crate::vault::Vault;
 use eventlog::database::DatabaseError;
 
 const LENGTH: usize = 12;
-/// A–Z and 0–9 without the look-alikes 0, O, 1 and I: 32 signs, so that a random byte chooses without bias.
+/// A–Z and 0–9 without the look-alikes 0, O, 1 and I: 32 characters, so that a random byte chooses without bias.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
 /// Why a code could not be added.
@@ -21,12 +21,12 @@ pub enum CodeError {
     Database(#[from] DatabaseError),
 }
 
-/// A new code: 60 random bits in 12 signs, none of which is mistaken for another.
+/// A new code: 60 random bits in 12 characters, none of which looks like another.
 pub fn random_code() -> String {
     random::<LENGTH>().map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])).iter().collect()
 }
 
-/// The code as it is stored, whatever its case; None for what can be no code: not 12 of A–Z and 0–9.
+/// The code as it is stored, in upper case; None for a text that is not 12 of A–Z and 0–9.
 pub fn normalise_code(text: &str) -> Option<String> {
     let code = text.trim();
     (code.len() == LENGTH && code.bytes().all(|byte| byte.is_ascii_alphanumeric()))
@@ -34,10 +34,10 @@ pub fn normalise_code(text: &str) -> Option<String> {
 }
 
 impl Vault {
-    /// Keep an invite's code and note. The same code for the same invite again is no error.
+    /// Stores the code and note of an invite. Storing the same code for the same invite again is no error.
     ///
     /// # Errors
-    /// [`CodeError::CodeTaken`] by another invite.
+    /// [`CodeError::CodeTaken`]: another invite has this code.
     pub async fn add_code(&self, invite: InviteId, code: &str, note: Option<&str>) -> Result<(), CodeError> {
         let is_kept = sqlx::query_scalar!(
             r#"with added as (
@@ -55,7 +55,7 @@ impl Vault {
         if is_kept { Ok(()) } else { Err(CodeError::CodeTaken) }
     }
 
-    /// The invite that a code opens; the code is normalised first.
+    /// The invite with this code, which is normalised first.
     ///
     /// # Errors
     /// The database failed.

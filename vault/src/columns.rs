@@ -1,4 +1,4 @@
-//! What columns hold, as the domain knows it.
+//! Values of columns as types of the domain.
 
 use domain::LoginId;
 

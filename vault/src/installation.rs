@@ -1,13 +1,15 @@
-//! What a database belongs to: Telegram itself, or one private network; and one master key. Written at the first start,
-//! compared at every later one.
+//! The installation that a database belongs to: one network (Telegram itself, or a private one) and one master key. The
+//! first start writes it, and every later start compares it.
 //!
-//! Of machines that start for the first time at once, each makes a key file, and the first to stamp the database goes on:
+//! Where several machines start for the first time at once, each makes a key file, and the first to stamp the database
+//! wins:
 //!
 //! 1. The database names no key: the file is loaded, or made, and is on the disk from then on.
-//! 2. One statement stamps the key, or tells the stamp that was there.
-//! 3. Whose file does not hold the stamped key stops, and takes away the file that it made in step 1.
+//! 2. One statement stamps the key, or returns the stamp that was there.
+//! 3. A machine whose file does not hold the stamped key stops, and removes the file if it made it in step 1.
 //!
-//! A crash after step 1 leaves a file without a stamp, which the next start goes on with; a stamp without a file never is.
+//! A crash after step 1 leaves a file without a stamp, with which the next start goes on. There is never a stamp without a
+//! file.
 
 use std::path::{Path, PathBuf};
 
@@ -23,9 +25,9 @@ pub enum InstallationError {
         "this database belongs to the network {of:?}, not to {wanted:?}: TELEGRAM_NETWORK_FILE or the database is the wrong one"
     )]
     OtherNetwork {
-        /// Whose it is.
+        /// The network of the database.
         of: String,
-        /// Who asks.
+        /// The network of this start.
         wanted: String,
     },
     /// Its master key, or one that something in it is sealed with, is not in the file.

@@ -1,5 +1,5 @@
-//! Leases: things that one process at a time may do, such as polling the Bot API or leading the projections. By the
-//! database's clock; each new holder has a higher epoch.
+//! Leases: work that only one process at a time may do, such as polling the Bot API or leading the projections. They go by
+//! the database's clock. Each new holder has a higher epoch.
 
 use std::time::Duration;
 
@@ -15,23 +15,23 @@ pub struct Leases {
     holder: String,
 }
 
-/// A lease that is held, for as long as it is renewed.
+/// A lease. It is held for as long as it is renewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// Of what.
+    /// The work that it is for.
     pub name: String,
-    /// Grows with every change of hands.
+    /// Grows with each new holder.
     pub epoch: i64,
     ttl: Duration,
 }
 
 impl Leases {
-    /// Leases in the name of `holder`, which no other process, and no earlier run of this one, goes by.
+    /// Leases for `holder`: a name that no other process has, and no earlier run of this one had.
     pub fn new(db: &Database, holder: String) -> Self {
         Self { db: db.clone(), holder }
     }
 
-    /// The lease, where nobody else holds it: never taken, over, given back, or its holder's process has died.
+    /// The lease, where it is free: never taken, over, released, or its holder's process has died.
     ///
     /// # Errors
     /// The database failed.
@@ -55,7 +55,7 @@ impl Leases {
         Ok(epoch.map(|epoch| Lease { name: name.to_owned(), epoch, ttl }))
     }
 
-    /// Hold on for its time to live from now. False: it is somebody else's.
+    /// Renews it for its time to live from now. False: another process holds it.
     ///
     /// # Errors
     /// The database failed: the lease runs on meanwhile.
@@ -72,7 +72,7 @@ impl Leases {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Give it back.
+    /// Releases it.
     ///
     /// # Errors
     /// The database failed: the lease ends by itself.
@@ -87,20 +87,20 @@ impl Leases {
         Ok(())
     }
 
-    /// Runs `work` whenever the lease is ours: waits until it is, renews it, drops the work when it is lost, and tries
-    /// again, until the work finishes. Dropping this gives the lease back.
+    /// Runs `work` while this process holds the lease: waits until it does, renews it, drops the work when it is lost, and
+    /// tries again, until the work finishes. Dropping this future releases the lease.
     pub async fn hold<T, W, F>(&self, name: &str, ttl: Duration, mut work: W) -> T
     where
         W: FnMut(Lease) -> F,
         F: Future<Output = T>,
     {
         loop {
-            // Before the question, because the database counts from before its answer.
+            // Taken before the statement: the database counts from a later moment.
             let asked_at = Instant::now();
             match self.acquire(name, ttl).await {
                 Ok(Some(lease)) => {
                     tracing::info!(lease.name = name, lease.epoch = lease.epoch, "lease taken");
-                    let _given_back = GiveBack { leases: self.clone(), lease: Some(lease.clone()) };
+                    let _release = ReleaseOnDrop { leases: self.clone(), lease: Some(lease.clone()) };
                     tokio::select! {
                         done = work(lease.clone()) => return done,
                         () = self.keep(&lease, asked_at) => {}
@@ -114,7 +114,7 @@ impl Leases {
         }
     }
 
-    /// Renews until it is lost: somebody else's, or not renewed in time.
+    /// Renews it until it is lost: taken by another process, or not renewed in time.
     async fn keep(&self, lease: &Lease, asked_at: Instant) {
         let mut over_at = asked_at + lease.ttl;
         loop {
@@ -134,13 +134,13 @@ impl Leases {
     }
 }
 
-/// Gives a lease back when dropped, where that is still possible; else it ends by itself.
-struct GiveBack {
+/// Releases a lease when dropped, where the runtime still runs. Otherwise the lease ends by itself.
+struct ReleaseOnDrop {
     leases: Leases,
     lease: Option<Lease>,
 }
 
-impl Drop for GiveBack {
+impl Drop for ReleaseOnDrop {
     fn drop(&mut self) {
         if let (Some(lease), Ok(runtime)) = (self.lease.take(), Handle::try_current()) {
             let leases = self.leases.clone();

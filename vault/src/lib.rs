@@ -1,9 +1,9 @@
 //! The vault: state that is not derived from events and never rebuilt. Who a person is, invite codes, attempts with
-//! their leases and keys, live QR tokens, linked sessions. What must not outlive a person or a login lives here and
+//! their leases and keys, live QR tokens, linked sessions. What must not outlive a person or a login is kept here and
 //! not in the log, because here a row can be deleted.
 //!
-//! Every write of a worker says `and epoch = $n`: a worker that was frozen while another one took its attempt over can
-//! change nothing. Leases run on the database's clock alone.
+//! Every write of a worker has `and epoch = $n`: a worker that was frozen while another one took its attempt over can
+//! change nothing. Leases go by the database's clock alone.
 
 mod after_erasure;
 mod attempts;

@@ -1,5 +1,5 @@
-//! Limits on tries, counted in the database: they survive restarts and hold for several processes together. People
-//! stand in them as a keyed HMAC.
+//! Limits on tries, counted in the database: they survive restarts and hold for several processes together. A person is
+//! stored as a keyed HMAC.
 
 use std::time::Duration;
 
@@ -22,11 +22,11 @@ const LOGIN: Limit = Limit { kind: "login", tries: 10, window: Duration::from_mi
 const CODES_A_LOGIN: Limit = Limit { kind: "code/login", tries: 2, window: Duration::from_hours(1) };
 const CODES_A_PERSON: Limit = Limit { kind: "code/person", tries: 5, window: Duration::from_hours(24) };
 const CODES_A_NUMBER: Limit = Limit { kind: "code/number", tries: 1, window: Duration::from_mins(1) };
-/// Where it stands to whom Telegram said to wait before the next code: until when.
+/// The kind of row that says until when one person has to wait for the next code, because Telegram said so.
 const FLOOD: &str = "code/flood";
-/// The same, for as long as it may be meant for all.
+/// The same waits, for as long as they may hold for everybody.
 const FLOOD_FOR_ALL: &str = "code/flood-for-all";
-/// Telegram's word to so many people at a time is meant for all.
+/// Where this many people have to wait at the same time, everybody has to.
 const FLOODED_PEOPLE: i64 = 3;
 
 /// How often people may try to log in.
@@ -52,7 +52,7 @@ impl LoginLimits {
         Self { db: db.clone() }
     }
 
-    /// One attempt of a login: 10 in 10 minutes a person, who stands here as [`MasterKey::person_hmac`](crate::MasterKey::person_hmac).
+    /// Counts one attempt of a login: 10 in 10 minutes a person. `person` is [`MasterKey::person_hmac`].
     /// A refused try does not count, and the same attempt counts once, however often it is tried: an update is handled
     /// again where the database failed in between.
     ///
@@ -68,7 +68,7 @@ impl LoginLimits {
         self.count(LOGIN, person, Some(&format!("{login}/{attempt}")), now).await
     }
 
-    /// One login code: 2 a login, 5 a person and day, 1 a number and minute. The number stands here as a keyed HMAC.
+    /// Counts one login code: 2 a login, 5 a person and day, 1 a number and minute. The number is stored as a keyed HMAC.
     ///
     /// # Errors
     /// [`LimitError::RetryAt`] that moment; for a login that has had its codes, that is after its end.
@@ -81,13 +81,13 @@ impl LoginLimits {
         now: Timestamp,
     ) -> Result<(), LimitError> {
         let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-        // The narrowest first: what it refuses counts for nothing else.
+        // The narrowest limit first: a try that it refuses is not counted by the others.
         self.count(CODES_A_NUMBER, &master.hmac("phone number", digits.as_bytes()), None, now).await?;
         self.count(CODES_A_LOGIN, &master.hmac("login", login.as_str().as_bytes()), None, now).await?;
         self.count(CODES_A_PERSON, &master.person_hmac(telegram_id), None, now).await
     }
 
-    /// Telegram knows no such number, or sends none that fits: the login may have another code. The person's day has one less.
+    /// Telegram did not send the code: the login may ask for another one. The code stays counted for the person's day.
     ///
     /// # Errors
     /// The database failed.
@@ -104,8 +104,7 @@ impl LoginLimits {
         Ok(())
     }
 
-    /// Whether Telegram may be asked to send this person a code: not while it has told them to wait, nor while it tells
-    /// everybody.
+    /// Whether Telegram may be asked to send this person a code: not while they have to wait, nor while everybody has to.
     ///
     /// # Errors
     /// [`LimitError::RetryAt`] that moment.
@@ -129,7 +128,7 @@ impl LoginLimits {
         until.map_or(Ok(()), |until| Err(LimitError::RetryAt(until.to_jiff())))
     }
 
-    /// Telegram has told this person to wait with the next code.
+    /// Telegram demands that this person waits with the next code.
     ///
     /// # Errors
     /// The database failed.
@@ -147,7 +146,7 @@ impl LoginLimits {
         Ok(())
     }
 
-    /// Telegram has sent somebody a code: whatever it said to others, it was not meant for all.
+    /// Telegram has sent a code to somebody: the waits of other people do not hold for everybody.
     ///
     /// # Errors
     /// The database failed.
@@ -157,7 +156,7 @@ impl LoginLimits {
         Ok(())
     }
 
-    /// Forgets the tries that count no more.
+    /// Deletes the tries that do not count any more.
     ///
     /// # Errors
     /// The database failed.
@@ -182,7 +181,7 @@ impl LoginLimits {
         Ok(())
     }
 
-    /// `cause`: what the try is counted for, once. None: each is one more.
+    /// Counts a try. Tries with the same `cause` count once; without a cause each one counts.
     async fn count(
         &self,
         limit: Limit,
@@ -190,8 +189,8 @@ impl LoginLimits {
         cause: Option<&str>,
         now: Timestamp,
     ) -> Result<(), LimitError> {
-        let window = SignedDuration::try_from(limit.window).expect("a window is minutes, not eons");
-        // One statement: the row's lock makes people who race with themselves wait in line.
+        let window = SignedDuration::try_from(limit.window).expect("a window is a day at most");
+        // One statement: the row's lock lets one of several tries at the same time go first.
         let counted = sqlx::query!(
             "insert into vault.tries as t (kind, who, at, causes)
              values ($1, $2, array[$3::timestamptz], array[$6::text])

@@ -1,5 +1,5 @@
-//! What the page asks of the worker that runs a login: a phone number, a code, a password proof. Bodies are sealed, and
-//! gone as soon as they are taken.
+//! Input of the page that waits for the worker of its login: a phone number, a code, a password proof. Bodies are sealed, and
+//! deleted when they are taken.
 
 use domain::LoginId;
 
@@ -8,7 +8,7 @@ use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 use eventlog::wake::Topic;
 
-/// What is asked.
+/// The kind of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputKind {
     /// Send a login code to this phone number.
@@ -34,17 +34,17 @@ impl InputKind {
     }
 }
 
-/// One request.
+/// An input that waits.
 #[derive(Clone, Debug)]
 pub struct PendingInput {
-    /// What is asked.
+    /// What the worker is to do with it.
     pub kind: InputKind,
-    /// With what, sealed.
+    /// The sealed text.
     pub body: Vec<u8>,
 }
 
 impl Vault {
-    /// Ask it of whoever runs the attempt. False: the attempt is over, or not open yet.
+    /// Stores an input for the worker of the attempt. False: the attempt is over, or not open yet.
     ///
     /// # Errors
     /// The database failed.
@@ -70,7 +70,7 @@ impl Vault {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Which of the attempts of `holder` something is asked of: the epochs of their leases.
+    /// The epochs of the attempts of `holder` for which input waits.
     ///
     /// # Errors
     /// The database failed.
@@ -84,12 +84,12 @@ impl Vault {
         Ok(epochs.fetch_all(self.db.pool()).await?)
     }
 
-    /// Everything asked of this attempt so far, in order; each is answered once, to whoever holds the attempt.
+    /// Takes all input of this attempt, in order. Each input is returned once.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
     pub async fn take_inputs(&self, fence: &Fence) -> Result<Vec<PendingInput>, VaultError> {
-        // The left join tells an attempt without requests from one that is not ours.
+        // The left join: an attempt of ours without input is one row, an attempt of another worker none.
         let rows = sqlx::query!(
             r#"with held as (
                select login_id, attempt from vault.attempts

@@ -24,8 +24,8 @@ pub enum RetireReason {
 }
 
 impl RetireReason {
-    /// How long nobody may use the key, not even to log it out: a worker that wakes up may send once more with it before
-    /// it learns that the key is not its own any more, and a key in two places at once is what Telegram kills sessions for.
+    /// How long the key may not be used, not even to log it out. A worker that wakes up may send once more with it before it
+    /// notices that it lost the attempt, and Telegram ends a session whose key is used in two places at once.
     const fn pause(self) -> Duration {
         match self {
             Self::HolderFrozen => Duration::from_secs(60),
@@ -47,7 +47,7 @@ impl RetireReason {
 /// A key that must still be logged out at Telegram.
 #[derive(Clone, Debug)]
 pub struct RetiredKey {
-    /// What to confirm with.
+    /// For [`Vault::confirm_retired`].
     pub id: i64,
     /// Whose login it was.
     pub account_id: AccountId,
@@ -83,7 +83,7 @@ impl Vault {
         )
         .execute(&mut *transaction)
         .await?;
-        // The worker has hung up.
+        // The worker has closed its connection to Telegram.
         sqlx::query!(
             "update vault.sessions set in_use_until = null where account_id = $1 and login_id = $2",
             account.0,
@@ -95,9 +95,9 @@ impl Vault {
         Ok(())
     }
 
-    /// Forget the session that this confirmed login linked, and keep its key until it is logged out at Telegram: as soon as
-    /// nobody speaks to Telegram with it any more. With it go those it replaces: its worker may not have come so far yet, and
-    /// would not find out any more which they are.
+    /// Deletes the session that this confirmed login linked. Its key is kept until it is logged out at Telegram, which waits
+    /// while the session is borrowed. The sessions that it replaces are deleted too: its worker may not have done so yet, and
+    /// could not find them later.
     ///
     /// # Errors
     /// The database failed.
@@ -110,8 +110,8 @@ impl Vault {
         self.retire_where(account, Some(login), reason).await
     }
 
-    /// Forget every session of this person, and keep their keys until they are logged out at Telegram. One that was handed
-    /// over is nobody's here, and lives on where it went.
+    /// Deletes every session of this person. The keys are kept until they are logged out at Telegram, but for those that were
+    /// handed over: another service uses them.
     ///
     /// # Errors
     /// The database failed.
@@ -150,8 +150,8 @@ impl Vault {
         Ok(())
     }
 
-    /// Take the attempt's saved key away from it, to be logged out later. The attempt stays, without a key; an attempt
-    /// that has saved none changes nothing.
+    /// Takes the saved key from the attempt, to be logged out later. The attempt stays, without a key. Where it has saved none,
+    /// nothing changes.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
@@ -184,8 +184,7 @@ impl Vault {
         Ok(())
     }
 
-    /// Up to `limit` keys to log out now. Each is claimed for `again_after`: who has not confirmed it by then, or died,
-    /// sees it come back.
+    /// Up to `limit` keys to log out now. A key that is not confirmed within `again_after` is returned again.
     ///
     /// # Errors
     /// The database failed.
@@ -222,7 +221,7 @@ impl Vault {
         Ok(keys.collect::<Result<_, _>>()?)
     }
 
-    /// Telegram has confirmed that the key is no more.
+    /// Telegram has confirmed that the key is logged out.
     ///
     /// # Errors
     /// The database failed.

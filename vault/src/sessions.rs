@@ -1,8 +1,8 @@
-//! Linked sessions, sealed with the master key, and retired keys: those that must still be logged out at Telegram.
+//! Linked sessions, sealed with the master key.
 //!
 //! A session is linked before its login is confirmed, so the one before it stays beside it until then: if the login is
-//! refused after all, `unlink_attempt` takes the new one away, and the old one counts again. As long as the attempt is open, its
-//! worker alone may speak with the new one: it may still be logged out.
+//! refused after all, `unlink_attempt` deletes the new one, and the old one counts again. As long as the attempt is open, only
+//! its worker may use the new one, which may still be logged out.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::vault::{Vault, VaultError};
 use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 
-/// How long whoever took a session may speak to Telegram with it; longer than a call and its hanging up.
+/// How long a borrowed session may be used at Telegram: longer than a call with the end of its connection takes.
 const USE_TTL: Duration = Duration::from_secs(20);
 
 /// A linked session.
@@ -32,31 +32,30 @@ pub struct Linked {
     pub key_id: String,
 }
 
-/// A linked session to speak to Telegram with: nobody else does until it is given back ([`Vault::release_linked`]), or for
-/// twenty seconds.
+/// A linked session that the caller alone may use at Telegram, until [`Vault::release_linked`], or for twenty seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Borrowed {
     /// The session.
     pub linked: Linked,
-    /// Whose turn it is: no two are the same.
+    /// The end of the twenty seconds, which also identifies the borrower: no two are the same.
     until: Timestamp,
 }
 
 /// Whether a linked session could be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It is yours.
+    /// The caller may use it.
     Free(Borrowed),
-    /// Somebody else speaks to Telegram with it now, or the login that linked it is not closed yet.
+    /// It is borrowed already, or the login that linked it is not closed yet.
     InUse,
-    /// It was handed over: nobody here speaks with it any more.
+    /// It was handed over: this service does not use it any more.
     HandedOver(Linked),
     /// There is none.
     None,
 }
 
 impl Vault {
-    /// Store the session that this attempt has won. Answers with the session that it replaces, which stays until
+    /// Stores the session of this attempt. Returns the session that it replaces, which stays until
     /// [`Vault::retire_replaced`]. Repeating it answers the same.
     ///
     /// # Errors
@@ -146,9 +145,9 @@ impl Vault {
         Ok(rows.iter().map(|id| columns::login_id(id)).collect::<Result<_, _>>()?)
     }
 
-    /// Up to `limit` sessions whose turn it is to be looked at, longest waiting first, taken as by
-    /// [`Vault::take_linked`]. Each is looked at once in `interval`, give or take a tenth of it, so that sessions which were
-    /// linked together do not stay together; a new one somewhere in its first.
+    /// Borrows up to `limit` sessions that are due for a check, longest waiting first. Each is due once in `interval`, give or
+    /// take a tenth of it, so that sessions which were linked together are not always checked together. The first check of a
+    /// new one is somewhere in the first interval.
     ///
     /// # Errors
     /// The database failed.
@@ -192,7 +191,7 @@ impl Vault {
         Ok(rows.into_iter().map(Borrowed::try_from).collect::<Result<_, _>>()?)
     }
 
-    /// The session of this person, to speak to Telegram with.
+    /// Borrows the session of this person.
     ///
     /// # Errors
     /// The database failed.
@@ -236,7 +235,7 @@ impl Vault {
         Ok(Taken::HandedOver(linked.try_into()?))
     }
 
-    /// Another twenty seconds with it; None where somebody else has it by now, or nobody.
+    /// Borrows it for another twenty seconds; None where it was released, or another caller has borrowed it since.
     ///
     /// # Errors
     /// The database failed.
@@ -257,7 +256,7 @@ impl Vault {
         Ok(row.map(Borrowed::try_from).transpose()?)
     }
 
-    /// Nobody speaks to Telegram with it any more. Whoever has borrowed it since keeps it.
+    /// Releases it. Where another caller has borrowed it since, that one keeps it.
     ///
     /// # Errors
     /// The database failed: it is free a little later.
@@ -274,8 +273,8 @@ impl Vault {
         Ok(())
     }
 
-    /// It goes to another service: from now on nobody here uses it, and nobody logs it out. Whether that came about: it may
-    /// have been logged out, or borrowed by somebody else, meanwhile.
+    /// Hands it over to another service: from now on this service neither uses it nor logs it out. False: it was logged out,
+    /// or borrowed by another caller, meanwhile.
     ///
     /// # Errors
     /// The database failed.
@@ -292,7 +291,7 @@ impl Vault {
         Ok(handed.rows_affected() == 1)
     }
 
-    /// Forget the session that this login linked: it is logged out already, or was handed over.
+    /// Deletes the session that this login linked: it is logged out already, or was handed over.
     ///
     /// # Errors
     /// The database failed.
@@ -307,7 +306,7 @@ impl Vault {
         Ok(())
     }
 
-    /// Forget what this attempt linked, if anything: its login has ended, and whoever holds it logs its key out.
+    /// Deletes the session that this attempt linked, if any: its login has ended, and its worker logs the key out.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
@@ -334,7 +333,7 @@ struct LinkedRow {
     key_id: String,
 }
 
-/// The same of one that is in use.
+/// What is read of a session that is borrowed.
 struct BorrowedRow {
     account_id: Uuid,
     login_id: String,

@@ -1,5 +1,5 @@
-//! Who a person is: the link between the Telegram id and the account id, and the key that opens their name in the
-//! events. Erasing this one row erases the person from the whole history.
+//! Who a person is: the link between the Telegram id and the account id, and the key that opens their personal data in the
+//! events. Where this one row is deleted, the person is erased from the whole history.
 
 use std::collections::HashMap;
 
@@ -15,7 +15,7 @@ use eventlog::database::DatabaseError;
 
 const NONCE: usize = 24;
 
-/// A person's own key. It is not wrapped by the master key: the views hold names in clear anyway, and `replay` works
+/// A person's own key. The master key does not wrap it: the views hold names in clear text anyway, and `replay` works
 /// without a master key.
 #[derive(Clone)]
 pub struct PersonKey(Zeroizing<[u8; 32]>);
@@ -23,11 +23,11 @@ pub struct PersonKey(Zeroizing<[u8; 32]>);
 /// A person.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// As events know them.
+    /// In the events.
     pub account_id: AccountId,
-    /// As Telegram knows them.
+    /// At Telegram.
     pub telegram_id: i64,
-    /// What opens and seals their personal data.
+    /// Seals and opens their personal data.
     pub key: PersonKey,
 }
 
@@ -41,19 +41,19 @@ impl Subject {
         Sealed(URL_SAFE_NO_PAD.encode([&nonce[..], &ciphertext].concat()))
     }
 
-    /// The text; None where this person's key did not seal it.
+    /// Opens it; None where this person's key did not seal it.
     pub fn open(&self, sealed: &Sealed) -> Option<String> {
         self.key.open(self.account_id, sealed)
     }
 }
 
 impl PersonKey {
-    /// From its bytes, as the vault has them.
+    /// From its bytes.
     pub fn new(key: [u8; 32]) -> Self {
         Self(Zeroizing::new(key))
     }
 
-    /// The text; None where this person's key did not seal it.
+    /// Opens it; None where this key did not seal it for this account.
     pub fn open(&self, account: AccountId, sealed: &Sealed) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(&sealed.0).ok()?;
         let (nonce, ciphertext) = bytes.split_at_checked(NONCE)?;
@@ -69,7 +69,7 @@ impl std::fmt::Debug for PersonKey {
 }
 
 impl Vault {
-    /// The person with this Telegram id, known from now on.
+    /// The person with this Telegram id, who is added where they are unknown.
     ///
     /// # Errors
     /// The database failed.
@@ -122,7 +122,7 @@ impl Vault {
         Ok(self.subjects(&[account]).await?.remove(&account))
     }
 
-    /// The people behind accounts; who was erased is left out.
+    /// The people behind accounts, without those who were erased.
     ///
     /// # Errors
     /// The database failed.
@@ -142,7 +142,7 @@ impl Vault {
         Ok(rows.into_iter().map(|row| (AccountId(row.account_id), row.into())).collect())
     }
 
-    /// The last step of an erasure: the key and the link go. Every view has forgotten the person before.
+    /// The last step of an erasure: deletes the key and the link. Every view has deleted the person before.
     ///
     /// # Errors
     /// The database failed.

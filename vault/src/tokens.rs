@@ -1,5 +1,5 @@
-//! Live QR tokens: what the page draws. One a login, for about half a minute, in a table that is not written ahead:
-//! a token reaches no WAL and no backup.
+//! Live QR tokens: what the page draws. A login has one, for about half a minute. Their table is unlogged: a token reaches
+//! no WAL and no backup.
 
 use domain::LoginId;
 use jiff::Timestamp;
@@ -73,8 +73,8 @@ impl Vault {
         Ok(live.transpose()?)
     }
 
-    /// Nothing of this attempt can be scanned any more. The token of whoever has the attempt by now stays, and a newer
-    /// attempt's: its worker may be quicker.
+    /// Deletes the token of this attempt, which cannot be scanned any more. The token of another worker that has taken the
+    /// attempt over stays, and that of a newer attempt: their workers may be quicker.
     ///
     /// # Errors
     /// The database failed.

@@ -1,5 +1,5 @@
-//! What a person gives in the page, on its way to the worker of their login, and what the worker gives the page for it:
-//! sealed with the master key in both directions, because phone numbers, codes and hints are nobody else's.
+//! What a person gives in the page, for the worker of their login, and the password challenge that the worker gives the page.
+//! The master key seals both, because phone numbers, codes and hints are private.
 
 use domain::LoginId;
 use serde::{Deserialize, Serialize};
@@ -51,7 +51,7 @@ pub struct PasswordChallenge {
     pub salt2: String,
     /// The generator.
     pub g: i32,
-    /// What the person wrote down to remember the password by.
+    /// The person's own hint for the password.
     pub hint: Option<String>,
 }
 
@@ -73,7 +73,7 @@ impl UserInput {
 }
 
 impl PendingInput {
-    /// What the person gave; None for what was not sealed for this login.
+    /// Opens it; None where it was not sealed for this login.
     pub fn open(&self, master: &MasterKey, login: &LoginId) -> Option<UserInput> {
         let plain = master.open(&input_bound_to(login, self.kind), &self.body)?;
         let text = || std::str::from_utf8(&plain).ok().map(|text| Zeroizing::new(text.to_owned()));
@@ -86,7 +86,7 @@ impl PendingInput {
 }
 
 impl Vault {
-    /// Hands a wish to whoever runs the attempt. False: the attempt is over, or not open yet.
+    /// Gives an input to the worker of the attempt. False: the attempt is over, or not open yet.
     ///
     /// # Errors
     /// The database failed.
@@ -102,7 +102,7 @@ impl Vault {
         self.store_input(login, attempt, kind, &body).await
     }
 
-    /// What the next proof has to answer.
+    /// Stores the challenge that the next proof has to answer.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
@@ -128,7 +128,7 @@ impl Vault {
         fenced_unless(done.rows_affected())
     }
 
-    /// What the page has to answer; None where no password is asked for.
+    /// The challenge for the page; None where no password is asked for.
     ///
     /// # Errors
     /// The database failed.

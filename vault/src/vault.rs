@@ -1,4 +1,4 @@
-//! The vault of one database. What it keeps is in the other modules.
+//! The vault of one database. Each other module adds the methods for one kind of thing that it keeps.
 
 use eventlog::database::{Database, DatabaseError, Transaction};
 use eventlog::store::Fence;
@@ -12,7 +12,7 @@ pub struct Vault {
 /// Why a worker's write did not happen.
 #[derive(Debug, thiserror::Error)]
 pub enum VaultError {
-    /// Another worker has taken the attempt over, or it was closed: give up what you hold.
+    /// Another worker has taken the attempt over, or it was closed.
     #[error("the attempt belongs to another worker now")]
     Fenced,
     /// The database failed.
@@ -49,7 +49,8 @@ impl Vault {
         Ok(ids)
     }
 
-    /// A transaction in which the attempt is this worker's; if the worker freezes in it, for two seconds at most.
+    /// A transaction in which no other worker can take the attempt over. Where the worker freezes in it, the database ends
+    /// it after two seconds.
     pub(crate) async fn begin_as(&self, fence: &Fence) -> Result<Transaction, VaultError> {
         let begin = "begin; set local idle_in_transaction_session_timeout = '2s'";
         let mut transaction = self.db.begin(begin).await?;
