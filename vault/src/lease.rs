@@ -89,6 +89,7 @@ impl Leases {
 
     /// Runs `work` while this process holds the lease: waits until it does, renews it, drops the work when it is lost, and
     /// tries again, until the work finishes. Dropping this future releases the lease.
+    #[tracing::instrument(name = "lease", skip_all, fields(lease.name = name))]
     pub async fn hold<T, W, F>(&self, name: &str, ttl: Duration, mut work: W) -> T
     where
         W: FnMut(Lease) -> F,
@@ -99,16 +100,19 @@ impl Leases {
             let asked_at = Instant::now();
             match self.acquire(name, ttl).await {
                 Ok(Some(lease)) => {
-                    tracing::info!(lease.name = name, lease.epoch = lease.epoch, "lease taken");
+                    tracing::info!(lease.epoch = lease.epoch, "lease taken");
                     let _release = ReleaseOnDrop { leases: self.clone(), lease: Some(lease.clone()) };
                     tokio::select! {
                         done = work(lease.clone()) => return done,
                         () = self.keep(&lease, asked_at) => {}
                     }
-                    tracing::warn!(lease.name = name, lease.epoch = lease.epoch, "lease lost");
+                    tracing::warn!(lease.epoch = lease.epoch, "lease lost");
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(lease.name = name, %error, "lease could not be asked for"),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "lease could not be asked for");
+                }
             }
             sleep(ttl / 8).await;
         }
@@ -124,7 +128,8 @@ impl Leases {
                 Ok(Ok(true)) => over_at = asked_at + lease.ttl,
                 Ok(Ok(false)) | Err(_) => return,
                 Ok(Err(error)) => {
-                    tracing::warn!(lease.name = lease.name, %error, "lease could not be renewed");
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "lease could not be renewed");
                 }
             }
             if Instant::now() >= over_at {
