@@ -85,7 +85,8 @@ impl Appends {
                 Ok([append]) => append.finish(Err(error)),
                 // The connection failed for all of them.
                 Err(group) => {
-                    let lost = || sqlx::Error::Io(std::io::Error::other(error.to_string()));
+                    let error = Arc::new(error);
+                    let lost = || sqlx::Error::Io(std::io::Error::other(Arc::clone(&error)));
                     group.into_iter().for_each(|append| append.finish(Err(lost())));
                 }
             },

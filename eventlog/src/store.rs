@@ -22,6 +22,7 @@ use domain::{
     Account, AccountCommand, AccountError, AccountId, Invite, InviteCommand, InviteError, InviteId, Login,
     LoginCommand, LoginError, LoginId,
 };
+use tracing::Instrument;
 
 use crate::database::{Database, DatabaseError};
 use crate::wake::Topic;
@@ -152,7 +153,7 @@ impl Store {
         let streams = Arc::clone(streams);
         let wake = self.database.wake().clone();
         let request = self.database.stream_locks().request(A::TYPE, &id);
-        let task = tokio::spawn(async move {
+        let task = async move {
             let mut lock = request.acquired().await;
             let state = lock.state.take().and_then(|state| state.downcast().ok());
             let stream = Stream::new(streams, state.map_or_else(StreamState::default, |state| *state));
@@ -163,8 +164,8 @@ impl Store {
                 wake.notify(Topic::Appended);
             }
             done
-        });
-        match task.await {
+        };
+        match tokio::spawn(task.in_current_span()).await {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),

@@ -1,4 +1,7 @@
 //! The queries of the log, in SQL. Each filter is answered from an index.
+//!
+//! All of them select the same columns, for one reading of rows, and some have a condition for each filter. So they are put
+//! together at run time; a test prepares them in all their shapes.
 
 use domain::{AccountId, InviteId, LoginId, StreamKind};
 use jiff::Timestamp;
