@@ -106,7 +106,7 @@ impl Vault {
         .fetch_all(self.db.pool())
         .await?;
         let claimed = rows.into_iter().map(|row| {
-            let (login_id, attempt) = (columns::login_id(&row.login_id)?, columns::number(row.attempt)?);
+            let (login_id, attempt) = (columns::login_id(&row.login_id)?, columns::attempt(row.attempt)?);
             Ok::<_, sqlx::Error>(Claimed {
                 fence: Fence { login_id, attempt, epoch: row.epoch },
                 account_id: AccountId(row.account_id),

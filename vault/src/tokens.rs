@@ -65,7 +65,7 @@ impl Vault {
         .await?;
         let live = row.map(|row| {
             Ok::<_, sqlx::Error>(LiveToken {
-                attempt: columns::number(row.attempt)?,
+                attempt: columns::attempt(row.attempt)?,
                 token: row.token.into(),
                 expires_at: row.expires_at.to_jiff(),
             })
