@@ -1,6 +1,6 @@
-//! The one source of "now": the system's, or in tests one that is moved by hand.
+//! The one source of the current time: the system's clock, or in tests one that is moved by hand.
 //!
-//! Leases and fencing do not ask it: they go by the database's clock, which all processes share.
+//! Leases and fencing do not use it: they go by the database's clock, which all processes share.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ enum Source {
     Manual(watch::Receiver<Timestamp>),
 }
 
-/// Moves the [`Clock`] that was made with it; whoever sleeps until a moment that has passed wakes at once.
+/// Moves the [`Clock`] that was made with it. Sleeps that end before the new time end at once.
 #[derive(Debug)]
 pub struct ManualClock(watch::Sender<Timestamp>);
 
@@ -33,12 +33,12 @@ impl Clock {
         (Self(Source::Manual(dial)), ManualClock(hand))
     }
 
-    /// Whether it is the system's, which others can read by themselves.
+    /// Whether it is the system's clock, which other processes have as well.
     pub const fn is_system(&self) -> bool {
         matches!(self.0, Source::System)
     }
 
-    /// The time.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             Source::System => system_now(),
@@ -71,7 +71,7 @@ impl Clock {
             },
             Source::Manual(dial) => {
                 if dial.clone().wait_for(|now| *now >= moment).await.is_err() {
-                    // Its hand is gone: this moment never comes.
+                    // Nothing can move this clock any more: the moment never comes.
                     std::future::pending::<()>().await;
                 }
             }

@@ -3,12 +3,16 @@
 //! Read [`store`] for how an event gets in, [`sequencer`] for how it gets its position, [`log`] for how it is read.
 //! What deliberately is not here: rules (`domain`), and what is derived from the log (`projections`).
 
+mod appends;
 pub mod clock;
 pub mod database;
+mod error;
 pub mod log;
 pub mod outage;
+mod pool;
 pub mod sequencer;
 pub mod store;
+mod stream_locks;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod wake;

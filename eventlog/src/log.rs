@@ -2,22 +2,24 @@
 //!
 //! Only events that have a position are seen here, so every reader sees the same order, and "after" means after.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{AccountId, DecodeError, Event, InviteId, LoginId, StreamKind};
+use domain::StreamKind;
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
-use serde_json::Value;
-use sqlx::postgres::PgRow;
-use sqlx::{Postgres, QueryBuilder, Row};
+use sqlx::{Postgres, QueryBuilder};
 
 use crate::database::{Database, DatabaseError, Pool};
 use crate::wake::{Topic, Wake, Waker};
 
+mod event;
 mod query;
 
-use query::{SELECT, Window, about, history, last};
+pub use event::{Fact, LogEvent, Metadata, as_stored};
+pub use query::Filter;
+
+use event::log_event;
+use query::{SELECT, Window, about, history, last, next, stream};
 
 #[cfg(test)]
 mod tests;
@@ -26,7 +28,7 @@ mod tests;
 const CLOCK_SLACK: SignedDuration = SignedDuration::from_hours(1);
 /// How many events a follower takes at once.
 const BATCH: i64 = 500;
-/// How often a follower looks by itself: soon after there was something, seldom when nothing happens.
+/// How often a follower reads without a signal: soon after it found events, seldom while it finds none.
 const POLL_BUSY: Duration = Duration::from_millis(50);
 const POLL_IDLE: Duration = Duration::from_secs(1);
 
@@ -35,33 +37,6 @@ const POLL_IDLE: Duration = Duration::from_secs(1);
 pub struct Log {
     pool: Pool,
     wake: Wake,
-}
-
-/// A stored event at its position.
-#[derive(Clone, Debug)]
-pub struct LogEvent {
-    /// Its place in the one order of all events: dense, from 1.
-    pub position: i64,
-    /// When the database took it. Along positions it may run backwards by milliseconds.
-    pub recorded_at: Timestamp,
-    /// The kind of stream as stored: `invite`, `login`, `account`.
-    pub stream: String,
-    /// Which one.
-    pub stream_id: String,
-    /// Its place in its stream, from 1.
-    pub sequence: i64,
-    /// Its stored name.
-    pub name: String,
-    /// Its stored version.
-    pub version: String,
-    /// What it says, or why this program cannot tell.
-    pub event: Result<Event, Arc<DecodeError>>,
-    /// As stored.
-    pub payload: Value,
-    /// Who, about whom, and why; readable even when the payload is not.
-    pub metadata: Metadata,
-    /// The same as stored, with whatever else is in it.
-    pub envelope: Value,
 }
 
 /// What was appended and has no position yet.
@@ -75,63 +50,13 @@ pub struct Unplaced {
     pub last_position: i64,
 }
 
-/// What a fold sees of an event.
-#[derive(Clone, Copy, Debug)]
-pub struct Fact<'a> {
-    /// Its place in the one order of all events.
-    pub position: i64,
-    /// The kind of stream as stored.
-    pub stream: &'a str,
-    /// Which one.
-    pub stream_id: &'a str,
-    /// Its stored name.
-    pub name: &'a str,
-    /// What it says, or why this program cannot tell.
-    pub event: &'a Result<Event, Arc<DecodeError>>,
-    /// Whom it is about, by the envelope; the whole log is read without envelopes but for a view's
-    /// [`Interest::others`](projections::views::Interest).
-    pub account_id: Option<AccountId>,
-}
-
-/// The envelope of an event. What is missing or malformed in it is None: it must not stop a reader.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Metadata {
-    /// `system`, `tool:<name>`, or the account id of a person.
-    pub actor: String,
-    /// Whom it is about.
-    pub account_id: Option<AccountId>,
-    /// In which login.
-    pub login_id: Option<LoginId>,
-    /// Because of which event: `stream/id/sequence`.
-    pub causation_id: Option<String>,
-    /// Because of which update of the bot.
-    pub update_id: Option<i64>,
-}
-
-/// Which events of the history; what is None filters nothing.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
-    /// About this person.
-    pub account: Option<AccountId>,
-    /// Of this login and of what it led to.
-    pub login: Option<LoginId>,
-    /// Of this invite and of the logins by it.
-    pub invite: Option<InviteId>,
-    /// With this stored name.
-    pub name: Option<String>,
-    /// Recorded at this time or later.
-    pub since: Option<Timestamp>,
-    /// Recorded before this time.
-    pub until: Option<Timestamp>,
-}
-
 /// Reads the log as it grows.
 #[derive(Debug)]
 pub struct Follower {
     log: Log,
     waker: Waker,
     position: i64,
-    /// Where the log lived when the follower last looked.
+    /// The cluster and timeline of the log when the follower read it last.
     cluster: Option<String>,
     poll: Duration,
 }
@@ -147,8 +72,9 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn end(&self) -> Result<i64, DatabaseError> {
-        let end = "select coalesce(max(position), 0) from log_index";
-        Ok(sqlx::query_scalar(end).fetch_one(&self.pool).await?)
+        Ok(sqlx::query_scalar!(r#"select coalesce(max(position), 0) as "end!" from log_index"#)
+            .fetch_one(&self.pool)
+            .await?)
     }
 
     /// What has no position yet, as the sequencer finds it: by a scan of nothing else (migration 0018).
@@ -156,18 +82,23 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn unplaced(&self) -> Result<Unplaced, DatabaseError> {
-        let sql = "select unplaced, since, last_position from events_without_position()";
-        let row = sqlx::query(sql).fetch_one(&self.pool).await?;
-        let since = row.try_get::<Option<jiff_sqlx::Timestamp>, _>("since")?;
+        let row = sqlx::query!(
+            r#"select unplaced as "unplaced!",
+                      since as "since: jiff_sqlx::Timestamp",
+                      last_position as "last_position!"
+                 from events_without_position()"#
+        )
+        .fetch_one(&self.pool)
+        .await?;
         Ok(Unplaced {
-            events: row.try_get("unplaced")?,
-            since: since.map(jiff_sqlx::Timestamp::to_jiff),
-            last_position: row.try_get("last_position")?,
+            events: row.unplaced,
+            since: row.since.map(jiff_sqlx::Timestamp::to_jiff),
+            last_position: row.last_position,
         })
     }
 
     /// The position that everything committed before now has, or will have: what a view has to reach for a person to read
-    /// what they have just done, also while nobody gives positions.
+    /// what they have just done, also while no sequencer gives positions.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`].
@@ -181,8 +112,12 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn cluster(&self) -> Result<(Option<String>, i64), DatabaseError> {
-        let sql = "select cluster, (select coalesce(max(position), 0) from log_index) from sequencer";
-        Ok(sqlx::query_as(sql).fetch_one(&self.pool).await?)
+        let row = sqlx::query!(
+            r#"select cluster, (select coalesce(max(position), 0) from log_index) as "end!" from sequencer"#
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok((row.cluster, row.end))
     }
 
     /// Up to `limit` events after a position, in order.
@@ -190,10 +125,7 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn read(&self, after: i64, limit: i64) -> Result<Vec<LogEvent>, DatabaseError> {
-        let mut query = QueryBuilder::new(SELECT);
-        query.push("i.position > ").push_bind(after);
-        query.push(" order by i.position limit ").push_bind(limit);
-        self.fetch(query).await
+        self.fetch(next(after, limit)).await
     }
 
     /// All events of one stream that have a position, in order.
@@ -201,10 +133,7 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn stream(&self, kind: StreamKind, id: &str) -> Result<Vec<LogEvent>, DatabaseError> {
-        let mut query = QueryBuilder::new(SELECT);
-        query.push("e.aggregate_type = ").push_bind(kind.name());
-        query.push(" and e.aggregate_id = ").push_bind(id).push(" order by e.sequence");
-        self.fetch(query).await
+        self.fetch(stream(kind, id)).await
     }
 
     /// Up to `limit` events after a position that pass the filter, in order.
@@ -221,7 +150,7 @@ impl Log {
         self.fetch(history(SELECT, filter, window, after, limit)).await
     }
 
-    /// How PostgreSQL finds what [`Log::history`] would answer: the plan as it was carried out, a line each.
+    /// The plan of [`Log::history`] for these arguments, as PostgreSQL carried it out; a line each.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`].
@@ -253,7 +182,7 @@ impl Log {
         self.fetch(about(SELECT, id, end)).await
     }
 
-    /// All events after a position, as they come.
+    /// Follows the log: all events after a position, as they come.
     pub fn follow(&self, after: i64) -> Follower {
         let waker = self.wake.subscribe(Topic::Positioned);
         Follower { log: self.clone(), waker, position: after, cluster: None, poll: POLL_BUSY }
@@ -273,14 +202,24 @@ impl Log {
 
     /// The number of the first event that was recorded at this time or later, where times only grow.
     async fn first_recorded(&self, at: Timestamp) -> Result<i64, DatabaseError> {
-        let ends = "select coalesce(min(event_no), 1), coalesce(max(event_no), 0) + 1 from events";
-        let (mut low, mut high): (i64, i64) = sqlx::query_as(ends).fetch_one(&self.pool).await?;
+        let ends = sqlx::query!(
+            r#"select coalesce(min(event_no), 1) as "first!", coalesce(max(event_no), 0) + 1 as "after_last!"
+                 from events"#
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        let (mut low, mut high) = (ends.first, ends.after_last);
         while low < high {
             let middle = low + (high - low) / 2;
-            let later = "select recorded_at >= $2 from events where event_no >= $1 order by event_no limit 1";
-            let later: bool =
-                sqlx::query_scalar(later).bind(middle).bind(at.to_sqlx()).fetch_one(&self.pool).await?;
-            if later {
+            let is_later = sqlx::query_scalar!(
+                r#"select recorded_at >= $2 as "is_later!" from events where event_no >= $1
+                    order by event_no limit 1"#,
+                middle,
+                at.to_sqlx() as _
+            )
+            .fetch_one(&self.pool)
+            .await?;
+            if is_later {
                 high = middle;
             } else {
                 low = middle + 1;
@@ -300,7 +239,7 @@ impl Follower {
     ///
     /// # Errors
     /// [`DatabaseError::Sql`]: the next call takes up at the same place. [`DatabaseError::SetBack`]: what this follower
-    /// has given may never have happened; whoever holds something made of it begins anew, with another follower.
+    /// has given may never have happened. What was derived from it has to be derived anew, with another follower.
     pub async fn next(&mut self) -> Result<Vec<LogEvent>, DatabaseError> {
         loop {
             let events = self.look().await?;
@@ -311,13 +250,13 @@ impl Follower {
         }
     }
 
-    /// The next events, as far as there are any now.
+    /// The next events; none where there are none yet.
     ///
     /// # Errors
     /// As with [`Self::next`].
     pub async fn look(&mut self) -> Result<Vec<LogEvent>, DatabaseError> {
         let events = self.log.read(self.position, BATCH).await?;
-        self.stay().await?;
+        self.check_cluster().await?;
         if let Some(last) = events.last() {
             self.position = last.position;
             self.poll = POLL_BUSY;
@@ -325,15 +264,15 @@ impl Follower {
         Ok(events)
     }
 
-    /// Waits until another look is worth it.
+    /// Waits for a signal, or until it is time to read without one.
     pub async fn wait(&mut self) {
         self.waker.wait(self.poll).await;
         self.poll = (self.poll * 2).min(POLL_IDLE);
     }
 
-    /// Whether the log is the one that was followed so far. Asked after each reading: in a log that lost its tail nobody
-    /// gives a position before the sequencer has written down where the log lives now.
-    async fn stay(&mut self) -> Result<(), DatabaseError> {
+    /// Fails where the log is not the one that was followed so far. Checked after each reading: in a log that lost its tail
+    /// the sequencer gives no position before it has written down which cluster the log is in now.
+    async fn check_cluster(&mut self) -> Result<(), DatabaseError> {
         let (cluster, end) = self.log.cluster().await?;
         let moved = self.cluster.is_some() && self.cluster != cluster;
         if moved || end < self.position {
@@ -346,64 +285,5 @@ impl Follower {
     /// The position of the last event that it gave.
     pub const fn position(&self) -> i64 {
         self.position
-    }
-}
-
-impl LogEvent {
-    /// What a fold sees of it.
-    pub fn fact(&self) -> Fact<'_> {
-        Fact {
-            position: self.position,
-            stream: &self.stream,
-            stream_id: &self.stream_id,
-            name: &self.name,
-            event: &self.event,
-            account_id: self.metadata.account_id,
-        }
-    }
-}
-
-fn log_event(row: &PgRow) -> Result<LogEvent, sqlx::Error> {
-    let stream: String = row.try_get("aggregate_type")?;
-    let name: String = row.try_get("event_type")?;
-    let version: String = row.try_get("event_version")?;
-    let payload = json_text(row, "payload")?;
-    let event = Event::decode_text(&stream, &name, &version, payload).map_err(Arc::new);
-    let envelope = as_stored(json_text(row, "metadata")?);
-    Ok(LogEvent {
-        position: row.try_get("position")?,
-        recorded_at: row.try_get::<jiff_sqlx::Timestamp, _>("recorded_at")?.to_jiff(),
-        stream_id: row.try_get("aggregate_id")?,
-        sequence: row.try_get("sequence")?,
-        metadata: Metadata::of(&envelope),
-        envelope,
-        stream,
-        name,
-        version,
-        event,
-        payload: as_stored(payload),
-    })
-}
-
-fn json_text<'r>(row: &'r PgRow, column: &str) -> Result<&'r str, sqlx::Error> {
-    row.try_get_raw(column)?.as_str().map_err(sqlx::Error::Decode)
-}
-
-/// PostgreSQL's json takes what is none, such as half a character: that stays text.
-pub fn as_stored(json: &str) -> Value {
-    serde_json::from_str(json).unwrap_or_else(|_| Value::String(json.to_owned()))
-}
-
-impl Metadata {
-    /// Reads it from what is stored.
-    pub fn of(stored: &Value) -> Self {
-        let text = |key| stored.get(key).and_then(Value::as_str);
-        Self {
-            actor: text("actor").unwrap_or_default().to_owned(),
-            account_id: text("account_id").and_then(|id| id.parse().ok()),
-            login_id: text("correlation_id").and_then(|id| id.parse().ok()),
-            causation_id: text("causation_id").map(str::to_owned),
-            update_id: text("update_id").and_then(|id| id.parse().ok()),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! A failure that passes by itself: told once when it begins, with all its causes, and once when it is over.
+//! A failure that passes by itself. It is logged once when it begins, with all its causes, and once when it is over.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-/// Something that may fail for a while. A clone fails by itself, but all clones tell one outage: the first one that fails
-/// tells its begin, the last one that works again its end.
+/// Something that may fail for a while. Each clone fails on its own, but all clones share one outage: the first one that
+/// fails logs its begin, the last one that works again logs its end.
 #[derive(Debug)]
 pub struct Outage {
     begin: &'static str,
@@ -18,12 +18,12 @@ pub struct Outage {
 }
 
 impl Outage {
-    /// What the log says when it begins, and when it is over.
+    /// With the messages for its begin and its end.
     pub fn new(begin: &'static str, end: &'static str) -> Self {
         Self { begin, end, is_failing: false, failing: Arc::default() }
     }
 
-    /// It failed. Only the first failure is told.
+    /// It failed. Only the first failure is logged.
     pub fn failed(&mut self, error: &(dyn Error + 'static)) {
         if !std::mem::replace(&mut self.is_failing, true) && self.failing.fetch_add(1, Ordering::Relaxed) == 0
         {
@@ -31,7 +31,7 @@ impl Outage {
         }
     }
 
-    /// It works. Told where it had failed.
+    /// It works. This is logged where it had failed.
     pub fn over(&mut self) {
         if self.leave() {
             tracing::info!("{}", self.end);

@@ -5,10 +5,10 @@
 //! hold; and no open transaction delays other people's events. Taking over adds one to the epoch, and from that moment
 //! every pass of the former sequencer is refused.
 //!
-//! Snapshots speak of transaction ids, which mean nothing in another cluster or timeline. So each event says by a number where it
-//! was written, and a pass reads those of the sequencer's number alone. After a failover, or a move by dump, the one who takes
-//! over gives what has no position its position, in the order of insertion, and begins a new number (`begin_cluster`,
-//! migration 0016). No event is rewritten, and what has its position is not read.
+//! A snapshot is made of transaction ids, which mean nothing in another cluster or timeline. So each event has the number
+//! of the cluster in which it was written, and a pass reads only those of the current number. After a failover, or a move by
+//! dump, the takeover gives a position to each event that has none, in the order of insertion, and begins a new number
+//! (`begin_cluster`, migration 0016). No event is rewritten, and events with a position are not read.
 
 use crate::database::{Database, Pool, is_fenced};
 use crate::wake::{Topic, Wake};
@@ -16,7 +16,7 @@ use crate::wake::{Topic, Wake};
 #[cfg(test)]
 mod tests;
 
-/// The right to give positions, until somebody else takes over.
+/// The right to give positions, until another sequencer takes over.
 #[derive(Debug)]
 pub struct Sequencer {
     pool: Pool,
@@ -27,7 +27,7 @@ pub struct Sequencer {
 /// Why a pass gave no positions.
 #[derive(Debug, thiserror::Error)]
 pub enum SequencerError {
-    /// Somebody else has taken over, or the database has moved to another cluster or timeline.
+    /// Another sequencer has taken over, or the database has moved to another cluster or timeline.
     #[error("another sequencer has taken over, or a standby")]
     Fenced,
     /// The database failed; the next pass takes up what this one left.
@@ -42,26 +42,26 @@ impl From<sqlx::Error> for SequencerError {
 }
 
 impl Sequencer {
-    /// Takes over from whoever was before, who is fenced from here on.
+    /// Takes over. The sequencer before is fenced from here on.
     ///
     /// # Errors
     /// [`SequencerError::Sql`].
     pub async fn take_over(database: &Database) -> Result<Self, SequencerError> {
         let mut transaction = database.pool().acquire().await?.patient().begin("begin").await?;
-        let (epoch, is_here): (i64, bool) = sqlx::query_as(
-            "update sequencer set epoch = epoch + 1, cluster = coalesce(cluster, this_cluster()) \
-             returning epoch, cluster = this_cluster() and cluster_no = current_cluster_no()",
+        let taken = sqlx::query!(
+            r#"update sequencer set epoch = epoch + 1, cluster = coalesce(cluster, this_cluster())
+               returning epoch, cluster = this_cluster() and cluster_no = current_cluster_no() as "is_here!""#
         )
         .fetch_one(&mut *transaction)
         .await?;
-        if !is_here {
+        if !taken.is_here {
             tracing::warn!(
                 "the database has moved to another cluster or timeline: giving positions anew from here"
             );
-            sqlx::query("select begin_cluster()").execute(&mut *transaction).await?;
+            sqlx::query!("select begin_cluster()").execute(&mut *transaction).await?;
         }
         transaction.commit().await?;
-        Ok(Self { pool: database.pool().clone(), wake: database.wake().clone(), epoch })
+        Ok(Self { pool: database.pool().clone(), wake: database.wake().clone(), epoch: taken.epoch })
     }
 
     /// Which takeover this is, from 1.
@@ -69,16 +69,15 @@ impl Sequencer {
         self.epoch
     }
 
-    /// Gives positions to what was committed since the last pass; answers how many.
+    /// Gives positions to what was committed since the last pass, and returns how many.
     ///
     /// # Errors
-    /// [`SequencerError::Fenced`] once somebody else has taken over, or the database has: stop, and take over anew.
+    /// [`SequencerError::Fenced`] once another sequencer has taken over, or the database has moved: stop, and take over anew.
     pub async fn pass(&self) -> Result<i64, SequencerError> {
-        // After an outage there may be much to place.
+        // After an outage there may be many events without a position.
         let mut connection = self.pool.acquire().await?.patient();
         // A transaction of its own: the function's snapshot has to be younger than its lock.
-        let given: i64 = sqlx::query_scalar("select sequence_events($1)")
-            .bind(self.epoch)
+        let given = sqlx::query_scalar!(r#"select sequence_events($1) as "given!""#, self.epoch)
             .fetch_one(&mut connection)
             .await?;
         if given > 0 {

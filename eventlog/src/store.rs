@@ -1,15 +1,16 @@
 //! The write side: a command becomes events at the end of one stream, or a reason why not. cqrs-es decides, postgres-es
-//! reads, `appends` appends, and this adds what they leave to their user:
+//! reads, `appends` appends, and this adds what both leave to their callers:
 //!
 //! 1. Each command runs in a task of its own, so that a caller who is dropped (a closed connection, a lost lease) cannot
 //!    cut it in half.
-//! 2. Commands to one stream take turns in a process (`turns`). Between processes the primary key lets one writer through; the
-//!    other reads again and decides again, for as long as it takes: each loss is an event that somebody else has appended.
-//! 3. A worker whose lease has passed on is refused by a trigger (QR001) and must not try again: what it knows is old.
+//! 2. In a process, commands to one stream run one after the other (`stream_locks`). Between processes the primary key lets
+//!    one writer through. The other one reads again and decides again, as often as needed: each time, another command has
+//!    appended an event.
+//! 3. A trigger refuses a worker whose lease has passed to another one (QR001). It must not try again: its state is old.
 //! 4. After the commit the sequencer is woken.
 //!
-//! No view hangs on the write side, and no snapshot: postgres-es has both, and loses updates with the one and applies
-//! events twice with the other.
+//! The write side has no views and no snapshots. postgres-es offers both, but with its views updates are lost, and with its
+//! snapshots events are applied twice.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -21,23 +22,20 @@ use domain::{
     Account, AccountCommand, AccountError, AccountId, Invite, InviteCommand, InviteError, InviteId, Login,
     LoginCommand, LoginError, LoginId,
 };
+use tracing::Instrument;
 
 use crate::database::{Database, DatabaseError};
 use crate::wake::Topic;
 
-mod appends;
 mod context;
 mod repository;
 mod stream;
 #[cfg(test)]
 mod tests;
-mod turns;
 
-pub(crate) use appends::Appends;
 pub use context::{Actor, Context, Fence};
 use repository::Repository;
 use stream::{Stream, StreamState, Streams};
-pub(crate) use turns::Turns;
 
 /// The longest pause before a command is decided anew because another process has changed its stream.
 const LONGEST_PAUSE: Duration = Duration::from_millis(32);
@@ -66,7 +64,7 @@ pub enum StoreError<E: std::error::Error + 'static> {
 }
 
 impl Store {
-    /// Over this database.
+    /// The store of this database.
     pub fn new(database: &Database) -> Self {
         let repository = Repository::new(database);
         Self {
@@ -77,7 +75,7 @@ impl Store {
         }
     }
 
-    /// Gives an order to an invite.
+    /// Gives a command to an invite.
     ///
     /// # Errors
     /// [`StoreError`]: the invite refuses, or the database does.
@@ -90,7 +88,7 @@ impl Store {
         self.run(&self.invites, id.to_string(), command, context).await
     }
 
-    /// Gives an order to a login. Its events say which login they belong to, whatever the context says.
+    /// Gives a command to a login. The login of its events is this one, whatever the context has.
     ///
     /// # Errors
     /// [`StoreError`]: the login refuses, the lease has passed on, or the database refuses.
@@ -103,7 +101,7 @@ impl Store {
         self.run(&self.logins, id.to_string(), command, context.with_login(id)).await
     }
 
-    /// Gives an order to an account. Its events say which account they are about, whatever the context says.
+    /// Gives a command to an account. The account of its events is this one, whatever the context has.
     ///
     /// # Errors
     /// [`StoreError`]: the account refuses, or the database does.
@@ -116,7 +114,7 @@ impl Store {
         self.run(&self.accounts, id.to_string(), command, context.with_account(id)).await
     }
 
-    /// The invite as its events tell; a fresh one if there are none.
+    /// The invite, folded from its events; a fresh one if there are none.
     ///
     /// # Errors
     /// The database failed, or holds an event that this program cannot read.
@@ -124,7 +122,7 @@ impl Store {
         load(&self.invites, &id.to_string()).await
     }
 
-    /// The login as its events tell; a fresh one if there are none.
+    /// The login, folded from its events; a fresh one if there are none.
     ///
     /// # Errors
     /// As with [`Self::load_invite`].
@@ -132,7 +130,7 @@ impl Store {
         load(&self.logins, id.as_str()).await
     }
 
-    /// The account as its events tell; a fresh one if there are none.
+    /// The account, folded from its events; a fresh one if there are none.
     ///
     /// # Errors
     /// As with [`Self::load_invite`].
@@ -154,20 +152,20 @@ impl Store {
     {
         let streams = Arc::clone(streams);
         let wake = self.database.wake().clone();
-        let place = self.database.turns().queue(A::TYPE, &id);
-        let task = tokio::spawn(async move {
-            let mut turn = place.turn().await;
-            let state = turn.state.take().and_then(|state| state.downcast().ok());
+        let request = self.database.stream_locks().request(A::TYPE, &id);
+        let task = async move {
+            let mut lock = request.acquired().await;
+            let state = lock.state.take().and_then(|state| state.downcast().ok());
             let stream = Stream::new(streams, state.map_or_else(StreamState::default, |state| *state));
             let done = decide_and_append(&stream, &id, command, context.metadata()).await;
-            turn.state = Some(Box::new(stream.into_state()));
-            drop(turn);
+            lock.state = Some(Box::new(stream.into_state()));
+            drop(lock);
             if done.is_ok() {
                 wake.notify(Topic::Appended);
             }
             done
-        });
-        match task.await {
+        };
+        match tokio::spawn(task.in_current_span()).await {
             Ok(done) => done,
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
@@ -209,7 +207,7 @@ where
     }
 }
 
-/// Processes that collided must not do so again in step.
+/// A random part of this: processes that collided must not retry at the same moment.
 fn up_to(longest: Duration) -> Duration {
     let chance = getrandom::u32().unwrap_or(u32::MAX);
     longest.mul_f64(f64::from(chance) / f64::from(u32::MAX))
@@ -228,7 +226,7 @@ fn broken<A: Aggregate>(error: AggregateError<A::Error>, id: &str) -> DatabaseEr
     };
     let source = match error {
         DatabaseConnectionError(source) | UnexpectedError(source) => source,
-        // serde names the values that it stumbles over: not into a message.
+        // The messages of serde quote values, which may be personal.
         DeserializationError(_) | UserError(_) | AggregateConflict => {
             return DatabaseError::Unreadable(format!("{}/{id}", A::TYPE));
         }

@@ -26,7 +26,7 @@ static MADE: AtomicU32 = AtomicU32::new(0);
 pub struct TestDatabase {
     /// Connected.
     pub db: Database,
-    /// For those who connect by themselves.
+    /// To connect to it in another way.
     pub url: SecretString,
 }
 
@@ -50,7 +50,7 @@ pub async fn url() -> SecretString {
     cluster.copy_database(TEMPLATE, &name).await.expect("the template can be copied")
 }
 
-/// A connection without deadlines, for a test that holds others up.
+/// A connection without deadlines, for a test that keeps other connections waiting.
 ///
 /// # Panics
 /// The server refuses.
@@ -59,11 +59,11 @@ pub async fn connection(db: &Database) -> PgConnection {
     server.connect().await.expect("the server takes another connection")
 }
 
-/// Returns once everything that was committed by now has its place in the log: whoever has just been told of an event may be
-/// quicker than the log.
+/// Returns once everything that was committed by now has its position in the log. A test may see an event by another way
+/// before it has a position.
 ///
 /// # Panics
-/// Nobody gives places.
+/// No sequencer gives positions.
 pub async fn all_in_place(db: &Database) {
     let due = Log::new(db).due().await.expect("the database answers");
     let log = Log::new(db);
@@ -72,7 +72,9 @@ pub async fn all_in_place(db: &Database) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(30), placed).await.expect("what was committed gets its place");
+    tokio::time::timeout(Duration::from_secs(30), placed)
+        .await
+        .expect("what was committed gets its position");
 }
 
 async fn cluster() -> Result<PrivateCluster, ClusterError> {
@@ -80,7 +82,7 @@ async fn cluster() -> Result<PrivateCluster, ClusterError> {
     let url = cluster.create_database(TEMPLATE).await?;
     let template = Database::connect(&url).await.expect("the template can be connected to");
     template.migrate().await.expect("the template can be migrated");
-    // A database somebody is connected to cannot be copied.
+    // A database with connections cannot be copied.
     template.pool().close().await;
     Ok(cluster)
 }

@@ -1,9 +1,9 @@
-//! Wake-up signals: within the process at once, to other processes by NOTIFY. A hint and no more: whoever waits for one
-//! also looks by themselves now and then, so a lost signal costs a moment and nothing else. That is also what makes
-//! them work behind a pooler that knows no LISTEN.
+//! Wake-up signals: within the process at once, to other processes by NOTIFY. They are only hints: a task that waits for a
+//! signal also polls, so a lost signal costs a moment and nothing else. For this reason they also work behind a pooler
+//! without LISTEN.
 //!
 //! NOTIFY takes a lock that all committing notifiers share; inside an append it cost two thirds of the throughput. So it
-//! is sent apart, once for all signals of a few milliseconds, and while they keep coming, at most every twenty-fifth.
+//! is sent apart, once for all signals of five milliseconds. While signals keep coming, it is sent every 25 ms at most.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,16 +13,16 @@ use sqlx::postgres::PgListener;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use crate::database::Pool;
+use crate::pool::Pool;
 
 const CHANNEL: &str = "qr_login_wake";
 const COLLECT_FOR: Duration = Duration::from_millis(5);
 const REST_FOR: Duration = Duration::from_millis(20);
 const RECONNECT_AFTER: Duration = Duration::from_secs(1);
-/// A connection that has brought nothing for so long is asked whether it lives, and has as long to answer.
+/// A connection without a notification for so long is pinged, and has as long to answer.
 const CHECK_AFTER: Duration = Duration::from_secs(5);
 
-/// What there may be news of.
+/// What has happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Topic {
     /// Events were appended; the sequencer has work.
@@ -54,18 +54,18 @@ pub struct Waker(watch::Receiver<u64>);
 #[derive(Debug)]
 struct Shared {
     pool: Pool,
-    /// Tells our own notifications from those of other processes.
+    /// In each notification, to tell our own from those of other processes.
     sender: String,
     topics: [Signal; Topic::ALL.len()],
-    /// Somebody will tell the others what happens now.
-    announcing: AtomicBool,
+    /// A task is sending notifications: it will also send those of new signals.
+    is_sending: AtomicBool,
 }
 
 #[derive(Debug)]
 struct Signal {
     count: watch::Sender<u64>,
-    /// The others have not been told yet.
-    news: AtomicBool,
+    /// Other processes have not been notified yet.
+    is_unsent: AtomicBool,
 }
 
 impl Topic {
@@ -97,55 +97,58 @@ impl Topic {
 impl Wake {
     pub(crate) fn new(pool: Pool) -> Self {
         let topics =
-            Topic::ALL.map(|_| Signal { count: watch::Sender::new(0), news: AtomicBool::new(false) });
+            Topic::ALL.map(|_| Signal { count: watch::Sender::new(0), is_unsent: AtomicBool::new(false) });
         let sender = uuid::Uuid::new_v4().simple().to_string();
-        Self(Arc::new(Shared { pool, sender, topics, announcing: AtomicBool::new(false) }))
+        Self(Arc::new(Shared { pool, sender, topics, is_sending: AtomicBool::new(false) }))
     }
 
-    /// Says that there is news, here at once and elsewhere soon. To be called after the commit.
+    /// Signals it, in this process at once and to others soon. To be called after the commit.
     pub fn notify(&self, topic: Topic) {
         self.signal(topic);
-        self.0.topics[topic as usize].news.store(true, Ordering::SeqCst);
-        if self.0.announcing.swap(true, Ordering::SeqCst) {
+        self.0.topics[topic as usize].is_unsent.store(true, Ordering::SeqCst);
+        if self.0.is_sending.swap(true, Ordering::SeqCst) {
             return;
         }
         let wake = self.clone();
         match tokio::runtime::Handle::try_current() {
-            Ok(runtime) => drop(runtime.spawn(async move { wake.announce().await })),
-            Err(_) => self.0.announcing.store(false, Ordering::SeqCst),
+            Ok(runtime) => drop(runtime.spawn(async move { wake.send_to_others().await })),
+            Err(_) => self.0.is_sending.store(false, Ordering::SeqCst),
         }
     }
 
-    /// Tells the other processes until there is no news.
-    async fn announce(&self) {
+    /// Notifies the other processes until no signal is unsent.
+    async fn send_to_others(&self) {
         loop {
             tokio::time::sleep(COLLECT_FOR).await;
-            let news = self.take_news();
-            if news.is_empty() {
-                self.0.announcing.store(false, Ordering::SeqCst);
-                // News that came in between found somebody who would tell: us.
-                let came = self.0.topics.iter().any(|topic| topic.news.load(Ordering::SeqCst));
-                if !came || self.0.announcing.swap(true, Ordering::SeqCst) {
+            let unsent = self.take_unsent();
+            if unsent.is_empty() {
+                self.0.is_sending.store(false, Ordering::SeqCst);
+                // A signal that came in between started no task: this one was still there.
+                let came = self.0.topics.iter().any(|topic| topic.is_unsent.load(Ordering::SeqCst));
+                if !came || self.0.is_sending.swap(true, Ordering::SeqCst) {
                     return;
                 }
                 continue;
             }
-            let sent = sqlx::query("select pg_notify($1, $2)")
-                .bind(CHANNEL)
-                .bind(format!("{} {}", news.join(","), self.0.sender))
-                .execute(&self.0.pool)
-                .await;
+            let sent = sqlx::query!(
+                "select pg_notify($1, $2)",
+                CHANNEL,
+                format!("{} {}", unsent.join(","), self.0.sender)
+            )
+            .execute(&self.0.pool)
+            .await;
             if let Err(error) = sent {
-                tracing::debug!(%error, "other processes were not told and will look by themselves");
+                let error = &error as &dyn std::error::Error;
+                tracing::debug!(error, "other processes were not told and will look by themselves");
             }
             tokio::time::sleep(REST_FOR).await;
         }
     }
 
-    fn take_news(&self) -> Vec<&'static str> {
+    fn take_unsent(&self) -> Vec<&'static str> {
         let topics = Topic::ALL.into_iter().zip(&self.0.topics);
-        let news = topics.filter(|(_, signal)| signal.news.swap(false, Ordering::SeqCst));
-        news.map(|(topic, _)| topic.name()).collect()
+        let unsent = topics.filter(|(_, signal)| signal.is_unsent.swap(false, Ordering::SeqCst));
+        unsent.map(|(topic, _)| topic.name()).collect()
     }
 
     /// A waiter that misses no signal from now on.
@@ -153,11 +156,12 @@ impl Wake {
         Waker(self.0.topics[topic as usize].count.subscribe())
     }
 
-    /// Hears the signals of other processes, for as long as it is polled.
+    /// Receives the signals of other processes, for as long as it is polled.
     pub async fn listen(&self) {
         loop {
             if let Err(error) = self.listen_once().await {
-                tracing::debug!(%error, "not hearing other processes for a moment");
+                let error = &error as &dyn std::error::Error;
+                tracing::debug!(error, "not hearing other processes for a moment");
             }
             tokio::time::sleep(RECONNECT_AFTER).await;
         }
@@ -166,11 +170,11 @@ impl Wake {
     async fn listen_once(&self) -> Result<(), sqlx::Error> {
         let mut listener = PgListener::connect_with(&self.0.pool.without_deadlines()).await?;
         listener.listen(CHANNEL).await?;
-        // Whatever was said while nobody listened.
+        // What was signalled before this connection listened.
         Topic::ALL.into_iter().for_each(|topic| self.signal(topic));
         loop {
             let Ok(received) = timeout(CHECK_AFTER, listener.try_recv()).await else {
-                let lives = sqlx::query("select").execute(&mut listener);
+                let lives = sqlx::query!("select").execute(&mut listener);
                 timeout(CHECK_AFTER, lives).await.map_err(|_| sqlx::Error::PoolTimedOut)??;
                 continue;
             };
@@ -228,7 +232,7 @@ mod tests {
         let mut waker = other.wake().subscribe(Topic::Attempts);
         let listening = other.clone();
         tokio::spawn(async move { listening.wake().listen().await });
-        // The first one says that it listens.
+        // The first signal comes when it listens.
         timeout(LONG_ENOUGH, waker.wait(HOUR)).await.expect("it listens");
         for topic in [Topic::Attempts, Topic::Attempts, Topic::Outbox, Topic::Attempts] {
             test.db.wake().notify(topic);

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::ClusterError;
+use crate::error::ClusterError;
 
 /// Versions this service is known to run on.
 const VERSIONS: std::ops::RangeInclusive<u32> = 14..=18;

@@ -1,4 +1,4 @@
-//! Why there is no private PostgreSQL, in one line that says what to do about it.
+//! Why the private PostgreSQL cannot be run. Each message is one line with a way out.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,20 +6,20 @@ use std::path::{Path, PathBuf};
 /// Why the private PostgreSQL cannot be run.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
-    /// No binaries.
+    /// No PostgreSQL is installed.
     #[error(
         "DATABASE_URL is not set and no PostgreSQL 14 to 18 is installed for a private one: apt-get install postgresql"
     )]
     NotInstalled,
-    /// Binaries, but not those that the existing cluster needs.
+    /// The version that the existing cluster needs is not installed.
     #[error(
         "the private database was made by PostgreSQL {major}, which is not installed: apt-get install postgresql-{major}"
     )]
     OtherVersion {
-        /// What made it.
+        /// The version of the cluster.
         major: u32,
     },
-    /// PostgreSQL refuses to run as root, and there is nobody else.
+    /// PostgreSQL refuses to run as root, and there is no other user.
     #[error(
         "PostgreSQL does not run as root and there is no user postgres or nobody to run it as: set DATABASE_URL"
     )]
@@ -39,17 +39,17 @@ pub enum ClusterError {
     /// A file of the cluster that its own user cannot remove.
     #[error("the user who runs the private PostgreSQL cannot remove {}", .0.display())]
     Unremovable(PathBuf),
-    /// Somebody else's directory stands where the socket should.
+    /// Another user owns the directory of the socket.
     #[error("{} belongs to somebody else: remove it, or choose a shorter DATA_DIR", .0.display())]
     Occupied(PathBuf),
-    /// A file or a process.
+    /// A file or a process could not be used.
     #[error("{doing} {}", path.display())]
     Io {
         /// What was tried.
         doing: &'static str,
-        /// With what.
+        /// The file or the program.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         #[source]
         source: io::Error,
     },

@@ -1,4 +1,4 @@
-//! The private PostgreSQL: started, joined, orphaned, killed, found half made.
+//! The private PostgreSQL: started, used by a second process, left by its owner, killed, half made.
 
 use std::io::{BufRead, BufReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -11,7 +11,7 @@ use eventlog::database::Database;
 
 mod links;
 
-/// Where the process that a test starts finds the directory that it shall own a cluster in.
+/// In the environment of a process that a test starts: the directory in which it owns a cluster.
 const OWNED: &str = "QR_LOGIN_TEST_OWNED_CLUSTER";
 
 async fn connect(cluster: &PrivateCluster) -> Database {
@@ -36,7 +36,7 @@ fn pid_file(data_dir: &TempDir) -> std::path::PathBuf {
     data_dir.path().join("postgres/data/postmaster.pid")
 }
 
-/// Also what [`Owner`] runs in a process of its own: it then stays until it is killed.
+/// [`Owner`] also runs this test in a process of its own, which then stays until it is killed.
 #[tokio::test]
 async fn a_cluster_starts_is_closed_to_the_network_keeps_its_data_and_stops() {
     let owned = std::env::var_os(OWNED);
@@ -79,9 +79,10 @@ struct Owner {
 
 impl Owner {
     fn start(data_dir: &TempDir) -> Self {
-        let this = "a_cluster_starts_is_closed_to_the_network_keeps_its_data_and_stops";
+        let (_, module) = module_path!().split_once("::").unwrap();
+        let test = format!("{module}::a_cluster_starts_is_closed_to_the_network_keeps_its_data_and_stops");
         let mut process = Command::new(std::env::current_exe().unwrap())
-            .args(["--nocapture", "--exact", &format!("database::private_cluster::tests::{this}")])
+            .args(["--nocapture", "--exact", &test])
             .env(OWNED, data_dir.path())
             .stdout(Stdio::piped())
             .spawn()
@@ -122,7 +123,7 @@ async fn after_its_owner_was_killed_the_next_one_starts_at_once_with_all_that_wa
     cluster.stop().await.unwrap();
 }
 
-/// A server whose shell was killed too: nobody stops it but the next owner.
+/// A server whose shell was killed too: only the next owner stops it.
 #[tokio::test]
 async fn a_server_that_was_left_running_is_taken_over() {
     let data_dir = TempDir::new().unwrap();
@@ -130,19 +131,19 @@ async fn a_server_that_was_left_running_is_taken_over() {
     remember(&cluster, "kept").await;
     cluster.stop().await.unwrap();
 
-    let place = Place::at(data_dir.path()).unwrap();
+    let dir = ClusterDir::at(data_dir.path()).unwrap();
     let binaries = Binaries::find(None).unwrap();
     let mut leftover = Command::new(binaries.postgres());
-    leftover.arg("-D").arg(place.data()).arg("-c").arg("listen_addresses=");
-    leftover.arg("-c").arg(format!("unix_socket_directories={}", place.home().display()));
+    leftover.arg("-D").arg(dir.data()).arg("-c").arg("listen_addresses=");
+    leftover.arg("-c").arg(format!("unix_socket_directories={}", dir.home().display()));
     leftover.stderr(Stdio::null()).current_dir("/");
-    place.run_as_server(&mut leftover);
+    dir.run_as_server(&mut leftover);
     let mut leftover = leftover.spawn().unwrap();
-    while !answers(&place).await {
+    while !answers(&dir).await {
         tokio::task::yield_now().await;
     }
 
-    // Somebody must reap it, as init would.
+    // This process must reap it, as init would.
     let reaper = tokio::task::spawn_blocking(move || leftover.wait().unwrap());
     let cluster = PrivateCluster::start(data_dir.path()).await.unwrap();
     assert!(reaper.await.unwrap().success(), "the leftover shut down in order");
@@ -156,10 +157,10 @@ async fn a_stale_pid_file_neither_prevents_the_start_nor_costs_a_stranger_their_
     let data_dir = TempDir::new().unwrap();
     PrivateCluster::start(data_dir.path()).await.unwrap().stop().await.unwrap();
 
-    let place = Place::at(data_dir.path()).unwrap();
+    let dir = ClusterDir::at(data_dir.path()).unwrap();
     let mut stranger = Command::new("/bin/cat");
     stranger.stdin(Stdio::piped()).current_dir("/");
-    place.run_as_server(&mut stranger);
+    dir.run_as_server(&mut stranger);
     let mut stranger = stranger.spawn().unwrap();
     std::fs::write(pid_file(&data_dir), format!("{}\n", stranger.id())).unwrap();
 
@@ -178,10 +179,10 @@ async fn the_second_to_start_joins_and_stands_in_when_the_first_ends() {
     remember(&second, "kept").await;
 
     PrivateCluster::start(data_dir.path()).await.unwrap().stop().await.unwrap();
-    assert_eq!(remembered(&first).await, ["kept"], "a guest that stops stops nobody");
+    assert_eq!(remembered(&first).await, ["kept"], "a process that only uses the server does not stop it");
 
     first.stop().await.unwrap();
-    while hold(&second.server).is_none() {
+    while lock(&second.server).is_none() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(remembered(&second).await, ["kept"]);
@@ -196,10 +197,10 @@ async fn a_directory_too_deep_for_a_socket_is_none_too_deep_for_a_cluster() {
     let deep = data_dir.path().join("d".repeat(100));
     let cluster = PrivateCluster::start(&deep).await.unwrap();
     remember(&cluster, "kept").await;
-    let short = cluster.place.socket_dir().to_owned();
-    assert_ne!(short, cluster.place.home());
+    let short = cluster.dir.socket_dir().to_owned();
+    assert_ne!(short, cluster.dir.home());
     let joined = PrivateCluster::start(&deep).await.unwrap();
-    assert_eq!(remembered(&joined).await, ["kept"], "everybody finds the same socket");
+    assert_eq!(remembered(&joined).await, ["kept"], "each process finds the same socket");
     joined.stop().await.unwrap();
     cluster.stop().await.unwrap();
     std::fs::remove_dir(short).unwrap();
@@ -208,10 +209,10 @@ async fn a_directory_too_deep_for_a_socket_is_none_too_deep_for_a_cluster() {
 #[tokio::test]
 async fn a_cluster_of_which_only_half_was_made_is_made_anew() {
     let data_dir = TempDir::new().unwrap();
-    let place = Place::at(data_dir.path()).unwrap();
+    let dir = ClusterDir::at(data_dir.path()).unwrap();
     let mut half = Command::new("/bin/sh");
-    half.args(["-ec", "mkdir data.new; echo 15 >data.new/PG_VERSION"]).current_dir(place.home());
-    place.run_as_server(&mut half);
+    half.args(["-ec", "mkdir data.new; echo 15 >data.new/PG_VERSION"]).current_dir(dir.home());
+    dir.run_as_server(&mut half);
     assert!(half.status().unwrap().success());
     let cluster = PrivateCluster::start(data_dir.path()).await.unwrap();
     cluster.stop().await.unwrap();
@@ -225,11 +226,11 @@ async fn a_directory_that_is_closed_to_the_servers_user_links_to_one_that_is_not
     let data_dir = closed.path().join("data");
     let cluster = PrivateCluster::start(&data_dir).await.unwrap();
     remember(&cluster, "kept").await;
-    let home = cluster.place.home().to_owned();
+    let home = cluster.dir.home().to_owned();
     cluster.stop().await.unwrap();
     let cluster = PrivateCluster::start(&data_dir).await.unwrap();
     assert_eq!(remembered(&cluster).await, ["kept"]);
-    assert_eq!(cluster.place.home(), home);
+    assert_eq!(cluster.dir.home(), home);
     cluster.stop().await.unwrap();
     std::fs::remove_dir_all(home).unwrap();
 }

@@ -1,9 +1,9 @@
-//! Whom the server runs as, where that is not us: PostgreSQL does not run as root, so root gives the cluster to `postgres`
-//! or `nobody`.
+//! The user of the server. PostgreSQL does not run as root, so where this process is root, the cluster belongs to `postgres` or
+//! `nobody`.
 //!
-//! That user writes the cluster's directory, and may put a link there in any file's place. So root opens, makes and
-//! removes nothing in it. What is to be done there is done by a child process with that user's rights ([`run_in`]),
-//! which no link can lead to a file that this user could not reach anyway.
+//! That user writes the cluster's directory, and may replace any file there with a link. So root opens, makes and removes
+//! nothing in it. A child process with that user's rights does what is needed there ([`run_in`]): no link leads it to a file
+//! that this user could not reach anyway.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
@@ -15,9 +15,9 @@ use std::time::Duration;
 use rustix::fs::{AtFlags, Gid, Uid, chownat};
 use rustix::process::Pid;
 
-use super::ClusterError;
+use crate::error::ClusterError;
 
-/// A file that never ends, or a pipe in a file's place, keeps us no longer.
+/// For a child process. An endless file, or a pipe in the place of a file, must not block us.
 const RUN_WITHIN: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ pub(super) struct User {
 }
 
 impl User {
-    /// The owner of an existing cluster; for a new one `postgres` or `nobody` if we are root. None is ourselves.
+    /// The owner of an existing cluster; for a new one `postgres` or `nobody`. None where this process is not root.
     pub(super) fn of_server(home: &Path) -> Result<Option<Self>, ClusterError> {
         if !rustix::process::geteuid().is_root() {
             return Ok(None);

@@ -1,5 +1,5 @@
 //! Attempts: one row for each attempt of a login that has, or may have, a key at Telegram. The lease of its worker
-//! lives in the row that it protects.
+//! is in the row that it protects.
 //!
 //! ```text
 //!            open_attempt        claim (epoch = the next)                close_attempt
@@ -7,19 +7,18 @@
 //!                            │          renew, or lost to the next claim   ▲
 //!                            └── end_attempt ──▶ ended: its key is to be logged out, then closed
 //! ```
-//! A claim takes what nobody holds: never claimed, or a lease that is over. That a holder has lost its
-//! [`Presence`](crate::presence::Presence) frees nothing: its connection may have been cut, and it speaks on with the
-//! keys until it has noticed. The presence tells whoever takes over whether the holder may still wake up.
+//! A claim takes what is free: attempts that were never claimed, and those whose lease is over. A holder that has lost its
+//! [`Presence`](crate::presence::Presence) keeps its attempts: its connection may have been cut, and it uses the keys until
+//! it has noticed. The presence shows the next holder whether the one before may still wake up.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use domain::{AccountId, LoginId};
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 
-use super::master::key_id_of;
-use super::{Vault, VaultError, fenced_unless};
+use crate::columns;
+use crate::master::key_id_of;
+use crate::vault::{Vault, VaultError, fenced_unless};
 use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 use eventlog::wake::Topic;
@@ -27,24 +26,24 @@ use eventlog::wake::Topic;
 /// An attempt that a worker has just taken up.
 #[derive(Clone, Debug)]
 pub struct Claimed {
-    /// What every write for it has to carry.
+    /// Goes with every write for it.
     pub fence: Fence,
     /// Whose login it is.
     pub account_id: AccountId,
-    /// What was saved of its MTProto session, sealed; None before the first save.
+    /// Its MTProto session as last saved, sealed; None before the first save.
     pub sealed_session: Option<Vec<u8>>,
-    /// The login is over: all that is left to do is to log the key out.
+    /// The login is over: only its key is left to be logged out.
     pub ended: bool,
-    /// Somebody held it before.
+    /// A worker held it before.
     pub taken_over: bool,
-    /// Whoever held it lost the lease, but its process, another one, lives: it may wake up and use the key. Take a new one,
-    /// and retire the old.
+    /// The worker before lost the lease, but its process, another one, is alive: it may wake up and use the key. So a new key
+    /// is needed, and the old one is to be retired.
     pub holder_frozen: bool,
 }
 
 impl Vault {
-    /// Offer an attempt to the workers. Repeating it changes nothing. Without waiting for the disk: what is lost with
-    /// PostgreSQL is offered anew, because the reactor's checkpoint was lost with it.
+    /// Offers an attempt to the workers. Repeating it changes nothing. It does not wait for the disk: a row that is lost with
+    /// PostgreSQL is written again, because the reactor's checkpoint was lost with it.
     ///
     /// # Errors
     /// The database failed.
@@ -54,23 +53,23 @@ impl Vault {
         attempt: u32,
         account: AccountId,
     ) -> Result<(), DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "with swift as materialized (select set_config('synchronous_commit', 'off', true))
              insert into vault.attempts (login_id, attempt, account_id)
              select $1::text, $2::bigint, $3::uuid from swift on conflict do nothing",
+            login.as_str(),
+            i64::from(attempt),
+            account.0
         )
-        .bind(login.as_str())
-        .bind(i64::from(attempt))
-        .bind(account.0)
         .execute(self.db.pool())
         .await?;
         self.db.wake().notify(Topic::Attempts);
         Ok(())
     }
 
-    /// Take up to `limit` attempts that nobody holds, oldest first, for `ttl`. What `holder` holds itself is held; what it has lost
-    /// to nobody is its own again, with its key. Where the one before is frozen, its key stays known as its own until
-    /// [`Vault::retire`]: also to whoever comes after a claimer that died.
+    /// Takes up to `limit` free attempts, oldest first, for `ttl`. Those that `holder` holds itself are not free. Those that it
+    /// has lost, and that no other worker has claimed since, it gets back with their keys. Where the holder before is
+    /// frozen, the row keeps that its key is in use until [`Vault::retire`], also for later claims.
     ///
     /// # Errors
     /// The database failed.
@@ -80,8 +79,8 @@ impl Vault {
         ttl: Duration,
         limit: i64,
     ) -> Result<Vec<Claimed>, DatabaseError> {
-        let rows = sqlx::query(
-            "with present as materialized (select vault.present() as id),
+        let rows = sqlx::query!(
+            r#"with present as materialized (select vault.present() as id),
              free as (
                select login_id, attempt, holder is not null as taken_over,
                       announced_as in (select id from present where id <> vault.presence_id($1)) as frozen
@@ -99,14 +98,25 @@ impl Vault {
                from free f
               where a.login_id = f.login_id and a.attempt = f.attempt
              returning a.login_id, a.attempt, a.epoch, a.account_id, a.sealed_session, a.state,
-                       f.taken_over, coalesce(f.frozen, false) as frozen",
+                       f.taken_over as "taken_over!", coalesce(f.frozen, false) as "frozen!""#,
+            holder,
+            ttl.as_secs_f64(),
+            limit
         )
-        .bind(holder)
-        .bind(ttl.as_secs_f64())
-        .bind(limit)
         .fetch_all(self.db.pool())
         .await?;
-        Ok(rows.iter().map(claimed).collect::<Result<_, _>>()?)
+        let claimed = rows.into_iter().map(|row| {
+            let (login_id, attempt) = (columns::login_id(&row.login_id)?, columns::attempt(row.attempt)?);
+            Ok::<_, sqlx::Error>(Claimed {
+                fence: Fence { login_id, attempt, epoch: row.epoch },
+                account_id: AccountId(row.account_id),
+                sealed_session: row.sealed_session,
+                ended: row.state == "ended",
+                taken_over: row.taken_over,
+                holder_frozen: row.frozen,
+            })
+        });
+        Ok(claimed.collect::<Result<_, _>>()?)
     }
 
     /// How many attempts have, or may have, a key at Telegram.
@@ -114,18 +124,20 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn attempts(&self) -> Result<i64, DatabaseError> {
-        Ok(sqlx::query_scalar("select count(*) from vault.attempts").fetch_one(self.db.pool()).await?)
+        Ok(sqlx::query_scalar!(r#"select count(*) as "count!" from vault.attempts"#)
+            .fetch_one(self.db.pool())
+            .await?)
     }
 
-    /// Hold on to the leases of these epochs for `ttl` from now. Gives those that are held still; one that is not among them
-    /// is another worker's, or closed. True: renewed. A row that somebody is just writing for is left as it is rather than
-    /// waited for, so that it keeps no other waiting.
+    /// Renews the leases of these epochs for `ttl` from now. Returns the epochs that are still held, and whether each was
+    /// renewed. An attempt that is missing belongs to another worker, or is closed. A row that another transaction has
+    /// locked is skipped, so that the others need not wait for it.
     ///
     /// # Errors
     /// The database failed: the leases run on meanwhile.
     pub async fn renew(&self, epochs: &[i64], ttl: Duration) -> Result<HashMap<i64, bool>, DatabaseError> {
-        let leases: Vec<(i64, bool)> = sqlx::query_as(
-            "with mine as (
+        let leases = sqlx::query!(
+            r#"with mine as (
                select login_id, attempt from vault.attempts
                 where epoch = any($1)
                   for no key update skip locked),
@@ -134,89 +146,65 @@ impl Vault {
                  from mine m
                 where a.login_id = m.login_id and a.attempt = m.attempt
                returning a.epoch)
-             select epoch, epoch in (select epoch from renewed) from vault.attempts where epoch = any($1)",
+             select epoch, epoch in (select epoch from renewed) as "is_renewed!"
+               from vault.attempts where epoch = any($1)"#,
+            epochs,
+            ttl.as_secs_f64()
         )
-        .bind(epochs)
-        .bind(ttl.as_secs_f64())
         .fetch_all(self.db.pool())
         .await?;
-        Ok(leases.into_iter().collect())
+        Ok(leases.into_iter().map(|lease| (lease.epoch, lease.is_renewed)).collect())
     }
 
-    /// Keep what the attempt needs to be resumed with the same key.
+    /// Saves the session with which the attempt can be resumed with the same key.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
     pub async fn save_attempt_session(&self, fence: &Fence, sealed: &[u8]) -> Result<(), VaultError> {
-        let done = sqlx::query(
+        let done = sqlx::query!(
             "update vault.attempts set sealed_session = $4, key_id = $5
               where login_id = $1 and attempt = $2 and epoch = $3",
+            fence.login_id.as_str(),
+            i64::from(fence.attempt),
+            fence.epoch,
+            sealed,
+            key_id_of(sealed)
         )
-        .bind(fence.login_id.as_str())
-        .bind(i64::from(fence.attempt))
-        .bind(fence.epoch)
-        .bind(sealed)
-        .bind(key_id_of(sealed))
         .execute(self.db.pool())
         .await?;
         fenced_unless(done.rows_affected())
     }
 
-    /// Forget the attempt, its live token and its requests. Only once nothing of it is left at Telegram to log out, or
-    /// what is left is kept elsewhere.
+    /// Deletes the attempt, its live token and its pending input. To be called once none of its keys has to be logged out at
+    /// Telegram, or they are kept elsewhere.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
     pub async fn close_attempt(&self, fence: &Fence) -> Result<(), VaultError> {
-        let done =
-            sqlx::query("delete from vault.attempts where login_id = $1 and attempt = $2 and epoch = $3")
-                .bind(fence.login_id.as_str())
-                .bind(i64::from(fence.attempt))
-                .bind(fence.epoch)
-                .execute(self.db.pool())
-                .await?;
+        let done = sqlx::query!(
+            "delete from vault.attempts where login_id = $1 and attempt = $2 and epoch = $3",
+            fence.login_id.as_str(),
+            i64::from(fence.attempt),
+            fence.epoch
+        )
+        .execute(self.db.pool())
+        .await?;
         fenced_unless(done.rows_affected())
     }
 
-    /// The login is over: whoever holds the attempt, or takes it up, logs its key out. Repeating it changes nothing.
+    /// The login is over: the worker that holds or claims the attempt logs its key out. Repeating it changes nothing.
     ///
     /// # Errors
     /// The database failed.
     pub async fn end_attempt(&self, login: &LoginId, attempt: u32) -> Result<(), DatabaseError> {
-        sqlx::query("update vault.attempts set state = 'ended' where login_id = $1 and attempt = $2")
-            .bind(login.as_str())
-            .bind(i64::from(attempt))
-            .execute(self.db.pool())
-            .await?;
+        sqlx::query!(
+            "update vault.attempts set state = 'ended' where login_id = $1 and attempt = $2",
+            login.as_str(),
+            i64::from(attempt)
+        )
+        .execute(self.db.pool())
+        .await?;
         self.db.wake().notify(Topic::Attempts);
         Ok(())
     }
-}
-
-fn claimed(row: &PgRow) -> Result<Claimed, sqlx::Error> {
-    Ok(Claimed {
-        fence: Fence {
-            login_id: login_id(row)?,
-            attempt: number(row, "attempt")?,
-            epoch: row.try_get("epoch")?,
-        },
-        account_id: AccountId(row.try_get("account_id")?),
-        sealed_session: row.try_get("sealed_session")?,
-        ended: row.try_get::<&str, _>("state")? == "ended",
-        taken_over: row.try_get("taken_over")?,
-        holder_frozen: row.try_get("frozen")?,
-    })
-}
-
-/// The column `login_id`.
-pub(super) fn login_id(row: &PgRow) -> Result<LoginId, sqlx::Error> {
-    let text: &str = row.try_get("login_id")?;
-    text.parse()
-        .map_err(|error| sqlx::Error::ColumnDecode { index: "login_id".into(), source: Box::new(error) })
-}
-
-/// A bigint column that holds a count.
-pub(super) fn number(row: &PgRow, column: &str) -> Result<u32, sqlx::Error> {
-    u32::try_from(row.try_get::<i64, _>(column)?)
-        .map_err(|error| sqlx::Error::ColumnDecode { index: column.into(), source: Box::new(error) })
 }

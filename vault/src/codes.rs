@@ -1,14 +1,13 @@
-//! Invite codes and notes. An invite's stream goes by a random id; the code that opens it is here alone.
+//! Invite codes and notes. The stream of an invite has a random id; the code that redeems it is stored only here.
 
 use domain::InviteId;
-use sqlx::Row;
 
-use super::Vault;
-use super::master::random;
+use crate::master::random;
+use crate::vault::Vault;
 use eventlog::database::DatabaseError;
 
 const LENGTH: usize = 12;
-/// A–Z and 0–9 without the look-alikes 0, O, 1 and I: 32 signs, so that a random byte chooses without bias.
+/// A–Z and 0–9 without the look-alikes 0, O, 1 and I: 32 characters, so that a random byte chooses without bias.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
 /// Why a code could not be added.
@@ -22,12 +21,12 @@ pub enum CodeError {
     Database(#[from] DatabaseError),
 }
 
-/// A new code: 60 random bits in 12 signs, none of which is mistaken for another.
+/// A new code: 60 random bits in 12 characters, none of which looks like another.
 pub fn random_code() -> String {
     random::<LENGTH>().map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])).iter().collect()
 }
 
-/// The code as it is stored, whatever its case; None for what can be no code: not 12 of A–Z and 0–9.
+/// The code as it is stored, in upper case; None for a text that is not 12 of A–Z and 0–9.
 pub fn normalise_code(text: &str) -> Option<String> {
     let code = text.trim();
     (code.len() == LENGTH && code.bytes().all(|byte| byte.is_ascii_alphanumeric()))
@@ -35,35 +34,34 @@ pub fn normalise_code(text: &str) -> Option<String> {
 }
 
 impl Vault {
-    /// Keep an invite's code and note. The same code for the same invite again is no error.
+    /// Stores the code and note of an invite. Storing the same code for the same invite again is no error.
     ///
     /// # Errors
-    /// [`CodeError::CodeTaken`] by another invite.
+    /// [`CodeError::CodeTaken`]: another invite has this code.
     pub async fn add_code(&self, invite: InviteId, code: &str, note: Option<&str>) -> Result<(), CodeError> {
-        let kept: bool = sqlx::query_scalar(
-            "with added as (
+        let is_kept = sqlx::query_scalar!(
+            r#"with added as (
                insert into vault.invite_codes (invite_id, code, note)
                values ($1, $2, $3) on conflict do nothing returning 1)
              select exists (select from added)
-                 or exists (select from vault.invite_codes where invite_id = $1 and code = $2)",
+                 or exists (select from vault.invite_codes where invite_id = $1 and code = $2) as "is_kept!""#,
+            invite.0,
+            code,
+            note
         )
-        .bind(invite.0)
-        .bind(code)
-        .bind(note)
         .fetch_one(self.db.pool())
         .await
         .map_err(DatabaseError::from)?;
-        if kept { Ok(()) } else { Err(CodeError::CodeTaken) }
+        if is_kept { Ok(()) } else { Err(CodeError::CodeTaken) }
     }
 
-    /// The invite that a code opens; the code is normalised first.
+    /// The invite with this code, which is normalised first.
     ///
     /// # Errors
     /// The database failed.
     pub async fn invite_of(&self, code: &str) -> Result<Option<InviteId>, DatabaseError> {
         let Some(code) = normalise_code(code) else { return Ok(None) };
-        let id = sqlx::query_scalar("select invite_id from vault.invite_codes where code = $1")
-            .bind(code)
+        let id = sqlx::query_scalar!("select invite_id from vault.invite_codes where code = $1", code)
             .fetch_optional(self.db.pool())
             .await?;
         Ok(id.map(InviteId))
@@ -74,10 +72,9 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn code_of(&self, invite: InviteId) -> Result<Option<(String, Option<String>)>, DatabaseError> {
-        let row = sqlx::query("select code, note from vault.invite_codes where invite_id = $1")
-            .bind(invite.0)
+        let row = sqlx::query!("select code, note from vault.invite_codes where invite_id = $1", invite.0)
             .fetch_optional(self.db.pool())
             .await?;
-        Ok(row.map(|row| Ok::<_, sqlx::Error>((row.try_get("code")?, row.try_get("note")?))).transpose()?)
+        Ok(row.map(|row| (row.code, row.note)))
     }
 }

@@ -1,17 +1,20 @@
-//! What a database belongs to: Telegram itself, or one private network; and one master key. Written at the first start,
-//! compared at every later one.
+//! The installation that a database belongs to: one network (Telegram itself, or a private one) and one master key. The
+//! first start writes it, and every later start compares it.
 //!
-//! Of machines that start for the first time at once, each makes a key file, and the first to stamp the database goes on:
+//! Where several machines start for the first time at once, each makes a key file, and the first to stamp the database
+//! wins:
 //!
 //! 1. The database names no key: the file is loaded, or made, and is on the disk from then on.
-//! 2. One statement stamps the key, or tells the stamp that was there.
-//! 3. Whose file does not hold the stamped key stops, and takes away the file that it made in step 1.
+//! 2. One statement stamps the key, or returns the stamp that was there.
+//! 3. A machine whose file does not hold the stamped key stops, and removes the file if it made it in step 1.
 //!
-//! A crash after step 1 leaves a file without a stamp, which the next start goes on with; a stamp without a file never is.
+//! A crash after step 1 leaves a file without a stamp, with which the next start goes on. There is never a stamp without a
+//! file.
 
 use std::path::{Path, PathBuf};
 
-use crate::{MasterKey, MasterKeyError, Vault};
+use crate::master::{MasterKey, MasterKeyError};
+use crate::vault::Vault;
 use eventlog::database::{Database, DatabaseError};
 
 /// Why a database is refused.
@@ -22,9 +25,9 @@ pub enum InstallationError {
         "this database belongs to the network {of:?}, not to {wanted:?}: TELEGRAM_NETWORK_FILE or the database is the wrong one"
     )]
     OtherNetwork {
-        /// Whose it is.
+        /// The network of the database.
         of: String,
-        /// Who asks.
+        /// The network of this start.
         wanted: String,
     },
     /// Its master key, or one that something in it is sealed with, is not in the file.
@@ -51,9 +54,11 @@ pub enum InstallationError {
 /// # Errors
 /// [`InstallationError::OtherNetwork`]: the database belongs to another one.
 pub async fn belongs_to(db: &Database, network: &str) -> Result<(), InstallationError> {
-    let stamp = "insert into installation (network) values ($1) on conflict (one) do nothing";
-    sqlx::query(stamp).bind(network).execute(db.pool()).await.map_err(DatabaseError::from)?;
-    let of: String = sqlx::query_scalar("select network from installation")
+    sqlx::query!("insert into installation (network) values ($1) on conflict (one) do nothing", network)
+        .execute(db.pool())
+        .await
+        .map_err(DatabaseError::from)?;
+    let of = sqlx::query_scalar!("select network from installation")
         .fetch_one(db.pool())
         .await
         .map_err(DatabaseError::from)?;
@@ -74,12 +79,14 @@ pub async fn master_key(db: &Database, path: &Path) -> Result<MasterKey, Install
         true => MasterKey::load_or_make(path)?,
         false => (holding(path, &needed)?, false),
     };
-    let stamp = "update installation set master_key_id = coalesce(master_key_id, $1) returning master_key_id";
-    let id: String = sqlx::query_scalar(stamp)
-        .bind(key.root_id())
-        .fetch_one(db.pool())
-        .await
-        .map_err(DatabaseError::from)?;
+    let id = sqlx::query_scalar!(
+        r#"update installation set master_key_id = coalesce(master_key_id, $1)
+           returning master_key_id as "master_key_id!""#,
+        key.root_id()
+    )
+    .fetch_one(db.pool())
+    .await
+    .map_err(DatabaseError::from)?;
     if key.knows(&id) {
         return Ok(key);
     }
@@ -99,9 +106,12 @@ pub async fn existing_master_key(db: &Database, path: &Path) -> Result<MasterKey
 
 /// The ids that a key file has to hold; none while the database belongs to no key.
 async fn needed_keys(db: &Database) -> Result<Vec<String>, InstallationError> {
-    let stamp = "select master_key_id from installation where master_key_id is not null";
-    let mut ids: Vec<String> =
-        sqlx::query_scalar(stamp).fetch_all(db.pool()).await.map_err(DatabaseError::from)?;
+    let mut ids = sqlx::query_scalar!(
+        r#"select master_key_id as "master_key_id!" from installation where master_key_id is not null"#
+    )
+    .fetch_all(db.pool())
+    .await
+    .map_err(DatabaseError::from)?;
     ids.extend(Vault::new(db).sealed_with().await?);
     Ok(ids)
 }

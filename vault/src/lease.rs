@@ -1,5 +1,5 @@
-//! Leases: things that one process at a time may do, such as polling the Bot API or leading the projections. By the
-//! database's clock; each new holder has a higher epoch.
+//! Leases: work that only one process at a time may do, such as polling the Bot API or leading the projections. They go by
+//! the database's clock. Each new holder has a higher epoch.
 
 use std::time::Duration;
 
@@ -15,28 +15,28 @@ pub struct Leases {
     holder: String,
 }
 
-/// A lease that is held, for as long as it is renewed.
+/// A lease. It is held for as long as it is renewed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lease {
-    /// Of what.
+    /// The work that it is for.
     pub name: String,
-    /// Grows with every change of hands.
+    /// Grows with each new holder.
     pub epoch: i64,
     ttl: Duration,
 }
 
 impl Leases {
-    /// Leases in the name of `holder`, which no other process, and no earlier run of this one, goes by.
+    /// Leases for `holder`: a name that no other process has, and no earlier run of this one had.
     pub fn new(db: &Database, holder: String) -> Self {
         Self { db: db.clone(), holder }
     }
 
-    /// The lease, where nobody else holds it: never taken, over, given back, or its holder's process has died.
+    /// The lease, where it is free: never taken, over, released, or its holder's process has died.
     ///
     /// # Errors
     /// The database failed.
     pub async fn acquire(&self, name: &str, ttl: Duration) -> Result<Option<Lease>, DatabaseError> {
-        let epoch = sqlx::query_scalar(
+        let epoch = sqlx::query_scalar!(
             "insert into vault.leases as l (name, holder, announced_as, epoch, expires_at)
              values ($1, $2, (select id from vault.present() id where id = vault.presence_id($2)),
                      nextval('vault.epoch'), clock_timestamp() + make_interval(secs => $3))
@@ -46,73 +46,79 @@ impl Leases {
               where l.expires_at < clock_timestamp()
                  or l.announced_as is not null and l.announced_as not in (select id from vault.present() id)
              returning epoch",
+            name,
+            &self.holder,
+            ttl.as_secs_f64()
         )
-        .bind(name)
-        .bind(&self.holder)
-        .bind(ttl.as_secs_f64())
         .fetch_optional(self.db.pool())
         .await?;
         Ok(epoch.map(|epoch| Lease { name: name.to_owned(), epoch, ttl }))
     }
 
-    /// Hold on for its time to live from now. False: it is somebody else's.
+    /// Renews it for its time to live from now. False: another process holds it.
     ///
     /// # Errors
     /// The database failed: the lease runs on meanwhile.
     pub async fn renew(&self, lease: &Lease) -> Result<bool, DatabaseError> {
-        let done = sqlx::query(
+        let done = sqlx::query!(
             "update vault.leases set expires_at = clock_timestamp() + make_interval(secs => $3)
               where name = $1 and epoch = $2",
+            &lease.name,
+            lease.epoch,
+            lease.ttl.as_secs_f64()
         )
-        .bind(&lease.name)
-        .bind(lease.epoch)
-        .bind(lease.ttl.as_secs_f64())
         .execute(self.db.pool())
         .await?;
         Ok(done.rows_affected() == 1)
     }
 
-    /// Give it back.
+    /// Releases it.
     ///
     /// # Errors
     /// The database failed: the lease ends by itself.
     pub async fn release(&self, lease: Lease) -> Result<(), DatabaseError> {
-        sqlx::query("update vault.leases set expires_at = '-infinity' where name = $1 and epoch = $2")
-            .bind(lease.name)
-            .bind(lease.epoch)
-            .execute(self.db.pool())
-            .await?;
+        sqlx::query!(
+            "update vault.leases set expires_at = '-infinity' where name = $1 and epoch = $2",
+            lease.name,
+            lease.epoch
+        )
+        .execute(self.db.pool())
+        .await?;
         Ok(())
     }
 
-    /// Runs `work` whenever the lease is ours: waits until it is, renews it, drops the work when it is lost, and tries
-    /// again, until the work finishes. Dropping this gives the lease back.
+    /// Runs `work` while this process holds the lease: waits until it does, renews it, drops the work when it is lost, and
+    /// tries again, until the work finishes. Dropping this future releases the lease.
+    #[tracing::instrument(name = "lease", skip_all, fields(lease.name = name))]
     pub async fn hold<T, W, F>(&self, name: &str, ttl: Duration, mut work: W) -> T
     where
         W: FnMut(Lease) -> F,
         F: Future<Output = T>,
     {
         loop {
-            // Before the question, because the database counts from before its answer.
+            // Taken before the statement: the database counts from a later moment.
             let asked_at = Instant::now();
             match self.acquire(name, ttl).await {
                 Ok(Some(lease)) => {
-                    tracing::info!(lease.name = name, lease.epoch = lease.epoch, "lease taken");
-                    let _given_back = GiveBack { leases: self.clone(), lease: Some(lease.clone()) };
+                    tracing::info!(lease.epoch = lease.epoch, "lease taken");
+                    let _release = ReleaseOnDrop { leases: self.clone(), lease: Some(lease.clone()) };
                     tokio::select! {
                         done = work(lease.clone()) => return done,
                         () = self.keep(&lease, asked_at) => {}
                     }
-                    tracing::warn!(lease.name = name, lease.epoch = lease.epoch, "lease lost");
+                    tracing::warn!(lease.epoch = lease.epoch, "lease lost");
                 }
                 Ok(None) => {}
-                Err(error) => tracing::warn!(lease.name = name, %error, "lease could not be asked for"),
+                Err(error) => {
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "lease could not be asked for");
+                }
             }
             sleep(ttl / 8).await;
         }
     }
 
-    /// Renews until it is lost: somebody else's, or not renewed in time.
+    /// Renews it until it is lost: taken by another process, or not renewed in time.
     async fn keep(&self, lease: &Lease, asked_at: Instant) {
         let mut over_at = asked_at + lease.ttl;
         loop {
@@ -122,7 +128,8 @@ impl Leases {
                 Ok(Ok(true)) => over_at = asked_at + lease.ttl,
                 Ok(Ok(false)) | Err(_) => return,
                 Ok(Err(error)) => {
-                    tracing::warn!(lease.name = lease.name, %error, "lease could not be renewed");
+                    let error = &error as &dyn std::error::Error;
+                    tracing::warn!(error, "lease could not be renewed");
                 }
             }
             if Instant::now() >= over_at {
@@ -132,13 +139,13 @@ impl Leases {
     }
 }
 
-/// Gives a lease back when dropped, where that is still possible; else it ends by itself.
-struct GiveBack {
+/// Releases a lease when dropped, where the runtime still runs. Otherwise the lease ends by itself.
+struct ReleaseOnDrop {
     leases: Leases,
     lease: Option<Lease>,
 }
 
-impl Drop for GiveBack {
+impl Drop for ReleaseOnDrop {
     fn drop(&mut self) {
         if let (Some(lease), Ok(runtime)) = (self.lease.take(), Handle::try_current()) {
             let leases = self.leases.clone();

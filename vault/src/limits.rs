@@ -1,5 +1,5 @@
-//! Limits on tries, counted in the database: they survive restarts and hold for several processes together. People
-//! stand in them as a keyed HMAC.
+//! Limits on tries, counted in the database: they survive restarts and hold for several processes together. A person is
+//! stored as a keyed HMAC.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use domain::{AccountId, LoginId};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 
-use crate::MasterKey;
+use crate::master::MasterKey;
 use eventlog::database::{Database, DatabaseError};
 
 /// At most `tries` in any `window`.
@@ -22,11 +22,11 @@ const LOGIN: Limit = Limit { kind: "login", tries: 10, window: Duration::from_mi
 const CODES_A_LOGIN: Limit = Limit { kind: "code/login", tries: 2, window: Duration::from_hours(1) };
 const CODES_A_PERSON: Limit = Limit { kind: "code/person", tries: 5, window: Duration::from_hours(24) };
 const CODES_A_NUMBER: Limit = Limit { kind: "code/number", tries: 1, window: Duration::from_mins(1) };
-/// Where it stands to whom Telegram said to wait before the next code: until when.
+/// The kind of row that says until when one person has to wait for the next code, because Telegram said so.
 const FLOOD: &str = "code/flood";
-/// The same, for as long as it may be meant for all.
+/// The same waits, for as long as they may hold for everybody.
 const FLOOD_FOR_ALL: &str = "code/flood-for-all";
-/// Telegram's word to so many people at a time is meant for all.
+/// Where this many people have to wait at the same time, everybody has to.
 const FLOODED_PEOPLE: i64 = 3;
 
 /// How often people may try to log in.
@@ -52,7 +52,7 @@ impl LoginLimits {
         Self { db: db.clone() }
     }
 
-    /// One attempt of a login: 10 in 10 minutes a person, who stands here as [`MasterKey::person_hmac`](crate::MasterKey::person_hmac).
+    /// Counts one attempt of a login: 10 in 10 minutes a person. `person` is [`MasterKey::person_hmac`].
     /// A refused try does not count, and the same attempt counts once, however often it is tried: an update is handled
     /// again where the database failed in between.
     ///
@@ -68,7 +68,7 @@ impl LoginLimits {
         self.count(LOGIN, person, Some(&format!("{login}/{attempt}")), now).await
     }
 
-    /// One login code: 2 a login, 5 a person and day, 1 a number and minute. The number stands here as a keyed HMAC.
+    /// Counts one login code: 2 a login, 5 a person and day, 1 a number and minute. The number is stored as a keyed HMAC.
     ///
     /// # Errors
     /// [`LimitError::RetryAt`] that moment; for a login that has had its codes, that is after its end.
@@ -81,82 +81,82 @@ impl LoginLimits {
         now: Timestamp,
     ) -> Result<(), LimitError> {
         let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
-        // The narrowest first: what it refuses counts for nothing else.
+        // The narrowest limit first: a try that it refuses is not counted by the others.
         self.count(CODES_A_NUMBER, &master.hmac("phone number", digits.as_bytes()), None, now).await?;
         self.count(CODES_A_LOGIN, &master.hmac("login", login.as_str().as_bytes()), None, now).await?;
         self.count(CODES_A_PERSON, &master.person_hmac(telegram_id), None, now).await
     }
 
-    /// Telegram knows no such number, or sends none that fits: the login may have another code. The person's day has one less.
+    /// Telegram did not send the code: the login may ask for another one. The code stays counted for the person's day.
     ///
     /// # Errors
     /// The database failed.
     pub async fn code_not_sent(&self, master: &MasterKey, login: &LoginId) -> Result<(), DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "update vault.tries
                 set at = at[:cardinality(at) - 1], causes = causes[:cardinality(at) - 1]
               where kind = $1 and who = $2 and cardinality(at) > 0",
+            CODES_A_LOGIN.kind,
+            &master.hmac("login", login.as_str().as_bytes())[..]
         )
-        .bind(CODES_A_LOGIN.kind)
-        .bind(&master.hmac("login", login.as_str().as_bytes())[..])
         .execute(self.db.pool())
         .await?;
         Ok(())
     }
 
-    /// Whether Telegram may be asked to send this person a code: not while it has told them to wait, nor while it tells
-    /// everybody.
+    /// Whether Telegram may be asked to send this person a code: not while they have to wait, nor while everybody has to.
     ///
     /// # Errors
     /// [`LimitError::RetryAt`] that moment.
     pub async fn codes_flow(&self, account: AccountId, now: Timestamp) -> Result<(), LimitError> {
-        let until: Option<jiff_sqlx::Timestamp> = sqlx::query_scalar(
-            "select max(until) from (
+        let until = sqlx::query_scalar!(
+            r#"select max(until) as "until: jiff_sqlx::Timestamp" from (
                select max(a) as until from vault.tries t, unnest(t.at) a
                 where t.kind = $1 and t.who = $2 and a > $3
                union all
                (select a from vault.tries t, unnest(t.at) a
-                 where t.kind = $4 and a > $3 order by a desc offset $5 limit 1)) waits",
+                 where t.kind = $4 and a > $3 order by a desc offset $5 limit 1)) waits"#,
+            FLOOD,
+            &account.0.as_bytes()[..],
+            now.to_sqlx() as _,
+            FLOOD_FOR_ALL,
+            FLOODED_PEOPLE - 1
         )
-        .bind(FLOOD)
-        .bind(&account.0.as_bytes()[..])
-        .bind(now.to_sqlx())
-        .bind(FLOOD_FOR_ALL)
-        .bind(FLOODED_PEOPLE - 1)
         .fetch_one(self.db.pool())
         .await
         .map_err(DatabaseError::from)?;
         until.map_or(Ok(()), |until| Err(LimitError::RetryAt(until.to_jiff())))
     }
 
-    /// Telegram has told this person to wait with the next code.
+    /// Telegram demands that this person waits with the next code.
     ///
     /// # Errors
     /// The database failed.
     pub async fn codes_flooded(&self, account: AccountId, until: Timestamp) -> Result<(), DatabaseError> {
-        sqlx::query(
-            "insert into vault.tries (kind, who, at) select kind, $2, array[$3] from unnest($1) kind
+        sqlx::query!(
+            "insert into vault.tries (kind, who, at)
+             select kind, $2, array[$3::timestamptz] from unnest($1::text[]) kind
              on conflict (kind, who) do update set at = excluded.at",
+            &[FLOOD, FLOOD_FOR_ALL] as _,
+            &account.0.as_bytes()[..],
+            until.to_sqlx() as _
         )
-        .bind([FLOOD, FLOOD_FOR_ALL])
-        .bind(&account.0.as_bytes()[..])
-        .bind(until.to_sqlx())
         .execute(self.db.pool())
         .await?;
         Ok(())
     }
 
-    /// Telegram has sent somebody a code: whatever it said to others, it was not meant for all.
+    /// Telegram has sent a code to somebody: the waits of other people do not hold for everybody.
     ///
     /// # Errors
     /// The database failed.
     pub async fn code_went_out(&self) -> Result<(), DatabaseError> {
-        let deleted = sqlx::query("delete from vault.tries where kind = $1").bind(FLOOD_FOR_ALL);
+        let deleted = sqlx::query!("delete from vault.tries where kind = $1", FLOOD_FOR_ALL);
         deleted.execute(self.db.pool()).await?;
         Ok(())
     }
 
-    /// Forgets the tries that count no more.
+    /// Deletes the tries that do not count any more.
     ///
     /// # Errors
     /// The database failed.
@@ -166,21 +166,22 @@ impl LoginLimits {
             .into_iter()
             .chain([(FLOOD, 0.0), (FLOOD_FOR_ALL, 0.0)]);
         for (kind, window_seconds) in windows {
-            sqlx::query(
+            sqlx::query!(
                 "delete from vault.tries t
                   where kind = $1
-                    and not exists (select from unnest(t.at) a where a > $2 - make_interval(secs => $3))",
+                    and not exists (select from unnest(t.at) a
+                                     where a > $2::timestamptz - make_interval(secs => $3))",
+                kind,
+                now.to_sqlx() as _,
+                window_seconds
             )
-            .bind(kind)
-            .bind(now.to_sqlx())
-            .bind(window_seconds)
             .execute(self.db.pool())
             .await?;
         }
         Ok(())
     }
 
-    /// `cause`: what the try is counted for, once. None: each is one more.
+    /// Counts a try. Tries with the same `cause` count once; without a cause each one counts.
     async fn count(
         &self,
         limit: Limit,
@@ -188,44 +189,47 @@ impl LoginLimits {
         cause: Option<&str>,
         now: Timestamp,
     ) -> Result<(), LimitError> {
-        let window = SignedDuration::try_from(limit.window).expect("a window is minutes, not eons");
-        // One statement: the row's lock makes people who race with themselves wait in line.
-        let counted = sqlx::query(
-            "insert into vault.tries as t (kind, who, at, causes) values ($1, $2, array[$3], array[$6])
+        let window = SignedDuration::try_from(limit.window).expect("a window is a day at most");
+        // One statement: the row's lock lets one of several tries at the same time go first.
+        let counted = sqlx::query!(
+            "insert into vault.tries as t (kind, who, at, causes)
+             values ($1, $2, array[$3::timestamptz], array[$6::text])
              on conflict (kind, who) do update
                 set (at, causes) = (select array_agg(a order by a), array_agg(cause order by a)
-                                      from (select a, cause from unnest(t.at, t.causes) as kept (a, cause) where a > $4
+                                      from (select a, cause from unnest(t.at, t.causes) as kept (a, cause)
+                                             where a > $4
                                             union all select $3, $6) as tries (a, cause))
-              where (select count(*) from unnest(t.at) a where a > $4) < $5
+              where (select count(*) from unnest(t.at) a where a > $4) < $5::int
                 and ($6 = any (t.causes)) is not true",
+            limit.kind,
+            who,
+            now.to_sqlx() as _,
+            (now - window).to_sqlx() as _,
+            limit.tries,
+            cause
         )
-        .bind(limit.kind)
-        .bind(who)
-        .bind(now.to_sqlx())
-        .bind((now - window).to_sqlx())
-        .bind(limit.tries)
-        .bind(cause)
         .execute(self.db.pool())
         .await
         .map_err(DatabaseError::from)?;
         if counted.rows_affected() == 1 {
             return Ok(());
         }
-        let (counted_before, oldest): (bool, Option<jiff_sqlx::Timestamp>) = sqlx::query_as(
-            "select coalesce(bool_or($4 = any (t.causes)), false), min(a) filter (where a > $3)
-               from vault.tries t, unnest(t.at) a where t.kind = $1 and t.who = $2",
+        let before = sqlx::query!(
+            r#"select coalesce(bool_or($4 = any (t.causes)), false) as "is_counted!",
+                      min(a) filter (where a > $3) as "oldest: jiff_sqlx::Timestamp"
+               from vault.tries t, unnest(t.at) a where t.kind = $1 and t.who = $2"#,
+            limit.kind,
+            who,
+            (now - window).to_sqlx() as _,
+            cause
         )
-        .bind(limit.kind)
-        .bind(who)
-        .bind((now - window).to_sqlx())
-        .bind(cause)
         .fetch_one(self.db.pool())
         .await
         .map_err(DatabaseError::from)?;
-        if counted_before {
+        if before.is_counted {
             return Ok(());
         }
-        Err(LimitError::RetryAt(oldest.map_or(now, |oldest| oldest.to_jiff()) + window))
+        Err(LimitError::RetryAt(before.oldest.map_or(now, |oldest| oldest.to_jiff()) + window))
     }
 }
 

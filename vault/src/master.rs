@@ -1,5 +1,5 @@
-//! The master key: a file beside the database, never in it. It seals linked sessions and the keys of running logins,
-//! and everything keyed (login ids of updates, the webhook's secret, the memory of tries) is derived from it.
+//! The master key: a file beside the database, never in it. It seals linked sessions and the keys of running logins. Other
+//! keys are derived from it: those of login ids, of the webhook's secret, and of the HMACs that stand for people.
 //!
 //! The file is text, one key a line in base64url: the first line seals, every line opens, the last one is the root that
 //! derived keys come from, so that they survive a rotation.
@@ -27,7 +27,7 @@ const NONCE: usize = 24;
 
 /// The master key, and those before it.
 pub struct MasterKey {
-    /// The one that seals first, the root last; never empty.
+    /// The key that seals is the first, the root the last; never empty.
     keys: Vec<Key>,
     id: String,
 }
@@ -43,7 +43,7 @@ pub enum MasterKeyError {
     /// No file.
     #[error("master key file {} is missing", .0.display())]
     Missing(PathBuf),
-    /// Not one key a line, 32 bytes each in base64url.
+    /// A line is not a key: 32 bytes in base64url.
     #[error("master key file {}: line {line} is not a key (32 bytes in base64url)", path.display())]
     Malformed {
         /// Which file.
@@ -93,7 +93,7 @@ impl MasterKey {
         Ok((Self::load(path)?, is_new))
     }
 
-    /// Removes the file again, for the one that made it; one that holds another key by now stays.
+    /// Removes the file, for the caller that made it. A file that holds another key by now stays.
     ///
     /// # Errors
     /// [`MasterKeyError`]: it cannot be read or removed.
@@ -108,7 +108,7 @@ impl MasterKey {
         self.keys.iter().map(|key| key.id).eq(other.keys.iter().map(|key| key.id))
     }
 
-    /// A key for one process's lifetime, for tests.
+    /// A random key without a file, for tests.
     pub fn random() -> Self {
         Self::of(vec![Key::new(random())])
     }
@@ -149,12 +149,12 @@ impl MasterKey {
         self.keys.iter().any(|key| hex(&key.id) == key_id)
     }
 
-    /// A key of its own for each purpose.
+    /// The key for a purpose, derived from the root.
     pub fn derive(&self, label: &str) -> [u8; 32] {
         mac(&*self.root().secret, &[b"derive/", label.as_bytes()])
     }
 
-    /// Sealed; only the same `aad` opens it again.
+    /// Seals a text. It can be opened only with the same `aad`.
     pub fn seal(&self, aad: &[u8], plain: &[u8]) -> Vec<u8> {
         let key = &self.keys[0];
         let nonce = random::<NONCE>();
@@ -165,7 +165,7 @@ impl MasterKey {
         blob
     }
 
-    /// What was sealed; None for another `aad`, a key that is not known, or a blob that somebody has changed.
+    /// Opens what was sealed; None for another `aad`, an unknown key, or a blob that was changed.
     pub fn open(&self, aad: &[u8], blob: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
         let (header, rest) = blob.split_at_checked(HEADER)?;
         let (nonce, ciphertext) = rest.split_at_checked(NONCE)?;
@@ -173,18 +173,18 @@ impl MasterKey {
         decrypt(&key.secret, nonce.try_into().ok()?, aad, ciphertext)
     }
 
-    /// The login that a `/login` update starts: the same update starts the same login, and nobody can guess which.
+    /// The id of the login that a `/login` update starts. It is the same for the same update, and cannot be guessed.
     pub fn login_id(&self, update_id: i64, chat: i64) -> LoginId {
         let key = self.derive("login id");
         login_id(&mac(&key, &[&update_id.to_be_bytes(), &chat.to_be_bytes()])[..24])
     }
 
-    /// A keyed HMAC: tells two values of one kind apart, and reveals neither.
+    /// A keyed HMAC: equal for equal values of one kind, and reveals nothing of them.
     pub fn hmac(&self, label: &str, value: &[u8]) -> [u8; 32] {
         mac(&self.derive(label), &[value])
     }
 
-    /// What stands for a person where the Telegram id itself must not: a keyed HMAC of it.
+    /// A keyed HMAC of the Telegram id, for tables that must not hold the id itself.
     pub fn person_hmac(&self, telegram_id: i64) -> [u8; 32] {
         mac(&self.derive("person"), &[&telegram_id.to_be_bytes()])
     }
@@ -204,12 +204,12 @@ impl Key {
     }
 }
 
-/// The id of the master key that sealed a blob; None for what no master key has sealed.
+/// The id of the master key that sealed a blob; None for a blob that no master key has sealed.
 pub fn key_id_of(blob: &[u8]) -> Option<String> {
     (blob.len() > HEADER + NONCE && blob[0] == FORMAT).then(|| hex(&blob[1..HEADER]))
 }
 
-/// The id of a login that no update asked for.
+/// The id of a login that was not started by an update.
 pub fn random_login_id() -> LoginId {
     login_id(&random::<24>())
 }
@@ -239,7 +239,7 @@ pub(super) fn encrypt(key: &[u8; 32], nonce: [u8; NONCE], aad: &[u8], plain: &[u
         .expect("what is sealed here is far below the cipher's 256 GiB")
 }
 
-/// The reverse of [`encrypt`]; None for what was not sealed so.
+/// The reverse of [`encrypt`]; None where key, `aad` or ciphertext are other ones.
 pub(super) fn decrypt(
     key: &[u8; 32],
     nonce: [u8; NONCE],
@@ -256,7 +256,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The whole file or none, and never over an existing one. Whether it was made.
+/// Writes the whole file or none, and never over an existing one. False: it was there.
 fn write_new(path: &Path, bytes: &[u8]) -> io::Result<bool> {
     let directory = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let draft = path.with_extension(format!("new-{}", hex(&random::<8>())));

@@ -1,15 +1,14 @@
-//! What the page asks of the worker that runs a login: a phone number, a code, a password proof. Bodies are sealed, and
-//! gone as soon as they are taken.
+//! Input of the page that waits for the worker of its login: a phone number, a code, a password proof. Bodies are sealed, and
+//! deleted when they are taken.
 
 use domain::LoginId;
-use sqlx::Row;
 
-use super::{Vault, VaultError};
+use crate::vault::{Vault, VaultError};
 use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 use eventlog::wake::Topic;
 
-/// What is asked.
+/// The kind of an input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InputKind {
     /// Send a login code to this phone number.
@@ -35,17 +34,17 @@ impl InputKind {
     }
 }
 
-/// One request.
+/// An input that waits.
 #[derive(Clone, Debug)]
 pub struct PendingInput {
-    /// What is asked.
+    /// What the worker is to do with it.
     pub kind: InputKind,
-    /// With what, sealed.
+    /// The sealed text.
     pub body: Vec<u8>,
 }
 
 impl Vault {
-    /// Ask it of whoever runs the attempt. False: the attempt is over, or not open yet.
+    /// Stores an input for the worker of the attempt. False: the attempt is over, or not open yet.
     ///
     /// # Errors
     /// The database failed.
@@ -56,63 +55,62 @@ impl Vault {
         kind: InputKind,
         body: &[u8],
     ) -> Result<bool, DatabaseError> {
-        let done = sqlx::query(
+        let done = sqlx::query!(
             "insert into vault.requests (login_id, attempt, kind, body)
              select login_id, attempt, $3, $4 from vault.attempts
               where login_id = $1 and attempt = $2 and state = 'open' for key share",
+            login.as_str(),
+            i64::from(attempt),
+            kind.name(),
+            body
         )
-        .bind(login.as_str())
-        .bind(i64::from(attempt))
-        .bind(kind.name())
-        .bind(body)
         .execute(self.db.pool())
         .await?;
         self.db.wake().notify(Topic::UserInput);
         Ok(done.rows_affected() == 1)
     }
 
-    /// Which of the attempts of `holder` something is asked of: the epochs of their leases.
+    /// The epochs of the attempts of `holder` for which input waits.
     ///
     /// # Errors
     /// The database failed.
     pub async fn attempts_with_input(&self, holder: &str) -> Result<Vec<i64>, DatabaseError> {
-        let asked =
-            "select distinct a.epoch from vault.requests r join vault.attempts a using (login_id, attempt)
-                      where a.holder = $1";
-        Ok(sqlx::query_scalar(asked).bind(holder).fetch_all(self.db.pool()).await?)
+        let epochs = sqlx::query_scalar!(
+            "select distinct a.epoch
+               from vault.requests r join vault.attempts a using (login_id, attempt)
+              where a.holder = $1",
+            holder
+        );
+        Ok(epochs.fetch_all(self.db.pool()).await?)
     }
 
-    /// Everything asked of this attempt so far, in order; each is answered once, to whoever holds the attempt.
+    /// Takes all input of this attempt, in order. Each input is returned once.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
     pub async fn take_inputs(&self, fence: &Fence) -> Result<Vec<PendingInput>, VaultError> {
-        // The left join tells an attempt without requests from one that is not ours.
-        let rows = sqlx::query(
-            "with held as (
+        // The left join: an attempt of ours without input is one row, an attempt of another worker none.
+        let rows = sqlx::query!(
+            r#"with held as (
                select login_id, attempt from vault.attempts
                 where login_id = $1 and attempt = $2 and epoch = $3 for share),
              taken as (
                delete from vault.requests r using held h
                 where r.login_id = h.login_id and r.attempt = h.attempt
                returning r.id, r.kind, r.body)
-             select t.kind, t.body from held left join taken t on true order by t.id",
+             select t.kind as "kind?", t.body as "body?" from held left join taken t on true order by t.id"#,
+            fence.login_id.as_str(),
+            i64::from(fence.attempt),
+            fence.epoch
         )
-        .bind(fence.login_id.as_str())
-        .bind(i64::from(fence.attempt))
-        .bind(fence.epoch)
         .fetch_all(self.db.pool())
         .await?;
         if rows.is_empty() {
             return Err(VaultError::Fenced);
         }
-        let mut requests = Vec::new();
-        for row in &rows {
-            let kind: Option<&str> = row.try_get("kind")?;
-            if let Some(kind) = kind.and_then(InputKind::parse) {
-                requests.push(PendingInput { kind, body: row.try_get("body")? });
-            }
-        }
-        Ok(requests)
+        let inputs = rows
+            .into_iter()
+            .filter_map(|row| Some(PendingInput { kind: InputKind::parse(&row.kind?)?, body: row.body? }));
+        Ok(inputs.collect())
     }
 }

@@ -1,8 +1,10 @@
-//! Whether a process lives: a session-level advisory lock on a connection of its own. The kernel closes the connection
-//! of a process that dies, and PostgreSQL drops its lock. A process that is only frozen keeps the lock and loses its
-//! leases by time. That somebody is not present does not say that they are dead: a restart of PostgreSQL or of a pooler cuts
-//! the connection, too, and they have not noticed yet. What fences its writes may be taken from them at once; the keys of
-//! logins, with which they speak to Telegram, only when their lease is over.
+//! Whether a process is alive: a session-level advisory lock on a connection of its own. The kernel closes the connection
+//! of a process that dies, and PostgreSQL releases the lock. A process that is only frozen keeps the lock, and its leases
+//! end by time.
+//!
+//! A process that is not present need not be dead: a restart of PostgreSQL or of a pooler also cuts the connection, and the
+//! process notices that later. A lease that fences its writes may be taken at once. An attempt may not: its process uses the
+//! login's key at Telegram until the lease is over.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -17,7 +19,7 @@ use eventlog::database::{Database, DatabaseError};
 
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
-/// Between two tries to be seen.
+/// Between two tries to announce the presence.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(1);
 
 /// As long as this lives, `holder` is present.
@@ -28,16 +30,16 @@ pub struct Presence {
 }
 
 impl Presence {
-    /// Tell everybody that `holder` lives. Names are drawn anew for each run of a process.
+    /// Announces that `holder` is alive. Each run of a process has a new name.
     ///
     /// # Errors
     /// The database failed.
     pub async fn announce(db: &Database, holder: &str) -> Result<Self, DatabaseError> {
         let mut connection = db.direct().await?;
-        // Open for as long as it lives, holding no snapshot: a pooler that hands connections out by the transaction leaves
-        // this one to us, and ends it when we end.
+        // The transaction stays open and holds no snapshot: a pooler in transaction mode reserves a connection for it, and
+        // closes that connection when this process ends.
         connection.execute("begin; set local idle_in_transaction_session_timeout = 0").await?;
-        sqlx::query("select vault.announce($1)").bind(holder).execute(&mut connection).await?;
+        sqlx::query!("select vault.announce($1)", holder).execute(&mut connection).await?;
         let (alive, connected) = watch::channel(());
         let keeper = tokio::spawn(async move {
             while let Ok(Ok(())) = timeout(CHECK_TIMEOUT, connection.ping()).await {
@@ -48,8 +50,8 @@ impl Presence {
         Ok(Self { connected, keeper })
     }
 
-    /// Does `work` while this process is present under a name of its own, and begins anew under another name whenever its
-    /// presence is lost or the work ends.
+    /// Does `work` while this process is present, and begins anew under another name whenever the presence is lost or the
+    /// work ends.
     pub async fn keep<F>(
         db: &Database,
         outage: &mut Outage,
@@ -72,7 +74,7 @@ impl Presence {
         }
     }
 
-    /// Returns once the others cannot see the holder any more: what it held, they may take.
+    /// Returns once the holder is not present any more: other processes may take its leases.
     pub async fn lost(&self) {
         let mut connected = self.connected.clone();
         while connected.changed().await.is_ok() {}

@@ -1,24 +1,22 @@
-//! Linked sessions, sealed with the master key, and retired keys: those that must still be logged out at Telegram.
+//! Linked sessions, sealed with the master key.
 //!
 //! A session is linked before its login is confirmed, so the one before it stays beside it until then: if the login is
-//! refused after all, `unlink_attempt` takes the new one away, and the old one counts again. As long as the attempt is open, its
-//! worker alone may speak with the new one: it may still be logged out.
+//! refused after all, `unlink_attempt` deletes the new one, and the old one counts again. As long as the attempt is open, only
+//! its worker may use the new one, which may still be logged out.
 
 use std::time::Duration;
 
 use domain::{AccountId, LoginId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use sqlx::Row;
-use sqlx::postgres::PgRow;
+use uuid::Uuid;
 
-use super::attempts::login_id;
-use super::{Vault, VaultError};
-use eventlog::database::{DatabaseError, Transaction};
+use crate::columns;
+use crate::vault::{Vault, VaultError};
+use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
-use eventlog::wake::Topic;
 
-/// How long whoever took a session may speak to Telegram with it; longer than a call and its hanging up.
+/// How long a borrowed session may be used at Telegram: longer than a call with the end of its connection takes.
 const USE_TTL: Duration = Duration::from_secs(20);
 
 /// A linked session.
@@ -34,142 +32,61 @@ pub struct Linked {
     pub key_id: String,
 }
 
-/// A linked session to speak to Telegram with: nobody else does until it is given back ([`Vault::release_linked`]), or for
-/// twenty seconds.
+/// A linked session that the caller alone may use at Telegram, until [`Vault::release_linked`], or for twenty seconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Borrowed {
     /// The session.
     pub linked: Linked,
-    /// Whose turn it is: no two are the same.
+    /// The end of the twenty seconds, which also identifies the borrower: no two are the same.
     until: Timestamp,
 }
 
 /// Whether a linked session could be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It is yours.
+    /// The caller may use it.
     Free(Borrowed),
-    /// Somebody else speaks to Telegram with it now, or the login that linked it is not closed yet.
+    /// It is borrowed already, or the login that linked it is not closed yet.
     InUse,
-    /// It was handed over: nobody here speaks with it any more.
+    /// It was handed over: this service does not use it any more.
     HandedOver(Linked),
     /// There is none.
     None,
 }
 
-/// Why a key is to be logged out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RetireReason {
-    /// Its login ended without authorisation, or lost it.
-    LoginEnded,
-    /// Its worker froze, and another one took a new key.
-    HolderFrozen,
-    /// A newer login linked another session.
-    Replaced,
-    /// The person logged out or was erased.
-    LoggedOut,
-}
-
-impl RetireReason {
-    /// How long nobody may use the key, not even to log it out: a worker that wakes up may send once more with it before
-    /// it learns that the key is not its own any more, and a key in two places at once is what Telegram kills sessions for.
-    const fn pause(self) -> Duration {
-        match self {
-            Self::HolderFrozen => Duration::from_secs(60),
-            Self::LoginEnded | Self::Replaced | Self::LoggedOut => Duration::ZERO,
-        }
-    }
-
-    /// The stored spelling.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::LoginEnded => "login_ended",
-            Self::HolderFrozen => "holder_frozen",
-            Self::Replaced => "replaced",
-            Self::LoggedOut => "logged_out",
-        }
-    }
-}
-
-/// A key that must still be logged out at Telegram.
-#[derive(Clone, Debug)]
-pub struct RetiredKey {
-    /// What to confirm with.
-    pub id: i64,
-    /// Whose login it was.
-    pub account_id: AccountId,
-    /// Which login made it.
-    pub login_id: LoginId,
-    /// The session, sealed.
-    pub sealed: Vec<u8>,
-    /// How often it was claimed, this time included.
-    pub tries: i32,
-}
-
 impl Vault {
-    /// Store the session that this attempt has won. Answers with the session that it replaces, which stays until
+    /// Stores the session of this attempt. Returns the session that it replaces, which stays until
     /// [`Vault::retire_replaced`]. Repeating it answers the same.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
     pub async fn link_session(&self, fence: &Fence, new: Linked) -> Result<Option<Linked>, VaultError> {
         let mut transaction = self.begin_as(fence).await?;
-        let replaced = sqlx::query(
+        let replaced = sqlx::query_as!(
+            LinkedRow,
             "select account_id, login_id, sealed, key_id from vault.sessions
               where account_id = $1 and login_id <> $2 order by linked_no desc limit 1",
+            new.account_id.0,
+            new.login_id.as_str()
         )
-        .bind(new.account_id.0)
-        .bind(new.login_id.as_str())
         .fetch_optional(&mut *transaction)
         .await?;
-        sqlx::query(
+        sqlx::query!(
             "insert into vault.sessions (account_id, login_id, sealed, key_id, attempt, in_use_until)
              values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
              on conflict (account_id, login_id) do update
                 set sealed = excluded.sealed, key_id = excluded.key_id, attempt = excluded.attempt",
+            new.account_id.0,
+            new.login_id.as_str(),
+            &new.sealed,
+            &new.key_id,
+            i64::from(fence.attempt),
+            USE_TTL.as_secs_f64()
         )
-        .bind(new.account_id.0)
-        .bind(new.login_id.as_str())
-        .bind(&new.sealed)
-        .bind(&new.key_id)
-        .bind(i64::from(fence.attempt))
-        .bind(USE_TTL.as_secs_f64())
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        Ok(replaced.as_ref().map(linked).transpose()?)
-    }
-
-    /// The login of this attempt is confirmed: every session that the person linked before is to be logged out. One that
-    /// was linked since replaces this one in its turn.
-    ///
-    /// # Errors
-    /// [`VaultError::Fenced`]; the database failed.
-    pub async fn retire_replaced(&self, fence: &Fence, account: AccountId) -> Result<(), VaultError> {
-        let mut transaction = self.begin_as(fence).await?;
-        sqlx::query(
-            "with replaced as (
-               delete from vault.sessions
-                where account_id = $1
-                  and linked_no < (select linked_no from vault.sessions where account_id = $1 and login_id = $2)
-               returning account_id, login_id, sealed, key_id, in_use_until)
-             insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason, not_before)
-             select account_id, login_id, sealed, key_id, $3, greatest(clock_timestamp(), in_use_until)
-               from replaced where in_use_until is distinct from 'infinity'",
-        )
-        .bind(account.0)
-        .bind(fence.login_id.as_str())
-        .bind(RetireReason::Replaced.name())
-        .execute(&mut *transaction)
-        .await?;
-        // The worker has hung up.
-        sqlx::query("update vault.sessions set in_use_until = null where account_id = $1 and login_id = $2")
-            .bind(account.0)
-            .bind(fence.login_id.as_str())
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(())
+        Ok(replaced.map(Linked::try_from).transpose()?)
     }
 
     /// The session of this person, if it was not handed over.
@@ -177,15 +94,16 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn linked(&self, account: AccountId) -> Result<Option<Linked>, DatabaseError> {
-        let row = sqlx::query(
+        let row = sqlx::query_as!(
+            LinkedRow,
             "select account_id, login_id, sealed, key_id from vault.sessions
               where account_id = $1 and in_use_until is distinct from 'infinity'
               order by linked_no desc limit 1",
+            account.0
         )
-        .bind(account.0)
         .fetch_optional(self.db.pool())
         .await?;
-        Ok(row.as_ref().map(linked).transpose()?)
+        Ok(row.map(Linked::try_from).transpose()?)
     }
 
     /// The session of this person, if this is their Telegram id and it was not handed over.
@@ -197,17 +115,18 @@ impl Vault {
         account: AccountId,
         telegram_id: i64,
     ) -> Result<Option<Linked>, DatabaseError> {
-        let row = sqlx::query(
+        let row = sqlx::query_as!(
+            LinkedRow,
             "select account_id, login_id, sealed, key_id
                from vault.sessions join vault.subjects using (account_id)
               where account_id = $1 and telegram_id = $2 and in_use_until is distinct from 'infinity'
               order by linked_no desc limit 1",
+            account.0,
+            telegram_id
         )
-        .bind(account.0)
-        .bind(telegram_id)
         .fetch_optional(self.db.pool())
         .await?;
-        Ok(row.as_ref().map(linked).transpose()?)
+        Ok(row.map(Linked::try_from).transpose()?)
     }
 
     /// The logins that have linked a session of this person which was not handed over, latest first: the first of them may
@@ -216,19 +135,19 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn linked_by(&self, account: AccountId) -> Result<Vec<LoginId>, DatabaseError> {
-        let rows = sqlx::query(
+        let rows = sqlx::query_scalar!(
             "select login_id from vault.sessions
                   where account_id = $1 and in_use_until is distinct from 'infinity' order by linked_no desc",
+            account.0
         )
-        .bind(account.0)
         .fetch_all(self.db.pool())
         .await?;
-        Ok(rows.iter().map(login_id).collect::<Result<_, _>>()?)
+        Ok(rows.iter().map(|id| columns::login_id(id)).collect::<Result<_, _>>()?)
     }
 
-    /// Up to `limit` sessions whose turn it is to be looked at, longest waiting first, taken as by
-    /// [`Vault::take_linked`]. Each is looked at once in `interval`, give or take a tenth of it, so that sessions which were
-    /// linked together do not stay together; a new one somewhere in its first.
+    /// Borrows up to `limit` sessions that are due for a check, longest waiting first. Each is due once in `interval`, give or
+    /// take a tenth of it, so that sessions which were linked together are not always checked together. The first check of a
+    /// new one is somewhere in the first interval.
     ///
     /// # Errors
     /// The database failed.
@@ -238,19 +157,21 @@ impl Vault {
         interval: Duration,
         limit: i64,
     ) -> Result<Vec<Borrowed>, DatabaseError> {
-        sqlx::query(
-            "update vault.sessions set check_at = $1 + make_interval(secs => $2 * random())
+        sqlx::query!(
+            "update vault.sessions set check_at = $1::timestamptz + make_interval(secs => $2 * random())
               where check_at is null",
+            now.to_sqlx() as _,
+            interval.as_secs_f64()
         )
-        .bind(now.to_sqlx())
-        .bind(interval.as_secs_f64())
         .execute(self.db.pool())
         .await?;
-        let rows = sqlx::query(
-            "with due as (
+        let rows = sqlx::query_as!(
+            BorrowedRow,
+            r#"with due as (
                select account_id, login_id from vault.sessions s
                 where check_at <= $1 and (in_use_until is null or in_use_until < clock_timestamp())
-                and not exists (select from vault.attempts a where a.login_id = s.login_id and a.attempt = s.attempt)
+                and not exists (select from vault.attempts a
+                                 where a.login_id = s.login_id and a.attempt = s.attempt)
                 order by check_at
                 limit $3
                   for update skip locked)
@@ -258,293 +179,185 @@ impl Vault {
                 set check_at = $1 + make_interval(secs => $2 * (0.9 + 0.2 * random())),
                     in_use_until = clock_timestamp() + make_interval(secs => $4)
                from due where s.account_id = due.account_id and s.login_id = due.login_id
-             returning s.account_id, s.login_id, s.sealed, s.key_id, s.in_use_until",
+             returning s.account_id, s.login_id, s.sealed, s.key_id,
+                       s.in_use_until as "in_use_until!: jiff_sqlx::Timestamp""#,
+            now.to_sqlx() as _,
+            interval.as_secs_f64(),
+            limit,
+            USE_TTL.as_secs_f64()
         )
-        .bind(now.to_sqlx())
-        .bind(interval.as_secs_f64())
-        .bind(limit)
-        .bind(USE_TTL.as_secs_f64())
         .fetch_all(self.db.pool())
         .await?;
-        Ok(rows.iter().map(borrowed).collect::<Result<_, _>>()?)
+        Ok(rows.into_iter().map(Borrowed::try_from).collect::<Result<_, _>>()?)
     }
 
-    /// The session of this person, to speak to Telegram with.
+    /// Borrows the session of this person.
     ///
     /// # Errors
     /// The database failed.
     pub async fn take_linked(&self, account: AccountId) -> Result<Taken, DatabaseError> {
-        let row = sqlx::query(
-            "update vault.sessions s set in_use_until = clock_timestamp() + make_interval(secs => $2)
+        let row = sqlx::query_as!(
+            BorrowedRow,
+            r#"update vault.sessions s set in_use_until = clock_timestamp() + make_interval(secs => $2)
               where account_id = $1
                 and linked_no = (select max(linked_no) from vault.sessions where account_id = $1)
                 and (in_use_until is null or in_use_until < clock_timestamp())
-                and not exists (select from vault.attempts a where a.login_id = s.login_id and a.attempt = s.attempt)
-             returning account_id, login_id, sealed, key_id, in_use_until",
+                and not exists (select from vault.attempts a
+                                 where a.login_id = s.login_id and a.attempt = s.attempt)
+             returning account_id, login_id, sealed, key_id,
+                       in_use_until as "in_use_until!: jiff_sqlx::Timestamp""#,
+            account.0,
+            USE_TTL.as_secs_f64()
         )
-        .bind(account.0)
-        .bind(USE_TTL.as_secs_f64())
         .fetch_optional(self.db.pool())
         .await?;
         if let Some(row) = row {
-            return Ok(Taken::Free(borrowed(&row)?));
+            return Ok(Taken::Free(row.try_into()?));
         }
-        let row = sqlx::query(
-            "select account_id, login_id, sealed, key_id, coalesce(in_use_until = 'infinity', false) as handed_over
-               from vault.sessions where account_id = $1 order by linked_no desc limit 1",
+        let row = sqlx::query!(
+            r#"select account_id, login_id, sealed, key_id,
+                      coalesce(in_use_until = 'infinity', false) as "is_handed_over!"
+                 from vault.sessions where account_id = $1 order by linked_no desc limit 1"#,
+            account.0
         )
-        .bind(account.0)
         .fetch_optional(self.db.pool())
         .await?;
         let Some(row) = row else { return Ok(Taken::None) };
-        Ok(if row.try_get("handed_over")? { Taken::HandedOver(linked(&row)?) } else { Taken::InUse })
+        if !row.is_handed_over {
+            return Ok(Taken::InUse);
+        }
+        let linked = LinkedRow {
+            account_id: row.account_id,
+            login_id: row.login_id,
+            sealed: row.sealed,
+            key_id: row.key_id,
+        };
+        Ok(Taken::HandedOver(linked.try_into()?))
     }
 
-    /// Another twenty seconds with it; None where somebody else has it by now, or nobody.
+    /// Borrows it for another twenty seconds; None where it was released, or another caller has borrowed it since.
     ///
     /// # Errors
     /// The database failed.
     pub async fn borrow_on(&self, borrowed: &Borrowed) -> Result<Option<Borrowed>, DatabaseError> {
-        let row = sqlx::query(
-            "update vault.sessions set in_use_until = clock_timestamp() + make_interval(secs => $4)
+        let row = sqlx::query_as!(
+            BorrowedRow,
+            r#"update vault.sessions set in_use_until = clock_timestamp() + make_interval(secs => $4)
               where account_id = $1 and login_id = $2 and in_use_until = $3
-             returning account_id, login_id, sealed, key_id, in_use_until",
+             returning account_id, login_id, sealed, key_id,
+                       in_use_until as "in_use_until!: jiff_sqlx::Timestamp""#,
+            borrowed.linked.account_id.0,
+            borrowed.linked.login_id.as_str(),
+            borrowed.until.to_sqlx() as _,
+            USE_TTL.as_secs_f64()
         )
-        .bind(borrowed.linked.account_id.0)
-        .bind(borrowed.linked.login_id.as_str())
-        .bind(borrowed.until.to_sqlx())
-        .bind(USE_TTL.as_secs_f64())
         .fetch_optional(self.db.pool())
         .await?;
-        Ok(row.as_ref().map(self::borrowed).transpose()?)
+        Ok(row.map(Borrowed::try_from).transpose()?)
     }
 
-    /// Nobody speaks to Telegram with it any more. Whoever has borrowed it since keeps it.
+    /// Releases it. Where another caller has borrowed it since, that one keeps it.
     ///
     /// # Errors
     /// The database failed: it is free a little later.
     pub async fn release_linked(&self, borrowed: &Borrowed) -> Result<(), DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "update vault.sessions set in_use_until = null
               where account_id = $1 and login_id = $2 and in_use_until = $3",
+            borrowed.linked.account_id.0,
+            borrowed.linked.login_id.as_str(),
+            borrowed.until.to_sqlx() as _
         )
-        .bind(borrowed.linked.account_id.0)
-        .bind(borrowed.linked.login_id.as_str())
-        .bind(borrowed.until.to_sqlx())
         .execute(self.db.pool())
         .await?;
         Ok(())
     }
 
-    /// It goes to another service: from now on nobody here uses it, and nobody logs it out. Whether that came about: it may
-    /// have been logged out, or borrowed by somebody else, meanwhile.
+    /// Hands it over to another service: from now on this service neither uses it nor logs it out. False: it was logged out,
+    /// or borrowed by another caller, meanwhile.
     ///
     /// # Errors
     /// The database failed.
     pub async fn hand_over(&self, borrowed: &Borrowed) -> Result<bool, DatabaseError> {
-        let handed = sqlx::query(
+        let handed = sqlx::query!(
             "update vault.sessions set in_use_until = 'infinity'
               where account_id = $1 and login_id = $2 and in_use_until = $3",
+            borrowed.linked.account_id.0,
+            borrowed.linked.login_id.as_str(),
+            borrowed.until.to_sqlx() as _
         )
-        .bind(borrowed.linked.account_id.0)
-        .bind(borrowed.linked.login_id.as_str())
-        .bind(borrowed.until.to_sqlx())
         .execute(self.db.pool())
         .await?;
         Ok(handed.rows_affected() == 1)
     }
 
-    /// Forget the session that this login linked: it is logged out already, or was handed over.
+    /// Deletes the session that this login linked: it is logged out already, or was handed over.
     ///
     /// # Errors
     /// The database failed.
     pub async fn unlink(&self, account: AccountId, login: &LoginId) -> Result<(), DatabaseError> {
-        sqlx::query("delete from vault.sessions where account_id = $1 and login_id = $2")
-            .bind(account.0)
-            .bind(login.as_str())
-            .execute(self.db.pool())
-            .await?;
+        sqlx::query!(
+            "delete from vault.sessions where account_id = $1 and login_id = $2",
+            account.0,
+            login.as_str()
+        )
+        .execute(self.db.pool())
+        .await?;
         Ok(())
     }
 
-    /// Forget what this attempt linked, if anything: its login has ended, and whoever holds it logs its key out.
+    /// Deletes the session that this attempt linked, if any: its login has ended, and its worker logs the key out.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
     pub async fn unlink_attempt(&self, fence: &Fence, account: AccountId) -> Result<(), VaultError> {
         let mut transaction = self.begin_as(fence).await?;
-        sqlx::query("delete from vault.sessions where account_id = $1 and login_id = $2 and attempt = $3")
-            .bind(account.0)
-            .bind(fence.login_id.as_str())
-            .bind(i64::from(fence.attempt))
-            .execute(&mut *transaction)
-            .await?;
-        transaction.commit().await?;
-        Ok(())
-    }
-
-    /// Forget the session that this confirmed login linked, and keep its key until it is logged out at Telegram: as soon as
-    /// nobody speaks to Telegram with it any more. With it go those it replaces: its worker may not have come so far yet, and
-    /// would not find out any more which they are.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn retire_linked(
-        &self,
-        account: AccountId,
-        login: &LoginId,
-        reason: RetireReason,
-    ) -> Result<(), DatabaseError> {
-        self.retire_where(account, Some(login), reason).await
-    }
-
-    /// Forget every session of this person, and keep their keys until they are logged out at Telegram. One that was handed
-    /// over is nobody's here, and lives on where it went.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn retire_all_linked(
-        &self,
-        account: AccountId,
-        reason: RetireReason,
-    ) -> Result<(), DatabaseError> {
-        self.retire_where(account, None, reason).await
-    }
-
-    async fn retire_where(
-        &self,
-        account: AccountId,
-        login: Option<&LoginId>,
-        reason: RetireReason,
-    ) -> Result<(), DatabaseError> {
-        sqlx::query(
-            "with gone as (
-               delete from vault.sessions
-                where account_id = $1
-                  and ($2::text is null
-                       or linked_no <= (select linked_no from vault.sessions where account_id = $1 and login_id = $2))
-               returning account_id, login_id, sealed, key_id, in_use_until)
-             insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason, not_before)
-             select account_id, login_id, sealed, key_id, $3, greatest(clock_timestamp(), in_use_until)
-               from gone where in_use_until is distinct from 'infinity'",
+        sqlx::query!(
+            "delete from vault.sessions where account_id = $1 and login_id = $2 and attempt = $3",
+            account.0,
+            fence.login_id.as_str(),
+            i64::from(fence.attempt)
         )
-        .bind(account.0)
-        .bind(login.map(LoginId::as_str))
-        .bind(reason.name())
-        .execute(self.db.pool())
-        .await?;
-        self.db.wake().notify(Topic::Retired);
-        Ok(())
-    }
-
-    /// Take the attempt's saved key away from it, to be logged out later. The attempt stays, without a key; an attempt
-    /// that has saved none changes nothing.
-    ///
-    /// # Errors
-    /// [`VaultError::Fenced`]; the database failed.
-    pub async fn retire(&self, fence: &Fence, reason: RetireReason) -> Result<(), VaultError> {
-        let mut transaction = self.begin_as(fence).await?;
-        sqlx::query(
-            "insert into vault.retired_keys (account_id, login_id, sealed, key_id, reason, not_before)
-             select account_id, login_id, sealed_session, key_id, $3,
-                    clock_timestamp() + make_interval(secs => $4)
-               from vault.attempts
-              where login_id = $1 and attempt = $2 and sealed_session is not null",
-        )
-        .bind(fence.login_id.as_str())
-        .bind(i64::from(fence.attempt))
-        .bind(reason.name())
-        .bind(reason.pause().as_secs_f64())
-        .execute(&mut *transaction)
-        .await?;
-        sqlx::query(
-            "update vault.attempts
-                set sealed_session = null, key_id = null,
-                    announced_as = (select id from vault.present() as id where id = vault.presence_id(holder))
-              where login_id = $1 and attempt = $2",
-        )
-        .bind(fence.login_id.as_str())
-        .bind(i64::from(fence.attempt))
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
         Ok(())
     }
+}
 
-    /// Up to `limit` keys to log out now. Each is claimed for `again_after`: who has not confirmed it by then, or died,
-    /// sees it come back.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn claim_retired(
-        &self,
-        again_after: Duration,
-        limit: i64,
-    ) -> Result<Vec<RetiredKey>, DatabaseError> {
-        let rows = sqlx::query(
-            "with due as (
-               select id from vault.retired_keys
-                where not_before <= clock_timestamp()
-                order by not_before
-                limit $2
-                  for update skip locked)
-             update vault.retired_keys k
-                set tries = tries + 1, not_before = clock_timestamp() + make_interval(secs => $1)
-               from due where k.id = due.id
-             returning k.id, k.account_id, k.login_id, k.sealed, k.tries",
-        )
-        .bind(again_after.as_secs_f64())
-        .bind(limit)
-        .fetch_all(self.db.pool())
-        .await?;
-        let keys = rows.iter().map(|row| {
-            Ok::<_, sqlx::Error>(RetiredKey {
-                id: row.try_get("id")?,
-                account_id: AccountId(row.try_get("account_id")?),
-                login_id: login_id(row)?,
-                sealed: row.try_get("sealed")?,
-                tries: row.try_get("tries")?,
-            })
-        });
-        Ok(keys.collect::<Result<_, _>>()?)
-    }
+/// What is read of a row of `vault.sessions`.
+struct LinkedRow {
+    account_id: Uuid,
+    login_id: String,
+    sealed: Vec<u8>,
+    key_id: String,
+}
 
-    /// A transaction in which the attempt is this worker's; if the worker freezes in it, for two seconds at most.
-    async fn begin_as(&self, fence: &Fence) -> Result<Transaction, VaultError> {
-        let begin = "begin; set local idle_in_transaction_session_timeout = '2s'";
-        let mut transaction = self.db.begin(begin).await?;
-        let held = sqlx::query(
-            "select from vault.attempts
-              where login_id = $1 and attempt = $2 and epoch = $3 for no key update",
-        )
-        .bind(fence.login_id.as_str())
-        .bind(i64::from(fence.attempt))
-        .bind(fence.epoch)
-        .fetch_optional(&mut *transaction)
-        .await?;
-        if held.is_some() { Ok(transaction) } else { Err(VaultError::Fenced) }
-    }
+/// What is read of a session that is borrowed.
+struct BorrowedRow {
+    account_id: Uuid,
+    login_id: String,
+    sealed: Vec<u8>,
+    key_id: String,
+    in_use_until: jiff_sqlx::Timestamp,
+}
 
-    /// Telegram has confirmed that the key is no more.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn confirm_retired(&self, id: i64) -> Result<(), DatabaseError> {
-        sqlx::query("delete from vault.retired_keys where id = $1").bind(id).execute(self.db.pool()).await?;
-        Ok(())
+impl TryFrom<LinkedRow> for Linked {
+    type Error = sqlx::Error;
+
+    fn try_from(row: LinkedRow) -> Result<Self, sqlx::Error> {
+        let LinkedRow { account_id, login_id, sealed, key_id } = row;
+        let (account_id, login_id) = (AccountId(account_id), columns::login_id(&login_id)?);
+        Ok(Self { account_id, login_id, sealed, key_id })
     }
 }
 
-fn borrowed(row: &PgRow) -> Result<Borrowed, sqlx::Error> {
-    let until: jiff_sqlx::Timestamp = row.try_get("in_use_until")?;
-    Ok(Borrowed { linked: linked(row)?, until: until.to_jiff() })
-}
+impl TryFrom<BorrowedRow> for Borrowed {
+    type Error = sqlx::Error;
 
-fn linked(row: &PgRow) -> Result<Linked, sqlx::Error> {
-    Ok(Linked {
-        account_id: AccountId(row.try_get("account_id")?),
-        login_id: login_id(row)?,
-        sealed: row.try_get("sealed")?,
-        key_id: row.try_get("key_id")?,
-    })
+    fn try_from(row: BorrowedRow) -> Result<Self, sqlx::Error> {
+        let BorrowedRow { account_id, login_id, sealed, key_id, in_use_until } = row;
+        let linked = LinkedRow { account_id, login_id, sealed, key_id }.try_into()?;
+        Ok(Self { linked, until: in_use_until.to_jiff() })
+    }
 }

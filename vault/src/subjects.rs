@@ -1,23 +1,21 @@
-//! Who a person is: the link between the Telegram id and the account id, and the key that opens their name in the
-//! events. Erasing this one row erases the person from the whole history.
+//! Who a person is: the link between the Telegram id and the account id, and the key that opens their personal data in the
+//! events. Where this one row is deleted, the person is erased from the whole history.
 
 use std::collections::HashMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use domain::{AccountId, Sealed};
-use sqlx::Row;
-use sqlx::postgres::PgRow;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::Vault;
-use super::master::{decrypt, encrypt, mac, random};
+use crate::master::{decrypt, encrypt, mac, random};
+use crate::vault::Vault;
 use eventlog::database::DatabaseError;
 
 const NONCE: usize = 24;
 
-/// A person's own key. It is not wrapped by the master key: the views hold names in clear anyway, and `replay` works
+/// A person's own key. The master key does not wrap it: the views hold names in clear text anyway, and `replay` works
 /// without a master key.
 #[derive(Clone)]
 pub struct PersonKey(Zeroizing<[u8; 32]>);
@@ -25,11 +23,11 @@ pub struct PersonKey(Zeroizing<[u8; 32]>);
 /// A person.
 #[derive(Clone, Debug)]
 pub struct Subject {
-    /// As events know them.
+    /// In the events.
     pub account_id: AccountId,
-    /// As Telegram knows them.
+    /// At Telegram.
     pub telegram_id: i64,
-    /// What opens and seals their personal data.
+    /// Seals and opens their personal data.
     pub key: PersonKey,
 }
 
@@ -43,19 +41,19 @@ impl Subject {
         Sealed(URL_SAFE_NO_PAD.encode([&nonce[..], &ciphertext].concat()))
     }
 
-    /// The text; None where this person's key did not seal it.
+    /// Opens it; None where this person's key did not seal it.
     pub fn open(&self, sealed: &Sealed) -> Option<String> {
         self.key.open(self.account_id, sealed)
     }
 }
 
 impl PersonKey {
-    /// From its bytes, as the vault has them.
+    /// From its bytes.
     pub fn new(key: [u8; 32]) -> Self {
         Self(Zeroizing::new(key))
     }
 
-    /// The text; None where this person's key did not seal it.
+    /// Opens it; None where this key did not seal it for this account.
     pub fn open(&self, account: AccountId, sealed: &Sealed) -> Option<String> {
         let bytes = URL_SAFE_NO_PAD.decode(&sealed.0).ok()?;
         let (nonce, ciphertext) = bytes.split_at_checked(NONCE)?;
@@ -71,7 +69,7 @@ impl std::fmt::Debug for PersonKey {
 }
 
 impl Vault {
-    /// The person with this Telegram id, known from now on.
+    /// The person with this Telegram id, who is added where they are unknown.
     ///
     /// # Errors
     /// The database failed.
@@ -79,23 +77,25 @@ impl Vault {
         if let Some(subject) = self.subject_of(telegram_id).await? {
             return Ok(subject);
         }
-        sqlx::query(
+        sqlx::query!(
             "insert into vault.subjects (account_id, telegram_id, person_key)
              values ($1, $2, $3) on conflict do nothing",
+            Uuid::new_v4(),
+            telegram_id,
+            &random::<32>()
         )
-        .bind(Uuid::new_v4())
-        .bind(telegram_id)
-        .bind(random::<32>())
         .execute(self.db.pool())
         .await?;
         // Not `returning`: of two first messages at once, both take the row that won.
-        let row = sqlx::query(
-            "select account_id, telegram_id, person_key from vault.subjects where telegram_id = $1",
+        let row = sqlx::query_as!(
+            Row,
+            r#"select account_id, telegram_id, person_key as "person_key: [u8; 32]"
+                 from vault.subjects where telegram_id = $1"#,
+            telegram_id
         )
-        .bind(telegram_id)
         .fetch_one(self.db.pool())
         .await?;
-        Ok(subject(&row)?)
+        Ok(row.into())
     }
 
     /// The person with this Telegram id, where known and not erased.
@@ -103,13 +103,15 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn subject_of(&self, telegram_id: i64) -> Result<Option<Subject>, DatabaseError> {
-        let row = sqlx::query(
-            "select account_id, telegram_id, person_key from vault.subjects where telegram_id = $1",
+        let row = sqlx::query_as!(
+            Row,
+            r#"select account_id, telegram_id, person_key as "person_key: [u8; 32]"
+                 from vault.subjects where telegram_id = $1"#,
+            telegram_id
         )
-        .bind(telegram_id)
         .fetch_optional(self.db.pool())
         .await?;
-        Ok(row.as_ref().map(subject).transpose()?)
+        Ok(row.map(Subject::from))
     }
 
     /// The person behind an account, where not erased.
@@ -120,7 +122,7 @@ impl Vault {
         Ok(self.subjects(&[account]).await?.remove(&account))
     }
 
-    /// The people behind accounts; who was erased is left out.
+    /// The people behind accounts, without those who were erased.
     ///
     /// # Errors
     /// The database failed.
@@ -129,41 +131,58 @@ impl Vault {
         accounts: &[AccountId],
     ) -> Result<HashMap<AccountId, Subject>, DatabaseError> {
         let ids: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
-        let rows = sqlx::query(
-            "select account_id, telegram_id, person_key from vault.subjects where account_id = any($1)",
+        let rows = sqlx::query_as!(
+            Row,
+            r#"select account_id, telegram_id, person_key as "person_key: [u8; 32]"
+                 from vault.subjects where account_id = any($1)"#,
+            &ids
         )
-        .bind(ids)
         .fetch_all(self.db.pool())
         .await?;
-        let people = rows.iter().map(|row| subject(row).map(|person| (person.account_id, person)));
-        Ok(people.collect::<Result<_, _>>()?)
+        Ok(rows.into_iter().map(|row| (AccountId(row.account_id), row.into())).collect())
     }
 
-    /// The last step of an erasure: the key and the link go. Every view has forgotten the person before.
+    /// The last step of an erasure: deletes the key and the link. Every view has deleted the person before.
     ///
     /// # Errors
     /// The database failed.
     pub async fn erase_subject(&self, account: AccountId) -> Result<(), DatabaseError> {
         let mut transaction = self.db.begin("begin").await?;
-        // A slot that is not live may still hold the row of before the last rebuild.
-        for forget in [
+        sqlx::query!(
             "delete from vault.refused_updates r using vault.subjects s
               where s.account_id = $1 and position(convert_to(s.telegram_id::text, 'UTF8') in r.bytes) > 0",
-            "delete from vault.subjects where account_id = $1",
-            "delete from slots.users_a where account_id = $1",
-            "delete from slots.users_b where account_id = $1",
-        ] {
-            sqlx::query(forget).bind(account.0).execute(&mut *transaction).await?;
-        }
+            account.0
+        )
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query!("delete from vault.subjects where account_id = $1", account.0)
+            .execute(&mut *transaction)
+            .await?;
+        // A slot that is not live may still hold the row of before the last rebuild.
+        sqlx::query!("delete from slots.users_a where account_id = $1", account.0)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query!("delete from slots.users_b where account_id = $1", account.0)
+            .execute(&mut *transaction)
+            .await?;
         transaction.commit().await?;
         Ok(())
     }
 }
 
-fn subject(row: &PgRow) -> Result<Subject, sqlx::Error> {
-    Ok(Subject {
-        account_id: AccountId(row.try_get("account_id")?),
-        telegram_id: row.try_get("telegram_id")?,
-        key: PersonKey::new(row.try_get("person_key")?),
-    })
+/// A row of `vault.subjects`.
+struct Row {
+    account_id: Uuid,
+    telegram_id: i64,
+    person_key: [u8; 32],
+}
+
+impl From<Row> for Subject {
+    fn from(row: Row) -> Self {
+        Self {
+            account_id: AccountId(row.account_id),
+            telegram_id: row.telegram_id,
+            key: PersonKey::new(row.person_key),
+        }
+    }
 }

@@ -1,14 +1,13 @@
-//! Live QR tokens: what the page draws. One a login, for about half a minute, in a table that is not written ahead:
-//! a token reaches no WAL and no backup.
+//! Live QR tokens: what the page draws. A login has one, for about half a minute. Their table is unlogged: a token reaches
+//! no WAL and no backup.
 
 use domain::LoginId;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use secrecy::SecretSlice;
-use sqlx::Row;
 
-use super::attempts::number;
-use super::{Vault, VaultError, fenced_unless};
+use crate::columns;
+use crate::vault::{Vault, VaultError, fenced_unless};
 use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 
@@ -34,19 +33,19 @@ impl Vault {
         token: &[u8],
         expires_at: Timestamp,
     ) -> Result<(), VaultError> {
-        let done = sqlx::query(
+        let done = sqlx::query!(
             "insert into vault.qr_tokens (login_id, attempt, token, expires_at)
              select login_id, attempt, $4, $5 from vault.attempts
               where login_id = $1 and attempt = $2 and epoch = $3 for share
              on conflict (login_id) do update
                 set attempt = excluded.attempt, token = excluded.token, expires_at = excluded.expires_at
               where qr_tokens.attempt <= excluded.attempt",
+            fence.login_id.as_str(),
+            i64::from(fence.attempt),
+            fence.epoch,
+            token,
+            expires_at.to_sqlx() as _
         )
-        .bind(fence.login_id.as_str())
-        .bind(i64::from(fence.attempt))
-        .bind(fence.epoch)
-        .bind(token)
-        .bind(expires_at.to_sqlx())
         .execute(self.db.pool())
         .await?;
         fenced_unless(done.rows_affected())
@@ -57,37 +56,40 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn token(&self, login: &LoginId) -> Result<Option<LiveToken>, DatabaseError> {
-        let row = sqlx::query("select attempt, token, expires_at from vault.qr_tokens where login_id = $1")
-            .bind(login.as_str())
-            .fetch_optional(self.db.pool())
-            .await?;
+        let row = sqlx::query!(
+            r#"select attempt, token, expires_at as "expires_at: jiff_sqlx::Timestamp"
+               from vault.qr_tokens where login_id = $1"#,
+            login.as_str()
+        )
+        .fetch_optional(self.db.pool())
+        .await?;
         let live = row.map(|row| {
             Ok::<_, sqlx::Error>(LiveToken {
-                attempt: number(&row, "attempt")?,
-                token: row.try_get::<Vec<u8>, _>("token")?.into(),
-                expires_at: row.try_get::<jiff_sqlx::Timestamp, _>("expires_at")?.to_jiff(),
+                attempt: columns::attempt(row.attempt)?,
+                token: row.token.into(),
+                expires_at: row.expires_at.to_jiff(),
             })
         });
         Ok(live.transpose()?)
     }
 
-    /// Nothing of this attempt can be scanned any more. The token of whoever has the attempt by now stays, and a newer
-    /// attempt's: its worker may be quicker.
+    /// Deletes the token of this attempt, which cannot be scanned any more. The token of another worker that has taken the
+    /// attempt over stays, and that of a newer attempt: their workers may be quicker.
     ///
     /// # Errors
     /// The database failed.
     pub async fn drop_token(&self, fence: &Fence) -> Result<(), DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "delete from vault.qr_tokens t
               where login_id = $1
                 and (attempt < $2
                      or attempt = $2
                         and exists (select from vault.attempts a
                                      where a.login_id = $1 and a.attempt = $2 and a.epoch = $3 for share))",
+            fence.login_id.as_str(),
+            i64::from(fence.attempt),
+            fence.epoch
         )
-        .bind(fence.login_id.as_str())
-        .bind(i64::from(fence.attempt))
-        .bind(fence.epoch)
         .execute(self.db.pool())
         .await?;
         Ok(())

@@ -1,12 +1,13 @@
-//! What a person gives in the page, on its way to the worker of their login, and what the worker gives the page for it:
-//! sealed with the master key in both directions, because phone numbers, codes and hints are nobody else's.
+//! What a person gives in the page, for the worker of their login, and the password challenge that the worker gives the page.
+//! The master key seals both, because phone numbers, codes and hints are private.
 
 use domain::LoginId;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::pending_input::{InputKind, PendingInput};
-use super::{MasterKey, Vault, VaultError, fenced_unless};
+use crate::master::MasterKey;
+use crate::pending_input::{InputKind, PendingInput};
+use crate::vault::{Vault, VaultError, fenced_unless};
 use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 
@@ -50,7 +51,7 @@ pub struct PasswordChallenge {
     pub salt2: String,
     /// The generator.
     pub g: i32,
-    /// What the person wrote down to remember the password by.
+    /// The person's own hint for the password.
     pub hint: Option<String>,
 }
 
@@ -72,7 +73,7 @@ impl UserInput {
 }
 
 impl PendingInput {
-    /// What the person gave; None for what was not sealed for this login.
+    /// Opens it; None where it was not sealed for this login.
     pub fn open(&self, master: &MasterKey, login: &LoginId) -> Option<UserInput> {
         let plain = master.open(&input_bound_to(login, self.kind), &self.body)?;
         let text = || std::str::from_utf8(&plain).ok().map(|text| Zeroizing::new(text.to_owned()));
@@ -85,7 +86,7 @@ impl PendingInput {
 }
 
 impl Vault {
-    /// Hands a wish to whoever runs the attempt. False: the attempt is over, or not open yet.
+    /// Gives an input to the worker of the attempt. False: the attempt is over, or not open yet.
     ///
     /// # Errors
     /// The database failed.
@@ -101,7 +102,7 @@ impl Vault {
         self.store_input(login, attempt, kind, &body).await
     }
 
-    /// What the next proof has to answer.
+    /// Stores the challenge that the next proof has to answer.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
@@ -112,22 +113,22 @@ impl Vault {
         challenge: &PasswordChallenge,
     ) -> Result<(), VaultError> {
         let plain = Zeroizing::new(serde_json::to_vec(challenge).expect("strings and a number"));
-        let done = sqlx::query(
+        let done = sqlx::query!(
             "insert into vault.challenges (login_id, attempt, body)
              select login_id, attempt, $4 from vault.attempts
               where login_id = $1 and attempt = $2 and epoch = $3 for share
              on conflict (login_id, attempt) do update set body = excluded.body",
+            fence.login_id.as_str(),
+            i64::from(fence.attempt),
+            fence.epoch,
+            master.seal(&challenge_bound_to(&fence.login_id), &plain)
         )
-        .bind(fence.login_id.as_str())
-        .bind(i64::from(fence.attempt))
-        .bind(fence.epoch)
-        .bind(master.seal(&challenge_bound_to(&fence.login_id), &plain))
         .execute(self.db.pool())
         .await?;
         fenced_unless(done.rows_affected())
     }
 
-    /// What the page has to answer; None where no password is asked for.
+    /// The challenge for the page; None where no password is asked for.
     ///
     /// # Errors
     /// The database failed.
@@ -137,12 +138,13 @@ impl Vault {
         login: &LoginId,
         attempt: u32,
     ) -> Result<Option<PasswordChallenge>, DatabaseError> {
-        let body: Option<Vec<u8>> =
-            sqlx::query_scalar("select body from vault.challenges where login_id = $1 and attempt = $2")
-                .bind(login.as_str())
-                .bind(i64::from(attempt))
-                .fetch_optional(self.db.pool())
-                .await?;
+        let body = sqlx::query_scalar!(
+            "select body from vault.challenges where login_id = $1 and attempt = $2",
+            login.as_str(),
+            i64::from(attempt)
+        )
+        .fetch_optional(self.db.pool())
+        .await?;
         let plain = body.and_then(|body| master.open(&challenge_bound_to(login), &body));
         Ok(plain.and_then(|plain| serde_json::from_slice(&plain).ok()))
     }

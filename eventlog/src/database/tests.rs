@@ -1,4 +1,4 @@
-//! The pool, the tables, and the private PostgreSQL.
+//! The pool with its deadlines, and the comments of the tables.
 
 use std::time::Duration;
 
@@ -17,6 +17,8 @@ use crate::testing::proxy::Proxy;
 use crate::testing::{self, TestDatabase};
 use crate::wake::Topic;
 
+mod statements;
+
 #[tokio::test]
 async fn closing_waits_for_connections_that_are_in_use() {
     let db = testing::database().await.db;
@@ -31,10 +33,10 @@ async fn closing_waits_for_connections_that_are_in_use() {
         drop(busy);
     };
     tokio::join!(db.close(), work);
-    assert_eq!(db.pool().size(), 0, "somebody still speaks with a server that may stop now");
+    assert_eq!(db.pool().size(), 0, "a connection to a server that may stop now is still open");
 }
 
-/// Sooner or later, whoever asks for a transaction is dropped in the middle of it: a page is closed, a lease is lost.
+/// A future that begins a transaction may be dropped at any moment: a page is closed, a lease is lost.
 #[tokio::test]
 async fn a_transaction_that_nobody_waits_for_any_more_is_ended() {
     let db = testing::database().await.db;
@@ -90,7 +92,7 @@ async fn behind_a_proxy(answer_within: Duration) -> (TestDatabase, Proxy, Databa
 
 /// 1. Connections lie idle in the pool, a transaction is open, a statement is under way.
 /// 2. The server falls silent; nobody closes a connection.
-/// 3. Each of them is told, and what comes afterwards works on new connections.
+/// 3. Each of them gets an error, and what comes afterwards works on new connections.
 #[tokio::test]
 async fn a_server_that_falls_silent_costs_each_statement_its_deadline_and_no_more() {
     let (_test, proxy, db) = behind_a_proxy(Duration::from_millis(300)).await;
@@ -106,10 +108,10 @@ async fn a_server_that_falls_silent_costs_each_statement_its_deadline_and_no_mor
     });
     proxy.moves();
     let all = async {
-        let told = waits.await.unwrap().unwrap_err();
-        assert!(DatabaseError::from(told).is_transient());
-        let told = sqlx::query("select 1").execute(&mut *transaction).await.unwrap_err();
-        assert!(DatabaseError::from(told).is_transient());
+        let error = waits.await.unwrap().unwrap_err();
+        assert!(DatabaseError::from(error).is_transient());
+        let error = sqlx::query("select 1").execute(&mut *transaction).await.unwrap_err();
+        assert!(DatabaseError::from(error).is_transient());
         drop(transaction);
         let one: i32 = loop {
             match sqlx::query_scalar("select 1").fetch_one(db.pool()).await {
@@ -128,7 +130,7 @@ async fn a_server_that_falls_silent_costs_each_statement_its_deadline_and_no_mor
 }
 
 #[tokio::test]
-async fn a_command_is_told_that_the_database_is_silent_and_its_repetition_succeeds() {
+async fn a_command_fails_while_the_database_is_silent_and_its_repetition_succeeds() {
     let (_test, proxy, db) = behind_a_proxy(Duration::from_millis(300)).await;
     let store = Store::new(&db);
     let (account_id, at) = (AccountId(uuid::Uuid::new_v4()), jiff::Timestamp::UNIX_EPOCH);
@@ -148,25 +150,25 @@ async fn a_command_is_told_that_the_database_is_silent_and_its_repetition_succee
     tokio::time::timeout(Duration::from_secs(60), all).await.expect("it goes on with new connections");
 }
 
-/// Signals of other processes are heard again, though the connection on which they came was never closed.
+/// Signals of other processes are received again, though the connection on which they came was never closed.
 #[tokio::test]
 async fn a_listener_notices_that_its_server_is_gone() {
     let (test, proxy, db) = behind_a_proxy(Duration::from_secs(10)).await;
     let mut waker = db.wake().subscribe(Topic::Attempts);
     let listening = db.clone();
     tokio::spawn(async move { listening.wake().listen().await });
-    let heard = Duration::from_secs(60);
-    tokio::time::timeout(heard, waker.wait(heard * 2)).await.expect("it listens");
+    let soon = Duration::from_secs(60);
+    tokio::time::timeout(soon, waker.wait(soon * 2)).await.expect("it listens");
     proxy.moves();
     // Every topic is signalled when it listens anew.
-    tokio::time::timeout(heard, waker.wait(heard * 2)).await.expect("it listens again");
+    tokio::time::timeout(soon, waker.wait(soon * 2)).await.expect("it listens again");
     test.db.wake().notify(Topic::Attempts);
-    tokio::time::timeout(heard, waker.wait(heard * 2)).await.expect("it hears");
+    tokio::time::timeout(soon, waker.wait(soon * 2)).await.expect("it is signalled");
 }
 
 /// 1. Two processes share a server that takes fewer connections than either may have.
 /// 2. More people than connections come to each.
-/// 3. Each of them is answered: one that has no connection takes one that has become free.
+/// 3. Each of them gets an answer: where no new connection can be made, it takes one that has become free.
 #[tokio::test]
 async fn two_processes_on_a_server_of_few_connections_leave_nobody_without_an_answer() {
     let test = testing::database().await;
@@ -216,7 +218,7 @@ async fn with_several_servers_the_one_that_takes_writes_is_found_again() {
         direct.pool().execute("create table who (am_i int)").await.unwrap();
         servers.push((Proxy::before(&cluster.url()).await, direct, cluster));
     }
-    // As a demotion does: who was connected is cut off.
+    // As a demotion does: connections are cut off.
     let takes_writes = async |number: usize, allowed: bool| {
         let read_only = if allowed { "off" } else { "on" };
         let set = format!("alter database qr_login set default_transaction_read_only = {read_only}");

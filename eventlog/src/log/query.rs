@@ -1,13 +1,32 @@
-//! What the log is asked, in SQL: whatever it is filtered by is found by index.
+//! The queries of the log, in SQL. Each filter is answered from an index.
+//!
+//! All of them select the same columns, for one reading of rows, and some have a condition for each filter. So they are put
+//! together at run time; a test prepares them in all their shapes.
 
-use domain::StreamKind;
+use domain::{AccountId, InviteId, LoginId, StreamKind};
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use sqlx::{Postgres, QueryBuilder};
 
-use super::Filter;
-
 #[cfg(test)]
 mod tests;
+
+/// Which events of the history; what is None filters nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filter {
+    /// About this person.
+    pub account: Option<AccountId>,
+    /// Of this login and of what it led to.
+    pub login: Option<LoginId>,
+    /// Of this invite and of the logins by it.
+    pub invite: Option<InviteId>,
+    /// With this stored name.
+    pub name: Option<String>,
+    /// Recorded at this time or later.
+    pub since: Option<Timestamp>,
+    /// Recorded before this time.
+    pub until: Option<Timestamp>,
+}
 
 /// Events with their positions; a condition follows.
 pub(super) const SELECT: &str = "
@@ -21,6 +40,22 @@ select i.position, e.recorded_at, e.aggregate_type, e.aggregate_id, e.sequence, 
 pub(super) struct Window {
     pub from: Option<i64>,
     pub to: Option<i64>,
+}
+
+/// Up to `limit` events after a position, in order.
+pub(super) fn next<'a>(after: i64, limit: i64) -> QueryBuilder<'a, Postgres> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("i.position > ").push_bind(after);
+    query.push(" order by i.position limit ").push_bind(limit);
+    query
+}
+
+/// All events of one stream that have a position, in order.
+pub(super) fn stream(kind: StreamKind, id: &str) -> QueryBuilder<'_, Postgres> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("e.aggregate_type = ").push_bind(kind.name());
+    query.push(" and e.aggregate_id = ").push_bind(id).push(" order by e.sequence");
+    query
 }
 
 /// Up to `limit` events after a position that pass the filter, in order.
@@ -65,7 +100,7 @@ pub(super) fn about<'a>(select: &str, id: &'a str, end: i64) -> QueryBuilder<'a,
     query
 }
 
-/// The question for the events after a position that pass a filter, without its order.
+/// Selects the events after a position that pass a filter, in no order yet.
 fn passing<'a>(select: &str, filter: &'a Filter, window: Window, after: i64) -> QueryBuilder<'a, Postgres> {
     let mut query = QueryBuilder::new(select);
     query.push("i.position > ").push_bind(after);

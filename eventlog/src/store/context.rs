@@ -1,4 +1,4 @@
-//! The envelope of an event, from the side of whoever gives the command.
+//! Who gives a command and why: it becomes the envelope of the events.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! Between cqrs-es and PostgreSQL: postgres-es reads the streams, [`Appends`] appends to them.
+//! What cqrs-es needs of PostgreSQL: postgres-es reads the streams, [`Appends`] appends to them.
 //!
 //! postgres-es itself appends in a transaction, which is three round trips for an event, two of them to say that there is
 //! one, and a transaction that stays open where the process freezes.
@@ -10,7 +10,7 @@ use cqrs_es::persist::{
 use postgres_es::PostgresEventRepository;
 use serde_json::Value;
 
-use super::appends::Appends;
+use crate::appends::Appends;
 use crate::database::{Database, Pool};
 
 /// The streams of one database. A cheap clone.
@@ -25,7 +25,7 @@ impl Repository {
         Self { appends: database.appends().clone(), pool: database.pool().clone() }
     }
 
-    /// postgres-es over the pool as it stands now.
+    /// postgres-es with the connections of now.
     fn streams(&self) -> PostgresEventRepository {
         PostgresEventRepository::new(self.pool.without_deadlines())
     }
@@ -60,8 +60,8 @@ impl PersistedEventRepository for Repository {
         self.within(self.streams().get_snapshot::<A>(id)).await
     }
 
-    /// A place in the stream that is taken is the optimistic lock. postgres-es takes every unique violation for it; one of
-    /// another constraint would be there at the next try, too. There are no snapshots.
+    /// A conflict is a sequence number that the stream has already. postgres-es takes every unique violation for one, but
+    /// one of another constraint would come back at the next try. There are no snapshots.
     async fn persist<A: Aggregate>(
         &self,
         events: &[SerializedEvent],

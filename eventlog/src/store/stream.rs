@@ -1,5 +1,5 @@
-//! One stream, as cqrs-es reads and appends it. Bare cqrs-es reads a stream from its beginning for every command. Where commands
-//! queue up for one, each goes on here from where the one before it was, and reads only what is newer.
+//! One stream, as cqrs-es reads and appends it. cqrs-es alone reads a stream from its beginning for every command. Here,
+//! where commands wait for the same stream, each goes on from the state after the one before, and reads only newer events.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,13 +20,13 @@ pub(super) struct Streams<A: Aggregate> {
     store: PersistedEventStore<Repository, A>,
 }
 
-/// One of them, for the command that has its turn.
+/// One of them, for the command that has the lock of its stream.
 pub(super) struct Stream<A: Aggregate> {
     streams: Arc<Streams<A>>,
     state: Mutex<StreamState<A>>,
 }
 
-/// What a stream says, up to one of its events.
+/// The state of a stream after one of its events.
 pub(super) struct StreamState<A: Aggregate> {
     pub(super) aggregate: A,
     sequence: usize,
@@ -44,8 +44,8 @@ impl<A: Aggregate> Streams<A> {
         Ok(state)
     }
 
-    /// Reads on from the last event that is known. Where that one is gone, because a standby took over without it, all is
-    /// read anew.
+    /// Reads what is newer than this state. Where its last event is gone, because a standby took over without it, the whole
+    /// stream is read.
     pub(super) async fn read_on(&self, id: &str, state: &mut StreamState<A>) -> Result<(), PersistenceError> {
         if let Some(last) = &state.last {
             let events = self.repository.get_last_events::<A>(id, state.sequence - 1).await?;

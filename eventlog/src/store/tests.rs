@@ -10,11 +10,11 @@ use jiff::Timestamp;
 use sqlx::{Connection, Row};
 use uuid::Uuid;
 
-use super::turns::Place;
-use super::{Context, Fence, Store, StoreError, Turns};
+use super::{Context, Fence, Store, StoreError};
 use crate::database::{Database, DatabaseError};
 use crate::log::Log;
 use crate::sequencer::Sequencer;
+use crate::stream_locks::{LockRequest, StreamLocks};
 use crate::testing::{self, TestDatabase};
 
 const NOW: Timestamp = Timestamp::constant(1_750_000_000, 0);
@@ -121,18 +121,18 @@ async fn commands_to_one_stream_are_decided_in_the_order_in_which_they_come() {
 }
 
 #[tokio::test]
-async fn a_turn_passes_over_those_who_do_not_wait_any_more() {
-    let turns = Turns::default();
-    let first = turns.queue("invite", "7").turn().await;
-    let gone: Vec<_> = (0..3).map(|_| turns.queue("invite", "7")).collect();
-    let last = turns.queue("invite", "7");
+async fn a_stream_lock_passes_over_requests_that_were_dropped() {
+    let locks = StreamLocks::default();
+    let first = locks.request("invite", "7").acquired().await;
+    let gone: Vec<_> = (0..3).map(|_| locks.request("invite", "7")).collect();
+    let last = locks.request("invite", "7");
     drop(gone);
     drop(first);
-    drop(last.turn().await);
-    assert!(matches!(turns.queue("invite", "7"), Place::First(_)));
+    drop(last.acquired().await);
+    assert!(matches!(locks.request("invite", "7"), LockRequest::Granted(_)));
 }
 
-/// 1. A command has its turn and knows the stream.
+/// 1. A command has the lock of its stream and has read it.
 /// 2. A standby takes over without the stream's last event, and another process appends in its place.
 /// 3. What the next command reads is the stream of the standby.
 #[tokio::test]

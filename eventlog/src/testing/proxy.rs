@@ -1,5 +1,5 @@
-//! What stands between the service and a server, as a virtual address does: what goes through it can fall silent, with every
-//! connection left open.
+//! A proxy between the service and a server, like a virtual address. It can stop passing bytes on, and leave every
+//! connection open.
 
 use std::net::SocketAddr;
 

@@ -1,4 +1,4 @@
-//! As root, with a server's user who attacks: what that user puts into the cluster's directory leads root nowhere.
+//! As root, with a server's user who attacks: no link that this user makes leads root to another file.
 
 use std::fs;
 use std::io::Write as _;
@@ -9,7 +9,7 @@ use super::*;
 /// A stopped cluster, and a directory of root's that its user cannot enter.
 struct Attack {
     data_dir: TempDir,
-    place: Place,
+    dir: ClusterDir,
     roots: TempDir,
 }
 
@@ -24,8 +24,8 @@ impl Attack {
         }
         let data_dir = TempDir::new().unwrap();
         PrivateCluster::start(data_dir.path()).await.unwrap().stop().await.unwrap();
-        let place = Place::at(data_dir.path()).unwrap();
-        Some(Self { data_dir, place, roots: TempDir::new().unwrap() })
+        let dir = ClusterDir::at(data_dir.path()).unwrap();
+        Some(Self { data_dir, dir, roots: TempDir::new().unwrap() })
     }
 
     /// A file of root's.
@@ -38,8 +38,8 @@ impl Attack {
     /// Runs a line of shell in the cluster's directory as its user.
     fn as_server(&self, script: &str, args: &[&Path]) {
         let mut command = Command::new("/bin/sh");
-        command.args(["-euc", script, "sh"]).args(args).current_dir(self.place.home());
-        self.place.run_as_server(&mut command);
+        command.args(["-euc", script, "sh"]).args(args).current_dir(self.dir.home());
+        self.dir.run_as_server(&mut command);
         assert!(command.status().unwrap().success(), "{script}");
     }
 
@@ -61,22 +61,20 @@ async fn no_link_in_the_clusters_directory_leads_root_to_a_file_of_its_own() {
     assert_eq!(file.metadata().unwrap().uid(), 0);
 }
 
-/// An attacker who may swap the log for a link does so just before it is read.
-/// An attacker who may swap the log for a link does so just before it is read.
-/// An attacker who may swap the log for a link does so just before it is read.
+/// An attacker who can replace the log with a link does so just before it is read.
 #[tokio::test]
 async fn what_root_alone_may_read_is_in_no_error() {
     let Some(attack) = Attack::prepare().await else { return };
     let secret = attack.file("shadow", "FATAL secret\n");
     attack.as_server("for name in server.log postgres.log; do ln -sf \"$1\" $name; done", &[&secret]);
-    let said = attack.place.last_log_line();
+    let said = attack.dir.last_log_line();
     assert!(!said.contains("secret"), "{said}");
 }
 
 #[tokio::test]
 async fn a_cluster_that_was_moved_into_a_directory_of_roots_costs_root_no_file_there() {
     let Some(attack) = Attack::prepare().await else { return };
-    let version = fs::read_to_string(attack.place.data().join("PG_VERSION")).unwrap();
+    let version = fs::read_to_string(attack.dir.data().join("PG_VERSION")).unwrap();
     attack.file("PG_VERSION", &version);
     // A number that no process has.
     let pid_file = attack.file("postmaster.pid", "2000000000\n");
@@ -89,7 +87,7 @@ async fn a_cluster_that_was_moved_into_a_directory_of_roots_costs_root_no_file_t
 async fn a_process_of_roots_that_the_pid_file_names_is_not_ended() {
     let Some(attack) = Attack::prepare().await else { return };
     let mut shell = Command::new("/bin/cat");
-    shell.stdin(Stdio::piped()).current_dir(attack.place.data());
+    shell.stdin(Stdio::piped()).current_dir(attack.dir.data());
     let mut shell = shell.spawn().unwrap();
     attack.as_server(&format!("echo {} >data/postmaster.pid", shell.id()), &[]);
     attack.start_and_stop().await;

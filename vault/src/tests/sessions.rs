@@ -92,7 +92,7 @@ async fn an_attempt_that_ends_late_leaves_what_the_retry_linked() {
 }
 
 #[tokio::test]
-async fn of_two_logins_that_are_confirmed_the_later_linked_session_stays_whoever_completes_last() {
+async fn of_two_logins_that_are_confirmed_the_later_linked_session_stays_whichever_completes_last() {
     let (_database, vault) = vault().await;
     let (login, a) = claimed(&vault, "a", LONG).await;
     vault.link_session(&a.fence, session(a.account_id, &login)).await.unwrap();
@@ -181,7 +181,7 @@ async fn while_its_login_may_still_lose_it_a_session_is_nobody_elses() {
     let new = session(a.account_id, &login);
     vault.link_session(&a.fence, new.clone()).await.unwrap();
     // Its worker has been silent for longer than anybody speaks with a session.
-    silent(&vault, &new).await;
+    end_borrowing(&vault, &new).await;
     let (now, second) = (jiff::Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(1));
     vault.claim_linked(now, second, 10).await.unwrap();
 
@@ -192,8 +192,8 @@ async fn while_its_login_may_still_lose_it_a_session_is_nobody_elses() {
     assert_eq!(borrow(&vault, a.account_id).await.linked, new);
 }
 
-/// Whoever has borrowed it says nothing for longer than it may.
-async fn silent(vault: &Vault, linked: &Linked) {
+/// The twenty seconds of a borrowed session are over.
+async fn end_borrowing(vault: &Vault, linked: &Linked) {
     sqlx::query("update vault.sessions set in_use_until = clock_timestamp() where account_id = $1")
         .bind(linked.account_id.0)
         .execute(vault.db.pool())
@@ -231,7 +231,7 @@ async fn two_never_speak_with_one_session() {
 
     let slow = borrow(&vault, new.account_id).await;
     assert_eq!(vault.take_linked(new.account_id).await.unwrap(), Taken::InUse);
-    silent(&vault, &new).await;
+    end_borrowing(&vault, &new).await;
     let next = borrow(&vault, new.account_id).await;
     assert_eq!(next.linked, new);
     vault.release_linked(&slow).await.unwrap();

@@ -16,7 +16,7 @@ fn challenge(srp_id: &str) -> PasswordChallenge {
 }
 
 #[tokio::test]
-async fn a_wish_reaches_the_worker_once_and_opens_for_its_login_alone() {
+async fn input_reaches_the_worker_once_and_opens_for_its_login_alone() {
     let (_database, vault) = vault().await;
     let master = MasterKey::random();
     let (login, a) = claimed(&vault, "a", LONG).await;
@@ -34,7 +34,7 @@ async fn a_wish_reaches_the_worker_once_and_opens_for_its_login_alone() {
 }
 
 #[tokio::test]
-async fn a_wish_for_an_attempt_that_is_over_is_not_taken() {
+async fn input_for_an_attempt_that_is_over_is_not_taken() {
     let (_database, vault) = vault().await;
     let (login, a) = claimed(&vault, "a", LONG).await;
     vault.close_attempt(&a.fence).await.unwrap();

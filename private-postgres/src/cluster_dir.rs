@@ -1,14 +1,14 @@
-//! Where the private cluster lives, and whose it is.
+//! The files of the private cluster, and the user who owns them.
 //!
 //! ```text
 //! DATA_DIR/postgres.lock    held by the process that runs the server
-//! DATA_DIR/postgres.log     what the server said since its last start; it gets the open file, not the name
+//! DATA_DIR/postgres.log     the server's log since its last start; it gets the open file, not the name
 //! DATA_DIR/postgres/        0700, the server's user; for root a symlink when that user cannot come here
 //!   data/                   the cluster; `data.new` while it is being made
 //!   .s.PGSQL.5432           the socket; in /tmp/qr-login-<hash>/ when this path is too long for one
 //! ```
-//! Only its user and root can enter the directory `postgres`, so only they may connect. For root, nobody else writes
-//! DATA_DIR, and root touches no file in `postgres` ([`super::user`]).
+//! Only its user and root can enter the directory `postgres`, so only they may connect. Where this process is root, only root
+//! may write DATA_DIR, and root touches no file in `postgres` ([`crate::user`]).
 
 use std::ffi::OsStr;
 use std::fs::{self, DirBuilder, File};
@@ -24,33 +24,33 @@ use rustix::fs::{CWD, Mode, OFlags, fchmod, fstat, mkdirat, openat, symlinkat};
 use rustix::process::{Pid, test_kill_process};
 use sha2::{Digest, Sha256};
 
-use super::ClusterError;
-use super::binaries::Binaries;
-use super::user::{User, owns, run_in};
+use crate::binaries::Binaries;
+use crate::error::ClusterError;
+use crate::user::{User, owns, run_in};
 
 const LOCK: &str = "postgres.lock";
 const LOG: &str = "postgres.log";
 const HOME: &str = "postgres";
 
-/// What `sockaddr_un` has room for.
+/// The length of a path in `sockaddr_un`.
 const LONGEST_SOCKET_PATH_BYTES: usize = 107;
-/// Why a server does not start stands at the beginning.
+/// The reason why a server does not start is at the beginning.
 const LOG_READ_BYTES: u64 = 1024 * 1024;
 
-/// Where, and whose.
+/// Where the cluster is, and who owns it.
 #[derive(Clone, Debug)]
-pub(super) struct Place {
+pub(super) struct ClusterDir {
     data_dir: PathBuf,
-    /// The same, held open: its files are opened in it by their name, whatever its path leads to by then.
+    /// The same, held open: its files are opened relative to it, even if the path leads elsewhere by then.
     directory: Arc<File>,
     home: PathBuf,
     socket_dir: PathBuf,
-    /// Whom the server runs as, when that is not us.
+    /// The user of the server, where it is another one than that of this process.
     user: Option<User>,
     temporary: bool,
 }
 
-impl Place {
+impl ClusterDir {
     /// Under `data_dir`, which is made if it is missing.
     pub(super) fn at(data_dir: &Path) -> Result<Self, ClusterError> {
         make_private(data_dir)?;
@@ -76,12 +76,12 @@ impl Place {
     #[cfg(any(test, feature = "testing"))]
     pub(super) fn temporary() -> Result<Self, ClusterError> {
         let directory = std::env::temp_dir().join(format!("qr-login-test-{}", uuid::Uuid::new_v4().simple()));
-        let place = Self::at(&directory)?;
-        if let Some(user) = place.user {
-            // Who removes it is that user; nobody attacks a test.
+        let dir = Self::at(&directory)?;
+        if let Some(user) = dir.user {
+            // The server's user removes it afterwards.
             user.give(CWD, &directory).map_err(ClusterError::io("giving away", &directory))?;
         }
-        Ok(Self { temporary: true, ..place })
+        Ok(Self { temporary: true, ..dir })
     }
 
     pub(super) fn home(&self) -> &Path {
@@ -133,7 +133,7 @@ impl Place {
         Ok(text.and_then(|text| text.trim().parse().ok()))
     }
 
-    /// What the beginning of a file of the cluster says to the server's user; None if there is none.
+    /// The beginning of a file of the cluster, read as the server's user; None if there is no such file.
     async fn read(&self, path: &Path) -> Result<Option<String>, ClusterError> {
         let there = || match path.symlink_metadata() {
             Ok(_) => Ok(true),
@@ -146,7 +146,7 @@ impl Place {
         let read = run_in(&self.home, self.user, "head", &["-c", "4096", &path.to_string_lossy()]).await?;
         match read.status.success() {
             true => Ok(Some(String::from_utf8_lossy(&read.stdout).into_owned())),
-            // A server that ends takes its files away.
+            // A server that ends removes its files.
             false if !there()? => Ok(None),
             false => Err(ClusterError::Unreadable(path.to_owned())),
         }
@@ -158,7 +158,7 @@ impl Place {
         removed.status.success().then_some(()).ok_or_else(|| ClusterError::Unremovable(path.to_owned()))
     }
 
-    /// Makes the cluster. It gets its name last, so that half of one is never taken for one.
+    /// Makes the cluster. It gets its name last, so that half of a cluster is never taken for one.
     pub(super) async fn make_cluster(&self, binaries: &Binaries, role: &str) -> Result<(), ClusterError> {
         let unfinished = self.home.join("data.new");
         self.remove(&unfinished).await?;
@@ -179,7 +179,7 @@ impl Place {
             let reason = text.lines().find(|line| line.contains("error:")).or(text.lines().last());
             return Err(ClusterError::Setup(reason.unwrap_or("initdb said nothing").to_owned()));
         }
-        // Follows no link at either end, and `home` itself is moved by nobody but us.
+        // Follows no link at either end. Only this process could move `home` itself.
         fs::rename(&unfinished, self.data()).map_err(ClusterError::io("renaming", &unfinished))
     }
 
@@ -189,8 +189,8 @@ impl Place {
         }
     }
 
-    /// Ends the server of an owner who died. Its own shell is about to do the same; a pid file without a server is
-    /// left by a power cut.
+    /// Stops the server of an owner that died. Its own shell is about to do the same. A power cut leaves a pid file without
+    /// a server.
     pub(super) async fn stop_leftover(&self, within: Duration) -> Result<(), ClusterError> {
         let pid_file = self.data().join("postmaster.pid");
         let deadline = Instant::now() + within;
@@ -227,7 +227,7 @@ fn first_pid(text: &str) -> Option<Pid> {
     Pid::from_raw(text.lines().next()?.trim().parse().ok()?)
 }
 
-/// Where we are root, DATA_DIR is root's alone: its files are opened with root's rights.
+/// Where this process is root, only root may write DATA_DIR: its files are opened with root's rights.
 fn open_data_dir(data_dir: &Path) -> Result<File, ClusterError> {
     let opening = |errno: rustix::io::Errno| ClusterError::io("opening", data_dir)(errno.into());
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -282,7 +282,7 @@ fn socket_dir(data_dir: &Path, home: &Path, user: Option<User>) -> Result<PathBu
     if longest <= LONGEST_SOCKET_PATH_BYTES {
         return Ok(home.to_owned());
     }
-    // Every process must come to the same name, so neither chance nor TMPDIR may be in it.
+    // Every process must find the same name, so it depends on neither chance nor TMPDIR.
     let hash = Sha256::digest(data_dir.as_os_str().as_bytes());
     let mut name = OsStr::new("qr-login-").to_owned();
     name.push(hash[..8].iter().map(|byte| format!("{byte:02x}")).collect::<String>());
@@ -295,7 +295,7 @@ fn socket_dir(data_dir: &Path, home: &Path, user: Option<User>) -> Result<PathBu
         Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
         Err(error) => return Err(ClusterError::io("making", &short)(error)),
     }
-    // /tmp is everybody's: a directory that another made first would hand them our connections.
+    // Every user can write /tmp: a directory that another user made first would give them our connections.
     let made = short.symlink_metadata().map_err(ClusterError::io("opening", &short))?;
     if made.is_dir() && made.uid() == own && made.mode() & 0o077 == 0 {
         Ok(short)

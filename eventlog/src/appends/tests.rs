@@ -1,4 +1,4 @@
-//! Commands that are appended in company.
+//! Commands that are appended in a group.
 
 use std::time::Duration;
 
@@ -20,7 +20,7 @@ fn event(stream: usize, sequence: usize) -> SerializedEvent {
     SerializedEvent::new(stream, sequence, kind, name, version, payload, json!({"actor": "system"}))
 }
 
-/// Starts to append the events, one command each, and returns once all of them wait for the lane.
+/// Starts to append the events, one command each, and returns once all of them wait for the group lock.
 async fn queued(appends: &Appends, events: Vec<SerializedEvent>) -> Vec<JoinHandle<Result<(), sqlx::Error>>> {
     let count = events.len();
     let start = |event| {
@@ -42,9 +42,9 @@ async fn count(test: &TestDatabase, sql: &str) -> i64 {
 async fn commands_that_come_while_another_is_appended_go_together() {
     let test = testing::database().await;
     let appends = test.db.appends();
-    let lane = appends.0.lane.lock().await;
+    let lock = appends.0.group_lock.lock().await;
     let commands = queued(appends, (0..10).map(|stream| event(stream, 1)).collect()).await;
-    drop(lane);
+    drop(lock);
     for outcome in join_all(commands).await {
         outcome.unwrap().unwrap();
     }
@@ -53,13 +53,13 @@ async fn commands_that_come_while_another_is_appended_go_together() {
 }
 
 #[tokio::test]
-async fn whoever_loses_a_race_in_a_group_loses_it_alone() {
+async fn a_command_that_loses_a_race_in_a_group_loses_it_alone() {
     let test = testing::database().await;
     let appends = test.db.appends();
     appends.append(&[event(3, 1)]).await.unwrap();
-    let lane = appends.0.lane.lock().await;
+    let lock = appends.0.group_lock.lock().await;
     let commands = queued(appends, (0..10).map(|stream| event(stream, 1)).collect()).await;
-    drop(lane);
+    drop(lock);
     let fates: Vec<_> = join_all(commands).await.into_iter().map(Result::unwrap).collect();
     let lost =
         fates.iter().enumerate().filter_map(|(stream, outcome)| Some((stream, outcome.as_ref().err()?)));
@@ -68,7 +68,7 @@ async fn whoever_loses_a_race_in_a_group_loses_it_alone() {
     assert_eq!(count(&test, "select count(*) from events").await, 10);
 }
 
-/// 1. Somebody writes a stream's next event and does not commit.
+/// 1. Another transaction writes a stream's next event and does not commit.
 /// 2. A command for that stream waits.
 /// 3. Others go through, those that came in its company too.
 /// 4. The first one rolls back, and the command goes through.
@@ -87,9 +87,9 @@ async fn a_command_that_has_to_wait_holds_up_no_other() {
     .await
     .unwrap();
 
-    let lane = appends.0.lane.lock().await;
+    let lock = appends.0.group_lock.lock().await;
     let mut commands = queued(appends, (0..10).map(|stream| event(stream, 1)).collect()).await;
-    drop(lane);
+    drop(lock);
     let waits = commands.remove(3);
     let others = async {
         for outcome in join_all(commands).await {

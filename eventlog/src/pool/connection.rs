@@ -13,22 +13,23 @@ use sqlx::postgres::{PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Connection as _, Describe, Either, Error, Execute, Executor, PgConnection, Postgres};
 use tokio::time::timeout;
 
-use super::pool::Pool;
+use super::connections::Connections;
+use crate::error::no_answer;
 
-/// How long a connection may take on its way back into the pool, where it is asked whether it lives.
+/// How long a connection may take on its way back into the pool, where it is pinged.
 const BACK_WITHIN: Duration = Duration::from_secs(5);
 
-/// How long a statement may be silent that folds, compares or places what a whole log holds.
+/// How long a statement may take that reads a whole log, or gives all of it positions.
 const LONG_ANSWER_WITHIN: Duration = Duration::from_secs(600);
 
-/// A connection, of the pool or of its own.
+/// A connection, from the pool or outside of it.
 pub struct Connection {
     /// Taken only when this is dropped.
     raw: Option<Raw>,
-    /// Of the pool: which of its connections it is.
-    home: Option<Home>,
+    /// None outside of the pool.
+    origin: Option<Origin>,
     answer_within: Duration,
-    /// A statement is under way, or was given up before its answer: nobody else can use the connection.
+    /// A statement is under way, or was given up before its answer: the connection cannot be used for another one.
     unfinished: bool,
 }
 
@@ -37,11 +38,11 @@ enum Raw {
     Own(Box<PgConnection>),
 }
 
-/// Where a connection comes from.
+/// The pool that a connection belongs to.
 #[derive(Clone, Debug)]
-pub(super) struct Home {
-    pub pool: Pool,
-    pub number: u64,
+pub(super) struct Origin {
+    pub(super) connections: Connections,
+    pub(super) generation: u64,
 }
 
 /// A transaction. Dropped without [`Self::commit`] or [`Self::rollback`], it ends with its connection.
@@ -51,40 +52,36 @@ pub struct Transaction {
     open: bool,
 }
 
-/// What is said of a server that does not answer `what`: of a statement its beginning, which holds no values.
-pub(super) fn silent(what: &str) -> Error {
-    let words = what.split_whitespace().take(8).collect::<Vec<_>>().join(" ");
-    Error::Io(std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer in time to: {words}")))
-}
-
 impl Connection {
-    pub(super) fn pooled(raw: PoolConnection<Postgres>, home: Home, answer_within: Duration) -> Self {
-        Self { raw: Some(Raw::Pooled(raw)), home: Some(home), answer_within, unfinished: false }
+    pub(super) fn pooled(raw: PoolConnection<Postgres>, origin: Origin) -> Self {
+        let answer_within = origin.connections.answer_within();
+        Self { raw: Some(Raw::Pooled(raw)), origin: Some(origin), answer_within, unfinished: false }
     }
 
-    pub(super) fn own(raw: PgConnection) -> Self {
+    /// Outside of the pool.
+    pub(crate) fn own(raw: PgConnection) -> Self {
         let raw = Some(Raw::Own(Box::new(raw)));
-        Self { raw, home: None, answer_within: LONG_ANSWER_WITHIN, unfinished: false }
+        Self { raw, origin: None, answer_within: LONG_ANSWER_WITHIN, unfinished: false }
     }
 
-    /// For statements that may take long, because there may be much to do.
+    /// With ten minutes for each answer, for statements that may have much to do.
     #[must_use]
     pub fn patient(mut self) -> Self {
         self.answer_within = LONG_ANSWER_WITHIN;
         self
     }
 
-    /// Begins a transaction, with this statement.
+    /// Begins a transaction, with this statement. A future that is dropped before it is done closes the connection, and
+    /// with it a transaction that may have begun.
     ///
     /// # Errors
     /// The server refused, or was not there.
     pub async fn begin(mut self, statement: &str) -> Result<Transaction, Error> {
-        // Before the statement: what is dropped in the middle of it may have begun.
         self.execute(statement).await?;
         Ok(Transaction { connection: self, open: true })
     }
 
-    /// What comes of a `copy … to stdout`. The next piece has to come within the deadline of a statement.
+    /// The data of a `copy … to stdout`. Each next piece has to come within the deadline of a statement.
     ///
     /// # Errors
     /// The server refused, or was not there.
@@ -92,12 +89,12 @@ impl Connection {
         &'c mut self,
         statement: &'c str,
     ) -> Result<BoxStream<'c, Result<Bytes, Error>>, Error> {
-        let (raw, watch) = self.begin_statement(statement);
-        let coming = watch.within(raw.copy_out_raw(statement)).await?;
-        Ok(watch.each(coming))
+        let (raw, running) = self.begin_statement(statement);
+        let coming = running.within(raw.copy_out_raw(statement)).await?;
+        Ok(running.each(coming))
     }
 
-    /// Sends these pieces into a `copy … from stdin`. Each has to be taken within the deadline of a statement.
+    /// Sends data into a `copy … from stdin`. The server has to take each piece within the deadline of a statement.
     ///
     /// # Errors
     /// The server refused, or was not there.
@@ -106,13 +103,13 @@ impl Connection {
         statement: &str,
         pieces: impl IntoIterator<Item = Vec<u8>>,
     ) -> Result<(), Error> {
-        let (raw, mut watch) = self.begin_statement(statement);
-        let mut copy = watch.within(raw.copy_in_raw(statement)).await?;
+        let (raw, mut running) = self.begin_statement(statement);
+        let mut copy = running.within(raw.copy_in_raw(statement)).await?;
         for piece in pieces {
-            watch.within(copy.send(piece)).await?;
+            running.within(copy.send(piece)).await?;
         }
-        watch.within(copy.finish()).await?;
-        watch.end();
+        running.within(copy.finish()).await?;
+        running.end();
         Ok(())
     }
 
@@ -121,11 +118,11 @@ impl Connection {
     /// # Errors
     /// It does not.
     pub async fn ping(&mut self) -> Result<(), Error> {
-        let (raw, watch) = self.begin_statement("ping");
-        watch.finish(raw.ping()).await
+        let (raw, running) = self.begin_statement("ping");
+        running.finish(raw.ping()).await
     }
 
-    /// Closes it in order. One that cannot be is as good as closed.
+    /// Tells the server, and closes it. Where that fails, it is dropped.
     pub async fn close(mut self) {
         let closed = async {
             match self.raw.take() {
@@ -137,20 +134,20 @@ impl Connection {
         let _ = timeout(BACK_WITHIN, closed).await;
     }
 
-    /// For a library that wants sqlx's own connection, and waits without a deadline.
-    pub(super) fn without_deadlines(&mut self) -> &mut PgConnection {
+    /// For a library that takes sqlx's own connection, and waits without a deadline.
+    pub(crate) fn without_deadlines(&mut self) -> &mut PgConnection {
         raw(&mut self.raw)
     }
 
-    fn begin_statement<'c>(&'c mut self, statement: &'c str) -> (&'c mut PgConnection, Watch<'c>) {
+    fn begin_statement<'c>(&'c mut self, statement: &'c str) -> (&'c mut PgConnection, Running<'c>) {
         self.unfinished = true;
-        let watch = Watch {
+        let running = Running {
             statement,
-            home: self.home.as_ref(),
+            origin: self.origin.as_ref(),
             answer_within: self.answer_within,
             unfinished: &mut self.unfinished,
         };
-        (raw(&mut self.raw), watch)
+        (raw(&mut self.raw), running)
     }
 }
 
@@ -161,16 +158,16 @@ fn raw(raw: &mut Option<Raw>) -> &mut PgConnection {
     }
 }
 
-/// Looks after one statement.
-struct Watch<'c> {
+/// A statement under way, and its deadline.
+struct Running<'c> {
     statement: &'c str,
-    home: Option<&'c Home>,
+    origin: Option<&'c Origin>,
     answer_within: Duration,
     unfinished: &'c mut bool,
 }
 
-impl<'c> Watch<'c> {
-    /// Waits for an answer, as long as the deadline allows.
+impl<'c> Running<'c> {
+    /// Waits for an answer until the deadline.
     async fn within<T>(&self, answer: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         match timeout(self.answer_within, answer).await {
             Ok(Ok(answer)) => Ok(answer),
@@ -179,10 +176,10 @@ impl<'c> Watch<'c> {
                 Err(error)
             }
             Err(_) => {
-                if let Some(home) = self.home {
-                    home.pool.give_up(home.number);
+                if let Some(origin) = self.origin {
+                    origin.connections.give_up(origin.generation);
                 }
-                Err(silent(self.statement))
+                Err(no_answer(self.statement))
             }
         }
     }
@@ -200,17 +197,17 @@ impl<'c> Watch<'c> {
     /// The same, for each piece of an answer, to the end of the statement.
     fn each<T: Send + 'c>(self, coming: BoxStream<'c, Result<T, Error>>) -> BoxStream<'c, Result<T, Error>> {
         Box::pin(stream::unfold(Some((self, coming)), async |state| {
-            let (mut watch, mut coming) = state?;
-            let next = watch.within(async { coming.next().await.transpose() }).await;
+            let (mut running, mut coming) = state?;
+            let next = running.within(async { coming.next().await.transpose() }).await;
             match next {
-                Ok(Some(piece)) => Some((Ok(piece), Some((watch, coming)))),
+                Ok(Some(piece)) => Some((Ok(piece), Some((running, coming)))),
                 Ok(None) => {
-                    watch.end();
+                    running.end();
                     None
                 }
                 Err(error) => {
                     if matches!(error, Error::Database(_)) {
-                        watch.end();
+                        running.end();
                     }
                     Some((Err(error), None))
                 }
@@ -219,13 +216,13 @@ impl<'c> Watch<'c> {
     }
 
     fn failed(&self, error: &Error) {
-        let Some(home) = self.home else { return };
+        let Some(origin) = self.origin else { return };
         match error {
             // read_only_sql_transaction: this server is a standby by now.
             Error::Database(error) if error.code().as_deref() == Some("25006") => {
-                home.pool.give_up(home.number);
+                origin.connections.give_up(origin.generation);
             }
-            Error::Io(_) | Error::Tls(_) | Error::Protocol(_) => home.pool.look_for_server(),
+            Error::Io(_) | Error::Tls(_) | Error::Protocol(_) => origin.connections.search_server(),
             _ => {}
         }
     }
@@ -255,20 +252,20 @@ impl fmt::Debug for Connection {
 }
 
 impl Transaction {
-    /// Ends it for good.
+    /// Commits it.
     ///
     /// # Errors
-    /// The server refused, or was not there: whether it is committed is not known.
+    /// The server refused, or was not there. In the latter case it is not known whether it is committed.
     pub async fn commit(mut self) -> Result<(), Error> {
         self.connection.execute("commit").await?;
         self.open = false;
         Ok(())
     }
 
-    /// Takes all of it back.
+    /// Rolls it back.
     ///
     /// # Errors
-    /// The server was not there: it does the same by itself.
+    /// The server was not there, and rolls it back by itself.
     pub async fn rollback(mut self) -> Result<(), Error> {
         self.connection.execute("rollback").await?;
         self.open = false;
@@ -304,8 +301,8 @@ impl<'c> Executor<'c> for &'c mut Connection {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let (raw, watch) = self.begin_statement(query.sql());
-        watch.each(raw.fetch_many(query))
+        let (raw, running) = self.begin_statement(query.sql());
+        running.each(raw.fetch_many(query))
     }
 
     fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
@@ -313,8 +310,8 @@ impl<'c> Executor<'c> for &'c mut Connection {
         'c: 'e,
         E: 'q + Execute<'q, Postgres>,
     {
-        let (raw, watch) = self.begin_statement(query.sql());
-        Box::pin(watch.finish(raw.fetch_optional(query)))
+        let (raw, running) = self.begin_statement(query.sql());
+        Box::pin(running.finish(raw.fetch_optional(query)))
     }
 
     fn prepare_with<'e, 'q: 'e>(
@@ -325,15 +322,15 @@ impl<'c> Executor<'c> for &'c mut Connection {
     where
         'c: 'e,
     {
-        let (raw, watch) = self.begin_statement(sql);
-        Box::pin(watch.finish(raw.prepare_with(sql, parameters)))
+        let (raw, running) = self.begin_statement(sql);
+        Box::pin(running.finish(raw.prepare_with(sql, parameters)))
     }
 
     fn describe<'e, 'q: 'e>(self, sql: &'q str) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
     where
         'c: 'e,
     {
-        let (raw, watch) = self.begin_statement(sql);
-        Box::pin(watch.finish(raw.describe(sql)))
+        let (raw, running) = self.begin_statement(sql);
+        Box::pin(running.finish(raw.describe(sql)))
     }
 }

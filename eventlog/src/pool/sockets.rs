@@ -1,6 +1,6 @@
-//! What the kernel does about a peer that is gone: it asks an idle connection whether it lives, and gives up one whose bytes
-//! nobody confirms. sqlx has no setting for either, so the connections are found among this process's sockets, by the port
-//! that they lead to. It is a second net: each statement has a deadline of its own.
+//! TCP keepalive: the kernel probes idle connections, and closes one whose peer confirms no bytes. sqlx has no setting for
+//! this, so the connections are found among this process's sockets, by the port of the peer. Each statement has a deadline
+//! besides.
 
 use std::net::SocketAddr;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use rustix::net::{SocketType, getpeername, sockopt};
 
-/// An idle connection is asked after this, three times.
+/// An idle connection is probed after this, three times.
 const IDLE_FOR: Duration = Duration::from_secs(5);
-const ASK_EVERY: Duration = Duration::from_secs(3);
-const ASK_TIMES: u32 = 3;
+const PROBE_EVERY: Duration = Duration::from_secs(3);
+const PROBES: u32 = 3;
 /// Bytes that are not confirmed by then end the connection.
 const CONFIRMED_WITHIN_MS: u32 = 15_000;
 
@@ -38,8 +38,8 @@ fn leads_to(socket: &OwnedFd, ports: &[u16]) -> bool {
 fn set(socket: &OwnedFd) -> rustix::io::Result<()> {
     sockopt::set_socket_keepalive(socket, true)?;
     sockopt::set_tcp_keepidle(socket, IDLE_FOR)?;
-    sockopt::set_tcp_keepintvl(socket, ASK_EVERY)?;
-    sockopt::set_tcp_keepcnt(socket, ASK_TIMES)?;
+    sockopt::set_tcp_keepintvl(socket, PROBE_EVERY)?;
+    sockopt::set_tcp_keepcnt(socket, PROBES)?;
     sockopt::set_tcp_user_timeout(socket, CONFIRMED_WITHIN_MS)
 }
 

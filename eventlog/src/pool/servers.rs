@@ -1,4 +1,4 @@
-//! Where the database is: one server, or several of which one is wanted, as libpq writes it:
+//! The servers of a database URL: one, or several of which one is wanted, as libpq writes it:
 //! `postgresql://user@one:5432,two:5432/db?target_session_attrs=read-write`.
 
 use std::str::FromStr;
@@ -9,24 +9,23 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, Error, PgConnection};
 use tokio::time::timeout;
 
-use super::DatabaseError;
-use super::connection::silent;
+use crate::error::{DatabaseError, no_answer};
 
-/// How long one of several servers may take to say what it is.
-const KNOWN_WITHIN: Duration = Duration::from_secs(3);
+/// How long one of several servers may take to answer whether it is the wanted one.
+const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 /// How long the only one may take.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// The servers of one database.
 #[derive(Clone, Debug)]
-pub(super) struct Servers {
+pub(crate) struct Servers {
     each: Vec<PgConnectOptions>,
-    wanted: Wanted,
+    target: Target,
 }
 
-/// Which of them: libpq's `target_session_attrs`.
+/// Which of them is wanted: libpq's `target_session_attrs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wanted {
+enum Target {
     Any,
     ReadWrite,
     ReadOnly,
@@ -47,13 +46,13 @@ impl Servers {
         let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let (user, hosts) = authority.rsplit_once('@').map_or(("", authority), |(user, hosts)| (user, hosts));
         let at = if user.is_empty() { "" } else { "@" };
-        let (path, wanted) = take_wanted(path)?;
+        let (path, target) = split_target(path)?;
         let each = hosts.split(',').map(|host| {
             let url = format!("postgresql://{user}{at}{host}{path}");
             let options = PgConnectOptions::from_str(&url).map_err(|_| DatabaseError::Url)?;
             Ok(options.application_name("qr-login"))
         });
-        Ok(Self { each: each.collect::<Result<_, DatabaseError>>()?, wanted })
+        Ok(Self { each: each.collect::<Result<_, DatabaseError>>()?, target })
     }
 
     pub fn is_one(&self) -> bool {
@@ -69,13 +68,13 @@ impl Servers {
     /// Connects to the wanted one.
     ///
     /// # Errors
-    /// None is there, or none is the wanted one: what one of them said.
+    /// No server is there, or none is the wanted one: the error of one of them.
     pub async fn find(&self) -> Result<(PgConnectOptions, PgConnection), Error> {
-        let within = if self.is_one() { CONNECTED_WITHIN } else { KNOWN_WITHIN };
+        let within = if self.is_one() { CONNECTED_WITHIN } else { ANSWER_WITHIN };
         let tries = self.each.iter().map(|server| {
             Box::pin(async move {
                 let tried = timeout(within, self.try_one(server)).await;
-                Ok((server.clone(), tried.unwrap_or_else(|_| Err(silent("connecting")))?))
+                Ok((server.clone(), tried.unwrap_or_else(|_| Err(no_answer("connecting")))?))
             })
         });
         select_ok(tries).await.map(|(found, _)| found)
@@ -83,17 +82,19 @@ impl Servers {
 
     async fn try_one(&self, server: &PgConnectOptions) -> Result<PgConnection, Error> {
         let mut connection = server.connect().await?;
-        if self.wanted != Wanted::Any {
-            let (standby, read_only): (bool, bool) =
-                sqlx::query_as("select pg_is_in_recovery(), current_setting('transaction_read_only')::bool")
-                    .fetch_one(&mut connection)
-                    .await?;
-            let suits = match self.wanted {
-                Wanted::Any => true,
-                Wanted::ReadWrite => !read_only,
-                Wanted::ReadOnly => read_only,
-                Wanted::Primary => !standby,
-                Wanted::Standby => standby,
+        if self.target != Target::Any {
+            let server = sqlx::query!(
+                r#"select pg_is_in_recovery() as "is_standby!",
+                          current_setting('transaction_read_only')::bool as "is_read_only!""#
+            )
+            .fetch_one(&mut connection)
+            .await?;
+            let suits = match self.target {
+                Target::Any => true,
+                Target::ReadWrite => !server.is_read_only,
+                Target::ReadOnly => server.is_read_only,
+                Target::Primary => !server.is_standby,
+                Target::Standby => server.is_standby,
             };
             if !suits {
                 let _ = connection.close().await;
@@ -106,20 +107,20 @@ impl Servers {
 }
 
 /// The path and query without `target_session_attrs`, and what it asks for.
-fn take_wanted(path: &str) -> Result<(String, Wanted), DatabaseError> {
-    let Some((before, query)) = path.split_once('?') else { return Ok((path.to_owned(), Wanted::Any)) };
-    let mut wanted = Wanted::Any;
+fn split_target(path: &str) -> Result<(String, Target), DatabaseError> {
+    let Some((before, query)) = path.split_once('?') else { return Ok((path.to_owned(), Target::Any)) };
+    let mut target = Target::Any;
     let mut kept = Vec::new();
     for pair in query.split('&') {
         match pair.split_once('=') {
-            Some(("target_session_attrs", value)) => wanted = Wanted::parse(value)?,
+            Some(("target_session_attrs", value)) => target = Target::parse(value)?,
             _ => kept.push(pair),
         }
     }
-    Ok((format!("{before}?{}", kept.join("&")), wanted))
+    Ok((format!("{before}?{}", kept.join("&")), target))
 }
 
-impl Wanted {
+impl Target {
     fn parse(value: &str) -> Result<Self, DatabaseError> {
         Ok(match value {
             "any" => Self::Any,
@@ -147,7 +148,7 @@ mod tests {
         assert!(
             servers.each.iter().all(|it| it.get_username() == "app" && it.get_database() == Some("login"))
         );
-        assert_eq!(servers.wanted, Wanted::ReadWrite);
+        assert_eq!(servers.target, Target::ReadWrite);
     }
 
     #[test]

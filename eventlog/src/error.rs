@@ -1,0 +1,74 @@
+//! Why the database cannot be used, and which failures pass by themselves.
+
+use std::io;
+
+use sqlx::migrate::MigrateError;
+
+/// Why the database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum DatabaseError {
+    /// Not a URL of a PostgreSQL database. Its text may hold a password and stays out of the message.
+    #[error("DATABASE_URL is not a postgresql:// URL")]
+    Url,
+    /// `target_session_attrs` has a value that libpq does not know, or that is not supported here.
+    #[error("DATABASE_URL: target_session_attrs is none of any, read-write, read-only, primary, standby")]
+    SessionAttributes,
+    /// The server is too old.
+    #[error("PostgreSQL {0} is too old: 14 or newer is needed")]
+    TooOld(i32),
+    /// PostgreSQL refused, or was not there.
+    #[error("PostgreSQL failed")]
+    Sql(#[from] sqlx::Error),
+    /// The tables could not be brought up to date.
+    #[error("the tables could not be brought up to date")]
+    Migrate(#[from] MigrateError),
+    /// This program cannot read a stored event of this stream.
+    #[error("an event of {0} cannot be read")]
+    Unreadable(String),
+    /// Positions that were there are gone, or mean other events: a standby took over without the tail, or a backup was restored.
+    #[error("the log has been set back: a standby took over, or a backup was restored")]
+    SetBack,
+}
+
+impl DatabaseError {
+    /// Whether the failure may pass by itself: the database is not reachable, is stopping or starting, takes no more
+    /// connections, takes no writes now, or has no room.
+    pub fn is_transient(&self) -> bool {
+        is_transient(self)
+    }
+}
+
+/// The same for an error that a failure of the database may have caused.
+pub fn is_transient(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| error.downcast_ref().is_some_and(passes))
+}
+
+fn passes(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed
+        // A proxy without a server behind it answers nothing, or not as PostgreSQL does.
+        | sqlx::Error::Protocol(_) => true,
+        sqlx::Error::Database(error) => {
+            // Classes: connection_exception, insufficient_resources, operator_intervention.
+            // Code: read_only_sql_transaction, from a standby.
+            let code = error.code().unwrap_or_default();
+            ["08", "53", "57P"].iter().any(|class| code.starts_with(class)) || code == "25006"
+        }
+        _ => false,
+    }
+}
+
+/// Whether one of our triggers or functions refused because a newer holder has the lease.
+pub fn is_fenced(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "QR001")
+}
+
+/// The server did not answer in time. `what` was asked; of a statement only its beginning is told, which holds no values.
+pub(crate) fn no_answer(what: &str) -> sqlx::Error {
+    let words = what.split_whitespace().take(8).collect::<Vec<_>>().join(" ");
+    sqlx::Error::Io(io::Error::new(io::ErrorKind::TimedOut, format!("no answer in time to: {words}")))
+}

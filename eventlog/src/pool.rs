@@ -1,0 +1,165 @@
+//! Connections to PostgreSQL, each statement of which has a deadline.
+//!
+//! A server that falls silent (power loss behind a virtual address, a frozen machine) sends neither an answer nor an error, and a
+//! connection to it stays open for a quarter of an hour. So a statement waits for its answer only for a limited time. One that
+//! waited in vain gives up every connection of the pool: the next statement makes a new one, to the server that has the
+//! address by then.
+//!
+//! A connection goes back into the pool only after its statement was answered. One whose statement was given up, by its deadline
+//! or because its future was dropped, is closed: its state is not known (sqlx#4393 is one of the ways).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt;
+use futures::future::BoxFuture;
+use futures::stream::{self, BoxStream};
+use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
+use sqlx::{Describe, Either, Error, Execute, Executor, PgPool, Postgres};
+use tokio::time::{Instant, timeout};
+
+use crate::error::no_answer;
+
+mod connection;
+mod connections;
+mod servers;
+mod sockets;
+
+pub use connection::{Connection, Transaction};
+pub use connections::PoolSettings;
+pub(crate) use servers::Servers;
+
+use connection::Origin;
+use connections::{Connections, Generation};
+
+/// How long a caller waits for a connection: one that is free, or a new one.
+const ACQUIRE_WITHIN: Duration = Duration::from_secs(10);
+
+/// A pool of connections. A cheap clone. It executes statements like sqlx's own, each within its deadline.
+#[derive(Clone, Debug)]
+pub struct Pool(Connections);
+
+impl Pool {
+    /// Connections to `server`, which is one of these.
+    pub(crate) fn new(servers: Servers, server: PgConnectOptions, settings: PoolSettings) -> Self {
+        Self(Connections::new(servers, server, settings))
+    }
+
+    /// A connection, for more than one statement.
+    ///
+    /// # Errors
+    /// None is free, and none can be made, within ten seconds.
+    pub async fn acquire(&self) -> Result<Connection, Error> {
+        let until = Instant::now() + ACQUIRE_WITHIN;
+        loop {
+            let Generation { number, pool } = self.0.current();
+            match pool.acquire().await {
+                Ok(connection) => {
+                    let origin = Origin { connections: self.0.clone(), generation: number };
+                    return Ok(Connection::pooled(connection, origin));
+                }
+                // This generation has been given up meanwhile.
+                Err(Error::PoolClosed) if self.0.current().number != number => {}
+                Err(error) => {
+                    self.0.search_server();
+                    if !matches!(error, Error::PoolTimedOut) || Instant::now() > until {
+                        return Err(error);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The connections without deadlines, for a library that takes them so.
+    pub fn without_deadlines(&self) -> PgPool {
+        self.0.current().pool
+    }
+
+    /// How a connection outside of the pool is made.
+    pub(crate) fn server(&self) -> Arc<PgConnectOptions> {
+        self.without_deadlines().connect_options()
+    }
+
+    /// A connection could not be made: the server may be another one by now.
+    pub(crate) fn search_server(&self) {
+        self.0.search_server();
+    }
+
+    /// Sets what the kernel does about a silent peer, for a connection that was made outside of the pool.
+    pub(crate) fn watch_sockets(&self) {
+        self.0.watch_sockets();
+    }
+
+    /// Waits for a library that uses [`Self::without_deadlines`], as long as for a statement.
+    ///
+    /// # Errors
+    /// [`Error::Io`]: no answer came. Its connection is given up with the others.
+    pub(crate) async fn within<T>(&self, answer: impl Future<Output = T>) -> Result<T, Error> {
+        let generation = self.0.current().number;
+        timeout(self.0.answer_within(), answer).await.map_err(|_| {
+            self.0.give_up(generation);
+            no_answer("the events of a stream")
+        })
+    }
+
+    /// Connections, free ones included.
+    pub fn size(&self) -> u32 {
+        self.without_deadlines().size()
+    }
+
+    /// Free connections.
+    pub fn num_idle(&self) -> usize {
+        self.without_deadlines().num_idle()
+    }
+
+    /// Closes every connection, also those on their way back into the pool.
+    pub async fn close(&self) {
+        self.0.close().await;
+    }
+}
+
+/// One statement on a connection of its own. All rows are read before the first one is handed out.
+impl<'p> Executor<'p> for &'p Pool {
+    type Database = Postgres;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Result<Either<PgQueryResult, PgRow>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(
+            stream::once(async move {
+                let mut connection = self.acquire().await?;
+                let steps: Vec<_> = connection.fetch_many(query).try_collect().await?;
+                Ok::<_, Error>(stream::iter(steps.into_iter().map(Ok)))
+            })
+            .try_flatten(),
+        )
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<PgRow>, Error>>
+    where
+        'p: 'e,
+        E: 'q + Execute<'q, Postgres>,
+    {
+        Box::pin(async move { self.acquire().await?.fetch_optional(query).await })
+    }
+
+    fn prepare_with<'e, 'q: 'e>(
+        self,
+        sql: &'q str,
+        parameters: &'e [PgTypeInfo],
+    ) -> BoxFuture<'e, Result<PgStatement<'q>, Error>>
+    where
+        'p: 'e,
+    {
+        Box::pin(async move { self.acquire().await?.prepare_with(sql, parameters).await })
+    }
+
+    fn describe<'e, 'q: 'e>(self, sql: &'q str) -> BoxFuture<'e, Result<Describe<Postgres>, Error>>
+    where
+        'p: 'e,
+    {
+        Box::pin(async move { self.acquire().await?.describe(sql).await })
+    }
+}
