@@ -8,13 +8,8 @@
 //! Deliberately absent: whatever the person reads or presses (that is [`chat`](crate::chat) and the page), and any decision
 //! about a login, which the aggregates take.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-use eventlog::{Clock, Database, Store};
-use secrecy::SecretString;
-use vault::{MasterKey, Vault};
 
 mod attempt;
 mod check;
@@ -37,45 +32,15 @@ mod retire;
 pub mod seal;
 pub mod session;
 mod session_files;
+mod telegram_app;
 #[cfg(test)]
 mod tests;
+mod workers;
 
 pub use network::{Network, NetworkError, PrivateNetwork};
 pub use pool::AT_MOST as MOST_LOGINS;
-
-/// What the workers need.
-#[derive(Clone)]
-pub struct LoginWorkers {
-    /// Where everything is.
-    pub db: Database,
-    /// Records what happens.
-    pub store: Store,
-    /// Keeps keys and tokens.
-    pub vault: Vault,
-    /// Seals them.
-    pub master: Arc<MasterKey>,
-    /// Tells when a token or a login is over.
-    pub clock: Clock,
-    /// Which Telegram, and as whom.
-    pub telegram: TelegramApp,
-    /// Where the sealed copies of linked sessions go.
-    pub sessions_dir: PathBuf,
-    /// Whether the log names Telegram ids; else account ids.
-    pub log_telegram_ids: bool,
-}
-
-/// The application that logs in, as registered at my.telegram.org, and where.
-#[derive(Clone, Debug)]
-pub struct TelegramApp {
-    /// Its number.
-    pub api_id: i32,
-    /// Its secret.
-    pub api_hash: SecretString,
-    /// What a person's list of devices calls it.
-    pub device_name: String,
-    /// Which Telegram.
-    pub network: Network,
-}
+pub use telegram_app::TelegramApp;
+pub use workers::LoginWorkers;
 
 /// Runs the workers until dropped. Attempts that were running then are resumed by whoever runs them next.
 pub async fn run(workers: LoginWorkers) {

@@ -19,8 +19,9 @@ use super::connection::{CallError, Connection};
 use super::exchange;
 use super::held_attempts::InputSignal;
 use super::login_progress::Watch;
+use super::seal;
 use super::session::LoginSession;
-use super::{LoginWorkers, seal};
+use super::workers::LoginWorkers;
 
 /// The longest pause between two tries to reach Telegram.
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);

@@ -14,7 +14,8 @@ use super::connection::{CallError, Connection};
 use super::seal;
 use super::session::LoginSession;
 use super::session_files;
-use super::{LoginWorkers, TelegramApp};
+use super::telegram_app::TelegramApp;
+use super::workers::LoginWorkers;
 
 /// How many are looked at together; few, since nothing is in a hurry.
 const AT_ONCE: i64 = 4;

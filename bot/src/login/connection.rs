@@ -19,8 +19,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::TelegramApp;
 use super::session::{KeyRefused, LoginSession};
+use super::telegram_app::TelegramApp;
 
 /// How long Telegram has for an answer, connecting included.
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);

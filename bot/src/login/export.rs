@@ -22,13 +22,13 @@ use vault::{Borrowed, Linked, Taken};
 use vault::{MasterKey, Vault};
 use zeroize::Zeroizing;
 
-use super::TelegramApp;
 use super::check;
 use super::connection::CallError;
 use super::network::Network;
 use super::seal::{self, OpenError};
 use super::session::LoginSession;
 use super::session_files;
+use super::telegram_app::TelegramApp;
 
 /// The words that a session is put into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -20,11 +20,11 @@ use tokio::time::timeout;
 use vault::Taken;
 use vault::{MasterKey, Vault};
 
-use super::TelegramApp;
 use super::connection::{CALL_LIMIT, CallError, Connection};
 use super::exchange;
 use super::seal;
 use super::session::LoginSession;
+use super::telegram_app::TelegramApp;
 
 /// How Telegram is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,11 +11,11 @@ use tokio::time::{Instant, sleep};
 use vault::Presence;
 use vault::{Claimed, random_login_id};
 
-use super::LoginWorkers;
 use super::attempt::{Attempt, Stop};
 use super::held_attempts::{HeldAttempt, HeldAttempts, InputSignal, LEASE_TTL};
 use super::login_progress::LoginFollower;
 use super::retire;
+use super::workers::LoginWorkers;
 
 /// How often attempts are looked for without a signal.
 const LOOK_EVERY: Duration = Duration::from_secs(1);

@@ -11,11 +11,11 @@ use eventlog::Topic;
 use grammers_client::tl::functions;
 use vault::RetiredKey;
 
-use super::LoginWorkers;
 use super::connection::{CallError, Connection};
 use super::seal;
 use super::session::LoginSession;
 use super::session_files;
+use super::workers::LoginWorkers;
 
 /// When a key that was not confirmed is tried again; longer than a QR code lives.
 const AGAIN_AFTER: Duration = Duration::from_secs(40);
