@@ -17,7 +17,6 @@ mod code;
 mod connection;
 mod exchange;
 pub mod export;
-pub mod file;
 mod finish;
 mod flow;
 mod held_attempts;
@@ -29,8 +28,8 @@ mod password;
 mod pool;
 mod renewal;
 mod retire;
-pub mod seal;
-pub mod session;
+mod seal;
+mod session;
 mod session_files;
 mod telegram_app;
 #[cfg(test)]

@@ -8,7 +8,7 @@ use jiff::SignedDuration;
 use stand_in::accounts::{ANNA, ILYA};
 use vault::{RetireReason, UserInput};
 
-use super::file;
+use super::session_files::file;
 
 mod behind;
 mod broken_line;
