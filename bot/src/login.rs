@@ -20,6 +20,7 @@ pub mod export;
 mod finish;
 mod flow;
 mod held_attempts;
+mod log_out;
 mod login_progress;
 pub mod network;
 pub mod number;
@@ -31,6 +32,8 @@ mod retire;
 mod seal;
 mod session;
 mod session_files;
+mod step;
+mod stop;
 mod telegram_app;
 #[cfg(test)]
 mod tests;

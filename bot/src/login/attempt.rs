@@ -9,11 +9,11 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use domain::login::{FailReason, Method};
-use domain::{InviteError, Login, LoginCommand, LoginError, LoginId};
-use eventlog::{Context, DatabaseError, Fence, StoreError};
+use domain::{Login, LoginCommand, LoginId};
+use eventlog::{Context, Fence};
 use grammers_client::tl::RemoteCall;
 use jiff::{SignedDuration, Timestamp};
-use vault::{Claimed, UserInput, VaultError};
+use vault::{Claimed, UserInput};
 
 use super::connection::{CallError, Connection};
 use super::exchange;
@@ -21,6 +21,7 @@ use super::held_attempts::InputSignal;
 use super::login_progress::Watch;
 use super::seal;
 use super::session::LoginSession;
+use super::stop::Stop;
 use super::workers::LoginWorkers;
 
 /// The longest pause between two tries to reach Telegram.
@@ -56,61 +57,6 @@ pub struct Attempt {
     /// Rings when somebody gave something in a page.
     input_signal: InputSignal,
     given: VecDeque<UserInput>,
-}
-
-/// Why an attempt stops before its end.
-#[derive(Debug)]
-pub enum Stop {
-    /// It is another worker's now: touch nothing any more.
-    Fenced,
-    /// The login is over, as its events say.
-    Over,
-    /// The login has to end, for this reason.
-    Fail(FailReason),
-    /// Our own side failed; whoever claims the attempt next goes on with it.
-    Failed(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl From<DatabaseError> for Stop {
-    fn from(error: DatabaseError) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-impl From<VaultError> for Stop {
-    fn from(error: VaultError) -> Self {
-        match error {
-            VaultError::Fenced => Self::Fenced,
-            VaultError::Database(error) => error.into(),
-        }
-    }
-}
-
-impl From<StoreError<LoginError>> for Stop {
-    fn from(error: StoreError<LoginError>) -> Self {
-        match error {
-            StoreError::Refused(_) => Self::Over,
-            other => Self::from_store(other),
-        }
-    }
-}
-
-impl From<StoreError<InviteError>> for Stop {
-    fn from(error: StoreError<InviteError>) -> Self {
-        match error {
-            StoreError::Refused(_) => Self::Fail(FailReason::InviteGone),
-            other => Self::from_store(other),
-        }
-    }
-}
-
-impl Stop {
-    fn from_store<E: std::error::Error + Send + Sync>(error: StoreError<E>) -> Self {
-        match error {
-            StoreError::Fenced => Self::Fenced,
-            other => Self::Failed(other.into()),
-        }
-    }
 }
 
 impl Attempt {

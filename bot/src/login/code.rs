@@ -20,29 +20,13 @@ use vault::UserInput;
 use vault::limits::LoginLimits;
 use zeroize::Zeroizing;
 
-use super::attempt::{Attempt, Stop, later};
-use super::connection::{CallError, TelegramUpdate};
-use super::flow::{SETTLING_PAUSE, Step, Wakeup};
+use super::attempt::{Attempt, later};
+use super::connection::{CallError, SETTLING_PAUSE, TelegramUpdate};
+use super::step::{Back, SentCode, Step, Wakeup};
+use super::stop::Stop;
 
 /// A new QR code takes the words away in which a number was refused; it leaves them standing for as long as this.
 const READING_TIME: SignedDuration = SignedDuration::from_secs(3);
-
-/// A code that is on its way, or in the person's hands.
-pub struct SentCode {
-    phone: Zeroizing<String>,
-    hash: Zeroizing<String>,
-    by_email: bool,
-    /// Telegram has another way to deliver it.
-    has_other_way: bool,
-}
-
-/// Where a login goes on that is not sent a code.
-pub enum Back {
-    /// At the QR code that is on the screen, until then.
-    Qr(Timestamp),
-    /// At the code that was sent before.
-    Code(Box<SentCode>),
-}
 
 impl Attempt {
     /// Steps 1 and 2.

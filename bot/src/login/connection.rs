@@ -24,6 +24,9 @@ use super::telegram_app::TelegramApp;
 
 /// How long Telegram has for an answer, connecting included.
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
+/// How long a data centre that has just taken the account in may not know a fresh key: so many tries, with a pause between.
+pub const SETTLING_TRIES: u32 = 6;
+pub const SETTLING_PAUSE: Duration = Duration::from_millis(500);
 /// How long open sockets get to close in good order.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
 /// A login hears one kind of update; what a linked account receives meanwhile may be dropped.

@@ -16,11 +16,12 @@ use domain::login::{CancelReason, FailReason, Method};
 use domain::{InviteCommand, LoginCommand, LoginStatus};
 use vault::{Linked, RetireReason};
 
-use super::attempt::{Attempt, Stop};
-use super::flow::Accepted;
+use super::attempt::Attempt;
+use super::log_out::{LogOut, log_out};
 use super::owner::Owner;
-use super::retire::{LogOut, log_out};
 use super::session_files::{self, SessionFileError};
+use super::step::Accepted;
+use super::stop::Stop;
 
 impl Attempt {
     /// Steps 8 to 12. Not to be dropped in between for the sake of the login's end: the events decide that.

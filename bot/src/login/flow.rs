@@ -15,7 +15,6 @@
 //! which may be in the middle of any step.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::LoginCommand;
 use domain::login::{FailReason, Method, Refusal};
@@ -24,63 +23,17 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 use sha2::{Digest, Sha256};
 use vault::{RetireReason, UserInput};
-use zeroize::Zeroizing;
 
-use super::attempt::{Attempt, Stop};
-use super::code::{Back, SentCode};
-use super::connection::{CallError, TelegramUpdate};
+use super::attempt::Attempt;
+use super::connection::{CallError, SETTLING_PAUSE, SETTLING_TRIES, TelegramUpdate};
 use super::renewal::{NOMINAL_LIFETIME, next_export_at};
 use super::seal;
 use super::session::LoginSession;
+use super::step::{Accepted, Back, Step, Wakeup};
+use super::stop::Stop;
 
-/// How long a fresh key may be unknown to a data centre that has just taken the account in.
-pub const SETTLING_TRIES: u32 = 6;
-pub const SETTLING_PAUSE: Duration = Duration::from_millis(500);
 /// Telegram has forgotten this many keys of one attempt: it is not going to keep the next.
 const MOST_KEYS: u32 = 3;
-
-/// Telegram let the key in.
-#[derive(Clone, Copy, Debug)]
-pub struct Accepted {
-    /// The account that confirmed.
-    pub user_id: i64,
-    /// How.
-    pub method: Method,
-}
-
-/// The step to take next.
-pub enum Step {
-    /// Make a key; the one before, if any, is of no use.
-    NewKey,
-    /// Ask for a login token, or find out that one was accepted.
-    Export,
-    /// Put a token on the screen.
-    Show { token: Vec<u8>, expires_at: Timestamp },
-    /// Wait for somebody to scan it.
-    Wait { until: Timestamp },
-    /// Follow the account to its data centre.
-    Import { dc_id: i32, token: Vec<u8> },
-    /// Find out whose session a key that is logged in has.
-    WhoAmI,
-    /// Wait for the proof of the 2-step password.
-    Password,
-    /// Send a login code to this number.
-    SendCode { phone: Zeroizing<String>, back: Back },
-    /// Wait for the code.
-    Code(Box<SentCode>),
-    /// Telegram let the key in.
-    Done(Accepted),
-}
-
-/// What ended a wait.
-pub enum Wakeup {
-    /// Telegram said something.
-    Telegram(TelegramUpdate),
-    /// The person gave something in the page.
-    Input(UserInput),
-    /// Nothing, for as long as was asked.
-    Timeout,
-}
 
 impl Attempt {
     /// Steps 1 to 7; `resumed`, where [`Attempt::restore`] has found a key.

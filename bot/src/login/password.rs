@@ -14,9 +14,10 @@ use grammers_client::tl::{enums, functions, types};
 use jiff::Timestamp;
 use vault::{PasswordChallenge, PasswordProof, UserInput};
 
-use super::attempt::{Attempt, Stop};
-use super::connection::CallError;
-use super::flow::{SETTLING_PAUSE, SETTLING_TRIES, Step, Wakeup};
+use super::attempt::Attempt;
+use super::connection::{CallError, SETTLING_PAUSE, SETTLING_TRIES};
+use super::step::{Step, Wakeup};
+use super::stop::Stop;
 
 impl Attempt {
     /// All of it.

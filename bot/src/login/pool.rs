@@ -11,10 +11,12 @@ use tokio::time::{Instant, sleep};
 use vault::Presence;
 use vault::{Claimed, random_login_id};
 
-use super::attempt::{Attempt, Stop};
+use super::attempt::Attempt;
 use super::held_attempts::{HeldAttempt, HeldAttempts, InputSignal, LEASE_TTL};
 use super::login_progress::LoginFollower;
 use super::retire;
+use super::step::Accepted;
+use super::stop::Stop;
 use super::workers::LoginWorkers;
 
 /// How often attempts are looked for without a signal.
@@ -180,7 +182,7 @@ async fn run_attempt(
     }
 }
 
-async fn begin(attempt: &mut Attempt, resumed: bool) -> Result<super::flow::Accepted, Stop> {
+async fn begin(attempt: &mut Attempt, resumed: bool) -> Result<Accepted, Stop> {
     if !attempt.claimed.taken_over {
         let (login_id, person) = (attempt.login_id().short(), &attempt.person);
         tracing::info!(login.id = login_id, "QR login asked for by {person}");

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::Topic;
-use grammers_client::tl::functions;
 use vault::RetiredKey;
 
-use super::connection::{CallError, Connection};
+use super::connection::Connection;
+use super::log_out::{LogOut, log_out};
 use super::seal;
-use super::session::LoginSession;
 use super::session_files;
 use super::workers::LoginWorkers;
 
@@ -23,30 +22,6 @@ const AGAIN_AFTER: Duration = Duration::from_secs(40);
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 /// How many are logged out at once.
 const AT_ONCE: i64 = 8;
-
-/// What came of logging a session out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogOut {
-    /// Telegram has ended it.
-    Done,
-    /// It was not logged in, in no data centre; one that waits for its 2-step password is not, either.
-    WasNotIn,
-    /// Nobody knows: Telegram did not answer.
-    Unclear,
-}
-
-/// Logs a session out wherever it has a key.
-pub async fn log_out(connection: &Connection, session: &LoginSession) -> LogOut {
-    let mut outcome = LogOut::WasNotIn;
-    for dc_id in session.keyed_dcs() {
-        match connection.call(dc_id, &functions::auth::LogOut {}).await {
-            Ok(_) if outcome != LogOut::Unclear => outcome = LogOut::Done,
-            Ok(_) | Err(CallError::Unregistered | CallError::KeyLost(_) | CallError::PasswordNeeded) => {}
-            Err(_) => outcome = LogOut::Unclear,
-        }
-    }
-    outcome
-}
 
 /// Logs retired keys out, for ever.
 pub async fn run(workers: &LoginWorkers) {

@@ -11,10 +11,11 @@ use vault::Presence;
 use vault::{RetireReason, random_login_id};
 
 use super::world::{Asked, KEY_EXCHANGE, World};
-use crate::login::attempt::{Attempt, Stop};
-use crate::login::flow::Step;
+use crate::login::attempt::Attempt;
 use crate::login::held_attempts::HeldAttempts;
 use crate::login::login_progress::LoginFollower;
+use crate::login::step::Step;
+use crate::login::stop::Stop;
 
 const BY_HAND: &str = "the test";
 
