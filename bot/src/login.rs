@@ -48,8 +48,10 @@ pub use workers::LoginWorkers;
 pub async fn run(workers: LoginWorkers) {
     let files = async {
         if let Err(error) = session_files::update_all(&workers.vault, &workers.sessions_dir).await {
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(error, "Not every file in SESSIONS_DIR was looked at; the next start looks again");
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "Not every file in SESSIONS_DIR was looked at; the next start looks again"
+            );
         }
     };
     tokio::join!(pool::run(Arc::new(workers.clone())), files);

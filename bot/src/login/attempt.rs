@@ -189,11 +189,7 @@ impl Attempt {
             return Ok(());
         }
         let Some(address) = self.session().address(dc_id) else {
-            tracing::error!(
-                login.id = self.login_id().short(),
-                dc_id,
-                "Telegram names a data centre that nobody knows"
-            );
+            tracing::error!(dc_id, "Telegram names a data centre that nobody knows");
             return Err(Stop::Fail(FailReason::Internal));
         };
         let key = loop {
@@ -281,8 +277,7 @@ impl Attempt {
             }
         };
         if self.failures == 0 {
-            let error: &dyn std::error::Error = error;
-            tracing::warn!(login.id = self.login_id().short(), error, "QR login has to wait for Telegram");
+            tracing::warn!(error = error as &dyn std::error::Error, "QR login has to wait for Telegram");
         }
         self.failures += 1;
         let until = later(self.now(), pause);
@@ -298,7 +293,7 @@ impl Attempt {
 
     fn reached(&mut self) {
         if std::mem::take(&mut self.failures) > 0 {
-            tracing::info!(login.id = self.login_id().short(), "Telegram answers the QR login again");
+            tracing::info!("Telegram answers the QR login again");
         }
     }
 }

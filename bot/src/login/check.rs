@@ -7,8 +7,8 @@ use std::time::Duration;
 use domain::{AccountCommand, AccountError};
 use eventlog::{Clock, Context, Store, StoreError};
 use grammers_client::tl::functions;
-use vault::Vault;
-use vault::{Borrowed, Linked};
+use tracing::Instrument;
+use vault::{Borrowed, Linked, Vault};
 
 use super::connection::{CallError, Connection};
 use super::seal;
@@ -29,14 +29,22 @@ pub async fn run(workers: &LoginWorkers, interval: Duration) {
         match workers.vault.claim_linked(workers.clock.now(), interval, AT_ONCE).await {
             Ok(sessions) => {
                 healthy = true;
-                futures::future::join_all(sessions.iter().map(|linked| check(workers, linked))).await;
+                futures::future::join_all(
+                    sessions
+                        .iter()
+                        .map(|borrowed| check(workers, borrowed).instrument(span(&borrowed.linked))),
+                )
+                .await;
                 if i64::try_from(sessions.len()) == Ok(AT_ONCE) {
                     continue;
                 }
             }
             Err(error) => {
                 if std::mem::take(&mut healthy) {
-                    tracing::warn!(%error, "Linked sessions cannot be read");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "Linked sessions cannot be read"
+                    );
                 }
             }
         }
@@ -48,15 +56,22 @@ pub async fn run(workers: &LoginWorkers, interval: Duration) {
     }
 }
 
+/// At the level of errors, so that the ids stand beside every line, whatever `RUST_LOG` says.
+fn span(linked: &Linked) -> tracing::Span {
+    tracing::error_span!("session_check", login.id = linked.login_id.short(), account.id = %linked.account_id)
+}
+
 async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
     let linked = &borrowed.linked;
-    let login_id = linked.login_id.short();
     let network = &workers.telegram.network;
     let opened = seal::open(&workers.master, linked.account_id, &linked.login_id, network, &linked.sealed);
     let session = match opened {
         Ok(session) => Arc::new(session),
         Err(error) => {
-            return tracing::error!(login.id = login_id, %error, "A linked session cannot be checked");
+            return tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "A linked session cannot be checked"
+            );
         }
     };
     match is_alive(&workers.telegram, &session).await {
@@ -64,22 +79,18 @@ async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
         Ok(true) => return release(workers, borrowed).await,
         // Telegram may be out of reach: that says nothing of the session.
         Err(error) => {
-            tracing::debug!(login.id = login_id, %error, "A linked session was not checked");
+            tracing::debug!(error = &error as &dyn std::error::Error, "A linked session was not checked");
             return release(workers, borrowed).await;
         }
     }
     if let Err(error) = revoke(&workers.store, &workers.vault, &workers.clock, linked).await {
-        return tracing::warn!(login.id = login_id, %error, "A session that is over stays until the next check");
+        return tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "A session that is over stays until the next check"
+        );
     }
-    session_files::update_ended(
-        &workers.vault,
-        &workers.sessions_dir,
-        linked.account_id,
-        &linked.login_id,
-        &session,
-    )
-    .await;
-    tracing::info!(login.id = login_id, "A linked session was ended in Telegram");
+    session_files::update_ended(&workers.vault, &workers.sessions_dir, linked.account_id, &session).await;
+    tracing::info!("A linked session was ended in Telegram");
 }
 
 /// Whether Telegram still knows this session, which nobody else speaks with.
@@ -96,7 +107,10 @@ pub async fn is_alive(app: &TelegramApp, session: &Arc<LoginSession>) -> Result<
 
 async fn release(workers: &LoginWorkers, borrowed: &Borrowed) {
     if let Err(error) = workers.vault.release_linked(borrowed).await {
-        tracing::debug!(%error, "A session that was checked is free only a little later");
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "A session that was checked is free only a little later"
+        );
     }
 }
 

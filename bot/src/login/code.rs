@@ -124,7 +124,7 @@ impl Attempt {
         let (attempt, at) = (self.number(), self.now());
         self.record(LoginCommand::RecordCode { attempt, via, length, at }).await?;
         LoginLimits::new(&self.workers.db).code_went_out().await?;
-        tracing::info!(login.id = self.login_id().short(), "QR login waiting for a login code instead");
+        tracing::info!("QR login waiting for a login code instead");
         Ok(Step::Code(Box::new(SentCode {
             phone,
             hash: Zeroizing::new(sent.phone_code_hash),
@@ -207,11 +207,7 @@ impl Attempt {
     pub async fn reject_code(&self, reason: Refusal) -> Result<(), Stop> {
         let (attempt, at) = (self.number(), self.now());
         self.record(LoginCommand::RejectCode { attempt, reason, at }).await?;
-        tracing::info!(
-            login.id = self.login_id().short(),
-            ?reason,
-            "QR login's number or code was not taken"
-        );
+        tracing::info!(?reason, "QR login's number or code was not taken");
         Ok(())
     }
 }

@@ -18,8 +18,8 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use domain::{AccountCommand, AccountError, AccountId};
 use eventlog::{Clock, Context, DatabaseError, Store, StoreError};
-use vault::{Borrowed, Linked, Taken};
-use vault::{MasterKey, Vault};
+use tracing::Instrument;
+use vault::{Borrowed, Linked, MasterKey, Taken, Vault};
 use zeroize::Zeroizing;
 
 use super::check;
@@ -111,7 +111,9 @@ impl Exporter {
             Taken::InUse => return Err(ExportError::InUse),
             Taken::None => return Err(ExportError::NotLinked),
         };
-        let words = match self.hand_over(&linked, &mut borrowed, format, context).await {
+        let span =
+            tracing::error_span!("hand_over", login.id = linked.login_id.short(), account.id = %account);
+        let words = match self.hand_over(&linked, &mut borrowed, format, context).instrument(span).await {
             Ok(words) => words,
             Err(error) => {
                 if let Some(borrowed) = &borrowed {
@@ -137,8 +139,7 @@ impl Exporter {
         if let Some(before) = borrowed {
             if !self.is_alive(&session).await? {
                 check::revoke(&self.store, &self.vault, &self.clock, linked).await?;
-                session_files::update_ended(&self.vault, &self.sessions_dir, *account, login_id, &session)
-                    .await;
+                session_files::update_ended(&self.vault, &self.sessions_dir, *account, &session).await;
                 return Err(ExportError::Ended);
             }
             // Telegram may have taken its time.
@@ -152,7 +153,7 @@ impl Exporter {
             let is_there = self.vault.linked(*account).await?.is_some();
             return Err(if is_there { ExportError::InUse } else { ExportError::NotLinked });
         }
-        session_files::update_ended(&self.vault, &self.sessions_dir, *account, login_id, &session).await;
+        session_files::update_ended(&self.vault, &self.sessions_dir, *account, &session).await;
         Ok(words)
     }
 

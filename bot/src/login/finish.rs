@@ -38,7 +38,7 @@ impl Attempt {
     /// # Errors
     /// The same.
     pub async fn confirm(&mut self, accepted: Accepted) -> Result<(), Stop> {
-        tracing::info!(login.id = self.login_id().short(), "QR login authorised");
+        tracing::info!("QR login authorised");
         let telegram_id = self.check_owner(accepted).await?;
         self.use_invite().await?;
         self.link(telegram_id).await?;
@@ -52,7 +52,7 @@ impl Attempt {
         if telegram_id == accepted.user_id {
             return Ok(telegram_id);
         }
-        tracing::warn!(login.id = self.login_id().short(), "QR login was confirmed by another account");
+        tracing::warn!("QR login was confirmed by another account");
         // Out first, then say so: the stranger's account must not stay open while events are written.
         self.log_out().await;
         self.record(LoginCommand::Reject { attempt: self.number(), at: self.now() }).await?;
@@ -107,10 +107,8 @@ impl Attempt {
             Err(SessionFileError::Database(error)) => return Err(error.into()),
             // The vault's copy is the one that counts.
             Err(SessionFileError::File(error)) => {
-                let error: &dyn std::error::Error = &error;
                 tracing::error!(
-                    login.id = self.login_id().short(),
-                    error,
+                    error = &error as &dyn std::error::Error,
                     "The session's file cannot be kept"
                 );
             }
@@ -163,7 +161,7 @@ impl Attempt {
             self.show_linked(subject.telegram_id).await?;
         }
         self.close().await?;
-        tracing::info!(login.id = self.login_id().short(), "QR login finished");
+        tracing::info!("QR login finished");
         Ok(())
     }
 
@@ -181,7 +179,7 @@ impl Attempt {
             self.workers.vault.retire(self.fence(), RetireReason::LoginEnded).await?;
         }
         self.close().await?;
-        tracing::info!(login.id = self.login_id().short(), "QR login ended without being linked");
+        tracing::info!("QR login ended without being linked");
         Ok(())
     }
 

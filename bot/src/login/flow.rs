@@ -43,7 +43,7 @@ impl Attempt {
     pub async fn log_in(&mut self, resumed: bool) -> Result<Accepted, Stop> {
         let mut keys_made = 0;
         let mut step = if resumed {
-            tracing::info!(login.id = self.login_id().short(), "QR login resumed with its key");
+            tracing::info!("QR login resumed with its key");
             self.probe().await?
         } else {
             Step::NewKey
@@ -77,11 +77,7 @@ impl Attempt {
         let network = self.workers.telegram.network.clone();
         if self.claimed.holder_frozen {
             // Its worker may wake up and use the key: two at once would make Telegram kill it.
-            let id = self.login_id().short();
-            tracing::warn!(
-                login.id = id,
-                "QR login goes on with a new key, since its worker does not answer"
-            );
+            tracing::warn!("QR login goes on with a new key, since its worker does not answer");
             self.workers.vault.retire(self.fence(), RetireReason::HolderFrozen).await?;
             self.claimed.sealed_session = None;
         }
@@ -91,8 +87,7 @@ impl Attempt {
         let session = match restored {
             Some(Ok(session)) => session,
             Some(Err(error)) => {
-                let id = self.login_id().short();
-                tracing::error!(login.id = id, %error, "QR login cannot be resumed");
+                tracing::error!(error = &error as &dyn std::error::Error, "QR login cannot be resumed");
                 // It may open again with the master key that sealed it, and can be logged out then.
                 self.workers.vault.retire(self.fence(), RetireReason::LoginEnded).await?;
                 LoginSession::new(&network)
@@ -165,11 +160,7 @@ impl Attempt {
             Ok(LoginToken::Success(success)) => self.let_in(success.authorization).await,
             Err(CallError::PasswordNeeded) => Ok(Step::Password),
             Err(CallError::KeyLost(reason)) => {
-                tracing::warn!(
-                    login.id = self.login_id().short(),
-                    reason,
-                    "Telegram has forgotten the QR login's key"
-                );
+                tracing::warn!(reason, "Telegram has forgotten the QR login's key");
                 Ok(Step::NewKey)
             }
             Err(CallError::TokenExpired) => Ok(Step::Export),
@@ -214,12 +205,11 @@ impl Attempt {
         if std::mem::take(&mut self.lost_code) {
             self.reject_code(Refusal::Stale).await?;
         }
-        let id = self.login_id().short();
         if is_first {
-            tracing::info!(login.id = id, "QR issued (expires {expires_at:.0})");
-            tracing::info!(login.id = id, "QR login waiting for the scan");
+            tracing::info!("QR issued (expires {expires_at:.0})");
+            tracing::info!("QR login waiting for the scan");
         } else {
-            tracing::debug!(login.id = id, "QR issued (expires {expires_at:.0})");
+            tracing::debug!("QR issued (expires {expires_at:.0})");
         }
         Ok(Step::Wait { until: next_export_at(at, expires_at) })
     }
@@ -269,11 +259,7 @@ impl Attempt {
     /// Step 6. The vault goes on naming the data centre that sent us here until the new one has let the key in: after a
     /// crash in between, the old one sends us here again.
     async fn import(&mut self, dc_id: i32, token: Vec<u8>) -> Result<Step, Stop> {
-        tracing::info!(
-            login.id = self.login_id().short(),
-            dc_id,
-            "QR login moves to the account's data centre"
-        );
+        tracing::info!(dc_id, "QR login moves to the account's data centre");
         self.make_key(dc_id).await?;
         self.move_to(dc_id).await;
         let request = functions::auth::ImportLoginToken { token };
@@ -329,8 +315,7 @@ impl Attempt {
 
     /// Ends the login for what Telegram says to it.
     pub fn refused(&self, error: &CallError) -> Stop {
-        let error: &dyn std::error::Error = error;
-        tracing::error!(login.id = self.login_id().short(), error, "Telegram refuses the QR login");
+        tracing::error!(error = error as &dyn std::error::Error, "Telegram refuses the QR login");
         Stop::Fail(FailReason::Internal)
     }
 }

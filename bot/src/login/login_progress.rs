@@ -64,7 +64,10 @@ impl LoginFollower {
                     events.iter().for_each(|event| self.tell(event));
                 }
                 Err(error @ DatabaseError::SetBack) => {
-                    tracing::warn!(%error, "Every login attempt is claimed anew");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "Every login attempt is claimed anew"
+                    );
                     return;
                 }
                 Err(error) => {

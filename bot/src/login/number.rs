@@ -145,7 +145,10 @@ impl NumberCheck {
                 phone_code_hash: sent.phone_code_hash,
             };
             if let Err(error) = connection.call(dc_id, &take_back).await {
-                tracing::debug!(%error, "A login code that was sent to try a number was not taken back");
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "A login code that was sent to try a number was not taken back"
+                );
             }
             connection.close().await;
             return Ok(match sent.r#type {
@@ -214,7 +217,10 @@ async fn find(connection: &Connection, home: i32, phone: &str) -> Result<Verdict
         return Ok(Verdict::NotFound);
     }
     if let Err(error) = connection.call(home, &functions::contacts::DeleteContacts { id }).await {
-        tracing::warn!(%error, "A contact that was added to try a number was not deleted again");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "A contact that was added to try a number was not deleted again"
+        );
     }
     Ok(Verdict::OnTelegram)
 }

@@ -36,17 +36,14 @@ impl Attempt {
             let at = self.now();
             if let Some((reason, flood)) = refused {
                 self.record(LoginCommand::RejectPassword { attempt, reason, at }).await?;
-                tracing::info!(login.id = self.login_id().short(), "QR login's password was not taken");
+                tracing::info!("QR login's password was not taken");
                 // The person is told first: the pause may be long.
                 if let Some(flood) = flood {
                     self.wait_out(&flood).await?;
                 }
             } else {
                 self.record(LoginCommand::RequestPassword { attempt, at }).await?;
-                tracing::info!(
-                    login.id = self.login_id().short(),
-                    "QR login waiting for the 2-step password"
-                );
+                tracing::info!("QR login waiting for the 2-step password");
             }
             let proof = self.wait_for_proof(&challenge.srp_id).await?;
             match self.prove(&proof).await? {
@@ -79,10 +76,7 @@ impl Attempt {
         };
         let enums::PasswordKdfAlgo::Sha256Sha256Pbkdf2Hmacsha512iter100000Sha256ModPow(algorithm) = algorithm
         else {
-            tracing::error!(
-                login.id = self.login_id().short(),
-                "Telegram wants a password in a way that is not known here"
-            );
+            tracing::error!("Telegram wants a password in a way that is not known here");
             return Err(Stop::Fail(FailReason::Internal));
         };
         Ok(Ok(PasswordChallenge {

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use eventlog::{DatabaseError, Log, Outage, Topic};
+use eventlog::{DatabaseError, Fence, Log, Outage, Topic};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
-use vault::Presence;
-use vault::{Claimed, random_login_id};
+use tracing::Instrument;
+use vault::{Claimed, Presence, random_login_id};
 
 use super::attempt::Attempt;
 use super::held_attempts::{HeldAttempt, HeldAttempts, InputSignal, LEASE_TTL};
@@ -78,13 +78,17 @@ async fn claim(
                 healthy = true;
                 for claimed in claims {
                     let hold = held.hold(&claimed.fence, asked);
-                    tasks.spawn(run_while_held(workers.clone(), follower.clone(), hold, claimed));
+                    let span = span(&claimed);
+                    let run = run_while_held(workers.clone(), follower.clone(), hold, claimed);
+                    tasks.spawn(run.instrument(span));
                 }
             }
             Err(error) => {
                 if std::mem::take(&mut healthy) {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "Login attempts cannot be claimed");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "Login attempts cannot be claimed"
+                    );
                 }
             }
         }
@@ -96,6 +100,12 @@ async fn claim(
             report(ended.err());
         }
     }
+}
+
+/// At the level of errors, so that the ids stand beside every line, whatever `RUST_LOG` says.
+fn span(claimed: &Claimed) -> tracing::Span {
+    let Fence { login_id, attempt, .. } = &claimed.fence;
+    tracing::error_span!("login", login.id = login_id.short(), attempt, account.id = %claimed.account_id)
 }
 
 fn report(panicked: Option<tokio::task::JoinError>) {
@@ -114,8 +124,6 @@ async fn run_while_held(
     hold: HeldAttempt,
     claimed: Claimed,
 ) {
-    let login_id = claimed.fence.login_id.clone();
-    let login_id = login_id.short();
     let closing = Arc::new(AtomicBool::new(false));
     let run = async {
         if claimed.taken_over {
@@ -126,14 +134,14 @@ async fn run_while_held(
     tokio::select! {
         biased;
         () = hold.lost(&closing) => {
-            tracing::warn!(login.id = login_id, "QR login stands still, since its lease could not be renewed in time");
+            tracing::warn!("QR login stands still, since its lease could not be renewed in time");
         }
         stopped = run => match stopped {
             Ok(()) => {}
             Err(Stop::Failed(error)) => {
-                tracing::error!(login.id = login_id, error = &*error as &dyn std::error::Error, "QR login broke off; it is claimed anew");
+                tracing::error!(error = &*error as &dyn std::error::Error, "QR login broke off; it is claimed anew");
             }
-            Err(_) => tracing::warn!(login.id = login_id, "QR login has passed to another worker"),
+            Err(_) => tracing::warn!("QR login has passed to another worker"),
         },
     }
 }
@@ -184,8 +192,7 @@ async fn run_attempt(
 
 async fn begin(attempt: &mut Attempt, resumed: bool) -> Result<Accepted, Stop> {
     if !attempt.claimed.taken_over {
-        let (login_id, person) = (attempt.login_id().short(), &attempt.person);
-        tracing::info!(login.id = login_id, "QR login asked for by {person}");
+        tracing::info!("QR login asked for by {}", attempt.person);
     }
     attempt.admit().await?;
     attempt.in_time().await?;

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::Topic;
+use tracing::Instrument;
 use vault::RetiredKey;
 
 use super::connection::Connection;
@@ -31,15 +32,15 @@ pub async fn run(workers: &LoginWorkers) {
         match workers.vault.claim_retired(AGAIN_AFTER, AT_ONCE).await {
             Ok(keys) => {
                 healthy = true;
-                futures::future::join_all(keys.iter().map(|key| retire(workers, key))).await;
+                futures::future::join_all(keys.iter().map(|key| retire(workers, key).instrument(span(key))))
+                    .await;
                 if i64::try_from(keys.len()) == Ok(AT_ONCE) {
                     continue;
                 }
             }
             Err(error) => {
                 if std::mem::take(&mut healthy) {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "Retired keys cannot be read");
+                    tracing::warn!(error = &error as &dyn std::error::Error, "Retired keys cannot be read");
                 }
             }
         }
@@ -47,27 +48,26 @@ pub async fn run(workers: &LoginWorkers) {
     }
 }
 
+/// At the level of errors, so that the ids stand beside every line, whatever `RUST_LOG` says.
+fn span(key: &RetiredKey) -> tracing::Span {
+    tracing::error_span!("retired_key", login.id = key.login_id.short(), account.id = %key.account_id, tries = key.tries)
+}
+
 async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
-    let login_id = key.login_id.short();
     let network = &workers.telegram.network;
     let session = match seal::open(&workers.master, key.account_id, &key.login_id, network, &key.sealed) {
         Ok(session) => Arc::new(session),
         Err(error) => {
             if key.tries <= 1 {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(login.id = login_id, error, "A retired key cannot be logged out");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "A retired key cannot be logged out"
+                );
             }
             return;
         }
     };
-    session_files::update_ended(
-        &workers.vault,
-        &workers.sessions_dir,
-        key.account_id,
-        &key.login_id,
-        &session,
-    )
-    .await;
+    session_files::update_ended(&workers.vault, &workers.sessions_dir, key.account_id, &session).await;
     let connection = Connection::open(&workers.telegram, &session);
     let outcome = log_out(&connection, &session).await;
     connection.close().await;
@@ -75,16 +75,15 @@ async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
         LogOut::WasNotIn if key.tries <= 1 => return,
         LogOut::Done | LogOut::WasNotIn => {}
         LogOut::Unclear => {
-            tracing::debug!(login.id = login_id, tries = key.tries, "A retired key is not logged out yet");
+            tracing::debug!("A retired key is not logged out yet");
             return;
         }
     }
     match workers.vault.confirm_retired(key.id).await {
-        Ok(()) => tracing::info!(login.id = login_id, "A retired key is logged out"),
+        Ok(()) => tracing::info!("A retired key is logged out"),
         Err(error) => {
             // It comes back, and is found logged out.
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(login.id = login_id, error, "A retired key cannot be forgotten");
+            tracing::warn!(error = &error as &dyn std::error::Error, "A retired key cannot be forgotten");
         }
     }
 }

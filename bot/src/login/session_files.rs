@@ -9,7 +9,7 @@
 use std::io;
 use std::path::Path;
 
-use domain::{AccountId, LoginId};
+use domain::AccountId;
 use eventlog::DatabaseError;
 use vault::Vault;
 
@@ -70,8 +70,10 @@ pub async fn update_all(vault: &Vault, directory: &Path) -> Result<(), SessionFi
             Ok(Some(found)) => update(vault, directory, found.account_id, telegram_id).await?,
             Ok(None) => {}
             Err(error) => {
-                let error: &dyn std::error::Error = &error;
-                tracing::warn!(error, "A file in SESSIONS_DIR that is named like a session is none");
+                tracing::warn!(
+                    error = &error as &dyn std::error::Error,
+                    "A file in SESSIONS_DIR that is named like a session is none"
+                );
             }
         }
     }
@@ -80,19 +82,11 @@ pub async fn update_all(vault: &Vault, directory: &Path) -> Result<(), SessionFi
 
 /// Removes the file of a session that is not here any more: it is over, or another service has it. A failure is logged; the
 /// next start mends it.
-pub async fn update_ended(
-    vault: &Vault,
-    directory: &Path,
-    account: AccountId,
-    login_id: &LoginId,
-    session: &LoginSession,
-) {
+pub async fn update_ended(vault: &Vault, directory: &Path, account: AccountId, session: &LoginSession) {
     let Some(telegram_id) = session.user_id() else { return };
     if let Err(error) = update(vault, directory, account, telegram_id).await {
-        let error: &dyn std::error::Error = &error;
         tracing::warn!(
-            login.id = login_id.short(),
-            error,
+            error = &error as &dyn std::error::Error,
             "The file of a session that is not here any more cannot be removed"
         );
     }
