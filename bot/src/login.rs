@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod attempt;
+mod authorization;
 mod check;
 mod code;
 mod connection;
@@ -27,14 +28,17 @@ pub mod number;
 mod owner;
 mod password;
 mod pool;
+mod record;
 mod renewal;
 mod retire;
+mod run;
 mod seal;
 mod session;
 mod session_files;
 mod step;
 mod stop;
 mod telegram_app;
+mod telegram_client;
 #[cfg(test)]
 mod tests;
 mod workers;

@@ -86,6 +86,13 @@ pub enum CallError {
     },
 }
 
+impl CallError {
+    /// Whether the same call may succeed later.
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::FloodWait(_) | Self::Restart)
+    }
+}
+
 impl Connection {
     /// Opens it; the socket follows with the first call. A session must have one connection at a time.
     pub fn open(app: &TelegramApp, session: &Arc<LoginSession>) -> Self {
@@ -118,8 +125,8 @@ impl Connection {
         }
     }
 
-    /// The next thing that Telegram says by itself and that matters to a login.
-    pub async fn hear(&mut self) -> TelegramUpdate {
+    /// The next update that matters to a login.
+    pub async fn next_update(&mut self) -> TelegramUpdate {
         loop {
             match self.updates.recv().await {
                 Some(UpdatesLike::Updates(updates)) if has_login_token(&updates) => {

@@ -40,7 +40,7 @@ pub struct LoginFollower {
 }
 
 /// A view of one login; dropping it ends the watch.
-pub struct Watch {
+pub struct LoginWatch {
     login_id: LoginId,
     login: watch::Receiver<LoginAt>,
     follower: LoginFollower,
@@ -87,10 +87,10 @@ impl LoginFollower {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn watch(&self, login_id: &LoginId) -> Result<Watch, DatabaseError> {
+    pub async fn watch(&self, login_id: &LoginId) -> Result<LoginWatch, DatabaseError> {
         // First the watch, then the past: what happens in between is seen twice and folded once.
         let login = self.logins().entry(login_id.clone()).or_default().subscribe();
-        let watch = Watch { login_id: login_id.clone(), login, follower: self.clone() };
+        let watch = LoginWatch { login_id: login_id.clone(), login, follower: self.clone() };
         for event in self.log.stream(StreamKind::Login, login_id.as_str()).await? {
             self.tell(&event);
         }
@@ -110,7 +110,7 @@ impl LoginFollower {
     }
 }
 
-impl Watch {
+impl LoginWatch {
     /// The login once the log knows of this attempt.
     pub async fn started(&mut self, attempt: u32) -> Login {
         self.wait_for(|login| login.attempt() >= attempt).await
@@ -137,13 +137,13 @@ impl Watch {
 }
 
 /// Another watch of the same login.
-impl Clone for Watch {
+impl Clone for LoginWatch {
     fn clone(&self) -> Self {
         Self { login_id: self.login_id.clone(), login: self.login.clone(), follower: self.follower.clone() }
     }
 }
 
-impl Drop for Watch {
+impl Drop for LoginWatch {
     fn drop(&mut self) {
         let mut logins = self.follower.logins();
         // This one's own receiver still counts.

@@ -8,7 +8,7 @@ use vault::Vault;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// May log in, as this Telegram id and no other.
-    Is(i64),
+    MayLogIn(i64),
     /// Refused everywhere.
     Blocked,
     /// Has been forgotten meanwhile.
@@ -29,6 +29,6 @@ impl Owner {
             return Ok(Self::Blocked);
         }
         let subject = vault.subject(account_id).await?;
-        Ok(subject.map_or(Self::Erased, |subject| Self::Is(subject.telegram_id)))
+        Ok(subject.map_or(Self::Erased, |subject| Self::MayLogIn(subject.telegram_id)))
     }
 }

@@ -2,21 +2,18 @@
 //! lease ([`held`](super::held)) is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use eventlog::{DatabaseError, Fence, Log, Outage, Topic};
+use eventlog::{Fence, Log, Outage, Topic};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 use tracing::Instrument;
 use vault::{Claimed, Presence, random_login_id};
 
-use super::attempt::Attempt;
-use super::held_attempts::{HeldAttempt, HeldAttempts, InputSignal, LEASE_TTL};
+use super::held_attempts::{HeldAttempts, LEASE_TTL};
 use super::login_progress::LoginFollower;
 use super::retire;
-use super::step::Accepted;
-use super::stop::Stop;
+use super::run::run_while_held;
 use super::workers::LoginWorkers;
 
 /// How often attempts are looked for without a signal.
@@ -115,95 +112,4 @@ fn report(panicked: Option<tokio::task::JoinError>) {
             "A login attempt broke off; it is claimed anew"
         );
     }
-}
-
-/// Runs an attempt for as long as its lease holds.
-async fn run_while_held(
-    workers: Arc<LoginWorkers>,
-    follower: LoginFollower,
-    hold: HeldAttempt,
-    claimed: Claimed,
-) {
-    let closing = Arc::new(AtomicBool::new(false));
-    let run = async {
-        if claimed.taken_over {
-            hold.alone().await;
-        }
-        run_attempt(workers, follower, hold.input_signal(), claimed, closing.clone()).await
-    };
-    tokio::select! {
-        biased;
-        () = hold.lost(&closing) => {
-            tracing::warn!("QR login stands still, since its lease could not be renewed in time");
-        }
-        stopped = run => match stopped {
-            Ok(()) => {}
-            Err(Stop::Failed(error)) => {
-                tracing::error!(error = &*error as &dyn std::error::Error, "QR login broke off; it is claimed anew");
-            }
-            Err(_) => tracing::warn!("QR login has passed to another worker"),
-        },
-    }
-}
-
-/// An attempt from its claim to its end.
-async fn run_attempt(
-    workers: Arc<LoginWorkers>,
-    follower: LoginFollower,
-    input_signal: InputSignal,
-    claimed: Claimed,
-    closing: Arc<AtomicBool>,
-) -> Result<(), Stop> {
-    let number = claimed.fence.attempt;
-    let mut watch = follower.watch(&claimed.fence.login_id).await?;
-    let start = watch.started(number).await;
-    let person = person(&workers, &claimed).await?;
-    let is_over = claimed.ended || start.is_over(number);
-    let mut attempt = Attempt::new(workers, claimed, watch.clone(), input_signal, start, person);
-    attempt.closing = closing;
-    if attempt.take_over().await? {
-        return attempt.complete().await;
-    }
-    // Whatever happens from here on, what was saved is at hand: an end that comes early has a key to log out, too.
-    let resumed = attempt.restore().await?;
-    let ended = if is_over {
-        Err(Stop::Over)
-    } else {
-        let accepted = tokio::select! {
-            biased;
-            _ = watch.over(number) => Err(Stop::Over),
-            accepted = begin(&mut attempt, resumed) => accepted,
-        };
-        match accepted {
-            Ok(accepted) => attempt.finish(accepted).await,
-            Err(stop) => Err(stop),
-        }
-    };
-    match ended {
-        Ok(()) => Ok(()),
-        Err(Stop::Over) => attempt.give_up().await,
-        Err(Stop::Fail(reason)) => {
-            attempt.fail(reason).await?;
-            attempt.give_up().await
-        }
-        Err(stop) => Err(stop),
-    }
-}
-
-async fn begin(attempt: &mut Attempt, resumed: bool) -> Result<Accepted, Stop> {
-    if !attempt.claimed.taken_over {
-        tracing::info!("QR login asked for by {}", attempt.person);
-    }
-    attempt.admit().await?;
-    attempt.in_time().await?;
-    attempt.log_in(resumed).await
-}
-
-/// Whom a log line names.
-async fn person(workers: &LoginWorkers, claimed: &Claimed) -> Result<String, DatabaseError> {
-    let subject = match workers.log_telegram_ids {
-        true => workers.vault.subject(claimed.account_id).await?,
-        false => None,
-    };
-    Ok(subject.map_or_else(|| claimed.account_id.to_string(), |subject| subject.telegram_id.to_string()))
 }

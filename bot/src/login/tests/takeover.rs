@@ -14,6 +14,7 @@ use super::world::{Asked, KEY_EXCHANGE, World};
 use crate::login::attempt::Attempt;
 use crate::login::held_attempts::HeldAttempts;
 use crate::login::login_progress::LoginFollower;
+use crate::login::record::AttemptRecord;
 use crate::login::step::Step;
 use crate::login::stop::Stop;
 
@@ -36,8 +37,9 @@ impl World {
         let mut watch = LoginFollower::new(Log::new(&self.db.db)).watch(&asked.login).await.unwrap();
         let start = watch.started(asked.attempt).await;
         let workers = Arc::new(self.workers());
-        let mut attempt = Attempt::new(workers, claimed, watch, input_signal, start, "Ilya".to_owned());
-        assert!(attempt.restore().await.unwrap(), "there is a key");
+        let record = AttemptRecord::new(workers.clone(), claimed, watch, start, Arc::default());
+        let attempt = Attempt::restore(&workers, record, None, input_signal).await.unwrap();
+        assert!(attempt.telegram.has_home_key(), "there is a key");
         Worker { attempt, presence: Some(presence) }
     }
 
@@ -55,9 +57,9 @@ impl World {
     /// kept, it is frozen.
     async fn confirms(&self, asked: &Asked) -> Worker {
         let mut worker = self.worker(asked).await;
-        let accepted = worker.attempt.log_in(true).await.unwrap();
+        let accepted = worker.attempt.log_in().await.unwrap();
         worker.attempt.confirm(accepted).await.unwrap();
-        worker.attempt.hang_up().await;
+        worker.attempt.telegram.hang_up().await;
         worker
     }
 
@@ -159,7 +161,7 @@ async fn a_worker_that_is_not_seen_any_more_keeps_its_key_for_as_long_as_its_lea
     assert!(matches!(one.attempt.probe().await.unwrap(), Step::Export));
     let probes = world.telegram.calls("updates.getState");
     // 2. It is not seen any more, and its lease lasts.
-    world.vault.renew(&[one.attempt.fence().epoch], Duration::from_secs(3600)).await.unwrap();
+    world.vault.renew(&[one.attempt.record.fence().epoch], Duration::from_secs(3600)).await.unwrap();
     one.presence = None;
     world.eventually("nobody is present", async || world.present().await == 0).await;
     // 3. Others take up whatever is free: a later login, but not this one.
@@ -172,8 +174,8 @@ async fn a_worker_that_is_not_seen_any_more_keeps_its_key_for_as_long_as_its_lea
     assert!(matches!(one.attempt.probe().await.unwrap(), Step::Export));
     assert!(world.telegram.keys_in_two_places().is_empty());
     // 5. It has noticed, and hangs up; its lease ends, and others go on with the same key.
-    one.attempt.hang_up().await;
-    world.vault.renew(&[one.attempt.fence().epoch], Duration::ZERO).await.unwrap();
+    one.attempt.telegram.hang_up().await;
+    world.vault.renew(&[one.attempt.record.fence().epoch], Duration::ZERO).await.unwrap();
     world.ilya_scans(&link).await;
     world.event(&asked, "AuthorizationConfirmed", 1).await;
     assert!(world.telegram.keys_in_two_places().is_empty());
