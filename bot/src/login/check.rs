@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{AccountCommand, AccountError};
-use eventlog::{Clock, Context, Store, StoreError};
+use eventlog::{Clock, Context, Outage, Store, StoreError};
 use grammers_client::tl::functions;
 use tracing::Instrument;
 use vault::{Borrowed, Linked, Vault};
@@ -24,11 +24,11 @@ const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Looks at every linked session once in `interval`, for ever.
 pub async fn run(workers: &LoginWorkers, interval: Duration) {
-    let mut healthy = true;
+    let mut outage = Outage::new("Linked sessions cannot be read", "Linked sessions are read again");
     loop {
         match workers.vault.claim_linked(workers.clock.now(), interval, AT_ONCE).await {
             Ok(sessions) => {
-                healthy = true;
+                outage.over();
                 futures::future::join_all(
                     sessions
                         .iter()
@@ -39,14 +39,7 @@ pub async fn run(workers: &LoginWorkers, interval: Duration) {
                     continue;
                 }
             }
-            Err(error) => {
-                if std::mem::take(&mut healthy) {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "Linked sessions cannot be read"
-                    );
-                }
-            }
+            Err(error) => outage.failed(&error),
         }
         // By the shared clock; the other one only finds what was linked meanwhile.
         tokio::select! {

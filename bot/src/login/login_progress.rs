@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use cqrs_es::Aggregate;
 use domain::{Event, Login, LoginEvent, LoginId, StreamKind};
-use eventlog::{DatabaseError, Log, LogEvent};
+use eventlog::{DatabaseError, Log, LogEvent, Outage};
 use tokio::sync::watch;
 
 /// A login up to some event of it, and where that event stands in the log.
@@ -54,13 +54,12 @@ impl LoginFollower {
 
     /// Keeps every watched login up to date, from a position before the first watch; returns only where the log was set
     /// back, and what the watches hold may never have happened.
-    pub async fn follow(&self, after: i64) {
+    pub async fn follow(&self, after: i64, outage: &mut Outage) {
         let mut follower = self.log.follow(after);
-        let mut healthy = true;
         loop {
             match follower.next().await {
                 Ok(events) => {
-                    healthy = true;
+                    outage.over();
                     events.iter().for_each(|event| self.tell(event));
                 }
                 Err(error @ DatabaseError::SetBack) => {
@@ -71,12 +70,7 @@ impl LoginFollower {
                     return;
                 }
                 Err(error) => {
-                    if std::mem::take(&mut healthy) {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "The login workers cannot follow the log"
-                        );
-                    }
+                    outage.failed(&error);
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use eventlog::{Fence, Log, Outage, Topic};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 use tracing::Instrument;
 use vault::{Claimed, Presence, random_login_id};
 
@@ -36,11 +36,13 @@ pub async fn run(workers: Arc<LoginWorkers>) {
     Presence::keep(&workers.db, &mut outage, name, working).await;
 }
 
-/// Returns only where the log cannot be read, or was set back. Dropping the claims stops every attempt; their leases are over
-/// soon, and they are claimed anew.
+/// Returns only where the log was set back. Dropping the claims stops every attempt; their leases end soon, and they are
+/// claimed anew.
 async fn work(workers: &Arc<LoginWorkers>, holder: &str) {
     let log = Log::new(&workers.db);
-    let Ok(end) = log.end().await else { return sleep(LOOK_EVERY).await };
+    let mut outage =
+        Outage::new("The login workers cannot follow the log", "The login workers follow the log again");
+    let end = outage.retry_until_ok(LOOK_EVERY, || log.end()).await;
     let follower = LoginFollower::new(log);
     let held = Arc::new(HeldAttempts::default());
     let working = async {
@@ -52,7 +54,7 @@ async fn work(workers: &Arc<LoginWorkers>, holder: &str) {
         )
     };
     tokio::select! {
-        () = follower.follow(end) => {}
+        () = follower.follow(end, &mut outage) => {}
         _ = working => {}
     }
 }
@@ -66,13 +68,13 @@ async fn claim(
     let mut offered = workers.db.wake().subscribe(Topic::Attempts);
     // Dropping this stops every attempt.
     let mut tasks = JoinSet::new();
-    let mut healthy = true;
+    let mut outage = Outage::new("Login attempts cannot be claimed", "Login attempts are claimed again");
     loop {
         let room = i64::try_from(AT_MOST - tasks.len()).expect("a few thousand");
         let asked = Instant::now();
         match workers.vault.claim_attempts(holder, LEASE_TTL, room).await {
             Ok(claims) => {
-                healthy = true;
+                outage.over();
                 for claimed in claims {
                     let hold = held.hold(&claimed.fence, asked);
                     let span = span(&claimed);
@@ -80,14 +82,7 @@ async fn claim(
                     tasks.spawn(run.instrument(span));
                 }
             }
-            Err(error) => {
-                if std::mem::take(&mut healthy) {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "Login attempts cannot be claimed"
-                    );
-                }
-            }
+            Err(error) => outage.failed(&error),
         }
         tokio::select! {
             () = offered.wait(LOOK_EVERY) => {}

@@ -7,7 +7,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::Topic;
+use eventlog::{Outage, Topic};
 use tracing::Instrument;
 use vault::RetiredKey;
 
@@ -27,22 +27,18 @@ const AT_ONCE: i64 = 8;
 /// Logs retired keys out, for ever.
 pub async fn run(workers: &LoginWorkers) {
     let mut news = workers.db.wake().subscribe(Topic::Retired);
-    let mut healthy = true;
+    let mut outage = Outage::new("Retired keys cannot be read", "Retired keys are read again");
     loop {
         match workers.vault.claim_retired(AGAIN_AFTER, AT_ONCE).await {
             Ok(keys) => {
-                healthy = true;
+                outage.over();
                 futures::future::join_all(keys.iter().map(|key| retire(workers, key).instrument(span(key))))
                     .await;
                 if i64::try_from(keys.len()) == Ok(AT_ONCE) {
                     continue;
                 }
             }
-            Err(error) => {
-                if std::mem::take(&mut healthy) {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "Retired keys cannot be read");
-                }
-            }
+            Err(error) => outage.failed(&error),
         }
         news.wait(LOOK_EVERY).await;
     }
