@@ -1,12 +1,15 @@
-//! The login workers: they log people in at Telegram over MTProto, on behalf of the logins that the log knows of.
+//! The login workers: they log people in at Telegram over MTProto, for the logins that are in the log.
 //!
-//! A login's attempt waits in the vault. A worker claims it (`pool`), talks to Telegram with a key of its own (`flow`,
-//! `password`, `code`), and ends it one way or the other (`finish`); it learns from the log when the login is over
-//! (`standing`). What it needs to go on after a crash is in the vault before it is used; what is left at Telegram when a
-//! login is over is logged out until Telegram confirms it (`retire`).
+//! A login's attempt waits in the vault. A worker claims it (`pool`, `held_attempts`) and runs it to its end (`run`). It asks
+//! Telegram with a key of its own (`telegram_client`), keeps what a crash must not lose (`record`), and takes the steps of a
+//! login over both (`flow`, `authorization`, `code`, `password`, `finish`). It watches its login in the log (`login_progress`).
+//! What is left at Telegram when a login is over is logged out until Telegram confirms it (`retire`).
 //!
-//! Deliberately absent: whatever the person reads or presses (that is [`chat`](crate::chat) and the page), and any decision
-//! about a login, which the aggregates take.
+//! Linked sessions are checked (`check`), handed over (`export`), and copied to files (`session_files`). An admin's question
+//! about a phone number is asked in `number`.
+//!
+//! Not here: what the person reads or presses (that is [`chat`](crate::chat) and the page), and the decisions about a login,
+//! which the aggregates take.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,11 +47,11 @@ mod tests;
 mod workers;
 
 pub use network::{Network, NetworkError, PrivateNetwork};
-pub use pool::AT_MOST as MOST_LOGINS;
+pub use pool::MAX_ATTEMPTS as MOST_LOGINS;
 pub use telegram_app::TelegramApp;
 pub use workers::LoginWorkers;
 
-/// Runs the workers until dropped. Attempts that were running then are resumed by whoever runs them next.
+/// Runs the workers until dropped. The next process that runs workers resumes the attempts that were running then.
 pub async fn run(workers: LoginWorkers) {
     let files = async {
         if let Err(error) = session_files::update_all(&workers.vault, &workers.sessions_dir).await {
@@ -61,7 +64,7 @@ pub async fn run(workers: LoginWorkers) {
     tokio::join!(pool::run(Arc::new(workers.clone())), files);
 }
 
-/// Looks at every linked session once in `interval`, until dropped: whoever ended theirs in Telegram is not logged in here
+/// Checks every linked session once in `interval`, until dropped: a person who has ended it in Telegram is not logged in here
 /// any more. Any number of processes may run this together.
 pub async fn check_sessions(workers: LoginWorkers, interval: Duration) {
     check::run(&workers, interval).await;

@@ -1,5 +1,5 @@
-//! Linked sessions may be ended in Telegram (Settings > Devices), and nobody tells us: each is looked at now and then. One
-//! that is over is recorded as `AuthorizationRevoked`, and forgotten.
+//! A person may end a linked session in Telegram (Settings > Devices), and Telegram does not report that. So each session is
+//! checked now and then. One that is over is recorded as `AuthorizationRevoked`, and forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,16 +17,16 @@ use super::session_files;
 use super::telegram_app::TelegramApp;
 use super::workers::LoginWorkers;
 
-/// How many are looked at together; few, since nothing is in a hurry.
-const AT_ONCE: i64 = 4;
-/// How often somebody looks for sessions that are due, at least.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How many are checked at once: few, since nothing waits for it.
+const BATCH_SIZE: i64 = 4;
+/// How often the vault is asked for sessions that are due, at least.
+const POLL_EVERY: Duration = Duration::from_secs(10);
 
-/// Looks at every linked session once in `interval`, for ever.
+/// Checks every linked session once in `interval`, for ever.
 pub async fn run(workers: &LoginWorkers, interval: Duration) {
     let mut outage = Outage::new("Linked sessions cannot be read", "Linked sessions are read again");
     loop {
-        match workers.vault.claim_linked(workers.clock.now(), interval, AT_ONCE).await {
+        match workers.vault.claim_linked(workers.clock.now(), interval, BATCH_SIZE).await {
             Ok(sessions) => {
                 outage.over();
                 futures::future::join_all(
@@ -35,16 +35,16 @@ pub async fn run(workers: &LoginWorkers, interval: Duration) {
                         .map(|borrowed| check(workers, borrowed).instrument(span(&borrowed.linked))),
                 )
                 .await;
-                if i64::try_from(sessions.len()) == Ok(AT_ONCE) {
+                if i64::try_from(sessions.len()) == Ok(BATCH_SIZE) {
                     continue;
                 }
             }
             Err(error) => outage.failed(&error),
         }
-        // By the shared clock; the other one only finds what was linked meanwhile.
+        // The interval is by the shared clock. The other sleep only finds what was linked meanwhile.
         tokio::select! {
             () = workers.clock.sleep(interval) => {}
-            () = tokio::time::sleep(interval.min(LOOK_EVERY)) => {}
+            () = tokio::time::sleep(interval.min(POLL_EVERY)) => {}
         }
     }
 }
@@ -70,7 +70,7 @@ async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
     match is_alive(&workers.telegram, &session).await {
         Ok(false) => {}
         Ok(true) => return release(workers, borrowed).await,
-        // Telegram may be out of reach: that says nothing of the session.
+        // Telegram may be unreachable: that says nothing about the session.
         Err(error) => {
             tracing::debug!(error = &error as &dyn std::error::Error, "A linked session was not checked");
             return release(workers, borrowed).await;
@@ -86,7 +86,7 @@ async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
     tracing::info!("A linked session was ended in Telegram");
 }
 
-/// Whether Telegram still knows this session, which nobody else speaks with.
+/// Whether Telegram still knows this session. No one else may use it meanwhile.
 pub async fn is_alive(app: &TelegramApp, session: &Arc<LoginSession>) -> Result<bool, CallError> {
     let connection = Connection::open(app, session);
     let state = connection.call(session.home(), &functions::updates::GetState {}).await;
@@ -107,7 +107,7 @@ async fn release(workers: &LoginWorkers, borrowed: &Borrowed) {
     }
 }
 
-/// Records that a session was ended in Telegram, and forgets it. The event first: repeated, it changes nothing.
+/// Records that a session was ended in Telegram, and forgets it. The event comes first: repeated, it changes nothing.
 pub async fn revoke(
     store: &Store,
     vault: &Vault,

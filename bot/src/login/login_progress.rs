@@ -1,4 +1,4 @@
-//! How the logins of this process's workers stand in the log. One follower reads for all of them; a worker watches its
+//! The logins of this process's workers, as the log has them. One follower reads the log for all of them. A worker watches its
 //! own login, and so learns that it was cancelled, has expired, or has more time.
 
 use std::collections::HashMap;
@@ -10,7 +10,7 @@ use domain::{Event, Login, LoginEvent, LoginId, StreamKind};
 use eventlog::{DatabaseError, Log, LogEvent, Outage};
 use tokio::sync::watch;
 
-/// A login up to some event of it, and where that event stands in the log.
+/// A login up to one of its events, and the position of that event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct LoginAt {
     position: i64,
@@ -18,8 +18,8 @@ struct LoginAt {
 }
 
 impl LoginAt {
-    /// Takes in an event of the same login; false: it was known already, or the login's start has yet to be read.
-    fn take(&mut self, position: i64, event: &LoginEvent) -> bool {
+    /// Applies an event of this login. False: it was applied before, or the login's start has yet to be read.
+    fn apply(&mut self, position: i64, event: &LoginEvent) -> bool {
         let has_started = self.login.attempt() > 0 || matches!(event, LoginEvent::LoginStarted { .. });
         let is_new = has_started && self.position < position;
         if is_new {
@@ -32,14 +32,14 @@ impl LoginAt {
 
 type Watched = watch::Sender<LoginAt>;
 
-/// The logins that are watched. A cheap clone.
+/// Reads the log for the logins that are watched. A cheap clone.
 #[derive(Clone)]
 pub struct LoginFollower {
     log: Log,
     logins: Arc<Mutex<HashMap<LoginId, Watched>>>,
 }
 
-/// A view of one login; dropping it ends the watch.
+/// A watch of one login. Dropping it ends the watch.
 pub struct LoginWatch {
     login_id: LoginId,
     login: watch::Receiver<LoginAt>,
@@ -47,20 +47,20 @@ pub struct LoginWatch {
 }
 
 impl LoginFollower {
-    /// An empty board.
+    /// A follower of no login yet.
     pub fn new(log: Log) -> Self {
         Self { log, logins: Arc::default() }
     }
 
-    /// Keeps every watched login up to date, from a position before the first watch; returns only where the log was set
-    /// back, and what the watches hold may never have happened.
+    /// Keeps every watched login up to date, from a position before the first watch. Returns only where the log was set back: the
+    /// events that the watches have seen may not exist any more.
     pub async fn follow(&self, after: i64, outage: &mut Outage) {
         let mut follower = self.log.follow(after);
         loop {
             match follower.next().await {
                 Ok(events) => {
                     outage.over();
-                    events.iter().for_each(|event| self.tell(event));
+                    events.iter().for_each(|event| self.apply(event));
                 }
                 Err(error @ DatabaseError::SetBack) => {
                     tracing::warn!(
@@ -82,30 +82,30 @@ impl LoginFollower {
     /// # Errors
     /// The database failed.
     pub async fn watch(&self, login_id: &LoginId) -> Result<LoginWatch, DatabaseError> {
-        // First the watch, then the past: what happens in between is seen twice and folded once.
+        // The watch begins before the past is read: an event in between is read twice and applied once.
         let login = self.logins().entry(login_id.clone()).or_default().subscribe();
         let watch = LoginWatch { login_id: login_id.clone(), login, follower: self.clone() };
         for event in self.log.stream(StreamKind::Login, login_id.as_str()).await? {
-            self.tell(&event);
+            self.apply(&event);
         }
         Ok(watch)
     }
 
-    fn tell(&self, event: &LogEvent) {
+    fn apply(&self, event: &LogEvent) {
         let Ok(Event::Login(login_event)) = &event.event else { return };
         let Ok(login_id) = event.stream_id.parse::<LoginId>() else { return };
         if let Some(watched) = self.logins().get(&login_id) {
-            watched.send_if_modified(|login| login.take(event.position, login_event));
+            watched.send_if_modified(|login| login.apply(event.position, login_event));
         }
     }
 
     fn logins(&self) -> MutexGuard<'_, HashMap<LoginId, Watched>> {
-        self.logins.lock().expect("nothing panics while it holds the board")
+        self.logins.lock().expect("nothing panics while it holds the logins")
     }
 }
 
 impl LoginWatch {
-    /// The login once the log knows of this attempt.
+    /// Returns the login once the log has the start of this attempt.
     pub async fn started(&mut self, attempt: u32) -> Login {
         self.wait_for(|login| login.attempt() >= attempt).await
     }
@@ -124,7 +124,7 @@ impl LoginWatch {
         let found = self.login.wait_for(|at| is_so(&at.login)).await.ok().map(|at| at.login.clone());
         match found {
             Some(login) => login,
-            // The follower holds the other half for as long as this watch lives.
+            // The follower keeps the sender for as long as this watch lives.
             None => std::future::pending().await,
         }
     }
@@ -140,7 +140,7 @@ impl Clone for LoginWatch {
 impl Drop for LoginWatch {
     fn drop(&mut self) {
         let mut logins = self.follower.logins();
-        // This one's own receiver still counts.
+        // The receiver of this watch still counts.
         if logins.get(&self.login_id).is_some_and(|watched| watched.receiver_count() <= 1) {
             logins.remove(&self.login_id);
         }

@@ -1,17 +1,17 @@
-//! Whose login it is: the account that confirms has to be the account that asked, and may not be blocked.
+//! The person who asked for a login: only their account may confirm it, and not if it is blocked.
 
 use domain::AccountId;
 use eventlog::{DatabaseError, Store};
 use vault::Vault;
 
-/// What is known of the person who asked.
+/// The person who asked for a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// May log in, as this Telegram id and no other.
+    /// May log in, with this Telegram id and no other.
     MayLogIn(i64),
     /// Refused everywhere.
     Blocked,
-    /// Has been forgotten meanwhile.
+    /// Was erased meanwhile.
     Erased,
 }
 

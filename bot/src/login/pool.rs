@@ -1,11 +1,11 @@
-//! The workers: a task for each attempt that this process has claimed. A task stops at once, touching nothing, when its
-//! lease ([`held`](super::held)) is lost.
+//! The workers: a task for each attempt that this process has claimed. A task stops at once, and writes nothing more, when its
+//! lease ([`held_attempts`](super::held_attempts)) is lost.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::{Fence, Log, Outage, Topic};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::Instrument;
 use vault::{Claimed, Presence, random_login_id};
@@ -16,11 +16,11 @@ use super::retire;
 use super::run::run_while_held;
 use super::workers::LoginWorkers;
 
-/// How often attempts are looked for without a signal.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How many attempts one process runs at a time, each with a connection of its own; more of them wait for a process that
-/// has room.
-pub const AT_MOST: usize = 2_000;
+/// How often the vault is asked for free attempts without a signal.
+const POLL_EVERY: Duration = Duration::from_secs(1);
+/// How many attempts one process runs at a time, each with a connection of its own. The others wait for a process that has
+/// room.
+pub const MAX_ATTEMPTS: usize = 2_000;
 
 /// Runs every attempt that can be claimed, for ever.
 pub async fn run(workers: Arc<LoginWorkers>) {
@@ -42,7 +42,7 @@ async fn work(workers: &Arc<LoginWorkers>, holder: &str) {
     let log = Log::new(&workers.db);
     let mut outage =
         Outage::new("The login workers cannot follow the log", "The login workers follow the log again");
-    let end = outage.retry_until_ok(LOOK_EVERY, || log.end()).await;
+    let end = outage.retry_until_ok(POLL_EVERY, || log.end()).await;
     let follower = LoginFollower::new(log);
     let held = Arc::new(HeldAttempts::default());
     let working = async {
@@ -65,18 +65,18 @@ async fn claim(
     held: &Arc<HeldAttempts>,
     holder: &str,
 ) {
-    let mut offered = workers.db.wake().subscribe(Topic::Attempts);
+    let mut attempts_offered = workers.db.wake().subscribe(Topic::Attempts);
     // Dropping this stops every attempt.
     let mut tasks = JoinSet::new();
     let mut outage = Outage::new("Login attempts cannot be claimed", "Login attempts are claimed again");
     loop {
-        let room = i64::try_from(AT_MOST - tasks.len()).expect("a few thousand");
-        let asked = Instant::now();
+        let room = i64::try_from(MAX_ATTEMPTS - tasks.len()).expect("a few thousand");
+        let claimed_at = Instant::now();
         match workers.vault.claim_attempts(holder, LEASE_TTL, room).await {
             Ok(claims) => {
                 outage.over();
                 for claimed in claims {
-                    let hold = held.hold(&claimed.fence, asked);
+                    let hold = held.hold(&claimed.fence, claimed_at);
                     let span = span(&claimed);
                     let run = run_while_held(workers.clone(), follower.clone(), hold, claimed);
                     tasks.spawn(run.instrument(span));
@@ -85,11 +85,11 @@ async fn claim(
             Err(error) => outage.failed(&error),
         }
         tokio::select! {
-            () = offered.wait(LOOK_EVERY) => {}
-            Some(ended) = tasks.join_next() => report(ended.err()),
+            () = attempts_offered.wait(POLL_EVERY) => {}
+            Some(ended) = tasks.join_next() => report_panic(ended.err()),
         }
         while let Some(ended) = tasks.try_join_next() {
-            report(ended.err());
+            report_panic(ended.err());
         }
     }
 }
@@ -100,8 +100,8 @@ fn span(claimed: &Claimed) -> tracing::Span {
     tracing::error_span!("login", login.id = login_id.short(), attempt, account.id = %claimed.account_id)
 }
 
-fn report(panicked: Option<tokio::task::JoinError>) {
-    if let Some(error) = panicked.filter(tokio::task::JoinError::is_panic) {
+fn report_panic(error: Option<JoinError>) {
+    if let Some(error) = error.filter(JoinError::is_panic) {
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "A login attempt broke off; it is claimed anew"

@@ -1,8 +1,8 @@
 //! Keys whose login is over: they are logged out at Telegram until Telegram confirms it, and only then forgotten.
 //!
-//! `auth.logOut` may be repeated. AUTH_KEY_UNREGISTERED says that the key is not logged in *now*; a QR code of it may
-//! still be under somebody's camera, so that answer counts the second time, when the code is dead. The file of a session
-//! that was linked goes first.
+//! `auth.logOut` may be repeated. AUTH_KEY_UNREGISTERED says that the key is not logged in *now*. Somebody may be scanning a QR
+//! code of it right now, so that answer counts the second time, when the code is dead. Before the logout, the file of a session
+//! that was linked is removed.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,30 +17,30 @@ use super::seal;
 use super::session_files;
 use super::workers::LoginWorkers;
 
-/// When a key that was not confirmed is tried again; longer than a QR code lives.
-const AGAIN_AFTER: Duration = Duration::from_secs(40);
-/// How often somebody looks for keys that are due, without a signal.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// When a key is tried again whose logout was not confirmed: longer than a QR code lives.
+const RETRY_AFTER: Duration = Duration::from_secs(40);
+/// How often the vault is asked for keys that are due, without a signal.
+const POLL_EVERY: Duration = Duration::from_secs(5);
 /// How many are logged out at once.
-const AT_ONCE: i64 = 8;
+const BATCH_SIZE: i64 = 8;
 
 /// Logs retired keys out, for ever.
 pub async fn run(workers: &LoginWorkers) {
-    let mut news = workers.db.wake().subscribe(Topic::Retired);
+    let mut keys_retired = workers.db.wake().subscribe(Topic::Retired);
     let mut outage = Outage::new("Retired keys cannot be read", "Retired keys are read again");
     loop {
-        match workers.vault.claim_retired(AGAIN_AFTER, AT_ONCE).await {
+        match workers.vault.claim_retired(RETRY_AFTER, BATCH_SIZE).await {
             Ok(keys) => {
                 outage.over();
                 futures::future::join_all(keys.iter().map(|key| retire(workers, key).instrument(span(key))))
                     .await;
-                if i64::try_from(keys.len()) == Ok(AT_ONCE) {
+                if i64::try_from(keys.len()) == Ok(BATCH_SIZE) {
                     continue;
                 }
             }
             Err(error) => outage.failed(&error),
         }
-        news.wait(LOOK_EVERY).await;
+        keys_retired.wait(POLL_EVERY).await;
     }
 }
 
@@ -77,8 +77,8 @@ async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
     }
     match workers.vault.confirm_retired(key.id).await {
         Ok(()) => tracing::info!("A retired key is logged out"),
+        // The key is claimed again later, and found logged out.
         Err(error) => {
-            // It comes back, and is found logged out.
             tracing::warn!(error = &error as &dyn std::error::Error, "A retired key cannot be forgotten");
         }
     }

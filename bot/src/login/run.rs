@@ -26,7 +26,7 @@ pub async fn run_while_held(
     let closing = Arc::new(AtomicBool::new(false));
     let run = async {
         if claimed.taken_over {
-            hold.alone().await;
+            hold.wait_until_alone().await;
         }
         run_attempt(workers, follower, hold.input_signal(), claimed, closing.clone()).await
     };

@@ -109,8 +109,8 @@ async fn what_a_process_claims_anew_waits_until_its_own_task_before_has_hung_up(
     let (now, other) =
         (two.held.hold(&again.fence, Instant::now()), two.held.hold(&two.other, Instant::now()));
 
-    assert!(other.alone().now_or_never().is_some(), "another login's");
-    let mut alone = std::pin::pin!(now.alone());
+    assert!(other.wait_until_alone().now_or_never().is_some(), "another login's");
+    let mut alone = std::pin::pin!(now.wait_until_alone());
     assert!(alone.as_mut().now_or_never().is_none());
     // Also after the renewal that tells that the lease is lost.
     two.while_renewed(before.lost(&AtomicBool::new(false))).await;
