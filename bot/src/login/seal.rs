@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_stands_in_the_sealed_bytes() {
+    fn the_sealed_bytes_hold_no_key() {
         let session = LoginSession::new(&Network::Telegram);
         assert!(session.add_key(2, [7; 256]));
         let sealed = seal(&MasterKey::random(), AccountId(Uuid::from_u128(1)), &login("a"), &session);

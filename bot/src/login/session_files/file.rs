@@ -192,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_writer_left_goes_with_the_next_write_or_removal() {
+    fn a_killed_writers_draft_goes_with_the_next_write_or_removal() {
         let root = tempfile::tempdir().unwrap();
         let draft = root.path().join(".user_1.00c0ffee00c0ffee");
         let others = root.path().join(".user_12.00c0ffee00c0ffee");
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn removing_is_done_once_the_file_is_not_there() {
+    fn removing_a_file_twice_succeeds() {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), 1, &content("a")).unwrap();
         remove(root.path(), 1).unwrap();
