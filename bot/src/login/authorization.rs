@@ -1,5 +1,5 @@
-//! What Telegram's answers lead to: another token, another data centre, the password, or the account that confirmed. Each way
-//! into an account ends here ([`Attempt::authorized`]).
+//! What follows from an answer of Telegram: another token, another data centre, the password, or the account that confirmed.
+//! Scan, login code and password all end in [`Attempt::authorized`].
 
 use domain::login::FailReason;
 use grammers_client::tl::{self, enums::auth::LoginToken, functions};
@@ -110,7 +110,7 @@ impl Attempt {
         Ok(Step::Done(Accepted { user_id, method: self.method }))
     }
 
-    /// When a token dies, by our clock. Telegram tells it by its own clock. A lifetime that is not the usual one may be a
+    /// When a token dies, by our clock. Telegram states it by its own clock. A lifetime that is not the usual one may be a
     /// difference between the two clocks, so Telegram is asked for its time, once.
     async fn expiry(&mut self, server_seconds: i64) -> Result<Timestamp, Stop> {
         let Ok(told) = Timestamp::from_second(server_seconds) else {

@@ -82,7 +82,8 @@ async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
             "A session that is over stays until the next check"
         );
     }
-    session_files::update_ended(&workers.vault, &workers.sessions_dir, linked.account_id, &session).await;
+    session_files::update_ended(&workers.vault, &workers.sessions_dir, linked.account_id, session.user_id())
+        .await;
     tracing::info!("A linked session was ended in Telegram");
 }
 

@@ -15,7 +15,6 @@ use domain::login::{CodeVia, FailReason, Method, Refusal};
 use grammers_client::tl::enums::auth::{LoginToken, SentCode as Sent, SentCodeType};
 use grammers_client::tl::{functions, types};
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
 use vault::UserInput;
 use zeroize::Zeroizing;
 
@@ -86,24 +85,7 @@ impl Attempt {
                 answer => return Ok(answer),
             }
         }
-        let app = self.telegram.app();
-        let request = functions::auth::SendCode {
-            phone_number: phone.to_owned(),
-            api_id: app.api_id,
-            api_hash: app.api_hash.expose_secret().to_owned(),
-            settings: types::CodeSettings {
-                allow_flashcall: false,
-                current_number: false,
-                allow_app_hash: false,
-                allow_missed_call: false,
-                allow_firebase: false,
-                unknown_number: false,
-                logout_tokens: None,
-                token: None,
-                app_sandbox: None,
-            }
-            .into(),
-        };
+        let request = self.telegram.app().send_code(phone);
         let mut answer = self.telegram.call_once(self.telegram.home(), &request).await;
         if let Err(CallError::Elsewhere(dc_id)) = answer {
             self.make_key(dc_id).await?;

@@ -25,8 +25,8 @@ use super::connection::CALL_LIMIT;
 use super::network::{Network, PublicKey};
 use super::session::AuthKey;
 
-/// Telegram's 2048-bit safe prime, published with the login protocol; a server that offers another one is refused,
-/// because proving a prime safe takes longer than a login.
+/// Telegram's 2048-bit safe prime, published with the login protocol. A server that offers another one is refused: to prove a
+/// prime safe takes longer than a login.
 const PRIME_HEX: &[u8] = b"c71caeb9c6b1c9048e6c522f70f13f73980d40238e3e21c14934d037563d930f\
 48198a0aa7c14058229493d22530f4dbfa336f6e0ac925139543aed44cce7c3720fd51f69458705ac68cd4fe6b6b13abdc9746512969328454f1\
 8faf8c595f642477fe96bb2a941d5bcd1d4ac8cc49880708fa9b378e3c4f3a9060bee67cf9a4a4a695811051907e162753b56b0f6b410dba74d8\
@@ -106,7 +106,7 @@ async fn exchange_with_telegram(mut connection: PlainConnection) -> Result<AuthK
     Ok(authentication::create_key(step, answer)?.auth_key)
 }
 
-/// The numbers that tie the messages of one exchange together.
+/// The random numbers that each message of one exchange repeats.
 struct Nonces {
     nonce: [u8; 16],
     server_nonce: [u8; 16],

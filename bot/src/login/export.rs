@@ -9,7 +9,7 @@
 //!    text
 //! 5. remove its file, print the text, forget the session
 //!
-//! So a session that is marked as handed over has its event, and no text exists of a session that is not marked.
+//! So a session that is marked as handed over has its event, and nobody gets the text of a session that is not marked.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -43,7 +43,7 @@ pub enum Format {
 
 /// Hands sessions over.
 pub struct Exporter {
-    /// Records it.
+    /// Records the hand-over.
     pub store: Store,
     /// Where the sessions are.
     pub vault: Vault,
@@ -140,7 +140,8 @@ impl Exporter {
         if let Some(before) = borrowed {
             if !self.is_alive(&session).await? {
                 check::revoke(&self.store, &self.vault, &self.clock, linked).await?;
-                session_files::update_ended(&self.vault, &self.sessions_dir, *account, &session).await;
+                session_files::update_ended(&self.vault, &self.sessions_dir, *account, session.user_id())
+                    .await;
                 return Err(ExportError::Ended);
             }
             // The answer of Telegram may have taken longer than the loan lasts.
@@ -154,7 +155,7 @@ impl Exporter {
             let is_there = self.vault.linked(*account).await?.is_some();
             return Err(if is_there { ExportError::InUse } else { ExportError::NotLinked });
         }
-        session_files::update_ended(&self.vault, &self.sessions_dir, *account, &session).await;
+        session_files::update_ended(&self.vault, &self.sessions_dir, *account, session.user_id()).await;
         Ok(text)
     }
 

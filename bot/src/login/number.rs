@@ -15,7 +15,6 @@ use eventlog::DatabaseError;
 use grammers_client::tl::enums::auth::{SentCode, SentCodeType};
 use grammers_client::tl::enums::contacts::{ImportedContacts, ResolvedPeer};
 use grammers_client::tl::{enums, functions, types};
-use secrecy::ExposeSecret;
 use tokio::time::timeout;
 use vault::{MasterKey, Taken, Vault};
 
@@ -122,7 +121,7 @@ impl NumberCheck {
         for _ in 0..2 {
             self.make_key(&session, dc_id).await?;
             let connection = Connection::open(&self.telegram, &session);
-            let answer = connection.call(dc_id, &self.send_code(phone)).await;
+            let answer = connection.call(dc_id, &self.telegram.send_code(phone)).await;
             let sent = match answer {
                 Err(CallError::Elsewhere(elsewhere)) => {
                     connection.close().await;
@@ -166,26 +165,6 @@ impl NumberCheck {
         let key = key.map_err(|error| unreachable(&error.to_string()))?;
         let _ = session.add_key(dc_id, key);
         Ok(())
-    }
-
-    fn send_code(&self, phone: &str) -> functions::auth::SendCode {
-        functions::auth::SendCode {
-            phone_number: phone.to_owned(),
-            api_id: self.telegram.api_id,
-            api_hash: self.telegram.api_hash.expose_secret().to_owned(),
-            settings: types::CodeSettings {
-                allow_flashcall: false,
-                current_number: false,
-                allow_app_hash: false,
-                allow_missed_call: false,
-                allow_firebase: false,
-                unknown_number: false,
-                logout_tokens: None,
-                token: None,
-                app_sandbox: None,
-            }
-            .into(),
-        }
     }
 }
 

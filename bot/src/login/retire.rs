@@ -63,7 +63,8 @@ async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
             return;
         }
     };
-    session_files::update_ended(&workers.vault, &workers.sessions_dir, key.account_id, &session).await;
+    session_files::update_ended(&workers.vault, &workers.sessions_dir, key.account_id, session.user_id())
+        .await;
     let connection = Connection::open(&workers.telegram, &session);
     let outcome = log_out(&connection, &session).await;
     connection.close().await;

@@ -10,7 +10,7 @@ use super::session::LoginSession;
 /// A stored session that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// Sealed with another master key, for somebody else, or changed since.
+    /// It was sealed with another master key or for another login, or it was changed.
     #[error("the stored session does not open with this master key")]
     Sealed,
     /// It opens, and is no session.

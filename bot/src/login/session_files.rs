@@ -13,8 +13,6 @@ use domain::AccountId;
 use eventlog::DatabaseError;
 use vault::Vault;
 
-use super::session::LoginSession;
-
 pub mod file;
 
 use file::SessionFile;
@@ -81,9 +79,9 @@ pub async fn update_all(vault: &Vault, directory: &Path) -> Result<(), SessionFi
 }
 
 /// Removes the file of a session that is not here any more: it is over, or another service has it. A failure is logged; the
-/// next start mends it.
-pub async fn update_ended(vault: &Vault, directory: &Path, account: AccountId, session: &LoginSession) {
-    let Some(telegram_id) = session.user_id() else { return };
+/// next start mends it. `telegram_id` is None where the session was never logged in, and has no file.
+pub async fn update_ended(vault: &Vault, directory: &Path, account: AccountId, telegram_id: Option<i64>) {
+    let Some(telegram_id) = telegram_id else { return };
     if let Err(error) = update(vault, directory, account, telegram_id).await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,

@@ -19,7 +19,7 @@ pub enum Step {
     Wait { until: Timestamp },
     /// Follow the account to its data centre.
     Import { dc_id: i32, token: Vec<u8> },
-    /// Find out whose session a key that is logged in has.
+    /// Find out which account a key is logged in to.
     WhoAmI,
     /// Wait for the proof of the 2-step password.
     Password,
@@ -36,7 +36,7 @@ pub enum Step {
 pub struct Accepted {
     /// The account that confirmed.
     pub user_id: i64,
-    /// How.
+    /// How the person confirmed.
     pub method: Method,
 }
 

@@ -1,4 +1,4 @@
-//! Telegram, as one login speaks to it: its session with the keys, the connection, and when to try again.
+//! The Telegram client of one login: its session with the keys, its connection, and when to try again.
 //!
 //! It knows neither the vault nor events. So its caller keeps a new key before anything uses it ([`TelegramClient::make_key`]),
 //! and decides whether the login lasts until the next try ([`TelegramClient::back_off`]).
@@ -21,13 +21,13 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 /// The first one.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
 
-/// Telegram, as one login speaks to it.
+/// The Telegram client of one login.
 pub struct TelegramClient {
     app: TelegramApp,
     clock: Clock,
     session: Arc<LoginSession>,
     connection: Option<Connection>,
-    /// How often Telegram had to be waited for in a row.
+    /// How many calls in a row had to wait.
     failures: u32,
 }
 
@@ -45,7 +45,7 @@ pub struct Pause {
 pub enum KeyError {
     /// Try again later.
     Unreachable(CallError),
-    /// Nobody knows an address of this data centre.
+    /// No address of this data centre is known.
     UnknownDataCentre,
     /// The session has another key for it already.
     HasKey,
@@ -57,17 +57,17 @@ impl TelegramClient {
         Self { app, clock, session: Arc::new(session), connection: None, failures: 0 }
     }
 
-    /// As which application it speaks.
+    /// The application in whose name it calls.
     pub const fn app(&self) -> &TelegramApp {
         &self.app
     }
 
-    /// What it holds towards Telegram.
+    /// Its keys and data centres.
     pub fn session(&self) -> &LoginSession {
         &self.session
     }
 
-    /// The data centre to which requests go.
+    /// The data centre to which calls go.
     pub fn home(&self) -> i32 {
         self.session.home()
     }
@@ -86,7 +86,7 @@ impl TelegramClient {
         answer
     }
 
-    /// Calls a method that could do harm if it is called twice. After `Unreachable` nobody knows whether Telegram has done it.
+    /// Calls a method that could do harm if it is called twice. After `Unreachable` it is unknown whether Telegram has done it.
     pub async fn call_once<R: RemoteCall>(
         &mut self,
         dc_id: i32,
