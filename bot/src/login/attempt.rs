@@ -13,7 +13,7 @@ use grammers_client::tl::RemoteCall;
 use jiff::{SignedDuration, Timestamp};
 use vault::{MasterKey, RetireReason, UserInput};
 
-use super::connection::{CallError, TelegramUpdate};
+use super::connection::{Answer, CallError, TelegramUpdate};
 use super::held_attempts::InputSignal;
 use super::record::AttemptRecord;
 use super::seal;
@@ -131,12 +131,8 @@ impl Attempt {
     /// the login lasts.
     ///
     /// # Errors
-    /// Outside: the login ends before that. Inside: what Telegram answered instead.
-    pub async fn ask<R: RemoteCall>(
-        &mut self,
-        dc_id: i32,
-        request: &R,
-    ) -> Result<Result<R::Return, CallError>, Stop> {
+    /// [`Stop::Fail`]: the login ends before that.
+    pub async fn ask<R: RemoteCall>(&mut self, dc_id: i32, request: &R) -> Result<Answer<R::Return>, Stop> {
         loop {
             match self.telegram.call(dc_id, request).await {
                 Err(error) if error.passes() => self.wait_out(&error).await?,

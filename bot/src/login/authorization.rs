@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
 
 use super::attempt::Attempt;
-use super::connection::CallError;
+use super::connection::{Answer, CallError};
 use super::renewal::NOMINAL_LIFETIME;
 use super::step::{Accepted, Step};
 use super::stop::Stop;
@@ -59,7 +59,7 @@ impl Attempt {
     ///
     /// # Errors
     /// As of [`Attempt::ask`].
-    pub async fn ask_for_token(&mut self) -> Result<Result<LoginToken, CallError>, Stop> {
+    pub async fn ask_for_token(&mut self) -> Result<Answer<LoginToken>, Stop> {
         let app = self.telegram.app();
         let request = functions::auth::ExportLoginToken {
             api_id: app.api_id,
@@ -73,7 +73,7 @@ impl Attempt {
     ///
     /// # Errors
     /// [`Stop`].
-    pub async fn follow(&mut self, answer: Result<LoginToken, CallError>) -> Result<Step, Stop> {
+    pub async fn follow(&mut self, answer: Answer<LoginToken>) -> Result<Step, Stop> {
         match answer {
             Ok(LoginToken::Token(token)) => {
                 let expires_at = self.expiry(i64::from(token.expires)).await?;

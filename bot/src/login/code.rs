@@ -19,7 +19,7 @@ use vault::UserInput;
 use zeroize::Zeroizing;
 
 use super::attempt::Attempt;
-use super::connection::{CallError, SETTLING_PAUSE, TelegramUpdate};
+use super::connection::{Answer, CallError, SETTLING_PAUSE, TelegramUpdate};
 use super::step::{Back, SentCode, Step, Wakeup};
 use super::stop::Stop;
 use super::telegram_client::later;
@@ -69,7 +69,7 @@ impl Attempt {
     }
 
     /// Step 1. Where the same number asks again, Telegram sends the code in the next way that it has. Else it begins anew.
-    async fn ask_for_code(&mut self, phone: &str, back: &Back) -> Result<Result<Sent, CallError>, Stop> {
+    async fn ask_for_code(&mut self, phone: &str, back: &Back) -> Result<Answer<Sent>, Stop> {
         if let Back::Code(before) = back
             && before.has_other_way
             && before.phone.as_str() == phone

@@ -49,6 +49,9 @@ pub enum TelegramUpdate {
     Closed,
 }
 
+/// What a call brings: the result of the method, or why there is none.
+pub type Answer<T> = Result<T, CallError>;
+
 /// Why a call has no answer, by what can be done about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
@@ -118,7 +121,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`CallError`]. After `Unreachable` this connection is not worth another call.
-    pub async fn call<R: RemoteCall>(&self, dc_id: i32, request: &R) -> Result<R::Return, CallError> {
+    pub async fn call<R: RemoteCall>(&self, dc_id: i32, request: &R) -> Answer<R::Return> {
         match timeout(CALL_LIMIT, self.client.invoke_in_dc(dc_id, request)).await {
             Ok(answer) => answer.map_err(CallError::from),
             Err(_) => Err(CallError::Unreachable("no answer in time".to_owned())),

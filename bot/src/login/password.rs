@@ -32,8 +32,8 @@ impl Attempt {
         let mut refused = None;
         loop {
             let challenge = match self.ask_for_challenge().await? {
-                Ok(challenge) => challenge,
-                Err(step) => return Ok(step),
+                ChallengeAnswer::Challenge(challenge) => challenge,
+                ChallengeAnswer::NotNeeded(step) => return Ok(step),
             };
             self.record.put_challenge(&challenge).await?;
             let at = self.record.now();
@@ -57,16 +57,16 @@ impl Attempt {
         }
     }
 
-    /// Step 1. Where the password is not needed any more: the step to take instead.
-    async fn ask_for_challenge(&mut self) -> Result<Result<PasswordChallenge, Step>, Stop> {
+    /// Step 1.
+    async fn ask_for_challenge(&mut self) -> Result<ChallengeAnswer, Stop> {
         let mut tries = 0;
         let password = loop {
             match self.ask(self.telegram.home(), &functions::account::GetPassword {}).await? {
                 Ok(enums::account::Password::Password(password)) => break password,
                 // A data centre that has just taken the account in may not know the key for a second or two.
                 Err(CallError::Unregistered) if tries < SETTLING_TRIES => tries += 1,
-                Err(CallError::Unregistered) => return Ok(Err(Step::Export)),
-                Err(CallError::KeyLost(_)) => return Ok(Err(Step::NewKey)),
+                Err(CallError::Unregistered) => return Ok(ChallengeAnswer::NotNeeded(Step::Export)),
+                Err(CallError::KeyLost(_)) => return Ok(ChallengeAnswer::NotNeeded(Step::NewKey)),
                 Err(error) => return Err(self.refused(&error)),
             }
             tokio::time::sleep(SETTLING_PAUSE).await;
@@ -75,14 +75,14 @@ impl Attempt {
             (password.current_algo, password.srp_b, password.srp_id)
         else {
             // The person has removed the password meanwhile.
-            return Ok(Err(Step::Export));
+            return Ok(ChallengeAnswer::NotNeeded(Step::Export));
         };
         let enums::PasswordKdfAlgo::Sha256Sha256Pbkdf2Hmacsha512iter100000Sha256ModPow(algorithm) = algorithm
         else {
             tracing::error!("Telegram wants a password in a way that is not known here");
             return Err(Stop::Fail(FailReason::Internal));
         };
-        Ok(Ok(PasswordChallenge {
+        Ok(ChallengeAnswer::Challenge(PasswordChallenge {
             srp_id: srp_id.to_string(),
             b: hex(&b),
             p: hex(&algorithm.p),
@@ -137,6 +137,13 @@ impl Attempt {
             Err(_) => Ok(Proven::No(Refusal::Unclear)),
         }
     }
+}
+
+/// What Telegram answers to the question for a challenge.
+enum ChallengeAnswer {
+    Challenge(PasswordChallenge),
+    /// No password is needed any more: take this step instead.
+    NotNeeded(Step),
 }
 
 /// What Telegram made of a proof.

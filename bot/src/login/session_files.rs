@@ -4,7 +4,7 @@
 //! - a process that has changed the vault writes what is there now, and reads the vault again before it goes on ([`update`])
 //! - a process that starts updates every file that is there ([`update_all`])
 //!
-//! How one file looks, and how it is written, is in [`file`].
+//! How one file looks, and how it is written, is in [`mod@file`].
 
 use std::io;
 use std::path::Path;

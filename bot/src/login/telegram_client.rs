@@ -10,7 +10,7 @@ use eventlog::Clock;
 use grammers_client::tl::RemoteCall;
 use jiff::{SignedDuration, Timestamp};
 
-use super::connection::{CallError, Connection, TelegramUpdate};
+use super::connection::{Answer, CallError, Connection, TelegramUpdate};
 use super::exchange;
 use super::log_out::{self, LogOut};
 use super::session::LoginSession;
@@ -78,7 +78,7 @@ impl TelegramClient {
     }
 
     /// Calls a method that may be called again if it fails.
-    pub async fn call<R: RemoteCall>(&mut self, dc_id: i32, request: &R) -> Result<R::Return, CallError> {
+    pub async fn call<R: RemoteCall>(&mut self, dc_id: i32, request: &R) -> Answer<R::Return> {
         let answer = self.connection().call(dc_id, request).await;
         if !answer.as_ref().is_err_and(CallError::passes) {
             self.reached();
@@ -87,11 +87,7 @@ impl TelegramClient {
     }
 
     /// Calls a method that could do harm if it is called twice. After `Unreachable` it is unknown whether Telegram has done it.
-    pub async fn call_once<R: RemoteCall>(
-        &mut self,
-        dc_id: i32,
-        request: &R,
-    ) -> Result<R::Return, CallError> {
+    pub async fn call_once<R: RemoteCall>(&mut self, dc_id: i32, request: &R) -> Answer<R::Return> {
         let answer = self.connection().call(dc_id, request).await;
         if matches!(answer, Err(CallError::Unreachable(_))) {
             self.hang_up().await;
