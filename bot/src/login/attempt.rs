@@ -1,217 +1,90 @@
-//! One attempt of a login in the hands of its worker: what it holds, and the three ways in which it acts: it asks
-//! Telegram, keeps things in the vault, and records events. Everything it writes carries its fence.
+//! One attempt of a login in the hands of its worker: Telegram ([`TelegramClient`]), the log and the vault ([`AttemptRecord`]),
+//! and how far the login has come. What needs both sides in any step is here: to restore and save the session, and to wait.
 //!
-//! The order in which it does so is [`flow`](super::flow) and [`finish`](super::finish).
+//! The steps are in [`flow`](super::flow), [`authorization`](super::authorization), [`code`](super::code),
+//! [`password`](super::password) and [`finish`](super::finish).
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
+use domain::LoginStatus;
 use domain::login::{FailReason, Method};
-use domain::{InviteError, Login, LoginCommand, LoginError, LoginId};
-use eventlog::{Context, DatabaseError, Fence, StoreError};
 use grammers_client::tl::RemoteCall;
 use jiff::{SignedDuration, Timestamp};
-use vault::{Claimed, UserInput, VaultError};
+use vault::{MasterKey, RetireReason, UserInput};
 
-use super::connection::{CallError, Connection};
-use super::exchange;
+use super::connection::{Answer, CallError, TelegramUpdate};
 use super::held_attempts::InputSignal;
-use super::login_progress::Watch;
+use super::record::AttemptRecord;
+use super::seal;
 use super::session::LoginSession;
-use super::{LoginWorkers, seal};
-
-/// The longest pause between two tries to reach Telegram.
-const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// The first one.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(250);
+use super::step::Wakeup;
+use super::stop::Stop;
+use super::telegram_client::{KeyError, TelegramClient};
+use super::workers::LoginWorkers;
 
 /// One attempt in the hands of its worker.
 pub struct Attempt {
-    pub workers: Arc<LoginWorkers>,
-    pub claimed: Claimed,
-    pub watch: Watch,
-    /// How the login stood when this worker took it up.
-    pub start: Login,
-    /// Whose login it is, for the log.
-    pub person: String,
-    pub session: Option<Arc<LoginSession>>,
+    pub telegram: TelegramClient,
+    pub record: AttemptRecord,
+    master: Arc<MasterKey>,
+    /// The generation of the session that the vault has.
     saved_generation: u64,
-    connection: Option<Connection>,
-    failures: u32,
-    /// Whether a token was, or may have been, shown that somebody might still accept.
+    input_signal: InputSignal,
+    /// What the person gave in the page and no step has used yet.
+    inputs: VecDeque<UserInput>,
+    /// Whether a token was, or may have been, on a screen, so that somebody may still accept it.
     pub showed_token: bool,
-    /// By how much our clock is ahead of Telegram's, where that had to be found out.
-    pub ahead: Option<SignedDuration>,
-    /// How the person lets us in.
+    /// By how much our clock is ahead of Telegram's. None: it was not needed.
+    pub clock_ahead: Option<SignedDuration>,
+    /// How the person confirms.
     pub method: Method,
     /// Whether the person has a login code that only the worker before could have handed on.
     pub lost_code: bool,
-    /// When the login ends by itself, as its events say where the log may be behind them.
-    pub extended_until: Timestamp,
-    /// Whether the attempt may be gone because its worker has closed it.
-    pub closing: Arc<AtomicBool>,
-    /// Rings when somebody gave something in a page.
-    input_signal: InputSignal,
-    given: VecDeque<UserInput>,
-}
-
-/// Why an attempt stops before its end.
-#[derive(Debug)]
-pub enum Stop {
-    /// It is another worker's now: touch nothing any more.
-    Fenced,
-    /// The login is over, as its events say.
-    Over,
-    /// The login has to end, for this reason.
-    Fail(FailReason),
-    /// Our own side failed; whoever claims the attempt next goes on with it.
-    Failed(Box<dyn std::error::Error + Send + Sync>),
-}
-
-impl From<DatabaseError> for Stop {
-    fn from(error: DatabaseError) -> Self {
-        Self::Failed(error.into())
-    }
-}
-
-impl From<VaultError> for Stop {
-    fn from(error: VaultError) -> Self {
-        match error {
-            VaultError::Fenced => Self::Fenced,
-            VaultError::Database(error) => error.into(),
-        }
-    }
-}
-
-impl From<StoreError<LoginError>> for Stop {
-    fn from(error: StoreError<LoginError>) -> Self {
-        match error {
-            StoreError::Refused(_) => Self::Over,
-            other => Self::from_store(other),
-        }
-    }
-}
-
-impl From<StoreError<InviteError>> for Stop {
-    fn from(error: StoreError<InviteError>) -> Self {
-        match error {
-            StoreError::Refused(_) => Self::Fail(FailReason::InviteGone),
-            other => Self::from_store(other),
-        }
-    }
-}
-
-impl Stop {
-    fn from_store<E: std::error::Error + Send + Sync>(error: StoreError<E>) -> Self {
-        match error {
-            StoreError::Fenced => Self::Fenced,
-            other => Self::Failed(other.into()),
-        }
-    }
 }
 
 impl Attempt {
-    /// An attempt that was just claimed, and how its login stands.
-    pub fn new(
-        workers: Arc<LoginWorkers>,
-        claimed: Claimed,
-        watch: Watch,
+    /// Step 1: an attempt with the session that was saved, if it may be used. `status` is that at the takeover, if it was taken
+    /// over. Not to be dropped half-way.
+    ///
+    /// # Errors
+    /// [`Stop::Fenced`]; the database failed.
+    pub async fn restore(
+        workers: &LoginWorkers,
+        mut record: AttemptRecord,
+        status: Option<LoginStatus>,
         input_signal: InputSignal,
-        start: Login,
-        person: String,
-    ) -> Self {
-        let method = if start.is_by_code() { Method::Code } else { Method::Qr };
-        let lost_code = start.is_code_lost();
-        Self {
-            workers,
-            claimed,
-            watch,
-            start,
-            person,
-            session: None,
+    ) -> Result<Self, Stop> {
+        let (master, network) = (&workers.master, &workers.telegram.network);
+        let restored = record
+            .take_saved_session()
+            .await?
+            .map(|sealed| seal::open(master, record.account_id(), record.login_id(), network, &sealed));
+        let session = match restored {
+            Some(Ok(session)) => session,
+            Some(Err(error)) => {
+                tracing::error!(error = &error as &dyn std::error::Error, "QR login cannot be resumed");
+                // It may open again with the master key that sealed it, and can be logged out then.
+                record.retire_session(RetireReason::LoginEnded).await?;
+                LoginSession::new(network)
+            }
+            None => LoginSession::new(network),
+        };
+        let telegram = TelegramClient::new(workers.telegram.clone(), workers.clock.clone(), session);
+        let has_code = status == Some(LoginStatus::CodeRequired);
+        Ok(Self {
+            master: master.clone(),
             saved_generation: 0,
-            connection: None,
-            failures: 0,
-            showed_token: false,
-            ahead: None,
-            method,
-            lost_code,
-            extended_until: Timestamp::MIN,
-            closing: Arc::default(),
             input_signal,
-            given: VecDeque::new(),
-        }
-    }
-
-    /// What every write carries.
-    pub const fn fence(&self) -> &Fence {
-        &self.claimed.fence
-    }
-
-    /// Which login.
-    pub const fn login_id(&self) -> &LoginId {
-        &self.claimed.fence.login_id
-    }
-
-    /// Its number.
-    pub const fn number(&self) -> u32 {
-        self.claimed.fence.attempt
-    }
-
-    /// What an event of this worker says of itself.
-    pub fn context(&self) -> Context {
-        Context::system().with_account(self.claimed.account_id).with_fence(self.fence())
-    }
-
-    /// The time.
-    pub fn now(&self) -> Timestamp {
-        self.workers.clock.now()
-    }
-
-    /// When the login ends by itself; a password or code asked for moves it.
-    pub fn deadline_at(&self) -> Timestamp {
-        let logged = self.watch.now().deadline_at().unwrap_or(self.extended_until);
-        logged.max(self.extended_until)
-    }
-
-    /// Whether the login still lasts at a moment. The events are asked before that is denied: the log may be behind them.
-    async fn lasts_until(&mut self, moment: Timestamp) -> Result<bool, Stop> {
-        if moment < self.deadline_at() {
-            return Ok(true);
-        }
-        let login = self.workers.store.load_login(self.login_id()).await?;
-        if login.attempt() == self.number() {
-            self.extended_until = login.deadline_at().unwrap_or(self.extended_until);
-        }
-        Ok(moment < self.deadline_at())
-    }
-
-    /// Records something in the login.
-    ///
-    /// # Errors
-    /// [`Stop::Over`] where the login does not take it any more.
-    pub async fn record(&self, command: LoginCommand) -> Result<(), Stop> {
-        Ok(self.workers.store.login(self.login_id(), command, self.context()).await?)
-    }
-
-    /// Ends the login if its time is over: while no worker ran, it may have been.
-    ///
-    /// # Errors
-    /// [`Stop::Over`] then.
-    pub async fn in_time(&mut self) -> Result<(), Stop> {
-        let at = self.now();
-        if self.lasts_until(at).await? {
-            return Ok(());
-        }
-        self.record(LoginCommand::Expire { attempt: self.number(), at }).await?;
-        Err(Stop::Over)
-    }
-
-    /// The session; the flow makes one before anything else.
-    pub fn session(&self) -> &Arc<LoginSession> {
-        self.session.as_ref().expect("an attempt is restored before anything else")
+            inputs: VecDeque::new(),
+            // The worker that had the key before has shown its tokens.
+            showed_token: telegram.has_home_key(),
+            clock_ahead: None,
+            method: if has_code || record.start().is_by_code() { Method::Code } else { Method::Qr },
+            lost_code: has_code || record.start().is_code_lost(),
+            telegram,
+            record,
+        })
     }
 
     /// Keeps the session in the vault if it has changed.
@@ -219,10 +92,9 @@ impl Attempt {
     /// # Errors
     /// [`Stop::Fenced`]; the database failed.
     pub async fn save(&mut self) -> Result<(), Stop> {
-        let generation = self.session().generation();
+        let generation = self.telegram.session().generation();
         if generation != self.saved_generation {
-            let sealed = self.seal();
-            self.workers.vault.save_attempt_session(self.fence(), &sealed).await?;
+            self.record.save_session(&self.seal()).await?;
             self.saved_generation = generation;
         }
         Ok(())
@@ -230,7 +102,8 @@ impl Attempt {
 
     /// The session, sealed for its owner.
     pub fn seal(&self) -> Vec<u8> {
-        seal::seal(&self.workers.master, self.claimed.account_id, self.login_id(), self.session())
+        let (account, login_id) = (self.record.account_id(), self.record.login_id());
+        seal::seal(&self.master, account, login_id, self.telegram.session())
     }
 
     /// Makes the key for a data centre that has none, and keeps it before anything uses it.
@@ -238,125 +111,91 @@ impl Attempt {
     /// # Errors
     /// The login ends before Telegram can be reached.
     pub async fn make_key(&mut self, dc_id: i32) -> Result<(), Stop> {
-        if self.session().has_key(dc_id) {
+        if self.telegram.session().has_key(dc_id) {
             return Ok(());
         }
-        let Some(address) = self.session().address(dc_id) else {
-            tracing::error!(
-                login.id = self.login_id().short(),
-                dc_id,
-                "Telegram names a data centre that nobody knows"
-            );
-            return Err(Stop::Fail(FailReason::Internal));
-        };
-        let key = loop {
-            match exchange::make_key(&self.workers.telegram.network, address).await {
-                Ok(key) => break key,
-                Err(error) => self.wait_out(&CallError::Unreachable(error.to_string())).await?,
+        loop {
+            match self.telegram.make_key(dc_id).await {
+                Ok(()) => return self.save().await,
+                Err(KeyError::Unreachable(error)) => self.wait_out(&error).await?,
+                Err(KeyError::UnknownDataCentre) => {
+                    tracing::error!(dc_id, "Telegram names a data centre that nobody knows");
+                    return Err(Stop::Fail(FailReason::Internal));
+                }
+                Err(KeyError::HasKey) => return Err(Stop::Fail(FailReason::Internal)),
             }
-        };
-        self.reached();
-        if !self.session().add_key(dc_id, key) {
-            return Err(Stop::Fail(FailReason::Internal));
         }
-        self.save().await
     }
 
-    /// Asks Telegram until there is an answer: an unreachable Telegram and its FLOOD_WAITs are waited out for as long as
+    /// Asks Telegram until there is an answer: it waits for an unreachable Telegram, and as long as Telegram asks for, while
     /// the login lasts.
     ///
     /// # Errors
-    /// Outside: the login ends before that. Inside: what Telegram answered instead.
-    pub async fn ask<R: RemoteCall>(
-        &mut self,
-        dc_id: i32,
-        request: &R,
-    ) -> Result<Result<R::Return, CallError>, Stop> {
+    /// [`Stop::Fail`]: the login ends before that.
+    pub async fn ask<R: RemoteCall>(&mut self, dc_id: i32, request: &R) -> Result<Answer<R::Return>, Stop> {
         loop {
-            match self.connection().call(dc_id, request).await {
-                Err(error @ (CallError::Unreachable(_) | CallError::FloodWait(_) | CallError::Restart)) => {
-                    self.wait_out(&error).await?;
-                }
-                answer => {
-                    self.reached();
-                    return Ok(answer);
-                }
+            match self.telegram.call(dc_id, request).await {
+                Err(error) if error.passes() => self.wait_out(&error).await?,
+                answer => return Ok(answer),
             }
         }
     }
 
-    /// Asks Telegram once, where asking twice could do harm. `Unreachable` then means that nobody knows what happened.
-    pub async fn ask_once<R: RemoteCall>(&mut self, dc_id: i32, request: &R) -> Result<R::Return, CallError> {
-        let answer = self.connection().call(dc_id, request).await;
-        if matches!(answer, Err(CallError::Unreachable(_))) {
-            self.hang_up().await;
-        }
-        answer
-    }
-
-    /// What the person gave in the page, one at a time; each is answered once, whoever holds the attempt.
-    pub async fn next_input(&mut self) -> Result<Option<UserInput>, Stop> {
-        if self.given.is_empty() && self.input_signal.is_raised() {
-            let requests = self.workers.vault.take_inputs(self.fence()).await?;
-            let (master, login_id) = (&self.workers.master, &self.claimed.fence.login_id);
-            self.given.extend(requests.iter().filter_map(|request| request.open(master, login_id)));
-        }
-        Ok(self.given.pop_front())
-    }
-
-    /// The open connection, or a new one.
-    pub fn connection(&mut self) -> &mut Connection {
-        self.connection_and_signal().0
-    }
-
-    /// Where news come from: the connection, open or new, and the bell of the wishes.
-    pub fn connection_and_signal(&mut self) -> (&mut Connection, &mut InputSignal) {
-        let (app, session) = (&self.workers.telegram, self.session.as_ref());
-        let session = session.expect("an attempt is restored before anything else");
-        (self.connection.get_or_insert_with(|| Connection::open(app, session)), &mut self.input_signal)
-    }
-
-    /// Hangs up, if connected.
-    pub async fn hang_up(&mut self) {
-        if let Some(connection) = self.connection.take() {
-            connection.close().await;
-        }
-    }
-
-    /// Pauses before the next try, as long as the error asks for; says so once.
+    /// Waits before the next try, as long as the error asks for.
+    ///
+    /// # Errors
+    /// [`Stop::Fail`]: the login does not last that long.
     pub async fn wait_out(&mut self, error: &CallError) -> Result<(), Stop> {
-        let (pause, reason) = match error {
-            CallError::FloodWait(pause) => (*pause, FailReason::FloodWait),
-            _ => {
-                self.hang_up().await;
-                let doubled = SHORTEST_PAUSE * 2u32.pow(self.failures.min(10));
-                (doubled.min(LONGEST_PAUSE), FailReason::TelegramUnreachable)
-            }
-        };
-        if self.failures == 0 {
-            let error: &dyn std::error::Error = error;
-            tracing::warn!(login.id = self.login_id().short(), error, "QR login has to wait for Telegram");
-        }
-        self.failures += 1;
-        let until = later(self.now(), pause);
-        if !self.lasts_until(until).await? {
+        let pause = self.telegram.back_off(error).await;
+        if !self.record.lasts_until(pause.until).await? {
+            let reason =
+                if pause.is_flood_wait { FailReason::FloodWait } else { FailReason::TelegramUnreachable };
             return Err(Stop::Fail(reason));
         }
-        match reason {
-            FailReason::FloodWait => self.workers.clock.sleep_until(until).await,
-            _ => tokio::time::sleep(pause).await,
-        }
+        self.telegram.wait(&pause).await;
         Ok(())
     }
 
-    fn reached(&mut self) {
-        if std::mem::take(&mut self.failures) > 0 {
-            tracing::info!(login.id = self.login_id().short(), "Telegram answers the QR login again");
+    /// Waits until the person gives something in the page, Telegram sends an update, or the time is over.
+    ///
+    /// # Errors
+    /// [`Stop::Over`]: the login's own time is over.
+    pub async fn wait_for_input_or_telegram(&mut self, until: Timestamp) -> Result<Wakeup, Stop> {
+        let clock = self.record.clock().clone();
+        loop {
+            if let Some(input) = self.next_input().await? {
+                return Ok(Wakeup::Input(input));
+            }
+            let due = until.min(self.record.deadline_at());
+            let update = tokio::select! {
+                update = self.telegram.next_update() => Some(update),
+                () = clock.sleep_until(due) => None,
+                () = self.input_signal.raised() => continue,
+            };
+            if let Some(update) = update {
+                if update == TelegramUpdate::Closed {
+                    self.telegram.hang_up().await;
+                }
+                return Ok(Wakeup::Telegram(update));
+            }
+            self.record.expire_if_late().await?;
+            if self.record.now() >= until {
+                return Ok(Wakeup::Timeout);
+            }
         }
     }
-}
 
-/// A moment after another.
-pub fn later(moment: Timestamp, by: Duration) -> Timestamp {
-    SignedDuration::try_from(by).ok().and_then(|by| moment.checked_add(by).ok()).unwrap_or(Timestamp::MAX)
+    /// The next thing that the person gave in the page. Each is taken once, by the worker that holds the attempt.
+    async fn next_input(&mut self) -> Result<Option<UserInput>, Stop> {
+        if self.inputs.is_empty() && self.input_signal.is_raised() {
+            self.inputs.extend(self.record.take_inputs().await?);
+        }
+        Ok(self.inputs.pop_front())
+    }
+
+    /// Ends the login for what Telegram says to it.
+    pub fn refused(&self, error: &CallError) -> Stop {
+        tracing::error!(error = error as &dyn std::error::Error, "Telegram refuses the QR login");
+        Stop::Fail(FailReason::Internal)
+    }
 }

@@ -1,87 +1,93 @@
-//! Linked sessions may be ended in Telegram (Settings > Devices), and nobody tells us: each is looked at now and then. One
-//! that is over is recorded as `AuthorizationRevoked`, and forgotten.
+//! A person may end a linked session in Telegram (Settings > Devices), and Telegram does not report that. So each session is
+//! checked now and then. One that is over is recorded as `AuthorizationRevoked`, and forgotten.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{AccountCommand, AccountError};
-use eventlog::{Clock, Context, Store, StoreError};
+use eventlog::{Clock, Context, Outage, Store, StoreError};
 use grammers_client::tl::functions;
-use vault::Vault;
-use vault::{Borrowed, Linked};
+use tracing::Instrument;
+use vault::{Borrowed, Linked, Vault};
 
 use super::connection::{CallError, Connection};
 use super::seal;
 use super::session::LoginSession;
 use super::session_files;
-use super::{LoginWorkers, TelegramApp};
+use super::telegram_app::TelegramApp;
+use super::workers::LoginWorkers;
 
-/// How many are looked at together; few, since nothing is in a hurry.
-const AT_ONCE: i64 = 4;
-/// How often somebody looks for sessions that are due, at least.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// How many are checked at once: few, since nothing waits for it.
+const BATCH_SIZE: i64 = 4;
+/// How often the vault is asked for sessions that are due, at least.
+const POLL_EVERY: Duration = Duration::from_secs(10);
 
-/// Looks at every linked session once in `interval`, for ever.
+/// Checks every linked session once in `interval`, for ever.
 pub async fn run(workers: &LoginWorkers, interval: Duration) {
-    let mut healthy = true;
+    let mut outage = Outage::new("Linked sessions cannot be read", "Linked sessions are read again");
     loop {
-        match workers.vault.claim_linked(workers.clock.now(), interval, AT_ONCE).await {
+        match workers.vault.claim_linked(workers.clock.now(), interval, BATCH_SIZE).await {
             Ok(sessions) => {
-                healthy = true;
-                futures::future::join_all(sessions.iter().map(|linked| check(workers, linked))).await;
-                if i64::try_from(sessions.len()) == Ok(AT_ONCE) {
+                outage.over();
+                futures::future::join_all(
+                    sessions
+                        .iter()
+                        .map(|borrowed| check(workers, borrowed).instrument(span(&borrowed.linked))),
+                )
+                .await;
+                if i64::try_from(sessions.len()) == Ok(BATCH_SIZE) {
                     continue;
                 }
             }
-            Err(error) => {
-                if std::mem::take(&mut healthy) {
-                    tracing::warn!(%error, "Linked sessions cannot be read");
-                }
-            }
+            Err(error) => outage.failed(&error),
         }
-        // By the shared clock; the other one only finds what was linked meanwhile.
+        // The interval is by the shared clock. The other sleep only finds what was linked meanwhile.
         tokio::select! {
             () = workers.clock.sleep(interval) => {}
-            () = tokio::time::sleep(interval.min(LOOK_EVERY)) => {}
+            () = tokio::time::sleep(interval.min(POLL_EVERY)) => {}
         }
     }
 }
 
+/// At the level of errors, so that the ids stand beside every line, whatever `RUST_LOG` says.
+fn span(linked: &Linked) -> tracing::Span {
+    tracing::error_span!("session_check", login.id = linked.login_id.short(), account.id = %linked.account_id)
+}
+
 async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
     let linked = &borrowed.linked;
-    let login_id = linked.login_id.short();
     let network = &workers.telegram.network;
     let opened = seal::open(&workers.master, linked.account_id, &linked.login_id, network, &linked.sealed);
     let session = match opened {
         Ok(session) => Arc::new(session),
         Err(error) => {
-            return tracing::error!(login.id = login_id, %error, "A linked session cannot be checked");
+            return tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "A linked session cannot be checked"
+            );
         }
     };
     match is_alive(&workers.telegram, &session).await {
         Ok(false) => {}
         Ok(true) => return release(workers, borrowed).await,
-        // Telegram may be out of reach: that says nothing of the session.
+        // Telegram may be unreachable: that says nothing about the session.
         Err(error) => {
-            tracing::debug!(login.id = login_id, %error, "A linked session was not checked");
+            tracing::debug!(error = &error as &dyn std::error::Error, "A linked session was not checked");
             return release(workers, borrowed).await;
         }
     }
     if let Err(error) = revoke(&workers.store, &workers.vault, &workers.clock, linked).await {
-        return tracing::warn!(login.id = login_id, %error, "A session that is over stays until the next check");
+        return tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "A session that is over stays until the next check"
+        );
     }
-    session_files::update_ended(
-        &workers.vault,
-        &workers.sessions_dir,
-        linked.account_id,
-        &linked.login_id,
-        &session,
-    )
-    .await;
-    tracing::info!(login.id = login_id, "A linked session was ended in Telegram");
+    session_files::update_ended(&workers.vault, &workers.sessions_dir, linked.account_id, session.user_id())
+        .await;
+    tracing::info!("A linked session was ended in Telegram");
 }
 
-/// Whether Telegram still knows this session, which nobody else speaks with.
+/// Whether Telegram still knows this session. No one else may use it meanwhile.
 pub async fn is_alive(app: &TelegramApp, session: &Arc<LoginSession>) -> Result<bool, CallError> {
     let connection = Connection::open(app, session);
     let state = connection.call(session.home(), &functions::updates::GetState {}).await;
@@ -95,11 +101,14 @@ pub async fn is_alive(app: &TelegramApp, session: &Arc<LoginSession>) -> Result<
 
 async fn release(workers: &LoginWorkers, borrowed: &Borrowed) {
     if let Err(error) = workers.vault.release_linked(borrowed).await {
-        tracing::debug!(%error, "A session that was checked is free only a little later");
+        tracing::debug!(
+            error = &error as &dyn std::error::Error,
+            "A session that was checked is free only a little later"
+        );
     }
 }
 
-/// Records that a session was ended in Telegram, and forgets it. The event first: repeated, it changes nothing.
+/// Records that a session was ended in Telegram, and forgets it. The event comes first: repeated, it changes nothing.
 pub async fn revoke(
     store: &Store,
     vault: &Vault,

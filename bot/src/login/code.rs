@@ -1,58 +1,44 @@
-//! The one-phone way (core.telegram.org/api/auth): nobody can scan the screen in their own hand, so a person may ask for a
-//! login code in the page, and give it back there.
+//! The one-phone way (core.telegram.org/api/auth): a person with one phone cannot scan its own screen, so a login code may be
+//! asked for in the page, and given back there.
 //!
 //! 1. send a code to the number, at the data centre of its account, once: a person who gets two does not know which counts
 //! 2. record `CodeSent`; from here on no QR code is shown, but one that was shown still counts, unless the number's data
 //!    centre is another one
 //! 3. wait for the code and hand it on, once; a code may be asked for again meanwhile
 //!
-//! What Telegram does not take is recorded as `CodeRejected` with the reason, and the login stands where it stood: at its
-//! QR code, or at the code before. Number, code and the code's hash stay in memory: whoever takes the login up after a
-//! crash shows a QR code again, and says that the login code is of no use any more.
+//! What Telegram does not take is recorded as `CodeRejected` with the reason, and the login goes on where it was: at its QR
+//! code, or at the code before. Number, code and the code's hash stay in memory. A worker that takes the login over after a crash
+//! shows a QR code again, and says that the login code is of no use any more.
 
 use domain::LoginCommand;
 use domain::login::{CodeVia, FailReason, Method, Refusal};
 use grammers_client::tl::enums::auth::{LoginToken, SentCode as Sent, SentCodeType};
 use grammers_client::tl::{functions, types};
 use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
 use vault::UserInput;
-use vault::limits::LoginLimits;
 use zeroize::Zeroizing;
 
-use super::attempt::{Attempt, Stop, later};
-use super::connection::{CallError, TelegramUpdate};
-use super::flow::{SETTLING_PAUSE, Step, Wakeup};
+use super::attempt::Attempt;
+use super::connection::{Answer, CallError, SETTLING_PAUSE, TelegramUpdate};
+use super::step::{Back, SentCode, Step, Wakeup};
+use super::stop::Stop;
+use super::telegram_client::later;
 
-/// A new QR code takes the words away in which a number was refused; it leaves them standing for as long as this.
+/// A new QR code takes the message away that a number was refused. The person has so long to read it.
 const READING_TIME: SignedDuration = SignedDuration::from_secs(3);
-
-/// A code that is on its way, or in the person's hands.
-pub struct SentCode {
-    phone: Zeroizing<String>,
-    hash: Zeroizing<String>,
-    by_email: bool,
-    /// Telegram has another way to deliver it.
-    has_other_way: bool,
-}
-
-/// Where a login goes on that is not sent a code.
-pub enum Back {
-    /// At the QR code that is on the screen, until then.
-    Qr(Timestamp),
-    /// At the code that was sent before.
-    Code(Box<SentCode>),
-}
 
 impl Attempt {
     /// Steps 1 and 2.
+    ///
+    /// # Errors
+    /// [`Stop`].
     pub async fn send_code(&mut self, phone: Zeroizing<String>, back: Back) -> Result<Step, Stop> {
-        let home = self.session().home();
+        let home = self.telegram.home();
         let error = match self.ask_for_code(&phone, &back).await? {
             Ok(Sent::Code(sent)) if may_be_typed(&sent.r#type) => return self.code_sent(phone, sent).await,
             Ok(Sent::Success(success)) => {
                 self.method = Method::Code;
-                return self.let_in(success.authorization).await;
+                return self.authorized(success.authorization).await;
             }
             // Or Telegram wants to be paid for it.
             Ok(Sent::Code(_) | Sent::PaymentRequired(_)) => None,
@@ -60,30 +46,30 @@ impl Attempt {
             Err(error) => Some(error),
         };
         if let Some(CallError::FloodWait(pause)) = error {
-            let until = later(self.now(), pause);
-            LoginLimits::new(&self.workers.db).codes_flooded(self.claimed.account_id, until).await?;
+            self.record.codes_flooded(later(self.record.now(), pause)).await?;
         }
-        let reason = error.as_ref().map_or(Refusal::NoCode, why);
-        let is_deaf = matches!(error, Some(CallError::Unreachable(_)));
+        let reason = error.as_ref().map_or(Refusal::NoCode, refusal);
+        let is_disconnected = matches!(error, Some(CallError::Unreachable(_)));
         if matches!(reason, Refusal::NumberInvalid | Refusal::NoCode) {
-            let workers = &self.workers;
-            LoginLimits::new(&workers.db).code_not_sent(&workers.master, self.login_id()).await?;
+            self.record.code_not_sent().await?;
         }
-        let read = self.now() + READING_TIME;
+        let read_until = self.record.now() + READING_TIME;
         self.reject_code(reason).await?;
         if let Some(CallError::KeyLost(_)) = error {
             return Ok(Step::NewKey);
         }
         Ok(match back {
             Back::Code(sent) => Step::Code(sent),
-            // The QR code on the screen is of the data centre before, or nobody hears of its scan.
-            Back::Qr(_) if self.session().home() != home || is_deaf => Step::Wait { until: read },
-            Back::Qr(until) => Step::Wait { until: until.max(read) },
+            // The QR code on the screen is of the data centre before, or its scan could not be reported.
+            Back::Qr(_) if self.telegram.home() != home || is_disconnected => {
+                Step::Wait { until: read_until }
+            }
+            Back::Qr(until) => Step::Wait { until: until.max(read_until) },
         })
     }
 
-    /// Step 1: on the way that Telegram offers next, where the same number asks again; else afresh.
-    async fn ask_for_code(&mut self, phone: &str, back: &Back) -> Result<Result<Sent, CallError>, Stop> {
+    /// Step 1. Where the same number asks again, Telegram sends the code in the next way that it has. Else it begins anew.
+    async fn ask_for_code(&mut self, phone: &str, back: &Back) -> Result<Answer<Sent>, Stop> {
         if let Back::Code(before) = back
             && before.has_other_way
             && before.phone.as_str() == phone
@@ -93,54 +79,37 @@ impl Attempt {
                 phone_code_hash: before.hash.to_string(),
                 reason: None,
             };
-            match self.ask_once(self.session().home(), &request).await {
-                // Not on that way after all.
+            match self.telegram.call_once(self.telegram.home(), &request).await {
+                // Not in that way after all.
                 Err(CallError::Refused { .. }) => {}
                 answer => return Ok(answer),
             }
         }
-        let app = &self.workers.telegram;
-        let request = functions::auth::SendCode {
-            phone_number: phone.to_owned(),
-            api_id: app.api_id,
-            api_hash: app.api_hash.expose_secret().to_owned(),
-            settings: types::CodeSettings {
-                allow_flashcall: false,
-                current_number: false,
-                allow_app_hash: false,
-                allow_missed_call: false,
-                allow_firebase: false,
-                unknown_number: false,
-                logout_tokens: None,
-                token: None,
-                app_sandbox: None,
-            }
-            .into(),
-        };
-        let mut answer = self.ask_once(self.session().home(), &request).await;
+        let request = self.telegram.app().send_code(phone);
+        let mut answer = self.telegram.call_once(self.telegram.home(), &request).await;
         if let Err(CallError::Elsewhere(dc_id)) = answer {
             self.make_key(dc_id).await?;
-            self.move_to(dc_id).await;
-            answer = self.ask_once(dc_id, &request).await;
+            self.telegram.move_to(dc_id).await;
+            answer = self.telegram.call_once(dc_id, &request).await;
         }
         if answer == Err(CallError::Restart) {
-            answer = self.ask_once(self.session().home(), &request).await;
+            answer = self.telegram.call_once(self.telegram.home(), &request).await;
         }
         Ok(answer)
     }
 
-    /// Step 2. The QR code goes first: whoever sees the event sees none.
+    /// Step 2. The QR code is taken away before the event, so that a reader of the event finds none.
     async fn code_sent(
         &mut self,
         phone: Zeroizing<String>,
         sent: types::auth::SentCode,
     ) -> Result<Step, Stop> {
-        self.workers.vault.drop_token(self.fence()).await?;
+        self.record.drop_token().await?;
         let (via, length) = via(&sent.r#type);
-        let (attempt, at) = (self.number(), self.now());
-        self.record(LoginCommand::RecordCode { attempt, via, length, at }).await?;
-        LoginLimits::new(&self.workers.db).code_went_out().await?;
-        tracing::info!(login.id = self.login_id().short(), "QR login waiting for a login code instead");
+        let (attempt, at) = (self.record.attempt(), self.record.now());
+        self.record.execute(LoginCommand::RecordCode { attempt, via, length, at }).await?;
+        self.record.code_went_out().await?;
+        tracing::info!("QR login waiting for a login code instead");
         Ok(Step::Code(Box::new(SentCode {
             phone,
             hash: Zeroizing::new(sent.phone_code_hash),
@@ -150,6 +119,9 @@ impl Attempt {
     }
 
     /// Step 3.
+    ///
+    /// # Errors
+    /// [`Stop`].
     pub async fn code(&mut self, sent: Box<SentCode>) -> Result<Step, Stop> {
         loop {
             match self.wait_for_input_or_telegram(Timestamp::MAX).await? {
@@ -161,13 +133,13 @@ impl Attempt {
                 Wakeup::Input(UserInput::Phone(phone)) => {
                     return Ok(Step::SendCode { phone, back: Back::Code(sent) });
                 }
-                Wakeup::Telegram(heard) => {
-                    if heard == TelegramUpdate::Closed {
+                Wakeup::Telegram(update) => {
+                    if update == TelegramUpdate::Closed {
                         // A server that hangs up on everybody at once is not asked at once.
                         tokio::time::sleep(SETTLING_PAUSE).await;
                     }
                     match self.ask_for_token().await? {
-                        // Nobody accepted a token after all; a new one would end the wait for the code.
+                        // No account has accepted a token after all. A new one would end the wait for the code.
                         Ok(LoginToken::Token(_)) => {}
                         answer => return self.follow(answer).await,
                     }
@@ -177,7 +149,7 @@ impl Attempt {
         }
     }
 
-    /// Hands a code on; None where it was not taken.
+    /// Hands a code on. None: Telegram did not take it.
     async fn sign_in(&mut self, sent: &SentCode, code: &str) -> Result<Option<Step>, Stop> {
         let code = code.to_owned();
         let (phone_code, email_verification) = if sent.by_email {
@@ -192,8 +164,8 @@ impl Attempt {
             email_verification,
         };
         self.method = Method::Code;
-        let error = match self.ask_once(self.session().home(), &request).await {
-            Ok(authorization) => return self.let_in(authorization).await.map(Some),
+        let error = match self.telegram.call_once(self.telegram.home(), &request).await {
+            Ok(authorization) => return self.authorized(authorization).await.map(Some),
             Err(CallError::PasswordNeeded) => return Ok(Some(Step::Password)),
             Err(CallError::Refused { name, .. }) if name == "PHONE_NUMBER_UNOCCUPIED" => {
                 return Err(Stop::Fail(FailReason::NotRegistered));
@@ -202,14 +174,14 @@ impl Attempt {
         };
         if let CallError::Unreachable(_) = error {
             self.wait_out(&error).await?;
-            // Looks whether it was taken.
+            // Finds out whether Telegram took it.
             match self.probe().await? {
                 Step::Export => {}
                 step => return Ok(Some(step)),
             }
         }
         self.method = Method::Qr;
-        self.reject_code(why(&error)).await?;
+        self.reject_code(refusal(&error)).await?;
         match error {
             CallError::KeyLost(_) => return Ok(Some(Step::NewKey)),
             // The person is told first: the pause may be long.
@@ -219,26 +191,25 @@ impl Attempt {
         Ok(None)
     }
 
-    /// Says why a number or a code leads nowhere.
+    /// Records why a number or a code was not taken.
+    ///
+    /// # Errors
+    /// [`Stop`].
     pub async fn reject_code(&self, reason: Refusal) -> Result<(), Stop> {
-        let (attempt, at) = (self.number(), self.now());
-        self.record(LoginCommand::RejectCode { attempt, reason, at }).await?;
-        tracing::info!(
-            login.id = self.login_id().short(),
-            ?reason,
-            "QR login's number or code was not taken"
-        );
+        let (attempt, at) = (self.record.attempt(), self.record.now());
+        self.record.execute(LoginCommand::RejectCode { attempt, reason, at }).await?;
+        tracing::info!(?reason, "QR login's number or code was not taken");
         Ok(())
     }
 }
 
-/// Whether no number would have done better.
+/// Whether Telegram refuses our application, whatever the number.
 fn is_about_us(error: &CallError) -> bool {
     matches!(error, CallError::Refused { name, .. } if name.starts_with("API_ID"))
 }
 
-/// What to tell the person.
-fn why(error: &CallError) -> Refusal {
+/// What the person is told.
+fn refusal(error: &CallError) -> Refusal {
     match error {
         CallError::FloodWait(_) => Refusal::TooMany,
         CallError::Refused { name, .. } => match name.as_str() {
@@ -253,13 +224,13 @@ fn why(error: &CallError) -> Refusal {
     }
 }
 
-/// Whether digits come of it: a word or a phrase does not fit the page, and an address for codes is set up elsewhere.
+/// Whether the code is digits. The page takes no word or phrase, and cannot set up an address for codes.
 fn may_be_typed(kind: &SentCodeType) -> bool {
     use SentCodeType::{SetUpEmailRequired, SmsPhrase, SmsWord};
     !matches!(kind, SetUpEmailRequired(_) | SmsPhrase(_) | SmsWord(_))
 }
 
-/// How Telegram delivers it, and of how many digits it is.
+/// How Telegram delivers the code, and how many digits it has.
 fn via(kind: &SentCodeType) -> (CodeVia, Option<u32>) {
     let (via, length) = match kind {
         SentCodeType::App(app) => (CodeVia::App, Some(app.length)),

@@ -1,8 +1,8 @@
-//! Talking to Telegram with a login's session: one connection pool of grammers, every call with a time limit, every
+//! A connection to Telegram with a login's session: one connection pool of grammers, every call with a time limit, every
 //! failure sorted by what can be done about it.
 //!
-//! grammers connects inside its runner, one request after the other, without a time limit: a runner that has not
-//! answered in time is thrown away, and whoever asked opens another one.
+//! grammers connects inside its runner, one request after the other, without a time limit. A runner that has not answered in
+//! time is dropped, and the caller opens another connection.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -19,17 +19,20 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::TelegramApp;
 use super::session::{KeyRefused, LoginSession};
+use super::telegram_app::TelegramApp;
 
 /// How long Telegram has for an answer, connecting included.
 pub const CALL_LIMIT: Duration = Duration::from_secs(15);
-/// How long open sockets get to close in good order.
+/// How long a data centre that has just taken the account in may not know a fresh key: so many tries, with a pause between.
+pub const SETTLING_TRIES: u32 = 6;
+pub const SETTLING_PAUSE: Duration = Duration::from_millis(500);
+/// How long open sockets have to close in good order.
 const CLOSE_LIMIT: Duration = Duration::from_secs(1);
-/// A login hears one kind of update; what a linked account receives meanwhile may be dropped.
+/// A login needs one kind of update. What a linked account receives meanwhile may be dropped.
 const UPDATES_CAPACITY: NonZeroUsize = NonZeroUsize::new(100).expect("not zero");
 
-/// An open line to Telegram. Dropping it hangs up.
+/// An open connection to Telegram. Dropping it closes it at once.
 pub struct Connection {
     client: Client,
     handle: SenderPoolFatHandle,
@@ -37,14 +40,17 @@ pub struct Connection {
     runner: JoinHandle<()>,
 }
 
-/// What Telegram says without being asked.
+/// What Telegram reports by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TelegramUpdate {
-    /// Somebody accepted a login token (`updateLoginToken`), possibly one that this already knows of.
+    /// An account has accepted a login token (`updateLoginToken`). It may be the second report of it.
     LoginToken,
-    /// The line is dead: open another one.
+    /// The connection is dead: open another one.
     Closed,
 }
+
+/// What a call brings: the result of the method, or why there is none.
+pub type Answer<T> = Result<T, CallError>;
 
 /// Why a call has no answer, by what can be done about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,7 +67,7 @@ pub enum CallError {
     /// The key is not logged in.
     #[error("the key is not logged in")]
     Unregistered,
-    /// The account has a 2-step password, which has still to be proven.
+    /// The account has a 2-step password, whose proof is needed.
     #[error("the account's password is needed")]
     PasswordNeeded,
     /// The login token is too old, or was used already.
@@ -83,8 +89,15 @@ pub enum CallError {
     },
 }
 
+impl CallError {
+    /// Whether the same call may succeed later.
+    pub const fn passes(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::FloodWait(_) | Self::Restart)
+    }
+}
+
 impl Connection {
-    /// Opens it; the socket follows with the first call. A session must have one connection at a time.
+    /// Opens a connection. The socket is opened by the first call. A session must have one connection at a time.
     pub fn open(app: &TelegramApp, session: &Arc<LoginSession>) -> Self {
         let params = ConnectionParams {
             device_model: app.device_name.clone(),
@@ -108,15 +121,15 @@ impl Connection {
     ///
     /// # Errors
     /// [`CallError`]. After `Unreachable` this connection is not worth another call.
-    pub async fn call<R: RemoteCall>(&self, dc_id: i32, request: &R) -> Result<R::Return, CallError> {
+    pub async fn call<R: RemoteCall>(&self, dc_id: i32, request: &R) -> Answer<R::Return> {
         match timeout(CALL_LIMIT, self.client.invoke_in_dc(dc_id, request)).await {
             Ok(answer) => answer.map_err(CallError::from),
             Err(_) => Err(CallError::Unreachable("no answer in time".to_owned())),
         }
     }
 
-    /// The next thing that Telegram says by itself and that matters to a login.
-    pub async fn hear(&mut self) -> TelegramUpdate {
+    /// The next update that matters to a login.
+    pub async fn next_update(&mut self) -> TelegramUpdate {
         loop {
             match self.updates.recv().await {
                 Some(UpdatesLike::Updates(updates)) if has_login_token(&updates) => {
@@ -128,7 +141,7 @@ impl Connection {
         }
     }
 
-    /// Hangs up, and returns once no socket uses the session's keys any more.
+    /// Closes it, and returns once no socket uses the session's keys any more.
     pub async fn close(mut self) {
         self.handle.quit();
         if timeout(CLOSE_LIMIT, &mut self.runner).await.is_err() {
@@ -146,11 +159,11 @@ impl Drop for Connection {
 }
 
 fn has_login_token(updates: &tl::enums::Updates) -> bool {
-    let is_it = |update: &tl::enums::Update| matches!(update, tl::enums::Update::LoginToken);
+    let is_login_token = |update: &tl::enums::Update| matches!(update, tl::enums::Update::LoginToken);
     match updates {
-        tl::enums::Updates::UpdateShort(short) => is_it(&short.update),
-        tl::enums::Updates::Updates(several) => several.updates.iter().any(is_it),
-        tl::enums::Updates::Combined(several) => several.updates.iter().any(is_it),
+        tl::enums::Updates::UpdateShort(short) => is_login_token(&short.update),
+        tl::enums::Updates::Updates(several) => several.updates.iter().any(is_login_token),
+        tl::enums::Updates::Combined(several) => several.updates.iter().any(is_login_token),
         _ => false,
     }
 }
@@ -162,8 +175,8 @@ impl From<InvocationError> for CallError {
             InvocationError::Transport(transport::Error::BadStatus { status: 404 }) => {
                 Self::KeyLost("404".to_owned())
             }
-            // Both happen only where Telegram said 404 and grammers went for a new key by itself: it got one, which the
-            // session refused, or got none, as at a private server.
+            // Both happen only where Telegram has said 404 and grammers asked for a new key by itself. The session refused the
+            // key, or grammers got none, as at a private server.
             InvocationError::Session(error) if error.is::<KeyRefused>() => Self::KeyLost(error.to_string()),
             InvocationError::Authentication(_) => Self::KeyLost("404".to_owned()),
             InvocationError::InvalidDc => Self::Refused { code: 0, name: "INVALID_DC".to_owned() },
@@ -188,7 +201,7 @@ impl From<sender::RpcError> for CallError {
                 Self::TokenExpired
             }
             (_, "AUTH_RESTART", _) => Self::Restart,
-            // INVALID carries a letter on some servers: AUTH_TOKEN_INVALIDX.
+            // Some servers add a letter to INVALID: AUTH_TOKEN_INVALIDX.
             _ if name.starts_with("AUTH_TOKEN_INVALID") => Self::TokenExpired,
             (401, ..) | (_, "AUTH_KEY_DUPLICATED", _) => Self::KeyLost(error.name),
             (500.. | -503, ..) => Self::Unreachable(format!("{} {}", error.code, error.name)),
@@ -206,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn what_telegram_refuses_is_sorted_by_what_can_be_done() {
+    fn a_refusal_is_sorted_by_what_can_be_done() {
         assert_eq!(rpc(420, "FLOOD_WAIT_31"), CallError::FloodWait(Duration::from_secs(31)));
         assert_eq!(rpc(303, "PHONE_MIGRATE_4"), CallError::Elsewhere(4));
         assert_eq!(rpc(401, "SESSION_PASSWORD_NEEDED"), CallError::PasswordNeeded);
@@ -224,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_made_behind_the_logins_back_is_a_lost_key() {
+    fn a_key_that_grammers_had_to_replace_is_lost() {
         let refused = InvocationError::Session(Box::new(KeyRefused(2)));
         assert!(matches!(CallError::from(refused), CallError::KeyLost(_)));
         let unknown = InvocationError::Transport(transport::Error::BadStatus { status: 404 });

@@ -1,10 +1,10 @@
 //! Making an auth key with a data centre: the Diffie-Hellman exchange of core.telegram.org/mtproto/auth_key.
 //!
-//! grammers does it against Telegram's own RSA keys, which it has built in. A private server has another key, so for
-//! it the exchange is done here, with grammers' cryptography and every check that the protocol asks for.
+//! grammers does it against Telegram's own RSA keys, which it has built in. A private server has another key. For it, the
+//! exchange is done here, with grammers' cryptography and every check that the protocol asks for.
 //!
-//! Either way its two powers of 2048 bits take a processor for some 25 ms, so they are computed aside, by fewer threads than
-//! there are processors: when a thousand logins begin at once, the pages that wait, and the leases, do not wait for them.
+//! Either way its two powers of 2048 bits take a processor some 25 ms. They are computed on fewer blocking threads than there are
+//! processors. So when a thousand logins begin at once, pages and leases do not wait for them.
 
 use std::net::SocketAddrV4;
 use std::sync::LazyLock;
@@ -25,8 +25,8 @@ use super::connection::CALL_LIMIT;
 use super::network::{Network, PublicKey};
 use super::session::AuthKey;
 
-/// Telegram's 2048-bit safe prime, published with the login protocol; a server that offers another one is refused,
-/// because proving a prime safe takes longer than a login.
+/// Telegram's 2048-bit safe prime, published with the login protocol. A server that offers another one is refused: to prove a
+/// prime safe takes longer than a login.
 const PRIME_HEX: &[u8] = b"c71caeb9c6b1c9048e6c522f70f13f73980d40238e3e21c14934d037563d930f\
 48198a0aa7c14058229493d22530f4dbfa336f6e0ac925139543aed44cce7c3720fd51f69458705ac68cd4fe6b6b13abdc9746512969328454f1\
 8faf8c595f642477fe96bb2a941d5bcd1d4ac8cc49880708fa9b378e3c4f3a9060bee67cf9a4a4a695811051907e162753b56b0f6b410dba74d8\
@@ -37,20 +37,14 @@ a84b2a14b3144e0ef1284754fd17ed950d5965b4b9dd46582db1178d169c6bc465b0d6ff9ca3928f
 #[derive(Debug, thiserror::Error)]
 pub enum ExchangeError {
     /// The connection failed, or Telegram's exchange did.
-    #[error("{0}")]
-    Connection(InvocationError),
-    /// The server did not follow the protocol, or is not who it should be.
+    #[error(transparent)]
+    Connection(#[from] InvocationError),
+    /// The server did not follow the protocol, or is another server.
     #[error("the key exchange was refused: {0}")]
     Refused(&'static str),
-    /// Nothing came back, for as long as Telegram has for an answer.
+    /// The server did not answer in time.
     #[error("no answer in time")]
     NoAnswer,
-}
-
-impl From<InvocationError> for ExchangeError {
-    fn from(error: InvocationError) -> Self {
-        Self::Connection(error)
-    }
 }
 
 impl From<authentication::Error> for ExchangeError {
@@ -66,12 +60,12 @@ impl From<authentication::Error> for ExchangeError {
 pub async fn make_key(network: &Network, address: SocketAddrV4) -> Result<AuthKey, ExchangeError> {
     let connection = PlainConnection::open(address).await?;
     match network {
-        Network::Telegram => with_telegram(connection).await,
-        Network::Private(private) => exchange(connection, &private.rsa).await,
+        Network::Telegram => exchange_with_telegram(connection).await,
+        Network::Private(private) => exchange_with_private(connection, &private.rsa).await,
     }
 }
 
-/// A line to a data centre with which there is no key.
+/// A connection to a data centre with which there is no key.
 struct PlainConnection(Sender<transport::Full, mtp::Plain>);
 
 impl PlainConnection {
@@ -82,47 +76,51 @@ impl PlainConnection {
         Ok(Self(sender.map_err(InvocationError::Io)?))
     }
 
-    async fn ask<R: RemoteCall>(&mut self, request: &R) -> Result<R::Return, ExchangeError> {
+    async fn call<R: RemoteCall>(&mut self, request: &R) -> Result<R::Return, ExchangeError> {
         let answer = timeout(CALL_LIMIT, self.0.invoke(request)).await;
         Ok(answer.map_err(|_| ExchangeError::NoAnswer)??)
     }
 }
 
-/// Computes aside, in turn. The wait for it counts against nobody's time limit.
-async fn aside<T: Send + 'static>(
+/// Computes on a blocking thread, in turn. No time limit runs during the wait.
+async fn on_blocking_thread<T: Send + 'static>(
     compute: impl FnOnce() -> Result<T, ExchangeError> + Send + 'static,
 ) -> Result<T, ExchangeError> {
     static TURNS: LazyLock<Semaphore> =
         LazyLock::new(|| Semaphore::new(available_parallelism().map_or(1, |cores| (cores.get() - 1).max(1))));
-    let _turn = TURNS.acquire().await.expect("nobody closes it");
-    // grammers panics on numbers that no server means well with.
+    let _turn = TURNS.acquire().await.expect("the semaphore is never closed");
+    // grammers panics on numbers that only a malicious server sends.
     spawn_blocking(compute)
         .await
         .unwrap_or(Err(ExchangeError::Refused("what it sent cannot be computed with")))
 }
 
 /// grammers' exchange, step by step.
-async fn with_telegram(mut connection: PlainConnection) -> Result<AuthKey, ExchangeError> {
+async fn exchange_with_telegram(mut connection: PlainConnection) -> Result<AuthKey, ExchangeError> {
     let (request, step) = authentication::step1()?;
-    let answer = connection.ask(&request).await?;
-    let (request, step) = aside(move || Ok(authentication::step2(step, answer)?)).await?;
-    let answer = connection.ask(&request).await?;
-    let (request, step) = aside(move || Ok(authentication::step3(step, answer)?)).await?;
-    let answer = connection.ask(&request).await?;
+    let answer = connection.call(&request).await?;
+    let (request, step) = on_blocking_thread(move || Ok(authentication::step2(step, answer)?)).await?;
+    let answer = connection.call(&request).await?;
+    let (request, step) = on_blocking_thread(move || Ok(authentication::step3(step, answer)?)).await?;
+    let answer = connection.call(&request).await?;
     Ok(authentication::create_key(step, answer)?.auth_key)
 }
 
-/// The numbers that tie the messages of one exchange together.
+/// The random numbers that each message of one exchange repeats.
 struct Nonces {
     nonce: [u8; 16],
     server_nonce: [u8; 16],
     new_nonce: Zeroizing<[u8; 32]>,
 }
 
-async fn exchange(mut connection: PlainConnection, rsa: &PublicKey) -> Result<AuthKey, ExchangeError> {
+/// The exchange of the protocol, with a server that has this key.
+async fn exchange_with_private(
+    mut connection: PlainConnection,
+    rsa: &PublicKey,
+) -> Result<AuthKey, ExchangeError> {
     // 1. Which key the server has, and a number to factorise.
     let nonce = random();
-    let tl::enums::ResPq::Pq(pq) = connection.ask(&tl::functions::ReqPqMulti { nonce }).await?;
+    let tl::enums::ResPq::Pq(pq) = connection.call(&tl::functions::ReqPqMulti { nonce }).await?;
     require(pq.nonce == nonce, "nonce")?;
     let fingerprint = fingerprint(rsa);
     require(pq.server_public_key_fingerprints.contains(&fingerprint), "the server has another RSA key")?;
@@ -130,12 +128,12 @@ async fn exchange(mut connection: PlainConnection, rsa: &PublicKey) -> Result<Au
 
     // 2. Our secret nonce, for the holder of that key alone.
     let rsa = rsa.clone();
-    let requested = aside(move || Ok((request_dh(&pq.pq, &nonces, &rsa, fingerprint)?, nonces)));
+    let requested = on_blocking_thread(move || Ok((request_dh(&pq.pq, &nonces, &rsa, fingerprint)?, nonces)));
     let (request, nonces) = requested.await?;
-    let answer = connection.ask(&request).await?;
+    let answer = connection.call(&request).await?;
 
     // 3. The server's half of the secret, checked, and ours.
-    let (request, nonces, ours) = aside(move || {
+    let (request, nonces, ours) = on_blocking_thread(move || {
         let (key, iv) = generate_key_data_from_nonce(&nonces.server_nonce, &nonces.new_nonce);
         let ours = OurHalf::of(&open_dh_answer(answer, &nonces, &key, &iv)?)?;
         let encrypted_data = seal_dh_answer(&ours, &nonces, &key, &iv);
@@ -144,7 +142,7 @@ async fn exchange(mut connection: PlainConnection, rsa: &PublicKey) -> Result<Au
         Ok((request, nonces, ours))
     })
     .await?;
-    let finished = connection.ask(&request).await?;
+    let finished = connection.call(&request).await?;
 
     // 4. Both have the same secret.
     check_finished(&finished, &nonces, &ours.auth_key)?;
@@ -211,7 +209,7 @@ fn open_dh_answer(
     Ok(inner)
 }
 
-/// What we add to the secret.
+/// Our half of the secret.
 struct OurHalf {
     g_b: Vec<u8>,
     auth_key: Zeroizing<AuthKey>,

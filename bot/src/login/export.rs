@@ -1,14 +1,15 @@
-//! Handing a linked session over to another service. One key in two places is killed by Telegram, so it leaves here for
-//! good:
+//! Handing a linked session over to another service. Telegram kills a key that is used in two places, so the session leaves this
+//! service for good:
 //!
 //! 1. borrow the session, and ask Telegram whether it lives: one that was ended there is recorded as such, and not handed over
-//! 2. put the key into words that the other service reads
+//! 2. write the key as text in a format that the other service reads
 //! 3. record `SessionExported`, which tells the person
-//! 4. from now on nobody here uses it or logs it out, also if the next step never comes: then the same order gives the words
-//!    once more. Whoever logged it out, or was faster otherwise, has it: then there are no words
-//! 5. take its file away, give the words out, forget the session
+//! 4. mark the session as handed over: from now on this service neither uses it nor logs it out, also if the next step never
+//!    comes. Then the same command gives the text once more. If the session was logged out or handed over meanwhile, there is no
+//!    text
+//! 5. remove its file, print the text, forget the session
 //!
-//! So what is marked as handed over has its event, and nobody has the words of what is not marked.
+//! So a session that is marked as handed over has its event, and nobody gets the text of a session that is not marked.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -18,19 +19,19 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
 use domain::{AccountCommand, AccountError, AccountId};
 use eventlog::{Clock, Context, DatabaseError, Store, StoreError};
-use vault::{Borrowed, Linked, Taken};
-use vault::{MasterKey, Vault};
+use tracing::Instrument;
+use vault::{Borrowed, Linked, MasterKey, Taken, Vault};
 use zeroize::Zeroizing;
 
-use super::TelegramApp;
 use super::check;
 use super::connection::CallError;
 use super::network::Network;
 use super::seal::{self, OpenError};
 use super::session::LoginSession;
 use super::session_files;
+use super::telegram_app::TelegramApp;
 
-/// The words that a session is put into.
+/// The format of the text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// Telethon's `StringSession`: `1`, then base64url of data centre (1 byte), IPv4 (4), port (2, big-endian), key (256).
@@ -42,25 +43,25 @@ pub enum Format {
 
 /// Hands sessions over.
 pub struct Exporter {
-    /// Records it.
+    /// Records the hand-over.
     pub store: Store,
-    /// Where they are.
+    /// Where the sessions are.
     pub vault: Vault,
     /// Opens them.
     pub master: Arc<MasterKey>,
     /// The time.
     pub clock: Clock,
-    /// Which Telegram they are of.
+    /// The Telegram that the sessions are of.
     pub network: Network,
-    /// As whom Telegram is asked; it is not where nobody said.
+    /// The application that asks Telegram whether a session lives. None: Telegram is not asked.
     pub asks_as: Option<TelegramApp>,
     /// Where their files are.
     pub sessions_dir: PathBuf,
 }
 
-/// A session in words: a secret, as good as the account itself.
+/// A session as text. It is a secret: with it, another can use the account.
 pub struct Exported {
-    /// To be given out once.
+    /// To be printed once.
     pub words: Zeroizing<String>,
     linked: Linked,
 }
@@ -95,10 +96,10 @@ pub enum ExportError {
 }
 
 impl Exporter {
-    /// Up to the words. May be repeated until [`Self::finish`].
+    /// Steps 1 to 4, and the file of step 5. May be repeated until [`Self::finish`].
     ///
     /// # Errors
-    /// [`ExportError`]: the session is not linked, over, in use, or cannot be opened; nobody else has it then.
+    /// [`ExportError`]: the session is not linked, over, in use, or cannot be opened. Then it was not handed over.
     pub async fn begin(
         &self,
         account: AccountId,
@@ -111,8 +112,10 @@ impl Exporter {
             Taken::InUse => return Err(ExportError::InUse),
             Taken::None => return Err(ExportError::NotLinked),
         };
-        let words = match self.hand_over(&linked, &mut borrowed, format, context).await {
-            Ok(words) => words,
+        let span =
+            tracing::error_span!("hand_over", login.id = linked.login_id.short(), account.id = %account);
+        let text = match self.hand_over(&linked, &mut borrowed, format, context).instrument(span).await {
+            Ok(text) => text,
             Err(error) => {
                 if let Some(borrowed) = &borrowed {
                     self.vault.release_linked(borrowed).await?;
@@ -120,10 +123,10 @@ impl Exporter {
                 return Err(error);
             }
         };
-        Ok(Exported { words, linked })
+        Ok(Exported { words: text, linked })
     }
 
-    /// `borrowed` is none where it was handed over before, and the words never came.
+    /// `borrowed` is None where the session was handed over before, and the text was never printed.
     async fn hand_over(
         &self,
         linked: &Linked,
@@ -133,15 +136,15 @@ impl Exporter {
     ) -> Result<Zeroizing<String>, ExportError> {
         let Linked { account_id: account, login_id, sealed, .. } = linked;
         let session = Arc::new(seal::open(&self.master, *account, login_id, &self.network, sealed)?);
-        let words = put_into_words(&session, format).ok_or(ExportError::NoKey)?;
+        let text = to_text(&session, format).ok_or(ExportError::NoKey)?;
         if let Some(before) = borrowed {
             if !self.is_alive(&session).await? {
                 check::revoke(&self.store, &self.vault, &self.clock, linked).await?;
-                session_files::update_ended(&self.vault, &self.sessions_dir, *account, login_id, &session)
+                session_files::update_ended(&self.vault, &self.sessions_dir, *account, session.user_id())
                     .await;
                 return Err(ExportError::Ended);
             }
-            // Telegram may have taken its time.
+            // The answer of Telegram may have taken longer than the loan lasts.
             *borrowed = Some(self.vault.borrow_on(before).await?.ok_or(ExportError::InUse)?);
         }
         let order = AccountCommand::ExportSession { login_id: login_id.clone(), at: self.clock.now() };
@@ -152,8 +155,8 @@ impl Exporter {
             let is_there = self.vault.linked(*account).await?.is_some();
             return Err(if is_there { ExportError::InUse } else { ExportError::NotLinked });
         }
-        session_files::update_ended(&self.vault, &self.sessions_dir, *account, login_id, &session).await;
-        Ok(words)
+        session_files::update_ended(&self.vault, &self.sessions_dir, *account, session.user_id()).await;
+        Ok(text)
     }
 
     async fn is_alive(&self, session: &Arc<LoginSession>) -> Result<bool, ExportError> {
@@ -163,7 +166,7 @@ impl Exporter {
         }
     }
 
-    /// The words are out: nothing of it is kept.
+    /// Step 5: the text is printed, and nothing of the session is kept.
     ///
     /// # Errors
     /// The database failed; the session stays marked as handed over.
@@ -172,7 +175,7 @@ impl Exporter {
     }
 }
 
-fn put_into_words(session: &LoginSession, format: Format) -> Option<Zeroizing<String>> {
+fn to_text(session: &LoginSession, format: Format) -> Option<Zeroizing<String>> {
     let dcs = session.dcs();
     let home = dcs.iter().find(|dc| dc.id == session.home())?;
     let key = Zeroizing::new(home.auth_key?);
@@ -186,30 +189,30 @@ fn put_into_words(session: &LoginSession, format: Format) -> Option<Zeroizing<St
             Some(Zeroizing::new(format!("1{}", URL_SAFE.encode(&bytes[..]))))
         }
         Format::Grammers => {
-            let mut words = Zeroizing::new(format!("{{\"home_dc\":{},\"dc_options\":[", home.id));
+            let mut text = Zeroizing::new(format!("{{\"home_dc\":{},\"dc_options\":[", home.id));
             for (number, dc) in dcs.iter().enumerate() {
                 let comma = if number == 0 { "" } else { "," };
                 let key = dc.auth_key.map(|key| hex(&key));
                 let key = key.as_ref().map_or("null", |key| key.as_str());
                 write!(
-                    words,
+                    text,
                     "{comma}{{\"id\":{},\"ipv4\":\"{}\",\"ipv6\":\"{}\",\"auth_key\":{key}}}",
                     dc.id, dc.ipv4, dc.ipv6
                 )
                 .expect("a string takes everything");
             }
-            words.push_str("],\"peer_infos\":[");
+            text.push_str("],\"peer_infos\":[");
             if let Some(id) = session.user_id() {
-                write!(words, "{{\"User\":{{\"id\":{id},\"auth\":null,\"bot\":false,\"is_self\":true}}}}")
+                write!(text, "{{\"User\":{{\"id\":{id},\"auth\":null,\"bot\":false,\"is_self\":true}}}}")
                     .expect("a string takes everything");
             }
-            words.push_str("]}");
-            Some(words)
+            text.push_str("]}");
+            Some(text)
         }
     }
 }
 
-/// In quotation marks.
+/// The key in hex, in quotation marks.
 fn hex(key: &[u8]) -> Zeroizing<String> {
     let mut text = Zeroizing::new(String::with_capacity(2 * key.len() + 2));
     text.push('"');
@@ -234,19 +237,19 @@ mod tests {
     }
 
     #[test]
-    fn telethon_reads_263_bytes_in_base64_behind_its_version() {
-        let words = put_into_words(&session(), Format::Telethon).unwrap();
-        assert_eq!(words.len(), 1 + 352, "Telethon tells IPv4 from IPv6 by the length");
-        let bytes = URL_SAFE.decode(&words[1..]).unwrap();
-        assert_eq!((words.as_bytes()[0], bytes[0], bytes.len()), (b'1', 2, 263));
+    fn telethons_text_is_its_version_and_263_bytes_in_base64() {
+        let text = to_text(&session(), Format::Telethon).unwrap();
+        assert_eq!(text.len(), 1 + 352, "Telethon tells IPv4 from IPv6 by the length");
+        let bytes = URL_SAFE.decode(&text[1..]).unwrap();
+        assert_eq!((text.as_bytes()[0], bytes[0], bytes.len()), (b'1', 2, 263));
         assert_eq!(bytes[5..7], 443u16.to_be_bytes());
         assert_eq!(bytes[7..], [0xab; 256]);
     }
 
     #[test]
-    fn grammers_reads_its_own_names() {
-        let words = put_into_words(&session(), Format::Grammers).unwrap();
-        let data: Value = serde_json::from_str(&words).unwrap();
+    fn grammers_text_has_the_names_of_its_own_types() {
+        let text = to_text(&session(), Format::Grammers).unwrap();
+        let data: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(data["home_dc"], 2);
         let home = data["dc_options"].as_array().unwrap().iter().find(|dc| dc["id"] == 2).unwrap();
         assert_eq!(home["auth_key"], "ab".repeat(256));
@@ -259,8 +262,8 @@ mod tests {
     }
 
     #[test]
-    fn a_session_without_a_key_is_not_put_into_words() {
+    fn a_session_without_a_key_has_no_text() {
         let session = LoginSession::new(&Network::Telegram);
-        assert!(put_into_words(&session, Format::Telethon).is_none());
+        assert!(to_text(&session, Format::Telethon).is_none());
     }
 }

@@ -1,8 +1,8 @@
 //! The login at Telegram, from the key to the account that confirmed (core.telegram.org/api/qr-login):
 //!
-//! 1. restore the session of an attempt that somebody else began, or make a key; a key is sealed in the vault before it
-//!    is used, so that a crash loses none
-//! 2. a restored key is probed first: it may be logged in already
+//! 1. restore the session of an attempt that another worker began ([`Attempt::restore`]), or make a key; a key is sealed in the
+//!    vault before it is used, so that a crash loses none
+//! 2. probe a restored key first: it may be logged in already ([`authorization`](super::authorization))
 //! 3. export a login token
 //! 4. put it where the page finds it, then record `QrIssued`
 //! 5. wait until the token is accepted, or it is time for the next one
@@ -11,86 +11,34 @@
 //!
 //! While step 5 waits, the person may ask for a login code instead ([`code`](super::code)).
 //!
-//! What follows from the answer is [`finish`](super::finish). Whoever runs this drops it when the login ends in the log,
-//! which may be in the middle of any step.
-
-use std::sync::Arc;
-use std::time::Duration;
+//! The steps after the account has confirmed are in [`finish`](super::finish). The caller drops the flow when the log says that
+//! the login has ended, which may be in the middle of any step.
 
 use domain::LoginCommand;
 use domain::login::{FailReason, Method, Refusal};
-use grammers_client::tl::{self, enums::auth::LoginToken, functions};
-use jiff::{SignedDuration, Timestamp};
-use secrecy::ExposeSecret;
+use grammers_client::tl::functions;
+use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use vault::{RetireReason, UserInput};
-use zeroize::Zeroizing;
+use vault::UserInput;
 
-use super::attempt::{Attempt, Stop};
-use super::code::{Back, SentCode};
-use super::connection::{CallError, TelegramUpdate};
-use super::renewal::{NOMINAL_LIFETIME, next_export_at};
-use super::seal;
-use super::session::LoginSession;
+use super::attempt::Attempt;
+use super::connection::{CallError, SETTLING_PAUSE, SETTLING_TRIES, TelegramUpdate};
+use super::renewal::next_export_at;
+use super::step::{Accepted, Back, Step, Wakeup};
+use super::stop::Stop;
 
-/// How long a fresh key may be unknown to a data centre that has just taken the account in.
-pub const SETTLING_TRIES: u32 = 6;
-pub const SETTLING_PAUSE: Duration = Duration::from_millis(500);
-/// Telegram has forgotten this many keys of one attempt: it is not going to keep the next.
+/// An attempt makes at most so many keys: a Telegram that has forgotten so many is not going to keep the next.
 const MOST_KEYS: u32 = 3;
 
-/// Telegram let the key in.
-#[derive(Clone, Copy, Debug)]
-pub struct Accepted {
-    /// The account that confirmed.
-    pub user_id: i64,
-    /// How.
-    pub method: Method,
-}
-
-/// The step to take next.
-pub enum Step {
-    /// Make a key; the one before, if any, is of no use.
-    NewKey,
-    /// Ask for a login token, or find out that one was accepted.
-    Export,
-    /// Put a token on the screen.
-    Show { token: Vec<u8>, expires_at: Timestamp },
-    /// Wait for somebody to scan it.
-    Wait { until: Timestamp },
-    /// Follow the account to its data centre.
-    Import { dc_id: i32, token: Vec<u8> },
-    /// Find out whose session a key that is logged in has.
-    WhoAmI,
-    /// Wait for the proof of the 2-step password.
-    Password,
-    /// Send a login code to this number.
-    SendCode { phone: Zeroizing<String>, back: Back },
-    /// Wait for the code.
-    Code(Box<SentCode>),
-    /// Telegram let the key in.
-    Done(Accepted),
-}
-
-/// What ended a wait.
-pub enum Wakeup {
-    /// Telegram said something.
-    Telegram(TelegramUpdate),
-    /// The person gave something in the page.
-    Input(UserInput),
-    /// Nothing, for as long as was asked.
-    Timeout,
-}
-
 impl Attempt {
-    /// Steps 1 to 7; `resumed`, where [`Attempt::restore`] has found a key.
+    /// Steps 1 to 7.
     ///
     /// # Errors
-    /// [`Stop`]: nobody was let in, or nobody knows.
-    pub async fn log_in(&mut self, resumed: bool) -> Result<Accepted, Stop> {
+    /// [`Stop`]: no account has confirmed, or that is not known.
+    pub async fn log_in(&mut self) -> Result<Accepted, Stop> {
         let mut keys_made = 0;
-        let mut step = if resumed {
-            tracing::info!(login.id = self.login_id().short(), "QR login resumed with its key");
+        let mut step = if self.telegram.has_home_key() {
+            tracing::info!("QR login resumed with its key");
             self.probe().await?
         } else {
             Step::NewKey
@@ -116,162 +64,43 @@ impl Attempt {
         }
     }
 
-    /// Step 1: the session that was saved, if it may be used; whether it has a key. Not to be dropped half-way.
-    ///
-    /// # Errors
-    /// [`Stop::Fenced`]; the database failed.
-    pub async fn restore(&mut self) -> Result<bool, Stop> {
-        let network = self.workers.telegram.network.clone();
-        if self.claimed.holder_frozen {
-            // Its worker may wake up and use the key: two at once would make Telegram kill it.
-            let id = self.login_id().short();
-            tracing::warn!(
-                login.id = id,
-                "QR login goes on with a new key, since its worker does not answer"
-            );
-            self.workers.vault.retire(self.fence(), RetireReason::HolderFrozen).await?;
-            self.claimed.sealed_session = None;
-        }
-        let restored = self.claimed.sealed_session.take().map(|sealed| {
-            seal::open(&self.workers.master, self.claimed.account_id, self.login_id(), &network, &sealed)
-        });
-        let session = match restored {
-            Some(Ok(session)) => session,
-            Some(Err(error)) => {
-                let id = self.login_id().short();
-                tracing::error!(login.id = id, %error, "QR login cannot be resumed");
-                // It may open again with the master key that sealed it, and can be logged out then.
-                self.workers.vault.retire(self.fence(), RetireReason::LoginEnded).await?;
-                LoginSession::new(&network)
-            }
-            None => LoginSession::new(&network),
-        };
-        let has_key = session.has_key(session.home());
-        // Whoever had the key before has shown its codes.
-        self.showed_token |= has_key;
-        self.session = Some(Arc::new(session));
-        Ok(has_key)
-    }
-
     /// Step 1: a key for the home data centre, in place of any that there was.
     async fn make_home_key(&mut self) -> Result<(), Stop> {
-        self.hang_up().await;
-        if self.session().has_key(self.session().home()) {
-            self.session().forget_keys();
-        }
-        self.make_key(self.session().home()).await
+        self.telegram.drop_keys().await;
+        self.make_key(self.telegram.home()).await
     }
 
-    /// Step 2: whichever key is logged in decides; a crash right after an import leaves that to be found out.
-    pub async fn probe(&mut self) -> Result<Step, Stop> {
-        let home = self.session().home();
-        for dc_id in self.session().keyed_dcs() {
-            let found = match self.ask(dc_id, &functions::updates::GetState {}).await? {
-                Ok(_) => Step::WhoAmI,
-                Err(CallError::PasswordNeeded) => Step::Password,
-                Err(CallError::KeyLost(_)) if dc_id == home => return Ok(Step::NewKey),
-                Err(_) => continue,
-            };
-            self.move_to(dc_id).await;
-            return Ok(found);
-        }
-        // A worker may have died between logging a stranger out and saying so.
-        match self.session().user_id() {
-            Some(user_id) if user_id != self.admit().await? => {
-                Ok(Step::Done(Accepted { user_id, method: self.method }))
-            }
-            _ => Ok(Step::Export),
-        }
-    }
-
-    /// Step 3. Once a token was accepted, the same call logs the key in.
+    /// Step 3.
     async fn export(&mut self) -> Result<Step, Stop> {
         let answer = self.ask_for_token().await?;
         self.follow(answer).await
     }
 
-    /// One export, whatever it brings.
-    pub async fn ask_for_token(&mut self) -> Result<Result<LoginToken, CallError>, Stop> {
-        let app = &self.workers.telegram;
-        let request = functions::auth::ExportLoginToken {
-            api_id: app.api_id,
-            api_hash: app.api_hash.expose_secret().to_owned(),
-            except_ids: Vec::new(),
-        };
-        self.ask(self.session().home(), &request).await
-    }
-
-    /// What an answer to an export or import leads to.
-    pub async fn follow(&mut self, answer: Result<LoginToken, CallError>) -> Result<Step, Stop> {
-        match answer {
-            Ok(LoginToken::Token(token)) => {
-                let expires_at = self.expiry(i64::from(token.expires)).await?;
-                Ok(Step::Show { expires_at, token: token.token })
-            }
-            Ok(LoginToken::MigrateTo(there)) => Ok(Step::Import { dc_id: there.dc_id, token: there.token }),
-            Ok(LoginToken::Success(success)) => self.let_in(success.authorization).await,
-            Err(CallError::PasswordNeeded) => Ok(Step::Password),
-            Err(CallError::KeyLost(reason)) => {
-                tracing::warn!(
-                    login.id = self.login_id().short(),
-                    reason,
-                    "Telegram has forgotten the QR login's key"
-                );
-                Ok(Step::NewKey)
-            }
-            Err(CallError::TokenExpired) => Ok(Step::Export),
-            Err(error) => Err(self.refused(&error)),
-        }
-    }
-
-    /// When a token dies, by our clock. Telegram says it by its own; a lifetime that is not the usual one may be a
-    /// difference between the two, and Telegram's clock is asked for, once.
-    async fn expiry(&mut self, server_seconds: i64) -> Result<Timestamp, Stop> {
-        let Ok(told) = Timestamp::from_second(server_seconds) else {
-            return Ok(self.now() + NOMINAL_LIFETIME);
-        };
-        let lifetime = |at: Timestamp, now: Timestamp| at.duration_since(now);
-        let is_usual = (lifetime(told, self.now()) - NOMINAL_LIFETIME).abs() <= SignedDuration::from_secs(2);
-        if !is_usual && self.ahead.is_none() {
-            let answer = self.ask(self.session().home(), &functions::help::GetConfig {}).await?;
-            let theirs = answer.ok().and_then(|tl::enums::Config::Config(config)| {
-                Timestamp::from_second(i64::from(config.date)).ok()
-            });
-            self.ahead =
-                Some(theirs.map_or(SignedDuration::ZERO, |theirs| self.now().duration_since(theirs)));
-        }
-        let (at, now) = (told + self.ahead.unwrap_or_default(), self.now());
-        let is_sane = at > now && lifetime(at, now) <= NOMINAL_LIFETIME * 4;
-        Ok(if is_sane { at } else { now + NOMINAL_LIFETIME })
-    }
-
-    /// Step 4: the token first, so that whoever sees the event finds it; and before the token, where it is accepted: a
-    /// number may have led to another data centre.
+    /// Step 4. The token comes before the event, so that a reader of the event finds the token. The data centre that accepts it
+    /// comes before the token: a number may have led to another one.
     async fn show(&mut self, token: &[u8], expires_at: Timestamp) -> Result<Step, Stop> {
         let is_first = !self.showed_token;
         self.showed_token = true;
         self.method = Method::Qr;
-        self.session().settle();
+        self.telegram.session().settle();
         self.save().await?;
-        self.workers.vault.put_token(self.fence(), token, expires_at).await?;
-        let at = self.now();
+        self.record.put_token(token, expires_at).await?;
+        let (attempt, at) = (self.record.attempt(), self.record.now());
         let token_sha256: String = Sha256::digest(token).iter().map(|byte| format!("{byte:02x}")).collect();
-        let attempt = self.number();
-        self.record(LoginCommand::IssueQr { attempt, token_sha256, expires_at, at }).await?;
+        self.record.execute(LoginCommand::IssueQr { attempt, token_sha256, expires_at, at }).await?;
         if std::mem::take(&mut self.lost_code) {
             self.reject_code(Refusal::Stale).await?;
         }
-        let id = self.login_id().short();
         if is_first {
-            tracing::info!(login.id = id, "QR issued (expires {expires_at:.0})");
-            tracing::info!(login.id = id, "QR login waiting for the scan");
+            tracing::info!("QR issued (expires {expires_at:.0})");
+            tracing::info!("QR login waiting for the scan");
         } else {
-            tracing::debug!(login.id = id, "QR issued (expires {expires_at:.0})");
+            tracing::debug!("QR issued (expires {expires_at:.0})");
         }
         Ok(Step::Wait { until: next_export_at(at, expires_at) })
     }
 
-    /// Step 5. The update may get lost: the next export, when the token is about to die, finds out as well.
+    /// Step 5. The update may get lost. The next export, when the token is about to die, finds out as well.
     async fn wait(&mut self, until: Timestamp) -> Result<Step, Stop> {
         match self.wait_for_input_or_telegram(until).await? {
             Wakeup::Telegram(TelegramUpdate::LoginToken) | Wakeup::Timeout => Ok(Step::Export),
@@ -281,48 +110,17 @@ impl Attempt {
                 Ok(Step::Export)
             }
             Wakeup::Input(UserInput::Phone(phone)) => Ok(Step::SendCode { phone, back: Back::Qr(until) }),
-            // Too late, or too early: nothing waits for it.
+            // Too late, or too early: no step waits for it.
             Wakeup::Input(UserInput::Code(_) | UserInput::Password(_)) => Ok(Step::Wait { until }),
         }
     }
 
-    /// Waits for whatever comes first; past the deadline, ends the login.
-    pub async fn wait_for_input_or_telegram(&mut self, until: Timestamp) -> Result<Wakeup, Stop> {
-        let clock = self.workers.clock.clone();
-        loop {
-            if let Some(input) = self.next_input().await? {
-                return Ok(Wakeup::Input(input));
-            }
-            let due = until.min(self.deadline_at());
-            let (connection, input_signal) = self.connection_and_signal();
-            let heard = tokio::select! {
-                heard = connection.hear() => Some(heard),
-                () = clock.sleep_until(due) => None,
-                () = input_signal.raised() => continue,
-            };
-            if let Some(heard) = heard {
-                if heard == TelegramUpdate::Closed {
-                    self.hang_up().await;
-                }
-                return Ok(Wakeup::Telegram(heard));
-            }
-            self.in_time().await?;
-            if self.now() >= until {
-                return Ok(Wakeup::Timeout);
-            }
-        }
-    }
-
-    /// Step 6. The vault goes on naming the data centre that sent us here until the new one has let the key in: after a
+    /// Step 6. The vault goes on naming the data centre that sent us here until the new one has logged the key in: after a
     /// crash in between, the old one sends us here again.
     async fn import(&mut self, dc_id: i32, token: Vec<u8>) -> Result<Step, Stop> {
-        tracing::info!(
-            login.id = self.login_id().short(),
-            dc_id,
-            "QR login moves to the account's data centre"
-        );
+        tracing::info!(dc_id, "QR login moves to the account's data centre");
         self.make_key(dc_id).await?;
-        self.move_to(dc_id).await;
+        self.telegram.move_to(dc_id).await;
         let request = functions::auth::ImportLoginToken { token };
         let mut answer = self.ask(dc_id, &request).await?;
         for _ in 0..SETTLING_TRIES {
@@ -333,51 +131,5 @@ impl Attempt {
             answer = self.ask(dc_id, &request).await?;
         }
         self.follow(answer).await
-    }
-
-    /// Makes another data centre the one that is asked; its connection has to be the only one, and a new one, so that
-    /// grammers tells when it closes.
-    pub async fn move_to(&mut self, dc_id: i32) {
-        if self.session().home() != dc_id {
-            self.hang_up().await;
-            self.session().move_to(dc_id);
-        }
-    }
-
-    /// Telegram let the key in, as whom it says.
-    pub async fn let_in(&mut self, authorization: tl::enums::auth::Authorization) -> Result<Step, Stop> {
-        let tl::enums::auth::Authorization::Authorization(authorization) = authorization else {
-            return Err(Stop::Fail(FailReason::NotRegistered));
-        };
-        self.is_user(authorization.user.id()).await
-    }
-
-    /// The session is somebody's: keep that, and where it lives.
-    async fn is_user(&mut self, user_id: i64) -> Result<Step, Stop> {
-        self.session().settle();
-        self.session().set_user_id(user_id);
-        self.save().await?;
-        Ok(Step::Done(Accepted { user_id, method: self.method }))
-    }
-
-    /// Step 2, of a key that is logged in already.
-    async fn who_am_i(&mut self) -> Result<Step, Stop> {
-        let request = functions::users::GetUsers { id: vec![tl::enums::InputUser::UserSelf] };
-        match self.ask(self.session().home(), &request).await? {
-            Ok(users) => match users.first() {
-                Some(user) => self.is_user(user.id()).await,
-                None => Err(Stop::Fail(FailReason::Internal)),
-            },
-            Err(CallError::KeyLost(_)) => Ok(Step::NewKey),
-            Err(CallError::Unregistered) => Ok(Step::Export),
-            Err(error) => Err(self.refused(&error)),
-        }
-    }
-
-    /// Ends the login for what Telegram says to it.
-    pub fn refused(&self, error: &CallError) -> Stop {
-        let error: &dyn std::error::Error = error;
-        tracing::error!(login.id = self.login_id().short(), error, "Telegram refuses the QR login");
-        Stop::Fail(FailReason::Internal)
     }
 }

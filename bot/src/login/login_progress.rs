@@ -1,4 +1,4 @@
-//! How the logins of this process's workers stand in the log. One follower reads for all of them; a worker watches its
+//! The logins of this process's workers, as the log has them. One follower reads the log for all of them. A worker watches its
 //! own login, and so learns that it was cancelled, has expired, or has more time.
 
 use std::collections::HashMap;
@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use cqrs_es::Aggregate;
 use domain::{Event, Login, LoginEvent, LoginId, StreamKind};
-use eventlog::{DatabaseError, Log, LogEvent};
+use eventlog::{DatabaseError, Log, LogEvent, Outage};
 use tokio::sync::watch;
 
-/// A login up to some event of it, and where that event stands in the log.
+/// A login up to one of its events, and the position of that event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct LoginAt {
     position: i64,
@@ -18,8 +18,8 @@ struct LoginAt {
 }
 
 impl LoginAt {
-    /// Takes in an event of the same login; false: it was known already, or the login's start has yet to be read.
-    fn take(&mut self, position: i64, event: &LoginEvent) -> bool {
+    /// Applies an event of this login. False: it was applied before, or the login's start has yet to be read.
+    fn apply(&mut self, position: i64, event: &LoginEvent) -> bool {
         let has_started = self.login.attempt() > 0 || matches!(event, LoginEvent::LoginStarted { .. });
         let is_new = has_started && self.position < position;
         if is_new {
@@ -32,48 +32,45 @@ impl LoginAt {
 
 type Watched = watch::Sender<LoginAt>;
 
-/// The logins that are watched. A cheap clone.
+/// Reads the log for the logins that are watched. A cheap clone.
 #[derive(Clone)]
 pub struct LoginFollower {
     log: Log,
     logins: Arc<Mutex<HashMap<LoginId, Watched>>>,
 }
 
-/// A view of one login; dropping it ends the watch.
-pub struct Watch {
+/// A watch of one login. Dropping it ends the watch.
+pub struct LoginWatch {
     login_id: LoginId,
     login: watch::Receiver<LoginAt>,
     follower: LoginFollower,
 }
 
 impl LoginFollower {
-    /// An empty board.
+    /// A follower of no login yet.
     pub fn new(log: Log) -> Self {
         Self { log, logins: Arc::default() }
     }
 
-    /// Keeps every watched login up to date, from a position before the first watch; returns only where the log was set
-    /// back, and what the watches hold may never have happened.
-    pub async fn follow(&self, after: i64) {
+    /// Keeps every watched login up to date, from a position before the first watch. Returns only where the log was set back: the
+    /// events that the watches have seen may not exist any more.
+    pub async fn follow(&self, after: i64, outage: &mut Outage) {
         let mut follower = self.log.follow(after);
-        let mut healthy = true;
         loop {
             match follower.next().await {
                 Ok(events) => {
-                    healthy = true;
-                    events.iter().for_each(|event| self.tell(event));
+                    outage.over();
+                    events.iter().for_each(|event| self.apply(event));
                 }
                 Err(error @ DatabaseError::SetBack) => {
-                    tracing::warn!(%error, "Every login attempt is claimed anew");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "Every login attempt is claimed anew"
+                    );
                     return;
                 }
                 Err(error) => {
-                    if std::mem::take(&mut healthy) {
-                        tracing::warn!(
-                            error = &error as &dyn std::error::Error,
-                            "The login workers cannot follow the log"
-                        );
-                    }
+                    outage.failed(&error);
                     tokio::time::sleep(Duration::from_secs(1)).await;
                 }
             }
@@ -84,31 +81,31 @@ impl LoginFollower {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn watch(&self, login_id: &LoginId) -> Result<Watch, DatabaseError> {
-        // First the watch, then the past: what happens in between is seen twice and folded once.
+    pub async fn watch(&self, login_id: &LoginId) -> Result<LoginWatch, DatabaseError> {
+        // The watch begins before the past is read: an event in between is read twice and applied once.
         let login = self.logins().entry(login_id.clone()).or_default().subscribe();
-        let watch = Watch { login_id: login_id.clone(), login, follower: self.clone() };
+        let watch = LoginWatch { login_id: login_id.clone(), login, follower: self.clone() };
         for event in self.log.stream(StreamKind::Login, login_id.as_str()).await? {
-            self.tell(&event);
+            self.apply(&event);
         }
         Ok(watch)
     }
 
-    fn tell(&self, event: &LogEvent) {
+    fn apply(&self, event: &LogEvent) {
         let Ok(Event::Login(login_event)) = &event.event else { return };
         let Ok(login_id) = event.stream_id.parse::<LoginId>() else { return };
         if let Some(watched) = self.logins().get(&login_id) {
-            watched.send_if_modified(|login| login.take(event.position, login_event));
+            watched.send_if_modified(|login| login.apply(event.position, login_event));
         }
     }
 
     fn logins(&self) -> MutexGuard<'_, HashMap<LoginId, Watched>> {
-        self.logins.lock().expect("nothing panics while it holds the board")
+        self.logins.lock().expect("nothing panics while it holds the logins")
     }
 }
 
-impl Watch {
-    /// The login once the log knows of this attempt.
+impl LoginWatch {
+    /// Returns the login once the log has the start of this attempt.
     pub async fn started(&mut self, attempt: u32) -> Login {
         self.wait_for(|login| login.attempt() >= attempt).await
     }
@@ -127,23 +124,23 @@ impl Watch {
         let found = self.login.wait_for(|at| is_so(&at.login)).await.ok().map(|at| at.login.clone());
         match found {
             Some(login) => login,
-            // The follower holds the other half for as long as this watch lives.
+            // The follower keeps the sender for as long as this watch lives.
             None => std::future::pending().await,
         }
     }
 }
 
 /// Another watch of the same login.
-impl Clone for Watch {
+impl Clone for LoginWatch {
     fn clone(&self) -> Self {
         Self { login_id: self.login_id.clone(), login: self.login.clone(), follower: self.follower.clone() }
     }
 }
 
-impl Drop for Watch {
+impl Drop for LoginWatch {
     fn drop(&mut self) {
         let mut logins = self.follower.logins();
-        // This one's own receiver still counts.
+        // The receiver of this watch still counts.
         if logins.get(&self.login_id).is_some_and(|watched| watched.receiver_count() <= 1) {
             logins.remove(&self.login_id);
         }

@@ -11,7 +11,7 @@
 //! n = "<decimal>"                         # the server's public key, 2048 bits
 //! e = "65537"
 //! ```
-//! Everything in it has to be on this machine: a network file must never be able to send a login elsewhere.
+//! Everything in it has to be on this machine, so that a network file can never send a login elsewhere.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -37,7 +37,7 @@ pub enum Network {
 pub struct PrivateNetwork {
     /// Where a login begins.
     pub home_dc: i32,
-    /// Its data centres; the home is one of them, and all are loopback addresses.
+    /// Its data centres, the home among them. All are loopback addresses.
     pub dcs: BTreeMap<i32, SocketAddrV4>,
     /// Its public key.
     pub rsa: PublicKey,
@@ -65,7 +65,7 @@ pub enum NetworkError {
         /// Why.
         source: std::io::Error,
     },
-    /// It says something that it must not.
+    /// It has a mistake.
     #[error("TELEGRAM_NETWORK_FILE {path}: {problem}")]
     Bad {
         /// Which file.
@@ -136,7 +136,7 @@ impl Network {
         }
     }
 
-    /// Whether it is on this machine, and so must everything else be.
+    /// Whether it is on this machine. Everything else has to be there, too.
     pub const fn is_private(&self) -> bool {
         matches!(self, Self::Private(_))
     }
@@ -156,7 +156,7 @@ impl PublicKey {
     }
 }
 
-/// A modulus fills the screen and says nothing.
+/// Without the numbers: a modulus fills the screen.
 impl fmt::Debug for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("PublicKey")
@@ -191,7 +191,7 @@ fn decimal(text: &str) -> Option<BigUint> {
     digits.then(|| BigUint::parse_bytes(text.as_bytes(), 10)).flatten()
 }
 
-/// MTProto goes over IPv4 here, as grammers does it by default.
+/// MTProto uses IPv4 here, as grammers does by default.
 fn loopback(id: i32, text: &str) -> Result<SocketAddrV4, String> {
     match text.parse() {
         Ok(SocketAddr::V4(address)) if address.ip().is_loopback() => Ok(address),
@@ -200,7 +200,7 @@ fn loopback(id: i32, text: &str) -> Result<SocketAddrV4, String> {
     }
 }
 
-/// An origin goes into a security header as it stands, so nothing but scheme, loopback host and port may be in it.
+/// An origin is copied into a security header, so it may hold scheme, loopback host and port, and nothing more.
 fn check_origin(origin: &str) -> Result<(), String> {
     let bad = || format!("page_origin {origin:?} is not an origin on this machine (http://127.0.0.1:PORT)");
     let host_and_port =

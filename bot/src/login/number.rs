@@ -1,9 +1,9 @@
-//! Is a number on Telegram? Asked for an admin, in one of two ways:
+//! Whether a phone number is on Telegram. An admin asks, and Telegram is asked in one of two ways:
 //!
-//! - by the admin's own linked session: `contacts.resolvePhone`, and where that finds nobody `contacts.importContacts`, whose
-//!   contact is deleted again at once;
-//! - without one, by having Telegram send a login code there (`auth.sendCode`, at most once), which is taken back again. The
-//!   key that asks is made for it and dropped.
+//! - with the admin's own linked session: `contacts.resolvePhone`, and where that finds no account `contacts.importContacts`,
+//!   whose contact is deleted again at once;
+//! - without a linked session: Telegram is asked to send a login code there (`auth.sendCode`, at most once), and the code is
+//!   cancelled. The key for this is made anew and dropped.
 //!
 //! The number stays in memory: it is in no log, event or error.
 
@@ -15,64 +15,62 @@ use eventlog::DatabaseError;
 use grammers_client::tl::enums::auth::{SentCode, SentCodeType};
 use grammers_client::tl::enums::contacts::{ImportedContacts, ResolvedPeer};
 use grammers_client::tl::{enums, functions, types};
-use secrecy::ExposeSecret;
 use tokio::time::timeout;
-use vault::Taken;
-use vault::{MasterKey, Vault};
+use vault::{MasterKey, Taken, Vault};
 
-use super::TelegramApp;
 use super::connection::{CALL_LIMIT, CallError, Connection};
 use super::exchange;
 use super::seal;
 use super::session::LoginSession;
+use super::telegram_app::TelegramApp;
 
 /// How Telegram is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
-    /// By the linked session of whoever asks.
+    /// With the linked session of the admin who asks.
     OwnSession,
     /// By sending a login code.
     Code,
 }
 
-/// What Telegram says of a number.
+/// What Telegram says about a number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Somebody has it on Telegram.
+    /// An account has this number.
     OnTelegram,
-    /// Nobody is found: not registered, banned, or hidden by its owner.
+    /// No account is found: the number is not registered, banned, or hidden by its owner.
     NotFound,
-    /// Telegram sends codes there by other means than its apps; whether anybody is registered, it does not say.
+    /// Telegram sends codes there, not through its apps. It does not say whether an account has the number.
     TakesCodes,
     /// Not a phone number.
     Invalid,
     /// Banned from Telegram.
     Banned,
-    /// Telegram asks to wait this long before anybody is asked for.
+    /// Telegram asks to wait this long before the next question.
     FloodLimited(Duration),
-    /// Too many codes were asked for with this number; with another one, it may be otherwise.
+    /// Too many codes were asked for this number. Another number may do.
     NumberFlooded,
     /// Telegram does not answer.
     Unreachable,
-    /// The linked session is of no use, or in use this very moment.
+    /// The linked session is of no use, or in use right now.
     NoSession,
     /// Telegram refuses for a reason of its own.
     Refused,
 }
 
-/// Asks.
+/// Asks Telegram about numbers.
 #[derive(Clone, Debug)]
 pub struct NumberCheck {
     /// Where linked sessions are.
     pub vault: Vault,
     /// Opens them.
     pub master: Arc<MasterKey>,
-    /// As whom, and where.
+    /// As which application, and where.
     pub telegram: TelegramApp,
 }
 
 impl NumberCheck {
-    /// How this person's question would be asked.
+    /// How a question of this admin would be asked.
     ///
     /// # Errors
     /// The database failed.
@@ -123,7 +121,7 @@ impl NumberCheck {
         for _ in 0..2 {
             self.make_key(&session, dc_id).await?;
             let connection = Connection::open(&self.telegram, &session);
-            let answer = connection.call(dc_id, &self.send_code(phone)).await;
+            let answer = connection.call(dc_id, &self.telegram.send_code(phone)).await;
             let sent = match answer {
                 Err(CallError::Elsewhere(elsewhere)) => {
                     connection.close().await;
@@ -140,16 +138,19 @@ impl NumberCheck {
                     return Err(error);
                 }
             };
-            let take_back = functions::auth::CancelCode {
+            let cancel = functions::auth::CancelCode {
                 phone_number: phone.to_owned(),
                 phone_code_hash: sent.phone_code_hash,
             };
-            if let Err(error) = connection.call(dc_id, &take_back).await {
-                tracing::debug!(%error, "A login code that was sent to try a number was not taken back");
+            if let Err(error) = connection.call(dc_id, &cancel).await {
+                tracing::debug!(
+                    error = &error as &dyn std::error::Error,
+                    "A login code that was sent to try a number was not taken back"
+                );
             }
             connection.close().await;
             return Ok(match sent.r#type {
-                // Into an app that is logged in.
+                // The code goes to an app that is logged in.
                 SentCodeType::App(_) => Verdict::OnTelegram,
                 _ => Verdict::TakesCodes,
             });
@@ -164,26 +165,6 @@ impl NumberCheck {
         let key = key.map_err(|error| unreachable(&error.to_string()))?;
         let _ = session.add_key(dc_id, key);
         Ok(())
-    }
-
-    fn send_code(&self, phone: &str) -> functions::auth::SendCode {
-        functions::auth::SendCode {
-            phone_number: phone.to_owned(),
-            api_id: self.telegram.api_id,
-            api_hash: self.telegram.api_hash.expose_secret().to_owned(),
-            settings: types::CodeSettings {
-                allow_flashcall: false,
-                current_number: false,
-                allow_app_hash: false,
-                allow_missed_call: false,
-                allow_firebase: false,
-                unknown_number: false,
-                logout_tokens: None,
-                token: None,
-                app_sandbox: None,
-            }
-            .into(),
-        }
     }
 }
 
@@ -214,7 +195,10 @@ async fn find(connection: &Connection, home: i32, phone: &str) -> Result<Verdict
         return Ok(Verdict::NotFound);
     }
     if let Err(error) = connection.call(home, &functions::contacts::DeleteContacts { id }).await {
-        tracing::warn!(%error, "A contact that was added to try a number was not deleted again");
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "A contact that was added to try a number was not deleted again"
+        );
     }
     Ok(Verdict::OnTelegram)
 }

@@ -1,17 +1,17 @@
-//! Whose login it is: the account that confirms has to be the account that asked, and may not be blocked.
+//! The person who asked for a login: only their account may confirm it, and not if it is blocked.
 
 use domain::AccountId;
 use eventlog::{DatabaseError, Store};
 use vault::Vault;
 
-/// What is known of the person who asked.
+/// The person who asked for a login.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// May log in, as this Telegram id and no other.
-    Is(i64),
+    /// May log in, with this Telegram id and no other.
+    MayLogIn(i64),
     /// Refused everywhere.
     Blocked,
-    /// Has been forgotten meanwhile.
+    /// Was erased meanwhile.
     Erased,
 }
 
@@ -29,6 +29,6 @@ impl Owner {
             return Ok(Self::Blocked);
         }
         let subject = vault.subject(account_id).await?;
-        Ok(subject.map_or(Self::Erased, |subject| Self::Is(subject.telegram_id)))
+        Ok(subject.map_or(Self::Erased, |subject| Self::MayLogIn(subject.telegram_id)))
     }
 }

@@ -1,12 +1,12 @@
-//! The 2-step password, which never comes here: the page computes the proof from it (core.telegram.org/api/srp).
+//! The 2-step password. It never comes here: the page computes a proof from it (core.telegram.org/api/srp).
 //!
 //! 1. ask Telegram for a challenge; it serves one try, so a new one is asked for before each
 //! 2. put it where the page finds it, sealed, since the hint is personal
 //! 3. record `PasswordRequested`, or after a try `PasswordRejected` with the reason
 //! 4. wait for the proof and hand it on, once: a proof whose answer got lost may have been taken
 //!
-//! A proof for another challenge than the last (the page was open before a crash, or somebody pressed twice) is refused
-//! without asking Telegram, which would not take it.
+//! A proof for another challenge than the last is refused without asking Telegram, which would not take it. Such a proof comes
+//! from a page that was open before a crash, or of a button that was pressed twice.
 
 use domain::LoginCommand;
 use domain::login::{FailReason, Refusal};
@@ -14,38 +14,39 @@ use grammers_client::tl::{enums, functions, types};
 use jiff::Timestamp;
 use vault::{PasswordChallenge, PasswordProof, UserInput};
 
-use super::attempt::{Attempt, Stop};
-use super::connection::CallError;
-use super::flow::{SETTLING_PAUSE, SETTLING_TRIES, Step, Wakeup};
+use super::attempt::Attempt;
+use super::connection::{CallError, SETTLING_PAUSE, SETTLING_TRIES};
+use super::step::{Step, Wakeup};
+use super::stop::Stop;
 
 impl Attempt {
-    /// All of it.
+    /// Steps 1 to 4, until Telegram takes a proof.
+    ///
+    /// # Errors
+    /// [`Stop`].
     pub async fn password(&mut self) -> Result<Step, Stop> {
-        self.session().settle();
+        self.telegram.session().settle();
         self.save().await?;
-        self.workers.vault.drop_token(self.fence()).await?;
-        let attempt = self.number();
+        self.record.drop_token().await?;
+        let attempt = self.record.attempt();
         let mut refused = None;
         loop {
             let challenge = match self.ask_for_challenge().await? {
-                Ok(challenge) => challenge,
-                Err(step) => return Ok(step),
+                ChallengeAnswer::Challenge(challenge) => challenge,
+                ChallengeAnswer::NotNeeded(step) => return Ok(step),
             };
-            self.workers.vault.put_challenge(&self.workers.master, self.fence(), &challenge).await?;
-            let at = self.now();
+            self.record.put_challenge(&challenge).await?;
+            let at = self.record.now();
             if let Some((reason, flood)) = refused {
-                self.record(LoginCommand::RejectPassword { attempt, reason, at }).await?;
-                tracing::info!(login.id = self.login_id().short(), "QR login's password was not taken");
+                self.record.execute(LoginCommand::RejectPassword { attempt, reason, at }).await?;
+                tracing::info!("QR login's password was not taken");
                 // The person is told first: the pause may be long.
                 if let Some(flood) = flood {
                     self.wait_out(&flood).await?;
                 }
             } else {
-                self.record(LoginCommand::RequestPassword { attempt, at }).await?;
-                tracing::info!(
-                    login.id = self.login_id().short(),
-                    "QR login waiting for the 2-step password"
-                );
+                self.record.execute(LoginCommand::RequestPassword { attempt, at }).await?;
+                tracing::info!("QR login waiting for the 2-step password");
             }
             let proof = self.wait_for_proof(&challenge.srp_id).await?;
             match self.prove(&proof).await? {
@@ -56,16 +57,16 @@ impl Attempt {
         }
     }
 
-    /// Step 1; where there is nothing to prove any more, what to do instead.
-    async fn ask_for_challenge(&mut self) -> Result<Result<PasswordChallenge, Step>, Stop> {
+    /// Step 1.
+    async fn ask_for_challenge(&mut self) -> Result<ChallengeAnswer, Stop> {
         let mut tries = 0;
         let password = loop {
-            match self.ask(self.session().home(), &functions::account::GetPassword {}).await? {
+            match self.ask(self.telegram.home(), &functions::account::GetPassword {}).await? {
                 Ok(enums::account::Password::Password(password)) => break password,
                 // A data centre that has just taken the account in may not know the key for a second or two.
                 Err(CallError::Unregistered) if tries < SETTLING_TRIES => tries += 1,
-                Err(CallError::Unregistered) => return Ok(Err(Step::Export)),
-                Err(CallError::KeyLost(_)) => return Ok(Err(Step::NewKey)),
+                Err(CallError::Unregistered) => return Ok(ChallengeAnswer::NotNeeded(Step::Export)),
+                Err(CallError::KeyLost(_)) => return Ok(ChallengeAnswer::NotNeeded(Step::NewKey)),
                 Err(error) => return Err(self.refused(&error)),
             }
             tokio::time::sleep(SETTLING_PAUSE).await;
@@ -73,18 +74,15 @@ impl Attempt {
         let (Some(algorithm), Some(b), Some(srp_id)) =
             (password.current_algo, password.srp_b, password.srp_id)
         else {
-            // Removed in the meantime.
-            return Ok(Err(Step::Export));
+            // The person has removed the password meanwhile.
+            return Ok(ChallengeAnswer::NotNeeded(Step::Export));
         };
         let enums::PasswordKdfAlgo::Sha256Sha256Pbkdf2Hmacsha512iter100000Sha256ModPow(algorithm) = algorithm
         else {
-            tracing::error!(
-                login.id = self.login_id().short(),
-                "Telegram wants a password in a way that is not known here"
-            );
+            tracing::error!("Telegram wants a password in a way that is not known here");
             return Err(Stop::Fail(FailReason::Internal));
         };
-        Ok(Ok(PasswordChallenge {
+        Ok(ChallengeAnswer::Challenge(PasswordChallenge {
             srp_id: srp_id.to_string(),
             b: hex(&b),
             p: hex(&algorithm.p),
@@ -95,23 +93,22 @@ impl Attempt {
         }))
     }
 
-    /// Step 4, the waiting. What Telegram says meanwhile changes nothing; a dead connection is opened anew by the next
-    /// question.
+    /// Step 4, the wait. Updates of Telegram change nothing meanwhile. The next call opens a dead connection anew.
     async fn wait_for_proof(&mut self, srp_id: &str) -> Result<PasswordProof, Stop> {
         loop {
             match self.wait_for_input_or_telegram(Timestamp::MAX).await? {
                 Wakeup::Input(UserInput::Password(proof)) if proof.srp_id == srp_id => return Ok(proof),
                 Wakeup::Input(UserInput::Password(_)) => {
-                    let (attempt, at) = (self.number(), self.now());
+                    let (attempt, at) = (self.record.attempt(), self.record.now());
                     let reason = Refusal::Stale;
-                    self.record(LoginCommand::RejectPassword { attempt, reason, at }).await?;
+                    self.record.execute(LoginCommand::RejectPassword { attempt, reason, at }).await?;
                 }
                 Wakeup::Input(_) | Wakeup::Telegram(_) | Wakeup::Timeout => {}
             }
         }
     }
 
-    /// Step 4, the handing on.
+    /// Step 4: hands the proof on.
     async fn prove(&mut self, proof: &PasswordProof) -> Result<Proven, Stop> {
         let (Ok(srp_id), Some(a), Some(m1)) = (proof.srp_id.parse(), unhex(&proof.a), unhex(&proof.m1))
         else {
@@ -119,12 +116,12 @@ impl Attempt {
         };
         let password = types::InputCheckPasswordSrp { srp_id, a, m1 }.into();
         let request = functions::auth::CheckPassword { password };
-        match self.ask_once(self.session().home(), &request).await {
-            Ok(authorization) => Ok(Proven::Step(self.let_in(authorization).await?)),
+        match self.telegram.call_once(self.telegram.home(), &request).await {
+            Ok(authorization) => Ok(Proven::Step(self.authorized(authorization).await?)),
             Err(CallError::KeyLost(_)) => Ok(Proven::Step(Step::NewKey)),
             Err(error @ CallError::Unreachable(_)) => {
                 self.wait_out(&error).await?;
-                // Looks whether it was taken; if not, the next round asks for another proof.
+                // Finds out whether Telegram took it. If not, the next round asks for another proof.
                 match self.probe().await? {
                     Step::Password => Ok(Proven::No(Refusal::Unclear)),
                     step => Ok(Proven::Step(step)),
@@ -142,7 +139,14 @@ impl Attempt {
     }
 }
 
-/// What came of a proof.
+/// What Telegram answers to the question for a challenge.
+enum ChallengeAnswer {
+    Challenge(PasswordChallenge),
+    /// No password is needed any more: take this step instead.
+    NotNeeded(Step),
+}
+
+/// What Telegram made of a proof.
 enum Proven {
     No(Refusal),
     /// Telegram asks to wait.

@@ -1,27 +1,26 @@
-//! The workers: a task for each attempt that this process has claimed. A task stops at once, touching nothing, when its
-//! lease ([`held`](super::held)) is lost.
+//! The workers: a task for each attempt that this process has claimed. A task stops at once, and writes nothing more, when its
+//! lease ([`held_attempts`](super::held_attempts)) is lost.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use eventlog::{DatabaseError, Log, Outage, Topic};
-use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep};
-use vault::Presence;
-use vault::{Claimed, random_login_id};
+use eventlog::{Fence, Log, Outage, Topic};
+use tokio::task::{JoinError, JoinSet};
+use tokio::time::Instant;
+use tracing::Instrument;
+use vault::{Claimed, Presence, random_login_id};
 
-use super::LoginWorkers;
-use super::attempt::{Attempt, Stop};
-use super::held_attempts::{HeldAttempt, HeldAttempts, InputSignal, LEASE_TTL};
+use super::held_attempts::{HeldAttempts, LEASE_TTL};
 use super::login_progress::LoginFollower;
 use super::retire;
+use super::run::run_while_held;
+use super::workers::LoginWorkers;
 
-/// How often attempts are looked for without a signal.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// How many attempts one process runs at a time, each with a connection of its own; more of them wait for a process that
-/// has room.
-pub const AT_MOST: usize = 2_000;
+/// How often the vault is asked for free attempts without a signal.
+const POLL_EVERY: Duration = Duration::from_secs(1);
+/// How many attempts one process runs at a time, each with a connection of its own. The others wait for a process that has
+/// room.
+pub const MAX_ATTEMPTS: usize = 2_000;
 
 /// Runs every attempt that can be claimed, for ever.
 pub async fn run(workers: Arc<LoginWorkers>) {
@@ -37,11 +36,13 @@ pub async fn run(workers: Arc<LoginWorkers>) {
     Presence::keep(&workers.db, &mut outage, name, working).await;
 }
 
-/// Returns only where the log cannot be read, or was set back. Dropping the claims stops every attempt; their leases are over
-/// soon, and they are claimed anew.
+/// Returns only where the log was set back. Dropping the claims stops every attempt; their leases end soon, and they are
+/// claimed anew.
 async fn work(workers: &Arc<LoginWorkers>, holder: &str) {
     let log = Log::new(&workers.db);
-    let Ok(end) = log.end().await else { return sleep(LOOK_EVERY).await };
+    let mut outage =
+        Outage::new("The login workers cannot follow the log", "The login workers follow the log again");
+    let end = outage.retry_until_ok(POLL_EVERY, || log.end()).await;
     let follower = LoginFollower::new(log);
     let held = Arc::new(HeldAttempts::default());
     let working = async {
@@ -53,7 +54,7 @@ async fn work(workers: &Arc<LoginWorkers>, holder: &str) {
         )
     };
     tokio::select! {
-        () = follower.follow(end) => {}
+        () = follower.follow(end, &mut outage) => {}
         _ = working => {}
     }
 }
@@ -64,137 +65,46 @@ async fn claim(
     held: &Arc<HeldAttempts>,
     holder: &str,
 ) {
-    let mut offered = workers.db.wake().subscribe(Topic::Attempts);
+    let mut attempts_offered = workers.db.wake().subscribe(Topic::Attempts);
     // Dropping this stops every attempt.
     let mut tasks = JoinSet::new();
-    let mut healthy = true;
+    let mut outage = Outage::new("Login attempts cannot be claimed", "Login attempts are claimed again");
     loop {
-        let room = i64::try_from(AT_MOST - tasks.len()).expect("a few thousand");
-        let asked = Instant::now();
+        let room = i64::try_from(MAX_ATTEMPTS - tasks.len()).expect("a few thousand");
+        let claimed_at = Instant::now();
         match workers.vault.claim_attempts(holder, LEASE_TTL, room).await {
             Ok(claims) => {
-                healthy = true;
+                outage.over();
                 for claimed in claims {
-                    let hold = held.hold(&claimed.fence, asked);
-                    tasks.spawn(run_while_held(workers.clone(), follower.clone(), hold, claimed));
+                    let hold = held.hold(&claimed.fence, claimed_at);
+                    let span = span(&claimed);
+                    let run = run_while_held(workers.clone(), follower.clone(), hold, claimed);
+                    tasks.spawn(run.instrument(span));
                 }
             }
-            Err(error) => {
-                if std::mem::take(&mut healthy) {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "Login attempts cannot be claimed");
-                }
-            }
+            Err(error) => outage.failed(&error),
         }
         tokio::select! {
-            () = offered.wait(LOOK_EVERY) => {}
-            Some(ended) = tasks.join_next() => report(ended.err()),
+            () = attempts_offered.wait(POLL_EVERY) => {}
+            Some(ended) = tasks.join_next() => report_panic(ended.err()),
         }
         while let Some(ended) = tasks.try_join_next() {
-            report(ended.err());
+            report_panic(ended.err());
         }
     }
 }
 
-fn report(panicked: Option<tokio::task::JoinError>) {
-    if let Some(error) = panicked.filter(tokio::task::JoinError::is_panic) {
+/// At the level of errors, so that the ids stand beside every line, whatever `RUST_LOG` says.
+fn span(claimed: &Claimed) -> tracing::Span {
+    let Fence { login_id, attempt, .. } = &claimed.fence;
+    tracing::error_span!("login", login.id = login_id.short(), attempt, account.id = %claimed.account_id)
+}
+
+fn report_panic(error: Option<JoinError>) {
+    if let Some(error) = error.filter(JoinError::is_panic) {
         tracing::error!(
             error = &error as &dyn std::error::Error,
             "A login attempt broke off; it is claimed anew"
         );
     }
-}
-
-/// Runs an attempt for as long as its lease holds.
-async fn run_while_held(
-    workers: Arc<LoginWorkers>,
-    follower: LoginFollower,
-    hold: HeldAttempt,
-    claimed: Claimed,
-) {
-    let login_id = claimed.fence.login_id.clone();
-    let login_id = login_id.short();
-    let closing = Arc::new(AtomicBool::new(false));
-    let run = async {
-        if claimed.taken_over {
-            hold.alone().await;
-        }
-        run_attempt(workers, follower, hold.input_signal(), claimed, closing.clone()).await
-    };
-    tokio::select! {
-        biased;
-        () = hold.lost(&closing) => {
-            tracing::warn!(login.id = login_id, "QR login stands still, since its lease could not be renewed in time");
-        }
-        stopped = run => match stopped {
-            Ok(()) => {}
-            Err(Stop::Failed(error)) => {
-                tracing::error!(login.id = login_id, error = &*error as &dyn std::error::Error, "QR login broke off; it is claimed anew");
-            }
-            Err(_) => tracing::warn!(login.id = login_id, "QR login has passed to another worker"),
-        },
-    }
-}
-
-/// An attempt from its claim to its end.
-async fn run_attempt(
-    workers: Arc<LoginWorkers>,
-    follower: LoginFollower,
-    input_signal: InputSignal,
-    claimed: Claimed,
-    closing: Arc<AtomicBool>,
-) -> Result<(), Stop> {
-    let number = claimed.fence.attempt;
-    let mut watch = follower.watch(&claimed.fence.login_id).await?;
-    let start = watch.started(number).await;
-    let person = person(&workers, &claimed).await?;
-    let is_over = claimed.ended || start.is_over(number);
-    let mut attempt = Attempt::new(workers, claimed, watch.clone(), input_signal, start, person);
-    attempt.closing = closing;
-    if attempt.take_over().await? {
-        return attempt.complete().await;
-    }
-    // Whatever happens from here on, what was saved is at hand: an end that comes early has a key to log out, too.
-    let resumed = attempt.restore().await?;
-    let ended = if is_over {
-        Err(Stop::Over)
-    } else {
-        let accepted = tokio::select! {
-            biased;
-            _ = watch.over(number) => Err(Stop::Over),
-            accepted = begin(&mut attempt, resumed) => accepted,
-        };
-        match accepted {
-            Ok(accepted) => attempt.finish(accepted).await,
-            Err(stop) => Err(stop),
-        }
-    };
-    match ended {
-        Ok(()) => Ok(()),
-        Err(Stop::Over) => attempt.give_up().await,
-        Err(Stop::Fail(reason)) => {
-            attempt.fail(reason).await?;
-            attempt.give_up().await
-        }
-        Err(stop) => Err(stop),
-    }
-}
-
-async fn begin(attempt: &mut Attempt, resumed: bool) -> Result<super::flow::Accepted, Stop> {
-    if !attempt.claimed.taken_over {
-        let (login_id, person) = (attempt.login_id().short(), &attempt.person);
-        tracing::info!(login.id = login_id, "QR login asked for by {person}");
-    }
-    attempt.admit().await?;
-    attempt.in_time().await?;
-    attempt.log_in(resumed).await
-}
-
-/// Whom a log line names.
-async fn person(workers: &LoginWorkers, claimed: &Claimed) -> Result<String, DatabaseError> {
-    let subject = match workers.log_telegram_ids {
-        true => workers.vault.subject(claimed.account_id).await?,
-        false => None,
-    };
-    Ok(subject.map_or_else(|| claimed.account_id.to_string(), |subject| subject.telegram_id.to_string()))
 }

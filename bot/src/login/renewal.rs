@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-/// What Telegram says of tokens' lives.
+/// How long a token lives, as Telegram documents it.
 pub const NOMINAL_LIFETIME: SignedDuration = SignedDuration::from_secs(30);
 
 /// When the token after this one is due: 2 s before it dies, or at half its life where that is under 6 s, and never

@@ -1,98 +1,70 @@
 //! Keys whose login is over: they are logged out at Telegram until Telegram confirms it, and only then forgotten.
 //!
-//! `auth.logOut` may be repeated. AUTH_KEY_UNREGISTERED says that the key is not logged in *now*; a QR code of it may
-//! still be under somebody's camera, so that answer counts the second time, when the code is dead. The file of a session
-//! that was linked goes first.
+//! `auth.logOut` may be repeated. AUTH_KEY_UNREGISTERED says that the key is not logged in *now*. Somebody may be scanning a QR
+//! code of it right now, so that answer counts the second time, when the code is dead. Before the logout, the file of a session
+//! that was linked is removed.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use eventlog::Topic;
-use grammers_client::tl::functions;
+use eventlog::{Outage, Topic};
+use tracing::Instrument;
 use vault::RetiredKey;
 
-use super::LoginWorkers;
-use super::connection::{CallError, Connection};
+use super::connection::Connection;
+use super::log_out::{LogOut, log_out};
 use super::seal;
-use super::session::LoginSession;
 use super::session_files;
+use super::workers::LoginWorkers;
 
-/// When a key that was not confirmed is tried again; longer than a QR code lives.
-const AGAIN_AFTER: Duration = Duration::from_secs(40);
-/// How often somebody looks for keys that are due, without a signal.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// When a key is tried again whose logout was not confirmed: longer than a QR code lives.
+const RETRY_AFTER: Duration = Duration::from_secs(40);
+/// How often the vault is asked for keys that are due, without a signal.
+const POLL_EVERY: Duration = Duration::from_secs(5);
 /// How many are logged out at once.
-const AT_ONCE: i64 = 8;
-
-/// What came of logging a session out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum LogOut {
-    /// Telegram has ended it.
-    Done,
-    /// It was not logged in, in no data centre; one that waits for its 2-step password is not, either.
-    WasNotIn,
-    /// Nobody knows: Telegram did not answer.
-    Unclear,
-}
-
-/// Logs a session out wherever it has a key.
-pub async fn log_out(connection: &Connection, session: &LoginSession) -> LogOut {
-    let mut outcome = LogOut::WasNotIn;
-    for dc_id in session.keyed_dcs() {
-        match connection.call(dc_id, &functions::auth::LogOut {}).await {
-            Ok(_) if outcome != LogOut::Unclear => outcome = LogOut::Done,
-            Ok(_) | Err(CallError::Unregistered | CallError::KeyLost(_) | CallError::PasswordNeeded) => {}
-            Err(_) => outcome = LogOut::Unclear,
-        }
-    }
-    outcome
-}
+const BATCH_SIZE: i64 = 8;
 
 /// Logs retired keys out, for ever.
 pub async fn run(workers: &LoginWorkers) {
-    let mut news = workers.db.wake().subscribe(Topic::Retired);
-    let mut healthy = true;
+    let mut keys_retired = workers.db.wake().subscribe(Topic::Retired);
+    let mut outage = Outage::new("Retired keys cannot be read", "Retired keys are read again");
     loop {
-        match workers.vault.claim_retired(AGAIN_AFTER, AT_ONCE).await {
+        match workers.vault.claim_retired(RETRY_AFTER, BATCH_SIZE).await {
             Ok(keys) => {
-                healthy = true;
-                futures::future::join_all(keys.iter().map(|key| retire(workers, key))).await;
-                if i64::try_from(keys.len()) == Ok(AT_ONCE) {
+                outage.over();
+                futures::future::join_all(keys.iter().map(|key| retire(workers, key).instrument(span(key))))
+                    .await;
+                if i64::try_from(keys.len()) == Ok(BATCH_SIZE) {
                     continue;
                 }
             }
-            Err(error) => {
-                if std::mem::take(&mut healthy) {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::warn!(error, "Retired keys cannot be read");
-                }
-            }
+            Err(error) => outage.failed(&error),
         }
-        news.wait(LOOK_EVERY).await;
+        keys_retired.wait(POLL_EVERY).await;
     }
 }
 
+/// At the level of errors, so that the ids stand beside every line, whatever `RUST_LOG` says.
+fn span(key: &RetiredKey) -> tracing::Span {
+    tracing::error_span!("retired_key", login.id = key.login_id.short(), account.id = %key.account_id, tries = key.tries)
+}
+
 async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
-    let login_id = key.login_id.short();
     let network = &workers.telegram.network;
     let session = match seal::open(&workers.master, key.account_id, &key.login_id, network, &key.sealed) {
         Ok(session) => Arc::new(session),
         Err(error) => {
             if key.tries <= 1 {
-                let error: &dyn std::error::Error = &error;
-                tracing::error!(login.id = login_id, error, "A retired key cannot be logged out");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "A retired key cannot be logged out"
+                );
             }
             return;
         }
     };
-    session_files::update_ended(
-        &workers.vault,
-        &workers.sessions_dir,
-        key.account_id,
-        &key.login_id,
-        &session,
-    )
-    .await;
+    session_files::update_ended(&workers.vault, &workers.sessions_dir, key.account_id, session.user_id())
+        .await;
     let connection = Connection::open(&workers.telegram, &session);
     let outcome = log_out(&connection, &session).await;
     connection.close().await;
@@ -100,16 +72,15 @@ async fn retire(workers: &LoginWorkers, key: &RetiredKey) {
         LogOut::WasNotIn if key.tries <= 1 => return,
         LogOut::Done | LogOut::WasNotIn => {}
         LogOut::Unclear => {
-            tracing::debug!(login.id = login_id, tries = key.tries, "A retired key is not logged out yet");
+            tracing::debug!("A retired key is not logged out yet");
             return;
         }
     }
     match workers.vault.confirm_retired(key.id).await {
-        Ok(()) => tracing::info!(login.id = login_id, "A retired key is logged out"),
+        Ok(()) => tracing::info!("A retired key is logged out"),
+        // The key is claimed again later, and found logged out.
         Err(error) => {
-            // It comes back, and is found logged out.
-            let error: &dyn std::error::Error = &error;
-            tracing::warn!(login.id = login_id, error, "A retired key cannot be forgotten");
+            tracing::warn!(error = &error as &dyn std::error::Error, "A retired key cannot be forgotten");
         }
     }
 }

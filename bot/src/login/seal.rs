@@ -1,5 +1,5 @@
-//! Sealing a session with the master key, bound to whose it is: a blob that was copied to another person's row, or
-//! kept beyond its login, opens for nobody.
+//! Sealing a session with the master key. The seal is bound to the account and the login: bytes that were copied to another
+//! person's row, or kept for another login, do not open.
 
 use domain::{AccountId, LoginId};
 use vault::MasterKey;
@@ -10,15 +10,15 @@ use super::session::LoginSession;
 /// A stored session that cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
-    /// Sealed with another master key, for somebody else, or changed since.
+    /// It was sealed with another master key or for another login, or it was changed.
     #[error("the stored session does not open with this master key")]
     Sealed,
-    /// It opens, and holds something else.
+    /// It opens, and is no session.
     #[error(transparent)]
     Shape(#[from] super::session::BadSnapshot),
 }
 
-/// The session as it stands, sealed for an account and the login that made it.
+/// The session as it is now, sealed for an account and the login that made it.
 pub fn seal(master: &MasterKey, account: AccountId, login: &LoginId, session: &LoginSession) -> Vec<u8> {
     master.seal(&bound_to(account, login), &session.snapshot().1)
 }
@@ -69,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn no_key_stands_in_the_sealed_bytes() {
+    fn the_sealed_bytes_hold_no_key() {
         let session = LoginSession::new(&Network::Telegram);
         assert!(session.add_key(2, [7; 256]));
         let sealed = seal(&MasterKey::random(), AccountId(Uuid::from_u128(1)), &login("a"), &session);

@@ -1,9 +1,9 @@
-//! What a login holds towards Telegram, in memory: the home data centre, an auth key for each data centre it has spoken
-//! to, and, once logged in, whose it is. This is the `Session` that grammers works on.
+//! The MTProto session of a login, in memory: the home data centre, an auth key for each data centre that it has spoken to,
+//! and, once logged in, the account. This is the `Session` that grammers works on.
 //!
-//! Deliberately absent: a way to replace a key. Where Telegram has forgotten one (transport error 404), grammers makes
-//! another in silence and hands it over; a key that was never sealed would be lost with the process, so it is refused,
-//! and whoever runs the login decides what to do.
+//! Not here: a way to replace a key. Where Telegram has forgotten one (transport error 404), grammers makes another one silently
+//! and hands it over. A key that was never sealed would be lost with the process, so it is refused, and the login decides what
+//! to do.
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6};
@@ -26,14 +26,14 @@ const ENTRY_SIZE_BYTES: usize = 4 + 4 + 2 + 256;
 /// A login's session.
 pub struct LoginSession {
     state: Mutex<State>,
-    /// A private server's addresses come from its file; whatever it tells besides is not followed.
+    /// A private server's addresses come from its file. Addresses that the server itself tells are ignored.
     addresses_fixed: bool,
 }
 
 struct State {
     /// Where requests go now.
     home_dc: i32,
-    /// The home that is sealed: the last one known to answer for this login.
+    /// The home in a snapshot: the last one known to answer for this login.
     settled_dc: i32,
     user_id: Option<i64>,
     dcs: BTreeMap<i32, DcOption>,
@@ -41,12 +41,12 @@ struct State {
     generation: u64,
 }
 
-/// A key that was made behind the login's back.
+/// grammers has made a key by itself, which is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("Telegram does not know the auth key for data centre {0} any more")]
 pub struct KeyRefused(pub i32);
 
-/// A snapshot that nobody here has written.
+/// These bytes are no snapshot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the stored session does not have a session's shape")]
 pub struct BadSnapshot;
@@ -79,7 +79,7 @@ impl LoginSession {
         self.lock().home_dc = dc_id;
     }
 
-    /// Makes the data centre where requests go now the one that a snapshot names.
+    /// From now on a snapshot names the data centre to which requests go.
     pub fn settle(&self) {
         let mut state = self.lock();
         if state.settled_dc != state.home_dc {
@@ -88,12 +88,12 @@ impl LoginSession {
         }
     }
 
-    /// Whose session it is, once Telegram has said so.
+    /// The account that is logged in, once Telegram has said so.
     pub fn user_id(&self) -> Option<i64> {
         self.lock().user_id
     }
 
-    /// Notes whose session it is.
+    /// Notes the account that is logged in.
     pub fn set_user_id(&self, user_id: i64) {
         let mut state = self.lock();
         if state.user_id != Some(user_id) {
@@ -102,7 +102,7 @@ impl LoginSession {
         }
     }
 
-    /// Where a data centre is, if it is a known one.
+    /// The address of a data centre, if it is known.
     pub fn address(&self, dc_id: i32) -> Option<SocketAddrV4> {
         self.lock().dcs.get(&dc_id).map(|dc| dc.ipv4)
     }
@@ -142,7 +142,7 @@ impl LoginSession {
         added
     }
 
-    /// Forgets every key and whose session it was: Telegram has forgotten them first, or they were logged out.
+    /// Forgets every key and the account: Telegram has forgotten them, or they were logged out.
     pub fn forget_keys(&self) {
         let mut state = self.lock();
         for dc in state.dcs.values_mut() {
@@ -157,7 +157,7 @@ impl LoginSession {
         self.lock().generation
     }
 
-    /// Everything worth keeping, and the generation it is of:
+    /// Everything worth keeping, and its generation:
     /// `version | home_dc | user_id or 0 | (dc_id, IPv4, port, key)…`, little-endian.
     pub fn snapshot(&self) -> (u64, Zeroizing<Vec<u8>>) {
         let state = self.lock();
@@ -213,7 +213,7 @@ impl LoginSession {
     }
 }
 
-/// Keys do not stay behind in memory.
+/// No key stays in memory.
 impl Drop for State {
     fn drop(&mut self) {
         for dc in self.dcs.values_mut() {
@@ -227,7 +227,7 @@ fn dc_option(id: i32, ipv4: SocketAddrV4, auth_key: Option<AuthKey>) -> DcOption
     DcOption { id, ipv4, ipv6, auth_key }
 }
 
-/// Peers and update state are not kept: nothing here reads a conversation.
+/// Peers and update state are not kept: the service reads no conversation.
 impl Session for LoginSession {
     type Error = KeyRefused;
 
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_brings_back_keys_home_and_owner() {
+    fn a_snapshot_restores_keys_home_and_owner() {
         let session = session();
         session.move_to(4);
         assert!(session.add_key(4, [9; 256]));
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_key_is_never_overwritten_nor_made_behind_the_logins_back() {
+    async fn a_key_is_neither_overwritten_nor_made_by_grammers() {
         let session = session();
         let with = |dc, key| DcOption { auth_key: Some(key), ..session.dc_option(dc).unwrap().unwrap() };
         assert_eq!(session.set_dc_option(&with(2, [8; 256])).await, Err(KeyRefused(2)));
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn addresses_that_telegram_tells_are_followed_and_keep_the_key() {
+    async fn an_address_that_telegram_tells_is_taken_and_the_key_stays() {
         let session = session();
         let mut moved = session.dc_option(2).unwrap().unwrap();
         moved.auth_key = None;

@@ -6,30 +6,31 @@ use std::time::Duration;
 use domain::{Event, LoginEvent};
 use jiff::SignedDuration;
 use stand_in::accounts::{ANNA, ILYA};
-use vault::{RetireReason, UserInput};
+use vault::RetireReason;
 
-use super::file;
+use super::session_files::file;
 
-mod behind;
-mod broken_line;
+mod broken_connection;
+mod code_and_password;
 mod frozen;
+mod log_behind;
 mod takeover;
 mod world;
 
-use world::{ILYAS_NUMBER, World};
+use world::World;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_scanned_code_links_the_session() {
     let world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
-    world.closed(&asked).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&login).await).await;
+    world.wait_for_event(&login, "AuthorizationConfirmed", 1).await;
+    world.wait_until_closed(&login).await;
 
-    assert_eq!(world.story(&asked).await, ["LoginStarted", "QrIssued", "AuthorizationConfirmed"]);
-    assert!(world.store.load_invite(asked.invite).await.unwrap().used_by(asked.account));
-    let linked = world.vault.linked(asked.account).await.unwrap().unwrap();
+    assert_eq!(world.event_names(&login).await, ["LoginStarted", "QrIssued", "AuthorizationConfirmed"]);
+    assert!(world.store.load_invite(login.invite).await.unwrap().used_by(login.account));
+    let linked = world.vault.linked(login.account).await.unwrap().unwrap();
     let mode = world.session_file().metadata().unwrap().permissions().mode();
     let content = file::read(&world.sessions_dir(), ILYA).unwrap().unwrap();
     assert_eq!(mode & 0o777, 0o600);
@@ -42,48 +43,48 @@ async fn a_scanned_code_links_the_session() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_code_is_renewed_before_it_dies_and_the_one_before_still_counts() {
-    let world = World::with_tokens_of(Duration::from_secs(4)).await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    let first = world.link(&asked).await;
-    world.hand.advance(Duration::from_secs(2));
-    world.event(&asked, "QrIssued", 2).await;
-    assert_ne!(world.link(&asked).await, first);
+    let world = World::with_token_lifetime(Duration::from_secs(4)).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
+    let first = world.link(&login).await;
+    world.manual_clock.advance(Duration::from_secs(2));
+    world.wait_for_event(&login, "QrIssued", 2).await;
+    assert_ne!(world.link(&login).await, first);
 
     world.ilya_scans(&first).await;
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
+    world.wait_for_event(&login, "AuthorizationConfirmed", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_code_lives_as_long_as_it_does_whatever_telegrams_clock_says() {
+async fn the_expiry_of_a_code_does_not_depend_on_telegrams_clock() {
     for ahead_seconds in [-120, -20, 60, 120] {
         let world = World::with_telegram_ahead_by(SignedDuration::from_secs(ahead_seconds)).await;
-        let asked = world.ilya_asks().await;
-        let issued = world.event(&asked, "QrIssued", 1).await;
+        let login = world.ilya_requests_login().await;
+        let issued = world.wait_for_event(&login, "QrIssued", 1).await;
         let Ok(Event::Login(LoginEvent::QrIssued { expires_at, at, .. })) = issued.event else {
             panic!("{issued:?}")
         };
         assert_eq!(expires_at.duration_since(at), SignedDuration::from_secs(30), "{ahead_seconds}");
-        world.ilya_scans(&world.link(&asked).await).await;
-        world.event(&asked, "AuthorizationConfirmed", 1).await;
+        world.ilya_scans(&world.link(&login).await).await;
+        world.wait_for_event(&login, "AuthorizationConfirmed", 1).await;
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn another_account_links_nothing_and_is_logged_out() {
     let world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.anna_scans(&world.link(&asked).await).await;
-    world.event(&asked, "AuthorizationRejected", 1).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
+    world.anna_scans(&world.link(&login).await).await;
+    world.wait_for_event(&login, "AuthorizationRejected", 1).await;
     assert!(world.telegram.sessions_of(ANNA).is_empty());
-    world.closed(&asked).await;
+    world.wait_until_closed(&login).await;
 
-    assert!(world.vault.linked(asked.account).await.unwrap().is_none());
+    assert!(world.vault.linked(login.account).await.unwrap().is_none());
     assert!(!world.session_file().exists());
     world
         .eventually("the invite's use is given back", async || {
-            world.store.load_invite(asked.invite).await.unwrap().uses() == 0
+            world.store.load_invite(login.invite).await.unwrap().uses() == 0
         })
         .await;
 }
@@ -91,28 +92,28 @@ async fn another_account_links_nothing_and_is_logged_out() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cancelled_login_leaves_nothing_at_telegram() {
     let world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    let link = world.link(&asked).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
+    let link = world.link(&login).await;
     world.telegram.faults().hold_updates();
     world.ilya_scans(&link).await;
-    world.cancel(&asked).await;
-    world.closed(&asked).await;
+    world.cancel(&login).await;
+    world.wait_until_closed(&login).await;
 
     assert_eq!(world.telegram.hanging_acceptances(), 0);
     assert!(world.telegram.sessions_of(ILYA).is_empty());
-    assert!(world.vault.token(&asked.login).await.unwrap().is_none());
-    assert_eq!(world.story(&asked).await, ["LoginStarted", "QrIssued", "LoginCancelled"]);
+    assert!(world.vault.token(&login.id).await.unwrap().is_none());
+    assert_eq!(world.event_names(&login).await, ["LoginStarted", "QrIssued", "LoginCancelled"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_of_another_data_centre_is_followed_there() {
     let world = World::start().await;
     world.telegram.accounts().update(ILYA, |ilya| ilya.dc = 4);
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&login).await).await;
+    world.wait_for_event(&login, "AuthorizationConfirmed", 1).await;
     let sessions = world.telegram.sessions_of(ILYA);
     assert_eq!((sessions.len(), sessions[0].dc), (1, 4));
 }
@@ -122,39 +123,39 @@ async fn a_token_that_expires_on_the_way_to_the_data_centre_is_replaced_there() 
     let world = World::start().await;
     world.telegram.accounts().update(ILYA, |ilya| ilya.dc = 4);
     world.telegram.faults().expire_imports(1);
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.event(&asked, "QrIssued", 2).await;
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&login).await).await;
+    world.wait_for_event(&login, "QrIssued", 2).await;
+    world.ilya_scans(&world.link(&login).await).await;
+    world.wait_for_event(&login, "AuthorizationConfirmed", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_survives_its_process_with_the_same_key() {
     let mut world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    let link = world.link(&asked).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
+    let link = world.link(&login).await;
     world.kill_workers().await;
     // The code of the dead process is still on the screen.
     world.ilya_scans(&link).await;
     world.start_workers();
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
-    world.closed(&asked).await;
+    world.wait_for_event(&login, "AuthorizationConfirmed", 1).await;
+    world.wait_until_closed(&login).await;
     assert_eq!(world.telegram.sessions_of(ILYA).len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_that_ended_without_its_process_is_logged_out_by_the_next() {
     let mut world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
     world.kill_workers().await;
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.cancel(&asked).await;
+    world.ilya_scans(&world.link(&login).await).await;
+    world.cancel(&login).await;
     world.start_workers();
-    world.closed(&asked).await;
+    world.wait_until_closed(&login).await;
     assert_eq!(world.telegram.hanging_acceptances(), 0);
     assert!(world.telegram.sessions_of(ILYA).is_empty());
 }
@@ -162,46 +163,46 @@ async fn a_login_that_ended_without_its_process_is_logged_out_by_the_next() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_update_is_found_out_by_the_next_export() {
     let world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
     world.telegram.faults().lose_next_update();
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.hand.advance(Duration::from_secs(28));
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
+    world.ilya_scans(&world.link(&login).await).await;
+    world.manual_clock.advance(Duration::from_secs(28));
+    world.wait_for_event(&login, "AuthorizationConfirmed", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_doubled_update_confirms_once() {
     let world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
     world.telegram.faults().double_next_update();
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
-    world.closed(&asked).await;
-    assert_eq!(world.story(&asked).await, ["LoginStarted", "QrIssued", "AuthorizationConfirmed"]);
+    world.ilya_scans(&world.link(&login).await).await;
+    world.wait_for_event(&login, "AuthorizationConfirmed", 1).await;
+    world.wait_until_closed(&login).await;
+    assert_eq!(world.event_names(&login).await, ["LoginStarted", "QrIssued", "AuthorizationConfirmed"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_dropped_connection_is_opened_anew() {
     let world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
     world.telegram.faults().drop_connections();
-    world.event(&asked, "QrIssued", 2).await;
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
+    world.wait_for_event(&login, "QrIssued", 2).await;
+    world.ilya_scans(&world.link(&login).await).await;
+    world.wait_for_event(&login, "AuthorizationConfirmed", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_that_telegram_forgets_is_replaced_and_a_new_code_shown() {
     let world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
     world.telegram.faults().forget_keys();
-    world.event(&asked, "QrIssued", 2).await;
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
+    world.wait_for_event(&login, "QrIssued", 2).await;
+    world.ilya_scans(&world.link(&login).await).await;
+    world.wait_for_event(&login, "AuthorizationConfirmed", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -209,9 +210,9 @@ async fn a_flood_wait_is_waited_out() {
     let world = World::start().await;
     world.telegram.faults().flood_wait("auth.exportLoginToken", 20);
     let started_at = world.now();
-    let asked = world.ilya_asks().await;
-    world.called("auth.exportLoginToken", 1).await;
-    world.as_time_passes(world.event(&asked, "QrIssued", 1)).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_call("auth.exportLoginToken", 1).await;
+    world.while_time_passes(world.wait_for_event(&login, "QrIssued", 1)).await;
     assert!(world.now() >= started_at + SignedDuration::from_secs(20));
 }
 
@@ -219,30 +220,30 @@ async fn a_flood_wait_is_waited_out() {
 async fn a_flood_wait_beyond_the_deadline_fails_the_login() {
     let world = World::start().await;
     world.telegram.faults().flood_wait("auth.exportLoginToken", 301);
-    let asked = world.ilya_asks().await;
-    let failed = world.event(&asked, "LoginFailed", 1).await;
+    let login = world.ilya_requests_login().await;
+    let failed = world.wait_for_event(&login, "LoginFailed", 1).await;
     assert_eq!(failed.payload["LoginFailed"]["reason"], "flood_wait");
-    world.closed(&asked).await;
+    world.wait_until_closed(&login).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_telegram_is_tried_again() {
     let world = World::start().await;
     world.telegram.faults().airplane(true);
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "LoginStarted", 1).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "LoginStarted", 1).await;
     world.telegram.faults().airplane(false);
-    world.event(&asked, "QrIssued", 1).await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_login_expires_at_its_deadline_and_its_key_is_logged_out() {
     let world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.hand.advance(Duration::from_secs(300));
-    world.event(&asked, "LoginExpired", 1).await;
-    world.closed(&asked).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
+    world.manual_clock.advance(Duration::from_secs(300));
+    world.wait_for_event(&login, "LoginExpired", 1).await;
+    world.wait_until_closed(&login).await;
     assert!(world.telegram.calls("auth.logOut") >= 1);
 }
 
@@ -251,10 +252,10 @@ async fn a_new_session_takes_the_place_of_the_one_before() {
     let world = World::start().await;
     let mut keys = Vec::new();
     for _ in 0..2 {
-        let asked = world.ilya_asks().await;
-        world.event(&asked, "QrIssued", 1).await;
-        world.ilya_scans(&world.link(&asked).await).await;
-        world.event(&asked, "AuthorizationConfirmed", 1).await;
+        let login = world.ilya_requests_login().await;
+        world.wait_for_event(&login, "QrIssued", 1).await;
+        world.ilya_scans(&world.link(&login).await).await;
+        world.wait_for_event(&login, "AuthorizationConfirmed", 1).await;
         let sessions = world.telegram.sessions_of(ILYA).into_iter().map(|session| session.key);
         keys.extend(sessions.filter(|key| !keys.contains(key)).collect::<Vec<_>>());
     }
@@ -267,11 +268,11 @@ async fn a_new_session_takes_the_place_of_the_one_before() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_the_person_gives_up_is_logged_out_and_its_file_removed() {
     let world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.closed(&asked).await;
-    world.vault.retire_linked(asked.account, &asked.login, RetireReason::LoggedOut).await.unwrap();
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&login).await).await;
+    world.wait_until_closed(&login).await;
+    world.vault.retire_linked(login.account, &login.id, RetireReason::LoggedOut).await.unwrap();
     let nothing_is_left =
         async || world.telegram.sessions_of(ILYA).is_empty() && !world.session_file().exists();
     world.eventually("the session is gone", nothing_is_left).await;
@@ -280,36 +281,36 @@ async fn a_session_that_the_person_gives_up_is_logged_out_and_its_file_removed()
 #[tokio::test(flavor = "multi_thread")]
 async fn a_session_that_the_person_ends_in_telegram_is_found_out() {
     let world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.closed(&asked).await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&login).await).await;
+    world.wait_until_closed(&login).await;
     let checks = tokio::spawn(crate::login::check_sessions(world.workers(), Duration::from_millis(20)));
     let probes = world.telegram.calls("updates.getState");
-    world.as_time_passes(world.called("updates.getState", probes + 2)).await;
-    assert!(world.vault.linked(asked.account).await.unwrap().is_some(), "a session that lives stays");
+    world.while_time_passes(world.wait_for_call("updates.getState", probes + 2)).await;
+    assert!(world.vault.linked(login.account).await.unwrap().is_some(), "a session that lives stays");
 
     let session = &world.telegram.sessions_of(ILYA)[0];
     assert!(world.telegram.end_session(ILYA, session.hash));
-    let is_forgotten = async || world.vault.linked(asked.account).await.unwrap().is_none();
-    world.as_time_passes(world.eventually("the session is forgotten", is_forgotten)).await;
+    let is_forgotten = async || world.vault.linked(login.account).await.unwrap().is_none();
+    world.while_time_passes(world.eventually("the session is forgotten", is_forgotten)).await;
     world.eventually("its file is removed", async || !world.session_file().exists()).await;
     checks.abort();
-    let events = world.account_story(asked.account).await;
+    let events = world.account_event_names(login.account).await;
     assert_eq!(events.iter().filter(|name| *name == "AuthorizationRevoked").count(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_login_whose_time_ran_out_while_nobody_worked_shows_no_code() {
+async fn a_login_that_expired_while_no_worker_ran_shows_no_code() {
     let mut world = World::start().await;
     world.kill_workers().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "LoginStarted", 1).await;
-    world.hand.advance(Duration::from_secs(301));
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "LoginStarted", 1).await;
+    world.manual_clock.advance(Duration::from_secs(301));
     world.start_workers();
-    world.event(&asked, "LoginExpired", 1).await;
-    world.closed(&asked).await;
-    assert_eq!(world.story(&asked).await, ["LoginStarted", "LoginExpired"]);
+    world.wait_for_event(&login, "LoginExpired", 1).await;
+    world.wait_until_closed(&login).await;
+    assert_eq!(world.event_names(&login).await, ["LoginStarted", "LoginExpired"]);
     assert_eq!(world.telegram.calls("auth.exportLoginToken"), 0);
 }
 
@@ -319,102 +320,8 @@ async fn a_blocked_person_is_refused_before_telegram_is_asked() {
     let account = world.ilya().await;
     let block = domain::AccountCommand::Block { at: world.now() };
     world.store.account(account, block, eventlog::Context::tool("cli")).await.unwrap();
-    let asked = world.ilya_asks().await;
-    let cancelled = world.event(&asked, "LoginCancelled", 1).await;
+    let login = world.ilya_requests_login().await;
+    let cancelled = world.wait_for_event(&login, "LoginCancelled", 1).await;
     assert_eq!(cancelled.payload["LoginCancelled"]["reason"], "blocked");
     assert_eq!(world.telegram.calls("auth.exportLoginToken"), 0);
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn the_proof_of_the_password_lets_in_and_a_wrong_one_may_be_tried_again() {
-    let world = World::start().await;
-    let asked = world.ilya_is_asked_for("correct horse").await;
-    world.proves(&asked, "battery staple").await;
-    world.event(&asked, "PasswordRejected", 1).await;
-    world.proves(&asked, "correct horse").await;
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_password_is_asked_for_where_the_account_lives_also_after_a_crash() {
-    let mut world = World::start().await;
-    world.telegram.accounts().update(ILYA, |ilya| ilya.dc = 4);
-    let asked = world.ilya_is_asked_for("correct horse").await;
-    world.kill_workers().await;
-    let asked_before = world.telegram.calls("account.getPassword");
-    world.start_workers();
-    world.called("account.getPassword", asked_before + 1).await;
-    world.as_long_as_it_takes_proves(&asked, "correct horse").await;
-    let sessions = world.telegram.sessions_of(ILYA);
-    assert_eq!((sessions.len(), sessions[0].dc), (1, 4));
-}
-
-/// Telegram may refuse to log out what is not logged in before its password: nobody is let in by that, and nobody will be.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_key_that_waits_for_a_password_is_not_logged_out_for_ever() {
-    let world = World::start().await;
-    let asked = world.ilya_is_asked_for("correct horse").await;
-    world.telegram.faults().fail("auth.logOut", 401, "SESSION_PASSWORD_NEEDED", 100);
-    world.cancel(&asked).await;
-    world.closed(&asked).await;
-    world
-        .eventually("its key is forgotten", async || {
-            world.a_minute_passes_for_retired_keys().await;
-            world.no_key_is_retired().await
-        })
-        .await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_code_lets_in_where_nobody_can_scan() {
-    let world = World::start().await;
-    world.telegram.accounts().update(ILYA, |ilya| ilya.dc = 4);
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
-    world.event(&asked, "CodeSent", 1).await;
-    world.gives(&asked, UserInput::Code("00000x".to_owned().into())).await;
-    world.event(&asked, "CodeRejected", 1).await;
-    let code = world.telegram.notices(ILYA).into_iter().rev().find_map(|notice| notice.code).unwrap();
-    world.gives(&asked, UserInput::Code(code.into())).await;
-    let confirmed = world.event(&asked, "AuthorizationConfirmed", 1).await;
-    assert_eq!(confirmed.payload["AuthorizationConfirmed"]["method"], "code");
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_number_that_telegram_refuses_leads_back_to_the_code_on_the_screen() {
-    let world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.gives(&asked, UserInput::Phone("+7".to_owned().into())).await;
-    let rejected = world.event(&asked, "CodeRejected", 1).await;
-    assert_eq!(rejected.payload["CodeRejected"]["reason"], "number_invalid");
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn where_no_code_of_digits_comes_the_person_is_told_and_the_qr_code_goes_on() {
-    let world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.telegram.faults().want_email();
-    world.gives(&asked, UserInput::Phone(ILYAS_NUMBER.to_owned().into())).await;
-    let rejected = world.event(&asked, "CodeRejected", 1).await;
-    assert_eq!(rejected.payload["CodeRejected"]["reason"], "no_code");
-    world.ilya_scans(&world.link(&asked).await).await;
-    world.event(&asked, "AuthorizationConfirmed", 1).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_stranger_with_a_code_of_their_own_links_nothing() {
-    let world = World::start().await;
-    let asked = world.ilya_asks().await;
-    world.event(&asked, "QrIssued", 1).await;
-    world.gives(&asked, UserInput::Phone("+79990000002".to_owned().into())).await;
-    world.event(&asked, "CodeSent", 1).await;
-    let code = world.telegram.notices(ANNA).into_iter().rev().find_map(|notice| notice.code).unwrap();
-    world.gives(&asked, UserInput::Code(code.into())).await;
-    world.event(&asked, "AuthorizationRejected", 1).await;
-    assert!(world.telegram.sessions_of(ANNA).is_empty());
 }

@@ -1,4 +1,4 @@
-//! Leases and bells of the attempts of one process, against a real PostgreSQL.
+//! Leases and input signals of the attempts of one process, against a real PostgreSQL.
 
 use std::time::Duration;
 
@@ -14,8 +14,8 @@ use super::*;
 const LONG: Duration = Duration::from_secs(3600);
 /// Over before the next statement.
 const OVER: Duration = Duration::ZERO;
-/// Nothing here takes this long.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// No step takes this long.
+const TIMEOUT: Duration = Duration::from_secs(40);
 
 /// Two attempts of one holder.
 struct Two {
@@ -34,7 +34,7 @@ impl Two {
         for _ in 0..2 {
             vault.open_attempt(&random_login_id(), 1, AccountId(Uuid::new_v4())).await.unwrap();
             let claimed = vault.claim_attempts(holder, ttl, 1).await.unwrap().remove(0);
-            // What is over would be taken again by the next claim.
+            // The next claim would take an attempt whose lease has ended.
             vault.renew(&[claimed.fence.epoch], LONG).await.unwrap();
             fences.push(claimed.fence);
         }
@@ -43,28 +43,28 @@ impl Two {
         Self { db, vault, held: Arc::default(), one, other }
     }
 
-    /// For as long as the leases of `a` are renewed.
+    /// Waits for something while the leases are renewed.
     async fn while_renewed<T>(&self, happens: impl Future<Output = T>) -> T {
         tokio::select! {
             () = self.held.renew(&self.vault) => unreachable!("it never ends"),
-            happened = timeout(PATIENCE, happens) => happened.expect("it happens"),
+            happened = timeout(TIMEOUT, happens) => happened.expect("it happens"),
         }
     }
 
-    async fn asks(&self, of: &Fence) {
+    async fn give_input(&self, of: &Fence) {
         assert!(self.vault.store_input(&of.login_id, of.attempt, InputKind::Code, b"sealed").await.unwrap());
     }
 }
 
 #[tokio::test]
-async fn a_lease_that_was_not_renewed_in_time_is_given_up_without_being_asked_for() {
+async fn a_lease_that_was_not_renewed_in_time_is_lost_before_the_database_says_so() {
     let held = Arc::new(HeldAttempts::default());
     let fence = |epoch| Fence { login_id: random_login_id(), attempt: 1, epoch };
     let now = Instant::now();
     let (old, young) = (held.hold(&fence(7), now - LEASE_TTL), held.hold(&fence(8), now));
 
-    // Even one that is closing: what it would delete may be somebody else's by now.
-    timeout(PATIENCE, old.lost(&AtomicBool::new(true))).await.expect("it is lost");
+    // Even while the attempt is closing: what it would delete may be another worker's by now.
+    timeout(TIMEOUT, old.lost(&AtomicBool::new(true))).await.expect("it is lost");
 
     assert!(young.lost(&AtomicBool::new(false)).now_or_never().is_none());
 }
@@ -86,7 +86,7 @@ async fn a_lease_that_passed_to_another_worker_is_lost_and_the_others_stay() {
 }
 
 #[tokio::test]
-async fn an_attempt_whose_task_broke_off_is_not_held_on_to_with_the_others() {
+async fn the_lease_of_a_task_that_broke_off_is_not_renewed_with_the_others() {
     let two = Two::held_by("a", OVER).await;
     let now = Instant::now();
     let (one, mut other) = (two.held.hold(&two.one, now), two.held.hold(&two.other, now));
@@ -98,9 +98,9 @@ async fn an_attempt_whose_task_broke_off_is_not_held_on_to_with_the_others() {
     assert_eq!(free.iter().map(|claim| &claim.fence.login_id).collect::<Vec<_>>(), [&two.one.login_id]);
 }
 
-/// 1. Nothing moves in a process for longer than a lease.  2. It claims its attempt anew, before the task that has lost it knows.
+/// 1. A process stands still for longer than a lease.  2. It claims its attempt again, before the task that has lost it knows.
 #[tokio::test]
-async fn what_a_process_claims_anew_waits_until_its_own_task_before_has_hung_up() {
+async fn an_attempt_that_a_process_claims_again_waits_until_its_own_task_before_has_ended() {
     let two = Two::held_by("a", OVER).await;
     let before = two.held.hold(&two.one, Instant::now());
     let again = two.vault.claim_attempts("a", LONG, 1).await.unwrap().remove(0);
@@ -109,14 +109,14 @@ async fn what_a_process_claims_anew_waits_until_its_own_task_before_has_hung_up(
     let (now, other) =
         (two.held.hold(&again.fence, Instant::now()), two.held.hold(&two.other, Instant::now()));
 
-    assert!(other.alone().now_or_never().is_some(), "another login's");
-    let mut alone = std::pin::pin!(now.alone());
+    assert!(other.wait_until_alone().now_or_never().is_some(), "another login's");
+    let mut alone = std::pin::pin!(now.wait_until_alone());
     assert!(alone.as_mut().now_or_never().is_none());
     // Also after the renewal that tells that the lease is lost.
     two.while_renewed(before.lost(&AtomicBool::new(false))).await;
     assert!(alone.as_mut().now_or_never().is_none());
     drop(before);
-    timeout(PATIENCE, alone).await.expect("it is alone");
+    timeout(TIMEOUT, alone).await.expect("no other task works on it");
 }
 
 #[tokio::test]
@@ -135,7 +135,7 @@ async fn an_attempt_that_its_own_worker_closes_is_not_lost() {
 }
 
 #[tokio::test]
-async fn what_is_given_in_a_page_rings_for_its_own_login_alone() {
+async fn input_in_a_page_is_signalled_to_its_own_login_alone() {
     let two = Two::held_by("a", LONG).await;
     let now = Instant::now();
     let (one, other) = (two.held.hold(&two.one, now), two.held.hold(&two.other, now));
@@ -144,22 +144,22 @@ async fn what_is_given_in_a_page_rings_for_its_own_login_alone() {
     let wake = two.db.db.wake().clone();
 
     let given = async {
-        two.asks(&two.one).await;
+        two.give_input(&two.one).await;
         one.raised().await;
         assert!(one.is_raised() && !other.is_raised());
         two.vault.take_inputs(&two.one).await.unwrap();
-        two.asks(&two.other).await;
+        two.give_input(&two.other).await;
         other.raised().await;
         assert!(other.is_raised());
     };
     tokio::select! {
         () = two.held.signal_input(&wake, &two.vault, "a") => unreachable!("it never ends"),
-        given = timeout(PATIENCE, given) => given.expect("they are heard"),
+        given = timeout(TIMEOUT, given) => given.expect("they are signalled"),
     }
 }
 
 #[tokio::test]
-async fn the_bell_of_a_lost_lease_keeps_silent() {
+async fn a_lost_lease_gets_no_signal() {
     let held = Arc::new(HeldAttempts::default());
     let fence = Fence { login_id: random_login_id(), attempt: 1, epoch: 7 };
     let hold = held.hold(&fence, Instant::now());

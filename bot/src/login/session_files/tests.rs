@@ -1,4 +1,4 @@
-//! The file of a linked session is what the vault holds, whoever writes it, and whenever.
+//! The file of a linked session is what the vault holds, whichever process writes it, and whenever.
 
 use std::fs::OpenOptions;
 use std::io::Write;
@@ -83,14 +83,14 @@ async fn a_file_comes_changes_and_goes_with_the_session() {
 async fn a_session_that_is_handed_over_while_its_file_is_written_leaves_none() {
     let world = World::start().await;
     let linked = world.link().await;
-    // A pipe in the file's place holds up whoever reads it, until somebody writes.
+    // A pipe in the file's place: a reader waits until something is written.
     let (place, other_end) = (file::path(world.directory.path(), ILYA), world.directory.path().join("pipe"));
     let made = std::process::Command::new("mkfifo").arg(&place).status().unwrap();
     assert!(made.success());
     std::fs::hard_link(&place, &other_end).unwrap();
 
     let handed_over = async {
-        // Opens once the other one reads: it has seen the session by then.
+        // Opens once the reader has opened it. The reader has seen the session by then.
         let opened = tokio::task::spawn_blocking(move || OpenOptions::new().write(true).open(other_end));
         let mut pipe = opened.await.unwrap().unwrap();
         world.vault.unlink(world.account, &linked.login_id).await.unwrap();
@@ -99,11 +99,11 @@ async fn a_session_that_is_handed_over_while_its_file_is_written_leaves_none() {
     };
     tokio::join!(world.update(), handed_over);
 
-    assert_eq!(world.file(), None, "what was seen before is not what the vault holds");
+    assert_eq!(world.file(), None, "an older look at the vault does not stay");
 }
 
 #[tokio::test]
-async fn a_file_of_somebody_who_has_begun_anew_is_not_the_old_accounts() {
+async fn an_erased_account_does_not_remove_the_file_of_the_persons_new_account() {
     let world = World::start().await;
     let new = world.link().await;
     world.update().await;
@@ -125,7 +125,7 @@ async fn a_stranger_who_confirmed_the_login_gets_no_file() {
 }
 
 #[tokio::test]
-async fn what_a_process_that_died_left_behind_is_put_right_at_the_next_start() {
+async fn a_file_that_a_dead_process_left_behind_is_removed_at_the_next_start() {
     let world = World::start().await;
     let linked = world.link().await;
     world.update().await;
@@ -135,5 +135,5 @@ async fn what_a_process_that_died_left_behind_is_put_right_at_the_next_start() {
     update_all(&world.vault, world.directory.path()).await.unwrap();
 
     assert_eq!(world.file(), None);
-    assert!(world.directory.path().join("user_7.session").exists(), "nobody knows whose that is");
+    assert!(world.directory.path().join("user_7.session").exists(), "it is no session file");
 }

@@ -1,5 +1,5 @@
-//! A world for login tests: a real PostgreSQL with a leader, the workers, and a stand-in Telegram with Ilya and Anna. The
-//! tests speak in its verbs.
+//! A world for login tests: a real PostgreSQL with a leader, the workers, and a stand-in Telegram with Ilya and Anna. Its methods
+//! are the steps of the tests.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,15 +28,15 @@ use vault::{PasswordProof, UserInput, random_login_id};
 
 use crate::login::{LoginWorkers, Network, TelegramApp};
 
-/// Nothing here takes this long; a test that waits for what never comes ends by it.
-const PATIENCE: Duration = Duration::from_secs(40);
+/// No step takes this long. A test that waits for what never happens ends by it.
+const TIMEOUT: Duration = Duration::from_secs(40);
 
 pub struct World {
     pub telegram: MtProto,
     pub db: TestDatabase,
     pub store: Store,
     pub vault: Vault,
-    pub hand: ManualClock,
+    pub manual_clock: ManualClock,
     clock: Clock,
     master: Arc<MasterKey>,
     directory: TempDir,
@@ -46,24 +46,24 @@ pub struct World {
 
 pub const ILYAS_NUMBER: &str = "+79990000001";
 
-/// What ends the making of a key, as the stand-in counts it.
+/// The last call of a key exchange, as the stand-in counts calls.
 pub const KEY_EXCHANGE: &str = "set_client_DH_params";
 
-/// A person with a login.
-pub struct Asked {
+/// A login that Ilya has requested.
+pub struct TestLogin {
     pub account: AccountId,
     pub invite: InviteId,
-    pub login: LoginId,
+    pub id: LoginId,
     pub attempt: u32,
 }
 
 impl World {
-    /// Everything runs; the clock stands, and tokens live for 30 s of it.
+    /// Everything runs. The clock stands still, and tokens live for 30 s of it.
     pub async fn start() -> Self {
-        Self::with_tokens_of(Duration::from_secs(30)).await
+        Self::with_token_lifetime(Duration::from_secs(30)).await
     }
 
-    pub async fn with_tokens_of(token_lifetime: Duration) -> Self {
+    pub async fn with_token_lifetime(token_lifetime: Duration) -> Self {
         Self::with_telegram(token_lifetime, SignedDuration::ZERO).await
     }
 
@@ -74,7 +74,7 @@ impl World {
 
     async fn with_telegram(token_lifetime: Duration, ahead: SignedDuration) -> Self {
         let db = eventlog::testing::database().await;
-        let (clock, hand) = Clock::manual("2026-11-22T10:00:00Z".parse().unwrap());
+        let (clock, manual_clock) = Clock::manual("2026-11-22T10:00:00Z".parse().unwrap());
         let theirs = clock.clone();
         let options = MtProtoOptions {
             clock: stand_in::clock::Clock::from_fn(Arc::new(move || (theirs.now() + ahead).into())),
@@ -92,7 +92,7 @@ impl World {
             telegram,
             db,
             clock,
-            hand,
+            manual_clock,
         };
         world.start_workers();
         world
@@ -121,8 +121,7 @@ impl World {
         }
     }
 
-    /// As if the process had died: no future of it is polled again. Its leases are over at once, so that no test waits for
-    /// them.
+    /// As if the process had died: none of its futures is polled again. Its leases end at once, so that no test waits for them.
     pub async fn kill_workers(&mut self) {
         let workers = self.workers.take().unwrap();
         workers.abort();
@@ -131,7 +130,7 @@ impl World {
         sqlx::query(over).execute(self.db.db.pool()).await.unwrap();
     }
 
-    /// Nobody gives events their positions any more.
+    /// From now on, events get no positions.
     pub async fn stop_leader(&mut self) {
         self.leader.abort();
         assert!((&mut self.leader).await.unwrap_err().is_cancelled());
@@ -150,11 +149,11 @@ impl World {
     }
 
     /// Ilya sends `/login CODE`.
-    pub async fn ilya_asks(&self) -> Asked {
+    pub async fn ilya_requests_login(&self) -> TestLogin {
         let account = self.ilya().await;
-        let asked = Asked { account, invite: self.invite().await, login: random_login_id(), attempt: 1 };
-        self.redeem(&asked).await;
-        asked
+        let login = TestLogin { account, invite: self.invite().await, id: random_login_id(), attempt: 1 };
+        self.redeem(&login).await;
+        login
     }
 
     pub async fn ilya(&self) -> AccountId {
@@ -184,27 +183,27 @@ impl World {
         invite_id
     }
 
-    /// Reserves the invite for the login; the reactor starts it from there.
-    pub async fn redeem(&self, asked: &Asked) {
+    /// Reserves the invite for the login. Then the reactor starts the login.
+    pub async fn redeem(&self, login: &TestLogin) {
         let redeem = InviteCommand::Redeem {
-            account_id: asked.account,
-            login_id: asked.login.clone(),
-            attempt: asked.attempt,
+            account_id: login.account,
+            login_id: login.id.clone(),
+            attempt: login.attempt,
             at: self.now(),
         };
-        let context = Context::by(asked.account).with_login(&asked.login);
-        self.store.invite(asked.invite, redeem, context).await.unwrap();
+        let context = Context::by(login.account).with_login(&login.id);
+        self.store.invite(login.invite, redeem, context).await.unwrap();
     }
 
-    pub async fn cancel(&self, asked: &Asked) {
+    pub async fn cancel(&self, login: &TestLogin) {
         let cancel =
-            LoginCommand::Cancel { attempt: asked.attempt, reason: CancelReason::Person, at: self.now() };
-        self.store.login(&asked.login, cancel, Context::by(asked.account)).await.unwrap();
+            LoginCommand::Cancel { attempt: login.attempt, reason: CancelReason::Person, at: self.now() };
+        self.store.login(&login.id, cancel, Context::by(login.account)).await.unwrap();
     }
 
-    /// The link of the code that is on the screen now.
-    pub async fn link(&self, asked: &Asked) -> String {
-        let live = self.vault.token(&asked.login).await.unwrap().expect("a code is on the screen");
+    /// The link of the QR code that is on the screen now.
+    pub async fn link(&self, login: &TestLogin) -> String {
+        let live = self.vault.token(&login.id).await.unwrap().expect("a code is on the screen");
         format!("tg://login?token={}", URL_SAFE_NO_PAD.encode(live.token.expose_secret()))
     }
 
@@ -216,30 +215,29 @@ impl World {
         Phone::new(&self.telegram, ANNA).scan(link).await.unwrap();
     }
 
-    pub async fn ilya_has_the_password(&self, password: &str) {
+    pub async fn set_ilyas_password(&self, password: &str) {
         let password = stand_in::accounts::Password::new(password, "a horse");
         self.telegram.accounts().update(ILYA, |ilya| ilya.password = Some(password));
     }
 
-    /// Ilya has scanned the code, and has this 2-step password, which is asked for.
-    pub async fn ilya_is_asked_for(&self, password: &str) -> Asked {
-        self.ilya_has_the_password(password).await;
-        let asked = self.ilya_asks().await;
-        self.event(&asked, "QrIssued", 1).await;
-        self.ilya_scans(&self.link(&asked).await).await;
-        self.event(&asked, "PasswordRequested", 1).await;
-        asked
+    /// Ilya has this 2-step password and has scanned the code. Now the login asks for the password.
+    pub async fn ilya_is_asked_for_password(&self, password: &str) -> TestLogin {
+        self.set_ilyas_password(password).await;
+        let login = self.ilya_requests_login().await;
+        self.wait_for_event(&login, "QrIssued", 1).await;
+        self.ilya_scans(&self.link(&login).await).await;
+        self.wait_for_event(&login, "PasswordRequested", 1).await;
+        login
     }
 
-    /// Something is given in the page.
-    pub async fn gives(&self, asked: &Asked, input: UserInput) {
-        assert!(self.vault.give_input(&self.master, &asked.login, asked.attempt, &input).await.unwrap());
+    /// The person gives something in the page.
+    pub async fn give_input(&self, login: &TestLogin, input: UserInput) {
+        assert!(self.vault.give_input(&self.master, &login.id, login.attempt, &input).await.unwrap());
     }
 
-    /// A password is typed in the page, which proves it.
-    pub async fn proves(&self, asked: &Asked, password: &str) {
-        let challenge =
-            self.vault.challenge(&self.master, &asked.login, asked.attempt).await.unwrap().unwrap();
+    /// The person types a password in the page, which computes the proof.
+    pub async fn prove_password(&self, login: &TestLogin, password: &str) {
+        let challenge = self.vault.challenge(&self.master, &login.id, login.attempt).await.unwrap().unwrap();
         assert_eq!(challenge.hint.as_deref(), Some("a horse"));
         let bytes = |hex: &str| -> Vec<u8> {
             (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()
@@ -255,30 +253,30 @@ impl World {
             password,
         );
         let proof = PasswordProof { srp_id: challenge.srp_id, a: hex(&a), m1: hex(&m1) };
-        self.gives(asked, UserInput::Password(proof)).await;
+        self.give_input(login, UserInput::Password(proof)).await;
     }
 
-    /// Types the password until the login is confirmed: a challenge may change while it is answered.
-    pub async fn as_long_as_it_takes_proves(&self, asked: &Asked, password: &str) {
+    /// Gives the password until the login is confirmed: a challenge may change while it is answered.
+    pub async fn prove_password_until_confirmed(&self, login: &TestLogin, password: &str) {
         let mut rejections = 0;
         loop {
-            self.proves(asked, password).await;
+            self.prove_password(login, password).await;
             rejections += 1;
             tokio::select! {
-                _ = self.event(asked, "AuthorizationConfirmed", 1) => return,
-                _ = self.event(asked, "PasswordRejected", rejections) => {}
+                _ = self.wait_for_event(login, "AuthorizationConfirmed", 1) => return,
+                _ = self.wait_for_event(login, "PasswordRejected", rejections) => {}
             }
         }
     }
 
-    /// Waits for the login's event of this name, the `nth` from 1.
-    pub async fn event(&self, asked: &Asked, name: &str, nth: usize) -> LogEvent {
+    /// Waits for the login's event of this name, the `nth`, counted from 1.
+    pub async fn wait_for_event(&self, login: &TestLogin, name: &str, nth: usize) -> LogEvent {
         let follow = async {
             let mut follower = Log::new(&self.db.db).follow(0);
             let mut left = nth;
             loop {
                 for event in follower.next().await.unwrap() {
-                    if event.stream_id == asked.login.as_str() && event.name == name {
+                    if event.stream_id == login.id.as_str() && event.name == name {
                         left -= 1;
                         if left == 0 {
                             return event;
@@ -287,36 +285,36 @@ impl World {
                 }
             }
         };
-        timeout(PATIENCE, follow).await.unwrap_or_else(|_| panic!("{name} number {nth} never came"))
+        timeout(TIMEOUT, follow).await.unwrap_or_else(|_| panic!("{name} number {nth} never came"))
     }
 
-    /// The names of the login's events so far, renewals of the code left out.
-    pub async fn story(&self, asked: &Asked) -> Vec<String> {
+    /// The names of the login's events so far, without renewals of the code.
+    pub async fn event_names(&self, login: &TestLogin) -> Vec<String> {
         eventlog::testing::all_in_place(&self.db.db).await;
-        let events = Log::new(&self.db.db).stream(StreamKind::Login, asked.login.as_str()).await.unwrap();
+        let events = Log::new(&self.db.db).stream(StreamKind::Login, login.id.as_str()).await.unwrap();
         let mut names: Vec<_> = events.into_iter().map(|event| event.name).collect();
         names.dedup();
         names
     }
 
     /// The names of the account's events so far.
-    pub async fn account_story(&self, account: AccountId) -> Vec<String> {
+    pub async fn account_event_names(&self, account: AccountId) -> Vec<String> {
         eventlog::testing::all_in_place(&self.db.db).await;
         let log = Log::new(&self.db.db);
         let events = log.stream(StreamKind::Account, &account.to_string()).await.unwrap();
         events.into_iter().map(|event| event.name).collect()
     }
 
-    /// Waits until nothing is left to do for the login, the only one.
-    pub async fn closed(&self, asked: &Asked) {
+    /// Waits until the login, the only one, is over and its attempt is closed.
+    pub async fn wait_until_closed(&self, login: &TestLogin) {
         self.eventually("the attempt is closed", async || {
-            let status = self.store.load_login(&asked.login).await.unwrap().status();
+            let status = self.store.load_login(&login.id).await.unwrap().status();
             status.is_some_and(|it| !it.is_live()) && self.vault.attempts().await.unwrap() == 0
         })
         .await;
     }
 
-    /// Nothing is left to log out at Telegram.
+    /// Whether no key is left to log out at Telegram.
     pub async fn no_key_is_retired(&self) -> bool {
         let kept: i64 = sqlx::query_scalar("select count(*) from vault.retired_keys")
             .fetch_one(self.db.db.pool())
@@ -325,18 +323,18 @@ impl World {
         kept == 0
     }
 
-    /// Waits until Telegram has been asked.
-    pub async fn called(&self, method: &str, times: u64) {
-        let called = timeout(PATIENCE, self.telegram.wait_for_call(method, times)).await;
+    /// Waits until a method of Telegram was called so often.
+    pub async fn wait_for_call(&self, method: &str, times: u64) {
+        let called = timeout(TIMEOUT, self.telegram.wait_for_call(method, times)).await;
         called.unwrap_or_else(|_| panic!("{method} was never called {times} times"));
     }
 
     /// Moves the clock on, second by second, until something has happened.
-    pub async fn as_time_passes<T>(&self, happens: impl Future<Output = T>) -> T {
+    pub async fn while_time_passes<T>(&self, happens: impl Future<Output = T>) -> T {
         let time = async {
             loop {
                 tokio::time::sleep(Duration::from_millis(20)).await;
-                self.hand.advance(Duration::from_secs(1));
+                self.manual_clock.advance(Duration::from_secs(1));
             }
         };
         tokio::select! {
@@ -345,18 +343,18 @@ impl World {
         }
     }
 
-    /// Looks again and again.
+    /// Asks again and again until it is so.
     pub async fn eventually(&self, what: &str, is_so: impl AsyncFn() -> bool) {
         let look = async {
             while !is_so().await {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("never: {what}"));
+        timeout(TIMEOUT, look).await.unwrap_or_else(|_| panic!("never: {what}"));
     }
 
     pub fn now(&self) -> Timestamp {
-        self.hand.now()
+        self.manual_clock.now()
     }
 }
 

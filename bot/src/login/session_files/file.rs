@@ -4,8 +4,7 @@
 //! ```json
 //! {"version":1,"account_id":"…","login_id":"…","key_id":"…","sealed":"<base64url>"}
 //! ```
-//! It is there whole or not at all, whenever the machine stops. The vault's copy is the one that is used, and what it holds is
-//! shown here (`shown`).
+//! The file is there whole or not at all, whenever the machine stops. The service uses the vault's copy, never this one.
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
@@ -18,7 +17,7 @@ use domain::{AccountId, LoginId};
 use serde::{Deserialize, Serialize};
 use vault::Linked;
 
-/// What stands in a session file.
+/// The content of a session file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionFile {
     version: u8,
@@ -44,7 +43,7 @@ impl SessionFile {
         }
     }
 
-    /// The sealed session; None where somebody has edited the file.
+    #[cfg(test)]
     pub fn sealed(&self) -> Option<Vec<u8>> {
         URL_SAFE_NO_PAD.decode(&self.sealed).ok()
     }
@@ -55,43 +54,43 @@ pub fn path(directory: &Path, telegram_id: i64) -> PathBuf {
     directory.join(format!("user_{telegram_id}.session"))
 }
 
-/// Whose files are there, by Telegram id. Drafts and what somebody else put there are not among them.
+/// The Telegram ids that have a file. Drafts and foreign files are left out.
 ///
 /// # Errors
 /// The directory cannot be read.
-pub fn people(directory: &Path) -> io::Result<Vec<i64>> {
-    let mut people = Vec::new();
+pub fn telegram_ids(directory: &Path) -> io::Result<Vec<i64>> {
+    let mut ids = Vec::new();
     let entries = match std::fs::read_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(people),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(ids),
         entries => entries?,
     };
     for entry in entries {
         let name = entry?.file_name();
         let id = name.to_str().and_then(|name| name.strip_prefix("user_")?.strip_suffix(".session"));
-        people.extend(id.and_then(|id| id.parse::<i64>().ok()));
+        ids.extend(id.and_then(|id| id.parse::<i64>().ok()));
     }
-    Ok(people)
+    Ok(ids)
 }
 
-/// Makes the directory, or closes it to others.
+/// Creates the directory, and takes away the rights of others.
 ///
 /// # Errors
-/// It cannot be made, or is somebody else's.
+/// It cannot be created, or is another user's.
 pub fn prepare(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     std::fs::set_permissions(directory, Permissions::from_mode(0o700))
 }
 
-/// Writes a person's file in place of the one before, and returns once it would survive a power cut.
+/// Replaces a person's file, and returns once the new one survives a power cut.
 ///
 /// # Errors
-/// The disk is full, the directory gone, and the like; the file before is then still there.
+/// For example, the disk is full, or the directory is gone. The file before is then still there.
 pub fn write(directory: &Path, telegram_id: i64, content: &SessionFile) -> io::Result<()> {
     prepare(directory)?;
     let text = serde_json::to_string(content).map_err(io::Error::other)? + "\n";
     let mut suffix = [0; 8];
     getrandom::fill(&mut suffix).map_err(io::Error::other)?;
-    // The name does not end in `.session`: whoever lists sessions never sees half of one.
+    // The name does not end in `.session`, so a list of the sessions never has half of one.
     let draft = directory.join(format!(".user_{telegram_id}.{:016x}", u64::from_le_bytes(suffix)));
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
@@ -102,7 +101,7 @@ pub fn write(directory: &Path, telegram_id: i64, content: &SessionFile) -> io::R
         File::open(directory)?.sync_all()
     })();
     if written.is_err() {
-        // It may not have been made at all.
+        // It may not have been created at all.
         let _ = std::fs::remove_file(&draft);
     }
     written
@@ -123,7 +122,7 @@ pub fn read(directory: &Path, telegram_id: i64) -> io::Result<Option<SessionFile
 /// Removes a person's file, if it is there.
 ///
 /// # Errors
-/// It is there and stays.
+/// The file is there and cannot be removed.
 pub fn remove(directory: &Path, telegram_id: i64) -> io::Result<()> {
     remove_drafts(directory, telegram_id)?;
     match std::fs::remove_file(path(directory, telegram_id)) {
@@ -133,7 +132,7 @@ pub fn remove(directory: &Path, telegram_id: i64) -> io::Result<()> {
     }
 }
 
-/// What a process that was killed in the middle of writing has left.
+/// Removes what a process left that was killed while it wrote.
 fn remove_drafts(directory: &Path, telegram_id: i64) -> io::Result<()> {
     let beginning = format!(".user_{telegram_id}.");
     let entries = match std::fs::read_dir(directory) {
@@ -193,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_killed_writer_left_goes_with_the_next_write_or_removal() {
+    fn a_killed_writers_draft_goes_with_the_next_write_or_removal() {
         let root = tempfile::tempdir().unwrap();
         let draft = root.path().join(".user_1.00c0ffee00c0ffee");
         let others = root.path().join(".user_12.00c0ffee00c0ffee");
@@ -207,18 +206,18 @@ mod tests {
     }
 
     #[test]
-    fn whoever_has_a_file_is_found_and_nothing_else() {
+    fn session_files_are_listed_and_nothing_else() {
         let root = tempfile::tempdir().unwrap();
-        assert!(people(&root.path().join("not yet")).unwrap().is_empty());
+        assert!(telegram_ids(&root.path().join("not yet")).unwrap().is_empty());
         write(root.path(), 139_883_458, &content("a")).unwrap();
         for other in [".user_1.00c0ffee00c0ffee", "user_x.session", "user_1.session.old", "README"] {
             std::fs::write(root.path().join(other), "").unwrap();
         }
-        assert_eq!(people(root.path()).unwrap(), [139_883_458]);
+        assert_eq!(telegram_ids(root.path()).unwrap(), [139_883_458]);
     }
 
     #[test]
-    fn removing_is_done_once_the_file_is_not_there() {
+    fn removing_a_file_twice_succeeds() {
         let root = tempfile::tempdir().unwrap();
         write(root.path(), 1, &content("a")).unwrap();
         remove(root.path(), 1).unwrap();

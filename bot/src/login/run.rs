@@ -1,0 +1,109 @@
+//! One attempt, from its claim to its end, for as long as its lease holds.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+
+use domain::LoginStatus;
+use eventlog::DatabaseError;
+use vault::Claimed;
+
+use super::attempt::Attempt;
+use super::finish;
+use super::held_attempts::{HeldAttempt, InputSignal};
+use super::login_progress::LoginFollower;
+use super::record::AttemptRecord;
+use super::step::Accepted;
+use super::stop::Stop;
+use super::workers::LoginWorkers;
+
+/// Runs an attempt for as long as its lease holds.
+pub async fn run_while_held(
+    workers: Arc<LoginWorkers>,
+    follower: LoginFollower,
+    hold: HeldAttempt,
+    claimed: Claimed,
+) {
+    let closing = Arc::new(AtomicBool::new(false));
+    let run = async {
+        if claimed.taken_over {
+            hold.wait_until_alone().await;
+        }
+        run_attempt(workers, follower, hold.input_signal(), claimed, closing.clone()).await
+    };
+    tokio::select! {
+        biased;
+        () = hold.lost(&closing) => {
+            tracing::warn!("QR login stands still, since its lease could not be renewed in time");
+        }
+        stopped = run => match stopped {
+            Ok(()) => {}
+            Err(Stop::Failed(error)) => {
+                let error = &*error as &dyn std::error::Error;
+                tracing::error!(error, "QR login broke off; it is claimed anew");
+            }
+            Err(_) => tracing::warn!("QR login has passed to another worker"),
+        },
+    }
+}
+
+/// An attempt from its claim to its end.
+async fn run_attempt(
+    workers: Arc<LoginWorkers>,
+    follower: LoginFollower,
+    input_signal: InputSignal,
+    claimed: Claimed,
+    closing: Arc<AtomicBool>,
+) -> Result<(), Stop> {
+    let (number, has_ended) = (claimed.fence.attempt, claimed.ended);
+    let mut watch = follower.watch(&claimed.fence.login_id).await?;
+    let start = watch.started(number).await;
+    let person = person(&workers, &claimed).await?;
+    let is_over = has_ended || start.is_over(number);
+    let mut record = AttemptRecord::new(workers.clone(), claimed, watch.clone(), start, closing);
+    let status = record.status_at_takeover().await?;
+    if status == Some(LoginStatus::Authorized) {
+        return finish::complete(&record).await;
+    }
+    // The saved session is read whatever happens from here on: a login that ends early has a key to log out, too.
+    let mut attempt = Attempt::restore(&workers, record, status, input_signal).await?;
+    let ended = if is_over {
+        Err(Stop::Over)
+    } else {
+        let accepted = tokio::select! {
+            biased;
+            _ = watch.over(number) => Err(Stop::Over),
+            accepted = begin(&mut attempt, &person) => accepted,
+        };
+        match accepted {
+            Ok(accepted) => attempt.finish(accepted).await,
+            Err(stop) => Err(stop),
+        }
+    };
+    match ended {
+        Ok(()) => Ok(()),
+        Err(Stop::Over) => attempt.give_up().await,
+        Err(Stop::Fail(reason)) => {
+            attempt.record.fail(reason).await?;
+            attempt.give_up().await
+        }
+        Err(stop) => Err(stop),
+    }
+}
+
+async fn begin(attempt: &mut Attempt, person: &str) -> Result<Accepted, Stop> {
+    if !attempt.record.is_taken_over() {
+        tracing::info!("QR login asked for by {person}");
+    }
+    attempt.record.admit().await?;
+    attempt.record.expire_if_late().await?;
+    attempt.log_in().await
+}
+
+/// How the log names the person.
+async fn person(workers: &LoginWorkers, claimed: &Claimed) -> Result<String, DatabaseError> {
+    let subject = match workers.log_telegram_ids {
+        true => workers.vault.subject(claimed.account_id).await?,
+        false => None,
+    };
+    Ok(subject.map_or_else(|| claimed.account_id.to_string(), |subject| subject.telegram_id.to_string()))
+}

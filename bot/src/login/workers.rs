@@ -1,0 +1,30 @@
+//! What every worker of this process needs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use eventlog::{Clock, Database, Store};
+use vault::{MasterKey, Vault};
+
+use super::telegram_app::TelegramApp;
+
+/// What the workers need.
+#[derive(Clone)]
+pub struct LoginWorkers {
+    /// Signals, and whether this process lives.
+    pub db: Database,
+    /// Records events.
+    pub store: Store,
+    /// Keeps keys and tokens.
+    pub vault: Vault,
+    /// Seals them.
+    pub master: Arc<MasterKey>,
+    /// Tells when a token or a login ends.
+    pub clock: Clock,
+    /// Which Telegram, and as which application.
+    pub telegram: TelegramApp,
+    /// Where the sealed copies of linked sessions go.
+    pub sessions_dir: PathBuf,
+    /// Whether the log names Telegram ids. If not, it names account ids.
+    pub log_telegram_ids: bool,
+}
