@@ -54,9 +54,11 @@ bench: ## Measure the product beside its peers and beside the physical limit (BE
 	$${CARGO_TARGET_DIR:-target}/release/bench $(BENCH)
 
 .PHONY: check
-check: ## Formatting, lints, licences, documentation
+check: ## Formatting, commit subjects, scripts, dependencies, lints, documentation: the cheapest first
+	@scripts/need git shellcheck
 	$(CARGO) fmt --all --check
+	scripts/subjects
+	shellcheck $$(grep -rlE '^#!.*[/ ](ba)?sh$$' .ci scripts deploy tests/drills)
+	scripts/dependencies
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
-	@command -v cargo-deny >/dev/null || $(CARGO) install --locked cargo-deny
-	$(CARGO) deny --all-features check bans licenses sources
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked

@@ -9,6 +9,7 @@ mod caddy;
 mod cli;
 mod crashes;
 mod deploy;
+mod docs;
 mod endings;
 mod erasure;
 mod expiry;
