@@ -145,7 +145,7 @@ pub(super) const EN: AccountTexts = AccountTexts {
     reset: "🗑 Reset",
     reset_done: "🗑 Done: we have forgotten you\n\nOur session in Telegram, if there was one, is being ended. All that is left of you is a \
                  fingerprint of your ID, for two things: a block in force, and invite codes already used. \
-                 If you write again, we shall register_or_update anew.",
+                 If you write again, we shall meet anew.",
     reset_done_to_another: |account| format!("🗑 Done: account {account} is forgotten"),
     keep: "↩️ Keep it as it is",
     kept: "👌 Everything stays as it is.",

@@ -38,7 +38,7 @@ pub(super) const TEXTS: Texts = Texts {
     subscription,
     no_subscription: "💎 You have no subscription\n\nTo begin, send /login CODE",
     no_subscription_yet: "👋 We have not met yet.\n\n💎 You have no subscription\n\n\
-                          Request the admin for an invite code and send /login CODE",
+                          Ask the admin for an invite code and send /login CODE",
     nothing_to_cancel: "ℹ️ There is no login to cancel now",
     unknown_command: "🤔 There is no such command\n\nWhat I can do: /help",
     private_only: "👋 I answer in private only. Write to me there.",
