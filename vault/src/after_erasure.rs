@@ -25,7 +25,7 @@ impl Vault {
     pub async fn remember(&self, person: &[u8; 32], what: &KeptAfterErasure) -> Result<(), DatabaseError> {
         let invites: Vec<Uuid> = what.used_invites.iter().map(|invite| invite.0).collect();
         sqlx::query(
-            "insert into vault.kept_after_erasure as r (who, blocked, used_invites)
+            "insert into vault.remembered as r (who, blocked, used_invites)
              select $1, $2, $3 where $2 or cardinality($3) > 0
              on conflict (who) do update
                 set blocked = r.blocked or excluded.blocked,
@@ -45,7 +45,7 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn kept_after_erasure(&self, person: &[u8; 32]) -> Result<KeptAfterErasure, DatabaseError> {
-        let row = sqlx::query("select blocked, used_invites from vault.kept_after_erasure where who = $1")
+        let row = sqlx::query("select blocked, used_invites from vault.remembered where who = $1")
             .bind(&person[..])
             .fetch_optional(self.db.pool())
             .await?;
@@ -62,7 +62,7 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn block_was_carried_over(&self, person: &[u8; 32]) -> Result<(), DatabaseError> {
-        sqlx::query("update vault.kept_after_erasure set blocked = false where who = $1")
+        sqlx::query("update vault.remembered set blocked = false where who = $1")
             .bind(&person[..])
             .execute(self.db.pool())
             .await?;
