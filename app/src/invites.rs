@@ -24,10 +24,10 @@ pub struct Invites {
     pub store: Store,
     /// The codes.
     pub vault: Vault,
-    /// What a tier's subscription lasts.
-    pub tiers: Arc<Tiers>,
     /// The time.
     pub clock: Clock,
+    /// What a tier's subscription lasts.
+    pub tiers: Arc<Tiers>,
 }
 
 /// An invite to be made.
@@ -120,6 +120,11 @@ pub enum OrderError {
 }
 
 impl Invites {
+    /// Over this database; a tier says how long its subscription lasts.
+    pub fn new(db: &Database, clock: Clock, tiers: Arc<Tiers>) -> Self {
+        Self { store: Store::new(db), vault: Vault::new(db), db: db.clone(), clock, tiers }
+    }
+
     /// Makes an invite. The code comes first: an invite without one would be lost, a code without one opens nothing.
     ///
     /// # Errors
