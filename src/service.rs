@@ -11,20 +11,20 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{ApiState, Limits, LiveLogins, PageSettings, Verifier, server};
-use app::erasure::{Erasure, Ledger};
+use app::App;
+use app::erasure::Ledger;
 use app::leader::{self, Leader};
 use bot::chat::{BotToken, Chat, Webhook};
 use bot::login::{LoginWorkers, TelegramApp};
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError, PoolSettings};
-use eventlog::store::Store;
 use private_postgres::PrivateCluster;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use vault::MasterKey;
 use vault::installation;
 use vault::presence::Presence;
-use vault::{MasterKey, Vault};
 
 use crate::config::{Config, DataConfig, Role};
 use crate::ops::{self, Ops, Serving};
@@ -64,8 +64,8 @@ impl Service {
         make_data_dir(&config.data)?;
         let (db, cluster) = open_database(&config.data).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
-        let vault = Vault::new(&db);
         let master = Arc::new(installation::master_key(&db, &config.data.master_key_file).await?);
+        let app = App::new(&db, master, clock, config.data.tiers.clone());
         let mut service = Self {
             listen_addr: listener.as_ref().and_then(|it| it.local_addr().ok()),
             ops_addr,
@@ -88,31 +88,31 @@ impl Service {
         if config.roles.contains(&Role::Projector) {
             let leader = Leader {
                 db: db.clone(),
-                clock: clock.clone(),
-                tiers: config.data.tiers.clone(),
+                clock: app.clock.clone(),
+                tiers: app.tiers.clone(),
                 holder: holder(),
             };
             parts.spawn(async move {
                 lead(leader).await;
                 Ok(())
             });
-            let (erasure, ledger) = erasure(&config.data, &db, &vault, &master, &clock)?;
+            let (erasure, ledger) = (app.erasure(), erasure_ledger(&config.data)?);
             parts.spawn(async move {
                 app::erasure::run(erasure, ledger).await;
                 Ok(())
             });
         }
         if let (Some(listener), Some(live_logins)) = (listener, live_logins) {
-            let state = api_state(&config, &db, &vault, &master, &clock, live_logins.clone());
-            let (board_db, board_vault) = (db.clone(), vault.clone());
+            let state = api_state(&config, app.clone(), live_logins.clone());
+            let (db, vault) = (db.clone(), app.vault.clone());
             parts.spawn(async move {
-                live_logins.follow(&board_db, &board_vault).await;
+                live_logins.follow(&db, &vault).await;
                 Ok(())
             });
             parts.spawn(async move { match api::serve(listener, state, Limits::of(connections)).await {} });
         }
         if config.roles.contains(&Role::Bot) {
-            let workers = login_workers(&config, &db, &vault, &master, &clock);
+            let workers = login_workers(&config, &app);
             let (checked, interval) = (workers.clone(), config.session_check_interval);
             parts.spawn(async move {
                 bot::login::check_sessions(checked, interval).await;
@@ -122,7 +122,7 @@ impl Service {
                 bot::login::run(workers).await;
                 Ok(())
             });
-            let chat = chat(config, token, &db, &vault, &master, &clock)?;
+            let chat = chat(config, token, app)?;
             parts.spawn(async move {
                 bot::chat::run(chat).await;
                 Ok(())
@@ -213,66 +213,33 @@ async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(addr).await.with_context(|| format!("{setting}: cannot listen on {addr}"))
 }
 
-fn api_state(
-    config: &Config,
-    db: &Database,
-    vault: &Vault,
-    master: &Arc<MasterKey>,
-    clock: &Clock,
-    live_logins: Arc<LiveLogins>,
-) -> ApiState {
+fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>) -> ApiState {
     ApiState {
-        db: db.clone(),
-        store: Store::new(db),
-        vault: vault.clone(),
-        master: master.clone(),
-        clock: clock.clone(),
+        webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.master))),
+        app,
         live_logins,
         verifier: Verifier::new(&config.bot_token),
-        tiers: config.data.tiers.clone(),
         page: Arc::new(PageSettings {
             one_phone_login: config.one_phone_login,
             device_name: config.device_name.clone(),
             page_origin: config.network.page_origin().map(str::to_owned),
         }),
-        webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(master))),
     }
 }
 
-/// What forgets people, and the ledger of whom it forgot.
-fn erasure(
-    data: &DataConfig,
-    db: &Database,
-    vault: &Vault,
-    master: &Arc<MasterKey>,
-    clock: &Clock,
-) -> anyhow::Result<(Erasure, Ledger)> {
+/// The ledger of people who were forgotten.
+fn erasure_ledger(data: &DataConfig) -> anyhow::Result<Ledger> {
     let path = data.data_dir.join("erased.log");
-    let ledger = Ledger::open(&path)
-        .with_context(|| format!("DATA_DIR: the ledger {} cannot be read", path.display()))?;
-    let erasure = Erasure {
-        db: db.clone(),
-        store: Store::new(db),
-        vault: vault.clone(),
-        master: master.clone(),
-        clock: clock.clone(),
-    };
-    Ok((erasure, ledger))
+    Ledger::open(&path).with_context(|| format!("DATA_DIR: the ledger {} cannot be read", path.display()))
 }
 
-fn login_workers(
-    config: &Config,
-    db: &Database,
-    vault: &Vault,
-    master: &Arc<MasterKey>,
-    clock: &Clock,
-) -> LoginWorkers {
+fn login_workers(config: &Config, app: &App) -> LoginWorkers {
     LoginWorkers {
-        db: db.clone(),
-        store: Store::new(db),
-        vault: vault.clone(),
-        master: master.clone(),
-        clock: clock.clone(),
+        db: app.db.clone(),
+        store: app.store.clone(),
+        vault: app.vault.clone(),
+        master: app.master.clone(),
+        clock: app.clock.clone(),
         telegram: telegram_app(config),
         sessions_dir: config.sessions_dir.clone(),
         log_telegram_ids: config.log_telegram_ids,
@@ -288,32 +255,20 @@ fn telegram_app(config: &Config) -> TelegramApp {
     }
 }
 
-fn chat(
-    config: Config,
-    token_state: BotToken,
-    db: &Database,
-    vault: &Vault,
-    master: &Arc<MasterKey>,
-    clock: &Clock,
-) -> anyhow::Result<Chat> {
+fn chat(config: Config, token_state: BotToken, app: App) -> anyhow::Result<Chat> {
     let webhook = match config.bot_webhook {
         false => None,
         true => Some(Webhook {
             url: format!("{}/qr-auth/telegram", config.auth_base_url)
                 .parse()
                 .context("AUTH_BASE_URL: not a URL that Telegram can bring updates to")?,
-            secret: webhook_secret(master),
+            secret: webhook_secret(&app.master),
         }),
     };
     Ok(Chat {
         webhook,
         telegram: telegram_app(&config),
-        db: db.clone(),
-        store: Store::new(db),
-        vault: vault.clone(),
-        master: master.clone(),
-        clock: clock.clone(),
-        tiers: config.data.tiers.clone(),
+        app,
         token: config.bot_token,
         token_state,
         api_url: config.bot_api_url,

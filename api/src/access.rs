@@ -10,10 +10,10 @@ use domain::LoginId;
 use projections::views::login_status;
 use tokio::sync::watch;
 
-use crate::ApiState;
 use crate::init_data::Opener;
-use crate::live_logins::{LiveLogin, Watched};
+use crate::live_login::{LiveLogin, Watched};
 use crate::problem::Problem;
+use crate::state::ApiState;
 use crate::texts::{Language, Text};
 
 /// How long a login that has begun may take to reach the board before the page is told to ask again.
@@ -33,7 +33,7 @@ impl FromRequestParts<Arc<ApiState>> for Visitor {
         let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Self(None)) };
         let raw = value.to_str().ok().and_then(|text| text.strip_prefix("tma "));
         let Some(raw) = raw else { return Err(Problem::unauthorized(Language::default(), None)) };
-        match state.verifier.verify(raw, state.clock.now()) {
+        match state.verifier.verify(raw, state.app.clock.now()) {
             Ok(opener) => Ok(Self(Some(opener))),
             Err(error) => Err(Problem::unauthorized(accepted_language(headers), Some(error))),
         }
@@ -101,14 +101,14 @@ async fn find_anywhere(
         let attempt = login.borrow().attempt();
         return Ok(on_its_way(state, &login_id, attempt, language).await?.or(Some(login)));
     }
-    let row = login_status::by_id(&state.db, &login_id).await;
+    let row = login_status::by_id(&state.app.db, &login_id).await;
     let row = row.map_err(|error| Problem::internal(language, &error))?;
     let attempt = row.as_ref().map_or(0, |row| u32::try_from(row.attempt).unwrap_or_default());
     if let Some(login) = on_its_way(state, &login_id, attempt, language).await? {
         return Ok(Some(login));
     }
     let Some(row) = row else { return Ok(None) };
-    let subject = state.vault.subject(row.account_id).await;
+    let subject = state.app.vault.subject(row.account_id).await;
     let telegram_id = subject.map_err(|error| Problem::internal(language, &error))?.map(|it| it.telegram_id);
     let login = LiveLogin::new(row, telegram_id, None);
     Ok(Some(watch::Sender::new(Arc::new(login)).subscribe()))
@@ -122,7 +122,7 @@ async fn on_its_way(
     attempt: u32,
     language: Language,
 ) -> Result<Option<Watched>, Problem> {
-    let login = state.store.load_login(login_id).await;
+    let login = state.app.store.load_login(login_id).await;
     let latest = login.map_err(|error| Problem::internal(language, &error))?.attempt();
     if latest <= attempt {
         return Ok(None);

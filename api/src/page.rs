@@ -5,7 +5,7 @@ use axum::response::{Html, IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::PageSettings;
+use crate::state::PageSettings;
 
 const SHELL: &str = include_str!("../static/login.html");
 

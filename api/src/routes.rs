@@ -1,6 +1,7 @@
 //! The routes. Each handler is short: who asks, which login, what it says.
 
 mod actions;
+mod input;
 mod one_phone;
 mod password;
 mod reads;
@@ -9,31 +10,29 @@ mod webhook;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use eventlog::clock::Clock;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::net::TcpListener;
 use tower::Layer;
 use tower::util::MapResponseLayer;
-use vault::UserInput;
 
-use crate::live_logins::LiveLogin;
 use crate::problem::Problem;
 use crate::server::{self, Limits};
+use crate::state::ApiState;
 use crate::texts::{Language, Text};
-use crate::{ApiState, page, statics};
+use crate::{page, statics};
 
 /// More than any request of ours needs.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
 /// Serves everything on `LISTEN_ADDR`, until dropped.
 pub async fn serve(listener: TcpListener, state: ApiState, limits: Limits) -> Infallible {
-    let clock = state.clock.clone();
+    let clock = state.app.clock.clone();
     // Around the router, not a layer of it: axum puts every layer of every route into a box of its own, for each request.
     let routes = MapResponseLayer::new(move |response| headers(response, &clock)).layer(routes(state));
     server::serve(listener, routes, limits).await
@@ -57,29 +56,6 @@ fn routes(state: ApiState) -> Router {
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(Arc::new(state))
-}
-
-/// What a POST says, if it can be read.
-fn body<T>(body: Result<Json<T>, JsonRejection>, language: Language) -> Result<T, Problem> {
-    match body {
-        Ok(Json(said)) => Ok(said),
-        Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest)),
-    }
-}
-
-/// Hands what the person entered to the worker of their login; 409 where none waits for it any more.
-async fn give(
-    state: &ApiState,
-    login: &LiveLogin,
-    input: &UserInput,
-    too_late: Text,
-    language: Language,
-) -> Result<(), Problem> {
-    match state.vault.give_input(&state.master, &login.row.login_id, login.attempt(), input).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Problem::new(StatusCode::CONFLICT, language, too_late)),
-        Err(error) => Err(Problem::internal(language, &error)),
-    }
 }
 
 async fn nothing_here() -> Problem {

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
+use eventlog::Outage;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -27,41 +28,18 @@ use tower::{Service, ServiceExt};
 
 mod bodies;
 mod connections;
+mod limits;
 mod stream;
 #[cfg(test)]
 mod tests;
 
 use bodies::{AnswerBody, ReceivedBody};
 use connections::{Connections, Place};
+pub use limits::Limits;
 use stream::WatchedStream;
 
 /// Before accepting again where the process, or the system, has no descriptor left for one more connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// What a client may take of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// For the head of a request: from the connection's beginning, or from its first byte where another request went before it.
-    pub head: Duration,
-    /// For the body of a request, from the end of its head.
-    pub body: Duration,
-    /// Between an answer and the next request.
-    pub idle: Duration,
-    /// Connections at a time.
-    pub connections: usize,
-}
-
-impl Limits {
-    /// What is shipped, for so many connections at a time.
-    pub const fn of(connections: usize) -> Self {
-        Self {
-            head: Duration::from_secs(10),
-            body: Duration::from_secs(10),
-            idle: Duration::from_secs(75),
-            connections,
-        }
-    }
-}
 
 /// Answers every client, until dropped. Nothing that a client does, and no lack of descriptors, ends it.
 pub async fn serve<S>(listener: TcpListener, service: S, limits: Limits) -> Infallible
@@ -71,19 +49,18 @@ where
 {
     let connections = Connections::new(limits.connections);
     let _stops = connections.stop_when_dropped();
-    let mut failing = false;
+    let mut outage =
+        Outage::new("no connection can be accepted now, trying again", "connections are accepted again");
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                failing = false;
+                outage.over();
                 let place = connections.admit().await;
                 tokio::spawn(attend(stream, Arc::new(place), service.clone(), limits));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                if !std::mem::replace(&mut failing, true) {
-                    tracing::error!(%error, "no connection can be accepted now, trying again");
-                }
+                outage.failed(&error);
                 connections.make_room();
                 sleep(ACCEPT_PAUSE).await;
             }

@@ -1,9 +1,8 @@
 //! The status answer: everything for the owner, three fields for anybody else.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use base64::Engine;
@@ -17,18 +16,11 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::live_logins::{LiveLogin, Watched};
+use crate::live_login::{LiveLogin, Watched};
 use crate::texts::{Language, Text};
 
 /// The longest that a request may wait for news.
 pub const MAX_WAIT: Duration = Duration::from_secs(25);
-
-/// What one state of a login says to everybody who asks: put into words once.
-#[derive(Debug, Default)]
-pub struct Answers {
-    bare: OnceLock<Bytes>,
-    whole: [OnceLock<Bytes>; Language::ALL.len()],
-}
 
 /// [`bare`] or [`whole`], as an answer.
 pub fn answer(login: &LiveLogin, owner: Option<Language>) -> Response {

@@ -18,16 +18,11 @@ const DRAWS: u32 = 5;
 /// The invites of a database.
 #[derive(Clone)]
 pub struct Invites {
-    /// The views.
-    pub db: Database,
-    /// The write side.
-    pub store: Store,
-    /// The codes.
-    pub vault: Vault,
-    /// The time.
-    pub clock: Clock,
-    /// What a tier's subscription lasts.
-    pub tiers: Arc<Tiers>,
+    db: Database,
+    store: Store,
+    vault: Vault,
+    clock: Clock,
+    tiers: Arc<Tiers>,
 }
 
 /// An invite to be made.

@@ -14,6 +14,7 @@ use eventlog::store::{Context, Store};
 use vault::Vault;
 use vault::installation;
 
+use super::database::with_database;
 use crate::config::{self, DataConfig, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -48,7 +49,7 @@ impl SessionCommand {
             Some(path) => Network::read(path)?,
         };
         let asks_as = config::telegram_app(settings, &network)?;
-        super::with_database(&settings.data, async |data: &DataConfig, db: &Database| match &self {
+        with_database(&settings.data, async |data: &DataConfig, db: &Database| match &self {
             Self::Export { user, format, yes } => {
                 let vault = Vault::new(db);
                 let account = find(&vault, user).await?;

@@ -37,13 +37,8 @@ async fn answer(world: &World, person: i64, text: &str) -> Result<String> {
 #[tokio::test]
 async fn every_code_that_gives_nothing_is_refused_to_the_letter() -> Result<()> {
     let world = by_hand().await?;
-    let invites = Invites {
-        db: world.db.clone(),
-        store: Store::new(&world.db),
-        vault: Vault::new(&world.db),
-        tiers: world.config.data.tiers.clone(),
-        clock: eventlog::clock::Clock::manual(world.now()).0,
-    };
+    let clock = eventlog::clock::Clock::manual(world.now()).0;
+    let invites = Invites::new(&world.db, clock, world.config.data.tiers.clone());
     // Unknown, whatever it looks like.
     for unknown in ["ABCDEFGHJKLM", "не-код", "3HBP4Z3ECICZ3HBP4Z3ECICZ"] {
         assert_eq!(answer(&world, ILYA, &format!("/login {unknown}")).await?, "❌ Инвайт код не найден");

@@ -12,7 +12,7 @@ use domain::Tier;
 use eventlog::clock::{Clock, ManualClock};
 use eventlog::database::{Database, PoolSettings};
 use eventlog::log::{Log, LogEvent};
-use eventlog::store::{Context, Store};
+use eventlog::store::Context;
 use eventlog::testing::proxy::Proxy;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +24,6 @@ use serde_json::Value;
 use stand_in::bot_api::{ChatPerson, Message};
 use stand_in::phone::Phone;
 use stand_in::{Options, Telegram};
-use vault::Vault;
 
 use crate::port::Port;
 
@@ -138,13 +137,7 @@ impl World {
 
     /// An invite for several people.
     pub async fn invite_for(&self, tier: Tier, max_uses: u32) -> Result<String> {
-        let invites = Invites {
-            db: self.db.clone(),
-            store: Store::new(&self.db),
-            vault: Vault::new(&self.db),
-            tiers: self.config.data.tiers.clone(),
-            clock: self.clock.clone(),
-        };
+        let invites = Invites::new(&self.db, self.clock.clone(), self.config.data.tiers.clone());
         let order = Order { max_uses, ..Order::new(tier) };
         Ok(invites.create(order, Context::tool("test")).await?.code)
     }

@@ -53,13 +53,7 @@ impl Ground {
     pub async fn on(db: Database, url: &str, token_lifetime: Duration) -> Result<Self> {
         let telegram = Telegram::start(Options { token_lifetime, ..Options::default() }).await?;
         let (store, vault) = (Store::new(&db), Vault::new(&db));
-        let invites = Invites {
-            db: db.clone(),
-            store: store.clone(),
-            vault: vault.clone(),
-            tiers: Arc::default(),
-            clock: Clock::system(),
-        };
+        let invites = Invites::new(&db, Clock::system(), Arc::default());
         let dir = tempfile::tempdir()?;
         let whole = Settings::new(&telegram, dir.path(), None)?.with("DATABASE_URL", url);
         let tool = Service::new(whole.clone());
@@ -73,7 +67,7 @@ impl Ground {
     }
 
     pub fn now(&self) -> Timestamp {
-        self.invites.clock.now()
+        Clock::system().now()
     }
 
     /// Where the pages are.

@@ -12,15 +12,16 @@ use domain::login::Refusal;
 use serde::Deserialize;
 use serde_json::Value;
 use vault::UserInput;
-use vault::limits::{LimitError, LoginLimits};
+use vault::limits::LimitError;
 use zeroize::Zeroizing;
 
-use super::{body, give};
+use super::input::{body, give};
 use crate::access::Visitor;
-use crate::live_logins::LiveLogin;
+use crate::live_login::LiveLogin;
 use crate::problem::Problem;
+use crate::state::ApiState;
+use crate::status;
 use crate::texts::{Language, Text};
-use crate::{ApiState, status};
 
 /// The least and the most digits of a number in international form (ITU-T E.164).
 const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
@@ -97,7 +98,7 @@ async fn admit(state: &ApiState, login: &LiveLogin, phone: &str, language: Langu
     let Some(telegram_id) = login.telegram_id else {
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoCodeAsked));
     };
-    let (limits, now) = (LoginLimits::new(&state.db), state.clock.now());
+    let (limits, now) = (state.app.limits(), state.app.clock.now());
     // Once a code is there, the QR code is not.
     let limit = match login.row.status {
         LoginStatus::CodeRequired => Text::CodeLimitWithoutQr,
@@ -112,7 +113,7 @@ async fn admit(state: &ApiState, login: &LiveLogin, phone: &str, language: Langu
     };
     let calm = limits.codes_flow(login.row.account_id, now).await;
     calm.map_err(|error| not_yet(error, &|_| Text::Refused(Refusal::TooMany)))?;
-    let tried = limits.try_code(&state.master, &login.row.login_id, telegram_id, phone, now).await;
+    let tried = limits.try_code(&state.app.master, &login.row.login_id, telegram_id, phone, now).await;
     tried.map_err(|error| {
         not_yet(error, &|wait_seconds| match wait_seconds {
             ..=61 => Text::CodeSoon { wait_seconds },

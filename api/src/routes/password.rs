@@ -12,13 +12,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use vault::{PasswordChallenge, PasswordProof, UserInput};
 
-use super::body;
+use super::input::{body, give};
 use super::reads::StatusQuery;
 use crate::access::Visitor;
-use crate::live_logins::LiveLogin;
+use crate::live_login::LiveLogin;
 use crate::problem::Problem;
+use crate::state::ApiState;
+use crate::status;
 use crate::texts::{Language, Text};
-use crate::{ApiState, status};
 
 /// Hex digits of 2048 bits.
 const A_DIGITS: usize = 512;
@@ -60,7 +61,7 @@ pub async fn prove(
     if challenge(&state, &login, language).await?.srp_id != proof.srp_id {
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::PasswordStale));
     }
-    super::give(&state, &login, &UserInput::Password(proof), Text::NoPasswordAsked, language).await?;
+    give(&state, &login, &UserInput::Password(proof), Text::NoPasswordAsked, language).await?;
     Ok(Json(status::whole(&login, language)))
 }
 
@@ -74,7 +75,7 @@ async fn challenge(
     if login.row.status != LoginStatus::PasswordRequired {
         return Err(not_asked());
     }
-    let found = state.vault.challenge(&state.master, &login.row.login_id, login.attempt()).await;
+    let found = state.app.vault.challenge(&state.app.master, &login.row.login_id, login.attempt()).await;
     found.map_err(|error| Problem::internal(language, &error))?.ok_or_else(not_asked)
 }
 

@@ -12,8 +12,9 @@ use serde_json::json;
 
 use crate::access::{Visitor, find};
 use crate::problem::Problem;
+use crate::state::ApiState;
 use crate::texts::{Language, Text};
-use crate::{ApiState, page, status};
+use crate::{page, status};
 
 /// `?session_id=…`, and for the status `&since=V&wait=S`. Anything else in it is not looked at.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -15,8 +15,8 @@ use futures::TryStreamExt;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 
-use crate::ApiState;
 use crate::problem::Problem;
+use crate::state::ApiState;
 use crate::texts::{Language, Text};
 
 /// Far more than an update of Telegram's takes.
@@ -42,7 +42,7 @@ pub async fn update(
         return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest));
     };
     // 3.
-    let inbox = Inbox::new(&state.db);
+    let inbox = Inbox::new(&state.app.db);
     let stored = if size_bytes > bytes.len() {
         let (source, why) = (Source::Webhook, "too large");
         let update = RefusedUpdate { bytes: &bytes, size_bytes, update_id: None, source, why };

@@ -13,7 +13,7 @@ use metrics::counter;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use super::Limits;
+use super::limits::Limits;
 
 /// Between two looks for a connection that can be closed, where a request is under way on each.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);

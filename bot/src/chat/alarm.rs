@@ -13,9 +13,9 @@ use projections::lag::{self, Parked};
 use projections::views::users;
 use tokio::time::sleep;
 
-use super::BotContext;
+use super::context::BotContext;
 use super::reply::Reply;
-use super::texts::{Language, Texts};
+use super::texts::{Alarm, Language, Texts};
 
 /// Between two looks: at most as often as this, and at least.
 const SOON: Duration = Duration::from_secs(1);
@@ -25,8 +25,8 @@ const TOGETHER: i64 = 600;
 
 /// Looks for as long as it is polled.
 pub(super) async fn run(ctx: &BotContext) {
-    let mut projected = ctx.chat.db.wake().subscribe(Topic::Projected);
-    let mut received = ctx.chat.db.wake().subscribe(Topic::Inbox);
+    let mut projected = ctx.chat.app.db.wake().subscribe(Topic::Projected);
+    let mut received = ctx.chat.app.db.wake().subscribe(Topic::Inbox);
     let mut told = Told::default();
     loop {
         if let Err(error) = look(ctx, &mut told).await {
@@ -48,9 +48,9 @@ struct Told {
 }
 
 async fn look(ctx: &BotContext, told: &mut Told) -> Result<(), DatabaseError> {
-    let parked = lag::parked(&ctx.chat.db).await?;
+    let parked = lag::parked(&ctx.chat.app.db).await?;
     if let Some(newest) = parked.iter().map(|it| it.since).max() {
-        let alarm = Alarm::of(&parked);
+        let alarm = alarm(&parked);
         tell(ctx, "parked", newest, &mut told.parked, |texts| (texts.admin.parked)(&alarm)).await?;
     }
     if let Some(refused) = ctx.inbox.refused().summary().await? {
@@ -83,7 +83,7 @@ async fn tell(
 
 /// The first who are named in the settings, and whoever was made one since; each in their language.
 async fn admins(ctx: &BotContext) -> Result<Vec<(i64, Language)>, DatabaseError> {
-    let appointed = users::admins(&ctx.chat.db).await?;
+    let appointed = users::admins(&ctx.chat.app.db).await?;
     let known: BTreeSet<i64> = appointed.iter().map(|user| user.telegram_id).collect();
     let named = ctx.chat.admins.iter().filter(|id| !known.contains(id));
     let unmet = named.map(|id| (*id, Language::of(None)));
@@ -91,24 +91,13 @@ async fn admins(ctx: &BotContext) -> Result<Vec<(i64, Language)>, DatabaseError>
     Ok(met.chain(unmet).collect())
 }
 
-/// What an admin has to know; no row says who it is about.
-pub(super) struct Alarm {
-    /// How many rows and events stand still.
-    pub count: usize,
-    /// Which views they are of, or `reactor`.
-    pub views: Vec<String>,
-    /// The first event that could not be taken in.
-    pub position: i64,
-}
-
-impl Alarm {
-    fn of(parked: &[Parked]) -> Self {
-        let views: BTreeSet<&String> = parked.iter().map(|it| &it.view).collect();
-        Self {
-            count: parked.len(),
-            views: views.into_iter().cloned().collect(),
-            position: parked.iter().map(|it| it.position).min().unwrap_or(0),
-        }
+/// The rows and events that are parked, as one message.
+fn alarm(parked: &[Parked]) -> Alarm {
+    let views: BTreeSet<&String> = parked.iter().map(|it| &it.view).collect();
+    Alarm {
+        count: parked.len(),
+        views: views.into_iter().cloned().collect(),
+        position: parked.iter().map(|it| it.position).min().unwrap_or(0),
     }
 }
 

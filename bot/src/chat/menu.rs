@@ -4,7 +4,7 @@ use teloxide::payloads::SetMyCommandsSetters;
 use teloxide::prelude::Requester;
 use teloxide::types::{BotCommand, BotCommandScope, ChatId, Recipient};
 
-use super::BotContext;
+use super::context::BotContext;
 use super::texts::Language;
 
 /// Sets the lists. Telegram keeps them: one that cannot be set now is set at the next start.

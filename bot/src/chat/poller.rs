@@ -16,7 +16,7 @@ use teloxide::RequestError;
 use teloxide::prelude::Requester;
 use tokio::time::sleep;
 
-use super::BotContext;
+use super::context::BotContext;
 
 mod answer;
 

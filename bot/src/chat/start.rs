@@ -4,10 +4,10 @@
 use teloxide::types::{InlineKeyboardButton, User};
 use url::Url;
 
-use super::BotContext;
-use super::dispatch::Request;
+use super::context::BotContext;
 use super::person::texts_for;
 use super::reply::Reply;
+use super::request::Request;
 use super::texts::About;
 
 pub(super) fn help(ctx: &BotContext, request: &Request) -> Reply {

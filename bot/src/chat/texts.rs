@@ -14,7 +14,7 @@ mod ru;
 mod tests;
 
 pub(super) use account::{AccountTexts, Standing};
-pub(super) use admin::{AdminTexts, Granted};
+pub(super) use admin::{AdminTexts, Alarm, Granted};
 
 /// A language that the bot speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -3,26 +3,16 @@
 
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use teloxide::payloads::SetWebhookSetters;
 use teloxide::prelude::Requester;
 use teloxide::types::AllowedUpdate;
 use tokio::time::sleep;
-use url::Url;
 
-use super::BotContext;
+use super::context::{BotContext, Webhook};
 
 /// How often is looked whether the webhook still stands.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
-
-/// Where Telegram brings updates.
-#[derive(Clone, Debug)]
-pub struct Webhook {
-    /// Of the HTTP server, as seen from outside.
-    pub url: Url,
-    /// What Telegram sends along, so that nobody else can.
-    pub secret: SecretString,
-}
 
 pub(super) async fn run(ctx: &BotContext, webhook: &Webhook) {
     let mut told = None;

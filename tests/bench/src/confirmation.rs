@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use app::invites::{Invites, Order};
 use domain::Tier;
-use eventlog::{Clock, Context, Store};
+use eventlog::{Clock, Context};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use stand_in::Telegram;
@@ -22,7 +22,6 @@ use stand_in::phone::Phone;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use vault::Vault;
 
 use crate::figure::{Figure, Report};
 use crate::ground::Ground;
@@ -129,9 +128,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
 }
 
 fn invites(ground: &Ground) -> Invites {
-    let db = ground.db.clone();
-    let (store, vault) = (Store::new(&db), Vault::new(&db));
-    Invites { db, store, vault, tiers: Arc::default(), clock: Clock::system() }
+    Invites::new(&ground.db, Clock::system(), Arc::default())
 }
 
 /// `/login CODE`, the page opened, and the QR code on it.
