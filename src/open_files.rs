@@ -24,7 +24,7 @@ const MOST_CONNECTIONS: u64 = 16_384;
 pub fn raise(roles: &BTreeSet<Role>) -> usize {
     let limit = getrlimit(Resource::Nofile);
     if let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit }) {
-        tracing::warn!(%error, "the limit of open files cannot be raised");
+        tracing::warn!(error = &error as &dyn std::error::Error, "the limit of open files cannot be raised");
     }
     let files = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
     let connections = public_connections(files, roles.contains(&Role::Bot));

@@ -16,6 +16,7 @@ use app::erasure::Ledger;
 use app::leader::{self, Leader};
 use bot::chat::{BotToken, Chat, Webhook};
 use bot::login::{LoginWorkers, TelegramApp};
+use eventlog::Outage;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError, PoolSettings};
 use private_postgres::PrivateCluster;
@@ -86,14 +87,9 @@ impl Service {
         serving.set(is_serving).expect("it is set here alone");
 
         if config.roles.contains(&Role::Projector) {
-            let leader = Leader {
-                db: db.clone(),
-                clock: app.clock.clone(),
-                tiers: app.tiers.clone(),
-                holder: holder(),
-            };
+            let leading = app.clone();
             parts.spawn(async move {
-                lead(leader).await;
+                lead(leading).await;
                 Ok(())
             });
             let (erasure, ledger) = (app.erasure(), erasure_ledger(&config.data)?);
@@ -170,18 +166,18 @@ pub async fn open_database(data: &DataConfig) -> anyhow::Result<(Database, Optio
             (cluster.url(), Some(cluster))
         }
     };
-    let mut told = false;
+    let mut outage = Outage::new(
+        "DATABASE_URL: the database takes no writes yet, trying again",
+        "DATABASE_URL: the database takes writes",
+    );
     loop {
         match connect(&url, data.pool).await {
-            Ok(db) => return Ok((db, cluster)),
+            Ok(db) => {
+                outage.over();
+                return Ok((db, cluster));
+            }
             Err(error) if error.is_transient() => {
-                if !told {
-                    let error = anyhow::Error::from(error);
-                    tracing::warn!(
-                        "DATABASE_URL: the database takes no writes yet ({error:#}); trying again"
-                    );
-                    told = true;
-                }
+                outage.failed(&error);
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             Err(error) => return Err(error.into()),
@@ -287,22 +283,19 @@ fn webhook_secret(master: &MasterKey) -> SecretString {
     key.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
-/// Leads while the others can see that this process lives: when it dies, its lease is free at once.
-async fn lead(mut leader: Leader) {
-    loop {
-        match Presence::announce(&leader.db, &leader.holder).await {
-            Ok(presence) => tokio::select! {
-                () = leader::run(leader.clone()) => {}
-                () = presence.lost() => tracing::warn!("the connection that shows this process lives was lost"),
-            },
-            Err(error) => tracing::warn!(%error, "the projections wait for the database"),
-        }
-        leader.holder = holder();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+/// Leads while the other processes can see that this one lives: when it dies, its lease is free at once.
+async fn lead(app: App) {
+    let mut outage =
+        Outage::new("the projections wait for the database", "the projections have the database again");
+    let work = |holder| {
+        let leader =
+            Leader { db: app.db.clone(), clock: app.clock.clone(), tiers: app.tiers.clone(), holder };
+        leader::run(leader)
+    };
+    Presence::keep(&app.db, &mut outage, holder, work).await;
 }
 
-/// Who this process is, among those that hold leases.
+/// A name for this process, among those that hold leases.
 pub fn holder() -> String {
     format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple())
 }

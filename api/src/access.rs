@@ -9,6 +9,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use domain::LoginId;
 use projections::views::login_status;
 use tokio::sync::watch;
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span, error_span};
 
 use crate::init_data::Opener;
 use crate::live_login::{LiveLogin, Watched};
@@ -70,6 +72,7 @@ impl Visitor {
             return Err(Problem::new(StatusCode::NOT_FOUND, self.language(), Text::SessionUnknown));
         };
         self.owns(&login.borrow())?;
+        name_in_span(&login.borrow());
         Ok(login)
     }
 }
@@ -86,7 +89,10 @@ pub async fn find(
     match state.live_logins.get(session_id) {
         Some(login) if login.borrow().row.status.is_live() => Ok(Some(login)),
         // On the heap: the future of every request would be as large as what few of them need.
-        other => Box::pin(find_anywhere(state, session_id, other, language)).await,
+        other => {
+            let span = error_span!("find", login.id = Empty, account.id = Empty);
+            Box::pin(find_anywhere(state, session_id, other, language).instrument(span)).await
+        }
     }
 }
 
@@ -97,6 +103,7 @@ async fn find_anywhere(
     language: Language,
 ) -> Result<Option<Watched>, Problem> {
     let Ok(login_id) = session_id.parse::<LoginId>() else { return Ok(None) };
+    Span::current().record("login.id", login_id.short());
     if let Some(login) = ended {
         let attempt = login.borrow().attempt();
         return Ok(on_its_way(state, &login_id, attempt, language).await?.or(Some(login)));
@@ -108,6 +115,7 @@ async fn find_anywhere(
         return Ok(Some(login));
     }
     let Some(row) = row else { return Ok(None) };
+    Span::current().record("account.id", display(row.account_id));
     let subject = state.app.vault.subject(row.account_id).await;
     let telegram_id = subject.map_err(|error| Problem::internal(language, &error))?.map(|it| it.telegram_id);
     let login = LiveLogin::new(row, telegram_id, None);
@@ -132,6 +140,12 @@ async fn on_its_way(
         Ok(login) => Ok(Some(login)),
         Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Internal)),
     }
+}
+
+/// The request's span names the login from now on.
+fn name_in_span(login: &LiveLogin) {
+    let span = Span::current();
+    span.record("login.id", login.row.login_id.short()).record("account.id", display(login.row.account_id));
 }
 
 /// The browser's language, where launch data that would say it is not believed.

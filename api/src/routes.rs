@@ -30,6 +30,9 @@ use crate::{page, statics};
 /// More than any request of ours needs.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
+// A handler that may log something has a span that names the login. A status that is answered from memory has none: it logs
+// nothing, and is by far the most frequent request.
+
 /// Serves everything on `LISTEN_ADDR`, until dropped.
 pub async fn serve(listener: TcpListener, state: ApiState, limits: Limits) -> Infallible {
     let clock = state.app.clock.clone();

@@ -30,6 +30,7 @@ pub struct Named {
 }
 
 /// `POST /qr-auth/cancel`: ends the login. Cancelling an ended one changes nothing.
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(login.id, account.id))]
 pub async fn cancel(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,
@@ -47,6 +48,7 @@ pub async fn cancel(
 }
 
 /// `POST /qr-auth/retry`: starts the login anew, after an end without authorisation, with the same invite.
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(login.id, account.id))]
 pub async fn retry(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,

@@ -43,6 +43,7 @@ pub struct Code {
 }
 
 /// `POST /qr-auth/phone`: asks for a login code; sent again, for another one.
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(login.id, account.id))]
 pub async fn phone(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,
@@ -64,6 +65,7 @@ pub async fn phone(
 }
 
 /// `POST /qr-auth/code`: the code that came.
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(login.id, account.id))]
 pub async fn code(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,

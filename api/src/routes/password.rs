@@ -35,6 +35,7 @@ pub struct Proven {
 }
 
 /// `GET /qr-auth/password`: what the proof is made with, and the hint. It serves one try.
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(login.id, account.id))]
 pub async fn parameters(
     State(state): State<Arc<ApiState>>,
     query: StatusQuery,
@@ -46,6 +47,7 @@ pub async fn parameters(
 }
 
 /// `POST /qr-auth/password`: the proof, for the worker. Answers the status as it stands before Telegram has looked.
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(login.id, account.id))]
 pub async fn prove(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,

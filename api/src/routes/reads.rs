@@ -87,6 +87,7 @@ pub async fn status(
 }
 
 /// `GET /qr-auth/qr.svg`: the owner's.
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(login.id, account.id))]
 pub async fn qr(
     State(state): State<Arc<ApiState>>,
     query: StatusQuery,

@@ -52,6 +52,8 @@ pub async fn log_out(app: &App, account_id: AccountId, update_id: i64) -> Result
         return Ok(if elsewhere { LoggedOut::HandedOver } else { LoggedOut::NotLinked });
     };
 
+    tracing::Span::current().record("login.id", login_id.short());
+
     // 3.
     let log_out = AccountCommand::LogOut { login_id: login_id.clone(), at: app.clock.now() };
     let context = Context::by(account_id).with_login(&login_id).with_update(update_id);
@@ -63,7 +65,7 @@ pub async fn log_out(app: &App, account_id: AccountId, update_id: i64) -> Result
 
     // 4.
     app.vault.retire_linked(account_id, &login_id, RetireReason::LoggedOut).await?;
-    tracing::info!(login.id = login_id.short(), "A person logged out");
+    tracing::info!("A person logged out");
     Ok(LoggedOut::LoggedOut(login_id))
 }
 

@@ -30,7 +30,8 @@ pub(super) async fn run(ctx: &BotContext) {
     let mut told = Told::default();
     loop {
         if let Err(error) = look(ctx, &mut told).await {
-            tracing::debug!(%error, "whether the admins have to be told anything could not be asked");
+            let error = &error as &dyn std::error::Error;
+            tracing::debug!(error, "whether the admins have to be told anything could not be asked");
         }
         tokio::select! {
             () = projected.wait(IDLE) => {}

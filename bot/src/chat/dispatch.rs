@@ -18,7 +18,7 @@ use futures::{FutureExt, StreamExt};
 use teloxide::types::UpdateKind;
 use tokio::sync::{Notify, mpsc};
 use tracing::field::Empty;
-use tracing::{Instrument, info_span};
+use tracing::{Instrument, error_span};
 
 use super::context::BotContext;
 use super::failure::Failure;
@@ -106,8 +106,9 @@ impl Chats {
 
     async fn handle_chat(&self, ctx: &BotContext, Waiting { chat, updates }: Waiting) {
         for update in &updates {
+            // At the level of errors, so that the ids stand beside every line, whatever RUST_LOG says.
             let span =
-                info_span!("update", update.id = update.update_id, account.id = Empty, login.id = Empty);
+                error_span!("update", update.id = update.update_id, account.id = Empty, login.id = Empty);
             let mut outage = self.outage.clone();
             let handled = outage.retry_until_ok(DATABASE_PAUSE, || handle_or_set_aside(ctx, update));
             handled.instrument(span).await;

@@ -9,6 +9,7 @@ use domain::login::LOGIN_TTL;
 use domain::{InviteError, LoginId};
 use jiff::Timestamp;
 use teloxide::types::{InlineKeyboardButton, WebAppInfo};
+use tracing::Span;
 use url::Url;
 
 use super::context::BotContext;
@@ -80,7 +81,9 @@ fn order<'a>(request: &'a Request, login_id: &'a LoginId) -> LoginOrder<'a> {
 /// The login that this update means. Message ids are made negative, so that none is the number of an update.
 fn login_id(ctx: &BotContext, request: &Request) -> LoginId {
     let origin = request.pressed.map_or(request.update_id, |message| -i64::from(message));
-    ctx.chat.app.master.login_id(origin, request.chat_id)
+    let login_id = ctx.chat.app.master.login_id(origin, request.chat_id);
+    Span::current().record("login.id", login_id.short());
+    login_id
 }
 
 fn answer(

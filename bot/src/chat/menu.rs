@@ -29,7 +29,7 @@ async fn set(ctx: &BotContext, scope: &BotCommandScope, admin: bool) {
             code => request.language_code(code),
         };
         if let Err(error) = request.await {
-            tracing::debug!(%error, "the list of commands was not set");
+            tracing::debug!(error = &error as &dyn std::error::Error, "the list of commands was not set");
         }
     }
 }

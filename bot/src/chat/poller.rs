@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::inbox::Source;
+use eventlog::Outage;
 use serde::Serialize;
 use teloxide::RequestError;
 use teloxide::prelude::Requester;
@@ -48,6 +49,8 @@ pub(super) async fn run(ctx: &BotContext) {
     while let Err(error) = ctx.bot.delete_webhook().await {
         sleep(ctx.api_health.failed(&error)).await;
     }
+    let mut outage =
+        Outage::new("an update cannot be stored yet, Telegram keeps it", "updates are stored again");
     let (mut offset, mut limit) = (None, BATCH);
     loop {
         let request = GetUpdates { offset, limit, timeout: LONG_POLL_SECONDS, allowed_updates: ALLOWED };
@@ -82,7 +85,7 @@ pub(super) async fn run(ctx: &BotContext) {
         ctx.api_health.works();
         let mut last = None;
         for update in &updates {
-            last = store(ctx, update).await.or(last);
+            last = store(ctx, &mut outage, update).await.or(last);
         }
         match last {
             Some(update_id) => offset = Some(update_id + 1),
@@ -110,14 +113,6 @@ async fn get_updates(ctx: &BotContext, request: &GetUpdates) -> Result<Vec<u8>, 
 }
 
 /// Stores an update, however long that takes: its number, where it can be found.
-async fn store(ctx: &BotContext, update: &[u8]) -> Option<i64> {
-    let mut waiting = false;
-    loop {
-        match ctx.inbox.receive(update, Source::Polling).await {
-            Ok(update_id) => return update_id,
-            Err(error) if std::mem::replace(&mut waiting, true) => drop(error),
-            Err(error) => tracing::error!(%error, "an update cannot be stored yet, Telegram keeps it"),
-        }
-        sleep(DATABASE_PAUSE).await;
-    }
+async fn store(ctx: &BotContext, outage: &mut Outage, update: &[u8]) -> Option<i64> {
+    outage.retry_until_ok(DATABASE_PAUSE, || ctx.inbox.receive(update, Source::Polling)).await
 }

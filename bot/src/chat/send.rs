@@ -22,7 +22,7 @@ use teloxide::RequestError;
 use teloxide::prelude::Requester;
 use teloxide::types::{ChatId, MessageId};
 use tokio::time::{Instant, sleep};
-use tracing::{Instrument, Span, info_span};
+use tracing::{Instrument, Span, error_span};
 
 mod compose;
 mod deliver;
@@ -130,7 +130,7 @@ fn span(message: &Message) -> Span {
         To::Chat(_) => None,
     };
     let login = card_of(&message.dedup_key);
-    info_span!(
+    error_span!(
         "message",
         outbox.id = message.id,
         account.id = account.map(tracing::field::display),

@@ -92,7 +92,7 @@ fn judge(ctx: &BotContext, outgoing: &OutgoingMessage, error: &RequestError) -> 
         RequestError::Api(ApiError::BotBlocked) => Outcome::Never("the person has stopped the bot"),
         RequestError::Api(ApiError::InvalidToken) => Outcome::Later(ctx.api_health.failed(error)),
         RequestError::Api(refused) if is_final(refused) => {
-            tracing::warn!(reason = %refused, "Telegram refuses a message");
+            tracing::warn!(error = refused as &dyn std::error::Error, "Telegram refuses a message");
             Outcome::Never("Telegram refuses it")
         }
         RequestError::Api(_) => Outcome::Later(AGAIN),
