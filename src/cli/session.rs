@@ -4,13 +4,15 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use app::App;
+use app::people::PersonId;
 use bot::login::Network;
 use bot::login::export::{Exporter, Format};
 use clap::{Subcommand, ValueEnum};
 use domain::AccountId;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
-use eventlog::store::{Context, Store};
+use eventlog::store::Context;
 use vault::Vault;
 use vault::installation;
 
@@ -51,8 +53,7 @@ impl SessionCommand {
         let asks_as = config::telegram_app(settings, &network)?;
         with_database(&settings.data, async |data: &DataConfig, db: &Database| match &self {
             Self::Export { user, format, yes } => {
-                let vault = Vault::new(db);
-                let account = find(&vault, user).await?;
+                let account = find(&Vault::new(db), user).await?;
                 if asks_as.is_none() {
                     eprintln!(
                         "qr-login: Telegram is not asked whether the session lives: set TELEGRAM_API_ID and TELEGRAM_API_HASH"
@@ -62,11 +63,9 @@ impl SessionCommand {
                     ask(user)?;
                 }
                 let sessions_dir = settings.sessions_dir.clone();
+                let master = installation::existing_master_key(db, &data.master_key_file).await?;
                 let exporter = Exporter {
-                    store: Store::new(db),
-                    master: Arc::new(installation::existing_master_key(db, &data.master_key_file).await?),
-                    vault,
-                    clock: Clock::system(),
+                    app: App::new(db, Arc::new(master), Clock::system(), data.tiers.clone()),
                     network: network.clone(),
                     asks_as: asks_as.clone(),
                     sessions_dir: sessions_dir.unwrap_or_else(|| data.data_dir.join("sessions")),
@@ -94,12 +93,10 @@ async fn export(exporter: &Exporter, account: AccountId, format: Words) -> anyho
 }
 
 async fn find(vault: &Vault, user: &str) -> anyhow::Result<AccountId> {
-    let subject = match (user.parse(), user.parse()) {
-        (Ok(telegram_id), _) => vault.subject_of(telegram_id).await?,
-        (_, Ok(account)) => vault.subject(account).await?,
-        _ => bail!("--user: {user:?} is neither a Telegram id nor an account id"),
+    let Some(id) = PersonId::parse(user) else {
+        bail!("--user: {user:?} is neither a Telegram id nor an account id")
     };
-    Ok(subject.with_context(|| format!("nobody is known as {user}"))?.account_id)
+    id.account(vault).await?.with_context(|| format!("nobody is known as {user}"))
 }
 
 /// Goes on only after a clear yes.

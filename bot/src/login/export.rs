@@ -1,25 +1,23 @@
-//! Handing a linked session over to another service. One key in two places is killed by Telegram, so it leaves here for
-//! good:
+//! Handing a linked session over to another service: what Telegram and the key have to do with it. The order of the steps, the
+//! event and the mark are in `app::sessions::hand_over`.
 //!
-//! 1. borrow the session, and ask Telegram whether it lives: one that was ended there is recorded as such, and not handed over
-//! 2. put the key into words that the other service reads
-//! 3. record `SessionExported`, which tells the person
-//! 4. from now on nobody here uses it or logs it out, also if the next step never comes: then the same order gives the words
-//!    once more. Whoever logged it out, or was faster otherwise, has it: then there are no words
-//! 5. take its file away, give the words out, forget the session
-//!
-//! So what is marked as handed over has its event, and nobody has the words of what is not marked.
+//! 1. Borrow the session, and ask Telegram whether it lives. One that was ended there is recorded as such, and not handed over.
+//! 2. Put the key into words that the other service reads.
+//! 3. Record that it is handed over. From now on nobody here uses it.
+//! 4. Take its file away, give the words out, forget the session. Where the words never came, the same order gives them
+//!    once more.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use app::App;
+use app::sessions::hand_over::{self, HandOver, HandOverError};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
-use domain::{AccountCommand, AccountError, AccountId};
-use eventlog::{Clock, Context, DatabaseError, Store, StoreError};
-use vault::{Borrowed, Linked, Taken};
-use vault::{MasterKey, Vault};
+use domain::{AccountError, AccountId};
+use eventlog::{Context, DatabaseError, StoreError};
+use vault::Linked;
 use zeroize::Zeroizing;
 
 use super::TelegramApp;
@@ -42,17 +40,11 @@ pub enum Format {
 
 /// Hands sessions over.
 pub struct Exporter {
-    /// Records it.
-    pub store: Store,
-    /// Where they are.
-    pub vault: Vault,
-    /// Opens them.
-    pub master: Arc<MasterKey>,
-    /// The time.
-    pub clock: Clock,
+    /// The use case.
+    pub app: App,
     /// Which Telegram they are of.
     pub network: Network,
-    /// As whom Telegram is asked; it is not where nobody said.
+    /// The application that asks Telegram; None: Telegram is not asked.
     pub asks_as: Option<TelegramApp>,
     /// Where their files are.
     pub sessions_dir: PathBuf,
@@ -62,18 +54,12 @@ pub struct Exporter {
 pub struct Exported {
     /// To be given out once.
     pub words: Zeroizing<String>,
-    linked: Linked,
+    session: HandOver,
 }
 
 /// Why a session is not handed over.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// There is none.
-    #[error("no session of this person is linked")]
-    NotLinked,
-    /// It is being checked, or linked, right now.
-    #[error("the session is in use this very moment: try again in half a minute")]
-    InUse,
     /// The person has ended it in Telegram.
     #[error("the session was ended in Telegram: there is none to hand over until the person logs in again")]
     Ended,
@@ -86,7 +72,10 @@ pub enum ExportError {
     /// It has no key for its own data centre.
     #[error("the session has no key")]
     NoKey,
-    /// The account's answer.
+    /// It cannot be had, or the account refuses.
+    #[error(transparent)]
+    HandOver(#[from] HandOverError),
+    /// The account's answer to the end of a session.
     #[error(transparent)]
     Account(#[from] StoreError<AccountError>),
     /// The database failed.
@@ -105,54 +94,37 @@ impl Exporter {
         format: Format,
         context: Context,
     ) -> Result<Exported, ExportError> {
-        let (linked, mut borrowed) = match self.vault.take_linked(account).await? {
-            Taken::Free(borrowed) => (borrowed.linked.clone(), Some(borrowed)),
-            Taken::HandedOver(linked) => (linked, None),
-            Taken::InUse => return Err(ExportError::InUse),
-            Taken::None => return Err(ExportError::NotLinked),
-        };
-        let words = match self.hand_over(&linked, &mut borrowed, format, context).await {
-            Ok(words) => words,
+        let mut session = hand_over::take(&self.app, account).await?;
+        match self.hand_over(&mut session, format, context).await {
+            Ok(words) => Ok(Exported { words, session }),
             Err(error) => {
-                if let Some(borrowed) = &borrowed {
-                    self.vault.release_linked(borrowed).await?;
-                }
-                return Err(error);
+                session.release(&self.app).await?;
+                Err(error)
             }
-        };
-        Ok(Exported { words, linked })
+        }
     }
 
-    /// `borrowed` is none where it was handed over before, and the words never came.
     async fn hand_over(
         &self,
-        linked: &Linked,
-        borrowed: &mut Option<Borrowed>,
+        handed: &mut HandOver,
         format: Format,
         context: Context,
     ) -> Result<Zeroizing<String>, ExportError> {
-        let Linked { account_id: account, login_id, sealed, .. } = linked;
-        let session = Arc::new(seal::open(&self.master, *account, login_id, &self.network, sealed)?);
+        let App { store, vault, master, clock, .. } = &self.app;
+        let Linked { account_id: account, login_id, sealed, .. } = handed.linked().clone();
+        let session = Arc::new(seal::open(master, account, &login_id, &self.network, &sealed)?);
         let words = put_into_words(&session, format).ok_or(ExportError::NoKey)?;
-        if let Some(before) = borrowed {
+        if !handed.is_repeated() {
             if !self.is_alive(&session).await? {
-                check::revoke(&self.store, &self.vault, &self.clock, linked).await?;
-                session_files::update_ended(&self.vault, &self.sessions_dir, *account, login_id, &session)
-                    .await;
+                check::revoke(store, vault, clock, handed.linked()).await?;
+                session_files::update_ended(vault, &self.sessions_dir, account, &login_id, &session).await;
                 return Err(ExportError::Ended);
             }
             // Telegram may have taken its time.
-            *borrowed = Some(self.vault.borrow_on(before).await?.ok_or(ExportError::InUse)?);
+            handed.keep(&self.app).await?;
         }
-        let order = AccountCommand::ExportSession { login_id: login_id.clone(), at: self.clock.now() };
-        self.store.account(*account, order, context.with_account(*account).with_login(login_id)).await?;
-        if let Some(borrowed) = borrowed
-            && !self.vault.hand_over(borrowed).await?
-        {
-            let is_there = self.vault.linked(*account).await?.is_some();
-            return Err(if is_there { ExportError::InUse } else { ExportError::NotLinked });
-        }
-        session_files::update_ended(&self.vault, &self.sessions_dir, *account, login_id, &session).await;
+        handed.record(&self.app, context).await?;
+        session_files::update_ended(vault, &self.sessions_dir, account, &login_id, &session).await;
         Ok(words)
     }
 
@@ -168,7 +140,7 @@ impl Exporter {
     /// # Errors
     /// The database failed; the session stays marked as handed over.
     pub async fn finish(&self, exported: &Exported) -> Result<(), DatabaseError> {
-        self.vault.unlink(exported.linked.account_id, &exported.linked.login_id).await
+        exported.session.finish(&self.app).await
     }
 }
 
