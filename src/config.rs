@@ -72,7 +72,7 @@ pub struct Config {
     pub sessions_dir: PathBuf,
     /// Telegram ids.
     pub admin_ids: Vec<i64>,
-    /// Whom a blocked person may write to.
+    /// The contact that a blocked person may write to.
     pub support_contact: Option<String>,
     /// The zone of the bot's dates.
     pub display_timezone: TimeZone,

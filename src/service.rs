@@ -1,7 +1,7 @@
 //! The parts put together: what starts, in which order, and what it is given.
 //!
-//! Every long-running part is a future that may be dropped at any moment: whatever it was doing is found again in the
-//! database. So stopping is dropping, and a crash is nothing else.
+//! Every long-running part is a future that may be dropped at any moment: the database keeps what it was doing. So to stop is to
+//! drop, and a crash is the same.
 
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
@@ -44,7 +44,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts everything that the roles ask for. Ports are bound first: a taken one is told before anything happens.
+    /// Starts everything that the roles ask for. Ports are bound first, so that a taken one is reported before anything happens.
     ///
     /// # Errors
     /// One that a person can act on, in one line.
@@ -127,7 +127,7 @@ impl Service {
         Ok(service)
     }
 
-    /// Runs until `stop`, or until a part ends by itself, which none does while all is well.
+    /// Runs until `stop`, or until a part ends by itself, which only a failure makes it do.
     ///
     /// # Errors
     /// Why a part ended.
@@ -153,8 +153,8 @@ impl Service {
     }
 }
 
-/// The database that the settings name, migrated; else a private PostgreSQL under `DATA_DIR`. A database that does not
-/// answer is waited for, and told once.
+/// The database that the settings name, migrated; else a private PostgreSQL under `DATA_DIR`. Where it does not answer, this
+/// waits, and says so once.
 ///
 /// # Errors
 /// No PostgreSQL binaries, a foreign table in the way, or a database that refuses us.

@@ -18,15 +18,15 @@ use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::texts::{Language, Text};
 
-/// How long a login that has begun may take to reach the board before the page is told to ask again.
+/// How long a login that has begun may take to reach the live logins, before the page is told to ask again.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(3);
 
-/// Who asks: nobody we know, or whoever Telegram says.
+/// The person who asks: the one that Telegram names, or a stranger.
 #[derive(Clone, Copy, Debug)]
 pub struct Visitor(Option<Opener>);
 
-/// Whoever the `Authorization: tma <initData>` header names; a request without one is a stranger's. Launch data that is
-/// forged, stale or malformed is answered with 401.
+/// From the header `Authorization: tma <initData>`. A request without it is a stranger's. Launch data that is forged, stale or
+/// malformed is answered with 401.
 impl FromRequestParts<Arc<ApiState>> for Visitor {
     type Rejection = Problem;
 
@@ -77,7 +77,7 @@ impl Visitor {
     }
 }
 
-/// A login by its public id: from the board, else from the view.
+/// A login by its public id: from the live logins, else from the view.
 ///
 /// # Errors
 /// 500 when the database does not answer.
@@ -122,8 +122,8 @@ async fn find_anywhere(
     Ok(Some(watch::Sender::new(Arc::new(login)).subscribe()))
 }
 
-/// "Not found", or the end of an attempt, is final to the page. But a login, or its next attempt, may have begun a moment
-/// ago, while whoever keeps the views was away: so the log itself has the last word.
+/// "Not found", or the end of an attempt, is final to the page. But a login, or its next attempt, may have begun a moment ago,
+/// while the views were behind. So the log itself decides.
 async fn on_its_way(
     state: &ApiState,
     login_id: &LoginId,
@@ -148,7 +148,7 @@ fn name_in_span(login: &LiveLogin) {
     span.record("login.id", login.row.login_id.short()).record("account.id", display(login.row.account_id));
 }
 
-/// The browser's language, where launch data that would say it is not believed.
+/// The browser's language, for a person whose launch data is not believed.
 fn accepted_language(headers: &HeaderMap) -> Language {
     let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     Language::of(accepted.map(|text| text.split([',', ';', '-']).next().unwrap_or_default()))

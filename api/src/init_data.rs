@@ -1,5 +1,5 @@
-//! Telegram's launch data ("initData"): who opened the Mini App, in Telegram's own words. Nothing here trusts a field
-//! before the signature over all of them has held.
+//! Telegram's launch data ("initData"): it says who opened the Mini App. No field is used before the signature over all of them
+//! was verified.
 //!
 //! A page sends the same launch data with every request, so what was verified is kept ([`cache`]); its age is
 //! checked each time.
@@ -32,10 +32,10 @@ use verified::Verified;
 
 /// Telegram's production key for the third-party form, hex.
 const TELEGRAM_KEY: &str = "e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187fe7d34caed242d";
-/// Longer than any real launch data; a bound on the work a stranger can ask for.
+/// Longer than any real launch data. It bounds the work that a stranger can cause.
 const MAX_LENGTH_BYTES: usize = 4096;
 
-/// `user`, as far as it matters here.
+/// The fields of `user` that are used here.
 #[derive(Deserialize)]
 struct User {
     id: i64,

@@ -1,6 +1,6 @@
-//! Live logins, in memory. The board follows the log from where the stored view stands, folds with that view's own fold,
-//! and wakes whoever waits for a login's next version. A login that has ended stays for a while, so that the last
-//! answer is as quick as the others; after that it is read from the view.
+//! Live logins, in memory. They follow the log from the position of the stored view, with that view's own fold, and wake the
+//! requests that wait for a login's next version. A login that has ended stays for a while, so that its last answer is as quick
+//! as the others; after that it is read from the view.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -21,7 +21,7 @@ pub use crate::live_login::{LiveLogin, Watched};
 
 /// Before the log is read again that could not be read.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How long a login stays on the board after its end.
+/// How long a login stays in memory after its end.
 const KEEP_ENDED: SignedDuration = SignedDuration::from_mins(10);
 
 /// Live logins by id.
@@ -33,12 +33,12 @@ pub struct LiveLogins {
 }
 
 impl LiveLogins {
-    /// A login of the board; None: it has ended long ago, or never was.
+    /// A live login; None: it has ended long ago, or does not exist.
     pub fn get(&self, login_id: &str) -> Option<Watched> {
         self.logins.read().unwrap_or_else(PoisonError::into_inner).get(login_id).map(watch::Sender::subscribe)
     }
 
-    /// A login, once something newer than `version` is known of it; for ever, where nothing comes.
+    /// Waits until something newer than `version` is known of a login; for ever, where nothing comes.
     pub async fn newer_than(&self, login_id: &LoginId, version: i64) -> Watched {
         let mut arrivals = self.arrivals.subscribe();
         loop {
@@ -47,12 +47,12 @@ impl LiveLogins {
             {
                 return login;
             }
-            // The board outlives its readers' borrow, and with it the sender: this only ever waits.
+            // The sender lives as long as this does, so this cannot fail.
             let _ = arrivals.changed().await;
         }
     }
 
-    /// A login, once this attempt of it, or a later one, is known; for ever, where none comes.
+    /// Waits until this attempt of a login, or a later one, is known; for ever, where none comes.
     pub async fn once_at(&self, login_id: &LoginId, attempt: u32) -> Watched {
         let mut seen = 0;
         loop {
@@ -68,17 +68,17 @@ impl LiveLogins {
         }
     }
 
-    /// How many logins stand on it.
+    /// How many there are.
     pub fn len(&self) -> usize {
         self.logins.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Whether none does.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether it shows what the log says: it has read the live logins, and has not lost the log since.
+    /// Whether they show what the log says: they were read, and the log was not lost since.
     pub fn follows(&self) -> bool {
         self.follows.load(Ordering::Relaxed)
     }
@@ -107,7 +107,7 @@ impl LiveLogins {
     }
 
     /// Reads the live logins and follows from there, until the log is set back. A failure in between begins nothing anew: what
-    /// ended meanwhile is no live login in the view any more, and the board would go on showing it.
+    /// ended meanwhile is no live login in the view any more, and would go on being shown here.
     async fn follow_from_the_view(
         &self,
         db: &Database,

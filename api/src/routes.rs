@@ -1,4 +1,4 @@
-//! The routes. Each handler is short: who asks, which login, what it says.
+//! The routes. A handler finds out who asks and for which login, and puts the outcome into an answer.
 
 mod actions;
 mod input;
@@ -36,7 +36,7 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 /// Serves everything on `LISTEN_ADDR`, until dropped.
 pub async fn serve(listener: TcpListener, state: ApiState, limits: Limits) -> Infallible {
     let clock = state.app.clock.clone();
-    // Around the router, not a layer of it: axum puts every layer of every route into a box of its own, for each request.
+    // Around the router, not a layer of it: axum allocates a box for each layer of a route, for each request.
     let routes = MapResponseLayer::new(move |response| headers(response, &clock)).layer(routes(state));
     server::serve(listener, routes, limits).await
 }
@@ -69,8 +69,8 @@ async fn wrong_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, Language::default(), Text::BadRequest)
 }
 
-/// The headers of every answer; `Date` is the clock that deadlines are computed with, for the page's countdown: the HTTP
-/// server writes the system's by itself.
+/// The headers of every answer. `Date` goes by the clock that deadlines are computed with, for the page's countdown. Where that is
+/// the system's clock, the HTTP server writes it by itself.
 fn headers(mut response: Response, clock: &Clock) -> Response {
     let headers = response.headers_mut();
     for (name, value) in page::HEADERS {

@@ -2,9 +2,9 @@
 //! the operator's.
 //!
 //! 1. A connection is accepted, and gets a place among the [`Connections`]. Where all are taken, the one that has waited longest for
-//!    its client is closed first. How many an address may have would be decided there, too.
-//! 2. Its place says what it waits for: a head, a body, our answer, or the next request. One timer a connection closes
-//!    it where its client keeps it waiting for too long. An answer may take as long as it needs: that is what a long poll is.
+//!    its client is closed first. A limit for each address would belong there, too.
+//! 2. Its place says what it waits for: a head, a body, our answer, or the next request. One timer for each connection closes it
+//!    when its client is too late. An answer may take as long as it needs, as that of a long poll does.
 //! 3. When the server is dropped, connections end as soon as no request is under way there.
 
 use std::convert::Infallible;
@@ -38,7 +38,7 @@ use connections::{Connections, Place};
 pub use limits::Limits;
 use stream::WatchedStream;
 
-/// Before accepting again where the process, or the system, has no descriptor left for one more connection.
+/// Before the next try to accept, where no descriptor is left for one more connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Answers every client, until dropped. Nothing that a client does, and no lack of descriptors, ends it.
@@ -68,7 +68,7 @@ where
     }
 }
 
-/// The one that was to be accepted has failed; the next may be well.
+/// Only the connection that was to be accepted has failed.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
@@ -85,7 +85,7 @@ where
         .map_request(move |request: Request<Incoming>| receive(request, &asked))
         .map_response(move |answer: Response| answer.map(|body| AnswerBody::new(body, &answered)));
     let stream = TokioIo::new(WatchedStream::new(stream, &place));
-    // hyper's own timeout counts the time between two requests, too, and takes a timer for each.
+    // hyper's own timeout counts the time between two requests, too, and sets a timer for each request.
     let mut http = http1::Builder::new();
     http.header_read_timeout(None);
     let mut connection = pin!(http.serve_connection(stream, TowerToHyperService::new(service)));
@@ -101,7 +101,7 @@ where
             return Poll::Ready(());
         }
         while let Some(deadline) = place.deadline(&limits) {
-            // A later deadline is looked at when the alarm goes off: setting it costs, and requests are many.
+            // A later deadline is looked at when the timer fires: to set it for each request would cost too much.
             if deadline < alarm.deadline() {
                 alarm.as_mut().reset(deadline);
             }

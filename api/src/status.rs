@@ -35,7 +35,7 @@ pub fn answer(login: &LiveLogin, owner: Option<Language>) -> Response {
     response
 }
 
-/// For whoever only has the link: `{"status", "expires", "version"}`.
+/// For a person who only has the link: `{"status", "expires", "version"}`.
 fn bare(login: &LiveLogin) -> Value {
     json!({
         "status": login.row.status.name(),
@@ -62,9 +62,9 @@ pub fn whole(login: &LiveLogin, language: Language) -> Value {
 }
 
 /// Waits until the login has news above `since`, has ended, or `wait` is over.
-pub async fn news(login: &mut Watched, since: i64, wait: Duration) {
+pub async fn wait_for_news(login: &mut Watched, since: i64, wait: Duration) {
     let fresh = login.wait_for(|login| login.row.version > since || !login.row.status.is_live());
-    // Neither the end of the wait nor a board that let go of the login is an error: the answer is what is known now.
+    // It is no error where the wait ends first, or the login is dropped from memory: the answer is what is known now.
     let _ = tokio::time::timeout(wait.min(MAX_WAIT), fresh).await;
 }
 

@@ -10,9 +10,9 @@ use projections::views::invites::{self as view, InviteRow};
 use uuid::Uuid;
 use vault::{CodeError, Vault, normalise_code, random_code};
 
-/// How long a code can be redeemed, unless said otherwise.
+/// How long a code can be redeemed by default.
 pub const VALID_DAYS: u32 = 30;
-/// Two random codes of 60 bits do not meet this often.
+/// How often a code is drawn, in case another invite has it. A code has 60 random bits.
 const DRAWS: u32 = 5;
 
 /// The invites of a database.
@@ -120,7 +120,7 @@ impl Invites {
         Self { store: Store::new(db), vault: Vault::new(db), db: db.clone(), clock, tiers }
     }
 
-    /// Makes an invite. The code comes first: an invite without one would be lost, a code without one opens nothing.
+    /// Makes an invite. The code is stored first: an invite without a code would be lost, a code without an invite is harmless.
     ///
     /// # Errors
     /// [`OrderError`].
@@ -194,7 +194,7 @@ impl Invites {
         self.with_code(invite).await
     }
 
-    /// Lets nobody redeem an invite any more, by its code or its id. A login that has reserved it goes on.
+    /// Revokes an invite, by its code or its id. A login that has reserved it goes on.
     ///
     /// # Errors
     /// [`OrderError::Unknown`]; the database failed.

@@ -65,8 +65,8 @@ const LEASE: &str = "poller";
 /// How long the lease outlives its holder.
 const LEASE_TTL: Duration = Duration::from_secs(6);
 
-/// Runs the chat for as long as it is polled, whenever the lease is this process's. Never returns by itself: whatever
-/// fails is waited out, with one line in the log when it begins and one when it is over.
+/// Runs the chat while this process holds the lease, until dropped. It waits out every failure, with one line in the log when
+/// the failure begins and one when it is over.
 pub async fn run(chat: Chat) {
     let mut outage =
         Outage::new("the bot's chat waits for the database", "the bot's chat has the database again");
@@ -84,7 +84,7 @@ pub async fn run(chat: Chat) {
 
 async fn speak(chat: Chat, lease: Lease) {
     let bot = Bot::new(chat.token.expose_secret()).set_api_url(chat.api_url.clone());
-    let username = ApiHealth::new(bot, chat.token_state.clone()).introduce().await;
+    let username = ApiHealth::new(bot, chat.token_state.clone()).learn_username().await;
     let sender = Sender::new(&chat.app.db, &lease);
     let ctx = Arc::new(BotContext::open(chat, username));
     menu::publish(&ctx).await;

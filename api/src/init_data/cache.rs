@@ -1,10 +1,8 @@
-//! Launch data whose signature has held, by its SHA-256: so that the signature is computed once for each opened page, not
-//! once for each of its requests.
+//! Verified launch data by its SHA-256, so that a signature is computed once for each opened page and not for each request.
 //!
-//! Why nobody gets in by this who would not get in without it: a signature that holds for these bytes holds for ever, and
-//! nothing revokes it but its age, which is checked with every request. Only what has been verified is kept, so a
-//! stranger cannot fill the table. A name that is nearly right tells nothing, since names are hashes. The launch data
-//! itself is not kept.
+//! The cache lets in nobody who would not get in without it. A signature that is valid for these bytes stays valid; only its age
+//! revokes it, and that is checked with every request. Only verified data is kept, so a stranger cannot fill the table. A name
+//! that is nearly right tells nothing, since names are hashes. The launch data itself is not kept.
 
 use std::collections::HashMap;
 use std::sync::{PoisonError, RwLock};

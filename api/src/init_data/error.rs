@@ -1,12 +1,12 @@
 //! Why launch data is not believed.
 
-/// Why launch data is not believed. No variant carries any of it.
+/// Why launch data is not believed. No variant holds any of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InitDataError {
     /// Longer than 4096 bytes.
     #[error("the launch data is too long")]
     TooLong,
-    /// A key stands in it twice; which of them was signed cannot be told.
+    /// A key is in it twice, so it is not clear which was signed.
     #[error("the launch data has a key twice")]
     DuplicateKey,
     /// A field is missing.
@@ -15,7 +15,7 @@ pub enum InitDataError {
     /// A field is not in its encoding.
     #[error("the launch data is malformed")]
     Malformed,
-    /// The signature is somebody else's.
+    /// The signature is not Telegram's for this bot.
     #[error("the launch data is not signed by Telegram for this bot")]
     Forged,
     /// Older than 15 minutes.

@@ -25,6 +25,8 @@ pub struct Verified {
 }
 
 impl Verified {
+    /// Whether it is young enough to be believed.
+    ///
     /// # Errors
     /// It is too old, or from the future.
     pub fn check_age(&self, now: Timestamp) -> Result<(), InitDataError> {

@@ -1,4 +1,4 @@
-//! What the owner can do: cancel, and try again. Each answers with the status that its own event led to.
+//! The routes of the owner's buttons: cancel, and try again. Each answers with the status that its own event led to.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ const OWN_EVENT: Duration = Duration::from_secs(3);
 
 /// `{"session_id": "…"}`.
 #[derive(Debug, Deserialize)]
-pub struct Named {
+pub struct SessionBody {
     session_id: String,
 }
 
@@ -34,7 +34,7 @@ pub struct Named {
 pub async fn cancel(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,
-    named: Result<Json<Named>, JsonRejection>,
+    named: Result<Json<SessionBody>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
     let login = visitor.own(&state, &body(named, language)?.session_id).await?;
@@ -52,7 +52,7 @@ pub async fn cancel(
 pub async fn retry(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,
-    named: Result<Json<Named>, JsonRejection>,
+    named: Result<Json<SessionBody>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
     let login = visitor.own(&state, &body(named, language)?.session_id).await?;
@@ -80,12 +80,12 @@ pub async fn retry(
         tokio::time::timeout(OWN_EVENT, state.live_logins.once_at(&now.row.login_id, attempt)).await;
     match started {
         Ok(login) => Ok(Json(status::whole(&login.borrow(), language))),
-        // The end of the attempt before would be the end to the page: rather ask it to come again.
+        // The page would take the end of the attempt before for its own: so it is asked to come again.
         Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Internal)),
     }
 }
 
-/// The owner's status, once the board has seen something newer than `seen`.
+/// The owner's status, once something newer than `seen` is known.
 async fn answer(state: &ApiState, login: Watched, seen: i64, language: Language) -> Json<Value> {
     let login_id = login.borrow().row.login_id.clone();
     let newer = tokio::time::timeout(OWN_EVENT, state.live_logins.newer_than(&login_id, seen)).await;

@@ -101,7 +101,7 @@ async fn admit(state: &ApiState, login: &LiveLogin, phone: &str, language: Langu
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoCodeAsked));
     };
     let (limits, now) = (state.app.limits(), state.app.clock.now());
-    // Once a code is there, the QR code is not.
+    // A login that waits for a code has no QR code any more.
     let limit = match login.row.status {
         LoginStatus::CodeRequired => Text::CodeLimitWithoutQr,
         _ => Text::CodeLimit,

@@ -1,4 +1,4 @@
-//! What can be asked: the page, the status, the QR code.
+//! The routes that read: the page, the status, the QR code.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -74,7 +74,7 @@ pub async fn status(
     };
     let owner = visitor.owns(&login.borrow())?;
     if let (Some(since), Some(wait)) = (query.since, query.wait) {
-        status::news(&mut login, since, Duration::from_secs(wait)).await;
+        status::wait_for_news(&mut login, since, Duration::from_secs(wait)).await;
     }
     // An end that was seen only now may be that of an attempt which was retried meanwhile.
     if !login.borrow().row.status.is_live()

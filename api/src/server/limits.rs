@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// What a client may take of a server.
+/// The limits of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// For the head of a request: from the connection's beginning, or from its first byte where another request went before it.
@@ -16,7 +16,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// What is shipped, for so many connections at a time.
+    /// The usual ones, for so many connections at a time.
     pub const fn of(connections: usize) -> Self {
         Self {
             head: Duration::from_secs(10),

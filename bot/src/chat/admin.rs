@@ -1,5 +1,5 @@
-//! What an admin asks and orders in the chat: `/admin_users`, `/admin_user ID`, `/admin_grant ID TIER [DAYS]`,
-//! `/admin_stats`. The Mini App of the admin tells more.
+//! The commands of admins in the chat: `/admin_users`, `/admin_user ID`, `/admin_grant ID TIER [DAYS]`,
+//! `/admin_stats`. The admin's Mini App shows more.
 
 use app::subscriptions::{self, Grant};
 use domain::Tier;
@@ -68,7 +68,7 @@ pub(super) async fn statistics(ctx: &BotContext, request: &Request) -> Result<Re
     Ok(Reply::text((texts.admin.statistics)(&counts(&ctx.chat.app.db).await?)))
 }
 
-/// `ID TIER [DAYS]`; a free subscription would be none.
+/// Reads `ID TIER [DAYS]`. A free subscription would be none.
 fn read_grant(arguments: &[String]) -> Option<(&str, Tier, Option<u32>)> {
     let (id, tier, days) = match arguments {
         [id, tier] => (id, tier, None),

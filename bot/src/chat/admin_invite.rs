@@ -1,5 +1,5 @@
-//! `/admin_invite`: an invite by buttons, tier → days → uses. What has been chosen so far stands in the data of the
-//! buttons; the message is edited from step to step, and in the end into the code.
+//! `/admin_invite`: an invite by buttons, tier → days → uses. The data of the buttons holds what has been chosen so far. Each
+//! step edits the message; the last one shows the code.
 
 use app::invites::{self, Order, OrderError};
 use domain::{InviteId, Tier};
@@ -13,13 +13,13 @@ use super::reply::Reply;
 use super::request::Request;
 use super::texts::{MadeInvite, day};
 
-/// Offered; a free subscription would be none.
+/// Tiers that are offered. A free subscription would be none.
 const TIERS: [Tier; 4] = [Tier::Trial, Tier::Basic, Tier::Premium, Tier::Enterprise];
-/// Offered beside the tier's own; 0 is unlimited.
+/// Days that are offered beside the tier's own; 0 is unlimited.
 const DAYS: [u32; 5] = [7, 30, 90, 365, 0];
 const USES: [u32; 6] = [1, 2, 5, 10, 50, 100];
 
-/// What a button means: everything chosen so far.
+/// What a button means: everything that has been chosen so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Tier(Tier),
@@ -29,7 +29,7 @@ pub(super) enum Step {
 }
 
 impl Step {
-    /// `invite:premium:30:1`, or less of it.
+    /// Reads `invite:premium:30:1`, or a beginning of it.
     pub fn parse(data: &str) -> Option<Self> {
         let mut parts = data.split(':');
         if parts.next() != Some("invite") {

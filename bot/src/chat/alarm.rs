@@ -1,8 +1,9 @@
-//! Tells the admins what somebody has to mend: something was parked (a row of a view, or an event that the reactor cannot read,
-//! stands still), or an update of the bot cannot be read or stored.
+//! Tells the admins what they have to repair: a row of a view, or an event that the reactor cannot read, was parked; or an
+//! update of the bot cannot be read or stored.
 //!
-//! Once for whatever it was within ten minutes, however much, and once however many processes look or die: the outbox knows
-//! the message by that time and its reader. One that may have been sent already is sent again, since nothing else tells them.
+//! An admin gets one message for all that happens within the same ten minutes, however many processes look or die: the key in
+//! the outbox is made of the ten minutes and the admin. A message that may have been sent already is sent again, since nothing
+//! else tells them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,11 +18,11 @@ use super::context::BotContext;
 use super::reply::Reply;
 use super::texts::{Alarm, Language, Texts};
 
-/// Between two looks: at most as often as this, and at least.
+/// The shortest and the longest time between two looks.
 const SOON: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(30);
-/// What comes within this is one message.
-const TOGETHER: i64 = 600;
+/// What happens within so many seconds is one message.
+const TOGETHER_SECONDS: i64 = 600;
 
 /// Looks for as long as it is polled.
 pub(super) async fn run(ctx: &BotContext) {
@@ -41,7 +42,7 @@ pub(super) async fn run(ctx: &BotContext) {
     }
 }
 
-/// Of which ten minutes the admins know, as far as this process does.
+/// The latest ten minutes that this process has queued messages for.
 #[derive(Default)]
 struct Told {
     parked: Option<i64>,
@@ -69,7 +70,7 @@ async fn tell(
     told: &mut Option<i64>,
     text: impl Fn(&Texts) -> String,
 ) -> Result<(), DatabaseError> {
-    let moment = newest.as_second() / TOGETHER;
+    let moment = newest.as_second() / TOGETHER_SECONDS;
     if *told == Some(moment) {
         return Ok(());
     }
@@ -82,7 +83,7 @@ async fn tell(
     Ok(())
 }
 
-/// The first who are named in the settings, and whoever was made one since; each in their language.
+/// The admins that the settings name, and those who were made admins since, each with their language.
 async fn admins(ctx: &BotContext) -> Result<Vec<(i64, Language)>, DatabaseError> {
     let appointed = users::admins(&ctx.chat.app.db).await?;
     let known: BTreeSet<i64> = appointed.iter().map(|user| user.telegram_id).collect();
@@ -102,7 +103,7 @@ fn alarm(parked: &[Parked]) -> Alarm {
     }
 }
 
-/// A backup that is restored next week says it anew with what is there then.
+/// After a day the message helps nobody: a backup that is restored later makes a new one.
 fn not_after(newest: Timestamp) -> Option<Timestamp> {
     newest.checked_add(jiff::SignedDuration::from_hours(24)).ok()
 }

@@ -1,5 +1,5 @@
-//! What every part of the chat has at hand: [`Chat`], as the service starts it, and [`BotContext`], while this process speaks
-//! with the Bot API.
+//! What every part of the chat works with: [`Chat`], as the service starts it, and [`BotContext`], while this process speaks with
+//! the Bot API.
 
 use app::App;
 use app::inbox::Inbox;
@@ -18,11 +18,11 @@ use crate::login::number::NumberCheck;
 /// What the chat needs.
 #[derive(Clone)]
 pub struct Chat {
-    /// The use cases.
+    /// What the use cases work with.
     pub app: App,
     /// The bot's token.
     pub token: SecretString,
-    /// Learns whether Telegram takes that token.
+    /// Whether Telegram accepts that token; the chat keeps it up to date.
     pub token_state: BotToken,
     /// Telegram's Bot API, or a stand-in.
     pub api_url: Url,
@@ -32,9 +32,9 @@ pub struct Chat {
     pub auth_base_url: String,
     /// Telegram ids of the first admins.
     pub admins: Vec<i64>,
-    /// Whom a blocked person may write to.
+    /// The contact that a blocked person may write to.
     pub support_contact: Option<String>,
-    /// In which people read dates.
+    /// The zone of the dates that people read.
     pub display_timezone: TimeZone,
     /// Whether the page offers to log in by code on the same phone.
     pub one_phone_login: bool,

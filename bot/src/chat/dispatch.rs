@@ -1,8 +1,8 @@
 //! Takes updates from the inbox and handles each: in order within a chat, several chats at a time. An update is done once
 //! its answer is in the outbox; until then it is handled again, which changes nothing twice.
 //!
-//! A chat is taken from the look that found its updates until the last of them is done. The updates of the other chats are
-//! looked for meanwhile: a handler that waits for Telegram, or for a person to be forgotten, holds up its own chat alone.
+//! A chat is taken from the look that found its updates until the last of them is done. Meanwhile the look goes on for the
+//! other chats: a handler that waits for Telegram, or for a person to be forgotten, holds up its own chat alone.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::error::Error;
@@ -26,11 +26,11 @@ use super::handler::{answer_broken, handle, read};
 
 /// Updates looked at together.
 const BATCH: i64 = 100;
-/// Chats handled at a time: far more than wait for something slow together.
+/// Chats handled at a time: far more than wait for something slow at the same time.
 const CHATS: usize = 32;
-/// How often an update is tried that fails for a reason of its own.
+/// How often an update is tried that fails although the database works.
 const TRIES: u32 = 3;
-/// Between two looks into an inbox that nobody has announced news of.
+/// Between two looks into the inbox where no signal comes.
 const IDLE: Duration = Duration::from_secs(1);
 /// While the database fails.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
@@ -49,7 +49,7 @@ struct Waiting {
 
 /// The chats whose updates are being handled.
 struct Chats {
-    /// Where updates are being handled, or are about to be: the next ones there wait for them.
+    /// The chats whose updates are being handled, or are about to be. Later updates of the same chats wait.
     taken: Mutex<BTreeSet<Option<i64>>>,
     freed: Notify,
     /// One outage of the database for all chats.
@@ -122,19 +122,15 @@ impl Chats {
     }
 }
 
-/// Handles an update. Where no handler can read it, or it fails for a reason of its own, it is set aside.
+/// Handles an update. Where no handler can read it, or every try fails although the database works, it is set aside.
 async fn handle_or_set_aside(ctx: &BotContext, update: &Update) -> Result<(), DatabaseError> {
     match read(&update.body) {
-        Some(kind) => handle_or_apologize(ctx, update.update_id, &kind).await,
+        Some(kind) => handle_or_give_up(ctx, update.update_id, &kind).await,
         None => ctx.inbox.unreadable(update).await,
     }
 }
 
-async fn handle_or_apologize(
-    ctx: &BotContext,
-    update_id: i64,
-    kind: &UpdateKind,
-) -> Result<(), DatabaseError> {
+async fn handle_or_give_up(ctx: &BotContext, update_id: i64, kind: &UpdateKind) -> Result<(), DatabaseError> {
     let mut last = None;
     for _ in 0..TRIES {
         match AssertUnwindSafe(handle(ctx, update_id, kind)).catch_unwind().await {

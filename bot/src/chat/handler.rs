@@ -1,4 +1,4 @@
-//! Which handler an update goes to. Each may be handled again from its beginning, which changes nothing twice.
+//! Finds the handler of an update. An update may be handled again from its beginning, which changes nothing twice.
 
 use std::time::Duration;
 
@@ -19,10 +19,10 @@ use super::reply::Reply;
 use super::request::Request;
 use super::{admin, admin_invite, cancel, login, logout, reset, start, status, subscription, test_phone};
 
-/// A button that is not told "done" for longer only spins a little.
+/// How long Telegram has to take the answer to a pressed button. Without it the button spins a little longer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An update as teloxide reads it; None: it is none that can be read.
+/// An update, as teloxide reads it; None: it cannot read it.
 pub(super) fn read(body: &str) -> Option<UpdateKind> {
     let update: teloxide::types::Update = serde_json::from_str(body).ok()?;
     (!matches!(update.kind, UpdateKind::Error(_))).then_some(update.kind)
@@ -33,7 +33,7 @@ pub(super) async fn handle(ctx: &BotContext, update_id: i64, kind: &UpdateKind) 
         UpdateKind::Message(message) => on_message(ctx, update_id, message).await,
         UpdateKind::CallbackQuery(query) => {
             let handled = on_press(ctx, update_id, query).await;
-            // At most once, and only to stop the button's spinning: nothing hangs on whether it arrives.
+            // Sent once: it only stops the button's spinning.
             let answer = ctx.bot.answer_callback_query(query.id.clone());
             let answer = match handled.as_ref().ok().copied().flatten() {
                 Some(toast) => answer.text(toast),
@@ -81,7 +81,7 @@ async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Resu
     queue(ctx, update_id, chat_id, reply).await
 }
 
-/// A pressed button. What it says in a toast, if anything.
+/// Handles a pressed button. Returns what a toast says, if anything.
 async fn on_press(
     ctx: &BotContext,
     update_id: i64,
@@ -114,7 +114,7 @@ async fn on_press(
     Ok(None)
 }
 
-/// The sender, registered; the update's span names their account.
+/// Registers the sender, whose account the update's span names from now on.
 async fn sender(ctx: &BotContext, update_id: i64, user: &User) -> Result<Person, Failure> {
     let person = register_or_update(ctx, update_id, user).await?;
     Span::current().record("account.id", display(person.account_id));
@@ -132,7 +132,7 @@ async fn queue(ctx: &BotContext, update_id: i64, chat_id: i64, reply: Option<Rep
     }
 }
 
-/// Says to the sender that their update cannot be handled.
+/// Tells the sender that their update cannot be handled.
 pub(super) async fn answer_broken(
     ctx: &BotContext,
     update_id: i64,

@@ -1,8 +1,8 @@
 //! `/login CODE` and `/login`, the button under the question whether to replace a subscription, and the card that opens the
 //! page. What the order does is told in `app::logins::begin`.
 //!
-//! A login's id comes from the update, so that a second delivery means the same login. A question's button means one login
-//! however often it is pressed: that of the question.
+//! A login's id comes from the update, so that a second delivery means the same login. The button under a question means one
+//! login, however often it is pressed.
 
 use app::logins::begin::{self, Begun, Consent, LoginOrder};
 use domain::login::LOGIN_TTL;
@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::person::active;
 use super::reply::{Reply, card_key};
 use super::request::Request;
-use super::texts::{Later, LoginCard, Replacement, Ways, minutes_left, time_of_day};
+use super::texts::{LoginCard, Replacement, RetryTime, Ways, minutes_left, time_of_day};
 
 /// Before the code in the data of the button that agrees.
 const REPLACE: &str = "replace:";
@@ -136,8 +136,8 @@ fn refusal(ctx: &BotContext, request: &Request, error: InviteError) -> Result<Re
 fn too_many(ctx: &BotContext, request: &Request, retry_at: Timestamp) -> Reply {
     let now = ctx.chat.app.clock.now();
     let at = time_of_day(retry_at, &ctx.chat.display_timezone);
-    let later = Later { at, minutes: minutes_left(now, retry_at) };
-    Reply::text((request.person.texts.too_many_tries)(&later))
+    let time = RetryTime { at, minutes: minutes_left(now, retry_at) };
+    Reply::text((request.person.texts.too_many_tries)(&time))
 }
 
 fn ways(ctx: &BotContext) -> Ways {

@@ -1,4 +1,4 @@
-//! The list of commands that Telegram shows: in Russian and, for every other language, in English; admins see more.
+//! The list of commands that Telegram shows: Russian, and English for every other language. Admins get a longer one.
 
 use teloxide::payloads::SetMyCommandsSetters;
 use teloxide::prelude::Requester;

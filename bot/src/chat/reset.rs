@@ -52,7 +52,7 @@ pub(super) async fn ask_first(
         return Ok(Reply::text(texts.admins_only));
     }
     let Some(account) = account else { return Ok(Reply::text(texts.account.nobody)) };
-    // A session that was handed over is not ours to end.
+    // This service cannot end a session that it handed over.
     ctx.chat.app.catch_up().await?;
     let user = users::by_account(&ctx.chat.app.db, account).await?;
     let handed_over = user.is_some_and(|user| user.session_exported);

@@ -37,16 +37,16 @@ use super::reply::card_of;
 const AT_A_TIME: usize = 16;
 /// Telegram allows a bot about thirty messages a second.
 const PER_SECOND: NonZeroU32 = NonZeroU32::new(25).expect("not zero");
-/// Between two looks into an outbox that nobody has announced news of.
+/// Between two looks into the outbox where no signal comes.
 const IDLE: Duration = Duration::from_secs(1);
 /// While the database fails.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
-/// How long is tried to record what became of a message: after that, the holder of the lease has taken it long ago.
+/// How long the sender tries to record what became of a message. By then the holder of the lease has claimed it.
 const SETTLE_FOR: Duration = Duration::from_secs(600);
-/// How often is tried to remove the button of a card that stands beside another.
+/// How often the sender tries to remove the button of a second card.
 const BUTTON_TRIES: u32 = 5;
 
-/// The database, as those who send need it. Clones tell one outage.
+/// The outages of the database, one for each step. Clones share them.
 #[derive(Clone)]
 struct Outages {
     claim: Outage,
@@ -79,10 +79,10 @@ pub(super) async fn run(ctx: &Arc<BotContext>, sender: &Sender) {
         // 1.
         let room = AT_A_TIME - under_way.len();
         let look = async {
-            ctx.api_health.usable().await;
+            ctx.api_health.wait_until_usable().await;
             claim(ctx, sender, room).await
         };
-        match beside(&mut under_way, look).await {
+        match while_polling(&mut under_way, look).await {
             Ok(messages) => {
                 outages.claim.over();
                 under_way.extend(messages.into_iter().map(|message| {
@@ -92,7 +92,7 @@ pub(super) async fn run(ctx: &Arc<BotContext>, sender: &Sender) {
             }
             Err(error) => {
                 outages.claim.failed(&error);
-                beside(&mut under_way, sleep(DATABASE_PAUSE)).await;
+                while_polling(&mut under_way, sleep(DATABASE_PAUSE)).await;
             }
         }
         tokio::select! {
@@ -102,8 +102,8 @@ pub(super) async fn run(ctx: &Arc<BotContext>, sender: &Sender) {
     }
 }
 
-/// Does something while what is under way goes on: one that stands still may hold a connection for which the other waits.
-async fn beside<T>(
+/// Does something while the messages under way go on. If they stood still, they might hold a connection that it waits for.
+async fn while_polling<T>(
     under_way: &mut FuturesUnordered<impl Future<Output = ()>>,
     work: impl Future<Output = T>,
 ) -> T {
@@ -123,7 +123,7 @@ async fn claim(ctx: &BotContext, sender: &Sender, room: usize) -> Result<Vec<Mes
     sender.claim(i64::try_from(room).unwrap_or(1), ctx.chat.app.clock.now()).await
 }
 
-/// Names the message, whom it goes to, and the login whose card it is.
+/// The span of a message, with the login whose card it is. At the level of errors, so that `RUST_LOG` does not hide the ids.
 fn span(message: &Message) -> Span {
     let account: Option<AccountId> = match message.to {
         To::Account(account) => Some(account),
@@ -157,7 +157,7 @@ async fn send_message(
         }
     };
     pace.until_ready().await;
-    // 2. and 3. In a task of its own: also a sender that loses its lease in the middle learns what became of the message.
+    // 2. and 3. In a task of its own, so that a sender that loses its lease still records what became of the message.
     let task = async move {
         let chat = outgoing.chat;
         let outcome = deliver::deliver(&ctx, outgoing).await;
@@ -170,7 +170,7 @@ async fn send_message(
     }
 }
 
-/// Records what became of a message. `chat`: where it went just now.
+/// Records what became of a message. `chat`: the chat that it was just sent to.
 async fn record(
     ctx: &BotContext,
     sender: &Sender,
@@ -202,7 +202,7 @@ async fn record(
     }
 }
 
-/// The number of another copy of it in the chat, where there is one.
+/// Returns the number of a second copy in the chat, where there is one.
 async fn settle(sender: &Sender, id: i64, outcome: &Outcome) -> Result<Option<i64>, DatabaseError> {
     match outcome {
         Outcome::Sent(message_id) => return sender.sent(id, *message_id).await,
@@ -213,7 +213,7 @@ async fn settle(sender: &Sender, id: i64, outcome: &Outcome) -> Result<Option<i6
     Ok(None)
 }
 
-/// Removes the button of a message that stands beside another one like it. Two would do no harm, so it is not tried for ever.
+/// Removes the button of a second copy. Two buttons do no harm, so the tries are few.
 async fn remove_button(ctx: &BotContext, chat: ChatId, message: i64) {
     let Ok(message) = i32::try_from(message) else { return };
     for _ in 0..BUTTON_TRIES {
@@ -221,7 +221,7 @@ async fn remove_button(ctx: &BotContext, chat: ChatId, message: i64) {
             Err(error) if !matches!(error, RequestError::Api(_)) => {
                 sleep(ctx.api_health.failed(&error)).await
             }
-            // It has none, is gone, or the person has stopped the bot.
+            // Done; or it has no button, is gone, or the person has stopped the bot.
             Ok(_) | Err(_) => return,
         }
     }

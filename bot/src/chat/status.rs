@@ -1,5 +1,5 @@
-//! `/debug_status [ID]`: what the tables and the last events say of a person. Events are told by name, position and time:
-//! what they hold is nobody's business in a chat.
+//! `/debug_status [ID]`: what the tables and the last events say of a person. A chat shows the name, position and time of an
+//! event, not what it holds.
 
 use app::people::PersonId;
 use domain::AccountId;
@@ -13,9 +13,9 @@ use super::context::BotContext;
 use super::failure::Failure;
 use super::reply::Reply;
 use super::request::Request;
-use super::texts::{Standing, day};
+use super::texts::{AccountStatus, day};
 
-/// How many of the last events are told.
+/// How many of the last events are shown.
 const EVENTS: i64 = 12;
 
 pub(super) async fn show(ctx: &BotContext, request: &Request, id: Option<&str>) -> Result<Reply, Failure> {
@@ -33,7 +33,7 @@ pub(super) async fn show(ctx: &BotContext, request: &Request, id: Option<&str>) 
         None => None,
     };
     let Some(user) = user else { return Ok(Reply::text(texts.account.nobody)) };
-    Ok(Reply::text((texts.account.standing)(&standing(ctx, &user).await?)))
+    Ok(Reply::text((texts.account.status)(&account_status(ctx, &user).await?)))
 }
 
 /// The account of a person who is named by a Telegram id or an account id.
@@ -44,13 +44,13 @@ pub(super) async fn find(ctx: &BotContext, id: &str) -> Result<Option<AccountId>
     }
 }
 
-async fn standing(ctx: &BotContext, user: &User) -> Result<Standing, Failure> {
+async fn account_status(ctx: &BotContext, user: &User) -> Result<AccountStatus, Failure> {
     let (chat, zone) = (&ctx.chat, &ctx.chat.display_timezone);
     let filter = Filter { account: Some(user.account_id), ..Filter::default() };
     let events = Log::new(&chat.app.db).last(&filter, EVENTS).await?;
     let live = login_status::live_of(&chat.app.db, user.account_id).await?;
     let name = [&user.first_name, &user.last_name].into_iter().flatten().cloned().collect::<Vec<_>>();
-    Ok(Standing {
+    Ok(AccountStatus {
         account: user.account_id.to_string(),
         telegram_id: user.telegram_id,
         name: name.join(" "),

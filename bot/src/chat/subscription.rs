@@ -1,4 +1,4 @@
-//! `/subscription`: what runs, with which limits, until when.
+//! `/subscription`: the tier that runs, its limits, its end.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -21,7 +21,7 @@ pub(super) async fn show(ctx: &BotContext, request: &Request) -> Result<Reply, F
     }))
 }
 
-/// The card of a subscription. One whose end has passed is over, also before that was recorded.
+/// The card of a subscription. It counts as over from its end on, also before the end is recorded.
 fn card(row: &SubscriptionRow, now: Timestamp, zone: &TimeZone) -> SubscriptionCard {
     let active = row.status == SubscriptionState::Active && row.expires_at.is_none_or(|end| end > now);
     let end = match row.expires_at {

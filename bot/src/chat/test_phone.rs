@@ -1,5 +1,5 @@
-//! `/debug_test_phone +7…`: is this number on Telegram? Says first what it will do, and does it when the button is pressed.
-//! A code that is asked for here is one like those that logins ask for: while Telegram tells to wait with those, none is.
+//! `/debug_test_phone +7…`: is this number on Telegram? The bot says first what it will do, and does it when the button is pressed.
+//! A code that is asked for here counts like the codes of logins: while Telegram asks to wait with those, none is sent.
 
 use std::time::Duration;
 
@@ -12,9 +12,9 @@ use super::context::BotContext;
 use super::failure::Failure;
 use super::reply::Reply;
 use super::request::Request;
-use super::texts::{Later, minutes_left, time_of_day};
+use super::texts::{RetryTime, minutes_left, time_of_day};
 
-/// How long a number rests that too many codes were asked for with; Telegram does not say it.
+/// How long to wait with a number that too many codes were sent to. Telegram does not say it.
 const NUMBER_RESTS: Duration = Duration::from_hours(24);
 
 /// What a button under the question means.
@@ -36,7 +36,7 @@ impl Answer {
     }
 }
 
-/// A number in international form, `+` and digits alone; None for what is none.
+/// A number in international form, as `+` and digits; None: the text is no number.
 fn number(text: &str) -> Option<String> {
     let kept: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '\u{a0}')).collect();
     let digits = kept.strip_prefix('+')?;
@@ -71,7 +71,7 @@ pub(super) async fn answered(ctx: &BotContext, request: &Request, answer: Answer
     }
     let say = |text: String| Reply::text(text).instead_of(request.pressed);
     let Answer::Ask(way, phone) = answer else { return Ok(say(texts.account.kept.to_owned())) };
-    // Also what keeps a second delivery of this press from asking twice.
+    // The same press makes the same id, so that its second delivery does not ask twice.
     let (now, origin) =
         (ctx.chat.app.clock.now(), request.pressed.map_or(request.update_id, |id| -i64::from(id)));
     let login_id = ctx.chat.app.master.login_id(origin, request.chat_id);
@@ -89,8 +89,8 @@ pub(super) async fn answered(ctx: &BotContext, request: &Request, answer: Answer
         Ok(()) => {}
         Err(LimitError::RetryAt(at)) => {
             let at_time = time_of_day(at, &ctx.chat.display_timezone);
-            let later = Later { at: at_time, minutes: minutes_left(now, at) };
-            return Ok(say((texts.too_many_tries)(&later)));
+            let time = RetryTime { at: at_time, minutes: minutes_left(now, at) };
+            return Ok(say((texts.too_many_tries)(&time)));
         }
         Err(LimitError::Database(error)) => return Err(error.into()),
     }

@@ -6,7 +6,7 @@
 //!   soon as its number is known;
 //! - a warning, to the person or to the admins.
 //!
-//! What has a message of its own to stand in is written there, where it cannot stand twice (`notice::Again`).
+//! A notice about a login is written into that login's card instead, where it cannot be shown twice (`notice::IfUnclear`).
 
 use app::outbox::{Message, To};
 use domain::policy::Notice;
@@ -16,14 +16,13 @@ use projections::views::users;
 use teloxide::types::ChatId;
 
 use crate::chat::context::BotContext;
-use crate::chat::notice::{Again, again, render};
+use crate::chat::notice::{IfUnclear, if_unclear, render};
 use crate::chat::reply::{Body, card_key, card_of};
 use crate::chat::texts::Language;
 
-/// A message in words, or none.
+/// A message in words, or the reason why there is none.
 pub(super) enum Composed {
     Message(OutgoingMessage),
-    /// Why it is not to be sent.
     GivenUp(&'static str),
 }
 
@@ -33,7 +32,7 @@ pub(super) struct OutgoingMessage {
     pub body: Body,
     /// May be sent twice rather than not at all.
     pub warning: bool,
-    /// Only changes a message: where that is gone, there is nothing to do.
+    /// It only edits a message. Where that is gone, nothing is sent.
     pub edit_only: bool,
 }
 
@@ -78,19 +77,19 @@ async fn compose_notice(
     let mut outgoing = OutgoingMessage {
         chat: ChatId(subject.telegram_id),
         body: Body { text, keyboard: None, instead_of: None, warning: false },
-        warning: again(&notice) == Again::Send,
+        warning: if_unclear(&notice) == IfUnclear::Send,
         edit_only: false,
     };
     if message.unclear {
-        match again(&notice) {
-            Again::Send => {}
-            Again::Drop => return Ok(Composed::GivenUp("it may have been sent already")),
-            Again::EditCard(login) => {
+        match if_unclear(&notice) {
+            IfUnclear::Send => {}
+            IfUnclear::Drop => return Ok(Composed::GivenUp("it may have been sent already")),
+            IfUnclear::EditCard(login) => {
                 let card = ctx.outbox.message_of(&card_key(&login)).await?;
                 let Some(card) = card.and_then(|id| i32::try_from(id).ok()) else {
                     return Ok(Composed::GivenUp("it may have been sent already"));
                 };
-                // Its button is the way into the login that goes on.
+                // The card's button is the way into a login that goes on.
                 if is_live(ctx, &login).await? {
                     return Ok(Composed::GivenUp("the login was begun anew"));
                 }

@@ -10,7 +10,7 @@ use teloxide::{ApiError, RequestError};
 use super::compose::OutgoingMessage;
 use crate::chat::context::BotContext;
 
-/// Before a message is tried again that Telegram has not taken.
+/// Before the next try of a message that Telegram has not accepted.
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// What became of a message.
@@ -18,7 +18,7 @@ const AGAIN: Duration = Duration::from_secs(1);
 pub(super) enum Outcome {
     Sent(Option<i64>),
     Later(Duration),
-    /// It may have arrived. What may still be done about it is decided when it is taken again.
+    /// It may have arrived. The next sender that claims it decides what to do (`compose`).
     Unclear(Duration),
     Never(&'static str),
 }
@@ -40,7 +40,7 @@ pub(super) async fn deliver(ctx: &BotContext, mut outgoing: OutgoingMessage) -> 
         match edit(ctx, &outgoing, MessageId(message)).await {
             Ok(()) => return Outcome::Sent(Some(i64::from(message))),
             Err(error) if is_gone(&error) && !outgoing.edit_only => outgoing.body.instead_of = None,
-            Err(error) => return judge(ctx, &outgoing, &error),
+            Err(error) => return outcome_of(ctx, &outgoing, &error),
         }
     }
     let request = ctx.bot.send_message(outgoing.chat, &outgoing.body.text).link_preview_options(no_preview());
@@ -50,10 +50,10 @@ pub(super) async fn deliver(ctx: &BotContext, mut outgoing: OutgoingMessage) -> 
     };
     match request.await {
         Ok(sent) => {
-            ctx.api_health.works();
+            ctx.api_health.answered();
             Outcome::Sent(Some(i64::from(sent.id.0)))
         }
-        Err(error) => judge(ctx, &outgoing, &error),
+        Err(error) => outcome_of(ctx, &outgoing, &error),
     }
 }
 
@@ -68,14 +68,14 @@ async fn edit(ctx: &BotContext, outgoing: &OutgoingMessage, message: MessageId) 
     };
     match request.await {
         Ok(_) | Err(RequestError::Api(ApiError::MessageNotModified)) => {
-            ctx.api_health.works();
+            ctx.api_health.answered();
             Ok(())
         }
         Err(error) => Err(error),
     }
 }
 
-/// The message to be edited is no more, or was never there.
+/// The message that was to be edited does not exist.
 fn is_gone(error: &RequestError) -> bool {
     matches!(
         error,
@@ -86,7 +86,7 @@ fn is_gone(error: &RequestError) -> bool {
 }
 
 /// What a failure means for the message.
-fn judge(ctx: &BotContext, outgoing: &OutgoingMessage, error: &RequestError) -> Outcome {
+fn outcome_of(ctx: &BotContext, outgoing: &OutgoingMessage, error: &RequestError) -> Outcome {
     match error {
         RequestError::RetryAfter(seconds) => Outcome::Later(seconds.duration()),
         RequestError::Api(ApiError::BotBlocked) => Outcome::Never("the person has stopped the bot"),
@@ -96,13 +96,13 @@ fn judge(ctx: &BotContext, outgoing: &OutgoingMessage, error: &RequestError) -> 
             Outcome::Never("Telegram refuses it")
         }
         RequestError::Api(_) => Outcome::Later(AGAIN),
-        // A message that was taken, in an answer that a newer Bot API writes differently.
+        // Telegram has accepted it. A newer Bot API writes the answer differently.
         RequestError::InvalidJson { raw, .. } if raw.starts_with("{\"ok\":true") => Outcome::Sent(None),
         RequestError::InvalidJson { .. } => Outcome::Later(AGAIN),
         RequestError::Network(network) if network.is_connect() => {
             Outcome::Later(ctx.api_health.failed(error))
         }
-        // The answer had begun: it was carried out.
+        // The answer had begun, so Telegram has accepted it.
         RequestError::Network(network) if network.is_body() || network.is_decode() => Outcome::Sent(None),
         RequestError::Network(_) | RequestError::Io(_) | RequestError::MigrateToChatId(_) => {
             let wait = ctx.api_health.failed(error);
@@ -115,7 +115,7 @@ fn judge(ctx: &BotContext, outgoing: &OutgoingMessage, error: &RequestError) -> 
     }
 }
 
-/// Whether trying again would be refused again.
+/// Whether Telegram would refuse another try, too.
 fn is_final(error: &ApiError) -> bool {
     let words = error.to_string();
     ["Bad Request", "Forbidden", "Unauthorized"].iter().any(|beginning| words.starts_with(beginning))

@@ -19,7 +19,7 @@ struct Taken {
 }
 
 impl World {
-    /// Ilya writes; whoever looks into the inbox takes it up.
+    /// Ilya writes; the process that looks into the inbox takes it up.
     async fn ilya_writes(&self, update_id: i64, text: &str) -> Taken {
         let body = message(update_id, text).to_string();
         Inbox::new(&self.chat.app.db).receive(body.as_bytes(), Source::Polling).await.unwrap();

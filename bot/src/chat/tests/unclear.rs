@@ -91,8 +91,8 @@ async fn a_frozen_senders_alarm_is_sent_again() {
     let ilya = world.ilya();
     ilya.ask("/help").await.unwrap();
     world.api.fail_next("sendMessage", Fault::HeldAnswer);
-    let standing = "insert into parked (view, key, position, error) values ('users', 'x', 1, 'bug')";
-    sqlx::query(standing).execute(world.chat.app.db.pool()).await.unwrap();
+    let park = "insert into parked (view, key, position, error) values ('users', 'x', 1, 'bug')";
+    sqlx::query(park).execute(world.chat.app.db.pool()).await.unwrap();
     world.chat.app.db.wake().notify(eventlog::Topic::Projected);
     let first = ilya.wait_for_message(|message| message.text.starts_with("⚠️")).await.unwrap();
 
