@@ -4,3 +4,5 @@ pub mod begin;
 pub mod cancel;
 pub mod retry;
 mod steps;
+#[cfg(test)]
+mod tests;
