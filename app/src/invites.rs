@@ -106,9 +106,9 @@ pub enum OrderError {
     /// No invite has this code or id.
     #[error("there is no such invite")]
     Unknown,
-    /// The command was refused or kept colliding.
-    #[error("{0}")]
-    Store(String),
+    /// The invite refuses for another reason.
+    #[error(transparent)]
+    Store(StoreError<InviteError>),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -230,7 +230,7 @@ impl From<StoreError<InviteError>> for OrderError {
         match error {
             StoreError::Database(error) => Self::Database(error),
             StoreError::Refused(InviteError::Unknown) => Self::Unknown,
-            other => Self::Store(other.to_string()),
+            other => Self::Store(other),
         }
     }
 }
