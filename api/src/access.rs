@@ -64,7 +64,7 @@ impl Visitor {
     ///
     /// # Errors
     /// 401 for a stranger, 404 for an unknown session, 403 for somebody else's.
-    pub async fn own(&self, state: &ApiState, session_id: &str) -> Result<Watched, Problem> {
+    pub async fn own_login(&self, state: &ApiState, session_id: &str) -> Result<Watched, Problem> {
         if self.0.is_none() {
             return Err(Problem::unauthorized(self.language(), None));
         }
@@ -106,12 +106,12 @@ async fn find_anywhere(
     Span::current().record("login.id", login_id.short());
     if let Some(login) = ended {
         let attempt = login.borrow().attempt();
-        return Ok(on_its_way(state, &login_id, attempt, language).await?.or(Some(login)));
+        return Ok(begun_meanwhile(state, &login_id, attempt, language).await?.or(Some(login)));
     }
     let row = login_status::by_id(&state.app.db, &login_id).await;
     let row = row.map_err(|error| Problem::internal(language, &error))?;
     let attempt = row.as_ref().map_or(0, |row| u32::try_from(row.attempt).unwrap_or_default());
-    if let Some(login) = on_its_way(state, &login_id, attempt, language).await? {
+    if let Some(login) = begun_meanwhile(state, &login_id, attempt, language).await? {
         return Ok(Some(login));
     }
     let Some(row) = row else { return Ok(None) };
@@ -124,7 +124,7 @@ async fn find_anywhere(
 
 /// "Not found", or the end of an attempt, is final to the page. But a login, or its next attempt, may have begun a moment ago,
 /// while the views were behind. So the log itself decides.
-async fn on_its_way(
+async fn begun_meanwhile(
     state: &ApiState,
     login_id: &LoginId,
     attempt: u32,
@@ -135,7 +135,7 @@ async fn on_its_way(
     if latest <= attempt {
         return Ok(None);
     }
-    let arrival = state.live_logins.once_at(login_id, latest);
+    let arrival = state.live_logins.at_attempt(login_id, latest);
     match tokio::time::timeout(ARRIVES_WITHIN, arrival).await {
         Ok(login) => Ok(Some(login)),
         Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Internal)),

@@ -42,6 +42,6 @@ pub type Watched = watch::Receiver<Arc<LiveLogin>>;
 /// What one state of a login says: to a person who only has the link, and to its owner in each language.
 #[derive(Debug, Default)]
 pub(crate) struct Answers {
-    pub bare: OnceLock<Bytes>,
-    pub whole: [OnceLock<Bytes>; Language::ALL.len()],
+    pub for_anybody: OnceLock<Bytes>,
+    pub for_owner: [OnceLock<Bytes>; Language::ALL.len()],
 }

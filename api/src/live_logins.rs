@@ -53,7 +53,7 @@ impl LiveLogins {
     }
 
     /// Waits until this attempt of a login, or a later one, is known; for ever, where none comes.
-    pub async fn once_at(&self, login_id: &LoginId, attempt: u32) -> Watched {
+    pub async fn at_attempt(&self, login_id: &LoginId, attempt: u32) -> Watched {
         let mut seen = 0;
         loop {
             let login = self.newer_than(login_id, seen).await;

@@ -42,7 +42,7 @@ pub async fn serve(listener: TcpListener, state: ApiState, limits: Limits) -> In
 }
 
 fn routes(state: ApiState) -> Router {
-    let said = Router::new()
+    let posts = Router::new()
         .route("/qr-auth/cancel", post(actions::cancel))
         .route("/qr-auth/retry", post(actions::retry))
         .route("/qr-auth/password", get(password::parameters).post(password::prove))
@@ -55,7 +55,7 @@ fn routes(state: ApiState) -> Router {
         .route("/qr-auth/qr.svg", get(reads::qr))
         .route("/qr-auth/static/{name}", get(statics::file))
         .route("/qr-auth/telegram", post(webhook::update))
-        .merge(said)
+        .merge(posts)
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(Arc::new(state))

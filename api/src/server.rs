@@ -56,7 +56,7 @@ where
             Ok((stream, _)) => {
                 outage.over();
                 let place = connections.admit().await;
-                tokio::spawn(attend(stream, Arc::new(place), service.clone(), limits));
+                tokio::spawn(serve_connection(stream, Arc::new(place), service.clone(), limits));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
@@ -75,7 +75,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 }
 
 /// One connection, to its end.
-async fn attend<S>(stream: TcpStream, place: Arc<Place>, service: S, limits: Limits)
+async fn serve_connection<S>(stream: TcpStream, place: Arc<Place>, service: S, limits: Limits)
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -89,7 +89,7 @@ where
     let mut http = http1::Builder::new();
     http.header_read_timeout(None);
     let mut connection = pin!(http.serve_connection(stream, TowerToHyperService::new(service)));
-    let mut alarm = pin!(sleep_until(Instant::now() + limits.head));
+    let mut timer = pin!(sleep_until(Instant::now() + limits.head));
     let mut stopping = false;
     poll_fn(|context| {
         place.wake_by(context.waker());
@@ -102,16 +102,16 @@ where
         }
         while let Some(deadline) = place.deadline(&limits) {
             // A later deadline is looked at when the timer fires: to set it for each request would cost too much.
-            if deadline < alarm.deadline() {
-                alarm.as_mut().reset(deadline);
+            if deadline < timer.deadline() {
+                timer.as_mut().reset(deadline);
             }
-            if alarm.as_mut().poll(context).is_pending() {
+            if timer.as_mut().poll(context).is_pending() {
                 break;
             }
             if deadline <= Instant::now() {
                 return Poll::Ready(());
             }
-            alarm.as_mut().reset(deadline);
+            timer.as_mut().reset(deadline);
         }
         Poll::Pending
     })

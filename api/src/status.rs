@@ -22,13 +22,12 @@ use crate::texts::{Language, Text};
 /// The longest that a request may wait for news.
 pub const MAX_WAIT: Duration = Duration::from_secs(25);
 
-/// [`bare`] or [`whole`], as an answer.
+/// [`for_anybody`] or [`for_owner`], as an answer.
 pub fn answer(login: &LiveLogin, owner: Option<Language>) -> Response {
     let body = match owner {
-        None => login.answers.bare.get_or_init(|| bare(login).to_string().into()),
-        Some(language) => {
-            login.answers.whole[language as usize].get_or_init(|| whole(login, language).to_string().into())
-        }
+        None => login.answers.for_anybody.get_or_init(|| for_anybody(login).to_string().into()),
+        Some(language) => login.answers.for_owner[language as usize]
+            .get_or_init(|| for_owner(login, language).to_string().into()),
     };
     let mut response = Response::new(Body::from(body.clone()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -36,7 +35,7 @@ pub fn answer(login: &LiveLogin, owner: Option<Language>) -> Response {
 }
 
 /// For a person who only has the link: `{"status", "expires", "version"}`.
-fn bare(login: &LiveLogin) -> Value {
+fn for_anybody(login: &LiveLogin) -> Value {
     json!({
         "status": login.row.status.name(),
         "expires": login.row.deadline_at,
@@ -45,7 +44,7 @@ fn bare(login: &LiveLogin) -> Value {
 }
 
 /// For the owner.
-pub fn whole(login: &LiveLogin, language: Language) -> Value {
+pub fn for_owner(login: &LiveLogin, language: Language) -> Value {
     let token = login.token.as_ref().map(|token| URL_SAFE_NO_PAD.encode(token.token.expose_secret()));
     json!({
         "status": login.row.status.name(),

@@ -28,7 +28,7 @@ pub enum SessionCommand {
         user: String,
         /// What the other service reads.
         #[arg(long, value_enum)]
-        format: Words,
+        format: ExportFormat,
         /// Do not ask first.
         #[arg(long)]
         yes: bool,
@@ -37,7 +37,7 @@ pub enum SessionCommand {
 
 /// What the other service reads.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Words {
+pub enum ExportFormat {
     /// Telethon's StringSession.
     Telethon,
     /// grammers-session's types, as JSON.
@@ -77,10 +77,10 @@ impl SessionCommand {
     }
 }
 
-async fn export(exporter: &Exporter, account: AccountId, format: Words) -> anyhow::Result<()> {
+async fn export(exporter: &Exporter, account: AccountId, format: ExportFormat) -> anyhow::Result<()> {
     let format = match format {
-        Words::Telethon => Format::Telethon,
-        Words::Grammers => Format::Grammers,
+        ExportFormat::Telethon => Format::Telethon,
+        ExportFormat::Grammers => Format::Grammers,
     };
     let exported = exporter.begin(account, format, Context::tool("cli")).await?;
     let mut out = std::io::stdout().lock();

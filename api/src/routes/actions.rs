@@ -12,7 +12,7 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::input::body;
+use super::input::read_json;
 use crate::access::Visitor;
 use crate::live_login::Watched;
 use crate::problem::Problem;
@@ -34,13 +34,13 @@ pub struct SessionBody {
 pub async fn cancel(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,
-    named: Result<Json<SessionBody>, JsonRejection>,
+    body: Result<Json<SessionBody>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
-    let login = visitor.own(&state, &body(named, language)?.session_id).await?;
+    let login = visitor.own_login(&state, &read_json(body, language)?.session_id).await?;
     let now = login.borrow().clone();
     if !now.row.status.is_live() {
-        return Ok(Json(status::whole(&now, language)));
+        return Ok(Json(status::for_owner(&now, language)));
     }
     let cancelled = cancel::cancel(&state.app, &now.row.login_id, now.row.account_id, now.attempt()).await;
     cancelled.map_err(|error| Problem::internal(language, &error))?;
@@ -52,10 +52,10 @@ pub async fn cancel(
 pub async fn retry(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,
-    named: Result<Json<SessionBody>, JsonRejection>,
+    body: Result<Json<SessionBody>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
-    let login = visitor.own(&state, &body(named, language)?.session_id).await?;
+    let login = visitor.own_login(&state, &read_json(body, language)?.session_id).await?;
     let now = login.borrow().clone();
     let order = RetryOrder {
         login_id: &now.row.login_id,
@@ -77,9 +77,9 @@ pub async fn retry(
         Retried::NoInvite => return refuse(StatusCode::CONFLICT, Text::SessionUnknown),
     };
     let started =
-        tokio::time::timeout(OWN_EVENT, state.live_logins.once_at(&now.row.login_id, attempt)).await;
+        tokio::time::timeout(OWN_EVENT, state.live_logins.at_attempt(&now.row.login_id, attempt)).await;
     match started {
-        Ok(login) => Ok(Json(status::whole(&login.borrow(), language))),
+        Ok(login) => Ok(Json(status::for_owner(&login.borrow(), language))),
         // The page would take the end of the attempt before for its own: so it is asked to come again.
         Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Internal)),
     }
@@ -91,5 +91,5 @@ async fn answer(state: &ApiState, login: Watched, seen: i64, language: Language)
     let newer = tokio::time::timeout(OWN_EVENT, state.live_logins.newer_than(&login_id, seen)).await;
     let login = newer.unwrap_or(login);
     let login = login.borrow();
-    Json(status::whole(&login, language))
+    Json(status::for_owner(&login, language))
 }

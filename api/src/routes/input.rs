@@ -11,15 +11,15 @@ use crate::state::ApiState;
 use crate::texts::{Language, Text};
 
 /// What a POST says, if it can be read.
-pub(super) fn body<T>(body: Result<Json<T>, JsonRejection>, language: Language) -> Result<T, Problem> {
+pub(super) fn read_json<T>(body: Result<Json<T>, JsonRejection>, language: Language) -> Result<T, Problem> {
     match body {
-        Ok(Json(said)) => Ok(said),
+        Ok(Json(body)) => Ok(body),
         Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest)),
     }
 }
 
 /// Hands what the person entered to the worker of their login; 409 where no worker waits for it any more.
-pub(super) async fn give(
+pub(super) async fn give_to_worker(
     state: &ApiState,
     login: &LiveLogin,
     input: &UserInput,

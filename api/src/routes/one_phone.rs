@@ -15,7 +15,7 @@ use vault::UserInput;
 use vault::limits::LimitError;
 use zeroize::Zeroizing;
 
-use super::input::{body, give};
+use super::input::{give_to_worker, read_json};
 use crate::access::Visitor;
 use crate::live_login::LiveLogin;
 use crate::problem::Problem;
@@ -30,14 +30,14 @@ const LONGEST_CODE: usize = 10;
 
 /// `{"session_id": "…", "phone": "+79990000001"}`.
 #[derive(Deserialize)]
-pub struct Phone {
+pub struct PhoneBody {
     session_id: String,
     phone: String,
 }
 
 /// `{"session_id": "…", "code": "12345"}`.
 #[derive(Deserialize)]
-pub struct Code {
+pub struct CodeBody {
     session_id: String,
     code: String,
 }
@@ -47,12 +47,12 @@ pub struct Code {
 pub async fn phone(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,
-    said: Result<Json<Phone>, JsonRejection>,
+    body: Result<Json<PhoneBody>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
-    let Phone { session_id, phone } = body(said, language)?;
+    let PhoneBody { session_id, phone } = read_json(body, language)?;
     let phone = Zeroizing::new(phone);
-    let login = own(&state, &visitor, &session_id).await?;
+    let login = own_login(&state, &visitor, &session_id).await?;
     if !matches!(login.row.status, LoginStatus::Waiting | LoginStatus::CodeRequired) {
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoCodeAsked));
     }
@@ -60,8 +60,8 @@ pub async fn phone(
         return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadPhone));
     }
     admit(&state, &login, &phone, language).await?;
-    give(&state, &login, &UserInput::Phone(phone), Text::NoCodeAsked, language).await?;
-    Ok(Json(status::whole(&login, language)))
+    give_to_worker(&state, &login, &UserInput::Phone(phone), Text::NoCodeAsked, language).await?;
+    Ok(Json(status::for_owner(&login, language)))
 }
 
 /// `POST /qr-auth/code`: the code that came.
@@ -69,28 +69,28 @@ pub async fn phone(
 pub async fn code(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,
-    said: Result<Json<Code>, JsonRejection>,
+    body: Result<Json<CodeBody>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
-    let Code { session_id, code } = body(said, language)?;
+    let CodeBody { session_id, code } = read_json(body, language)?;
     let code = Zeroizing::new(code);
-    let login = own(&state, &visitor, &session_id).await?;
+    let login = own_login(&state, &visitor, &session_id).await?;
     if login.row.status != LoginStatus::CodeRequired {
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoCodeAsked));
     }
     if code.is_empty() || code.len() > LONGEST_CODE || !is_digits(&code) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadCode));
     }
-    give(&state, &login, &UserInput::Code(code), Text::NoCodeAsked, language).await?;
-    Ok(Json(status::whole(&login, language)))
+    give_to_worker(&state, &login, &UserInput::Code(code), Text::NoCodeAsked, language).await?;
+    Ok(Json(status::for_owner(&login, language)))
 }
 
 /// The owner's login, where this way is open at all.
-async fn own(state: &ApiState, visitor: &Visitor, session_id: &str) -> Result<Arc<LiveLogin>, Problem> {
+async fn own_login(state: &ApiState, visitor: &Visitor, session_id: &str) -> Result<Arc<LiveLogin>, Problem> {
     if !state.page.one_phone_login {
         return Err(Problem::new(StatusCode::NOT_FOUND, visitor.language(), Text::OnePhoneOff));
     }
-    let login = visitor.own(state, session_id).await?;
+    let login = visitor.own_login(state, session_id).await?;
     let login = login.borrow().clone();
     Ok(login)
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use vault::{PasswordChallenge, PasswordProof, UserInput};
 
-use super::input::{body, give};
+use super::input::{give_to_worker, read_json};
 use super::reads::StatusQuery;
 use crate::access::Visitor;
 use crate::live_login::LiveLogin;
@@ -28,7 +28,7 @@ const M1_DIGITS: usize = 64;
 
 /// `{"session_id": "…", "srp_id": "…", "A": "…", "M1": "…"}`.
 #[derive(Deserialize)]
-pub struct Proven {
+pub struct ProofBody {
     session_id: String,
     #[serde(flatten)]
     proof: PasswordProof,
@@ -41,7 +41,7 @@ pub async fn parameters(
     query: StatusQuery,
     visitor: Visitor,
 ) -> Result<Json<PasswordChallenge>, Problem> {
-    let login = visitor.own(&state, &query.session_id).await?;
+    let login = visitor.own_login(&state, &query.session_id).await?;
     let login = login.borrow().clone();
     Ok(Json(challenge(&state, &login, visitor.language()).await?))
 }
@@ -51,11 +51,11 @@ pub async fn parameters(
 pub async fn prove(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,
-    proven: Result<Json<Proven>, JsonRejection>,
+    body: Result<Json<ProofBody>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
-    let Proven { session_id, proof } = body(proven, language)?;
-    let login = visitor.own(&state, &session_id).await?;
+    let ProofBody { session_id, proof } = read_json(body, language)?;
+    let login = visitor.own_login(&state, &session_id).await?;
     let login = login.borrow().clone();
     if !is_well_formed(&proof) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest));
@@ -63,8 +63,8 @@ pub async fn prove(
     if challenge(&state, &login, language).await?.srp_id != proof.srp_id {
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::PasswordStale));
     }
-    give(&state, &login, &UserInput::Password(proof), Text::NoPasswordAsked, language).await?;
-    Ok(Json(status::whole(&login, language)))
+    give_to_worker(&state, &login, &UserInput::Password(proof), Text::NoPasswordAsked, language).await?;
+    Ok(Json(status::for_owner(&login, language)))
 }
 
 /// The parameters that a proof has to answer now.

@@ -93,7 +93,7 @@ pub async fn qr(
     query: StatusQuery,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
-    let login = visitor.own(&state, &query.session_id).await?;
+    let login = visitor.own_login(&state, &query.session_id).await?;
     let login = login.borrow().clone();
     match status::qr_svg(&login) {
         Some(picture) => Ok(([(header::CONTENT_TYPE, "image/svg+xml")], picture.to_owned()).into_response()),
