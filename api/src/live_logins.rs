@@ -85,10 +85,8 @@ impl LiveLogins {
 
     /// Follows the log, for ever. A lost connection is told once and followed by another.
     pub async fn follow(&self, db: &Database, vault: &Vault) {
-        let mut outage = Outage::new(
-            "the live logins lost the log; trying again",
-            "the live logins follow the log again",
-        );
+        let mut outage =
+            Outage::new("the live logins lost the log; trying again", "the live logins follow the log again");
         loop {
             let Err(error) = self.follow_from_the_view(db, vault, &mut outage).await;
             if matches!(error, DatabaseError::SetBack) {

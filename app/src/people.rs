@@ -27,7 +27,7 @@ const FORGOTTEN_WITHIN: Duration = Duration::from_secs(10);
 
 /// A person, as Telegram describes them with an update.
 #[derive(Clone, Copy, Debug)]
-pub struct Sender<'a> {
+pub struct TelegramUser<'a> {
     /// Their id at Telegram.
     pub telegram_id: i64,
     /// What they call themselves.
@@ -66,19 +66,19 @@ pub enum RegisterError {
 ///
 /// # Errors
 /// [`RegisterError`].
-pub async fn register_or_update(app: &App, sender: Sender<'_>) -> Result<Registered, RegisterError> {
+pub async fn register_or_update(app: &App, user: TelegramUser<'_>) -> Result<Registered, RegisterError> {
     // 1. and 2.
-    let (account_id, is_new) = register(app, sender).await?;
+    let (account_id, is_new) = register(app, user).await?;
     let mut account = load(app, account_id).await?;
     // 3.
-    if !account.is_blocked() && carry_block_over(app, account_id, sender.telegram_id).await? {
+    if !account.is_blocked() && carry_block_over(app, account_id, user.telegram_id).await? {
         account = load(app, account_id).await?;
     }
     // 4.
-    let became_admin = sender.is_first_admin && account.role() != Role::Admin;
+    let became_admin = user.is_first_admin && account.role() != Role::Admin;
     if became_admin {
         let promote = AccountCommand::ChangeRole { role: Role::Admin, at: app.clock.now() };
-        let context = Context::system().with_account(account_id).with_update(sender.update_id);
+        let context = Context::system().with_account(account_id).with_update(user.update_id);
         app.store.account(account_id, promote, context).await.map_err(UseCaseError::from)?;
         account = load(app, account_id).await?;
     }
@@ -114,25 +114,25 @@ impl PersonId {
 }
 
 /// The person's account, and whether this is their first message.
-async fn register(app: &App, sender: Sender<'_>) -> Result<(AccountId, bool), RegisterError> {
+async fn register(app: &App, user: TelegramUser<'_>) -> Result<(AccountId, bool), RegisterError> {
     let mut news = app.db.wake().subscribe(Topic::Projected);
     let deadline = Instant::now() + FORGOTTEN_WITHIN;
     while Instant::now() < deadline {
-        let known = app.vault.subject_of(sender.telegram_id).await.map_err(UseCaseError::from)?;
+        let known = app.vault.subject_of(user.telegram_id).await.map_err(UseCaseError::from)?;
         let is_new = known.is_none();
         let subject = match known {
             Some(subject) => subject,
-            None => app.vault.subject_for(sender.telegram_id).await.map_err(UseCaseError::from)?,
+            None => app.vault.subject_for(user.telegram_id).await.map_err(UseCaseError::from)?,
         };
         let account_id = subject.account_id;
-        let profile = serde_json::to_string(sender.profile).expect("a profile is plain data");
+        let profile = serde_json::to_string(user.profile).expect("a profile is plain data");
         let register = AccountCommand::Register {
             account_id,
-            telegram_id: subject.seal(&sender.telegram_id.to_string()),
+            telegram_id: subject.seal(&user.telegram_id.to_string()),
             profile: subject.seal(&profile),
             at: app.clock.now(),
         };
-        let context = Context::by(account_id).with_update(sender.update_id);
+        let context = Context::by(account_id).with_update(user.update_id);
         match app.store.account(account_id, register, context).await {
             Ok(()) => return Ok((account_id, is_new)),
             Err(StoreError::Refused(AccountError::Erased)) => news.wait(LOOK_EVERY).await,

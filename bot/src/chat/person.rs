@@ -1,6 +1,6 @@
 //! A person who wrote to the bot, as the handlers see them.
 
-use app::people::{self, Sender};
+use app::people::{self, TelegramUser};
 use domain::account::Subscription;
 use domain::{Account, AccountId, Role};
 use jiff::Timestamp;
@@ -50,7 +50,7 @@ pub(super) async fn register_or_update(
         language_code: user.language_code.clone(),
     };
     let is_first_admin = ctx.chat.admins.contains(&telegram_id);
-    let sender = Sender { telegram_id, profile: &profile, is_first_admin, update_id };
+    let sender = TelegramUser { telegram_id, profile: &profile, is_first_admin, update_id };
     let registered = people::register_or_update(&ctx.chat.app, sender).await?;
     if registered.became_admin {
         menu::publish_for_admin(ctx, telegram_id).await;
