@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// The settings as flags; each falls back to the environment. All text: [`Config::from_settings`] checks.
+/// The settings as flags; each falls back to the environment. All text: `Config::from_settings` checks.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Settings {
     /// What this process does: api, bot, projector, separated by commas.
