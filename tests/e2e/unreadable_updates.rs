@@ -1,4 +1,5 @@
-//! Updates that cannot be read or stored: each comes between two good ones, by polling and by webhook, and both are answered.
+//! Updates that cannot be read or stored, by polling and by webhook. Each comes between two good updates, and both good ones
+//! are answered.
 
 use std::time::Duration;
 
@@ -7,10 +8,10 @@ use serde_json::{Value, json};
 use stand_in::accounts::{ANNA, ILYA};
 use stand_in::bot_api::ChatPerson;
 
-use crate::webhook::with_webhook;
-use crate::world::World;
+use crate::webhook::world_with_webhook;
+use crate::world::{World, WorldOptions};
 
-/// A text of Anna's, as Telegram delivers it.
+/// An update with a text message of Anna's.
 fn message(update_id: i64, text: &str) -> Value {
     json!({
         "update_id": update_id,
@@ -22,11 +23,11 @@ fn message(update_id: i64, text: &str) -> Value {
     })
 }
 
-/// The same, with `with` in place of the text's quoted `X`.
-fn altered(update_id: i64, with: &[u8]) -> Vec<u8> {
+/// The same with these bytes as the JSON value of `text`.
+fn with_raw_text(update_id: i64, text: &[u8]) -> Vec<u8> {
     let update = message(update_id, "X").to_string();
     let (before, after) = update.split_once("\"X\"").unwrap();
-    [before.as_bytes(), with, after.as_bytes()].concat()
+    [before.as_bytes(), text, after.as_bytes()].concat()
 }
 
 fn nul_in_the_first_name(update_id: i64) -> Vec<u8> {
@@ -53,25 +54,25 @@ fn number_beyond_64_bits(update_id: i64) -> Vec<u8> {
     update.replace("1790000000", "1e400").into_bytes()
 }
 
-fn nested(update_id: i64) -> Vec<u8> {
-    altered(update_id, &[b"[".repeat(10_000), b"]".repeat(10_000)].concat())
+fn deeply_nested(update_id: i64) -> Vec<u8> {
+    with_raw_text(update_id, &[b"[".repeat(10_000), b"]".repeat(10_000)].concat())
 }
 
-type Make = fn(i64) -> Vec<u8>;
+type MakeUpdate = fn(i64) -> Vec<u8>;
 
-/// What is answered to Anna, or goes by without a word.
-const READABLE: [(&str, Make); 4] = [
+/// Updates that the bot answers, or ignores.
+const READABLE: [(&str, MakeUpdate); 4] = [
     ("NUL in the text", |id| message(id, "/help\0").to_string().into_bytes()),
     ("NUL in the first name", nul_in_the_first_name),
     ("NUL in a button's data", nul_in_a_buttons_data),
     ("a text of 1 MiB", |id| message(id, &"x".repeat(1 << 20)).to_string().into_bytes()),
 ];
 
-/// What is kept aside.
-const UNREADABLE: [(&str, Make); 14] = [
-    ("a lone surrogate", |id| altered(id, br#""\ud800""#)),
-    ("bytes that are no UTF-8", |id| altered(id, b"\"\xff\xfe\"")),
-    ("nesting 10,000 deep", nested),
+/// Updates that go to `vault.refused_updates`.
+const UNREADABLE: [(&str, MakeUpdate); 14] = [
+    ("a lone surrogate", |id| with_raw_text(id, br#""\ud800""#)),
+    ("bytes that are no UTF-8", |id| with_raw_text(id, b"\"\xff\xfe\"")),
+    ("nesting 10,000 deep", deeply_nested),
     ("an unknown kind", |id| json!({"update_id": id, "telepathy": {"id": 1}}).to_string().into_bytes()),
     ("a chat beyond 64 bits", chat_beyond_64_bits),
     ("a number beyond any", number_beyond_64_bits),
@@ -85,8 +86,8 @@ const UNREADABLE: [(&str, Make); 14] = [
     ("no JSON", |id| format!("{{\"update_id\":{id},\"message\":{{\"text\":\"").into_bytes()),
 ];
 
-/// Sends each between two texts of Ilya's.
-async fn go_between_two_good_ones(world: &World, updates: &[(&str, Make)]) -> Result<()> {
+/// Sends each update between two commands of Ilya's, and waits for both answers.
+async fn send_between_two_good_updates(world: &World, updates: &[(&str, MakeUpdate)]) -> Result<()> {
     let ilya = world.person(ILYA);
     for (what, update) in updates {
         let before = answers(&ilya);
@@ -104,40 +105,40 @@ fn answers(person: &ChatPerson) -> usize {
     person.from_bot().iter().filter(|message| message.text.starts_with("👋")).count()
 }
 
-async fn kept_aside(world: &World) -> Result<usize> {
+async fn count_refused_updates(world: &World) -> Result<usize> {
     let count: i64 =
         sqlx::query_scalar("select count(*) from vault.refused_updates").fetch_one(world.db.pool()).await?;
     Ok(usize::try_from(count)?)
 }
 
-/// What holds whichever way they come.
-async fn stop_nobody(world: &mut World) -> Result<()> {
+/// The expectations that polling and webhook share.
+async fn expect_bot_goes_on(world: &mut World) -> Result<()> {
     let ilya = world.person(ILYA);
     world.person(ANNA).ask("/start").await?;
-    go_between_two_good_ones(world, &READABLE).await?;
+    send_between_two_good_updates(world, &READABLE).await?;
     let unknown = |text: &str| text.starts_with("🤔 There is no such command");
     world.person(ANNA).wait_for_message(|message| unknown(&message.text)).await?;
-    assert_eq!(kept_aside(world).await?, 0);
+    assert_eq!(count_refused_updates(world).await?, 0);
 
-    go_between_two_good_ones(world, &UNREADABLE).await?;
-    let all_kept = async {
-        // What only a handler finds unreadable is kept a moment later.
-        while kept_aside(world).await? < UNREADABLE.len() {
+    send_between_two_good_updates(world, &UNREADABLE).await?;
+    let all_refused = async {
+        // Some updates are refused by their handler, a moment after they were received.
+        while count_refused_updates(world).await? < UNREADABLE.len() {
             tokio::task::yield_now().await;
         }
         anyhow::Ok(())
     };
-    tokio::time::timeout(Duration::from_secs(30), all_kept).await.context("not all are kept")??;
-    assert_eq!(kept_aside(world).await?, UNREADABLE.len());
+    tokio::time::timeout(Duration::from_secs(30), all_refused).await.context("not all were refused")??;
+    assert_eq!(count_refused_updates(world).await?, UNREADABLE.len());
     ilya.wait_for_message(|message| message.text.starts_with("⚠️")).await?;
     let metrics = world.http.get(format!("http://{}/metrics", world.ops_addr())).send().await?.text().await?;
     assert!(metrics.contains("bot_updates_refused_total"), "{metrics}");
 
     world.crash_service().await;
     world.start_service().await?;
-    go_between_two_good_ones(world, &READABLE).await?;
-    go_between_two_good_ones(world, &UNREADABLE).await?;
-    // Each ten minutes have one warning, however many updates came in them.
+    send_between_two_good_updates(world, &READABLE).await?;
+    send_between_two_good_updates(world, &UNREADABLE).await?;
+    // There is one warning per ten minutes, for any number of updates.
     let windows =
         "select count(distinct floor(extract(epoch from refused_at) / 600)) from vault.refused_updates";
     let windows: i64 = sqlx::query_scalar(windows).fetch_one(world.db.pool()).await?;
@@ -147,29 +148,29 @@ async fn stop_nobody(world: &mut World) -> Result<()> {
 }
 
 #[tokio::test]
-async fn updates_that_cannot_be_read_stop_nobody_by_polling() -> Result<()> {
-    let mut world = World::with(crate::world::Differing {
+async fn the_bot_goes_on_after_unreadable_updates_by_polling() -> Result<()> {
+    let mut world = World::with(WorldOptions {
         configure: Some(|config| config.admin_ids = vec![ILYA]),
-        ..Default::default()
+        ..WorldOptions::default()
     })
     .await?;
-    stop_nobody(&mut world).await
+    expect_bot_goes_on(&mut world).await
 }
 
 #[tokio::test]
-async fn updates_that_cannot_be_read_stop_nobody_by_webhook() -> Result<()> {
-    let mut world = with_webhook().await?;
+async fn the_bot_goes_on_after_unreadable_updates_by_webhook() -> Result<()> {
+    let mut world = world_with_webhook().await?;
     world.crash_service().await;
     world.config.admin_ids = vec![ILYA];
     world.start_service().await?;
-    stop_nobody(&mut world).await
+    expect_bot_goes_on(&mut world).await
 }
 
 #[tokio::test]
-async fn an_update_larger_than_any_is_kept_in_part_and_stops_nobody() -> Result<()> {
-    let world = with_webhook().await?;
+async fn the_bot_goes_on_after_an_oversized_update_and_keeps_its_beginning() -> Result<()> {
+    let world = world_with_webhook().await?;
     let large = |id| message(id, &"x".repeat(5 << 20)).to_string().into_bytes();
-    go_between_two_good_ones(&world, &[("a text of 5 MiB", large)]).await?;
+    send_between_two_good_updates(&world, &[("a text of 5 MiB", large)]).await?;
     let kept: (i32, i64) = sqlx::query_as("select length(bytes), size_bytes from vault.refused_updates")
         .fetch_one(world.db.pool())
         .await?;

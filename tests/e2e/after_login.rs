@@ -1,47 +1,47 @@
-//! What comes after a login: logging out here, ending the session in Telegram, and what the bot tells of oneself.
+//! After a login: logging out in the bot, ending the session in Telegram, and `/debug_status`.
 
 use anyhow::Result;
 use stand_in::accounts::{ANNA, ILYA};
 
-use crate::world::{Differing, World};
+use crate::world::{World, WorldOptions};
 
-/// Whether the public table calls the person authenticated.
+/// `is_authenticated` of the person's row in `users`.
 async fn is_authenticated(world: &World, person: i64) -> Result<bool> {
     let sql = "select is_authenticated from users where telegram_id = $1";
     Ok(sqlx::query_scalar(sql).bind(person).fetch_one(world.db.pool()).await?)
 }
 
-/// Waits until no session but the phone's is left at Telegram, and the file has gone.
-async fn until_logged_out(world: &World, person: i64) {
+/// Waits until Telegram has only the phone's session of this person. Then the session file must be gone.
+async fn wait_until_logged_out(world: &World, person: i64) {
     world.telegram.mtproto.wait_until(|it| it.sessions_of(person).iter().all(|session| session.phone)).await;
     assert!(!world.config.sessions_dir.join(format!("user_{person}.session")).exists());
 }
 
-async fn sessions(world: &World) -> Result<i64> {
+async fn count_sessions(world: &World) -> Result<i64> {
     Ok(sqlx::query_scalar("select count(*) from vault.sessions").fetch_one(world.db.pool()).await?)
 }
 
 #[tokio::test]
 async fn a_person_who_logs_out_is_logged_out_at_telegram_too() -> Result<()> {
     let world = World::start().await?;
-    let nothing = world.person(ILYA).ask("/logout").await?;
-    assert!(nothing.text.starts_with("ℹ️ Сейчас ваш аккаунт не подключён"), "{}", nothing.text);
+    let not_linked = world.person(ILYA).ask("/logout").await?;
+    assert!(not_linked.text.starts_with("ℹ️ Сейчас ваш аккаунт не подключён"), "{}", not_linked.text);
     world.log_in(ILYA).await?;
 
     let answer = world.person(ILYA).ask("/logout").await?;
 
     assert!(answer.text.starts_with("🔌 Вы вышли"), "{}", answer.text);
-    until_logged_out(&world, ILYA).await;
-    assert_eq!(sessions(&world).await?, 0);
-    world.names_once("LoggedOut").await?;
+    wait_until_logged_out(&world, ILYA).await;
+    assert_eq!(count_sessions(&world).await?, 0);
+    world.wait_for_event("LoggedOut").await?;
     let card = world.person(ILYA).ask("/subscription").await?;
-    assert!(card.text.contains("✅ Активна"), "the subscription goes on: {}", card.text);
+    assert!(card.text.contains("✅ Активна"), "the subscription stays: {}", card.text);
     assert!(!is_authenticated(&world, ILYA).await?);
     Ok(())
 }
 
 #[tokio::test]
-async fn logging_out_waits_for_a_telegram_that_cannot_be_reached() -> Result<()> {
+async fn a_logout_is_finished_when_telegram_is_reachable_again() -> Result<()> {
     let world = World::start().await?;
     world.log_in(ILYA).await?;
     world.telegram.mtproto.faults().airplane(true);
@@ -53,32 +53,32 @@ async fn logging_out_waits_for_a_telegram_that_cannot_be_reached() -> Result<()>
     assert_eq!(keys, 1, "the key is kept until it is logged out");
 
     world.telegram.mtproto.faults().airplane(false);
-    until_logged_out(&world, ILYA).await;
+    wait_until_logged_out(&world, ILYA).await;
     Ok(())
 }
 
 #[tokio::test]
-async fn a_session_that_was_ended_in_telegram_is_found_out_and_told() -> Result<()> {
+async fn a_session_that_was_ended_in_telegram_is_detected_and_reported() -> Result<()> {
     let configure: fn(&mut qr_login::Config) =
         |config| config.session_check_interval = std::time::Duration::from_secs(1);
-    let world = World::with(Differing { configure: Some(configure), ..Differing::default() }).await?;
+    let world = World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
     world.log_in(ILYA).await?;
 
     world.phone(ILYA).end_other_sessions().await?;
 
-    world.names_once("AuthorizationRevoked").await?;
-    let told = "🔌 Сеанс завершён в Telegram";
-    world.person(ILYA).wait_for_message(|message| message.text.starts_with(told)).await?;
+    world.wait_for_event("AuthorizationRevoked").await?;
+    let text = "🔌 Сеанс завершён в Telegram";
+    world.person(ILYA).wait_for_message(|message| message.text.starts_with(text)).await?;
     assert!(!is_authenticated(&world, ILYA).await?);
-    assert_eq!(sessions(&world).await?, 0);
+    assert_eq!(count_sessions(&world).await?, 0);
     assert!(world.telegram.mtproto.keys_in_two_places().is_empty());
     Ok(())
 }
 
 #[tokio::test]
-async fn the_bot_tells_people_about_themselves_and_admins_about_anybody() -> Result<()> {
+async fn the_bot_shows_people_their_own_status_and_admins_anybodys() -> Result<()> {
     let configure: fn(&mut qr_login::Config) = |config| config.admin_ids = vec![ANNA];
-    let world = World::with(Differing { configure: Some(configure), ..Differing::default() }).await?;
+    let world = World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
     let session = world.log_in(ILYA).await?;
 
     let own = world.person(ILYA).ask("/debug_status").await?.text;
@@ -87,7 +87,7 @@ async fn the_bot_tells_people_about_themselves_and_admins_about_anybody() -> Res
         assert!(own.contains(part), "{part} is missing in {own}");
     }
     assert!(own.contains("AuthorizationConfirmed") && own.contains("SubscriptionActivated"), "{own}");
-    assert!(!own.contains(&session), "a session id opens the page: {own}");
+    assert!(!own.contains(&session), "the session id is a secret: {own}");
 
     let admin = world.person(ANNA).ask("/debug_status 139883458").await?.text;
     assert!(admin.contains("139883458 Ilya"), "{admin}");

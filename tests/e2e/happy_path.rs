@@ -1,4 +1,4 @@
-//! The story of the specification's first section, as everybody sees it.
+//! The login of the specification's first section, as a person, another service and the log see it.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -14,8 +14,8 @@ async fn a_person_logs_in_by_qr_and_holds_a_subscription() -> Result<()> {
     let world = World::start().await?;
     let code = world.invite(Tier::Premium).await?;
 
-    // 1. /login CODE: the answer, to the letter, and the button.
-    let session = world.begin(ILYA, &code.to_lowercase()).await?;
+    // 1. /login CODE: the exact answer, and the button.
+    let session = world.begin_login(ILYA, &code.to_lowercase()).await?;
     let answer = world.person(ILYA).from_bot().pop().context("an answer")?;
     assert_eq!(
         answer.text,
@@ -24,17 +24,17 @@ async fn a_person_logs_in_by_qr_and_holds_a_subscription() -> Result<()> {
          2. Открыть deep link в Telegram\n  3. Скопировать токен\n  4. Войти по коду на этом телефоне\n\n⏰ QR код действителен 5 минут"
     );
 
-    // 2. The phone scans what the page shows.
-    let link = world.link(ILYA, &session).await?;
+    // 2. The phone scans the QR code of the page.
+    let link = world.qr_link(ILYA, &session).await?;
     world.phone(ILYA).scan(&link).await?;
-    world.status_when(ILYA, &session, |status| status["status"] == "authorized").await?;
+    world.wait_for_status(ILYA, &session, |status| status["status"] == "authorized").await?;
 
-    // 3. The chat says so, and the card tells what is active.
-    let told = world
+    // 3. The chat says so, and /subscription shows what is active.
+    let message = world
         .person(ILYA)
         .wait_for_message(|message| message.text.contains("✅ Авторизация успешна!"))
         .await?;
-    assert!(told.text.contains("Premium"), "{}", told.text);
+    assert!(message.text.contains("Premium"), "{}", message.text);
     let card = world.person(ILYA).ask("/subscription").await?;
     let expected = "💎 Ваша подписка\n\n📊 Тариф: Premium\n🔐 Статус: ✅ Активна\n\nЛимиты:\n  • Каналов: 50\n  • Постов/день: 1000\n  \
                     • RAG запросов/день: 1000\n  • AI дайджесты: ✅";
@@ -48,14 +48,14 @@ async fn a_person_logs_in_by_qr_and_holds_a_subscription() -> Result<()> {
     .await?;
     assert_eq!(row, (ILYA, "Ilya".to_owned(), true, "premium".to_owned()));
 
-    // 5. The session's file is for nobody else.
+    // 5. Only the owner can read the session file.
     let file = world.config.sessions_dir.join("user_139883458.session");
     assert_eq!(std::fs::metadata(&file)?.permissions().mode() & 0o777, 0o600);
 
-    // 6. The log tells the story, in order.
+    // 6. The log holds the events, in order.
     let events = world.events().await?;
     let names: Vec<_> = events.iter().map(|event| event.name.as_str()).collect();
-    let story = [
+    let expected_events = [
         "InviteCreated",
         "AccountRegistered",
         "InviteRedeemed",
@@ -65,7 +65,7 @@ async fn a_person_logs_in_by_qr_and_holds_a_subscription() -> Result<()> {
         "AuthorizationConfirmed",
         "SubscriptionActivated",
     ];
-    assert_eq!(names, story);
+    assert_eq!(names, expected_events);
     assert!(events.iter().map(|event| event.position).eq(1..=8));
     Ok(())
 }
@@ -74,25 +74,25 @@ async fn a_person_logs_in_by_qr_and_holds_a_subscription() -> Result<()> {
 async fn no_event_holds_a_name_a_telegram_id_or_a_code() -> Result<()> {
     let world = World::start().await?;
     let code = world.invite(Tier::Premium).await?;
-    let session = world.begin(ILYA, &code).await?;
-    world.phone(ILYA).scan(&world.link(ILYA, &session).await?).await?;
-    world.names_once("SubscriptionActivated").await?;
+    let session = world.begin_login(ILYA, &code).await?;
+    world.phone(ILYA).scan(&world.qr_link(ILYA, &session).await?).await?;
+    world.wait_for_event("SubscriptionActivated").await?;
     let rows: Vec<String> =
         sqlx::query_scalar("select events::text from events").fetch_all(world.db.pool()).await?;
     for row in rows {
         for secret in ["139883458", "Ilya", "ilya", code.as_str()] {
-            assert!(!row.contains(secret), "{secret} stands in {row}");
+            assert!(!row.contains(secret), "{secret} is in {row}");
         }
     }
     Ok(())
 }
 
 #[tokio::test]
-async fn whoever_only_has_the_link_learns_nothing() -> Result<()> {
+async fn a_person_who_only_has_the_link_learns_nothing() -> Result<()> {
     let world = World::start().await?;
     let code = world.invite(Tier::Premium).await?;
-    let session = world.begin(ILYA, &code).await?;
-    world.link(ILYA, &session).await?;
+    let session = world.begin_login(ILYA, &code).await?;
+    world.qr_link(ILYA, &session).await?;
 
     let status_path = format!("/qr-auth-status?session_id={session}");
     let bare = world.http.get(format!("{}{status_path}", world.base())).send().await?;
@@ -104,10 +104,10 @@ async fn whoever_only_has_the_link_learns_nothing() -> Result<()> {
     assert_eq!(page.status(), 200);
     assert!(!page.text().await?.contains("139883458"));
 
-    let named = json!({"session_id": session});
+    let body = json!({"session_id": session});
     let qr = format!("/qr-auth/qr.svg?session_id={session}");
     for (path, body) in
-        [(qr.as_str(), None), ("/qr-auth/cancel", Some(&named)), ("/qr-auth/retry", Some(&named))]
+        [(qr.as_str(), None), ("/qr-auth/cancel", Some(&body)), ("/qr-auth/retry", Some(&body))]
     {
         let url = format!("{}{path}", world.base());
         let stranger = match body {
