@@ -91,8 +91,8 @@ async fn the_bot_shows_people_their_own_status_and_admins_anybodys() -> Result<(
 
     let admin = world.person(ANNA).ask("/debug_status 139883458").await?.text;
     assert!(admin.contains("139883458 Ilya"), "{admin}");
-    let nobody = world.person(ANNA).ask("/debug_status 1").await?.text;
-    assert!(nobody.starts_with("🤷"), "{nobody}");
+    let unknown = world.person(ANNA).ask("/debug_status 1").await?.text;
+    assert!(unknown.starts_with("🤷"), "{unknown}");
     let refused = world.person(ILYA).ask(&format!("/debug_status {ANNA}")).await?.text;
     assert!(refused.starts_with("⛔"), "{refused}");
     Ok(())

@@ -169,5 +169,5 @@ async fn only_an_admin_can_reset_another_person() -> Result<()> {
 
 async fn account_of(world: &World, person: i64) -> Result<domain::AccountId> {
     let subject = Vault::new(&world.db).subject_of(person).await?;
-    Ok(subject.context("somebody known")?.account_id)
+    Ok(subject.context("a known person")?.account_id)
 }

@@ -42,7 +42,7 @@ impl World {
         .await
     }
 
-    /// Makes all retired keys due for their last logout, which otherwise waits until their last QR code is dead, and waits
+    /// Makes all retired keys due for their last logout, which otherwise waits until their last QR code has expired, and waits
     /// until they are gone.
     pub async fn log_out_retired_keys(&self) -> Result<()> {
         eventually("no retired key in the vault", async || {

@@ -13,7 +13,7 @@ use crate::world::World;
 mod limits;
 
 const ILYAS_NUMBER: &str = "+79990000001";
-const NOBODYS_NUMBER: &str = "+79990000009";
+const UNUSED_NUMBER: &str = "+79990000009";
 
 impl World {
     /// Ilya begins a login, and its page shows a QR code.
@@ -84,10 +84,10 @@ async fn a_code_logs_in_on_one_phone_in_the_data_centre_of_the_account() -> Resu
     let session = world.begin_ilyas_login().await?;
 
     // 1. After the number the page asks for the code, and the QR code is gone.
-    let asked = world.request_code(&session, ILYAS_NUMBER).await?;
-    assert_eq!((&asked["code_via"], &asked["code_length"]), (&json!("app"), &json!(5)));
+    let status = world.request_code(&session, ILYAS_NUMBER).await?;
+    assert_eq!((&status["code_via"], &status["code_length"]), (&json!("app"), &json!(5)));
     assert_eq!(
-        (&asked["token"], &asked["deep_link"], &asked["error"]),
+        (&status["token"], &status["deep_link"], &status["error"]),
         (&json!(null), &json!(null), &json!(null))
     );
 
@@ -259,8 +259,8 @@ async fn a_number_that_telegram_refuses_shows_why_and_the_qr_code_stays() -> Res
 async fn a_number_without_an_account_fails_the_login_with_a_message_and_it_can_be_retried() -> Result<()> {
     let world = World::start().await?;
     let session = world.begin_ilyas_login().await?;
-    world.request_code(&session, NOBODYS_NUMBER).await?;
-    world.post_code(ILYA, &session, &world.last_code(NOBODYS_NUMBER)?).await?;
+    world.request_code(&session, UNUSED_NUMBER).await?;
+    world.post_code(ILYA, &session, &world.last_code(UNUSED_NUMBER)?).await?;
     let on_the_page = "На этом номере нет аккаунта Telegram. Проверьте номер и попробуйте снова.";
     let why = "На этот номер не зарегистрирован аккаунт Telegram.";
     world.expect_failed_login(&session, "not_registered", on_the_page, why).await?;
@@ -312,7 +312,7 @@ async fn a_request_that_telegram_did_not_answer_is_not_repeated() -> Result<()> 
 }
 
 #[tokio::test]
-async fn a_code_is_asked_for_again_where_telegram_says_that_it_sent_none() -> Result<()> {
+async fn a_code_is_requested_again_if_telegram_says_that_it_sent_none() -> Result<()> {
     let world = World::start().await?;
     let session = world.begin_ilyas_login().await?;
     world.telegram.mtproto.faults().fail("auth.sendCode", 500, "AUTH_RESTART", 1);

@@ -121,7 +121,7 @@ async fn a_refused_bot_token_is_named() -> Result<()> {
 async fn while_the_database_does_not_answer_the_operator_is_answered() -> Result<()> {
     let world = World::with(WorldOptions { proxy: true, ..WorldOptions::default() }).await?;
     wait_for_readiness(&world, "ready\n").await?;
-    let proxy = world.proxy.as_ref().expect("it was asked for");
+    let proxy = world.proxy.as_ref().expect("a proxy");
     proxy.goes_away();
     assert_eq!(readiness(&world).await?, (503, "the database does not answer\n".to_owned()));
     let metrics = world.http.get(format!("http://{}/metrics", world.ops_addr())).send().await?;

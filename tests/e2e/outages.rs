@@ -60,9 +60,9 @@ async fn a_service_that_starts_during_an_outage_of_telegram_works_after_it() -> 
     // The page is served meanwhile.
     let page = format!("{}/qr-auth?session_id=any", world.base());
     assert_eq!(world.http.get(page).send().await?.status(), 200);
-    let asked = world.person(ILYA).send(&format!("/login {code}"));
+    let command = world.person(ILYA).send(&format!("/login {code}"));
     world.telegram.set_airplane(false);
-    let card = world.person(ILYA).wait_for_message(|message| message.message_id > asked).await?;
+    let card = world.person(ILYA).wait_for_message(|message| message.message_id > command).await?;
     let url = card.web_app_url().context("a button")?.to_owned();
     finish_login(&world, url.split_once("session_id=").context("a session id")?.1).await
 }
@@ -247,14 +247,14 @@ async fn answers_are_sent_after_the_bot_api_fails_or_asks_to_wait() -> Result<()
 }
 
 #[tokio::test]
-async fn a_bot_api_that_never_answers_is_asked_again() -> Result<()> {
+async fn a_request_that_the_bot_api_never_answers_is_repeated() -> Result<()> {
     let world = World::start().await?;
     let code = world.invite(Tier::Premium).await?;
     world.telegram.bot_api.fail_next("getUpdates", Fault::Hang);
     // The request that already waits delivers this update. The next request hangs.
     world.person(ILYA).ask("/help").await?;
-    let asked = world.person(ILYA).send(&format!("/login {code}"));
-    let card = async || Ok(world.person(ILYA).from_bot().iter().any(|message| message.message_id > asked));
+    let command = world.person(ILYA).send(&format!("/login {code}"));
+    let card = async || Ok(world.person(ILYA).from_bot().iter().any(|message| message.message_id > command));
     eventually("an answer", card).await?;
     let card = world.person(ILYA).from_bot().pop().context("the card")?;
     let url = card.web_app_url().context("a button")?.to_owned();
@@ -298,7 +298,7 @@ async fn a_login_goes_on_after_its_database_moved_and_left_connections_open() ->
     let code = world.invite(Tier::Premium).await?;
     let session = world.begin_login(ILYA, &code).await?;
     let before = world.qr_link(ILYA, &session).await?;
-    world.proxy.as_ref().context("it was asked for")?.moves();
+    world.proxy.as_ref().context("a proxy")?.moves();
     let newer = |status: &Value| status["deep_link"].as_str().is_some_and(|link| link != before);
     world.wait_for_status(ILYA, &session, newer).await?;
     finish_login(&world, &session).await
@@ -311,7 +311,7 @@ async fn during_an_outage_of_the_database_a_page_is_told_when_to_retry() -> Resu
     let world = World::with(options).await?;
     let code = world.invite(Tier::Premium).await?;
     let session = world.begin_login(ILYA, &code).await?;
-    let proxy = world.proxy.as_ref().context("it was asked for")?;
+    let proxy = world.proxy.as_ref().context("a proxy")?;
     proxy.goes_away();
     let cancel = || world.post_as(ILYA, "/qr-auth/cancel", &json!({ "session_id": session })).send();
     let answer = cancel().await?;

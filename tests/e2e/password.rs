@@ -57,9 +57,9 @@ async fn a_wrong_password_is_refused_and_the_right_one_logs_in_in_the_data_centr
     world.phone(ILYA).scan(&world.qr_link(ILYA, &session).await?).await?;
 
     // 1. The page asks for the password, and the QR code is gone.
-    let asked = world.wait_for_status(ILYA, &session, needs_password).await?;
+    let status = world.wait_for_status(ILYA, &session, needs_password).await?;
     assert_eq!(
-        (&asked["token"], &asked["deep_link"], &asked["error"]),
+        (&status["token"], &status["deep_link"], &status["error"]),
         (&json!(null), &json!(null), &json!(null))
     );
     let first = world.password_parameters(ILYA, &session).await?;
@@ -68,7 +68,7 @@ async fn a_wrong_password_is_refused_and_the_right_one_logs_in_in_the_data_centr
 
     // 2. A wrong password is refused. The next try has the hint and new parameters.
     let answer = world.submit_password(ILYA, &session, WRONG).await?;
-    assert_eq!((&answer["status"], &answer["version"]), (&asked["status"], &asked["version"]));
+    assert_eq!((&answer["status"], &answer["version"]), (&status["status"], &status["version"]));
     world.wait_for_status(ILYA, &session, |status| has_error(status, "❌ Неверный пароль")).await?;
     let second = world.password_parameters(ILYA, &session).await?;
     assert_eq!(second["hint"], HINT);
@@ -228,16 +228,16 @@ async fn a_password_asked_for_late_extends_the_deadline_once_and_then_the_login_
     let link = world.qr_link(ILYA, &session).await?;
     world.advance(Duration::from_secs(240));
     world.phone(ILYA).scan(&link).await?;
-    let asked = world.wait_for_status(ILYA, &session, needs_password).await?;
+    let status = world.wait_for_status(ILYA, &session, needs_password).await?;
     let expires =
         |status: &Value| -> Result<Timestamp> { Ok(status["expires"].as_str().context("expires")?.parse()?) };
-    assert_eq!(expires(&asked)?, world.now() + SignedDuration::from_mins(3));
+    assert_eq!(expires(&status)?, world.now() + SignedDuration::from_mins(3));
 
     world.advance(Duration::from_secs(60));
     world.submit_password(ILYA, &session, WRONG).await?;
     let refused =
         world.wait_for_status(ILYA, &session, |status| has_error(status, "❌ Неверный пароль")).await?;
-    assert_eq!(expires(&refused)?, expires(&asked)?);
+    assert_eq!(expires(&refused)?, expires(&status)?);
     world.advance(Duration::from_secs(120));
     world.wait_for_status(ILYA, &session, |status| status["status"] == "expired").await?;
     world.person(ILYA).wait_for_message(|it| it.text.contains("⏰ Время входа истекло")).await?;
