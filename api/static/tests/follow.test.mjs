@@ -11,7 +11,7 @@ function world() {
   let next = 1;
   const open = [];
   it.follower = new Follower({
-    ask: (since, signal) => new Promise((resolve, reject) => {
+    fetchStatus: (since, signal) => new Promise((resolve, reject) => {
       const flight = { since, signal, resolve, reject };
       it.asked.push(since);
       open.push(flight);
@@ -19,7 +19,7 @@ function world() {
       signal.addEventListener('abort', () => { open.splice(open.indexOf(flight), 1); reject(new Error('aborted')); });
     }),
     onStatus: (status) => it.shown.push(status),
-    onTrouble: (failures) => it.troubles.push(failures),
+    onFailures: (failures) => it.troubles.push(failures),
     onRefused: (refused) => it.refusals.push(refused.status),
     timers: {
       now: () => it.now,
@@ -54,22 +54,22 @@ test('there is never more than one request in flight', async () => {
   const it = world();
   it.follower.start();
   await it.answer(waiting(1));
-  for (const _ of [1, 2, 3]) it.follower.nudge();
+  for (const _ of [1, 2, 3]) it.follower.pollNow();
   await settled();
-  it.follower.nudge();
+  it.follower.pollNow();
   await settled();
   await it.fail();
-  it.follower.nudge();
+  it.follower.pollNow();
   await settled();
   assert.equal(it.most, 1);
   assert.equal(it.inFlight(), 1);
 });
 
-test('a nudge drops the request in flight and asks at once, without waiting on the server', async () => {
+test('a pollNow drops the request in flight and asks at once, without waiting on the server', async () => {
   const it = world();
   it.follower.start();
   await it.answer(waiting(1));
-  it.follower.nudge();
+  it.follower.pollNow();
   await settled();
   assert.deepEqual(it.asked, [null, 1, null]);
   await it.answer(waiting(1));
@@ -169,8 +169,8 @@ test('an older status than the one shown is no news', async () => {
   const it = world();
   it.follower.start();
   await it.answer(waiting(5));
-  it.follower.take({ status: 'password_required', version: 8 });
-  it.follower.take({ status: 'code_required', version: 7 });
+  it.follower.accept({ status: 'password_required', version: 8 });
+  it.follower.accept({ status: 'code_required', version: 7 });
   await it.answer(waiting(6));
   assert.deepEqual(it.shown.map(({ version }) => version), [5, 8]);
   assert.equal(it.asked.at(-1), 8);
@@ -181,7 +181,7 @@ test('what was under way when it stopped revives nothing', async () => {
   it.follower.start();
   await it.answer(waiting(5));
   it.follower.stop();
-  it.follower.take(waiting(6));
+  it.follower.accept(waiting(6));
   assert.deepEqual(it.shown.map(({ version }) => version), [5]);
 });
 
@@ -189,11 +189,11 @@ test('an end that a POST answers with stops the loop, and a new start follows on
   const it = world();
   it.follower.start();
   await it.answer(waiting(1));
-  it.follower.take({ status: 'cancelled', version: 2 });
+  it.follower.accept({ status: 'cancelled', version: 2 });
   await settled();
   assert.equal(it.inFlight(), 0);
   it.follower.start();
-  it.follower.take(waiting(3));
+  it.follower.accept(waiting(3));
   await it.answer(waiting(3));
   assert.equal(it.asked.at(-1), 3);
 });

@@ -117,21 +117,21 @@ test('phone numbers are read in the ways people write them', () => {
 test('the countdown runs on the server’s clock, whatever the device thinks', () => {
   let device = Date.parse('2031-01-01T00:00:00Z');
   const clock = new ServerClock(() => device);
-  clock.heard('Sun, 22 Nov 2026 10:00:00 GMT');
+  clock.observe('Sun, 22 Nov 2026 10:00:00 GMT');
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), 300);
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00.999Z'), 300, 'five minutes never begin at 5:01');
   device += 90_000;
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), 210);
   device += 400;
   const before = clock.secondsUntil('2026-11-22T10:05:00Z');
-  clock.heard('Sun, 22 Nov 2026 10:01:30 GMT');
+  clock.observe('Sun, 22 Nov 2026 10:01:30 GMT');
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), before, 'an answer that agrees does not make it jump');
-  clock.heard('Sun, 22 Nov 2026 10:03:00 GMT');
+  clock.observe('Sun, 22 Nov 2026 10:03:00 GMT');
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), 120, 'one that does not agree sets it');
-  clock.heard('Sun, 22 Nov 2026 10:00:30 GMT');
+  clock.observe('Sun, 22 Nov 2026 10:00:30 GMT');
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), 270, 'in either direction');
-  clock.heard('nonsense');
-  clock.heard(null);
+  clock.observe('nonsense');
+  clock.observe(null);
   device += 3_600_000;
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), 0);
   assert.equal(clock.secondsUntil(undefined), null);
