@@ -50,7 +50,7 @@ test('the first request is a short poll, the next ones are long polls above the 
   assert.deepEqual(it.statuses.map(({ version }) => version), [3, 4]);
 });
 
-test('there is never more than one request in request', async () => {
+test('there is never more than one request in flight', async () => {
   const it = fixture();
   it.follower.start();
   await it.answer(waiting(1));
@@ -65,7 +65,7 @@ test('there is never more than one request in request', async () => {
   assert.equal(it.inFlight(), 1);
 });
 
-test('a pollNow drops the request in request and asks at once, without waiting on the server', async () => {
+test('pollNow drops the request in flight and sends a short poll at once', async () => {
   const it = fixture();
   it.follower.start();
   await it.answer(waiting(1));
