@@ -153,7 +153,7 @@ async fn the_operators_listener_serves_health_readiness_and_metrics() -> Result<
 }
 
 #[tokio::test]
-async fn the_public_listener_does_not_serve_them() -> Result<()> {
+async fn the_public_listener_serves_no_health_readiness_or_metrics() -> Result<()> {
     let world = World::start().await?;
     for path in ["/healthz", "/readyz", "/metrics", "/"] {
         let answer = world.http.get(format!("{}{path}", world.base())).send().await?;

@@ -52,7 +52,7 @@ test('an unknown key throws, and values are inserted unchanged', () => {
   assert.equal(text('password_hint', { hint: '$& {device} <b>' }), 'Подсказка: $& {device} <b>');
 });
 
-test('every text is used, and every text that is used exists', () => {
+test('every text is used, and every key that is used exists', () => {
   const sources = readdirSync(STATIC).filter((name) => /\.(js|html)$/.test(name) && name !== 'texts.js')
     .map((name) => readFileSync(new URL(name, STATIC), 'utf8')).join('\n');
   // Keys that are built at run time: outcomes with their `_text`, ways of a code, states of the picture.
