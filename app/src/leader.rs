@@ -133,7 +133,7 @@ async fn lead(leader: &Leader) -> Result<Infallible, LeadError> {
         project(db, &projector),
         react(db, &reactor),
         async { Ok(sweeper.run().await?) },
-        async { Ok(rebuild::upkeep(db).await) },
+        async { Ok(rebuild::maintenance::run(db).await) },
     )?;
     Ok(never)
 }

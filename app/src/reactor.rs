@@ -19,7 +19,7 @@ use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Log, LogEvent};
 use eventlog::store::{Context, Store, StoreError};
-use projections::projector::{self, ProjectorError, Side};
+use projections::projector::{self, ProjectorError, SlotRole};
 use projections::views::login_status::{self, LoginRow};
 use projections::views::{FoldError, RowFailure};
 use vault::Vault;
@@ -318,7 +318,7 @@ impl Reactor {
     async fn park(&self, event: &LogEvent, error: FoldError) -> Result<(), DatabaseError> {
         let mut connection = self.db.pool().acquire().await?;
         let failure = RowFailure { position: event.position, error };
-        Ok(projector::park(&mut connection, Side::Live, "reactor", &name_of(event), &failure).await?)
+        Ok(projector::park(&mut connection, SlotRole::Live, "reactor", &name_of(event), &failure).await?)
     }
 }
 

@@ -1,27 +1,27 @@
-//! How much there is of everything: what an admin asks for in the chat.
+//! The numbers that an admin sees in the chat.
 
 use eventlog::database::{Database, DatabaseError};
 
-/// Numbers of now, from the views.
+/// The current numbers, from the views.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// People who are not erased.
     pub people: i64,
-    /// With a linked session.
+    /// People with a linked session.
     pub authenticated: i64,
-    /// Refused everywhere.
+    /// People who are blocked.
     pub blocked: i64,
-    /// Running subscriptions by tier, in the order of their names.
+    /// Active subscriptions by tier, in the order of their names.
     pub subscriptions: Vec<(String, i64)>,
     /// Logins by status, in the order of their names.
     pub logins: Vec<(String, i64)>,
     /// Invites that can still be redeemed, by their uses alone.
     pub open_invites: i64,
-    /// Uses of invites, for good.
+    /// Final uses of invites.
     pub uses: i64,
 }
 
-/// Counts.
+/// Counts people, subscriptions, logins and invites.
 ///
 /// # Errors
 /// The database's.

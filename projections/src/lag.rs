@@ -1,4 +1,4 @@
-//! How far behind are the readers of the log, and what stands in the way?
+//! How far the readers of the log are behind, and why.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use sqlx::Row;
 
 use eventlog::{Database, DatabaseError, Log};
 
-/// Everything that may be behind.
+/// How far everything is behind.
 #[derive(Clone, Debug)]
 pub struct Lag {
     /// Committed events that have no position yet.
@@ -21,59 +21,59 @@ pub struct Lag {
     pub consumers: Vec<ConsumerLag>,
     /// The transaction that has been writing for the longest time.
     pub oldest_transaction: Option<OpenTransaction>,
-    /// What stands still.
+    /// The keys that are parked.
     pub parked: Vec<Parked>,
 }
 
-/// How far a reader of the log has come.
+/// How far a reader of the log is.
 #[derive(Clone, Debug)]
 pub struct ConsumerLag {
-    /// Which.
+    /// Its name.
     pub consumer: String,
     /// The last position that it has taken in.
     pub position: i64,
-    /// How many are left.
+    /// How many events are left.
     pub behind: i64,
-    /// When the first of them was recorded.
+    /// When the first of those was recorded.
     pub waiting_since: Option<Timestamp>,
 }
 
-/// A transaction that has written something and is open.
+/// An open transaction that has written something.
 #[derive(Clone, Debug)]
 pub struct OpenTransaction {
-    /// The server process.
+    /// Its server process.
     pub pid: i32,
-    /// What it calls itself.
+    /// Its application name.
     pub application: String,
-    /// Since when.
+    /// When it began.
     pub since: Timestamp,
 }
 
-/// A key that stands still.
+/// A key of a view that is parked.
 #[derive(Clone, Debug)]
 pub struct Parked {
-    /// Of which view.
+    /// The view.
     pub view: String,
-    /// Which key.
+    /// The key.
     pub key: String,
-    /// From which event on.
+    /// The position of the event that could not be folded in.
     pub position: i64,
-    /// Why.
+    /// Why it could not.
     pub error: String,
-    /// Since when.
+    /// When it was parked.
     pub since: Timestamp,
 }
 
-/// What keeps people waiting although the database answers.
+/// Why people wait although the database answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Delay {
     /// No process gives positions and projects.
     NobodyLeads,
-    /// An event has waited so long for its position, or for a view.
+    /// An event has waited this long for its position, or for a view.
     Behind(Duration),
 }
 
-/// Whether something has kept people waiting for longer than `lasts`. That something newer always waits is no delay.
+/// What has kept people waiting for longer than `lasts`, if anything. Newer events always wait a little: that is no delay.
 ///
 /// # Errors
 /// The database's.
@@ -97,7 +97,7 @@ pub async fn delay(db: &Database, lasts: Duration) -> Result<Option<Delay>, Data
     Ok(longest.filter(|waited| *waited > lasts).map(Delay::Behind))
 }
 
-/// Measures it.
+/// Measures the lag.
 ///
 /// # Errors
 /// The database's.
@@ -160,7 +160,7 @@ async fn oldest_transaction(db: &Database) -> Result<Option<OpenTransaction>, Da
     row.as_ref().map(transaction).transpose().map_err(DatabaseError::Sql)
 }
 
-/// What stands still, and why.
+/// The keys that are parked, and why.
 ///
 /// # Errors
 /// The database's.

@@ -1,12 +1,12 @@
-//! The views: the questions that others ask, each a pure fold over the log and a table that holds what came out.
+//! The views. Each is a pure fold over the log, and a table that holds the result.
 //!
-//! A view says which row an event belongs to ([`View::key`]) and how that row looks afterwards ([`View::fold`]); this
-//! file gets rows in and out of PostgreSQL for all of them. Rows travel as JSON: one statement writes a whole batch
-//! (`jsonb_populate_recordset`), whatever its columns are. Where they go by the million, to fill a slot that is rebuilt, they
-//! travel as tuples of a binary COPY ([`columns`]).
+//! A view says which row an event belongs to ([`View::key`]) and how that row looks afterwards ([`View::fold`]). This
+//! file reads and writes the rows of all views. Rows travel as JSON: one statement writes a whole batch
+//! (`jsonb_populate_recordset`), for any columns. A rebuild writes millions of rows, so it sends them as tuples of a
+//! binary COPY ([`columns`]).
 //!
-//! Each view's rows live in one of two slots, `slots.users_a` or `slots.users_b`; the public name `users` is a
-//! PostgreSQL view over the live one. Nothing here acts on anything: only the reactor and the workers do.
+//! Each view's rows are in one of two slots, `slots.users_a` or `slots.users_b`. The public name `users` is a
+//! PostgreSQL view over the live one. A view has no side effects: only the reactor and the workers act.
 
 use std::borrow::Cow;
 
@@ -42,8 +42,8 @@ pub(crate) struct Shape {
     pub key_type: &'static str,
     /// Every column of a slot.
     pub columns: &'static [&'static str],
-    /// Of the fold: one more whenever the same log makes other rows. A view that was built by another version is
-    /// rebuilt by itself.
+    /// The version of the fold. Raise it when the same log makes other rows: a view that another version built is
+    /// rebuilt without an order.
     pub version: i32,
 }
 
@@ -52,14 +52,13 @@ pub(crate) trait View {
     /// A row as the slot holds it.
     type Row: Clone + Serialize + DeserializeOwned + Columns;
 
-    /// Where the rows live.
     const SHAPE: Shape;
 
-    /// Which events have a key.
+    /// Which events belong to a row.
     const INTEREST: Interest;
 
-    /// The one row that the event belongs to. Must not need the payload: an event that cannot be decoded still has to
-    /// say which row stands still because of it.
+    /// The one row that the event belongs to. It must not need the payload: an event that cannot be decoded still parks
+    /// its row.
     fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>>;
 
     /// How the row looks after the event; None is no row.
@@ -70,15 +69,14 @@ pub(crate) trait View {
     ) -> Result<Option<Self::Row>, FoldError>;
 }
 
-/// The events that a view has a key for, so that a rebuild does not read the others.
+/// The events that belong to rows of a view. A rebuild reads no others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interest {
-    /// The stream whose events all have one: the stream's id.
+    /// Every event of this kind of stream has the stream's id as its key.
     pub stream: StreamKind,
-    /// Events of other streams, by their names. Their key is in the payload or, where that cannot be read, in the
-    /// envelope.
+    /// Events of other streams, by their names. Their key is in the payload; if that cannot be read, it is in the envelope.
     pub others: &'static [&'static str],
-    /// Whether the fold asks [`Lookups`].
+    /// Whether the fold needs [`Lookups`].
     pub lookups: bool,
 }
 
@@ -98,7 +96,7 @@ pub(crate) fn named(name: &str) -> Option<&'static dyn AnyView> {
 }
 
 /// The slot that is not live.
-pub(crate) fn idle(live: &str) -> &'static str {
+pub(crate) fn idle_slot(live: &str) -> &'static str {
     if live == "a" { "b" } else { "a" }
 }
 
@@ -106,37 +104,37 @@ pub(crate) fn idle(live: &str) -> &'static str {
 pub(crate) trait AnyView: Send + Sync {
     /// Name, key and columns.
     fn shape(&self) -> &'static Shape;
-    /// Which events have a key.
+    /// See [`View::INTEREST`].
     fn interest(&self) -> Interest;
     /// See [`View::key`].
     fn key(&self, event: &LogEvent) -> Option<String>;
     /// Folds one row's events in turn, up to the first that cannot be folded.
     fn fold(&self, row: Option<Value>, events: &[&LogEvent], lookups: &Lookups) -> Folded;
-    /// The row in this view's own spelling: PostgreSQL writes a time in another one. What is no row of it stays as it is.
+    /// The row in this view's own spelling: PostgreSQL spells a time differently. A value that is no row stays as it is.
     fn canonical(&self, row: Value) -> Value;
     /// An empty table in memory, to fold the whole log into.
     fn memory_table(&self) -> Box<dyn MemoryTable>;
 }
 
-/// What became of one row.
+/// The result of folding events into one row.
 #[derive(Debug)]
 pub(crate) struct Folded {
     /// The row; None is no row.
     pub row: Option<Value>,
-    /// Why it stands still, and from which event on.
+    /// Why the row is parked, and from which event on.
     pub failure: Option<RowFailure>,
 }
 
-/// The event at which a row stands still.
+/// The event at which a row is parked.
 #[derive(Debug)]
 pub struct RowFailure {
-    /// Its position.
+    /// The position of that event.
     pub position: i64,
-    /// Why.
+    /// Why it could not be folded in.
     pub error: FoldError,
 }
 
-/// Why an event could not be folded into a row. Never holds what a payload says.
+/// Why an event could not be folded into a row. It never holds a value of the payload.
 #[derive(Debug, thiserror::Error)]
 pub enum FoldError {
     /// The event itself cannot be read.
@@ -148,7 +146,7 @@ pub enum FoldError {
         /// Where, in the row's JSON.
         column: usize,
     },
-    /// The person's key does not open what is sealed, or what it opens has no meaning.
+    /// The person's key does not open a sealed field, or the opened text cannot be read.
     #[error("the person's key does not open {0}")]
     Sealed(&'static str),
     /// PostgreSQL refuses the row.
@@ -226,7 +224,7 @@ impl Shape {
     }
 }
 
-/// The one implementation of [`AnyView`]: a view whose row type is forgotten.
+/// The one implementation of [`AnyView`]: it hides the row type of a [`View`].
 struct TypedView<V>(std::marker::PhantomData<fn() -> V>);
 
 impl<V: View> TypedView<V> {

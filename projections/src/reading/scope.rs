@@ -1,21 +1,21 @@
-//! Which part of the log is read, in SQL.
+//! The SQL statements that read the needed part of the log.
 
 use domain::StreamKind;
 
 use crate::views::AnyView;
 use eventlog::database::{Database, DatabaseError};
 
-/// Event numbers that one statement goes through: a few seconds' work, with a timeout of a minute.
+/// Event numbers in one statement: a few seconds of work, with a timeout of a minute.
 const SLICE: i64 = 250_000;
 
-/// What is read for these views.
+/// The part of the log that some views need.
 pub(super) struct Scope {
     streams: Vec<&'static str>,
     /// Events of other streams.
     others: Vec<&'static str>,
-    /// Whether a fold asks what the log does not say.
+    /// Whether a fold needs [`Lookups`](crate::views::Lookups).
     pub lookups: bool,
-    /// Every event, whoever has a key for it.
+    /// Every event, also those that belong to no row.
     pub whole: bool,
 }
 
@@ -39,7 +39,7 @@ impl Scope {
         }
     }
 
-    /// What lies after one position, up to another one; `last` is the last there is.
+    /// The events after one position, up to another one; `last` is the last position of the log.
     pub async fn slices(
         &self,
         db: &Database,
@@ -47,8 +47,8 @@ impl Scope {
         end: i64,
         last: i64,
     ) -> Result<Slices, DatabaseError> {
-        // By the index on event numbers where that is their end; by the one on positions where it is somewhere in between: `+ 0`
-        // keeps the first one out of that.
+        // At the ends of the log, the index on event numbers answers. In between, the index on positions does: `+ 0` keeps
+        // PostgreSQL from the other one.
         let low = match after {
             0 => "select min(event_no) from log_index where $1 = 0",
             _ => "select min(event_no + 0) from log_index where position > $1",
@@ -63,7 +63,7 @@ impl Scope {
             return Ok(Slices { positions: Vec::new(), events: Vec::new() });
         };
         let mut slices = Slices { positions: Vec::new(), events: Vec::new() };
-        // However far the numbers are apart, there are not many statements.
+        // There are at most some 10,000 statements, even where numbers have large gaps.
         let size = SLICE.max((high - low) / 10_000);
         let mut from = low;
         while from <= high {
@@ -104,7 +104,7 @@ impl Scope {
     }
 }
 
-/// Constants of this program, in which there is nothing to escape.
+/// A list of constants of this program, which need no escaping.
 fn quoted(words: &[&str]) -> String {
     let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     words.join(", ")

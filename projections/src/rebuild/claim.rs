@@ -1,4 +1,4 @@
-//! Who may rebuild a view: one at a time, and only a role that owns it.
+//! Who may rebuild a view: one process at a time, with a role that owns the view.
 
 use sqlx::Executor;
 
@@ -6,10 +6,10 @@ use super::RebuildError;
 use crate::views::AnyView;
 use eventlog::database::{Connection, Database, DatabaseError};
 
-/// The right to rebuild views, for as long as this lives. Dropped, or with its process dead, PostgreSQL takes it back.
+/// The right to rebuild views. It ends when this is dropped, or with the process.
 pub(super) struct Claim {
-    /// With a transaction open that has read and written nothing: it holds no snapshot back, and a pooler that hands
-    /// connections out by the transaction leaves it alone.
+    /// It has an open transaction without a snapshot, so it delays no cleanup. A pooler in transaction mode keeps the
+    /// server connection for it.
     connection: Connection,
 }
 
@@ -41,17 +41,17 @@ impl Claim {
             .await
     }
 
-    /// Gives it back.
+    /// Gives the right back.
     pub async fn end(self) {
         self.connection.close().await;
     }
 }
 
 /// # Errors
-/// [`RebuildError::Role`]: which role it takes.
+/// [`RebuildError::Role`] names the role that is needed.
 pub(super) async fn may_rebuild(db: &Database, views: &[&'static dyn AnyView]) -> Result<(), RebuildError> {
     let names: Vec<&str> = views.iter().map(|view| view.shape().name).collect();
-    let missing: Option<(String, String)> = sqlx::query_as(
+    let refused: Option<(String, String)> = sqlx::query_as(
         "select current_user::text, pg_get_userbyid(relowner)::text \
            from pg_class \
           where relnamespace = 'public'::regnamespace \
@@ -62,7 +62,7 @@ pub(super) async fn may_rebuild(db: &Database, views: &[&'static dyn AnyView]) -
     .bind(names)
     .fetch_optional(db.pool())
     .await?;
-    match missing {
+    match refused {
         Some((role, owner)) => Err(RebuildError::Role { role, owner }),
         None => Ok(()),
     }

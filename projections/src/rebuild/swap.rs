@@ -1,25 +1,25 @@
-//! Step 6: the public name begins to mean the other slot, between two transactions of whoever reads it.
+//! Step 6: the public name is pointed to the other slot, between two transactions of its readers.
 
 use tokio::time::{Instant, sleep};
 
-use super::readers::{LOOK_AGAIN, PATIENCE};
-use super::slot::{Building, locked_position};
+use super::readers::{MAX_WAIT, POLL_EVERY};
+use super::slot::{Building, lock_position};
 use super::{Progress, RebuildError};
 use crate::views;
 use eventlog::database::DatabaseError;
 
 impl Building<'_> {
-    /// Waits until nobody is in the way, and swaps.
+    /// Waits until no reader blocks it, and swaps.
     pub async fn swap(&self, progress: &mut impl FnMut(Progress)) -> Result<(), RebuildError> {
         let view = self.view.shape().name;
-        let patience = Instant::now() + PATIENCE;
-        if let Some(older) = &self.older {
-            while let Some(pid) = older.left(self.db).await? {
+        let deadline = Instant::now() + MAX_WAIT;
+        if let Some(older_readers) = &self.older_readers {
+            while let Some(pid) = older_readers.still_running(self.db).await? {
                 progress(Progress::Wait { view, pid });
-                if Instant::now() > patience {
+                if Instant::now() > deadline {
                     return Err(RebuildError::Readers { view, pid });
                 }
-                sleep(LOOK_AGAIN).await;
+                sleep(POLL_EVERY).await;
             }
         }
         loop {
@@ -27,11 +27,11 @@ impl Building<'_> {
                 Err(RebuildError::Database(DatabaseError::Sql(error))) if is_lock_timeout(&error) => {
                     let pid = self.reader().await?.unwrap_or(0);
                     progress(Progress::Wait { view, pid });
-                    if Instant::now() > patience {
+                    if Instant::now() > deadline {
                         return Err(RebuildError::Readers { view, pid });
                     }
-                    // Whoever queued up behind us goes first.
-                    sleep(LOOK_AGAIN * 5).await;
+                    // Readers that queued behind this lock go first.
+                    sleep(POLL_EVERY * 5).await;
                 }
                 done => return done,
             }
@@ -40,11 +40,11 @@ impl Building<'_> {
 
     async fn try_swap(&self) -> Result<(), RebuildError> {
         let shape = self.view.shape();
-        let mut transaction = self.ours().await?;
+        let mut transaction = self.begin_fenced().await?;
         sqlx::query("set local lock_timeout = '50ms'").execute(&mut *transaction).await?;
-        // The projector has finished its batch, and finds the new slot live with its next one.
-        locked_position(&mut transaction, shape.name).await?;
-        // As it is defined, over the other slot: nothing else about it changes, its grants included.
+        // The projector has finished its batch. In its next one the new slot is live.
+        lock_position(&mut transaction, shape.name).await?;
+        // Only the slot in the definition changes; the grants stay.
         let definition: String = sqlx::query_scalar(
             "select regexp_replace(pg_get_viewdef(to_regclass('public.' || $1)), '\\m' || $1 || '_[ab]\\M', $1 || '_' || $2, 'g')",
         )
@@ -78,9 +78,9 @@ impl Building<'_> {
         Ok(())
     }
 
-    /// Somebody who is reading the live slot.
+    /// A process that reads the live slot.
     async fn reader(&self) -> Result<Option<i32>, RebuildError> {
-        let table = self.view.shape().table(views::idle(self.slot));
+        let table = self.view.shape().table(views::idle_slot(self.slot));
         Ok(sqlx::query_scalar(
             "select pid from pg_locks where relation = to_regclass($1) and pid <> pg_backend_pid() limit 1",
         )

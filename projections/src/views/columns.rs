@@ -1,7 +1,7 @@
-//! A row outside of JSON: packed, as millions of them wait in memory, and as the tuple that a binary COPY takes.
+//! Two binary forms of a row: packed, which saves memory, and as a tuple of a binary COPY.
 //!
-//! The packed form is nobody's but this process's: it has no version and never reaches a disk. A tuple is PostgreSQL's
-//! binary format: the number of columns, then each with its length in bytes, -1 for null.
+//! The packed form stays in this process: it has no version and is never stored. A tuple is PostgreSQL's binary format:
+//! the number of columns, then each value with its length in bytes, -1 for null.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use super::invites::Redemption;
 use super::subscriptions::SubscriptionState;
 use super::users::SubscriptionStatus;
 
-/// A row's columns, in their order.
+/// The columns of a row, in their order.
 pub(crate) trait Columns: Sized {
     /// Their names.
     const NAMES: &'static [&'static str];
@@ -25,11 +25,11 @@ pub(crate) trait Columns: Sized {
     fn tuple(&self, out: &mut Vec<u8>);
 }
 
-/// What a column holds.
+/// A type that a column can hold.
 pub(super) trait Column: Sized {
     fn pack(&self, out: &mut Vec<u8>);
     fn unpack(packed: &mut &[u8]) -> Self;
-    /// The value of a binary COPY, with its length.
+    /// One value of a binary COPY, with its length.
     fn value(&self, out: &mut Vec<u8>);
 }
 
@@ -93,11 +93,11 @@ fn unpack_text<'a>(packed: &mut &'a [u8]) -> &'a str {
 
 /// jsonb: its version, then JSON.
 fn put_json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
-    let begins = out.len();
+    let start = out.len();
     out.extend([0, 0, 0, 0, 1]);
     serde_json::to_writer(&mut *out, value).expect("a row is plain data with text keys");
-    let length = (out.len() - begins - 4) as i32;
-    out[begins..begins + 4].copy_from_slice(&length.to_be_bytes());
+    let length = (out.len() - start - 4) as i32;
+    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
 
 impl Column for i64 {
@@ -293,36 +293,36 @@ macro_rules! uuid_column {
 uuid_column!(AccountId);
 uuid_column!(InviteId);
 
-/// A column of few words: packed as the number of one, written as its stored spelling.
-macro_rules! word_column {
-    ($words:ident { $($word:ident),+ }) => {
-        impl Column for $words {
+/// A column of an enum: packed as the number of the variant, written as its stored name.
+macro_rules! enum_column {
+    ($enumeration:ident { $($variant:ident),+ }) => {
+        impl Column for $enumeration {
             fn pack(&self, out: &mut Vec<u8>) {
-                let all = [$(Self::$word),+];
-                let number = all.iter().position(|word| word == self).expect("every word is in the list");
+                let all = [$(Self::$variant),+];
+                let number = all.iter().position(|variant| variant == self).expect("every variant is in the list");
                 out.push(number as u8);
             }
 
             fn unpack(packed: &mut &[u8]) -> Self {
                 let [number] = take(packed);
-                [$(Self::$word),+][usize::from(number)]
+                [$(Self::$variant),+][usize::from(number)]
             }
 
             fn value(&self, out: &mut Vec<u8>) {
-                // A word that is missing in the list does not compile.
+                // A variant that is missing in the list does not compile.
                 match self {
-                    $(Self::$word)|+ => put(self.name().as_bytes(), out),
+                    $(Self::$variant)|+ => put(self.name().as_bytes(), out),
                 }
             }
         }
     };
 }
 
-word_column!(Role { User, Admin, Auditor });
-word_column!(Tier { Free, Trial, Basic, Premium, Enterprise });
-word_column!(SubscriptionStatus { None, Active, Expired });
-word_column!(SubscriptionState { Active, Expired });
-word_column!(LoginStatus {
+enum_column!(Role { User, Admin, Auditor });
+enum_column!(Tier { Free, Trial, Basic, Premium, Enterprise });
+enum_column!(SubscriptionStatus { None, Active, Expired });
+enum_column!(SubscriptionState { Active, Expired });
+enum_column!(LoginStatus {
     Waiting,
     CodeRequired,
     PasswordRequired,
@@ -337,7 +337,7 @@ word_column!(LoginStatus {
 mod tests {
     use super::*;
 
-    fn comes_back<T: Column + PartialEq + std::fmt::Debug>(value: T) {
+    fn assert_round_trip<T: Column + PartialEq + std::fmt::Debug>(value: T) {
         let mut packed = Vec::new();
         value.pack(&mut packed);
         let mut left = &packed[..];
@@ -348,25 +348,25 @@ mod tests {
     #[test]
     fn what_is_packed_comes_back() {
         for number in [0, 1, -1, 63, 64, -64, -65, i64::MAX, i64::MIN] {
-            comes_back(number);
-            comes_back(Some(number as i32));
+            assert_round_trip(number);
+            assert_round_trip(Some(number as i32));
         }
         for text in ["", "Ильдегарда", &"long".repeat(100)] {
-            comes_back(text.to_owned());
-            comes_back(Some(text.to_owned()));
+            assert_round_trip(text.to_owned());
+            assert_round_trip(Some(text.to_owned()));
         }
-        comes_back(None::<String>);
-        comes_back([true, false].map(Some)[0]);
-        comes_back(Timestamp::from_microsecond(-1).unwrap());
-        comes_back(AccountId(Uuid::from_u128(u128::MAX)));
-        Tier::ALL.into_iter().for_each(comes_back);
+        assert_round_trip(None::<String>);
+        assert_round_trip([true, false].map(Some)[0]);
+        assert_round_trip(Timestamp::from_microsecond(-1).unwrap());
+        assert_round_trip(AccountId(Uuid::from_u128(u128::MAX)));
+        Tier::ALL.into_iter().for_each(assert_round_trip);
         let login_id: LoginId = "a-login-of-more-characters-than-ours-have".parse().unwrap();
-        comes_back(login_id.clone());
+        assert_round_trip(login_id.clone());
         let at = Timestamp::from_microsecond(1_700_000_000_123_456).unwrap();
         let redemption = |used| Redemption { login_id: login_id.clone(), attempt: 3, used, at };
         let redemptions =
             [true, false].map(|used| (AccountId(Uuid::from_u128(u128::from(used))), redemption(used)));
-        comes_back(BTreeMap::from(redemptions));
-        comes_back(domain::Tiers::default().limits(Tier::Trial));
+        assert_round_trip(BTreeMap::from(redemptions));
+        assert_round_trip(domain::Tiers::default().limits(Tier::Trial));
     }
 }

@@ -1,4 +1,4 @@
-//! Which invites are there, and who holds or has used them? Codes and notes are in the vault.
+//! The view `invites`: which invites exist, and who has reserved or used them. Codes and notes are in the vault.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,22 +14,22 @@ use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 
 columns! {
-    /// An invite, as it stands.
+    /// The current state of an invite.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct InviteRow {
         /// Its id; the code is in the vault.
         pub invite_id: InviteId,
-        /// What it promises.
+        /// The subscription that it gives.
         pub tier: Tier,
         /// Reserved and used ones together never exceed it.
         pub max_uses: i32,
-        /// Uses that a live login holds.
+        /// Uses that live logins have reserved.
         pub reserved: i32,
-        /// Uses for good.
+        /// Final uses.
         pub used: i32,
-        /// Who holds or has used it.
+        /// Who has reserved or used it.
         pub redemptions: BTreeMap<AccountId, Redemption>,
-        /// Nobody redeems it from then on.
+        /// From then on it cannot be redeemed.
         pub valid_until: Timestamp,
         /// 0 is unlimited.
         pub subscription_days: i32,
@@ -37,7 +37,7 @@ columns! {
         pub revoked: bool,
         /// None: made from the command line.
         pub created_by: Option<AccountId>,
-        /// When.
+        /// When it was made.
         pub created_at: Timestamp,
     }
 }
@@ -49,9 +49,9 @@ pub struct Redemption {
     pub login_id: LoginId,
     /// By which attempt of it.
     pub attempt: u32,
-    /// For good, not only reserved.
+    /// A final use; false while it is only reserved.
     pub used: bool,
-    /// Since when.
+    /// When it was reserved, or used.
     pub at: Timestamp,
 }
 
@@ -77,7 +77,7 @@ pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<InviteRo
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
-/// The invites that this person has used, for good.
+/// The invites that this person has used; reserved ones do not count.
 ///
 /// # Errors
 /// The database's.

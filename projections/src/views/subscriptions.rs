@@ -1,4 +1,4 @@
-//! Which subscription does this person have, or have had last?
+//! The view `subscriptions`: the latest subscription of each person.
 
 use std::borrow::Cow;
 
@@ -16,28 +16,28 @@ columns! {
     /// A person's latest subscription.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct SubscriptionRow {
-        /// Whose.
+        /// The person.
         pub account_id: AccountId,
-        /// Which; stays after its end.
+        /// The tier; it stays after the end.
         pub tier: Tier,
-        /// Whether it runs.
+        /// Whether it is active.
         pub status: SubscriptionState,
-        /// As they were on the day it was granted.
+        /// The limits of the tier on the day it was granted.
         pub limits: Limits,
-        /// When the running span began.
+        /// When the current period began.
         pub started_at: Timestamp,
         /// None: unlimited.
         pub expires_at: Option<Timestamp>,
-        /// The login that started it; None: an admin did.
+        /// The login that started it; None where an admin did.
         pub login_id: Option<LoginId>,
     }
 }
 
-/// Whether a subscription runs.
+/// Whether a subscription is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionState {
-    /// It runs.
+    /// Its time is not over.
     Active,
     /// Its time is over.
     Expired,
@@ -53,7 +53,7 @@ impl SubscriptionState {
     }
 }
 
-/// The person's latest subscription; None: there never was one.
+/// The person's latest subscription; None where there never was one.
 ///
 /// # Errors
 /// The database's.

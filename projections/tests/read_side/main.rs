@@ -1,4 +1,4 @@
-//! The views against a real log: a person, an invite and a login, projected, rebuilt, verified and looked at as of a moment.
+//! The views over a real log: projected, rebuilt, verified, and shown as of a position.
 
 mod projector;
 mod rebuild;

@@ -1,5 +1,5 @@
-//! What the leader does about rebuilds by itself: empties what one left that died, and rebuilds a view that another
-//! version of the fold has built. The old rows are read meanwhile.
+//! The leader's part in rebuilds: it empties the slot of a rebuild that died, and rebuilds a view that another version of
+//! the fold built. People read the old rows meanwhile.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -9,28 +9,28 @@ use super::{RebuildError, rebuild, slot};
 use crate::views::{self, AnyView};
 use eventlog::database::Database;
 
-/// How often it looks.
-const LOOK: Duration = Duration::from_secs(10);
+/// Between two rounds.
+const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// For as long as it is polled. A failure is told, and tried again; the projections go on.
-pub async fn upkeep(db: &Database) -> Infallible {
+/// Maintains all views, for as long as it is polled. A failure is logged and tried again; the projector goes on.
+pub async fn run(db: &Database) -> Infallible {
     loop {
         for view in views::all() {
-            match look_after(db, view).await {
-                // Whoever is at it does the same.
+            match maintain_view(db, view).await {
+                // The process that rebuilds it does the same.
                 Ok(()) | Err(RebuildError::Busy(_)) => {}
                 Err(error) => tracing::warn!(
                     view = view.shape().name,
                     error = &error as &dyn std::error::Error,
-                    "A view could not be rebuilt; what it shows is as old as before"
+                    "A view could not be rebuilt; it shows the same rows as before"
                 ),
             }
         }
-        tokio::time::sleep(LOOK).await;
+        tokio::time::sleep(MAINTAIN_EVERY).await;
     }
 }
 
-pub(crate) async fn look_after(db: &Database, view: &'static dyn AnyView) -> Result<(), RebuildError> {
+pub(crate) async fn maintain_view(db: &Database, view: &'static dyn AnyView) -> Result<(), RebuildError> {
     let shape = view.shape();
     let (state, version, position): (String, i32, i64) = sqlx::query_as(
         "select r.state, c.version, c.position from rebuilds r join checkpoints c on c.consumer = r.view \
@@ -49,7 +49,7 @@ pub(crate) async fn look_after(db: &Database, view: &'static dyn AnyView) -> Res
         rebuild(db, &[shape.name.to_owned()], |_| {}).await?;
     } else if state != "idle" {
         let claim = Claim::take(db, &[view]).await?;
-        tracing::info!(view = shape.name, position, "Emptying what an unfinished rebuild left");
+        tracing::info!(view = shape.name, position, "Emptying the slot of an unfinished rebuild");
         slot::clean(db, view, None, &mut |_| {}).await?;
         claim.end().await;
     }
