@@ -19,98 +19,26 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::reading::{FoldedView, Reading};
 use crate::verify::{self, ParkedRows, ViewReport};
-use crate::views::{self, AnyView};
-use eventlog::database::{Database, DatabaseError};
+use eventlog::database::Database;
 
 mod claim;
+mod error;
 mod keys;
 mod load;
 pub mod maintenance;
+mod progress;
 mod readers;
+mod selection;
 mod slot;
 mod swap;
 
 use claim::Claim;
-pub use keys::{KeyReport, rebuild_account, unpark};
+use selection::select_views;
 use slot::Building;
 
-/// How far a rebuild is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
-    /// The log is read up to `position`.
-    Read {
-        /// The last position that was read.
-        position: i64,
-        /// The last position that will be read.
-        end: i64,
-    },
-    /// Rows are written into the idle slot.
-    Load {
-        /// The view.
-        view: &'static str,
-        /// How many rows are written.
-        rows: usize,
-    },
-    /// Everything is written. The rebuild waits for a process that reads from an older snapshot.
-    Wait {
-        /// The view.
-        view: &'static str,
-        /// The server process of that reader.
-        pid: i32,
-    },
-}
-
-/// Why a view was not rebuilt. People read the same rows as before.
-#[derive(Debug, thiserror::Error)]
-pub enum RebuildError {
-    /// There is no view of this name.
-    #[error("there is no view {view:?}; there are {}", names().join(", "))]
-    Unknown {
-        /// The name.
-        view: String,
-    },
-    /// Another process rebuilds it at this moment.
-    #[error("{0} is being rebuilt by somebody else right now")]
-    Busy(&'static str),
-    /// The database role may only read.
-    #[error(
-        "the database role {role} may not rebuild: that takes {owner}, who owns the views; `--dry-run` only reads"
-    )]
-    Role {
-        /// The role of this connection.
-        role: String,
-        /// The role that owns the views.
-        owner: String,
-    },
-    /// The transaction of a reader stays open.
-    #[error(
-        "{view} was not swapped: PostgreSQL's process {pid} has been in a transaction for all of {} minutes",
-        readers::MAX_WAIT.as_secs() / 60
-    )]
-    Readers {
-        /// The view.
-        view: &'static str,
-        /// The server process of that reader.
-        pid: i32,
-    },
-    /// Another rebuild has taken over, because the connection of this one was lost.
-    #[error("another rebuild of {0} has taken over")]
-    Fenced(&'static str),
-    /// The database failed.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-}
-
-impl From<sqlx::Error> for RebuildError {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error.into())
-    }
-}
-
-/// The names of all views.
-pub fn names() -> Vec<&'static str> {
-    views::all().iter().map(|view| view.shape().name).collect()
-}
+pub use error::RebuildError;
+pub use keys::{KeyReport, rebuild_account, unpark};
+pub use progress::Progress;
 
 /// Rebuilds these views, or all where none is named. Reports how each differed from the live one before the swap.
 ///
@@ -209,17 +137,6 @@ pub async fn dry_run(
             return Ok(report.views);
         }
     }
-}
-
-fn select_views(names: &[String]) -> Result<Vec<&'static dyn AnyView>, RebuildError> {
-    if names.is_empty() {
-        return Ok(views::all().to_vec());
-    }
-    for name in names {
-        views::named(name).ok_or_else(|| RebuildError::Unknown { view: name.clone() })?;
-    }
-    // Each once, always in the same order: two processes that claim several views do not wait for each other.
-    Ok(views::all().into_iter().filter(|view| names.iter().any(|name| name == view.shape().name)).collect())
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use eventlog::Database;
 use projections::lag;
 use projections::rebuild::{self, KeyReport, Progress};
 use projections::verify::ViewReport;
+use projections::views;
 
 use crate::paint::Paint;
 use crate::{people, progress};
@@ -70,7 +71,7 @@ pub async fn unpark(db: &Database, which: Parked, out: &mut impl Write) -> Resul
         _ => {
             let parked = lag::parked(db).await?.into_iter();
             parked
-                .filter(|it| rebuild::names().contains(&it.view.as_str()))
+                .filter(|it| views::names().contains(&it.view.as_str()))
                 .map(|it| (it.view, it.key))
                 .collect()
         }

@@ -2,7 +2,7 @@
 
 use sqlx::Executor;
 
-use super::RebuildError;
+use super::error::RebuildError;
 use crate::views::AnyView;
 use eventlog::database::{Connection, Database, DatabaseError};
 

@@ -9,8 +9,9 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use super::claim::{self, Claim};
+use super::error::RebuildError;
+use super::selection::select_views;
 use super::slot::{events_of, lock_position};
-use super::{RebuildError, select_views};
 use crate::projector::{self, Batch, SlotRole, Table, WriteMode};
 use crate::verify::Difference;
 use crate::views::{AnyView, Lookups};

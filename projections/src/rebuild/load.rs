@@ -7,11 +7,14 @@
 
 use sqlx::Executor;
 
-use super::slot::{Building, events_of};
-use super::{Progress, RebuildError};
+use super::error::RebuildError;
+use super::progress::Progress;
+use super::slot::{BATCH, Building, events_of};
 use crate::projector::{self, SlotRole, is_row_failure, reason};
+use crate::reading::FoldedView;
 use crate::views::{FoldError, Lookups, RowFailure, Tuple};
 use eventlog::database::Connection;
+use eventlog::log::Log;
 
 /// Rows in one transaction.
 const CHUNK: usize = 20_000;
@@ -26,8 +29,32 @@ const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 const REFUSED: &str = "integrity_constraint_violation or data_exception or program_limit_exceeded";
 
 impl Building<'_> {
+    /// Step 3.
+    pub async fn load(
+        mut self,
+        mut folded: FoldedView,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<Self, RebuildError> {
+        for (key, failure) in &folded.failures {
+            let mut transaction = self.begin_fenced().await?;
+            projector::park(&mut transaction, SlotRole::Building, self.name(), key, failure).await?;
+            transaction.commit().await?;
+        }
+        self.write_all(folded.table.tuples(), progress).await?;
+        let analyze = format!("analyze {}", self.view.shape().table(self.slot));
+        sqlx::query(&analyze).execute(&mut self.db.pool().acquire().await?.patient()).await?;
+        let log = Log::new(self.db);
+        while self.behind().await? > BATCH {
+            let events = log.read(self.position, BATCH).await?;
+            let mut transaction = self.begin_fenced().await?;
+            self.fold_in(&mut transaction, &events).await?;
+            transaction.commit().await?;
+        }
+        Ok(self)
+    }
+
     /// Writes all rows. A row that PostgreSQL refuses is parked as it was before the event that makes it refused.
-    pub async fn write_all(
+    async fn write_all(
         &self,
         mut tuples: impl Iterator<Item = Tuple>,
         progress: &mut impl FnMut(Progress),

@@ -5,7 +5,8 @@ use std::convert::Infallible;
 use std::time::Duration;
 
 use super::claim::Claim;
-use super::{RebuildError, rebuild, slot};
+use super::error::RebuildError;
+use super::{rebuild, slot};
 use crate::views::{self, AnyView};
 use eventlog::database::Database;
 

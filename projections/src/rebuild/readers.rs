@@ -47,3 +47,8 @@ impl Readers {
         Ok(left.bind(&self.0).fetch_optional(db.pool()).await?)
     }
 }
+
+/// Whether a statement gave up waiting for a lock that readers have (`lock_not_available`).
+pub(super) fn is_lock_timeout(error: &sqlx::Error) -> bool {
+    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
+}

@@ -7,18 +7,17 @@ use serde_json::Value;
 use sqlx::types::Json;
 use tokio::time::{Instant, sleep};
 
-use super::readers::{MAX_WAIT, POLL_EVERY, Readers};
-use super::swap::is_lock_timeout;
-use super::{Progress, RebuildError};
+use super::error::RebuildError;
+use super::progress::Progress;
+use super::readers::{MAX_WAIT, POLL_EVERY, Readers, is_lock_timeout};
 use crate::projector::{self, Batch, SlotRole, Table, WriteMode};
-use crate::reading::FoldedView;
 use crate::verify::{Difference, ViewReport};
 use crate::views::{self, AnyView, Lookups};
 use eventlog::database::{Connection, Database, DatabaseError, Transaction};
 use eventlog::log::{Log, LogEvent};
 
 /// Events in one transaction while catching up. At most so many are left for the transaction that blocks the projector.
-const BATCH: i64 = 500;
+pub(super) const BATCH: i64 = 500;
 
 /// A view's idle slot, while a rebuild fills it.
 pub(super) struct Building<'a> {
@@ -57,32 +56,8 @@ impl<'a> Building<'a> {
         Ok(Self { db, view, slot: views::idle_slot(&live), epoch, position, older_readers: None })
     }
 
-    fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.view.shape().name
-    }
-
-    /// Step 3.
-    pub async fn load(
-        mut self,
-        mut folded: FoldedView,
-        progress: &mut impl FnMut(Progress),
-    ) -> Result<Self, RebuildError> {
-        for (key, failure) in &folded.failures {
-            let mut transaction = self.begin_fenced().await?;
-            projector::park(&mut transaction, SlotRole::Building, self.name(), key, failure).await?;
-            transaction.commit().await?;
-        }
-        self.write_all(folded.table.tuples(), progress).await?;
-        let analyze = format!("analyze {}", self.view.shape().table(self.slot));
-        sqlx::query(&analyze).execute(&mut self.db.pool().acquire().await?.patient()).await?;
-        let log = Log::new(self.db);
-        while self.behind().await? > BATCH {
-            let events = log.read(self.position, BATCH).await?;
-            let mut transaction = self.begin_fenced().await?;
-            self.fold_in(&mut transaction, &events).await?;
-            transaction.commit().await?;
-        }
-        Ok(self)
     }
 
     /// Step 4.
@@ -153,11 +128,13 @@ impl<'a> Building<'a> {
         Ok(transaction)
     }
 
-    async fn behind(&self) -> Result<i64, RebuildError> {
+    /// How many positions it is behind the live slot.
+    pub async fn behind(&self) -> Result<i64, RebuildError> {
         Ok(projector::position_of(self.db, self.name()).await? - self.position)
     }
 
-    async fn fold_in(
+    /// Folds events into the slot, in the caller's transaction.
+    pub async fn fold_in(
         &mut self,
         transaction: &mut Transaction,
         events: &[LogEvent],

@@ -2,9 +2,11 @@
 
 use tokio::time::{Instant, sleep};
 
-use super::readers::{MAX_WAIT, POLL_EVERY};
+use super::error::RebuildError;
+use super::progress::Progress;
+use super::readers::{MAX_WAIT, POLL_EVERY, is_lock_timeout};
 use super::slot::{Building, lock_position};
-use super::{Progress, RebuildError};
+
 use crate::views;
 use eventlog::database::DatabaseError;
 
@@ -88,9 +90,4 @@ impl Building<'_> {
         .fetch_optional(self.db.pool())
         .await?)
     }
-}
-
-/// `lock_not_available`
-pub(super) fn is_lock_timeout(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
 }

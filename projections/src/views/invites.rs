@@ -8,8 +8,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
-use super::columns::{Columns as _, columns};
-use super::{FoldError, Interest, Lookups, Shape, View, stored};
+use super::columns::{Column, Columns as _, columns, put_json};
+use super::lookups::Lookups;
+use super::shape::Shape;
+use super::view::{FoldError, Interest, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 
@@ -53,6 +55,36 @@ pub struct Redemption {
     pub used: bool,
     /// When it was reserved, or used.
     pub at: Timestamp,
+}
+
+impl Column for BTreeMap<AccountId, Redemption> {
+    fn pack(&self, out: &mut Vec<u8>) {
+        (self.len() as i64).pack(out);
+        for (account, Redemption { login_id, attempt, used, at }) in self {
+            account.pack(out);
+            login_id.pack(out);
+            i64::from(*attempt).pack(out);
+            used.pack(out);
+            at.pack(out);
+        }
+    }
+
+    fn unpack(packed: &mut &[u8]) -> Self {
+        let entries = i64::unpack(packed);
+        let entry = |_| {
+            let (account, login_id) = (AccountId::unpack(packed), LoginId::unpack(packed));
+            let attempt = i64::unpack(packed) as u32;
+            (
+                account,
+                Redemption { login_id, attempt, used: bool::unpack(packed), at: Timestamp::unpack(packed) },
+            )
+        };
+        (0..entries).map(entry).collect()
+    }
+
+    fn value(&self, out: &mut Vec<u8>) {
+        put_json(self, out);
+    }
 }
 
 /// One invite; None for an unknown one.

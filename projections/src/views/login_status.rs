@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
 use super::columns::{Columns as _, columns};
-use super::{FoldError, Interest, Lookups, Shape, View, stored};
+use super::lookups::Lookups;
+use super::shape::Shape;
+use super::view::{FoldError, Interest, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Fact, LogEvent};
 

@@ -7,7 +7,8 @@ use serde_json::Value;
 
 use super::columns::Columns;
 use super::key::Key;
-use super::{FoldError, Lookups, RowFailure, View, decode_row, encode_row};
+use super::lookups::Lookups;
+use super::view::{FoldError, RowFailure, View, decode_row, encode_row};
 use eventlog::log::Fact;
 
 /// A view's rows in memory.

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
-use super::columns::{Columns as _, columns};
-use super::{FoldError, Interest, Lookups, Shape, View, stored};
+use super::columns::{Columns as _, columns, enum_column};
+use super::lookups::Lookups;
+use super::shape::Shape;
+use super::view::{FoldError, Interest, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 
@@ -42,6 +44,8 @@ pub enum SubscriptionState {
     /// Its time is over.
     Expired,
 }
+
+enum_column!(SubscriptionState { Active, Expired });
 
 impl SubscriptionState {
     /// The stored spelling.

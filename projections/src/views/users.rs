@@ -12,8 +12,10 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::columns::{Columns as _, columns};
-use super::{FoldError, Interest, Lookups, Shape, View, stored};
+use super::columns::{Columns as _, columns, enum_column};
+use super::lookups::Lookups;
+use super::shape::Shape;
+use super::view::{FoldError, Interest, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 use vault::PersonKey;
@@ -72,6 +74,8 @@ pub enum SubscriptionStatus {
     /// Its time is over.
     Expired,
 }
+
+enum_column!(SubscriptionStatus { None, Active, Expired });
 
 impl SubscriptionStatus {
     /// The stored spelling.
