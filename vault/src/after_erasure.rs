@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::Vault;
 use eventlog::database::DatabaseError;
 
-/// What is kept_after_erasure of a person who was erased; nothing, for everybody else.
+/// What is kept of a person who was erased. It is empty for everybody else.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeptAfterErasure {
     /// They were blocked, and have not been blocked anew since they came back.
@@ -18,14 +18,14 @@ pub struct KeptAfterErasure {
 }
 
 impl Vault {
-    /// Remember this of a person, beside what is kept_after_erasure already. Repeating it changes nothing.
+    /// Keeps this of a person, beside what is kept already. Repeating it changes nothing.
     ///
     /// # Errors
     /// The database failed.
     pub async fn remember(&self, person: &[u8; 32], what: &KeptAfterErasure) -> Result<(), DatabaseError> {
         let invites: Vec<Uuid> = what.used_invites.iter().map(|invite| invite.0).collect();
         sqlx::query(
-            "insert into vault.kept_after_erasure as r (who, blocked, used_invites)
+            "insert into vault.remembered as r (who, blocked, used_invites)
              select $1, $2, $3 where $2 or cardinality($3) > 0
              on conflict (who) do update
                 set blocked = r.blocked or excluded.blocked,
@@ -40,12 +40,12 @@ impl Vault {
         Ok(())
     }
 
-    /// What is kept_after_erasure of this person.
+    /// What is kept of this person.
     ///
     /// # Errors
     /// The database failed.
     pub async fn kept_after_erasure(&self, person: &[u8; 32]) -> Result<KeptAfterErasure, DatabaseError> {
-        let row = sqlx::query("select blocked, used_invites from vault.kept_after_erasure where who = $1")
+        let row = sqlx::query("select blocked, used_invites from vault.remembered where who = $1")
             .bind(&person[..])
             .fetch_optional(self.db.pool())
             .await?;
@@ -62,7 +62,7 @@ impl Vault {
     /// # Errors
     /// The database failed.
     pub async fn block_was_carried_over(&self, person: &[u8; 32]) -> Result<(), DatabaseError> {
-        sqlx::query("update vault.kept_after_erasure set blocked = false where who = $1")
+        sqlx::query("update vault.remembered set blocked = false where who = $1")
             .bind(&person[..])
             .execute(self.db.pool())
             .await?;

@@ -36,7 +36,7 @@ impl Leases {
     /// # Errors
     /// The database failed.
     pub async fn acquire(&self, name: &str, ttl: Duration) -> Result<Option<Lease>, DatabaseError> {
-        let epoch = sqlx::query_scalar(
+        let epoch = sqlx::query_scalar!(
             "insert into vault.leases as l (name, holder, announced_as, epoch, expires_at)
              values ($1, $2, (select id from vault.present() id where id = vault.presence_id($2)),
                      nextval('vault.epoch'), clock_timestamp() + make_interval(secs => $3))
@@ -46,10 +46,10 @@ impl Leases {
               where l.expires_at < clock_timestamp()
                  or l.announced_as is not null and l.announced_as not in (select id from vault.present() id)
              returning epoch",
+            name,
+            &self.holder,
+            ttl.as_secs_f64()
         )
-        .bind(name)
-        .bind(&self.holder)
-        .bind(ttl.as_secs_f64())
         .fetch_optional(self.db.pool())
         .await?;
         Ok(epoch.map(|epoch| Lease { name: name.to_owned(), epoch, ttl }))
@@ -60,13 +60,13 @@ impl Leases {
     /// # Errors
     /// The database failed: the lease runs on meanwhile.
     pub async fn renew(&self, lease: &Lease) -> Result<bool, DatabaseError> {
-        let done = sqlx::query(
+        let done = sqlx::query!(
             "update vault.leases set expires_at = clock_timestamp() + make_interval(secs => $3)
               where name = $1 and epoch = $2",
+            &lease.name,
+            lease.epoch,
+            lease.ttl.as_secs_f64()
         )
-        .bind(&lease.name)
-        .bind(lease.epoch)
-        .bind(lease.ttl.as_secs_f64())
         .execute(self.db.pool())
         .await?;
         Ok(done.rows_affected() == 1)
@@ -77,11 +77,13 @@ impl Leases {
     /// # Errors
     /// The database failed: the lease ends by itself.
     pub async fn release(&self, lease: Lease) -> Result<(), DatabaseError> {
-        sqlx::query("update vault.leases set expires_at = '-infinity' where name = $1 and epoch = $2")
-            .bind(lease.name)
-            .bind(lease.epoch)
-            .execute(self.db.pool())
-            .await?;
+        sqlx::query!(
+            "update vault.leases set expires_at = '-infinity' where name = $1 and epoch = $2",
+            lease.name,
+            lease.epoch
+        )
+        .execute(self.db.pool())
+        .await?;
         Ok(())
     }
 

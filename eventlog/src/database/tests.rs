@@ -17,6 +17,8 @@ use crate::testing::proxy::Proxy;
 use crate::testing::{self, TestDatabase};
 use crate::wake::Topic;
 
+mod statements;
+
 #[tokio::test]
 async fn closing_waits_for_connections_that_are_in_use() {
     let db = testing::database().await.db;
