@@ -7,7 +7,6 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use sqlx::Row;
 
 use eventlog::database::{Database, DatabaseError};
 use eventlog::wake::Topic;
@@ -82,12 +81,12 @@ impl Inbox {
     /// # Errors
     /// The database failed: do not confirm it to Telegram.
     pub async fn put(&self, update_id: i64, chat: Option<i64>, body: &Value) -> Result<bool, DatabaseError> {
-        let done = sqlx::query(
+        let done = sqlx::query!(
             "insert into vault.inbox (update_id, chat, body) values ($1, $2, $3) on conflict do nothing",
+            update_id,
+            chat,
+            body,
         )
-        .bind(update_id)
-        .bind(chat)
-        .bind(body)
         .execute(self.db.pool())
         .await?;
         let new = done.rows_affected() == 1;
@@ -104,24 +103,16 @@ impl Inbox {
     /// The database failed.
     pub async fn next(&self, limit: i64, but: &[Option<i64>]) -> Result<Vec<Update>, DatabaseError> {
         let chats: Vec<i64> = but.iter().copied().flatten().collect();
-        let rows = sqlx::query(
-            "select update_id, chat, body::text as body from vault.inbox
-              where state = 'waiting' and case when chat is null then $3 else chat <> all($2) end
-              order by update_id limit $1",
-        )
-        .bind(limit)
-        .bind(chats)
-        .bind(!but.contains(&None))
-        .fetch_all(self.db.pool())
-        .await?;
-        let updates = rows.iter().map(|row| {
-            Ok::<_, sqlx::Error>(Update {
-                update_id: row.try_get("update_id")?,
-                chat: row.try_get("chat")?,
-                body: row.try_get("body")?,
-            })
-        });
-        Ok(updates.collect::<Result<_, _>>()?)
+        let updates = sqlx::query_as!(
+            Update,
+            r#"select update_id, chat, body::text as "body!" from vault.inbox
+                where state = 'waiting' and case when chat is null then $3 else chat <> all($2) end
+                order by update_id limit $1"#,
+            limit,
+            &chats,
+            !but.contains(&None),
+        );
+        Ok(updates.fetch_all(self.db.pool()).await?)
     }
 
     /// Whether it is still to be handled. Whoever looks at something first, and asks this afterwards, knows that what they
@@ -130,8 +121,11 @@ impl Inbox {
     /// # Errors
     /// The database failed.
     pub async fn is_waiting(&self, update_id: i64) -> Result<bool, DatabaseError> {
-        let waits = "select exists (select from vault.inbox where update_id = $1 and state = 'waiting')";
-        Ok(sqlx::query_scalar(waits).bind(update_id).fetch_one(self.db.pool()).await?)
+        let waits = sqlx::query_scalar!(
+            r#"select exists (select from vault.inbox where update_id = $1 and state = 'waiting') as "waits!""#,
+            update_id,
+        );
+        Ok(waits.fetch_one(self.db.pool()).await?)
     }
 
     /// It is handled.
@@ -173,24 +167,24 @@ impl Inbox {
     /// # Errors
     /// The database failed.
     pub async fn prune(&self, older_than: Duration) -> Result<u64, DatabaseError> {
-        let dropped = sqlx::query(
+        let dropped = sqlx::query!(
             "delete from vault.inbox
               where state <> 'waiting' and received_at < clock_timestamp() - make_interval(secs => $1)",
+            older_than.as_secs_f64(),
         )
-        .bind(older_than.as_secs_f64())
         .execute(self.db.pool())
         .await?;
         Ok(dropped.rows_affected())
     }
 
     async fn settle(&self, update_id: i64, state: &str, why: Option<&str>) -> Result<(), DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "update vault.inbox set state = $2, why = $3, chat = null, body = null
               where update_id = $1 and state = 'waiting'",
+            update_id,
+            state,
+            why,
         )
-        .bind(update_id)
-        .bind(state)
-        .bind(why)
         .execute(self.db.pool())
         .await?;
         Ok(())

@@ -175,10 +175,12 @@ async fn rest(waker: &mut Waker, began: Instant, busy: bool) {
 
 /// What people without a subscription have is no event's matter: the table `users` takes it from here.
 async fn keep_free_limits(db: &Database, tiers: &Tiers) -> Result<(), DatabaseError> {
-    sqlx::query("update free_limits set limits = $1 where limits is distinct from $1")
-        .bind(Json(tiers.limits(Tier::Free)))
-        .execute(db.pool())
-        .await?;
+    sqlx::query!(
+        "update free_limits set limits = $1 where limits is distinct from $1",
+        Json(tiers.limits(Tier::Free)) as _,
+    )
+    .execute(db.pool())
+    .await?;
     Ok(())
 }
 

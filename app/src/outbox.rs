@@ -87,24 +87,24 @@ impl Outbox {
         confirmed: Confirmed,
     ) -> Result<(), DatabaseError> {
         // Answers and notices to one person wait for each other: both go by the account, where there is one.
-        sqlx::query(
+        sqlx::query!(
             "with waits as materialized (
                select set_config('synchronous_commit',
                                  case when $6 then current_setting('synchronous_commit') else 'off' end, true))
              insert into vault.outbox (dedup_key, lane, chat, account_id, body, not_after)
              select $1,
-                    coalesce($3::text, (select account_id::text from vault.subjects where telegram_id = $2),
+                    coalesce($3::uuid::text, (select account_id::text from vault.subjects where telegram_id = $2),
                              $2::text),
                     $2, $3, $4, $5
                from waits
              on conflict do nothing",
+            dedup_key,
+            chat,
+            account.map(|account| account.0),
+            body,
+            not_after.map(|moment| moment.to_sqlx()) as _,
+            confirmed == Confirmed::ByTheDisk,
         )
-        .bind(dedup_key)
-        .bind(chat)
-        .bind(account.map(|account| account.0))
-        .bind(body)
-        .bind(not_after.map(|moment| moment.to_sqlx()))
-        .bind(confirmed == Confirmed::ByTheDisk)
         .execute(self.db.pool())
         .await?;
         self.db.wake().notify(Topic::Outbox);
@@ -116,11 +116,12 @@ impl Outbox {
     /// # Errors
     /// The database failed.
     pub async fn message_of(&self, dedup_key: &str) -> Result<Option<i64>, DatabaseError> {
-        let sent =
-            sqlx::query_scalar("select message_id from vault.outbox where dedup_key = $1 and state = 'sent'")
-                .bind(dedup_key)
-                .fetch_optional(self.db.pool())
-                .await?;
+        let sent = sqlx::query_scalar!(
+            "select message_id from vault.outbox where dedup_key = $1 and state = 'sent'",
+            dedup_key,
+        )
+        .fetch_optional(self.db.pool())
+        .await?;
         Ok(sent.flatten())
     }
 
@@ -129,11 +130,11 @@ impl Outbox {
     /// # Errors
     /// The database failed.
     pub async fn prune(&self, older_than: Duration) -> Result<u64, DatabaseError> {
-        let dropped = sqlx::query(
+        let dropped = sqlx::query!(
             "delete from vault.outbox
               where state in ('sent', 'gave_up') and queued_at < clock_timestamp() - make_interval(secs => $1)",
+            older_than.as_secs_f64(),
         )
-        .bind(older_than.as_secs_f64())
         .execute(self.db.pool())
         .await?;
         Ok(dropped.rows_affected())

@@ -115,16 +115,16 @@ impl Reactor {
 
     /// Without waiting for the disk: a checkpoint that is lost with PostgreSQL repeats the last deeds.
     async fn move_to(&self, position: i64) -> Result<(), ProjectorError> {
-        let moved = sqlx::query(
+        let moved = sqlx::query!(
             "with swift as materialized (select set_config('synchronous_commit', 'off', true)) \
              update checkpoints \
                 set position = $1, \
                     moved_at = clock_timestamp() \
                from swift \
               where consumer = 'reactor' and epoch = $2",
+            position,
+            self.epoch,
         )
-        .bind(position)
-        .bind(self.epoch)
         .execute(self.db.pool())
         .await?
         .rows_affected();

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff_sqlx::Timestamp as Stored;
-use sqlx::Row;
 
 use eventlog::{Database, DatabaseError, Log};
 
@@ -78,18 +77,18 @@ pub enum Delay {
 /// # Errors
 /// The database's.
 pub async fn delay(db: &Database, lasts: Duration) -> Result<Option<Delay>, DatabaseError> {
-    let row = sqlx::query(
-        "select exists (select from vault.leases \
-                         where name = 'leader' and expires_at > clock_timestamp() - make_interval(secs => $1)) as led, \
-                clock_timestamp() as now",
+    let row = sqlx::query!(
+        r#"select exists (select from vault.leases
+                           where name = 'leader' and expires_at > clock_timestamp() - make_interval(secs => $1)) as "led!",
+                  clock_timestamp() as "now!: Stored""#,
+        lasts.as_secs_f64(),
     )
-    .bind(lasts.as_secs_f64())
     .fetch_one(db.pool())
     .await?;
-    if !row.try_get::<bool, _>("led")? {
+    if !row.led {
         return Ok(Some(Delay::NobodyLeads));
     }
-    let now = row.try_get::<Stored, _>("now")?.to_jiff();
+    let now = row.now.to_jiff();
     let lag = lag(db).await?;
     let views = lag.consumers.iter().filter_map(|consumer| consumer.waiting_since);
     let longest = views.chain(lag.unplaced_since).min().map(|since| now.duration_since(since));
@@ -115,49 +114,45 @@ pub async fn lag(db: &Database) -> Result<Lag, DatabaseError> {
 }
 
 async fn consumers(db: &Database, end: i64) -> Result<Vec<ConsumerLag>, DatabaseError> {
-    let rows = sqlx::query(
-        "select c.consumer, \
-                c.position, \
-                (select e.recorded_at from log_index i join events e using (event_no) \
-                  where i.position = c.position + 1) as waiting_since \
-           from checkpoints c \
-          order by c.consumer",
+    let rows = sqlx::query!(
+        r#"select c.consumer,
+                  c.position,
+                  (select e.recorded_at from log_index i join events e using (event_no)
+                    where i.position = c.position + 1) as "waiting_since?: Stored"
+             from checkpoints c
+            order by c.consumer"#
     )
     .fetch_all(db.pool())
     .await?;
-    let consumer = |row: &sqlx::postgres::PgRow| {
-        let position: i64 = row.try_get("position")?;
-        Ok(ConsumerLag {
-            consumer: row.try_get("consumer")?,
-            position,
-            behind: (end - position).max(0),
-            waiting_since: row.try_get::<Option<Stored>, _>("waiting_since")?.map(Stored::to_jiff),
-        })
-    };
-    Ok(rows.iter().map(consumer).collect::<Result<_, sqlx::Error>>()?)
+    let consumers = rows.into_iter().map(|row| ConsumerLag {
+        consumer: row.consumer,
+        position: row.position,
+        behind: (end - row.position).max(0),
+        waiting_since: row.waiting_since.map(Stored::to_jiff),
+    });
+    Ok(consumers.collect())
 }
 
 async fn oldest_transaction(db: &Database) -> Result<Option<OpenTransaction>, DatabaseError> {
-    let row = sqlx::query(
-        "select pid, coalesce(application_name, '') as application, xact_start \
-           from pg_stat_activity \
-          where backend_xid is not null \
-            and xact_start is not null \
-            and datname = current_database() \
-            and pid <> pg_backend_pid() \
-          order by xact_start \
-          limit 1",
+    let row = sqlx::query!(
+        r#"select pid as "pid!",
+                  coalesce(application_name, '') as "application!",
+                  xact_start as "since!: Stored"
+             from pg_stat_activity
+            where backend_xid is not null
+              and xact_start is not null
+              and datname = current_database()
+              and pid <> pg_backend_pid()
+            order by xact_start
+            limit 1"#
     )
     .fetch_optional(db.pool())
     .await?;
-    let transaction = |row: &sqlx::postgres::PgRow| {
-        Ok(OpenTransaction {
-            pid: row.try_get("pid")?,
-            application: row.try_get("application")?,
-            since: row.try_get::<Stored, _>("xact_start")?.to_jiff(),
-        })
-    };
-    row.as_ref().map(transaction).transpose().map_err(DatabaseError::Sql)
+    Ok(row.map(|row| OpenTransaction {
+        pid: row.pid,
+        application: row.application,
+        since: row.since.to_jiff(),
+    }))
 }
 
 /// The keys that are parked, and why.
@@ -165,20 +160,20 @@ async fn oldest_transaction(db: &Database) -> Result<Option<OpenTransaction>, Da
 /// # Errors
 /// The database's.
 pub async fn parked(db: &Database) -> Result<Vec<Parked>, DatabaseError> {
-    let rows =
-        sqlx::query("select view, key, position, error, parked_at from parked order by parked_at, view, key")
-            .fetch_all(db.pool())
-            .await?;
-    let parked = |row: &sqlx::postgres::PgRow| {
-        Ok(Parked {
-            view: row.try_get("view")?,
-            key: row.try_get("key")?,
-            position: row.try_get("position")?,
-            error: row.try_get("error")?,
-            since: row.try_get::<Stored, _>("parked_at")?.to_jiff(),
-        })
-    };
-    Ok(rows.iter().map(parked).collect::<Result<_, sqlx::Error>>()?)
+    let rows = sqlx::query!(
+        r#"select view, key, position, error, parked_at as "since: Stored" from parked
+            order by parked_at, view, key"#
+    )
+    .fetch_all(db.pool())
+    .await?;
+    let parked = rows.into_iter().map(|row| Parked {
+        view: row.view,
+        key: row.key,
+        position: row.position,
+        error: row.error,
+        since: row.since.to_jiff(),
+    });
+    Ok(parked.collect())
 }
 
 #[cfg(test)]

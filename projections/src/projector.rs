@@ -17,6 +17,8 @@
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
+use sqlx::{Executor, Postgres};
+
 use crate::views::{self, Lookups};
 use eventlog::database::{Connection, Database, DatabaseError, Transaction};
 use eventlog::log::Log;
@@ -61,7 +63,7 @@ impl From<sqlx::Error> for ProjectorError {
 }
 
 /// How far a view is.
-#[derive(Clone, Debug, sqlx::FromRow)]
+#[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// The name of the view, or `reactor`.
     pub consumer: String,
@@ -128,7 +130,7 @@ impl Projector {
         }
         // After the lock, so that a slot that is being built is written from the next batch on.
         let following: Vec<String> =
-            sqlx::query_scalar("select view from rebuilds where state = 'following'")
+            sqlx::query_scalar!("select view from rebuilds where state = 'following'")
                 .fetch_all(&mut *transaction)
                 .await?;
         let mut parked = parked_keys(&mut transaction, SlotRole::Live).await?;
@@ -150,14 +152,14 @@ impl Projector {
                 batch.write(&mut transaction, &building).await?;
             }
         }
-        sqlx::query(
+        sqlx::query!(
             "update checkpoints \
                 set position = greatest(position, $1), \
                     moved_at = clock_timestamp() \
               where consumer = any($2)",
+            end,
+            &view_names() as _,
         )
-        .bind(end)
-        .bind(view_names())
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
@@ -170,13 +172,14 @@ impl Projector {
         transaction: &mut Transaction,
     ) -> Result<Vec<Checkpoint>, ProjectorError> {
         let names = view_names();
-        let checkpoints: Vec<Checkpoint> = sqlx::query_as(
+        let checkpoints = sqlx::query_as!(
+            Checkpoint,
             "select consumer, position, slot from checkpoints \
               where consumer = any($1) and epoch = $2 \
               order by consumer for no key update",
+            &names as _,
+            self.epoch,
         )
-        .bind(&names)
-        .bind(self.epoch)
         .fetch_all(&mut **transaction)
         .await?;
         if checkpoints.len() == names.len() { Ok(checkpoints) } else { Err(ProjectorError::Fenced) }
@@ -195,10 +198,20 @@ pub(crate) async fn parked_keys(
     connection: &mut Connection,
     role: SlotRole,
 ) -> Result<HashMap<String, HashSet<String>>, sqlx::Error> {
-    let sql = format!("select view, key from {}", role.parked());
-    let rows: Vec<(String, String)> = sqlx::query_as(&sql).fetch_all(connection).await?;
+    struct ParkedKey {
+        view: String,
+        key: String,
+    }
+    let rows = match role {
+        SlotRole::Live => {
+            sqlx::query_as!(ParkedKey, "select view, key from parked").fetch_all(connection).await?
+        }
+        SlotRole::Building => {
+            sqlx::query_as!(ParkedKey, "select view, key from rebuild_parked").fetch_all(connection).await?
+        }
+    };
     let mut parked: HashMap<String, HashSet<String>> = HashMap::new();
-    for (view, key) in rows {
+    for ParkedKey { view, key } in rows {
         parked.entry(view).or_default().insert(key);
     }
     Ok(parked)
@@ -206,19 +219,24 @@ pub(crate) async fn parked_keys(
 
 /// Gives these consumers a new epoch, which fences the process that had them before.
 pub async fn take_over(db: &Database, consumers: &[&str]) -> Result<i64, ProjectorError> {
-    let epoch: i64 = sqlx::query_scalar("select nextval('reader_epoch')").fetch_one(db.pool()).await?;
+    let epoch =
+        sqlx::query_scalar!(r#"select nextval('reader_epoch') as "epoch!""#).fetch_one(db.pool()).await?;
     let mut transaction = begin(db).await?;
     // Always in this order, so that two processes that take over at once do not deadlock.
-    sqlx::query("select from checkpoints where consumer = any($1) order by consumer for no key update")
-        .bind(consumers)
-        .execute(&mut *transaction)
-        .await?;
-    let raised = sqlx::query("update checkpoints set epoch = $1 where consumer = any($2) and epoch < $1")
-        .bind(epoch)
-        .bind(consumers)
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
+    sqlx::query!(
+        "select from checkpoints where consumer = any($1) order by consumer for no key update",
+        consumers as _,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    let raised = sqlx::query!(
+        "update checkpoints set epoch = $1 where consumer = any($2) and epoch < $1",
+        epoch,
+        consumers as _,
+    )
+    .execute(&mut *transaction)
+    .await?
+    .rows_affected();
     if raised != consumers.len() as u64 {
         return Err(ProjectorError::Fenced);
     }
@@ -231,10 +249,11 @@ pub async fn take_over(db: &Database, consumers: &[&str]) -> Result<i64, Project
 /// # Errors
 /// The database's.
 pub async fn checkpoints(db: &Database) -> Result<Vec<Checkpoint>, DatabaseError> {
-    Ok(sqlx::query_as(
+    Ok(sqlx::query_as!(
+        Checkpoint,
         "select consumer, position, slot from checkpoints where consumer = any($1) order by consumer",
+        &view_names() as _,
     )
-    .bind(view_names())
     .fetch_all(db.pool())
     .await?)
 }
@@ -244,11 +263,18 @@ pub async fn checkpoints(db: &Database) -> Result<Vec<Checkpoint>, DatabaseError
 /// # Errors
 /// The database's.
 pub async fn position_of(db: &Database, consumer: &str) -> Result<i64, DatabaseError> {
-    let position = sqlx::query_scalar("select position from checkpoints where consumer = $1")
-        .bind(consumer)
+    let position = sqlx::query_scalar!("select position from checkpoints where consumer = $1", consumer)
         .fetch_optional(db.pool())
         .await?;
     Ok(position.unwrap_or(0))
+}
+
+/// The live slot of a view.
+pub(crate) async fn live_slot<'c>(
+    executor: impl Executor<'c, Database = Postgres>,
+    view: &str,
+) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar!("select slot from checkpoints where consumer = $1", view).fetch_one(executor).await
 }
 
 /// Whether every view shows all events that have a position.

@@ -2,6 +2,7 @@
 
 use eventlog::database::Database;
 
+use crate::projector;
 use crate::rebuild::RebuildError;
 use crate::rebuild::maintenance;
 use crate::views;
@@ -13,11 +14,8 @@ use crate::views;
 pub async fn idle_tables(db: &Database) -> Vec<String> {
     let mut tables = Vec::new();
     for view in views::all() {
-        let live: String = sqlx::query_scalar("select slot from checkpoints where consumer = $1")
-            .bind(view.shape().name)
-            .fetch_one(db.pool())
-            .await
-            .expect("each view has a checkpoint");
+        let live =
+            projector::live_slot(db.pool(), view.shape().name).await.expect("each view has a checkpoint");
         tables.push(view.shape().table(views::idle_slot(&live)));
     }
     tables

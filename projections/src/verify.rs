@@ -107,11 +107,11 @@ pub(crate) async fn compare_with_live(
     let connection = db.direct().await?;
     let mut snapshot = connection.begin("begin isolation level repeatable read, read only").await?;
     let checkpoints: HashMap<String, (i64, String)> =
-        sqlx::query_as::<_, (String, i64, String)>("select consumer, position, slot from checkpoints")
+        sqlx::query!("select consumer, position, slot from checkpoints")
             .fetch_all(&mut *snapshot)
             .await?
             .into_iter()
-            .map(|(view, position, slot)| (view, (position, slot)))
+            .map(|row| (row.consumer, (row.position, row.slot)))
             .collect();
     let parked_now = parked(&mut snapshot).await?;
     if parked_before.iter().any(|key| !parked_now.contains(key)) {
@@ -164,7 +164,8 @@ pub async fn as_of(
 }
 
 async fn parked(connection: &mut Connection) -> Result<Vec<(String, String, i64)>, DatabaseError> {
-    Ok(sqlx::query_as("select view, key, position from parked").fetch_all(connection).await?)
+    let rows = sqlx::query!("select view, key, position from parked").fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.view, row.key, row.position)).collect())
 }
 
 async fn compare(

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use sqlx::Row;
 
 use eventlog::database::{Database, DatabaseError};
 use eventlog::wake::Topic;
@@ -80,16 +79,16 @@ impl RefusedUpdates {
         let RefusedUpdate { bytes, size_bytes, update_id, source, why } = *update;
         let kept = &bytes[..bytes.len().min(KEPT_BYTES)];
         let digest = Sha256::new().chain_update(bytes).chain_update(size_bytes.to_be_bytes()).finalize();
-        let inserted = sqlx::query(
+        let inserted = sqlx::query!(
             "insert into vault.refused_updates (digest, bytes, size_bytes, update_id, source, why)
              values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+            &digest[..],
+            kept,
+            i64::try_from(size_bytes).unwrap_or(i64::MAX),
+            update_id,
+            source.name(),
+            why,
         )
-        .bind(&digest[..])
-        .bind(kept)
-        .bind(i64::try_from(size_bytes).unwrap_or(i64::MAX))
-        .bind(update_id)
-        .bind(source.name())
-        .bind(why)
         .execute(self.db.pool())
         .await?;
         if inserted.rows_affected() == 0 {
@@ -103,11 +102,11 @@ impl RefusedUpdates {
             reason = why,
             "an update cannot be read or stored and is kept in vault.refused_updates"
         );
-        sqlx::query(
+        sqlx::query!(
             "delete from vault.refused_updates where digest in
                (select digest from vault.refused_updates order by refused_at desc offset $1)",
+            KEPT_UPDATES,
         )
-        .bind(KEPT_UPDATES)
         .execute(self.db.pool())
         .await?;
         self.db.wake().notify(Topic::Inbox);
@@ -119,13 +118,13 @@ impl RefusedUpdates {
     /// # Errors
     /// The database failed.
     pub async fn summary(&self) -> Result<Option<Summary>, DatabaseError> {
-        let row =
-            sqlx::query("select count(*) as count, max(refused_at) as newest from vault.refused_updates")
-                .fetch_one(self.db.pool())
-                .await?;
-        let newest: Option<jiff_sqlx::Timestamp> = row.try_get("newest")?;
-        let count = row.try_get("count")?;
-        Ok(newest.map(|newest| Summary { count, newest: newest.to_jiff() }))
+        let row = sqlx::query!(
+            r#"select count(*) as "count!", max(refused_at) as "newest: jiff_sqlx::Timestamp"
+                 from vault.refused_updates"#
+        )
+        .fetch_one(self.db.pool())
+        .await?;
+        Ok(row.newest.map(|newest| Summary { count: row.count, newest: newest.to_jiff() }))
     }
 
     /// Drop what came so long ago.
@@ -133,11 +132,11 @@ impl RefusedUpdates {
     /// # Errors
     /// The database failed.
     pub async fn prune(&self, older_than: Duration) -> Result<(), DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "delete from vault.refused_updates
               where refused_at < clock_timestamp() - make_interval(secs => $1)",
+            older_than.as_secs_f64(),
         )
-        .bind(older_than.as_secs_f64())
         .execute(self.db.pool())
         .await?;
         Ok(())

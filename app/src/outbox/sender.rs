@@ -7,9 +7,6 @@ use domain::AccountId;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
-use sqlx::Row;
-use sqlx::postgres::PgRow;
-use uuid::Uuid;
 
 use eventlog::database::{Database, DatabaseError};
 use eventlog::wake::Topic;
@@ -61,16 +58,16 @@ impl Sender {
     /// # Errors
     /// The database failed.
     pub async fn claim(&self, limit: i64, now: Timestamp) -> Result<Vec<Message>, DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "update vault.outbox
                 set state = 'gave_up', why = 'too late', lane = null, chat = null, body = null
               where state = 'waiting' and not_after < $1 and message_id is null",
+            now.to_sqlx() as _,
         )
-        .bind(now.to_sqlx())
         .execute(self.db.pool())
         .await?;
-        let rows = sqlx::query(
-            "with due as (
+        let rows = sqlx::query!(
+            r#"with due as (
                select id, state = 'sending' as unclear
                  from vault.outbox o
                 where exists (select from vault.leases
@@ -87,14 +84,23 @@ impl Sender {
                 set state = 'sending', unclear = o.unclear or due.unclear, epoch = $2,
                     sender = null, announced_as = null, claimed_at = clock_timestamp()
                from due where o.id = due.id
-             returning o.id, o.dedup_key, o.chat, o.account_id, o.body, o.unclear, o.message_id",
+             returning o.id, o.dedup_key, o.chat, o.account_id, o.body as "body!", o.unclear, o.message_id"#,
+            self.lease,
+            self.epoch,
+            limit,
         )
-        .bind(&self.lease)
-        .bind(self.epoch)
-        .bind(limit)
         .fetch_all(self.db.pool())
         .await?;
-        let mut messages = rows.iter().map(message).collect::<Result<Vec<_>, _>>()?;
+        let messages = rows.into_iter().map(|row| {
+            let to = match (row.account_id, row.chat) {
+                (Some(account), _) => To::Account(AccountId(account)),
+                (None, Some(chat)) => To::Chat(chat),
+                (None, None) => return Err(sqlx::Error::Protocol("a message has no recipient".to_owned())),
+            };
+            let (id, dedup_key, body, unclear) = (row.id, row.dedup_key, row.body, row.unclear);
+            Ok(Message { id, dedup_key, to, body, unclear, arrived: row.message_id })
+        });
+        let mut messages = messages.collect::<Result<Vec<_>, _>>()?;
         messages.sort_by_key(|message| message.id);
         Ok(messages)
     }
@@ -110,8 +116,8 @@ impl Sender {
     /// # Errors
     /// The database failed: it comes back as unclear.
     pub async fn sent(&self, id: i64, message_id: Option<i64>) -> Result<Option<i64>, DatabaseError> {
-        let settled = sqlx::query(
-            "with before as (
+        let settled = sqlx::query!(
+            r#"with before as (
                select id, message_id,
                       coalesce(state = 'sending' and epoch = $3, false) as mine,
                       state in ('waiting', 'sending') and not coalesce(state = 'sending' and epoch = $3, false) as anothers
@@ -125,18 +131,17 @@ impl Sender {
                     chat = case when anothers then o.chat end,
                     body = case when anothers then o.body end
                from before where o.id = before.id
-             returning o.message_id as counts, before.message_id as earlier",
+             returning o.message_id as "counts?", before.message_id as "earlier?""#,
+            id,
+            message_id,
+            self.epoch,
         )
-        .bind(id)
-        .bind(message_id)
-        .bind(self.epoch)
         .fetch_optional(self.db.pool())
         .await?;
         self.db.wake().notify(Topic::Outbox);
         let Some(settled) = settled else { return Ok(None) };
-        let counts: Option<i64> = settled.try_get("counts")?;
-        let known = [message_id, settled.try_get("earlier")?];
-        Ok(known.into_iter().flatten().find(|number| Some(*number) != counts))
+        let known = [message_id, settled.earlier];
+        Ok(known.into_iter().flatten().find(|number| Some(*number) != settled.counts))
     }
 
     /// Telegram has not taken it and will later: try again then. The messages behind it wait.
@@ -156,16 +161,16 @@ impl Sender {
     }
 
     async fn put_back(&self, id: i64, wait: Duration, unclear: bool) -> Result<(), DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "update vault.outbox
                 set state = 'waiting', unclear = unclear or $4,
                     due_at = clock_timestamp() + make_interval(secs => $3)
               where id = $1 and state = 'sending' and epoch = $2",
+            id,
+            self.epoch,
+            wait.as_secs_f64(),
+            unclear,
         )
-        .bind(id)
-        .bind(self.epoch)
-        .bind(wait.as_secs_f64())
-        .bind(unclear)
         .execute(self.db.pool())
         .await?;
         Ok(())
@@ -177,34 +182,19 @@ impl Sender {
     /// The database failed: it comes back as unclear.
     pub async fn gave_up(&self, id: i64, why: &str) -> Result<(), DatabaseError> {
         // A former sender may have learned meanwhile that it has arrived.
-        sqlx::query(
+        sqlx::query!(
             "update vault.outbox
                 set state = case when message_id is null then 'gave_up' else 'sent' end,
                     why = case when message_id is null then $3 end,
                     lane = null, chat = null, body = null
               where id = $1 and state = 'sending' and epoch = $2",
+            id,
+            self.epoch,
+            why,
         )
-        .bind(id)
-        .bind(self.epoch)
-        .bind(why)
         .execute(self.db.pool())
         .await?;
         self.db.wake().notify(Topic::Outbox);
         Ok(())
     }
-}
-
-fn message(row: &PgRow) -> Result<Message, sqlx::Error> {
-    let account: Option<Uuid> = row.try_get("account_id")?;
-    Ok(Message {
-        id: row.try_get("id")?,
-        dedup_key: row.try_get("dedup_key")?,
-        to: match account {
-            Some(account) => To::Account(AccountId(account)),
-            None => To::Chat(row.try_get("chat")?),
-        },
-        body: row.try_get("body")?,
-        unclear: row.try_get("unclear")?,
-        arrived: row.try_get("message_id")?,
-    })
 }

@@ -8,7 +8,6 @@ use std::collections::{HashMap, HashSet};
 
 use cqrs_es::Aggregate;
 use domain::{Account, AccountId, Event, Login, LoginEvent, LoginId, StreamKind};
-use serde_json::Value;
 
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::LogEvent;
@@ -52,19 +51,20 @@ impl Prefetched {
         let logins = self.logins.keys().map(|id| (StreamKind::Login.name(), id.to_string()));
         let accounts = self.accounts.keys().map(|id| (StreamKind::Account.name(), id.to_string()));
         let (kinds, ids): (Vec<_>, Vec<_>) = logins.chain(accounts).unzip();
-        let rows: Vec<(String, String, String, String, Value)> = sqlx::query_as(
+        let rows = sqlx::query!(
             "select e.aggregate_type, e.aggregate_id, e.event_type, e.event_version, e.payload \
                from unnest($1::text[], $2::text[]) as asked (kind, id) \
                join events e on e.aggregate_type = asked.kind and e.aggregate_id = asked.id \
               order by e.aggregate_type, e.aggregate_id, e.sequence",
+            &kinds as _,
+            &ids,
         )
-        .bind(kinds)
-        .bind(ids)
         .fetch_all(db.pool())
         .await?;
         let mut unreadable = HashSet::new();
-        for (kind, id, name, version, payload) in rows {
-            match Event::decode(&kind, &name, &version, payload) {
+        for row in rows {
+            let id = row.aggregate_id;
+            match Event::decode(&row.aggregate_type, &row.event_type, &row.event_version, row.payload) {
                 Ok(Event::Login(event)) => {
                     if let Some(login) = id.parse::<LoginId>().ok().and_then(|id| self.logins.get_mut(&id)) {
                         login.apply(event);

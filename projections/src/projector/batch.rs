@@ -42,16 +42,6 @@ pub enum SlotRole {
     Building,
 }
 
-impl SlotRole {
-    /// The table that lists the parked keys.
-    pub const fn parked(self) -> &'static str {
-        match self {
-            Self::Live => "parked",
-            Self::Building => "rebuild_parked",
-        }
-    }
-}
-
 /// How a view's rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WriteMode {
@@ -221,15 +211,30 @@ pub async fn park(
         "An event could not be folded into a view: its row is parked from here on, all others go on"
     );
     metrics::counter!("parked_total", "view" => view.to_owned()).increment(1);
-    sqlx::query(&format!(
-        "insert into {} (view, key, position, error) values ($1, $2, $3, $4) on conflict do nothing",
-        role.parked()
-    ))
-    .bind(view)
-    .bind(key)
-    .bind(failure.position)
-    .bind(failure.error.to_string())
-    .execute(connection)
-    .await?;
+    let (position, error) = (failure.position, failure.error.to_string());
+    match role {
+        SlotRole::Live => {
+            sqlx::query!(
+                "insert into parked (view, key, position, error) values ($1, $2, $3, $4) on conflict do nothing",
+                view,
+                key,
+                position,
+                error,
+            )
+            .execute(connection)
+            .await?
+        }
+        SlotRole::Building => {
+            sqlx::query!(
+                "insert into rebuild_parked (view, key, position, error) values ($1, $2, $3, $4) on conflict do nothing",
+                view,
+                key,
+                position,
+                error,
+            )
+            .execute(connection)
+            .await?
+        }
+    };
     Ok(())
 }

@@ -50,15 +50,21 @@ impl Scope {
         // At the ends of the log, the index on event numbers answers. In between, the index on positions does: `+ 0` keeps
         // PostgreSQL from the other one.
         let low = match after {
-            0 => "select min(event_no) from log_index where $1 = 0",
-            _ => "select min(event_no + 0) from log_index where position > $1",
+            0 => sqlx::query_scalar!("select min(event_no) from log_index").fetch_one(db.pool()).await?,
+            _ => {
+                sqlx::query_scalar!("select min(event_no + 0) from log_index where position > $1", after)
+                    .fetch_one(db.pool())
+                    .await?
+            }
         };
         let high = match end == last {
-            true => "select max(event_no) from log_index where $1 > 0",
-            false => "select max(event_no + 0) from log_index where position <= $1",
+            true => sqlx::query_scalar!("select max(event_no) from log_index").fetch_one(db.pool()).await?,
+            false => {
+                sqlx::query_scalar!("select max(event_no + 0) from log_index where position <= $1", end)
+                    .fetch_one(db.pool())
+                    .await?
+            }
         };
-        let low: Option<i64> = sqlx::query_scalar(low).bind(after).fetch_one(db.pool()).await?;
-        let high: Option<i64> = sqlx::query_scalar(high).bind(end).fetch_one(db.pool()).await?;
         let (Some(low), Some(high)) = (low, high) else {
             return Ok(Slices { positions: Vec::new(), events: Vec::new() });
         };

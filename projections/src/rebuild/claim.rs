@@ -35,10 +35,12 @@ impl Claim {
     }
 
     async fn try_add(&mut self, view: &str) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended('rebuild ' || $1, 0))")
-            .bind(view)
-            .fetch_one(&mut self.connection)
-            .await
+        sqlx::query_scalar!(
+            r#"select pg_try_advisory_xact_lock(hashtextextended('rebuild ' || $1, 0)) as "locked!""#,
+            view,
+        )
+        .fetch_one(&mut self.connection)
+        .await
     }
 
     /// Gives the right back.
@@ -51,19 +53,19 @@ impl Claim {
 /// [`RebuildError::Role`] names the role that is needed.
 pub(super) async fn may_rebuild(db: &Database, views: &[&'static dyn AnyView]) -> Result<(), RebuildError> {
     let names: Vec<&str> = views.iter().map(|view| view.shape().name).collect();
-    let refused: Option<(String, String)> = sqlx::query_as(
-        "select current_user::text, pg_get_userbyid(relowner)::text \
-           from pg_class \
-          where relnamespace = 'public'::regnamespace \
-            and relname = any($1) \
-            and not pg_has_role(current_user, relowner, 'usage') \
-          limit 1",
+    let refused = sqlx::query!(
+        r#"select current_user::text as "role!", pg_get_userbyid(relowner)::text as "owner!"
+             from pg_class
+            where relnamespace = 'public'::regnamespace
+              and relname = any($1)
+              and not pg_has_role(current_user, relowner, 'usage')
+            limit 1"#,
+        &names as _,
     )
-    .bind(names)
     .fetch_optional(db.pool())
     .await?;
     match refused {
-        Some((role, owner)) => Err(RebuildError::Role { role, owner }),
+        Some(refused) => Err(RebuildError::Role { role: refused.role, owner: refused.owner }),
         None => Ok(()),
     }
 }

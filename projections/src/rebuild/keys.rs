@@ -108,13 +108,11 @@ async fn refold_one(
 ) -> Result<KeyReport, RebuildError> {
     let shape = view.shape();
     let position = lock_position(transaction, shape.name).await?;
-    let slot = live_slot(transaction, view).await?;
+    let slot = projector::live_slot(&mut **transaction, shape.name).await?;
     let before = row(transaction, view, &slot, key).await?;
     let events = events_of(db, view, key, position).await?;
     let lookups = Lookups::for_events(db, &events).await?;
-    sqlx::query("delete from parked where view = $1 and key = $2")
-        .bind(shape.name)
-        .bind(key)
+    sqlx::query!("delete from parked where view = $1 and key = $2", shape.name, key)
         .execute(&mut **transaction)
         .await?;
     sqlx::query(&shape.delete(&slot)).bind(vec![key]).execute(&mut **transaction).await?;
@@ -122,12 +120,11 @@ async fn refold_one(
     let batch = Batch { events: &events, lookups: &lookups, mode: WriteMode::RowByRow };
     batch.write(transaction, &table).await?;
     let after = row(transaction, view, &slot, key).await?;
-    let parked = sqlx::query_as("select position, error from parked where view = $1 and key = $2")
-        .bind(shape.name)
-        .bind(key)
-        .fetch_optional(&mut **transaction)
-        .await?;
-    Ok(report(view, key, before, after, parked))
+    let parked =
+        sqlx::query!("select position, error from parked where view = $1 and key = $2", shape.name, key)
+            .fetch_optional(&mut **transaction)
+            .await?;
+    Ok(report(view, key, before, after, parked.map(|row| (row.position, row.error))))
 }
 
 /// Reports without writing, so it does not find a row that PostgreSQL would refuse.
@@ -140,11 +137,11 @@ async fn compare_with_log(
     for key in keys {
         let begin = "begin isolation level repeatable read, read only";
         let mut snapshot = db.begin(begin).await?;
-        let position: i64 = sqlx::query_scalar("select position from checkpoints where consumer = $1")
-            .bind(view.shape().name)
+        let name = view.shape().name;
+        let position = sqlx::query_scalar!("select position from checkpoints where consumer = $1", name)
             .fetch_one(&mut *snapshot)
             .await?;
-        let slot = live_slot(&mut snapshot, view).await?;
+        let slot = projector::live_slot(&mut *snapshot, view.shape().name).await?;
         let before = row(&mut snapshot, view, &slot, key).await?;
         let events = events_of(db, view, key, position).await?;
         let lookups = Lookups::for_events(db, &events).await?;
@@ -169,13 +166,6 @@ fn report(
     let [before, after] = [before, after].map(|row| row.map(|row| view.canonical(row)));
     let difference = (before != after).then(|| Difference::between(key.to_owned(), before, after));
     KeyReport { view: view.shape().name, key: key.to_owned(), difference, parked }
-}
-
-async fn live_slot(connection: &mut Connection, view: &'static dyn AnyView) -> Result<String, sqlx::Error> {
-    sqlx::query_scalar("select slot from checkpoints where consumer = $1")
-        .bind(view.shape().name)
-        .fetch_one(connection)
-        .await
 }
 
 async fn row(

@@ -33,24 +33,28 @@ pub async fn run(db: &Database) -> Infallible {
 
 pub(crate) async fn maintain_view(db: &Database, view: &'static dyn AnyView) -> Result<(), RebuildError> {
     let shape = view.shape();
-    let (state, version, position): (String, i32, i64) = sqlx::query_as(
+    let row = sqlx::query!(
         "select r.state, c.version, c.position from rebuilds r join checkpoints c on c.consumer = r.view \
           where r.view = $1",
+        shape.name,
     )
-    .bind(shape.name)
     .fetch_one(db.pool())
     .await?;
-    if version != shape.version {
+    if row.version != shape.version {
         tracing::info!(
             view = shape.name,
-            built_by = version,
+            built_by = row.version,
             needed = shape.version,
             "A view was built by another version and is rebuilt; the old rows are read meanwhile"
         );
         rebuild(db, &[shape.name.to_owned()], |_| {}).await?;
-    } else if state != "idle" {
+    } else if row.state != "idle" {
         let claim = Claim::take(db, &[view]).await?;
-        tracing::info!(view = shape.name, position, "Emptying the slot of an unfinished rebuild");
+        tracing::info!(
+            view = shape.name,
+            position = row.position,
+            "Emptying the slot of an unfinished rebuild"
+        );
         slot::clean(db, view, None, &mut |_| {}).await?;
         claim.end().await;
     }

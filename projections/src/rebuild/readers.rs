@@ -15,15 +15,15 @@ pub(super) struct Readers(Vec<String>);
 impl Readers {
     /// Those that run in this database now.
     pub async fn now(connection: &mut Connection) -> Result<Self, sqlx::Error> {
-        let running = sqlx::query_scalar(
-            "select l.virtualxid \
-               from pg_locks l join pg_stat_activity a using (pid) \
-              where l.locktype = 'virtualxid' \
-                and l.virtualxid is not null \
-                and l.granted \
-                and l.mode = 'ExclusiveLock' \
-                and a.datname = current_database() \
-                and l.pid <> pg_backend_pid()",
+        let running = sqlx::query_scalar!(
+            r#"select l.virtualxid as "virtualxid!"
+                 from pg_locks l join pg_stat_activity a using (pid)
+                where l.locktype = 'virtualxid'
+                  and l.virtualxid is not null
+                  and l.granted
+                  and l.mode = 'ExclusiveLock'
+                  and a.datname = current_database()
+                  and l.pid <> pg_backend_pid()"#
         );
         Ok(Self(running.fetch_all(connection).await?))
     }
@@ -34,17 +34,18 @@ impl Readers {
         if self.0.is_empty() {
             return Ok(None);
         }
-        let left = sqlx::query_scalar(
-            "select l.pid \
-               from pg_locks l join pg_stat_activity a using (pid) \
-              where l.locktype = 'virtualxid' \
-                and l.virtualxid = any($1) \
-                and l.granted \
-                and l.mode = 'ExclusiveLock' \
-                and (a.backend_xmin is not null or a.state is null) \
-              limit 1",
+        let running = sqlx::query_scalar!(
+            r#"select l.pid as "pid!"
+                 from pg_locks l join pg_stat_activity a using (pid)
+                where l.locktype = 'virtualxid'
+                  and l.virtualxid = any($1)
+                  and l.granted
+                  and l.mode = 'ExclusiveLock'
+                  and (a.backend_xmin is not null or a.state is null)
+                limit 1"#,
+            &self.0[..],
         );
-        Ok(left.bind(&self.0).fetch_optional(db.pool()).await?)
+        Ok(running.fetch_optional(db.pool()).await?)
     }
 }
 

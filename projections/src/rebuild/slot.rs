@@ -41,18 +41,15 @@ impl<'a> Building<'a> {
         position: i64,
     ) -> Result<Self, RebuildError> {
         let name = view.shape().name;
-        let epoch = sqlx::query_scalar(
+        let epoch = sqlx::query_scalar!(
             "update rebuilds set state = 'loading', epoch = nextval('reader_epoch') \
               where view = $1 and state = 'idle' returning epoch",
+            name,
         )
-        .bind(name)
         .fetch_optional(db.pool())
         .await?
         .ok_or(RebuildError::Fenced(name))?;
-        let live: String = sqlx::query_scalar("select slot from checkpoints where consumer = $1")
-            .bind(name)
-            .fetch_one(db.pool())
-            .await?;
+        let live = projector::live_slot(db.pool(), name).await?;
         Ok(Self { db, view, slot: views::idle_slot(&live), epoch, position, older_readers: None })
     }
 
@@ -73,11 +70,13 @@ impl<'a> Building<'a> {
             }
             self.fold_in(&mut transaction, &events).await?;
         }
-        sqlx::query("update rebuilds set state = 'following' where view = $1 and epoch = $2")
-            .bind(self.name())
-            .bind(self.epoch)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query!(
+            "update rebuilds set state = 'following' where view = $1 and epoch = $2",
+            self.name(),
+            self.epoch,
+        )
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         self.older_readers = Some(Readers::now(&mut self.db.pool().acquire().await?).await?);
         Ok(())
@@ -87,16 +86,18 @@ impl<'a> Building<'a> {
     pub async fn compare(&self) -> Result<ViewReport, RebuildError> {
         let (shape, connection) = (self.view.shape(), self.db.direct().await?);
         let mut snapshot = connection.begin("begin isolation level repeatable read, read only").await?;
-        let position = sqlx::query_scalar("select position from checkpoints where consumer = $1")
-            .bind(shape.name)
-            .fetch_one(&mut *snapshot)
-            .await?;
+        let position =
+            sqlx::query_scalar!("select position from checkpoints where consumer = $1", shape.name)
+                .fetch_one(&mut *snapshot)
+                .await?;
         let count = format!("select count(*) from {}", shape.table(self.slot));
         let rows: i64 = sqlx::query_scalar(&count).fetch_one(&mut *snapshot).await?;
-        let parked: i64 = sqlx::query_scalar("select count(*) from rebuild_parked where view = $1")
-            .bind(shape.name)
-            .fetch_one(&mut *snapshot)
-            .await?;
+        let parked = sqlx::query_scalar!(
+            r#"select count(*) as "count!" from rebuild_parked where view = $1"#,
+            shape.name,
+        )
+        .fetch_one(&mut *snapshot)
+        .await?;
         let mut report = ViewReport {
             view: shape.name,
             position,
@@ -119,12 +120,14 @@ impl<'a> Building<'a> {
     /// Begins a transaction in which no other rebuild can take the slot over.
     pub async fn begin_fenced(&self) -> Result<Transaction, RebuildError> {
         let mut transaction = projector::begin(self.db).await?;
-        sqlx::query("select from rebuilds where view = $1 and epoch = $2 and state <> 'emptying' for share")
-            .bind(self.name())
-            .bind(self.epoch)
-            .fetch_optional(&mut *transaction)
-            .await?
-            .ok_or(RebuildError::Fenced(self.name()))?;
+        sqlx::query!(
+            "select from rebuilds where view = $1 and epoch = $2 and state <> 'emptying' for share",
+            self.name(),
+            self.epoch,
+        )
+        .fetch_optional(&mut *transaction)
+        .await?
+        .ok_or(RebuildError::Fenced(self.name()))?;
         Ok(transaction)
     }
 
@@ -169,8 +172,7 @@ pub(super) async fn events_of(
 
 /// Locks a view's position: until the transaction ends, nobody moves it or swaps slots.
 pub(super) async fn lock_position(connection: &mut Connection, view: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select position from checkpoints where consumer = $1 for no key update")
-        .bind(view)
+    sqlx::query_scalar!("select position from checkpoints where consumer = $1 for no key update", view)
         .fetch_one(connection)
         .await
 }
@@ -181,8 +183,11 @@ pub(super) async fn lowest_position(
     views: &[&'static dyn AnyView],
 ) -> Result<i64, DatabaseError> {
     let names: Vec<&str> = views.iter().map(|view| view.shape().name).collect();
-    let lowest = "select coalesce(min(position), 0) from checkpoints where consumer = any($1)";
-    Ok(sqlx::query_scalar(lowest).bind(names).fetch_one(db.pool()).await?)
+    let lowest = sqlx::query_scalar!(
+        r#"select coalesce(min(position), 0) as "lowest!" from checkpoints where consumer = any($1)"#,
+        &names as _,
+    );
+    Ok(lowest.fetch_one(db.pool()).await?)
 }
 
 /// Step 7: empties the idle slot. The caller holds the claim. With an epoch, only the rows of that rebuild are deleted.
@@ -196,12 +201,12 @@ pub(super) async fn clean(
     let mut transaction = projector::begin(db).await?;
     // The projector is between two batches; the next batch writes only the live slot.
     lock_position(&mut transaction, name).await?;
-    let own_epoch: Option<i64> = sqlx::query_scalar(
+    let own_epoch = sqlx::query_scalar!(
         "update rebuilds set state = 'emptying', epoch = nextval('reader_epoch') \
           where view = $1 and state <> 'idle' and epoch = coalesce($2, epoch) returning epoch",
+        name,
+        epoch,
     )
-    .bind(name)
-    .bind(epoch)
     .fetch_optional(&mut *transaction)
     .await?;
     transaction.commit().await?;
@@ -229,27 +234,24 @@ async fn empty(db: &Database, view: &'static dyn AnyView, epoch: i64) -> Result<
     let mut transaction = projector::begin(db).await?;
     sqlx::query("set local lock_timeout = '50ms'").execute(&mut *transaction).await?;
     // First, so that no rebuild begins to fill the slot meanwhile.
-    let done = sqlx::query(
+    let done = sqlx::query!(
         "update rebuilds set state = 'idle' where view = $1 and state = 'emptying' and epoch = $2",
+        name,
+        epoch,
     )
-    .bind(name)
-    .bind(epoch)
     .execute(&mut *transaction)
     .await?;
     if done.rows_affected() == 0 {
         return Err(RebuildError::Fenced(name));
     }
-    let live: String = sqlx::query_scalar("select slot from checkpoints where consumer = $1")
-        .bind(name)
-        .fetch_one(&mut *transaction)
-        .await?;
+    let live = projector::live_slot(&mut *transaction, name).await?;
     let truncate = format!("truncate {}", view.shape().table(views::idle_slot(&live)));
     match sqlx::query(&truncate).execute(&mut *transaction).await {
         Ok(_) => {}
         Err(error) if is_lock_timeout(&error) => return Ok(false),
         Err(error) => return Err(error.into()),
     }
-    sqlx::query("delete from rebuild_parked where view = $1").bind(name).execute(&mut *transaction).await?;
+    sqlx::query!("delete from rebuild_parked where view = $1", name).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(true)
 }

@@ -47,34 +47,38 @@ impl Building<'_> {
         // The projector has finished its batch. In its next one the new slot is live.
         lock_position(&mut transaction, shape.name).await?;
         // Only the slot in the definition changes; the grants stay.
-        let definition: String = sqlx::query_scalar(
-            "select regexp_replace(pg_get_viewdef(to_regclass('public.' || $1)), '\\m' || $1 || '_[ab]\\M', $1 || '_' || $2, 'g')",
+        let definition = sqlx::query_scalar!(
+            r#"select regexp_replace(pg_get_viewdef(to_regclass('public.' || $1)), '\m' || $1 || '_[ab]\M', $1 || '_' || $2, 'g') as "definition!""#,
+            shape.name,
+            self.slot,
         )
-        .bind(shape.name)
-        .bind(self.slot)
         .fetch_one(&mut *transaction)
         .await?;
         let replace = format!("create or replace view public.{} as {definition}", shape.name);
         sqlx::query(&replace).execute(&mut *transaction).await?;
-        sqlx::query("delete from parked where view = $1").bind(shape.name).execute(&mut *transaction).await?;
-        sqlx::query(
+        sqlx::query!("delete from parked where view = $1", shape.name).execute(&mut *transaction).await?;
+        sqlx::query!(
             "insert into parked select view, key, position, error, parked_at from rebuild_parked \
               where view = $1",
+            shape.name,
         )
-        .bind(shape.name)
         .execute(&mut *transaction)
         .await?;
-        sqlx::query("update checkpoints set slot = $2, version = $3 where consumer = $1")
-            .bind(shape.name)
-            .bind(self.slot)
-            .bind(shape.version)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("update rebuilds set state = 'emptying' where view = $1 and epoch = $2")
-            .bind(shape.name)
-            .bind(self.epoch)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query!(
+            "update checkpoints set slot = $2, version = $3 where consumer = $1",
+            shape.name,
+            self.slot,
+            shape.version,
+        )
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query!(
+            "update rebuilds set state = 'emptying' where view = $1 and epoch = $2",
+            shape.name,
+            self.epoch,
+        )
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await?;
         tracing::info!(view = shape.name, live = self.slot, "A view was rebuilt and swapped");
         Ok(())
@@ -83,10 +87,11 @@ impl Building<'_> {
     /// A process that reads the live slot.
     async fn reader(&self) -> Result<Option<i32>, RebuildError> {
         let table = self.view.shape().table(views::idle_slot(self.slot));
-        Ok(sqlx::query_scalar(
-            "select pid from pg_locks where relation = to_regclass($1) and pid <> pg_backend_pid() limit 1",
+        Ok(sqlx::query_scalar!(
+            r#"select pid as "pid!" from pg_locks
+                where relation = to_regclass($1) and pid <> pg_backend_pid() limit 1"#,
+            table,
         )
-        .bind(table)
         .fetch_optional(self.db.pool())
         .await?)
     }

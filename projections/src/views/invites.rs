@@ -92,8 +92,12 @@ impl Column for BTreeMap<AccountId, Redemption> {
 /// # Errors
 /// The database's.
 pub async fn by_id(db: &Database, invite: InviteId) -> Result<Option<InviteRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from invites r where invite_id = $1";
-    let row = sqlx::query_scalar(sql).bind(invite.0).fetch_optional(db.pool()).await?;
+    let row = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<InviteRow>" from invites r where invite_id = $1"#,
+        invite.0,
+    )
+    .fetch_optional(db.pool())
+    .await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -102,10 +106,14 @@ pub async fn by_id(db: &Database, invite: InviteId) -> Result<Option<InviteRow>,
 /// # Errors
 /// The database's.
 pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<InviteRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from invites r order by created_at desc, invite_id \
-         limit $1 offset $2";
-    let rows: Vec<Json<InviteRow>> =
-        sqlx::query_scalar(sql).bind(limit).bind(offset).fetch_all(db.pool()).await?;
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<InviteRow>" from invites r
+            order by created_at desc, invite_id limit $1 offset $2"#,
+        limit,
+        offset,
+    )
+    .fetch_all(db.pool())
+    .await?;
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
@@ -114,10 +122,11 @@ pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<InviteRo
 /// # Errors
 /// The database's.
 pub async fn used_by(db: &Database, account: AccountId) -> Result<Vec<InviteId>, DatabaseError> {
-    let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
-        "select invite_id from invites where redemptions -> $1 -> 'used' = 'true' order by invite_id",
+    let ids = sqlx::query_scalar!(
+        r#"select invite_id as "invite_id!" from invites
+            where redemptions -> $1 -> 'used' = 'true' order by invite_id"#,
+        account.to_string() as _,
     )
-    .bind(account.to_string())
     .fetch_all(db.pool())
     .await?;
     Ok(ids.into_iter().map(InviteId).collect())

@@ -135,8 +135,12 @@ fn name_of(value: &impl Serialize) -> Option<String> {
 /// # Errors
 /// The database's.
 pub async fn by_id(db: &Database, login: &LoginId) -> Result<Option<LoginRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from login_status r where login_id = $1";
-    let row = sqlx::query_scalar(sql).bind(login.as_str()).fetch_optional(db.pool()).await?;
+    let row = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<LoginRow>" from login_status r where login_id = $1"#,
+        login.as_str(),
+    )
+    .fetch_optional(db.pool())
+    .await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -145,9 +149,11 @@ pub async fn by_id(db: &Database, login: &LoginId) -> Result<Option<LoginRow>, D
 /// # Errors
 /// The database's.
 pub async fn live(db: &Database) -> Result<Vec<LoginRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from login_status r where ended_at is null \
-         order by deadline_at";
-    Ok(unwrapped(sqlx::query_scalar(sql).fetch_all(db.pool()).await?))
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<LoginRow>" from login_status r
+            where ended_at is null order by deadline_at"#
+    );
+    Ok(unwrapped(rows.fetch_all(db.pool()).await?))
 }
 
 /// The live logins of one person, oldest first. There is one at most, except between the start of a new one and the
@@ -156,9 +162,12 @@ pub async fn live(db: &Database) -> Result<Vec<LoginRow>, DatabaseError> {
 /// # Errors
 /// The database's.
 pub async fn live_of(db: &Database, account: AccountId) -> Result<Vec<LoginRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from login_status r where account_id = $1 and ended_at is null \
-         order by started_at, version";
-    Ok(unwrapped(sqlx::query_scalar(sql).bind(account.0).fetch_all(db.pool()).await?))
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<LoginRow>" from login_status r
+            where account_id = $1 and ended_at is null order by started_at, version"#,
+        account.0,
+    );
+    Ok(unwrapped(rows.fetch_all(db.pool()).await?))
 }
 
 /// The live logins of several people, oldest first.
@@ -166,10 +175,13 @@ pub async fn live_of(db: &Database, account: AccountId) -> Result<Vec<LoginRow>,
 /// # Errors
 /// The database's.
 pub async fn live_of_any(db: &Database, accounts: &[AccountId]) -> Result<Vec<LoginRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from login_status r where account_id = any($1) and ended_at is null \
-         order by started_at, version";
     let accounts: Vec<uuid::Uuid> = accounts.iter().map(|account| account.0).collect();
-    Ok(unwrapped(sqlx::query_scalar(sql).bind(accounts).fetch_all(db.pool()).await?))
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<LoginRow>" from login_status r
+            where account_id = any($1) and ended_at is null order by started_at, version"#,
+        &accounts,
+    );
+    Ok(unwrapped(rows.fetch_all(db.pool()).await?))
 }
 
 /// The person's latest logins, newest first.
@@ -181,9 +193,13 @@ pub async fn latest_of(
     account: AccountId,
     limit: i64,
 ) -> Result<Vec<LoginRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from login_status r where account_id = $1 \
-         order by version desc limit $2";
-    Ok(unwrapped(sqlx::query_scalar(sql).bind(account.0).bind(limit).fetch_all(db.pool()).await?))
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<LoginRow>" from login_status r
+            where account_id = $1 order by version desc limit $2"#,
+        account.0,
+        limit,
+    );
+    Ok(unwrapped(rows.fetch_all(db.pool()).await?))
 }
 
 fn unwrapped(rows: Vec<Json<LoginRow>>) -> Vec<LoginRow> {

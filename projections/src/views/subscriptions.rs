@@ -62,8 +62,12 @@ impl SubscriptionState {
 /// # Errors
 /// The database's.
 pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<SubscriptionRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from subscriptions r where account_id = $1";
-    let row = sqlx::query_scalar(sql).bind(account.0).fetch_optional(db.pool()).await?;
+    let row = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<SubscriptionRow>" from subscriptions r where account_id = $1"#,
+        account.0,
+    )
+    .fetch_optional(db.pool())
+    .await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -72,9 +76,13 @@ pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<Subs
 /// # Errors
 /// The database's.
 pub async fn ending(db: &Database, limit: i64) -> Result<Vec<SubscriptionRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from subscriptions r \
-         where status = 'active' and expires_at is not null order by expires_at limit $1";
-    let rows: Vec<Json<SubscriptionRow>> = sqlx::query_scalar(sql).bind(limit).fetch_all(db.pool()).await?;
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<SubscriptionRow>" from subscriptions r
+            where status = 'active' and expires_at is not null order by expires_at limit $1"#,
+        limit,
+    )
+    .fetch_all(db.pool())
+    .await?;
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 

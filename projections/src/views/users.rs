@@ -110,8 +110,12 @@ pub struct Profile {
 /// # Errors
 /// The database's.
 pub async fn by_telegram_id(db: &Database, telegram_id: i64) -> Result<Option<User>, DatabaseError> {
-    let sql = "select to_jsonb(r) from users r where telegram_id = $1";
-    let row = sqlx::query_scalar(sql).bind(telegram_id).fetch_optional(db.pool()).await?;
+    let row = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<User>" from users r where telegram_id = $1"#,
+        telegram_id,
+    )
+    .fetch_optional(db.pool())
+    .await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -120,8 +124,12 @@ pub async fn by_telegram_id(db: &Database, telegram_id: i64) -> Result<Option<Us
 /// # Errors
 /// The database's.
 pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<User>, DatabaseError> {
-    let sql = "select to_jsonb(r) from users r where account_id = $1";
-    let row = sqlx::query_scalar(sql).bind(account.0).fetch_optional(db.pool()).await?;
+    let row = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<User>" from users r where account_id = $1"#,
+        account.0,
+    )
+    .fetch_optional(db.pool())
+    .await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -133,9 +141,13 @@ pub async fn by_accounts(
     db: &Database,
     accounts: &[AccountId],
 ) -> Result<HashMap<AccountId, User>, DatabaseError> {
-    let sql = "select to_jsonb(r) from users r where account_id = any($1)";
     let ids: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
-    let rows: Vec<Json<User>> = sqlx::query_scalar(sql).bind(ids).fetch_all(db.pool()).await?;
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<User>" from users r where account_id = any($1)"#,
+        &ids,
+    )
+    .fetch_all(db.pool())
+    .await?;
     Ok(rows.into_iter().map(|Json(user)| (user.account_id, user)).collect())
 }
 
@@ -144,9 +156,14 @@ pub async fn by_accounts(
 /// # Errors
 /// The database's.
 pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<User>, DatabaseError> {
-    let sql = "select to_jsonb(r) from users r order by created_at desc, account_id \
-         limit $1 offset $2";
-    let rows: Vec<Json<User>> = sqlx::query_scalar(sql).bind(limit).bind(offset).fetch_all(db.pool()).await?;
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<User>" from users r
+            order by created_at desc, account_id limit $1 offset $2"#,
+        limit,
+        offset,
+    )
+    .fetch_all(db.pool())
+    .await?;
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
@@ -155,9 +172,12 @@ pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<User>, D
 /// # Errors
 /// The database's.
 pub async fn admins(db: &Database) -> Result<Vec<User>, DatabaseError> {
-    let sql = "select to_jsonb(r) from users r where role = 'admin' and not is_blocked \
-         order by telegram_id";
-    let rows: Vec<Json<User>> = sqlx::query_scalar(sql).fetch_all(db.pool()).await?;
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<User>" from users r
+            where role = 'admin' and not is_blocked order by telegram_id"#
+    )
+    .fetch_all(db.pool())
+    .await?;
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
@@ -166,7 +186,7 @@ pub async fn admins(db: &Database) -> Result<Vec<User>, DatabaseError> {
 /// # Errors
 /// The database's.
 pub async fn count(db: &Database) -> Result<i64, DatabaseError> {
-    Ok(sqlx::query_scalar("select count(*) from users").fetch_one(db.pool()).await?)
+    Ok(sqlx::query_scalar!(r#"select count(*) as "count!" from users"#).fetch_one(db.pool()).await?)
 }
 
 columns! {
