@@ -25,6 +25,7 @@ use any_view::TypedView;
 pub(crate) use any_view::AnyView;
 pub(crate) use lookups::Lookups;
 pub(crate) use memory_table::{Comparison, MemoryTable, Tuple};
+pub(crate) use shape::Shape;
 pub use view::{FoldError, RowFailure};
 
 /// Every view, in the order in which they are written.

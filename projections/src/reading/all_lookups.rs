@@ -19,10 +19,9 @@ impl AllLookups {
     /// # Errors
     /// As with [`CopyOut::begin`].
     pub async fn begin(db: &Database, tasks: &mut JoinSet<()>) -> Result<Self, DatabaseError> {
-        let copy = |select: &str| vec![format!("copy ({select}) to stdout (format binary)")];
         Ok(Self {
-            people: CopyOut::begin(db, copy(lookups::PEOPLE), tasks).await?,
-            inviters: CopyOut::begin(db, copy(lookups::INVITERS), tasks).await?,
+            people: CopyOut::begin(db, vec![lookups::PEOPLE.to_owned()], tasks).await?,
+            inviters: CopyOut::begin(db, vec![lookups::INVITERS.to_owned()], tasks).await?,
         })
     }
 

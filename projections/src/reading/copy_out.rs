@@ -1,6 +1,6 @@
 //! A binary COPY … TO STDOUT: a task reads it and sends some hundred rows at a time to a thread.
 //!
-//! The statements of one stream run in short transactions, so no snapshot is kept for as long as the log is read. If a process is
+//! The selects of one stream run in short transactions, so no snapshot is kept for as long as the log is read. If a process is
 //! stopped in the middle of one, its `statement_timeout` ends it; the idle timeout does not end a COPY.
 
 use bytes::Bytes;
@@ -31,19 +31,20 @@ pub(super) struct CopyOut {
 pub(super) struct Tuple(Bytes);
 
 impl CopyOut {
-    /// Runs these statements one after the other. The task ends with `tasks`, or when the rows are no longer received.
+    /// Copies the rows of these selects, one after the other. The task ends with `tasks`, or when the rows are no longer
+    /// received.
     ///
     /// # Errors
     /// The server refuses another connection.
     pub async fn begin(
         db: &Database,
-        statements: Vec<String>,
+        selects: Vec<String>,
         tasks: &mut JoinSet<()>,
     ) -> Result<Self, DatabaseError> {
         let connection = db.direct().await?;
         let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
         tasks.spawn(async move {
-            if let Err(error) = read(connection, &statements, &sender).await {
+            if let Err(error) = read(connection, &selects, &sender).await {
                 // A send fails only when the receiver is gone, and then nobody waits for the rows.
                 let _ = sender.send(Err(error)).await;
             }
@@ -68,12 +69,13 @@ impl CopyOut {
 
 async fn read(
     mut connection: Connection,
-    statements: &[String],
+    selects: &[String],
     sender: &mpsc::Sender<Result<Vec<Bytes>, sqlx::Error>>,
 ) -> Result<(), sqlx::Error> {
-    for statement in statements {
+    for select in selects {
         connection.execute("begin read only; set local statement_timeout = '60s'").await?;
-        let mut rows = connection.copy_out(statement).await?;
+        let copy = format!("copy ({select}) to stdout (format binary)");
+        let mut rows = connection.copy_out(&copy).await?;
         let mut chunk = Vec::with_capacity(CHUNK_ROWS);
         while let Some(mut row) = rows.try_next().await? {
             if row.starts_with(SIGNATURE) {

@@ -19,7 +19,7 @@ pub(super) struct Scope {
     pub whole: bool,
 }
 
-/// The statements of the two streams.
+/// The selects of the two streams; each is read by one COPY.
 pub(super) struct Slices {
     /// `event_no, position`
     pub positions: Vec<String>,
@@ -75,14 +75,14 @@ impl Scope {
         while from <= high {
             let to = high.min(from + size - 1);
             slices.positions.push(format!(
-                "copy (select event_no, position from log_index \
-                        where event_no between {from} and {to} and position > {after} and position <= {end} \
-                        order by event_no) to stdout (format binary)"
+                "select event_no, position from log_index \
+                  where event_no between {from} and {to} and position > {after} and position <= {end} \
+                  order by event_no"
             ));
             slices.events.push(format!(
-                "copy (select event_no, aggregate_type, aggregate_id, event_type, event_version, payload, {} \
-                         from events where event_no between {from} and {to} and {} \
-                        order by event_no) to stdout (format binary)",
+                "select event_no, aggregate_type, aggregate_id, event_type, event_version, payload, {} \
+                   from events where event_no between {from} and {to} and {} \
+                  order by event_no",
                 self.envelope(),
                 self.condition(),
             ));
@@ -115,3 +115,6 @@ fn quoted(words: &[&str]) -> String {
     let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     words.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

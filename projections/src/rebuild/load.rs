@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::slot::{BATCH, Building, events_of};
 use crate::projector::{self, SlotRole, is_row_failure, reason};
 use crate::reading::FoldedView;
-use crate::views::{FoldError, Lookups, RowFailure, Tuple};
+use crate::views::{FoldError, Lookups, RowFailure, Shape, Tuple};
 use eventlog::database::Connection;
 use eventlog::log::Log;
 
@@ -144,38 +144,47 @@ impl Building<'_> {
         tuples: &[Tuple],
     ) -> Result<Vec<(String, String)>, sqlx::Error> {
         let shape = self.view.shape();
-        let (table, columns, key) = (shape.table(self.slot), shape.column_list(), shape.key);
-        // The idle timeout does not end the COPY of a process that is stopped; the statement timeout does.
-        let prepare = format!(
-            "set local statement_timeout = '60s'; \
-             create temp table incoming on commit drop as select {columns} from {table} with no data; \
-             create temp table refused (key text, reason text) on commit drop"
-        );
-        connection.execute(&*prepare).await?;
+        connection.execute(&*create_incoming(shape, self.slot)).await?;
         connection.copy_in("copy incoming from stdin (format binary)", messages(tuples)).await?;
-        let values: Vec<String> = shape.columns.iter().map(|column| format!("one.{column}")).collect();
-        let values = values.join(", ");
-        let insert = format!(
-            "do $$ \
-             declare one record; violated text; \
-             begin \
-               insert into {table} ({columns}) select {columns} from incoming; \
-             exception when {REFUSED} then \
-               for one in select * from incoming loop \
-                 begin \
-                   insert into {table} ({columns}) values ({values}); \
-                 exception when {REFUSED} then \
-                   get stacked diagnostics violated = constraint_name; \
-                   insert into refused values \
-                     (one.{key}::text, 'SQLSTATE ' || sqlstate || coalesce(', ' || nullif(violated, ''), '')); \
-                 end; \
-               end loop; \
-             end $$"
-        );
-        connection.execute(&*insert).await?;
+        connection.execute(&*insert_incoming(shape, self.slot)).await?;
         // Each transaction has another table, so the statement must not be cached.
         sqlx::query_as("select key, reason from refused").persistent(false).fetch_all(connection).await
     }
+}
+
+/// Creates a table `incoming` for the rows of a COPY, and one for those that a constraint refuses. The idle timeout does not end
+/// the COPY of a process that is stopped; the statement timeout does.
+fn create_incoming(shape: &Shape, slot: &str) -> String {
+    let (table, columns) = (shape.table(slot), shape.column_list());
+    format!(
+        "set local statement_timeout = '60s'; \
+         create temp table incoming on commit drop as select {columns} from {table} with no data; \
+         create temp table refused (key text, reason text) on commit drop"
+    )
+}
+
+/// Inserts the rows of `incoming` into the slot. Those that a constraint refuses are listed in `refused`.
+fn insert_incoming(shape: &Shape, slot: &str) -> String {
+    let (table, columns, key) = (shape.table(slot), shape.column_list(), shape.key);
+    let values: Vec<String> = shape.columns.iter().map(|column| format!("one.{column}")).collect();
+    let values = values.join(", ");
+    format!(
+        "do $$ \
+         declare one record; violated text; \
+         begin \
+           insert into {table} ({columns}) select {columns} from incoming; \
+         exception when {REFUSED} then \
+           for one in select * from incoming loop \
+             begin \
+               insert into {table} ({columns}) values ({values}); \
+             exception when {REFUSED} then \
+               get stacked diagnostics violated = constraint_name; \
+               insert into refused values \
+                 (one.{key}::text, 'SQLSTATE ' || sqlstate || coalesce(', ' || nullif(violated, ''), '')); \
+             end; \
+           end loop; \
+         end $$"
+    )
 }
 
 /// A whole binary COPY, cut into messages.
@@ -198,3 +207,6 @@ fn messages(tuples: &[Tuple]) -> impl Iterator<Item = Vec<u8>> {
         Some(std::mem::take(&mut message))
     })
 }
+
+#[cfg(test)]
+mod tests;

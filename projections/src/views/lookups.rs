@@ -59,12 +59,17 @@ pub(crate) const INVITERS: &str = "select aggregate_id, payload #>> '{InviteCrea
         and sequence = 1 \
         and payload #>> '{InviteCreated,created_by}' is not null";
 
+/// [`INVITERS`], only of these invites ($1, text[]).
+pub(crate) fn inviters_among() -> String {
+    format!("{INVITERS} and aggregate_id = any($1)")
+}
+
 async fn inviters(
     db: &Database,
     invites: &[InviteId],
 ) -> Result<HashMap<InviteId, AccountId>, DatabaseError> {
     let ids: Vec<String> = invites.iter().map(InviteId::to_string).collect();
-    let sql = format!("{INVITERS} and aggregate_id = any($1)");
+    let sql = inviters_among();
     let rows: Vec<(String, String)> = sqlx::query_as(&sql).bind(ids).fetch_all(db.pool()).await?;
     Ok(rows.iter().filter_map(|(invite, maker)| inviter(invite, maker)).collect())
 }

@@ -79,3 +79,6 @@ impl Shape {
         format!("delete from {} where {} = any($1::{}[])", self.table(slot), self.key, self.key_type)
     }
 }
+
+#[cfg(test)]
+mod tests;
