@@ -1,8 +1,8 @@
-//! The inbox: every update of the bot is stored before it is handled, so that a batch can be confirmed to Telegram
-//! whatever the handlers do, and an update that comes twice is handled once.
+//! The inbox: every update of the bot is stored before it is handled. So a batch can be confirmed to Telegram even if a
+//! handler fails, and an update that comes twice is handled once.
 //!
-//! Once handled, only the number of the update is left. What cannot be read or stored is kept beside it ([`RefusedUpdates`]),
-//! and confirmed to Telegram all the same: it would be sent again for ever, and everybody else's would wait behind it.
+//! After an update is handled, only its number is kept. An update that cannot be read or stored is kept separately
+//! ([`RefusedUpdates`]), and also confirmed: Telegram would send it again for ever, and all others would wait behind it.
 
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ pub struct Update {
     pub update_id: i64,
     /// Where it came from, if it came from anywhere.
     pub chat: Option<i64>,
-    /// As Telegram sent it, but for U+0000, which `jsonb` does not take: U+FFFD stands there. As text: a number that `jsonb`
-    /// takes may be none that is read again, and that is for the handler to find.
+    /// The JSON that Telegram sent, but with U+FFFD for U+0000, which `jsonb` refuses. It is text, because `jsonb` takes
+    /// numbers that cannot be parsed again; the handler deals with those.
     pub body: String,
 }
 
@@ -39,9 +39,9 @@ impl Inbox {
         Self { db: db.clone() }
     }
 
-    /// Store an update as Telegram sent it, or keep it aside where it cannot be read or stored: its number, where it can be
-    /// found. A contact that a person shares with the Mini App also comes to the bot: its phone number, which nothing here
-    /// needs, is not kept.
+    /// Stores an update as Telegram sent it, or as a refused one if it cannot be read or stored. Returns its number, if it
+    /// has one. A contact that a person shares with the Mini App also comes to the bot: its phone number is not needed, and
+    /// is not stored.
     ///
     /// # Errors
     /// The database failed: do not confirm it to Telegram.
@@ -52,7 +52,7 @@ impl Inbox {
         };
         let mut update: Value = match serde_json::from_slice(bytes) {
             Ok(update) => update,
-            // The words of a syntax error: what and where, nothing of the text.
+            // The message of a syntax error says what and where, but repeats nothing of the text.
             Err(error) => return refuse(find_number(bytes), &format!("not JSON: {error}")).await,
         };
         let Some(update_id) = number(&update) else { return refuse(None, "no update_id").await };
@@ -71,12 +71,12 @@ impl Inbox {
         Ok(Some(update_id))
     }
 
-    /// The updates that were kept aside.
+    /// The updates that were refused.
     pub fn refused(&self) -> RefusedUpdates {
         RefusedUpdates::new(&self.db)
     }
 
-    /// Store an update. False: it was here before.
+    /// Stores an update. Returns false if it was stored before.
     ///
     /// # Errors
     /// The database failed: do not confirm it to Telegram.
@@ -96,8 +96,8 @@ impl Inbox {
         Ok(new)
     }
 
-    /// The first `limit` updates that are not handled yet, in Telegram's order, but for those of these chats: what waits
-    /// there, however much, hides nobody else's.
+    /// The first `limit` updates that are not handled yet, in Telegram's order, except those of these chats. So many updates
+    /// of one chat do not hide those of others.
     ///
     /// # Errors
     /// The database failed.
@@ -115,8 +115,8 @@ impl Inbox {
         Ok(updates.fetch_all(self.db.pool()).await?)
     }
 
-    /// Whether it is still to be handled. Whoever looks at something first, and asks this afterwards, knows that what they
-    /// saw did not begin after the update was handled by somebody else.
+    /// Whether an update still waits. A handler that reads some state first, and calls this afterwards, knows that the state
+    /// is not newer than the handling of the update by another process.
     ///
     /// # Errors
     /// The database failed.
@@ -128,7 +128,7 @@ impl Inbox {
         Ok(waits.fetch_one(self.db.pool()).await?)
     }
 
-    /// It is handled.
+    /// Marks an update as handled.
     ///
     /// # Errors
     /// The database failed: the update is handled again.
@@ -136,7 +136,7 @@ impl Inbox {
         self.settle(update_id, "done", None).await
     }
 
-    /// It cannot be handled, and is not tried again. `why` says nothing about the person.
+    /// Marks an update that cannot be handled and is not tried again. `why` says nothing about the person.
     ///
     /// # Errors
     /// The database failed: the update is handled again.
@@ -144,7 +144,7 @@ impl Inbox {
         self.settle(update_id, "failed", Some(why)).await
     }
 
-    /// No handler can read it: kept aside, and not tried again.
+    /// Refuses an update that no handler can read. It is not tried again.
     ///
     /// # Errors
     /// The database failed: the update is handled again.
@@ -162,7 +162,7 @@ impl Inbox {
         self.failed(update_id, why).await
     }
 
-    /// Drop what was settled so long ago that Telegram does not deliver it again (it keeps updates for a day).
+    /// Deletes updates that were handled so long ago that Telegram does not send them again (it keeps them for a day).
     ///
     /// # Errors
     /// The database failed.
@@ -191,12 +191,12 @@ impl Inbox {
     }
 }
 
-/// Telegram's numbers are positive and 32 bits long: one that is not would lead the confirmation astray.
+/// Telegram's numbers are positive and have 32 bits. With another one, the confirmation to Telegram would be wrong.
 fn number(update: &Value) -> Option<i64> {
     u32::try_from(update.get("update_id")?.as_u64()?).ok().map(i64::from)
 }
 
-/// The number in bytes that are no JSON. Telegram writes it first; a quote in a text is escaped, so that none passes for it.
+/// The number in bytes that are no JSON. Telegram writes it first. Quotes in texts are escaped, so no text looks like it.
 fn find_number(bytes: &[u8]) -> Option<i64> {
     const NAME: &[u8] = b"\"update_id\"";
     let at = bytes.windows(NAME.len()).position(|part| part == NAME)?;
@@ -205,7 +205,7 @@ fn find_number(bytes: &[u8]) -> Option<i64> {
     std::str::from_utf8(&rest[..digits]).ok()?.parse::<u32>().ok().map(i64::from)
 }
 
-/// `jsonb` takes no U+0000. A person who writes it, or has it in their name, is answered like anybody else.
+/// Replaces U+0000, which `jsonb` refuses, so that a person with it in a text or a name is answered like others.
 fn replace_nul(value: &mut Value) {
     match value {
         Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{fffd}"),
@@ -215,7 +215,7 @@ fn replace_nul(value: &mut Value) {
     }
 }
 
-/// Whether PostgreSQL would refuse it again: a character or number that it cannot hold (class 22), more than it takes (54).
+/// Whether PostgreSQL would refuse the update again: a character or number that it cannot store (class 22), or too large (54).
 fn is_refused(error: &DatabaseError) -> bool {
     match error {
         DatabaseError::Sql(sqlx::Error::Encode(_)) => true,

@@ -1,4 +1,4 @@
-//! The outbox: every message to a person is stored under a key that names why it is sent, and sent once for each key.
+//! The outbox: every message to a person is stored under a key that says why it is sent. Each key is sent once.
 //!
 //! ```text
 //!            claim               sent
@@ -9,8 +9,8 @@
 //!       │  unclear: no answer came, Telegram may have it already
 //!       │        its sender lost its lease: claimed again, and as unclear
 //! ```
-//! First in, first out for each person: a message waits for the ones before it. Here is what queues messages; [`Sender`] is
-//! what sends them.
+//! Each person's messages are sent in order: a message waits for the ones before it. This file queues messages; [`Sender`]
+//! sends them.
 
 use std::time::Duration;
 
@@ -33,10 +33,12 @@ pub struct Outbox {
     db: Database,
 }
 
-/// When the disk has it.
+/// When a message is safe on the disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Confirmed {
-    ByTheDisk,
+enum Durable {
+    /// Before the call returns.
+    AtOnce,
+    /// When the message is claimed.
     WithTheClaim,
 }
 
@@ -46,7 +48,7 @@ impl Outbox {
         Self { db: db.clone() }
     }
 
-    /// Queue an answer to a chat, keyed `update/<id>/<n>`. A key that was used before changes nothing.
+    /// Queues an answer to a chat, keyed `update/<id>/<n>`. A key that was used before changes nothing.
     ///
     /// # Errors
     /// The database failed.
@@ -57,12 +59,12 @@ impl Outbox {
         body: &Value,
         not_after: Option<Timestamp>,
     ) -> Result<(), DatabaseError> {
-        self.put(dedup_key, Some(chat), None, body, not_after, Confirmed::ByTheDisk).await
+        self.put(dedup_key, Some(chat), None, body, not_after, Durable::AtOnce).await
     }
 
-    /// Queue a notice to a person, keyed `login/<id>/<seq>/<kind>`. A key that was used before changes nothing. Without
-    /// waiting for the disk: what is lost with PostgreSQL is queued anew, because the reactor's checkpoint was lost with it; and
-    /// whoever claims it waits for the disk before it goes out.
+    /// Queues a notice to a person, keyed `login/<id>/<seq>/<kind>`. A key that was used before changes nothing. It does not
+    /// wait for the disk: a notice that is lost in a crash of PostgreSQL is queued again, because the reactor's checkpoint was
+    /// lost with it. The sender that claims a notice waits for the disk before it sends.
     ///
     /// # Errors
     /// The database failed.
@@ -74,7 +76,7 @@ impl Outbox {
         not_after: Option<Timestamp>,
     ) -> Result<(), DatabaseError> {
         let body = serde_json::to_value(notice).expect("a notice is plain data");
-        self.put(dedup_key, None, Some(account), &body, not_after, Confirmed::WithTheClaim).await
+        self.put(dedup_key, None, Some(account), &body, not_after, Durable::WithTheClaim).await
     }
 
     async fn put(
@@ -84,9 +86,9 @@ impl Outbox {
         account: Option<AccountId>,
         body: &Value,
         not_after: Option<Timestamp>,
-        confirmed: Confirmed,
+        durable: Durable,
     ) -> Result<(), DatabaseError> {
-        // Answers and notices to one person wait for each other: both go by the account, where there is one.
+        // Answers and notices to one person wait for each other: both use the account as their lane, if there is one.
         sqlx::query!(
             "with waits as materialized (
                select set_config('synchronous_commit',
@@ -103,7 +105,7 @@ impl Outbox {
             account.map(|account| account.0),
             body,
             not_after.map(|moment| moment.to_sqlx()) as _,
-            confirmed == Confirmed::ByTheDisk,
+            durable == Durable::AtOnce,
         )
         .execute(self.db.pool())
         .await?;
@@ -111,7 +113,7 @@ impl Outbox {
         Ok(())
     }
 
-    /// Telegram's number of the message that was sent under this key.
+    /// The Telegram message id of the message that was sent under this key.
     ///
     /// # Errors
     /// The database failed.
@@ -125,7 +127,7 @@ impl Outbox {
         Ok(sent.flatten())
     }
 
-    /// Drop what was settled so long ago that nothing asks for it again: neither a repeated reaction nor a login's card.
+    /// Deletes messages that were settled so long ago that nothing needs them: neither a repeated reaction nor a login's card.
     ///
     /// # Errors
     /// The database failed.

@@ -1,8 +1,8 @@
 //! Does what follows from each event, as `domain::policy` says: commands, attempts for the workers, messages.
 //!
-//! At least once: its own checkpoint moves after the deed, so a crash repeats the last ones. The aggregates, and the keys
-//! of the outbox, make that exactly once. It never runs ahead of the views, because "the person's other logins" is
-//! asked of one.
+//! It handles each event at least once: its checkpoint moves afterwards, so a crash repeats the last events. The aggregates
+//! and the keys of the outbox make each effect happen exactly once. It never runs ahead of the views, because it reads
+//! a person's other logins from one.
 
 use std::sync::Arc;
 
@@ -30,10 +30,10 @@ use prefetched::Prefetched;
 
 /// Events between two moves of the checkpoint.
 const BATCH: i64 = 100;
-/// How long news of an event is news: a backup restored next week must not tell anybody about today.
-const NEWS: SignedDuration = SignedDuration::from_hours(24);
+/// How old an event may be to send a notice: a backup that is restored next week must not send those of today.
+const NOTICE_WITHIN: SignedDuration = SignedDuration::from_hours(24);
 
-/// The one that reacts, until another takes over.
+/// Reacts to events, until another reactor takes over.
 #[derive(Debug)]
 pub struct Reactor {
     db: Database,
@@ -47,10 +47,10 @@ pub struct Reactor {
 }
 
 impl Reactor {
-    /// Takes over from whichever was before.
+    /// Takes over from the reactor before.
     ///
     /// # Errors
-    /// The database's, or fenced by one that took over at the same moment.
+    /// The database's, or fenced by a reactor that took over at the same moment.
     pub async fn take_over(db: &Database, clock: &Clock, tiers: &Arc<Tiers>) -> Result<Self, ProjectorError> {
         let epoch = projector::take_over(db, &["reactor"]).await?;
         Ok(Self {
@@ -65,10 +65,10 @@ impl Reactor {
         })
     }
 
-    /// Reacts to one batch; to how many events.
+    /// Reacts to one batch. Returns the number of events.
     ///
     /// # Errors
-    /// [`ProjectorError`]; what was done stays done, and is done again by the next pass.
+    /// [`ProjectorError`]. What was done stays done, and the next pass repeats it.
     pub async fn pass(&self) -> Result<usize, ProjectorError> {
         let after = projector::position_of(&self.db, "reactor").await?;
         let projected = projector::projected(&self.db).await?;
@@ -81,7 +81,7 @@ impl Reactor {
         for event in &events {
             match self.react(event, &prefetched).await {
                 Ok(()) => {}
-                // A stream that cannot be read gets no better by trying again.
+                // Trying again does not help with a stream that cannot be read.
                 Err(DatabaseError::Unreadable(stream)) => {
                     let error = FoldError::Undecodable(format!("the stream {stream} holds one that cannot"));
                     self.park(event, error).await?;
@@ -98,7 +98,7 @@ impl Reactor {
         Ok(events.len())
     }
 
-    /// Passes until it has reacted to everything that is projected; to how many events.
+    /// Passes until it has reacted to all events that the views show. Returns the number of events.
     ///
     /// # Errors
     /// See [`Reactor::pass`].
@@ -113,7 +113,7 @@ impl Reactor {
         }
     }
 
-    /// Without waiting for the disk: a checkpoint that is lost with PostgreSQL repeats the last deeds.
+    /// Moves the checkpoint without waiting for the disk: if a crash of PostgreSQL loses it, the last events are repeated.
     async fn move_to(&self, position: i64) -> Result<(), ProjectorError> {
         let moved = sqlx::query!(
             "with swift as materialized (select set_config('synchronous_commit', 'off', true)) \
@@ -143,7 +143,7 @@ impl Reactor {
         Ok(())
     }
 
-    /// A login that ended without a session leaves a key at Telegram: whoever works on the attempt logs it out.
+    /// A login that ended without a session leaves a key at Telegram. The worker of the attempt logs it out.
     async fn end_attempt(&self, event: &LogEvent, decoded: &Event) -> Result<(), DatabaseError> {
         let Event::Login(
             login_event @ (LoginEvent::AuthorizationRejected { .. }
@@ -199,7 +199,7 @@ impl Reactor {
             }
             Reaction::Notify { account_id, notice } => {
                 let key = format!("{}/{}", name_of(event), notice.kind());
-                let not_after = event.recorded_at.checked_add(NEWS).ok();
+                let not_after = event.recorded_at.checked_add(NOTICE_WITHIN).ok();
                 self.outbox.notice(&key, account_id, &notice, not_after).await
             }
         }
@@ -213,15 +213,15 @@ impl Reactor {
         attempt: u32,
         grant: InviteGrant,
     ) -> Result<(), DatabaseError> {
-        let context = because_of(event).with_account(account_id).with_login(&login_id);
+        let context = caused_by(event).with_account(account_id).with_login(&login_id);
         let id = login_id.short().to_owned();
         let limits = self.tiers.limits(grant.tier);
         let command = AccountCommand::Activate { login_id, attempt, grant, limits, at: self.clock.now() };
-        // A repeated reaction changes nothing, and is not told as if it did.
-        let is_news =
+        // A repeated reaction changes nothing, and is not logged again.
+        let is_first =
             matches!(self.store.load_account(account_id).await?.decide(command.clone()), Ok(Some(_)));
         settled(event, self.store.account(account_id, command, context).await)?;
-        if is_news {
+        if is_first {
             tracing::info!(login.id = id, "subscription {} activated", grant.tier.name());
         }
         Ok(())
@@ -235,20 +235,20 @@ impl Reactor {
         grant: InviteGrant,
         attempt: u32,
     ) -> Result<(), DatabaseError> {
-        let context = because_of(event).with_account(account_id).with_login(login_id);
+        let context = caused_by(event).with_account(account_id).with_login(login_id);
         let command = LoginCommand::Start { account_id, invite: Some(grant), attempt, at: self.clock.now() };
         settled(event, self.store.login(login_id, command, context).await)?;
-        // A reservation for an attempt that could not begin, or has ended before this, would never be given back.
+        // If the attempt could not begin, or has ended before, nothing else gives its reservation back.
         let login = self.store.load_login(login_id).await?;
-        let holds = |status: LoginStatus| status.is_live() || status == LoginStatus::Authorized;
-        if login.attempt() == attempt && login.status().is_some_and(holds) {
+        let keeps_reservation = |status: LoginStatus| status.is_live() || status == LoginStatus::Authorized;
+        if login.attempt() == attempt && login.status().is_some_and(keeps_reservation) {
             return Ok(());
         }
         self.release(event, grant.invite_id, account_id, login_id.clone(), attempt).await
     }
 
-    /// Unless the attempt has ended meanwhile: a repeated reaction must not bring it back. Nor for somebody who was
-    /// blocked or erased between the question and the start.
+    /// Opens the attempt for a worker, unless it has ended: a repeated reaction must not open it again. If the person was
+    /// blocked or erased meanwhile, it is cancelled.
     async fn open_attempt(
         &self,
         event: &LogEvent,
@@ -296,7 +296,7 @@ impl Reactor {
         attempt: u32,
         reason: CancelReason,
     ) -> Result<(), DatabaseError> {
-        let context = because_of(event).with_account(account_id).with_login(login_id);
+        let context = caused_by(event).with_account(account_id).with_login(login_id);
         let command = LoginCommand::Cancel { attempt, reason, at: self.clock.now() };
         settled(event, self.store.login(login_id, command, context).await)
     }
@@ -309,12 +309,12 @@ impl Reactor {
         login_id: LoginId,
         attempt: u32,
     ) -> Result<(), DatabaseError> {
-        let context = because_of(event).with_account(account_id).with_login(&login_id);
+        let context = caused_by(event).with_account(account_id).with_login(&login_id);
         let command = InviteCommand::Release { account_id, login_id, attempt, at: self.clock.now() };
         settled(event, self.store.invite(invite_id, command, context).await)
     }
 
-    /// An event that cannot be read leads to nothing, loudly.
+    /// Parks an event that cannot be handled: nothing follows from it.
     async fn park(&self, event: &LogEvent, error: FoldError) -> Result<(), DatabaseError> {
         let mut connection = self.db.pool().acquire().await?;
         let failure = RowFailure { position: event.position, error };
@@ -322,17 +322,16 @@ impl Reactor {
     }
 }
 
-/// `stream/id/sequence`: how other events and messages name this one.
+/// `stream/id/sequence`: the name of this event in the metadata of other events and in keys of messages.
 fn name_of(event: &LogEvent) -> String {
     format!("{}/{}/{}", event.stream, event.stream_id, event.sequence)
 }
 
-fn because_of(event: &LogEvent) -> Context {
+fn caused_by(event: &LogEvent) -> Context {
     Context::system().with_cause(name_of(event))
 }
 
-/// A refusal settles the matter: the aggregate knows better than the event that is long past. Anything else is tried
-/// again.
+/// A refusal by the aggregate is final, because its state is newer than the event. Other errors are tried again.
 fn settled<E: std::error::Error + 'static>(
     event: &LogEvent,
     outcome: Result<(), StoreError<E>>,
@@ -340,7 +339,7 @@ fn settled<E: std::error::Error + 'static>(
     match outcome {
         Ok(()) => Ok(()),
         Err(StoreError::Refused(reason)) => {
-            tracing::debug!(event = name_of(event), %reason, "What followed from an event was no longer wanted");
+            tracing::debug!(event = name_of(event), %reason, "an aggregate refused what followed from an event");
             Ok(())
         }
         Err(StoreError::Database(error)) => Err(error),

@@ -1,5 +1,9 @@
-//! Updates that cannot be read or stored: kept as bytes, so that they stop nobody and the program can be mended. They are few
-//! and small, and deleted after a while, or with the person whose Telegram id they hold (`Vault::erase_subject`).
+//! Updates that cannot be read or stored. They are kept as bytes, so that the program can be fixed.
+//!
+//! The newest 100 are kept for a week, up to 1 MiB of each, in `vault.refused_updates`. Each is a line in the log and counts in
+//! the metric `bot_updates_refused_total`; admins are told once in ten minutes. When a person is erased, those that hold their
+//! Telegram id are deleted (`Vault::erase_subject`). A U+0000, which `jsonb` refuses, becomes U+FFFD; such an update is
+//! answered, not refused.
 
 use std::time::Duration;
 
@@ -9,9 +13,9 @@ use sha2::{Digest, Sha256};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::wake::Topic;
 
-/// Of each, so much is kept.
+/// How much of each is kept.
 const KEPT_BYTES: usize = 1 << 20;
-/// So many are kept.
+/// How many are kept.
 const KEPT_UPDATES: i64 = 100;
 
 /// The refused updates of one database. A cheap clone.
@@ -25,28 +29,28 @@ pub struct RefusedUpdates {
 pub enum Source {
     /// Telegram was asked for it.
     Polling,
-    /// Telegram brought it.
+    /// Telegram posted it.
     Webhook,
-    /// It was in the inbox, and no handler can read it.
+    /// It was stored in the inbox, and no handler can read it.
     Inbox,
 }
 
 /// An update that cannot be read or stored.
 #[derive(Clone, Copy, Debug)]
 pub struct RefusedUpdate<'a> {
-    /// It, or its beginning.
+    /// The update, or its beginning.
     pub bytes: &'a [u8],
-    /// How long it was as a whole.
+    /// The size of the whole update.
     pub size_bytes: usize,
     /// Telegram's number, where it can be found.
     pub update_id: Option<i64>,
     /// How it came.
     pub source: Source,
-    /// Why it is refused, without anything of what it says.
+    /// Why it is refused, without anything of its content.
     pub why: &'a str,
 }
 
-/// What is kept.
+/// A summary of the refused updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// How many.
@@ -66,12 +70,12 @@ impl Source {
 }
 
 impl RefusedUpdates {
-    /// Those of this database.
+    /// The refused updates of this database.
     pub fn new(db: &Database) -> Self {
         Self { db: db.clone() }
     }
 
-    /// Keep one; the same again changes nothing. Counted and logged here.
+    /// Keeps one, counts it and logs it. The same one again changes nothing.
     ///
     /// # Errors
     /// The database failed: do not confirm it to Telegram.
@@ -113,7 +117,7 @@ impl RefusedUpdates {
         Ok(())
     }
 
-    /// What is kept; None: nothing.
+    /// How many are kept; None where there are none.
     ///
     /// # Errors
     /// The database failed.
@@ -127,7 +131,7 @@ impl RefusedUpdates {
         Ok(row.newest.map(|newest| Summary { count: row.count, newest: newest.to_jiff() }))
     }
 
-    /// Drop what came so long ago.
+    /// Deletes those that came longer ago than this.
     ///
     /// # Errors
     /// The database failed.

@@ -1,5 +1,5 @@
-//! The sending side of the outbox. One process at a time sends, by a lease: its holder takes at once what former holders
-//! were sending, and what a former holder says about a message afterwards changes only what is known of it.
+//! Sends the messages of the outbox. One process at a time sends, with a lease. Its holder takes over messages that a former
+//! holder was sending. A former holder may still report what became of a message: that adds only what it has learned.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use eventlog::database::{Database, DatabaseError};
 use eventlog::wake::Topic;
 use vault::lease::Lease;
 
-/// Sends in the name of a lease. A cheap clone.
+/// Sends for the holder of a lease. A cheap clone.
 #[derive(Clone, Debug)]
 pub struct Sender {
     db: Database,
@@ -23,37 +23,38 @@ pub struct Sender {
 /// A message to send now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// What to settle it with.
+    /// Names it when it is settled.
     pub id: i64,
     /// Why it is sent: stored, unique.
     pub dedup_key: String,
-    /// To whom.
+    /// The recipient.
     pub to: To,
-    /// What a [`Outbox::reply`](super::Outbox::reply) or [`Outbox::notice`](super::Outbox::notice) was given.
+    /// The text of an answer, or a notice.
     pub body: Value,
-    /// Its sender lost the lease while it was being sent, or was not answered: Telegram may have it already.
+    /// Telegram may have it already: its sender lost the lease while sending, or got no answer.
     pub unclear: bool,
-    /// Telegram has it, under this number: a former sender has learned so since.
+    /// The message id at Telegram, if a former sender has learned that it arrived.
     pub arrived: Option<i64>,
 }
 
-/// To whom a message goes.
+/// The recipient of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
-    /// To a chat.
+    /// A chat.
     Chat(i64),
-    /// To a person; the vault knows the chat.
+    /// A person; the vault knows the chat.
     Account(AccountId),
 }
 
 impl Sender {
-    /// Sends while this lease, of which every sender of this outbox takes the same, is held.
+    /// A sender with this lease. All senders of one outbox use the same lease.
     pub fn new(db: &Database, lease: &Lease) -> Self {
         Self { db: db.clone(), lease: lease.name.clone(), epoch: lease.epoch }
     }
 
-    /// Up to `limit` messages to send now, one a person, oldest first; what should have gone out before `now` is given
-    /// up. They are this sender's until they are settled, or the lease has another holder. None, once the lease is lost.
+    /// Claims up to `limit` messages to send now: one for each person, oldest first. Messages whose time ended before `now` are
+    /// given up. The claim lasts until the message is settled, or the lease has another holder. Without the lease it claims
+    /// nothing.
     ///
     /// # Errors
     /// The database failed.
@@ -105,13 +106,13 @@ impl Sender {
         Ok(messages)
     }
 
-    /// Telegram has it, under this number where that is known. Where it was sent twice, the number of one that stands in
-    /// the chat beside the one that counts from now on.
+    /// Reports that Telegram has the message, with its message id if that is known. If it was sent twice, this returns the id
+    /// of the copy that does not count.
     ///
-    /// 1. It is still this sender's: it is sent.
-    /// 2. Another sender has it: it will see that the message has arrived, before it sends it or afterwards.
-    /// 3. Another sender has sent it: that one counts.
-    /// 4. Another sender gave it up, because it may have arrived: it has.
+    /// 1. This sender still has it: the message is sent.
+    /// 2. Another sender has it: that sender will see that the message has arrived.
+    /// 3. Another sender has sent it: that copy counts.
+    /// 4. Another sender gave it up, because it may have arrived: now it is sent.
     ///
     /// # Errors
     /// The database failed: it comes back as unclear.
@@ -144,7 +145,7 @@ impl Sender {
         Ok(known.into_iter().flatten().find(|number| Some(*number) != settled.counts))
     }
 
-    /// Telegram has not taken it and will later: try again then. The messages behind it wait.
+    /// Telegram did not accept the message now: it is tried again later. The messages behind it wait.
     ///
     /// # Errors
     /// The database failed: it comes back as unclear.
@@ -152,7 +153,7 @@ impl Sender {
         self.put_back(id, wait, false).await
     }
 
-    /// Telegram did not answer, and may have it: it comes back then, as unclear. The messages behind it wait.
+    /// Telegram did not answer, and may have the message: it is tried again later, as unclear. The messages behind it wait.
     ///
     /// # Errors
     /// The database failed: it comes back as unclear all the same.
@@ -176,12 +177,12 @@ impl Sender {
         Ok(())
     }
 
-    /// It will not be sent, or not again. `why` says nothing about the person.
+    /// Gives the message up: it is not sent, or not again. `why` says nothing about the person.
     ///
     /// # Errors
     /// The database failed: it comes back as unclear.
     pub async fn gave_up(&self, id: i64, why: &str) -> Result<(), DatabaseError> {
-        // A former sender may have learned meanwhile that it has arrived.
+        // A former sender may have learned meanwhile that the message has arrived.
         sqlx::query!(
             "update vault.outbox
                 set state = case when message_id is null then 'gave_up' else 'sent' end,

@@ -1,8 +1,8 @@
-//! What the reactions to the starts of logins ask about, read for a whole batch at once: the logins and their people, as
-//! their streams tell, and which other logins of theirs are live.
+//! What reactions to `LoginStarted` need, read for a whole batch at once: the logins and accounts, folded from their streams,
+//! and the other live logins of these people.
 //!
-//! It may be older than the reaction by the time that a batch takes, as any answer may be by the time of its way. That does no
-//! harm: what happened meanwhile stands further on in the log, and its own reaction mends what this one did too much.
+//! This data may be older than the reaction by the duration of a batch. That does no harm: later events are further on in
+//! the log, and the reactions to them correct what this one did too much.
 
 use std::collections::{HashMap, HashSet};
 
@@ -13,7 +13,7 @@ use eventlog::database::{Database, DatabaseError};
 use eventlog::log::LogEvent;
 use projections::views::login_status::{self, LoginRow};
 
-/// Whom it does not know, it was not asked about, or has a stream that cannot be read.
+/// An id that is missing here was not prefetched, or its stream cannot be read.
 #[derive(Debug, Default)]
 pub(super) struct Prefetched {
     pub logins: HashMap<LoginId, Login>,
@@ -22,7 +22,7 @@ pub(super) struct Prefetched {
 }
 
 impl Prefetched {
-    /// For these events.
+    /// Reads what the reactions to these events need.
     ///
     /// # Errors
     /// The database's.

@@ -196,7 +196,7 @@ async fn a_row_that_postgres_refuses_is_parked_as_it_was_before() {
     let at = story.clock.now();
     // In one batch: a valid change, one that a text column cannot store, and one after that.
     story.account(ilya, AccountCommand::ChangeRole { role: Role::Auditor, at }).await;
-    story.tells(&subject, "{\"first_name\":\"Il\\u0000ya\"}").await;
+    story.set_profile(&subject, "{\"first_name\":\"Il\\u0000ya\"}").await;
     story.account(ilya, AccountCommand::Block { at }).await;
     let olga = story.person(2, r#"{"first_name":"Olga"}"#).await;
     story.project().await;
