@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use domain::login::CancelReason;
 use domain::{AccountCommand, AccountError, AccountId, LoginCommand};
+use tracing::Instrument;
 
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
@@ -106,6 +107,7 @@ impl Erasure {
     }
 
     /// Does steps 3 to 6, for an account whose `AccountErased` is at this position.
+    #[tracing::instrument(name = "erase", level = "error", skip_all, fields(account.id = %account, position))]
     async fn finish(
         &self,
         account: AccountId,
@@ -129,7 +131,7 @@ impl Erasure {
         ledger.add(account).map_err(ErasureError::Ledger)?;
         self.vault.erase_subject(account).await?;
         if subject.is_some() {
-            tracing::info!(account.id = %account, "a person was erased");
+            tracing::info!("a person was erased");
         }
         Ok(())
     }
@@ -147,8 +149,11 @@ impl Erasure {
         for account in ledger.accounts() {
             let state = self.store.load_account(account).await?;
             if state.is_registered() && !state.is_erased() {
-                tracing::warn!(account.id = %account, "an erased person had come back with a backup and is erased again");
-                self.order(account, Context::system()).await?;
+                let span = tracing::error_span!("erase", account.id = %account);
+                span.in_scope(|| {
+                    tracing::warn!("an erased person had come back with a backup and is erased again");
+                });
+                self.order(account, Context::system()).instrument(span).await?;
             }
         }
         Ok(())

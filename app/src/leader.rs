@@ -77,7 +77,10 @@ pub async fn run(leader: Leader) {
                 if since.elapsed() > BACK_OFF.1 {
                     back_off = BACK_OFF.0;
                 }
-                tracing::error!(%error, "The projections stopped; they begin again where they were");
+                tracing::error!(
+                    error = &error as &dyn std::error::Error,
+                    "the projections stopped; they begin again where they were"
+                );
                 tokio::time::sleep(back_off).await;
                 back_off = (back_off * 2).min(BACK_OFF.1);
             }
@@ -126,7 +129,7 @@ async fn lead(leader: &Leader) -> Result<Infallible, LeadError> {
     let reactor = Reactor::take_over(db, &leader.clock, &leader.tiers).await?;
     let sweeper = Sweeper::new(db, &leader.clock);
     keep_free_limits(db, &leader.tiers).await?;
-    tracing::info!(epoch = sequencer.epoch(), "Leading the projections");
+    tracing::info!(epoch = sequencer.epoch(), "leading the projections");
     let (never, ..) = tokio::try_join!(
         sequence(db, &sequencer),
         project(db, &projector),

@@ -69,8 +69,10 @@ impl Reactor {
     ///
     /// # Errors
     /// [`ProjectorError`]. What was done stays done, and the next pass repeats it.
+    #[tracing::instrument(name = "react", level = "error", skip_all, fields(view = "reactor", position))]
     pub async fn pass(&self) -> Result<usize, ProjectorError> {
         let after = projector::position_of(&self.db, "reactor").await?;
+        tracing::Span::current().record("position", after);
         let projected = projector::projected(&self.db).await?;
         if projected <= after {
             return Ok(0);
@@ -81,11 +83,6 @@ impl Reactor {
         for event in &events {
             match self.react(event, &prefetched).await {
                 Ok(()) => {}
-                // Trying again does not help with a stream that cannot be read.
-                Err(DatabaseError::Unreadable(stream)) => {
-                    let error = FoldError::Undecodable(format!("the stream {stream} holds one that cannot"));
-                    self.park(event, error).await?;
-                }
                 Err(error) => {
                     self.move_to(event.position - 1).await?;
                     return Err(error.into());
@@ -131,11 +128,29 @@ impl Reactor {
         if moved == 1 { Ok(()) } else { Err(ProjectorError::Fenced) }
     }
 
+    #[tracing::instrument(name = "event", level = "error", skip_all, fields(event.id = name_of(event), event.position = event.position))]
     async fn react(&self, event: &LogEvent, prefetched: &Prefetched) -> Result<(), DatabaseError> {
         let decoded = match &event.event {
             Ok(decoded) => decoded,
             Err(error) => return self.park(event, FoldError::Undecodable(error.to_string())).await,
         };
+        match self.follow_from(event, decoded, prefetched).await {
+            // Trying again does not help with a stream that cannot be read.
+            Err(DatabaseError::Unreadable(stream)) => {
+                let error = FoldError::Undecodable(format!("the stream {stream} holds one that cannot"));
+                self.park(event, error).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// Does everything that follows from an event.
+    async fn follow_from(
+        &self,
+        event: &LogEvent,
+        decoded: &Event,
+        prefetched: &Prefetched,
+    ) -> Result<(), DatabaseError> {
         self.end_attempt(event, decoded).await?;
         for reaction in policy::react(&event.stream_id, decoded) {
             self.carry_out(event, reaction, prefetched).await?;
@@ -205,6 +220,7 @@ impl Reactor {
         }
     }
 
+    #[tracing::instrument(name = "activate", level = "error", skip_all, fields(login.id = login_id.short()))]
     async fn activate(
         &self,
         event: &LogEvent,
@@ -214,15 +230,14 @@ impl Reactor {
         grant: InviteGrant,
     ) -> Result<(), DatabaseError> {
         let context = caused_by(event).with_account(account_id).with_login(&login_id);
-        let id = login_id.short().to_owned();
         let limits = self.tiers.limits(grant.tier);
         let command = AccountCommand::Activate { login_id, attempt, grant, limits, at: self.clock.now() };
         // A repeated reaction changes nothing, and is not logged again.
         let is_first =
             matches!(self.store.load_account(account_id).await?.decide(command.clone()), Ok(Some(_)));
-        settled(event, self.store.account(account_id, command, context).await)?;
+        settled(self.store.account(account_id, command, context).await)?;
         if is_first {
-            tracing::info!(login.id = id, "subscription {} activated", grant.tier.name());
+            tracing::info!("subscription {} activated", grant.tier.name());
         }
         Ok(())
     }
@@ -237,7 +252,7 @@ impl Reactor {
     ) -> Result<(), DatabaseError> {
         let context = caused_by(event).with_account(account_id).with_login(login_id);
         let command = LoginCommand::Start { account_id, invite: Some(grant), attempt, at: self.clock.now() };
-        settled(event, self.store.login(login_id, command, context).await)?;
+        settled(self.store.login(login_id, command, context).await)?;
         // If the attempt could not begin, or has ended before, nothing else gives its reservation back.
         let login = self.store.load_login(login_id).await?;
         let keeps_reservation = |status: LoginStatus| status.is_live() || status == LoginStatus::Authorized;
@@ -298,7 +313,7 @@ impl Reactor {
     ) -> Result<(), DatabaseError> {
         let context = caused_by(event).with_account(account_id).with_login(login_id);
         let command = LoginCommand::Cancel { attempt, reason, at: self.clock.now() };
-        settled(event, self.store.login(login_id, command, context).await)
+        settled(self.store.login(login_id, command, context).await)
     }
 
     async fn release(
@@ -311,7 +326,7 @@ impl Reactor {
     ) -> Result<(), DatabaseError> {
         let context = caused_by(event).with_account(account_id).with_login(&login_id);
         let command = InviteCommand::Release { account_id, login_id, attempt, at: self.clock.now() };
-        settled(event, self.store.invite(invite_id, command, context).await)
+        settled(self.store.invite(invite_id, command, context).await)
     }
 
     /// Parks an event that cannot be handled: nothing follows from it.
@@ -332,14 +347,14 @@ fn caused_by(event: &LogEvent) -> Context {
 }
 
 /// A refusal by the aggregate is final, because its state is newer than the event. Other errors are tried again.
-fn settled<E: std::error::Error + 'static>(
-    event: &LogEvent,
-    outcome: Result<(), StoreError<E>>,
-) -> Result<(), DatabaseError> {
+fn settled<E: std::error::Error + 'static>(outcome: Result<(), StoreError<E>>) -> Result<(), DatabaseError> {
     match outcome {
         Ok(()) => Ok(()),
         Err(StoreError::Refused(reason)) => {
-            tracing::debug!(event = name_of(event), %reason, "an aggregate refused what followed from an event");
+            tracing::debug!(
+                reason = &reason as &dyn std::error::Error,
+                "an aggregate refused what followed from an event"
+            );
             Ok(())
         }
         Err(StoreError::Database(error)) => Err(error),

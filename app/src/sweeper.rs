@@ -71,6 +71,7 @@ impl Sweeper {
     ///
     /// # Errors
     /// The database's.
+    #[tracing::instrument(name = "sweep", level = "error", skip_all)]
     pub async fn sweep(&self) -> Result<Option<Timestamp>, DatabaseError> {
         let now = self.clock.now();
         let mut next = None;

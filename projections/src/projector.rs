@@ -87,9 +87,11 @@ impl Projector {
     ///
     /// # Errors
     /// [`ProjectorError`]; a pass that failed has changed nothing and may be tried again.
+    #[tracing::instrument(name = "project", level = "error", skip_all, fields(position))]
     pub async fn pass(&self) -> Result<usize, ProjectorError> {
         let checkpoints = checkpoints(&self.db).await?;
         let after = lowest_position(&checkpoints);
+        tracing::Span::current().record("position", after);
         let events = self.log.read(after, BATCH).await?;
         let Some(end) = events.last().map(|event| event.position) else { return Ok(0) };
         let lookups = Lookups::for_events(&self.db, &events).await?;

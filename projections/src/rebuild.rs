@@ -91,6 +91,7 @@ async fn rebuild_in_turn(
 }
 
 /// Steps 3 to 7.
+#[tracing::instrument(name = "rebuild", level = "error", skip_all, fields(view = folded.view.shape().name, position = at))]
 async fn rebuild_one(
     db: &Database,
     folded: FoldedView,

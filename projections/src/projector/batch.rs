@@ -67,6 +67,7 @@ pub(crate) fn is_row_failure(error: &sqlx::Error) -> bool {
 
 impl Batch<'_> {
     /// Brings one view up to the end of the batch, except for parked keys.
+    #[tracing::instrument(name = "write", level = "error", skip_all, fields(view = table.view.shape().name))]
     pub async fn write(&self, transaction: &mut Transaction, table: &Table<'_>) -> Result<(), sqlx::Error> {
         let view = table.view;
         let mut touched: BTreeMap<String, Vec<&LogEvent>> = BTreeMap::new();
@@ -195,7 +196,7 @@ pub(crate) fn reason(error: &sqlx::Error) -> String {
     }
 }
 
-/// Parks this key of this view from this event on.
+/// Parks this key of this view from this event on. The caller's span names the view.
 pub async fn park(
     connection: &mut Connection,
     role: SlotRole,
@@ -204,11 +205,10 @@ pub async fn park(
     failure: &RowFailure,
 ) -> Result<(), sqlx::Error> {
     tracing::error!(
-        view,
         key,
-        position = failure.position,
-        error = %failure.error,
-        "An event could not be folded into a view: its row is parked from here on, all others go on"
+        event.position = failure.position,
+        error = &failure.error as &dyn std::error::Error,
+        "an event could not be folded into a view: its row is parked from here on, all others go on"
     );
     metrics::counter!("parked_total", "view" => view.to_owned()).increment(1);
     let (position, error) = (failure.position, failure.error.to_string());

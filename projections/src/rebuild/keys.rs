@@ -100,6 +100,7 @@ async fn refold(
     Ok(reports)
 }
 
+#[tracing::instrument(name = "refold", level = "error", skip_all, fields(view = view.shape().name, key, position))]
 async fn refold_one(
     db: &Database,
     transaction: &mut Transaction,
@@ -108,6 +109,7 @@ async fn refold_one(
 ) -> Result<KeyReport, RebuildError> {
     let shape = view.shape();
     let position = lock_position(transaction, shape.name).await?;
+    tracing::Span::current().record("position", position);
     let slot = projector::live_slot(&mut **transaction, shape.name).await?;
     let before = row(transaction, view, &slot, key).await?;
     let events = events_of(db, view, key, position).await?;

@@ -23,7 +23,7 @@ pub async fn run(db: &Database) -> Infallible {
                 Err(error) => tracing::warn!(
                     view = view.shape().name,
                     error = &error as &dyn std::error::Error,
-                    "A view could not be rebuilt; it shows the same rows as before"
+                    "a view could not be rebuilt; it shows the same rows as before"
                 ),
             }
         }
@@ -31,6 +31,7 @@ pub async fn run(db: &Database) -> Infallible {
     }
 }
 
+#[tracing::instrument(name = "maintain", level = "error", skip_all, fields(view = view.shape().name, position))]
 pub(crate) async fn maintain_view(db: &Database, view: &'static dyn AnyView) -> Result<(), RebuildError> {
     let shape = view.shape();
     let row = sqlx::query!(
@@ -40,21 +41,17 @@ pub(crate) async fn maintain_view(db: &Database, view: &'static dyn AnyView) -> 
     )
     .fetch_one(db.pool())
     .await?;
+    tracing::Span::current().record("position", row.position);
     if row.version != shape.version {
         tracing::info!(
-            view = shape.name,
             built_by = row.version,
             needed = shape.version,
-            "A view was built by another version and is rebuilt; the old rows are read meanwhile"
+            "the view was built by another version and is rebuilt; people read the old rows meanwhile"
         );
         rebuild(db, &[shape.name.to_owned()], |_| {}).await?;
     } else if row.state != "idle" {
         let claim = Claim::take(db, &[view]).await?;
-        tracing::info!(
-            view = shape.name,
-            position = row.position,
-            "Emptying the slot of an unfinished rebuild"
-        );
+        tracing::info!("emptying the slot of an unfinished rebuild");
         slot::clean(db, view, None, &mut |_| {}).await?;
         claim.end().await;
     }

@@ -80,7 +80,7 @@ impl Building<'_> {
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
-        tracing::info!(view = shape.name, live = self.slot, "A view was rebuilt and swapped");
+        tracing::info!(live = self.slot, "the view was rebuilt and swapped");
         Ok(())
     }
 
