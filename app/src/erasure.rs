@@ -19,6 +19,7 @@ use domain::login::CancelReason;
 use domain::{AccountCommand, AccountError, AccountId, LoginCommand};
 use tracing::Instrument;
 
+use eventlog::Outage;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Filter, Log};
@@ -163,7 +164,9 @@ impl Erasure {
 /// Finishes every erasure, for as long as it is polled. Any number of processes may run it.
 pub async fn run(erasure: Erasure, mut ledger: Ledger) {
     let mut waker = erasure.db.wake().subscribe(Topic::Positioned);
-    let (mut applied, mut position, mut healthy) = (false, 0, true);
+    let (mut applied, mut position) = (false, 0);
+    let mut outage =
+        Outage::new("a person could not be erased yet; it is tried again", "people can be erased again");
     loop {
         let outcome = async {
             if !applied {
@@ -182,16 +185,13 @@ pub async fn run(erasure: Erasure, mut ledger: Ledger) {
         };
         match outcome.await {
             Ok(found) => {
-                healthy = true;
+                outage.over();
                 if found == 0 {
                     waker.wait(POLL_EVERY).await;
                 }
             }
             Err(error) => {
-                if std::mem::take(&mut healthy) {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::error!(error, "a person could not be erased yet; it is tried again");
-                }
+                outage.failed(&error);
                 tokio::time::sleep(POLL_EVERY).await;
             }
         }

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::reactor::Reactor;
 use crate::sweeper::Sweeper;
+use eventlog::Outage;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Log;
@@ -35,7 +36,7 @@ const PAUSE: (Duration, Duration) = (Duration::from_millis(4), Duration::from_mi
 const PAUSE_FACTOR: u32 = 4;
 /// How often each part polls without a signal: while there is work, and otherwise.
 const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// How long to wait after a failure, at first and at most.
+/// How long to wait after a failure, at first and at most. An outage is over when there was no failure for the longer time.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
 /// What a leader needs.
@@ -70,17 +71,18 @@ pub async fn run(leader: Leader) {
     let leases = Leases::new(&leader.db, leader.holder.clone());
     leases
         .hold("leader", LEASE_TTL, |_| async {
+            let mut outage = Outage::new(
+                "the projections stopped; they begin again where they were",
+                "the projections go on",
+            );
             let mut back_off = BACK_OFF.0;
             loop {
                 let since = Instant::now();
-                let Err(error) = lead(&leader).await;
+                let Err(error) = lead(&leader, &mut outage).await;
                 if since.elapsed() > BACK_OFF.1 {
                     back_off = BACK_OFF.0;
                 }
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the projections stopped; they begin again where they were"
-                );
+                outage.failed(&error);
                 tokio::time::sleep(back_off).await;
                 back_off = (back_off * 2).min(BACK_OFF.1);
             }
@@ -122,7 +124,7 @@ async fn catch_up(leader: &Leader) -> Result<(), LeadError> {
     Ok(())
 }
 
-async fn lead(leader: &Leader) -> Result<Infallible, LeadError> {
+async fn lead(leader: &Leader, outage: &mut Outage) -> Result<Infallible, LeadError> {
     let db = &leader.db;
     let sequencer = Sequencer::take_over(db).await?;
     let projector = Projector::take_over(db).await?;
@@ -136,6 +138,11 @@ async fn lead(leader: &Leader) -> Result<Infallible, LeadError> {
         react(db, &reactor),
         async { Ok(sweeper.run().await?) },
         async { Ok(rebuild::maintenance::run(db).await) },
+        async {
+            tokio::time::sleep(BACK_OFF.1).await;
+            outage.over();
+            std::future::pending::<Result<(), LeadError>>().await
+        },
     )?;
     Ok(never)
 }

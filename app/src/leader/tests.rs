@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::{LoginStatus, TierTerms};
 
-use super::{Leader, lead, run};
+use super::{Leader, Outage, lead, run};
 use crate::testing::Story;
 use eventlog::log::Log;
 use eventlog::wake::Topic;
@@ -20,6 +20,10 @@ fn leader(story: &Story, holder: &str) -> Leader {
         tiers: story.tiers.clone(),
         holder: holder.to_owned(),
     }
+}
+
+fn outage() -> Outage {
+    Outage::new("it fails", "it works again")
 }
 
 /// Waits until the condition holds; fails after a minute.
@@ -62,13 +66,17 @@ async fn two_leaders_at_the_same_moment_neither_lose_nor_double_an_event() {
     let story = Story::begin().await;
     let (first, second) = (leader(&story, "first"), leader(&story, "second"));
     let invite = story.invite(20, None).await;
-    let old = tokio::spawn(async move { lead(&first).await.map(|_| ()).map_err(|error| error.to_string()) });
+    let old = tokio::spawn(async move {
+        lead(&first, &mut outage()).await.map(|_| ()).map_err(|error| error.to_string())
+    });
     let mut people = Vec::new();
     for number in 0..10 {
         let person = story.person(number, ILYA).await;
         people.push((person, story.redeem(person, invite).await));
     }
-    let new = tokio::spawn(async move { lead(&second).await.map(|_| ()).map_err(|error| error.to_string()) });
+    let new = tokio::spawn(async move {
+        lead(&second, &mut outage()).await.map(|_| ()).map_err(|error| error.to_string())
+    });
     for number in 10..20 {
         let person = story.person(number, ILYA).await;
         people.push((person, story.redeem(person, invite).await));

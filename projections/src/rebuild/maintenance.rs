@@ -8,30 +8,36 @@ use super::claim::Claim;
 use super::error::RebuildError;
 use super::{rebuild, slot};
 use crate::views::{self, AnyView};
+use eventlog::Outage;
 use eventlog::database::Database;
 
 /// Between two rounds.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(10);
 
-/// Maintains all views, for as long as it is polled. A failure is logged and tried again; the projector goes on.
+/// Maintains all views, for as long as it is polled. A failure is logged once and tried again; the projector goes on.
 pub async fn run(db: &Database) -> Infallible {
+    let mut views = views::all().map(|view| {
+        let begin = "the view could not be rebuilt; it shows the same rows as before, and it is tried again";
+        (view, Outage::new(begin, "the view could be rebuilt"))
+    });
     loop {
-        for view in views::all() {
-            match maintain_view(db, view).await {
-                // The process that rebuilds it does the same.
-                Ok(()) | Err(RebuildError::Busy(_)) => {}
-                Err(error) => tracing::warn!(
-                    view = view.shape().name,
-                    error = &error as &dyn std::error::Error,
-                    "a view could not be rebuilt; it shows the same rows as before"
-                ),
-            }
+        for (view, outage) in &mut views {
+            maintain_and_log(db, *view, outage).await;
         }
         tokio::time::sleep(MAINTAIN_EVERY).await;
     }
 }
 
-#[tracing::instrument(name = "maintain", level = "error", skip_all, fields(view = view.shape().name, position))]
+#[tracing::instrument(name = "maintain", level = "error", skip_all, fields(view = view.shape().name))]
+async fn maintain_and_log(db: &Database, view: &'static dyn AnyView, outage: &mut Outage) {
+    match maintain_view(db, view).await {
+        Ok(()) => outage.over(),
+        // Another process rebuilds it.
+        Err(RebuildError::Busy(_)) => {}
+        Err(error) => outage.failed(&error),
+    }
+}
+
 pub(crate) async fn maintain_view(db: &Database, view: &'static dyn AnyView) -> Result<(), RebuildError> {
     let shape = view.shape();
     let row = sqlx::query!(
@@ -41,7 +47,6 @@ pub(crate) async fn maintain_view(db: &Database, view: &'static dyn AnyView) -> 
     )
     .fetch_one(db.pool())
     .await?;
-    tracing::Span::current().record("position", row.position);
     if row.version != shape.version {
         tracing::info!(
             built_by = row.version,
@@ -51,7 +56,7 @@ pub(crate) async fn maintain_view(db: &Database, view: &'static dyn AnyView) -> 
         rebuild(db, &[shape.name.to_owned()], |_| {}).await?;
     } else if row.state != "idle" {
         let claim = Claim::take(db, &[view]).await?;
-        tracing::info!("emptying the slot of an unfinished rebuild");
+        tracing::info!(position = row.position, "emptying the slot of an unfinished rebuild");
         slot::clean(db, view, None, &mut |_| {}).await?;
         claim.end().await;
     }
