@@ -1,4 +1,4 @@
-//! The ways a login goes, by what its person does.
+//! The scenarios of a login, by what its person does.
 
 use std::collections::HashSet;
 
@@ -7,29 +7,29 @@ use serde_json::{Value, json};
 use stand_in::mini_app::MiniApp;
 use tokio::time::{Instant, sleep};
 
-use super::{Crowd, PATIENCE, PAUSE, Person, SCAN_PATIENCE, is_live, without_secrets};
+use super::{Crowd, MAX_WAIT, PAUSE, Person, SCAN_MAX_WAIT, is_live, without_secrets};
 
-/// How much time a login has left to which somebody comes back late.
+/// How much time a login has left when its person comes back late.
 const SECONDS_LEFT: std::ops::Range<u64> = 3..9;
 
 impl Person {
-    /// Does what the page asks for until it is in; or until the login has ended, which nobody but this person could wish.
+    /// Does what the page asks for until the login is authorized, or has ended because of this person.
     pub(super) async fn log_in(&mut self, page: &MiniApp) {
         let began = Instant::now();
         let (mut scanned, mut scanned_at): (HashSet<String>, Option<Instant>) = Default::default();
         let mut last = Value::Null;
-        while self.crowd.is_patient(began, PATIENCE) {
+        while self.crowd.may_wait(began, MAX_WAIT) {
             let Some(status) = self.look(page).await else { continue };
             match status["status"].as_str() {
-                Some("authorized") => return self.comes_in(page),
+                Some("authorized") => return self.record_login(page),
                 Some("waiting") => {}
                 Some("password_required") => self.give_password(page, &status).await,
                 Some("code_required") => self.give_code(page, &status).await,
                 Some("cancelled" | "failed") if self.unsure => return,
-                // It took its five minutes.
+                // Its five minutes are over.
                 Some("expired") => return Crowd::count(&self.crowd.tally.expired),
                 _ => {
-                    return self.crowd.complain(format!(
+                    return self.crowd.report(format!(
                         "{}: ended while its owner logged in: {}; Telegram said {:?}",
                         page.session_id(),
                         without_secrets(status),
@@ -37,7 +37,7 @@ impl Person {
                     ));
                 }
             }
-            let waited_enough = scanned_at.is_none_or(|at| at.elapsed() > SCAN_PATIENCE);
+            let waited_enough = scanned_at.is_none_or(|at| at.elapsed() > SCAN_MAX_WAIT);
             if let Some(link) = status["deep_link"].as_str()
                 && waited_enough
                 && scanned.insert(link.to_owned())
@@ -45,33 +45,33 @@ impl Person {
                 && scanned_at.replace(Instant::now()).is_some()
             {
                 Crowd::count(&self.crowd.tally.lost_scans);
-                self.crowd.complain_of_a_lost_scan(page);
+                self.crowd.report_lost_scan(page);
             }
             last = status;
             sleep(PAUSE).await;
         }
-        self.crowd.complain(format!(
+        self.crowd.report(format!(
             "{}: not in after {} s of peace: scanned {} codes, {}; last {}",
             page.session_id(),
-            PATIENCE.as_secs(),
+            MAX_WAIT.as_secs(),
             scanned.len(),
             scanned_at.map_or("none taken".to_owned(), |at| format!("{} s ago", at.elapsed().as_secs())),
             without_secrets(last),
         ));
     }
 
-    pub(super) fn comes_in(&mut self, page: &MiniApp) {
+    pub(super) fn record_login(&mut self, page: &MiniApp) {
         let login = page.session_id().to_owned();
-        self.crowd.told_in.lock().expect("nobody panics while counting").push(login);
+        self.crowd.let_in_pages.lock().expect("nobody panics while counting").push(login);
         Crowd::count(&self.crowd.tally.authorized);
         self.note("is in");
         self.is_in = true;
         self.is_ended = false;
     }
 
-    /// Whether Telegram took it.
+    /// Scans a code; returns whether Telegram accepted it.
     async fn scan(&mut self, link: &str) -> bool {
-        let taken = self.crowd.ground.telegram.phone(self.id).scan(link).await;
+        let taken = self.crowd.environment.telegram.phone(self.id).scan(link).await;
         self.note(&format!("scans: {:?}", taken.as_ref().err()));
         if let Err(error) = &taken {
             self.last_refusal = Some(error.to_string());
@@ -79,15 +79,15 @@ impl Person {
         taken.is_ok()
     }
 
-    /// The one-phone way, where it is open; a login that dies with its worker shows a QR code again.
+    /// Logs in by a code on one phone, if possible. If the worker dies, the page shows a QR code again.
     pub(super) async fn log_in_by_code(&mut self, page: &MiniApp) {
         if self.link(page).await.is_none() {
             return;
         }
-        let number = self.crowd.ground.number_of(self.id);
+        let number = self.crowd.environment.number_of(self.id);
         if self.post_with(page, "/qr-auth/phone", json!({"phone": number})).await {
             Crowd::count(&self.crowd.tally.by_code);
-            self.status_within(page, SCAN_PATIENCE, |status| status != "waiting").await;
+            self.status_within(page, SCAN_MAX_WAIT, |status| status != "waiting").await;
         }
         self.log_in(page).await;
     }
@@ -95,8 +95,8 @@ impl Person {
     pub(super) async fn scan_and_cancel(&mut self, page: &MiniApp) {
         let Some(link) = self.link(page).await else { return };
         Crowd::count(&self.crowd.tally.raced);
-        let (before_scan, before_cancel) = (self.dice.millis(0..60), self.dice.millis(0..60));
-        let phone = self.crowd.ground.telegram.phone(self.id);
+        let (before_scan, before_cancel) = (self.random.millis(0..60), self.random.millis(0..60));
+        let phone = self.crowd.environment.telegram.phone(self.id);
         let scan = async {
             sleep(before_scan).await;
             phone.scan(&link).await.is_ok()
@@ -110,55 +110,55 @@ impl Person {
     }
 
     pub(super) async fn cancel(&mut self, page: &MiniApp) {
-        if self.dice.percent(50) {
-            // At any moment, also before there is a code.
+        if self.random.percent(50) {
+            // At any moment, also before there is a QR code.
             let _ = self.link(page).await;
         }
-        // What is said in the chat may be heard late: whoever says it there does not retry.
-        if self.dice.percent(50) {
+        // A message in the chat may be handled late, so a person who cancels there does not retry.
+        if self.random.percent(50) {
             self.say("/cancel");
             self.ends(page).await;
             return;
         }
         self.post(page, "/qr-auth/cancel").await;
-        if self.ends(page).await == Some("cancelled".to_owned()) && self.dice.percent(60) {
+        if self.ends(page).await == Some("cancelled".to_owned()) && self.random.percent(60) {
             self.retry(page).await;
         }
     }
 
     pub(super) async fn strangers_scan(&mut self, page: &MiniApp) {
         let Some(link) = self.link(page).await else { return };
-        let stranger = self.crowd.ground.stranger_near(self.id);
-        if let Err(error) = self.crowd.ground.telegram.phone(stranger).scan(&link).await {
+        let stranger = self.crowd.environment.stranger_near(self.id);
+        if let Err(error) = self.crowd.environment.telegram.phone(stranger).scan(&link).await {
             self.last_refusal = Some(format!("to a stranger {error}"));
             return self.log_in(page).await;
         }
-        let ended = self.status_within(page, SCAN_PATIENCE, |status| status != "waiting").await;
+        let ended = self.status_within(page, SCAN_MAX_WAIT, |status| status != "waiting").await;
         match ended.as_deref() {
             Some("rejected") => {
                 Crowd::count(&self.crowd.tally.rejected);
-                if self.dice.percent(50) {
+                if self.random.percent(50) {
                     self.retry(page).await;
                 }
             }
             Some("waiting") | None => {
                 Crowd::count(&self.crowd.tally.lost_scans);
-                self.crowd.complain_of_a_lost_scan(page);
+                self.crowd.report_lost_scan(page);
                 self.log_in(page).await;
             }
             Some("cancelled" | "failed") if self.unsure => {}
             Some(other) => {
-                self.crowd.complain(format!("{}: a stranger's scan led to {other}", page.session_id()));
+                self.crowd.report(format!("{}: a stranger's scan led to {other}", page.session_id()));
             }
         }
     }
 
-    /// Who is first decides.
+    /// The first scan decides.
     pub(super) async fn two_scan(&mut self, page: &MiniApp) {
         let Some(link) = self.link(page).await else { return };
         Crowd::count(&self.crowd.tally.raced);
-        let telegram = &self.crowd.ground.telegram;
-        let stranger = telegram.phone(self.crowd.ground.stranger_near(self.id));
+        let telegram = &self.crowd.environment.telegram;
+        let stranger = telegram.phone(self.crowd.environment.stranger_near(self.id));
         let own = telegram.phone(self.id);
         let (mine, theirs) = tokio::join!(own.scan(&link), stranger.scan(&link));
         self.last_refusal = Some(format!(
@@ -168,9 +168,9 @@ impl Person {
         ));
         match (mine.is_ok(), theirs.is_ok()) {
             (false, true) => {
-                let ended = self.status_within(page, SCAN_PATIENCE, |status| status != "waiting").await;
+                let ended = self.status_within(page, SCAN_MAX_WAIT, |status| status != "waiting").await;
                 if ended.as_deref() == Some("authorized") {
-                    self.crowd.complain(format!("{}: a stranger's scan let its owner in", page.session_id()));
+                    self.crowd.report(format!("{}: a stranger's scan let its owner in", page.session_id()));
                 }
             }
             _ => self.log_in(page).await,
@@ -181,23 +181,23 @@ impl Person {
     pub(super) async fn linger(&mut self, page: &MiniApp) {
         let Some(first) = self.link(page).await else { return };
         let other = |status: &Value| status["deep_link"].as_str().is_some_and(|link| link != first);
-        let _ = self.until(page, PATIENCE, other).await;
+        let _ = self.until(page, MAX_WAIT, other).await;
         self.log_in(page).await;
     }
 
-    /// Finds a page again that was opened nearly five minutes ago: lets it expire, or scans in its last moments.
+    /// Comes back to a page that was opened nearly five minutes ago: lets it expire, or scans in the last seconds.
     pub(super) async fn come_back_late(&mut self) -> Result<()> {
-        let left = self.dice.millis(SECONDS_LEFT.start * 1000..SECONDS_LEFT.end * 1000);
-        let Some(login) = self.crowd.ground.begun_long_ago(self.id, left).await? else { return Ok(()) };
+        let left = self.random.millis(SECONDS_LEFT.start * 1000..SECONDS_LEFT.end * 1000);
+        let Some(login) = self.crowd.environment.begun_long_ago(self.id, left).await? else { return Ok(()) };
         self.note(&format!("{login} is nearly over"));
-        let url = format!("{}/qr-auth?session_id={login}", self.crowd.ground.address());
+        let url = format!("{}/qr-auth?session_id={login}", self.crowd.environment.address());
         let page = MiniApp::open(&url, Some(self.chat().init_data(None)))?;
-        if self.crowd.ground.has_more_time(&login).await? {
+        if self.crowd.environment.has_more_time(&login).await? {
             self.log_in(&page).await;
             return Ok(());
         }
-        if self.dice.percent(30) {
-            let before_scan = left.saturating_sub(self.dice.millis(0..600));
+        if self.random.percent(30) {
+            let before_scan = left.saturating_sub(self.random.millis(0..600));
             sleep(before_scan).await;
             let link = self.look(&page).await.and_then(|it| it["deep_link"].as_str().map(str::to_owned));
             if let Some(link) = link {
@@ -205,21 +205,21 @@ impl Person {
                 self.scan(&link).await;
             }
         }
-        // A password that is asked for at the last moment gives three minutes more.
+        // A request for the password in the last moment gives three more minutes.
         let until = |status: &str| status == "password_required" || !is_live(status);
-        match self.status_within(&page, PATIENCE, until).await.as_deref() {
-            Some("authorized") => self.comes_in(&page),
+        match self.status_within(&page, MAX_WAIT, until).await.as_deref() {
+            Some("authorized") => self.record_login(&page),
             Some("password_required") => self.log_in(&page).await,
             Some("expired") => {
                 Crowd::count(&self.crowd.tally.expired);
-                if self.dice.percent(50) {
+                if self.random.percent(50) {
                     self.retry(&page).await;
                 }
             }
             Some("cancelled" | "failed") if self.unsure => {}
-            // The password was asked for, and nobody saw it: whose worker froze then shows a code again, for as long.
-            _ if self.crowd.ground.has_more_time(&login).await? => self.log_in(&page).await,
-            other => self.crowd.complain(format!("{login}: its time was over, it is {other:?}")),
+            // The page may have asked for the password unseen. If the worker froze then, a QR code is shown again.
+            _ if self.crowd.environment.has_more_time(&login).await? => self.log_in(&page).await,
+            other => self.crowd.report(format!("{login}: its time was over, it is {other:?}")),
         }
         Ok(())
     }
@@ -231,13 +231,13 @@ impl Person {
         }
     }
 
-    /// The status that the login ends with; whoever asked for its end asks again where that was not heard.
+    /// The final status of the login. The cancellation is repeated if no answer came.
     async fn ends(&mut self, page: &MiniApp) -> Option<String> {
         for _ in 0..4 {
-            let ended = self.status_within(page, PATIENCE / 4, |status| !is_live(status)).await;
+            let ended = self.status_within(page, MAX_WAIT / 4, |status| !is_live(status)).await;
             match ended.as_deref() {
                 Some("authorized") => {
-                    self.comes_in(page);
+                    self.record_login(page);
                     return ended;
                 }
                 Some("failed") if self.unsure => return ended,
@@ -249,17 +249,17 @@ impl Person {
                     self.post(page, "/qr-auth/cancel").await;
                 }
                 Some(live) if is_live(live) => {
-                    // What was said in the chat is still under way.
+                    // The message in the chat is not handled yet.
                     self.unsure = true;
                     self.post(page, "/qr-auth/cancel").await;
                 }
                 Some(other) => {
-                    self.crowd.complain(format!("{}: a cancelled login is {other}", page.session_id()));
+                    self.crowd.report(format!("{}: a cancelled login is {other}", page.session_id()));
                     return ended;
                 }
             }
         }
-        self.crowd.complain(format!("{}: a cancelled login does not end", page.session_id()));
+        self.crowd.report(format!("{}: a cancelled login does not end", page.session_id()));
         None
     }
 }

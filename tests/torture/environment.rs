@@ -1,4 +1,4 @@
-//! What outlives every kill: a Telegram, a PostgreSQL, a data directory; and who lives there.
+//! What stays through every kill: a Telegram, a PostgreSQL, a data directory, and the people.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,24 +18,24 @@ use tokio::time::{Instant, sleep, timeout};
 use vault::Vault;
 use vault::random_login_id;
 
-/// The first of the people, and of the strangers who scan what is not theirs.
+/// The first Telegram id of the people, and of the strangers who scan the codes of others.
 const PEOPLE: i64 = 600_000_000;
 const STRANGERS: i64 = 900_000_000;
 
-/// The 2-step password of everybody who has one: the stand-in makes its verifier once.
+/// The 2-step password of all people who have one, so that the stand-in computes its verifier once.
 pub const PASSWORD: &str = "correct horse";
-/// How long the database may be away.
-const PATIENCE: Duration = Duration::from_secs(300);
-/// How long one question to it may take.
+/// How long the database may be unreachable.
+const MAX_WAIT: Duration = Duration::from_secs(300);
+/// How long one query may take.
 const ONE_ANSWER: Duration = Duration::from_secs(10);
 
-pub struct Ground {
+pub struct Environment {
     pub telegram: Telegram,
     pub db: Database,
     pub dir: tempfile::TempDir,
-    /// For orders beside the running processes; it never runs itself.
+    /// Runs commands of the command line, beside the running processes.
     pub tool: Service,
-    /// Where the checks look: what the people of this crowd did.
+    /// The database as the checks see it: only what the people of this test did.
     pub checked: PgPool,
     whole: Settings,
     store: Store,
@@ -43,7 +43,7 @@ pub struct Ground {
     invites: Invites,
 }
 
-impl Ground {
+impl Environment {
     pub async fn set_up(token_lifetime: Duration) -> Result<Self> {
         let test = eventlog::testing::database().await;
         Self::on(test.db, test.url.expose_secret(), token_lifetime).await
@@ -67,7 +67,7 @@ impl Ground {
         Ok(Self { telegram, db, dir, tool, checked, whole, store, vault, invites })
     }
 
-    /// How a process on this ground runs that does everything.
+    /// The settings of a process with all roles.
     pub fn settings(&self) -> Settings {
         self.whole.clone()
     }
@@ -76,12 +76,12 @@ impl Ground {
         self.invites.clock.now()
     }
 
-    /// Where the pages are.
+    /// The base address of the pages.
     pub fn address(&self) -> String {
         format!("http://{}", self.whole.listen)
     }
 
-    /// A new person; every third one lives in another data centre than the service asks first.
+    /// A new person. Every third one is in another data centre than the service connects to first.
     pub fn person(&self, number: u64, has_password: bool) -> i64 {
         let password = has_password.then(|| Password::new(PASSWORD, "which animal was right"));
         let account = Account { password, ..account(PEOPLE, number, "Person") };
@@ -90,7 +90,7 @@ impl Ground {
         id
     }
 
-    /// Somebody near this person, and near nobody else: a phone does one thing at a time.
+    /// A stranger for this person alone, because a phone does one thing at a time.
     pub fn stranger_near(&self, person: i64) -> i64 {
         let account = account(STRANGERS, (person - PEOPLE).unsigned_abs(), "Stranger");
         let id = account.id;
@@ -102,14 +102,14 @@ impl Ground {
         self.telegram.accounts.get(person).map(|account| account.phone).unwrap_or_default()
     }
 
-    /// Whether the service knows who this is.
+    /// Whether the service has this person in its vault.
     pub async fn is_known(&self, person: i64) -> Result<bool> {
-        patiently(|| async { Ok(self.vault.subject_of(person).await?.is_some()) }).await
+        retry_until_ok(|| async { Ok(self.vault.subject_of(person).await?.is_some()) }).await
     }
 
-    /// A login that this person began so long ago that it has this much time left; None for somebody unknown.
+    /// A login of this person that has only this much time left; None for an unknown person.
     pub async fn begun_long_ago(&self, person: i64, left: Duration) -> Result<Option<LoginId>> {
-        patiently(|| self.begin_long_ago(person, left)).await
+        retry_until_ok(|| self.begin_long_ago(person, left)).await
     }
 
     async fn begin_long_ago(&self, person: i64, left: Duration) -> Result<Option<LoginId>> {
@@ -133,17 +133,17 @@ impl Ground {
     pub async fn has_more_time(&self, login: &LoginId) -> Result<bool> {
         let has = "select exists (select from events where aggregate_type = 'login' and aggregate_id = $1 \
              and event_type in ('LoginStarted', 'PasswordRequested') and metadata ->> 'actor' = 'system')";
-        patiently(|| async {
+        retry_until_ok(|| async {
             Ok(sqlx::query_scalar(has).bind(login.as_str()).fetch_one(self.db.pool()).await?)
         })
         .await
     }
 
-    /// It is this person's session's turn to be looked at.
+    /// Makes the check of this person's session due.
     pub async fn check_now(&self, person: i64) -> Result<()> {
         let due = "update vault.sessions set check_at = clock_timestamp() \
                     where account_id = (select account_id from vault.subjects where telegram_id = $1)";
-        patiently(|| async {
+        retry_until_ok(|| async {
             sqlx::query(due).bind(person).execute(self.db.pool()).await?;
             Ok(())
         })
@@ -151,7 +151,7 @@ impl Ground {
     }
 
     pub async fn invite(&self, max_uses: u32) -> Result<String> {
-        patiently(|| async {
+        retry_until_ok(|| async {
             let order = Order { max_uses, ..Order::new(Tier::Premium) };
             let made = self.invites.create(order, Context::tool("test")).await;
             Ok(made.context("no invite")?.code)
@@ -160,14 +160,14 @@ impl Ground {
     }
 }
 
-/// Again until the database answers: a drill takes it away, and this question is no part of the test.
-async fn patiently<T, Asked: Future<Output = Result<T>>>(ask: impl Fn() -> Asked) -> Result<T> {
+/// Tries until the database answers: a drill stops it, and this query is not part of the test.
+async fn retry_until_ok<T, Query: Future<Output = Result<T>>>(query: impl Fn() -> Query) -> Result<T> {
     let began = Instant::now();
     loop {
-        match timeout(ONE_ANSWER, ask()).await {
+        match timeout(ONE_ANSWER, query()).await {
             Ok(Ok(answer)) => return Ok(answer),
-            Ok(Err(error)) if began.elapsed() > PATIENCE => return Err(error),
-            Err(error) if began.elapsed() > PATIENCE => return Err(error.into()),
+            Ok(Err(error)) if began.elapsed() > MAX_WAIT => return Err(error),
+            Err(error) if began.elapsed() > MAX_WAIT => return Err(error.into()),
             Ok(Err(_)) | Err(_) => sleep(Duration::from_millis(200)).await,
         }
     }

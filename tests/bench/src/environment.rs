@@ -1,4 +1,4 @@
-//! What the sections about HTTP stand on: the real service as a process of its own, a private PostgreSQL with fsync on, a
+//! What the sections about HTTP need: the real service as a process of its own, a private PostgreSQL with fsync on, a
 //! stand-in Telegram, and people whose logins are live because their events say so.
 
 use anyhow::{Context as _, Result, ensure};
@@ -29,7 +29,7 @@ const TOKEN_BYTES: usize = 32;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// A running service and its surroundings. Dropping it ends them all.
-pub struct Ground {
+pub struct Environment {
     pub telegram: Telegram,
     pub db: Database,
     pub service: Service,
@@ -37,16 +37,16 @@ pub struct Ground {
     url: SecretString,
 }
 
-/// Somebody whose login is live.
+/// A person whose login is live.
 #[derive(Clone)]
 pub struct Person {
     pub login_id: LoginId,
-    /// What their Mini App was opened with.
+    /// The launch data of their Mini App.
     pub init_data: String,
     claimed: Option<Claimed>,
 }
 
-impl Ground {
+impl Environment {
     /// With a service that has these roles.
     pub async fn set_up(roles: &str) -> Result<Self> {
         let telegram = Telegram::start(Options::default()).await?;
@@ -130,7 +130,7 @@ impl Ground {
             .await
     }
 
-    /// Returns once the service has done all that follows from what the log holds.
+    /// Returns when the service has reacted to all events of the log.
     pub async fn settle(&self) -> Result<()> {
         loop {
             let end = Log::new(&self.db).end().await?;

@@ -1,25 +1,25 @@
-//! Chance that can be repeated: the same seed throws the same numbers.
+//! Random numbers that can be repeated: the same seed gives the same numbers.
 
 use std::ops::Range;
 use std::time::Duration;
 
 /// SplitMix64 (Steele, Lea, Flood 2014).
 #[derive(Clone, Debug)]
-pub struct Dice(u64);
+pub struct Random(u64);
 
-impl Dice {
+impl Random {
     pub const fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// Dice of their own for somebody with a number.
+    /// Separate random numbers for the person with this number.
     pub fn for_number(seed: u64, number: u64) -> Self {
-        let mut dice = Self(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
-        dice.throw();
-        dice
+        let mut random = Self(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        random.next();
+        random
     }
 
-    pub fn throw(&mut self) -> u64 {
+    pub fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -28,14 +28,14 @@ impl Dice {
     }
 
     pub fn within(&mut self, range: Range<u64>) -> u64 {
-        range.start + self.throw() % (range.end - range.start)
+        range.start + self.next() % (range.end - range.start)
     }
 
     pub fn millis(&mut self, range: Range<u64>) -> Duration {
         Duration::from_millis(self.within(range))
     }
 
-    /// True in so many of a hundred.
+    /// True with this chance, in percent.
     pub fn percent(&mut self, chance: u64) -> bool {
         self.within(0..100) < chance
     }

@@ -1,14 +1,18 @@
-//! Who was forgotten has left no trace: in no table, in no file, and in no line of the log from then on.
+//! An erased person has left no trace: in no table, in no file, and in no later line of the log.
 
 use std::path::Path;
 
 use anyhow::Result;
 use jiff::Timestamp;
 
-use crate::ground::Ground;
+use crate::environment::Environment;
 
 /// Every trace of these people. Their names hold their Telegram ids.
-pub async fn traces(ground: &Ground, people: &[(i64, Timestamp)], lines: &[String]) -> Result<Vec<String>> {
+pub async fn traces(
+    environment: &Environment,
+    people: &[(i64, Timestamp)],
+    lines: &[String],
+) -> Result<Vec<String>> {
     let ids: Vec<String> = people.iter().map(|(id, _)| id.to_string()).collect();
     let named = |text: &str| ids.iter().find(|id| text.contains(id.as_str()));
     let mut traces = Vec::new();
@@ -20,19 +24,19 @@ pub async fn traces(ground: &Ground, people: &[(i64, Timestamp)], lines: &[Strin
         "select format('%I.%I', schemaname, tablename) from pg_tables
           where schemaname not in ('pg_catalog', 'information_schema')",
     )
-    .fetch_all(&ground.checked)
+    .fetch_all(&environment.checked)
     .await?;
     for table in tables {
         let rows: Vec<String> =
             sqlx::query_scalar(&format!("select t::text from {table} t where t::text ~ $1"))
                 .bind(ids.join("|"))
-                .fetch_all(&ground.checked)
+                .fetch_all(&environment.checked)
                 .await?;
         traces.extend(rows.iter().filter_map(|row| Some(format!("{} is named in {table}", named(row)?))));
     }
 
     let mut files = Vec::new();
-    find_files(ground.dir.path(), &mut files)?;
+    find_files(environment.dir.path(), &mut files)?;
     for file in files {
         let name = file.to_string_lossy().into_owned();
         let content = String::from_utf8_lossy(&std::fs::read(&file)?).into_owned();
@@ -52,12 +56,12 @@ pub async fn traces(ground: &Ground, people: &[(i64, Timestamp)], lines: &[Strin
     Ok(traces)
 }
 
-/// When a process wrote a line; the crowd's own diary does not count.
+/// When a process wrote a line. Lines about people and disturbances do not count.
 fn written_at(line: &str) -> Option<Timestamp> {
     let mut words = line.split_whitespace();
     let process = words.next()?;
-    let is_ours = ["crowd", "fleet"].contains(&process);
-    if is_ours { None } else { words.next()?.parse().ok() }
+    let is_of_the_test = ["crowd", "fleet"].contains(&process);
+    if is_of_the_test { None } else { words.next()?.parse().ok() }
 }
 
 fn find_files(folder: &Path, found: &mut Vec<std::path::PathBuf>) -> Result<()> {
