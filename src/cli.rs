@@ -1,26 +1,21 @@
 //! The commands. Answers go to stdout, the log to stderr, and an error is one line.
 
+mod database;
 mod health;
 mod invite;
 mod session;
 mod signals;
 mod user;
 
-use std::time::Duration;
-
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::config::{self, Config, DataConfig, DataSettings, Settings};
-use crate::service::{self, Service};
-use app::leader::{self, Leader};
-use eventlog::Database;
 use eventlog::clock::Clock;
 use private_postgres::PrivateCluster;
 use secrecy::ExposeSecret;
 
-/// How long a command waits for a leader that is busy.
-const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+use crate::config::{self, Config, DataConfig, DataSettings, Settings};
+use crate::service::Service;
 
 /// Links a person's Telegram account to a service.
 #[derive(Debug, Parser)]
@@ -117,37 +112,5 @@ fn database_url(settings: &DataSettings) -> anyhow::Result<()> {
         None => PrivateCluster::url_of(&data.data_dir)?,
     };
     println!("{}", url.expose_secret());
-    Ok(())
-}
-
-/// The database for a command that works beside a running service, or alone; what it did shows in the views before it
-/// ends.
-async fn with_database<T>(
-    settings: &DataSettings,
-    work: impl AsyncFnOnce(&DataConfig, &Database) -> anyhow::Result<T>,
-) -> anyhow::Result<T> {
-    let data = DataConfig::from_settings(settings)?;
-    let (db, cluster) = service::open_database(&data).await?;
-    let result = work(&data, &db).await;
-    let settled = settle(&data, &db).await;
-    db.close().await;
-    if let Some(cluster) = cluster {
-        cluster.stop().await?;
-    }
-    let result = result?;
-    settled?;
-    Ok(result)
-}
-
-async fn settle(data: &DataConfig, db: &Database) -> anyhow::Result<()> {
-    let leader = Leader {
-        db: db.clone(),
-        clock: Clock::system(),
-        tiers: data.tiers.clone(),
-        holder: service::holder(),
-    };
-    if !leader::settle(&leader, SETTLED_WITHIN).await? {
-        tracing::warn!("the views are behind: what was done will show in them once they have caught up");
-    }
     Ok(())
 }

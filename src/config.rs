@@ -1,9 +1,7 @@
 //! Settings: environment variables and, but for secrets, flags. Each is checked here, once, and a bad one is told in one
 //! line that names it and says what it should be.
 
-mod secret;
-
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,108 +14,25 @@ use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+mod bad_setting;
+mod checks;
+mod role;
+mod secret;
+mod settings;
+
+pub use bad_setting::BadSetting;
+pub use checks::bot_api_url;
+use checks::{
+    address, admin_ids, api_id, auth_base_url, device_name, interval, not_set, on_off, pool_size, read_tiers,
+    required,
+};
+pub use role::Role;
+use role::roles;
 pub use secret::secret;
+pub use settings::{DataSettings, Settings};
 
 /// Where an application's id and hash come from.
 const MY_TELEGRAM: &str = "from https://my.telegram.org";
-
-/// A setting that is missing or bad: its name, and what it should be.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {problem}")]
-pub struct BadSetting {
-    /// The environment variable.
-    pub setting: &'static str,
-    /// What is wrong, and what would be right.
-    pub problem: String,
-}
-
-impl BadSetting {
-    /// For this setting.
-    pub fn new(setting: &'static str, problem: impl Into<String>) -> Self {
-        Self { setting, problem: problem.into() }
-    }
-}
-
-/// What a process does. A deployment may spread these over several.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Role {
-    /// HTTP.
-    Api,
-    /// The chat and the login workers.
-    Bot,
-    /// Sequencer, projections, reactions.
-    Projector,
-}
-
-/// The settings as flags; each falls back to the environment. All text: [`Config::from_settings`] checks.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct Settings {
-    /// What this process does: api, bot, projector, separated by commas.
-    #[arg(long, env = "ROLE", default_value = "api,bot,projector")]
-    pub role: String,
-    /// Public https origin of the Mini App.
-    #[arg(long, env = "AUTH_BASE_URL")]
-    pub auth_base_url: Option<String>,
-    /// Where HTTP is served.
-    #[arg(long, env = "LISTEN_ADDR", default_value = "127.0.0.1:8010")]
-    pub listen_addr: String,
-    /// Where health and metrics are served, for the operator.
-    #[arg(long, env = "OPS_LISTEN_ADDR", default_value = "127.0.0.1:8011")]
-    pub ops_listen_addr: String,
-    #[command(flatten)]
-    /// Where the data is.
-    pub data: DataSettings,
-    /// Linked sessions, as files. Default: DATA_DIR/sessions.
-    #[arg(long, env = "SESSIONS_DIR")]
-    pub sessions_dir: Option<PathBuf>,
-    /// Telegram ids of the first admins, separated by commas.
-    #[arg(long, env = "ADMIN_IDS", default_value = "")]
-    pub admin_ids: String,
-    /// Whom a blocked person may write to.
-    #[arg(long, env = "SUPPORT_CONTACT")]
-    pub support_contact: Option<String>,
-    /// The time zone that the bot's dates are in.
-    #[arg(long, env = "DISPLAY_TIMEZONE", default_value = "Europe/Moscow")]
-    pub display_timezone: String,
-    /// Whether one may log in by a code on one phone: on or off.
-    #[arg(long, env = "ONE_PHONE_LOGIN", default_value = "on")]
-    pub one_phone_login: String,
-    /// How often linked sessions are checked, like 6h or 30m.
-    #[arg(long, env = "SESSION_CHECK_INTERVAL", default_value = "6h")]
-    pub session_check_interval: String,
-    /// How the session is called in Telegram's list of devices.
-    #[arg(long, env = "DEVICE_NAME", default_value = "qr-login")]
-    pub device_name: String,
-    /// The Bot API server. Plain http only to loopback.
-    #[arg(long, env = "BOT_API_URL", default_value = "https://api.telegram.org")]
-    pub bot_api_url: String,
-    /// Whether updates come by webhook: on or off (long polling).
-    #[arg(long, env = "BOT_WEBHOOK", default_value = "off")]
-    pub bot_webhook: String,
-    /// A private MTProto network instead of Telegram's, as a TOML file.
-    #[arg(long, env = "TELEGRAM_NETWORK_FILE")]
-    pub telegram_network_file: Option<PathBuf>,
-    /// Whether the log names Telegram ids: on or off (account ids alone).
-    #[arg(long, env = "LOG_TELEGRAM_IDS", default_value = "on")]
-    pub log_telegram_ids: String,
-}
-
-/// The settings that the other commands need too.
-#[derive(Clone, Debug, Default, clap::Args)]
-pub struct DataSettings {
-    /// Where the private PostgreSQL, the master key and the sessions live.
-    #[arg(long, env = "DATA_DIR", default_value = "./data", global = true)]
-    pub data_dir: PathBuf,
-    /// The key that seals linked sessions. Default: DATA_DIR/master.key.
-    #[arg(long, env = "MASTER_KEY_FILE", global = true)]
-    pub master_key_file: Option<PathBuf>,
-    /// The tier table, as a TOML file.
-    #[arg(long, env = "TIERS_FILE", global = true)]
-    pub tiers_file: Option<PathBuf>,
-    /// Connections to PostgreSQL at most; a few more are kept for what must not wait.
-    #[arg(long, env = "DATABASE_POOL_SIZE", default_value = "16", global = true)]
-    pub database_pool_size: String,
-}
 
 /// Where the data is.
 #[derive(Clone, Debug)]
@@ -157,7 +72,7 @@ pub struct Config {
     pub sessions_dir: PathBuf,
     /// Telegram ids.
     pub admin_ids: Vec<i64>,
-    /// Whom a blocked person may write to.
+    /// The contact that a blocked person may write to.
     pub support_contact: Option<String>,
     /// The zone of the bot's dates.
     pub display_timezone: TimeZone,
@@ -281,118 +196,4 @@ pub fn telegram_app(settings: &Settings, network: &Network) -> Result<Option<Tel
     let (Some(api_id), Some(api_hash)) = (api_id()?, secret("TELEGRAM_API_HASH")?) else { return Ok(None) };
     let device_name = device_name(&settings.device_name)?;
     Ok(Some(TelegramApp { api_id, api_hash, device_name, network: network.clone() }))
-}
-
-fn api_id() -> Result<Option<i32>, BadSetting> {
-    let Some(text) = secret("TELEGRAM_API_ID")? else { return Ok(None) };
-    let api_id = text.expose_secret().trim().parse().ok().filter(|id: &i32| *id > 0);
-    Ok(Some(api_id.ok_or_else(|| BadSetting::new("TELEGRAM_API_ID", "is not a positive number"))?))
-}
-
-fn required(setting: &'static str, whence: &str) -> Result<SecretString, BadSetting> {
-    secret(setting)?.ok_or_else(|| not_set(setting, whence))
-}
-
-fn not_set(setting: &'static str, whence: &str) -> BadSetting {
-    BadSetting::new(setting, format!("is not set ({whence})"))
-}
-
-fn roles(text: &str) -> Result<BTreeSet<Role>, BadSetting> {
-    let role = |name: &str| match name.trim() {
-        "api" => Ok(Role::Api),
-        "bot" => Ok(Role::Bot),
-        "projector" => Ok(Role::Projector),
-        other => Err(BadSetting::new("ROLE", format!("{other:?} is none of api, bot, projector"))),
-    };
-    text.split(',').map(role).collect()
-}
-
-fn address(setting: &'static str, text: &str) -> Result<SocketAddr, BadSetting> {
-    text.trim()
-        .parse()
-        .map_err(|_| BadSetting::new(setting, format!("{text:?} is not an address like 127.0.0.1:8010")))
-}
-
-fn on_off(setting: &'static str, text: &str) -> Result<bool, BadSetting> {
-    match text.trim() {
-        "on" | "true" | "1" => Ok(true),
-        "off" | "false" | "0" => Ok(false),
-        other => Err(BadSetting::new(setting, format!("{other:?} is neither on nor off"))),
-    }
-}
-
-fn admin_ids(text: &str) -> Result<Vec<i64>, BadSetting> {
-    let ids = text.split([',', ' ']).filter(|id| !id.is_empty());
-    let id = |id: &str| {
-        id.parse().map_err(|_| BadSetting::new("ADMIN_IDS", format!("{id:?} is not a Telegram id")))
-    };
-    ids.map(id).collect()
-}
-
-fn auth_base_url(text: &str, private: bool) -> Result<String, BadSetting> {
-    let text = text.trim_end_matches('/');
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://").filter(|_| private));
-    let origin = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']));
-    if origin {
-        Ok(text.to_owned())
-    } else {
-        Err(BadSetting::new(
-            "AUTH_BASE_URL",
-            format!("{text:?} is not an https origin like https://login.example.org"),
-        ))
-    }
-}
-
-/// The Bot API server; plain http only to loopback, and a private network's only there.
-///
-/// # Errors
-/// Anything else.
-pub fn bot_api_url(text: &str, private: bool) -> Result<Url, BadSetting> {
-    let bad = |problem: &str| BadSetting::new("BOT_API_URL", format!("{text:?} {problem}"));
-    let url = Url::parse(text.trim()).map_err(|_| bad("is not a URL like https://api.telegram.org"))?;
-    let loopback = match url.host() {
-        Some(url::Host::Domain(name)) => name == "localhost",
-        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
-        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
-        None => false,
-    };
-    match url.scheme() {
-        "http" if loopback => Ok(url),
-        _ if private => Err(bad("must be http on loopback while TELEGRAM_NETWORK_FILE is set")),
-        "https" => Ok(url),
-        _ => Err(bad("is not https (plain http only to loopback)")),
-    }
-}
-
-fn interval(text: &str) -> Result<Duration, BadSetting> {
-    let bad =
-        || BadSetting::new("SESSION_CHECK_INTERVAL", format!("{text:?} is not a time span like 6h or 30m"));
-    let span: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
-    Duration::try_from(span).ok().filter(|it| *it >= Duration::from_secs(1)).ok_or_else(bad)
-}
-
-fn device_name(text: &str) -> Result<String, BadSetting> {
-    let text = text.trim();
-    if text.is_empty() || text.chars().count() > 64 || text.chars().any(char::is_control) {
-        return Err(BadSetting::new("DEVICE_NAME", "must be 1 to 64 printable characters"));
-    }
-    Ok(text.to_owned())
-}
-
-fn pool_size(text: &str) -> Result<u32, BadSetting> {
-    let size = text.trim().parse().ok().filter(|size| (2..=1_000).contains(size));
-    size.ok_or_else(|| {
-        BadSetting::new(
-            "DATABASE_POOL_SIZE",
-            format!("{text:?} is not a number of connections from 2 to 1000"),
-        )
-    })
-}
-
-fn read_tiers(path: &std::path::Path) -> Result<Tiers, BadSetting> {
-    let bad = |problem: String| BadSetting::new("TIERS_FILE", format!("{}: {problem}", path.display()));
-    let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
-    let table: BTreeMap<domain::Tier, domain::TierTerms> =
-        toml::from_str(&text).map_err(|error| bad(error.message().to_owned()))?;
-    Ok(Tiers::default().with(table))
 }

@@ -1,5 +1,5 @@
-//! The composition root of qr-login: settings, logging, and the parts put together. The only code that names the bot and
-//! the API together. What it does is told in `README.md`, how it is made in `ARCHITECTURE.md`.
+//! The composition root of qr-login: settings, logging, and the parts put together. No other crate knows both the bot and the
+//! API. `README.md` says what qr-login does, `ARCHITECTURE.md` how it is made.
 
 pub mod cli;
 pub mod config;

@@ -6,7 +6,7 @@ use qr_login::cli::Cli;
 use qr_login::telemetry;
 
 fn main() -> ExitCode {
-    // Before anything reads the environment; a `.env` that is not there is no error, a broken one is.
+    // This comes first, because later code reads the environment. A missing `.env` is fine, a broken one is an error.
     if let Err(error) = dotenvy::dotenv()
         && !error.not_found()
     {

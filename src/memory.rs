@@ -1,11 +1,11 @@
-//! What a connection to Telegram costs while it waits. grammers gives each two buffers of a mebibyte, of which a login uses
-//! a page or two. Fresh from the kernel, the rest is no memory at all; but once the first of them was given back, glibc
-//! takes such sizes from its own heap, cleared by hand and so really there: 856 KiB for each login that only waits.
+//! The memory of a connection to Telegram that waits. grammers gives each two buffers of a mebibyte, of which a login uses a page
+//! or two. The rest takes no memory while it comes fresh from the kernel. But once the first buffer was given back, glibc takes
+//! such sizes from its own heap and clears them, so that they take memory: 856 KiB for each login that only waits.
 
 #[cfg(target_env = "gnu")]
 const BUFFER_BYTES: libc::c_int = 1024 * 1024;
 
-/// Large buffers come fresh from the kernel from now on, and go back there.
+/// From now on large buffers come from the kernel, and go back there.
 #[cfg(target_env = "gnu")]
 pub fn keep_large_buffers_apart() {
     #[expect(
@@ -44,7 +44,7 @@ mod tests {
         let mut pins = Vec::new();
         for round in 1..=2 {
             let filled: Vec<Vec<u8>> = (0..BUFFERS).map(|_| vec![round; SIZE]).collect();
-            // What lies above them keeps the heap from shrinking.
+            // A block above them keeps the heap from shrinking.
             pins.push(vec![round; 64 * 1024]);
             drop(filled);
         }

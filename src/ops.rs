@@ -1,10 +1,10 @@
-//! The operator's listener: is it alive, is it ready, what does it measure. Apart from the public one, so that no proxy
-//! ever leads here. It answers within a second, whatever the database does.
+//! The operator's listener: health, readiness and metrics. It is apart from the public one, so that no proxy leads here. It answers
+//! within a second, whatever the database does.
 //!
 //! - `/healthz`: the process lives.
-//! - `/readyz`: it can serve. Not ready, with the reason in one line: the database is waited for at start, it does not answer, the live logins do not
-//!   follow the log, Telegram refuses the bot's token, nobody leads the projections, or people have waited for a view for
-//!   longer than [`LASTS`]. That something newer than the views is in the log is how a busy log always is.
+//! - `/readyz`: it can serve. Else one line says why not: it waits for the database at its start, the database does not answer, the
+//!   live logins do not follow the log, Telegram refuses the bot's token, no process leads the projections, or an event has waited
+//!   for a view for longer than [`LONGEST_DELAY`]. That the views are a little behind is normal in a busy log.
 //! - `/metrics`: for Prometheus. What only the database knows is left out while it does not answer.
 
 use std::sync::{Arc, OnceLock};
@@ -22,12 +22,12 @@ use metrics_exporter_prometheus::PrometheusHandle;
 use projections::lag::{self, Delay};
 use tokio::time::timeout;
 
-/// How long the database is waited for.
+/// How long the database may take to answer.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(900);
-/// A delay of this length is one.
-const LASTS: Duration = Duration::from_secs(10);
+/// A view that is behind for longer makes the process not ready.
+const LONGEST_DELAY: Duration = Duration::from_secs(10);
 
-/// What the listener can reach.
+/// What the listener answers with.
 #[derive(Clone)]
 pub struct Ops {
     /// Set once the process serves: before, it waits for its database.
@@ -36,7 +36,7 @@ pub struct Ops {
     pub metrics: Option<PrometheusHandle>,
 }
 
-/// What is asked whether the process can serve.
+/// The parts that decide whether the process can serve.
 #[derive(Debug)]
 pub struct Serving {
     /// Whether it answers, and whether the views keep up.
@@ -67,7 +67,7 @@ async fn why_not(ops: &Ops) -> Option<String> {
     let Some(serving) = ops.serving.get() else {
         return Some("the database is waited for".to_owned());
     };
-    let delay = match timeout(ANSWERS_WITHIN, lag::delay(&serving.db, LASTS)).await {
+    let delay = match timeout(ANSWERS_WITHIN, lag::delay(&serving.db, LONGEST_DELAY)).await {
         Ok(Ok(delay)) => delay,
         Ok(Err(_)) | Err(_) => return Some("the database does not answer".to_owned()),
     };
@@ -94,12 +94,12 @@ async fn render(State(ops): State<Ops>) -> Result<String, StatusCode> {
         None => false,
     };
     gauge!("database_answers").set(f64::from(u8::from(measured)));
-    // Drains what histograms have gathered; nobody else asks it to.
+    // Empties the buffers of the histograms; nothing else does.
     metrics.run_upkeep();
     Ok(metrics.render())
 }
 
-/// As the database tells it, whichever process leads.
+/// Read from the database, so it is right whichever process leads.
 async fn measure_lag(db: &Database) -> Result<(), DatabaseError> {
     let lag = lag::lag(db).await?;
     gauge!("log_position").set(lag.end as f64);

@@ -1,7 +1,7 @@
 //! The parts put together: what starts, in which order, and what it is given.
 //!
-//! Every long-running part is a future that may be dropped at any moment: whatever it was doing is found again in the
-//! database. So stopping is dropping, and a crash is nothing else.
+//! Every long-running part is a future that may be dropped at any moment: the database keeps what it was doing. So to stop is to
+//! drop, and a crash is the same.
 
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
@@ -11,20 +11,21 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::{ApiState, Limits, LiveLogins, PageSettings, Verifier, server};
-use app::erasure::{Erasure, Ledger};
+use app::App;
+use app::erasure::Ledger;
 use app::leader::{self, Leader};
 use bot::chat::{BotToken, Chat, Webhook};
 use bot::login::{LoginWorkers, TelegramApp};
+use eventlog::Outage;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError, PoolSettings};
-use eventlog::store::Store;
 use private_postgres::PrivateCluster;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
+use vault::MasterKey;
 use vault::installation;
 use vault::presence::Presence;
-use vault::{MasterKey, Vault};
 
 use crate::config::{Config, DataConfig, Role};
 use crate::ops::{self, Ops, Serving};
@@ -43,7 +44,7 @@ pub struct Service {
 }
 
 impl Service {
-    /// Starts everything that the roles ask for. Ports are bound first: a taken one is told before anything happens.
+    /// Starts everything that the roles ask for. Ports are bound first, so that a taken one is reported before anything happens.
     ///
     /// # Errors
     /// One that a person can act on, in one line.
@@ -64,8 +65,8 @@ impl Service {
         make_data_dir(&config.data)?;
         let (db, cluster) = open_database(&config.data).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
-        let vault = Vault::new(&db);
         let master = Arc::new(installation::master_key(&db, &config.data.master_key_file).await?);
+        let app = App::new(&db, master, clock, config.data.tiers.clone());
         let mut service = Self {
             listen_addr: listener.as_ref().and_then(|it| it.local_addr().ok()),
             ops_addr,
@@ -86,33 +87,28 @@ impl Service {
         serving.set(is_serving).expect("it is set here alone");
 
         if config.roles.contains(&Role::Projector) {
-            let leader = Leader {
-                db: db.clone(),
-                clock: clock.clone(),
-                tiers: config.data.tiers.clone(),
-                holder: holder(),
-            };
+            let leading = app.clone();
             parts.spawn(async move {
-                lead(leader).await;
+                lead(leading).await;
                 Ok(())
             });
-            let (erasure, ledger) = erasure(&config.data, &db, &vault, &master, &clock)?;
+            let (erasure, ledger) = (app.erasure(), erasure_ledger(&config.data)?);
             parts.spawn(async move {
                 app::erasure::run(erasure, ledger).await;
                 Ok(())
             });
         }
         if let (Some(listener), Some(live_logins)) = (listener, live_logins) {
-            let state = api_state(&config, &db, &vault, &master, &clock, live_logins.clone());
-            let (board_db, board_vault) = (db.clone(), vault.clone());
+            let state = api_state(&config, app.clone(), live_logins.clone());
+            let (db, vault) = (db.clone(), app.vault.clone());
             parts.spawn(async move {
-                live_logins.follow(&board_db, &board_vault).await;
+                live_logins.follow(&db, &vault).await;
                 Ok(())
             });
             parts.spawn(async move { match api::serve(listener, state, Limits::of(connections)).await {} });
         }
         if config.roles.contains(&Role::Bot) {
-            let workers = login_workers(&config, &db, &vault, &master, &clock);
+            let workers = login_workers(&config, &app);
             let (checked, interval) = (workers.clone(), config.session_check_interval);
             parts.spawn(async move {
                 bot::login::check_sessions(checked, interval).await;
@@ -122,7 +118,7 @@ impl Service {
                 bot::login::run(workers).await;
                 Ok(())
             });
-            let chat = chat(config, token, &db, &vault, &master, &clock)?;
+            let chat = chat(config, token, app)?;
             parts.spawn(async move {
                 bot::chat::run(chat).await;
                 Ok(())
@@ -131,7 +127,7 @@ impl Service {
         Ok(service)
     }
 
-    /// Runs until `stop`, or until a part ends by itself, which none does while all is well.
+    /// Runs until `stop`, or until a part ends by itself, which only a failure makes it do.
     ///
     /// # Errors
     /// Why a part ended.
@@ -157,8 +153,8 @@ impl Service {
     }
 }
 
-/// The database that the settings name, migrated; else a private PostgreSQL under `DATA_DIR`. A database that does not
-/// answer is waited for, and told once.
+/// The database that the settings name, migrated; else a private PostgreSQL under `DATA_DIR`. Where it does not answer, this
+/// waits, and says so once.
 ///
 /// # Errors
 /// No PostgreSQL binaries, a foreign table in the way, or a database that refuses us.
@@ -170,18 +166,18 @@ pub async fn open_database(data: &DataConfig) -> anyhow::Result<(Database, Optio
             (cluster.url(), Some(cluster))
         }
     };
-    let mut told = false;
+    let mut outage = Outage::new(
+        "DATABASE_URL: the database takes no writes yet, trying again",
+        "DATABASE_URL: the database takes writes",
+    );
     loop {
         match connect(&url, data.pool).await {
-            Ok(db) => return Ok((db, cluster)),
+            Ok(db) => {
+                outage.over();
+                return Ok((db, cluster));
+            }
             Err(error) if error.is_transient() => {
-                if !told {
-                    let error = anyhow::Error::from(error);
-                    tracing::warn!(
-                        "DATABASE_URL: the database takes no writes yet ({error:#}); trying again"
-                    );
-                    told = true;
-                }
+                outage.failed(&error);
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
             Err(error) => return Err(error.into()),
@@ -213,66 +209,33 @@ async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(addr).await.with_context(|| format!("{setting}: cannot listen on {addr}"))
 }
 
-fn api_state(
-    config: &Config,
-    db: &Database,
-    vault: &Vault,
-    master: &Arc<MasterKey>,
-    clock: &Clock,
-    live_logins: Arc<LiveLogins>,
-) -> ApiState {
+fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>) -> ApiState {
     ApiState {
-        db: db.clone(),
-        store: Store::new(db),
-        vault: vault.clone(),
-        master: master.clone(),
-        clock: clock.clone(),
+        webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.master))),
+        app,
         live_logins,
         verifier: Verifier::new(&config.bot_token),
-        tiers: config.data.tiers.clone(),
         page: Arc::new(PageSettings {
             one_phone_login: config.one_phone_login,
             device_name: config.device_name.clone(),
             page_origin: config.network.page_origin().map(str::to_owned),
         }),
-        webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(master))),
     }
 }
 
-/// What forgets people, and the ledger of whom it forgot.
-fn erasure(
-    data: &DataConfig,
-    db: &Database,
-    vault: &Vault,
-    master: &Arc<MasterKey>,
-    clock: &Clock,
-) -> anyhow::Result<(Erasure, Ledger)> {
+/// The ledger of people who were forgotten.
+fn erasure_ledger(data: &DataConfig) -> anyhow::Result<Ledger> {
     let path = data.data_dir.join("erased.log");
-    let ledger = Ledger::open(&path)
-        .with_context(|| format!("DATA_DIR: the ledger {} cannot be read", path.display()))?;
-    let erasure = Erasure {
-        db: db.clone(),
-        store: Store::new(db),
-        vault: vault.clone(),
-        master: master.clone(),
-        clock: clock.clone(),
-    };
-    Ok((erasure, ledger))
+    Ledger::open(&path).with_context(|| format!("DATA_DIR: the ledger {} cannot be read", path.display()))
 }
 
-fn login_workers(
-    config: &Config,
-    db: &Database,
-    vault: &Vault,
-    master: &Arc<MasterKey>,
-    clock: &Clock,
-) -> LoginWorkers {
+fn login_workers(config: &Config, app: &App) -> LoginWorkers {
     LoginWorkers {
-        db: db.clone(),
-        store: Store::new(db),
-        vault: vault.clone(),
-        master: master.clone(),
-        clock: clock.clone(),
+        db: app.db.clone(),
+        store: app.store.clone(),
+        vault: app.vault.clone(),
+        master: app.master.clone(),
+        clock: app.clock.clone(),
         telegram: telegram_app(config),
         sessions_dir: config.sessions_dir.clone(),
         log_telegram_ids: config.log_telegram_ids,
@@ -288,32 +251,20 @@ fn telegram_app(config: &Config) -> TelegramApp {
     }
 }
 
-fn chat(
-    config: Config,
-    token_state: BotToken,
-    db: &Database,
-    vault: &Vault,
-    master: &Arc<MasterKey>,
-    clock: &Clock,
-) -> anyhow::Result<Chat> {
+fn chat(config: Config, token_state: BotToken, app: App) -> anyhow::Result<Chat> {
     let webhook = match config.bot_webhook {
         false => None,
         true => Some(Webhook {
             url: format!("{}/qr-auth/telegram", config.auth_base_url)
                 .parse()
                 .context("AUTH_BASE_URL: not a URL that Telegram can bring updates to")?,
-            secret: webhook_secret(master),
+            secret: webhook_secret(&app.master),
         }),
     };
     Ok(Chat {
         webhook,
         telegram: telegram_app(&config),
-        db: db.clone(),
-        store: Store::new(db),
-        vault: vault.clone(),
-        master: master.clone(),
-        clock: clock.clone(),
-        tiers: config.data.tiers.clone(),
+        app,
         token: config.bot_token,
         token_state,
         api_url: config.bot_api_url,
@@ -332,22 +283,19 @@ fn webhook_secret(master: &MasterKey) -> SecretString {
     key.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
-/// Leads while the others can see that this process lives: when it dies, its lease is free at once.
-async fn lead(mut leader: Leader) {
-    loop {
-        match Presence::announce(&leader.db, &leader.holder).await {
-            Ok(presence) => tokio::select! {
-                () = leader::run(leader.clone()) => {}
-                () = presence.lost() => tracing::warn!("the connection that shows this process lives was lost"),
-            },
-            Err(error) => tracing::warn!(%error, "the projections wait for the database"),
-        }
-        leader.holder = holder();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-    }
+/// Leads while the other processes can see that this one lives: when it dies, its lease is free at once.
+async fn lead(app: App) {
+    let mut outage =
+        Outage::new("the projections wait for the database", "the projections have the database again");
+    let work = |holder| {
+        let leader =
+            Leader { db: app.db.clone(), clock: app.clock.clone(), tiers: app.tiers.clone(), holder };
+        leader::run(leader)
+    };
+    Presence::keep(&app.db, &mut outage, holder, work).await;
 }
 
-/// Who this process is, among those that hold leases.
+/// A name for this process, among those that hold leases.
 pub fn holder() -> String {
     format!("{}-{}", std::process::id(), uuid::Uuid::new_v4().simple())
 }

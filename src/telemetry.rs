@@ -1,4 +1,4 @@
-//! The log (to stderr: answers go to stdout) and the metrics.
+//! The log, which goes to stderr because answers go to stdout, and the metrics.
 
 use std::sync::OnceLock;
 
@@ -11,10 +11,10 @@ use tracing_subscriber::{EnvFilter, fmt, registry};
 
 use crate::config::BadSetting;
 
-/// What is logged where `RUST_LOG` says nothing. The libraries below speak of keys and tokens on their lower levels.
+/// The filter without `RUST_LOG`. Some libraries log keys and tokens on their lower levels.
 const DEFAULT_FILTER: &str = "info,sqlx=warn,grammers_mtsender=error,grammers_client=error,grammers_mtproto=error,hyper=warn,teloxide=warn";
-/// No more than warnings of these and their parts, whatever `RUST_LOG` says: they log requests with the bot token in
-/// their URL, or bodies with tokens in them.
+/// These libraries never log below a warning, with any `RUST_LOG`. On lower levels they log URLs with the bot token, or bodies
+/// with tokens.
 const NEVER_BELOW_WARN: [&str; 8] = [
     "hyper",
     "hyper_util",
@@ -29,7 +29,7 @@ const NEVER_BELOW_WARN: [&str; 8] = [
 /// Starts the log by `LOG_FORMAT` (text or json) and `RUST_LOG`.
 ///
 /// # Errors
-/// A value that is neither.
+/// `LOG_FORMAT` is neither text nor json, or `RUST_LOG` is not a filter.
 pub fn start_log() -> Result<(), BadSetting> {
     let wanted = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
     let wanted = wanted.unwrap_or_else(|| DEFAULT_FILTER.to_owned());

@@ -9,22 +9,24 @@ use axum::http::{HeaderMap, StatusCode, header};
 use domain::LoginId;
 use projections::views::login_status;
 use tokio::sync::watch;
+use tracing::field::{Empty, display};
+use tracing::{Instrument, Span, error_span};
 
-use crate::ApiState;
 use crate::init_data::Opener;
-use crate::live_logins::{LiveLogin, Watched};
+use crate::live_login::{LiveLogin, Watched};
 use crate::problem::Problem;
+use crate::state::ApiState;
 use crate::texts::{Language, Text};
 
-/// How long a login that has begun may take to reach the board before the page is told to ask again.
+/// How long a login that has begun may take to reach the live logins, before the page is told to ask again.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(3);
 
-/// Who asks: nobody we know, or whoever Telegram says.
+/// The person who asks: the one that Telegram names, or a stranger.
 #[derive(Clone, Copy, Debug)]
 pub struct Visitor(Option<Opener>);
 
-/// Whoever the `Authorization: tma <initData>` header names; a request without one is a stranger's. Launch data that is
-/// forged, stale or malformed is answered with 401.
+/// From the header `Authorization: tma <initData>`. A request without it is a stranger's. Launch data that is forged, stale or
+/// malformed is answered with 401.
 impl FromRequestParts<Arc<ApiState>> for Visitor {
     type Rejection = Problem;
 
@@ -33,7 +35,7 @@ impl FromRequestParts<Arc<ApiState>> for Visitor {
         let Some(value) = headers.get(header::AUTHORIZATION) else { return Ok(Self(None)) };
         let raw = value.to_str().ok().and_then(|text| text.strip_prefix("tma "));
         let Some(raw) = raw else { return Err(Problem::unauthorized(Language::default(), None)) };
-        match state.verifier.verify(raw, state.clock.now()) {
+        match state.verifier.verify(raw, state.app.clock.now()) {
             Ok(opener) => Ok(Self(Some(opener))),
             Err(error) => Err(Problem::unauthorized(accepted_language(headers), Some(error))),
         }
@@ -62,7 +64,7 @@ impl Visitor {
     ///
     /// # Errors
     /// 401 for a stranger, 404 for an unknown session, 403 for somebody else's.
-    pub async fn own(&self, state: &ApiState, session_id: &str) -> Result<Watched, Problem> {
+    pub async fn own_login(&self, state: &ApiState, session_id: &str) -> Result<Watched, Problem> {
         if self.0.is_none() {
             return Err(Problem::unauthorized(self.language(), None));
         }
@@ -70,11 +72,12 @@ impl Visitor {
             return Err(Problem::new(StatusCode::NOT_FOUND, self.language(), Text::SessionUnknown));
         };
         self.owns(&login.borrow())?;
+        name_in_span(&login.borrow());
         Ok(login)
     }
 }
 
-/// A login by its public id: from the board, else from the view.
+/// A login by its public id: from the live logins, else from the view.
 ///
 /// # Errors
 /// 500 when the database does not answer.
@@ -86,7 +89,10 @@ pub async fn find(
     match state.live_logins.get(session_id) {
         Some(login) if login.borrow().row.status.is_live() => Ok(Some(login)),
         // On the heap: the future of every request would be as large as what few of them need.
-        other => Box::pin(find_anywhere(state, session_id, other, language)).await,
+        other => {
+            let span = error_span!("find", login.id = Empty, account.id = Empty);
+            Box::pin(find_anywhere(state, session_id, other, language).instrument(span)).await
+        }
     }
 }
 
@@ -97,44 +103,52 @@ async fn find_anywhere(
     language: Language,
 ) -> Result<Option<Watched>, Problem> {
     let Ok(login_id) = session_id.parse::<LoginId>() else { return Ok(None) };
+    Span::current().record("login.id", login_id.short());
     if let Some(login) = ended {
         let attempt = login.borrow().attempt();
-        return Ok(on_its_way(state, &login_id, attempt, language).await?.or(Some(login)));
+        return Ok(begun_meanwhile(state, &login_id, attempt, language).await?.or(Some(login)));
     }
-    let row = login_status::by_id(&state.db, &login_id).await;
+    let row = login_status::by_id(&state.app.db, &login_id).await;
     let row = row.map_err(|error| Problem::internal(language, &error))?;
     let attempt = row.as_ref().map_or(0, |row| u32::try_from(row.attempt).unwrap_or_default());
-    if let Some(login) = on_its_way(state, &login_id, attempt, language).await? {
+    if let Some(login) = begun_meanwhile(state, &login_id, attempt, language).await? {
         return Ok(Some(login));
     }
     let Some(row) = row else { return Ok(None) };
-    let subject = state.vault.subject(row.account_id).await;
+    Span::current().record("account.id", display(row.account_id));
+    let subject = state.app.vault.subject(row.account_id).await;
     let telegram_id = subject.map_err(|error| Problem::internal(language, &error))?.map(|it| it.telegram_id);
     let login = LiveLogin::new(row, telegram_id, None);
     Ok(Some(watch::Sender::new(Arc::new(login)).subscribe()))
 }
 
-/// "Not found", or the end of an attempt, is final to the page. But a login, or its next attempt, may have begun a moment
-/// ago, while whoever keeps the views was away: so the log itself has the last word.
-async fn on_its_way(
+/// "Not found", or the end of an attempt, is final to the page. But a login, or its next attempt, may have begun a moment ago,
+/// while the views were behind. So the log itself decides.
+async fn begun_meanwhile(
     state: &ApiState,
     login_id: &LoginId,
     attempt: u32,
     language: Language,
 ) -> Result<Option<Watched>, Problem> {
-    let login = state.store.load_login(login_id).await;
+    let login = state.app.store.load_login(login_id).await;
     let latest = login.map_err(|error| Problem::internal(language, &error))?.attempt();
     if latest <= attempt {
         return Ok(None);
     }
-    let arrival = state.live_logins.once_at(login_id, latest);
+    let arrival = state.live_logins.at_attempt(login_id, latest);
     match tokio::time::timeout(ARRIVES_WITHIN, arrival).await {
         Ok(login) => Ok(Some(login)),
         Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Internal)),
     }
 }
 
-/// The browser's language, where launch data that would say it is not believed.
+/// The request's span names the login from now on.
+fn name_in_span(login: &LiveLogin) {
+    let span = Span::current();
+    span.record("login.id", login.row.login_id.short()).record("account.id", display(login.row.account_id));
+}
+
+/// The browser's language, for a person whose launch data is not believed.
 fn accepted_language(headers: &HeaderMap) -> Language {
     let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     Language::of(accepted.map(|text| text.split([',', ';', '-']).next().unwrap_or_default()))

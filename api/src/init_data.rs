@@ -1,8 +1,8 @@
-//! Telegram's launch data ("initData"): who opened the Mini App, in Telegram's own words. Nothing here trusts a field
-//! before the signature over all of them has held.
+//! Telegram's launch data ("initData"): it says who opened the Mini App. No field is used before the signature over all of them
+//! was verified.
 //!
-//! A page sends the same launch data with every request, so what was verified is kept_after_erasure ([`known`]); its age is
-//! looked at each time.
+//! A page sends the same launch data with every request, so what was verified is kept ([`cache`]); its age is
+//! checked each time.
 //!
 //! Source: <https://core.telegram.org/bots/webapps#validating-data-received-via-the-mini-app>
 
@@ -12,66 +12,34 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ed25519_dalek::{Signature, VerifyingKey};
 use hmac::{Hmac, KeyInit, Mac};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::Sha256;
 
 use crate::texts::Language;
 
+mod cache;
+mod error;
 #[cfg(test)]
 mod tests;
 mod verified;
 
-use verified::{Verified, VerifiedCache};
+use cache::VerifiedCache;
+pub use error::InitDataError;
+pub use verified::Opener;
+use verified::Verified;
 
 /// Telegram's production key for the third-party form, hex.
 const TELEGRAM_KEY: &str = "e7bf03a2fa4602af4580703d88dda5bb59f32ed8b02a56c187fe7d34caed242d";
-/// Longer than any real launch data; a bound on the work a stranger can ask for.
+/// Longer than any real launch data. It bounds the work that a stranger can cause.
 const MAX_LENGTH_BYTES: usize = 4096;
-const MAX_AGE: SignedDuration = SignedDuration::from_mins(15);
-const MAX_AHEAD: SignedDuration = SignedDuration::from_mins(2);
 
-/// Who opened the Mini App.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Opener {
-    /// Their Telegram id.
-    pub id: i64,
-    /// The language to speak to them in.
-    pub language: Language,
-}
-
-/// `user`, as far as it matters here.
+/// The fields of `user` that are used here.
 #[derive(Deserialize)]
 struct User {
     id: i64,
     language_code: Option<String>,
-}
-
-/// Why launch data is not believed. No variant carries any of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InitDataError {
-    /// Longer than 4096 bytes.
-    #[error("the launch data is too long")]
-    TooLong,
-    /// A key stands in it twice; which of them was signed cannot be told.
-    #[error("the launch data has a key twice")]
-    DuplicateKey,
-    /// A field is missing.
-    #[error("the launch data has no {0}")]
-    Missing(&'static str),
-    /// A field is not in its encoding.
-    #[error("the launch data is malformed")]
-    Malformed,
-    /// The signature is somebody else's.
-    #[error("the launch data is not signed by Telegram for this bot")]
-    Forged,
-    /// Older than 15 minutes.
-    #[error("the launch data is too old")]
-    Stale,
-    /// More than 2 minutes ahead of our clock.
-    #[error("the launch data is from the future")]
-    Future,
 }
 
 /// Verifies launch data for one bot.
@@ -79,7 +47,7 @@ pub struct Verifier {
     secret: [u8; 32],
     bot_id: String,
     telegram_key: VerifyingKey,
-    verified_cache: VerifiedCache,
+    cache: VerifiedCache,
 }
 
 impl Verifier {
@@ -93,7 +61,7 @@ impl Verifier {
             secret,
             bot_id: token.split(':').next().unwrap_or_default().to_owned(),
             telegram_key: telegram_key.expect("the constant is a key"),
-            verified_cache: VerifiedCache::default(),
+            cache: VerifiedCache::default(),
         }
     }
 
@@ -105,14 +73,14 @@ impl Verifier {
         if raw.len() > MAX_LENGTH_BYTES {
             return Err(InitDataError::TooLong);
         }
-        let name = verified::name(raw);
-        if let Some(verified) = self.verified_cache.get(&name) {
-            check_age(verified.signed_at, now)?;
+        let name = cache::name(raw);
+        if let Some(verified) = self.cache.get(&name) {
+            verified.check_age(now)?;
             return Ok(verified.opener);
         }
         let verified = self.verify_anew(raw)?;
-        check_age(verified.signed_at, now)?;
-        self.verified_cache.put(name, verified, now);
+        verified.check_age(now)?;
+        self.cache.put(name, verified, now);
         Ok(verified.opener)
     }
 
@@ -162,17 +130,6 @@ fn signed_at(fields: &BTreeMap<String, String>) -> Result<Timestamp, InitDataErr
     let stamp = fields.get("auth_date").ok_or(InitDataError::Missing("auth_date"))?;
     let seconds = stamp.parse().map_err(|_| InitDataError::Malformed)?;
     Timestamp::from_second(seconds).map_err(|_| InitDataError::Malformed)
-}
-
-fn check_age(signed_at: Timestamp, now: Timestamp) -> Result<(), InitDataError> {
-    let age = now.duration_since(signed_at);
-    if age > MAX_AGE {
-        Err(InitDataError::Stale)
-    } else if age < -MAX_AHEAD {
-        Err(InitDataError::Future)
-    } else {
-        Ok(())
-    }
 }
 
 fn hmac(key: &[u8], message: &[u8]) -> Hmac<Sha256> {

@@ -1,53 +1,28 @@
-//! Live logins, in memory. The board follows the log from where the stored view stands, folds with that view's own fold,
-//! and wakes whoever waits for a login's next version. A login that has ended stays for a while, so that the last
-//! answer is as quick as the others; after that it is read from the view.
+//! Live logins, in memory. They follow the log from the position of the stored view, with that view's own fold, and wake the
+//! requests that wait for a login's next version. A login that has ended stays for a while, so that its last answer is as quick
+//! as the others; after that it is read from the view.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use domain::{Event, LoginEvent, LoginId};
+use eventlog::Outage;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Log, LogEvent};
 use jiff::{SignedDuration, Timestamp};
 use projections::projector;
 use projections::views::login_status::{self, LoginRow};
 use tokio::sync::watch;
-use vault::{LiveToken, Vault};
+use vault::Vault;
 
-use crate::status::Answers;
+pub use crate::live_login::{LiveLogin, Watched};
 
-/// How long a login stays on the board after its end.
+/// Before the log is read again that could not be read.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How long a login stays in memory after its end.
 const KEEP_ENDED: SignedDuration = SignedDuration::from_mins(10);
-
-/// A login, as the API answers for it.
-#[derive(Debug)]
-pub struct LiveLogin {
-    /// The view's row.
-    pub row: LoginRow,
-    /// Whose it is; None once the person is erased.
-    pub telegram_id: Option<i64>,
-    /// The token that the QR code shows now.
-    pub token: Option<LiveToken>,
-    pub(crate) svg: OnceLock<String>,
-    pub(crate) answers: Answers,
-}
-
-impl LiveLogin {
-    /// A login as it stands now.
-    pub fn new(row: LoginRow, telegram_id: Option<i64>, token: Option<LiveToken>) -> Self {
-        Self { row, telegram_id, token, svg: OnceLock::new(), answers: Answers::default() }
-    }
-
-    /// The number of its latest attempt.
-    pub fn attempt(&self) -> u32 {
-        u32::try_from(self.row.attempt).unwrap_or_default()
-    }
-}
-
-/// One login's latest state, and the news of the next.
-pub type Watched = watch::Receiver<Arc<LiveLogin>>;
 
 /// Live logins by id.
 #[derive(Debug, Default)]
@@ -58,12 +33,12 @@ pub struct LiveLogins {
 }
 
 impl LiveLogins {
-    /// A login of the board; None: it has ended long ago, or never was.
+    /// A live login; None: it has ended long ago, or does not exist.
     pub fn get(&self, login_id: &str) -> Option<Watched> {
         self.logins.read().unwrap_or_else(PoisonError::into_inner).get(login_id).map(watch::Sender::subscribe)
     }
 
-    /// A login, once something newer than `version` is known of it; for ever, where nothing comes.
+    /// Waits until something newer than `version` is known of a login; for ever, where nothing comes.
     pub async fn newer_than(&self, login_id: &LoginId, version: i64) -> Watched {
         let mut arrivals = self.arrivals.subscribe();
         loop {
@@ -72,13 +47,13 @@ impl LiveLogins {
             {
                 return login;
             }
-            // The board outlives its readers' borrow, and with it the sender: this only ever waits.
+            // The sender lives as long as this does, so this cannot fail.
             let _ = arrivals.changed().await;
         }
     }
 
-    /// A login, once this attempt of it, or a later one, is known; for ever, where none comes.
-    pub async fn once_at(&self, login_id: &LoginId, attempt: u32) -> Watched {
+    /// Waits until this attempt of a login, or a later one, is known; for ever, where none comes.
+    pub async fn at_attempt(&self, login_id: &LoginId, attempt: u32) -> Watched {
         let mut seen = 0;
         loop {
             let login = self.newer_than(login_id, seen).await;
@@ -93,51 +68,50 @@ impl LiveLogins {
         }
     }
 
-    /// How many logins stand on it.
+    /// How many there are.
     pub fn len(&self) -> usize {
         self.logins.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// Whether none does.
+    /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether it shows what the log says: it has read the live logins, and has not lost the log since.
+    /// Whether they show what the log says: they were read, and the log was not lost since.
     pub fn follows(&self) -> bool {
         self.follows.load(Ordering::Relaxed)
     }
 
     /// Follows the log, for ever. A lost connection is told once and followed by another.
     pub async fn follow(&self, db: &Database, vault: &Vault) {
-        let mut told = false;
+        let mut outage =
+            Outage::new("the live logins lost the log; trying again", "the live logins follow the log again");
         loop {
-            let Err(error) = self.follow_from_the_view(db, vault, &mut told).await;
-            if matches!(error.downcast_ref(), Some(DatabaseError::SetBack)) {
+            let Err(error) = self.follow_from_the_view(db, vault, &mut outage).await;
+            if matches!(error, DatabaseError::SetBack) {
                 // Versions that were seen may never come again. Until it is read anew, the view answers.
                 self.logins.write().unwrap_or_else(PoisonError::into_inner).clear();
             }
-            self.lost(&*error, &mut told).await;
+            self.lost(&error, &mut outage).await;
         }
     }
 
     /// The log cannot be read now: told once, and tried again a moment later.
-    async fn lost(&self, error: &(dyn std::error::Error + Send + Sync + 'static), told: &mut bool) {
+    async fn lost(&self, error: &DatabaseError, outage: &mut Outage) {
         self.follows.store(false, Ordering::Relaxed);
-        if !std::mem::replace(told, true) {
-            tracing::warn!(error, "the board of live logins lost the log; trying again");
-        }
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        outage.failed(error);
+        tokio::time::sleep(PAUSE).await;
     }
 
     /// Reads the live logins and follows from there, until the log is set back. A failure in between begins nothing anew: what
-    /// ended meanwhile is no live login in the view any more, and the board would go on showing it.
+    /// ended meanwhile is no live login in the view any more, and would go on being shown here.
     async fn follow_from_the_view(
         &self,
         db: &Database,
         vault: &Vault,
-        told: &mut bool,
-    ) -> Result<std::convert::Infallible, Box<dyn std::error::Error + Send + Sync>> {
+        outage: &mut Outage,
+    ) -> Result<std::convert::Infallible, DatabaseError> {
         // The position first: an event between the two reads is folded twice, which the version makes harmless.
         let position = projector::position_of(db, "login_status").await?;
         for row in login_status::live(db).await? {
@@ -147,21 +121,19 @@ impl LiveLogins {
         loop {
             let events = match follower.look().await {
                 Ok(events) => events,
-                Err(error @ DatabaseError::SetBack) => return Err(error.into()),
+                Err(error @ DatabaseError::SetBack) => return Err(error),
                 Err(error) => {
-                    self.lost(&error, told).await;
+                    self.lost(&error, outage).await;
                     continue;
                 }
             };
             for event in &events {
                 while let Err(error) = self.take(event, vault).await {
-                    self.lost(&*error, told).await;
+                    self.lost(&error, outage).await;
                 }
             }
             self.follows.store(true, Ordering::Relaxed);
-            if std::mem::take(told) {
-                tracing::info!("the board of live logins follows the log again");
-            }
+            outage.over();
             match events.is_empty() {
                 true => follower.wait().await,
                 false => self.sweep(),
@@ -169,11 +141,7 @@ impl LiveLogins {
         }
     }
 
-    async fn take(
-        &self,
-        event: &LogEvent,
-        vault: &Vault,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn take(&self, event: &LogEvent, vault: &Vault) -> Result<(), DatabaseError> {
         let Ok(Event::Login(login_event)) = &event.event else { return Ok(()) };
         let before = self.get(&event.stream_id).map(|watched| watched.borrow().clone());
         if before.as_ref().is_some_and(|login| login.row.version >= event.position) {
@@ -189,11 +157,7 @@ impl LiveLogins {
         self.put(row, vault).await
     }
 
-    async fn put(
-        &self,
-        row: LoginRow,
-        vault: &Vault,
-    ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+    async fn put(&self, row: LoginRow, vault: &Vault) -> Result<(), DatabaseError> {
         let login_id = row.login_id.clone();
         let known = self.get(login_id.as_str()).and_then(|watched| watched.borrow().telegram_id);
         let telegram_id = match known {

@@ -1,11 +1,11 @@
-//! The page's shell and the headers that guard it. The reasons stand in `static/CSP.md`.
+//! The page's shell and the headers that guard it. `static/CSP.md` has the reasons.
 
 use axum::http::{HeaderName, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::PageSettings;
+use crate::state::PageSettings;
 
 const SHELL: &str = include_str!("../static/login.html");
 
@@ -26,7 +26,7 @@ pub fn shell(settings: &PageSettings) -> Response {
     response
 }
 
-/// What every answer says about itself, unless it says otherwise.
+/// The headers of every answer that does not set them itself.
 pub const HEADERS: [(HeaderName, HeaderValue); 3] = [
     (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::init_data::InitDataError;
 use crate::texts::{Language, Text};
 
-/// A failover takes about as long.
+/// About as long as a failover takes.
 const AWAY_SECONDS: i64 = 5;
 
 /// An answer that is not what was asked for, in words a person can act on.
@@ -51,8 +51,8 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, language, text)
     }
 
-    /// A fault of ours, logged here, once; the person learns no more than that. While the database is away, as over a
-    /// failover, it is 503 with a `Retry-After`: it is no fault of this request's.
+    /// An error of this service. It is logged here, once; the person learns no more than that. While the database is away, as during
+    /// a failover, the answer is 503 with a `Retry-After`.
     pub fn internal(language: Language, error: &(dyn std::error::Error + 'static)) -> Self {
         if is_transient(error) {
             tracing::warn!(error, "a request has to be repeated: the database is away");

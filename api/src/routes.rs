@@ -1,6 +1,7 @@
-//! The routes. Each handler is short: who asks, which login, what it says.
+//! The routes. A handler finds out who asks and for which login, and puts the outcome into an answer.
 
 mod actions;
+mod input;
 mod one_phone;
 mod password;
 mod reads;
@@ -9,38 +10,39 @@ mod webhook;
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{get, post};
-use axum::{Json, Router};
 use eventlog::clock::Clock;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::net::TcpListener;
 use tower::Layer;
 use tower::util::MapResponseLayer;
-use vault::UserInput;
 
-use crate::live_logins::LiveLogin;
 use crate::problem::Problem;
 use crate::server::{self, Limits};
+use crate::state::ApiState;
 use crate::texts::{Language, Text};
-use crate::{ApiState, page, statics};
+use crate::{page, statics};
 
 /// More than any request of ours needs.
 const MAX_BODY_BYTES: usize = 16 * 1024;
 
+// A handler that may log something has a span that names the login. A status that is answered from memory has none: it logs
+// nothing, and is by far the most frequent request.
+
 /// Serves everything on `LISTEN_ADDR`, until dropped.
 pub async fn serve(listener: TcpListener, state: ApiState, limits: Limits) -> Infallible {
-    let clock = state.clock.clone();
-    // Around the router, not a layer of it: axum puts every layer of every route into a box of its own, for each request.
+    let clock = state.app.clock.clone();
+    // Around the router, not a layer of it: axum allocates a box for each layer of a route, for each request.
     let routes = MapResponseLayer::new(move |response| headers(response, &clock)).layer(routes(state));
     server::serve(listener, routes, limits).await
 }
 
 fn routes(state: ApiState) -> Router {
-    let said = Router::new()
+    let posts = Router::new()
         .route("/qr-auth/cancel", post(actions::cancel))
         .route("/qr-auth/retry", post(actions::retry))
         .route("/qr-auth/password", get(password::parameters).post(password::prove))
@@ -53,33 +55,10 @@ fn routes(state: ApiState) -> Router {
         .route("/qr-auth/qr.svg", get(reads::qr))
         .route("/qr-auth/static/{name}", get(statics::file))
         .route("/qr-auth/telegram", post(webhook::update))
-        .merge(said)
+        .merge(posts)
         .fallback(nothing_here)
         .method_not_allowed_fallback(wrong_method)
         .with_state(Arc::new(state))
-}
-
-/// What a POST says, if it can be read.
-fn body<T>(body: Result<Json<T>, JsonRejection>, language: Language) -> Result<T, Problem> {
-    match body {
-        Ok(Json(said)) => Ok(said),
-        Err(_) => Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest)),
-    }
-}
-
-/// Hands what the person entered to the worker of their login; 409 where none waits for it any more.
-async fn give(
-    state: &ApiState,
-    login: &LiveLogin,
-    input: &UserInput,
-    too_late: Text,
-    language: Language,
-) -> Result<(), Problem> {
-    match state.vault.give_input(&state.master, &login.row.login_id, login.attempt(), input).await {
-        Ok(true) => Ok(()),
-        Ok(false) => Err(Problem::new(StatusCode::CONFLICT, language, too_late)),
-        Err(error) => Err(Problem::internal(language, &error)),
-    }
 }
 
 async fn nothing_here() -> Problem {
@@ -90,8 +69,8 @@ async fn wrong_method() -> Problem {
     Problem::new(StatusCode::METHOD_NOT_ALLOWED, Language::default(), Text::BadRequest)
 }
 
-/// The headers of every answer; `Date` is the clock that deadlines are computed with, for the page's countdown: the HTTP
-/// server writes the system's by itself.
+/// The headers of every answer. `Date` goes by the clock that deadlines are computed with, for the page's countdown. Where that is
+/// the system's clock, the HTTP server writes it by itself.
 fn headers(mut response: Response, clock: &Clock) -> Response {
     let headers = response.headers_mut();
     for (name, value) in page::HEADERS {

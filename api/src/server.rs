@@ -2,9 +2,9 @@
 //! the operator's.
 //!
 //! 1. A connection is accepted, and gets a place among the [`Connections`]. Where all are taken, the one that has waited longest for
-//!    its client is closed first. How many an address may have would be decided there, too.
-//! 2. Its place says what it waits for: a head, a body, our answer, or the next request. One timer a connection closes
-//!    it where its client keeps it waiting for too long. An answer may take as long as it needs: that is what a long poll is.
+//!    its client is closed first. A limit for each address would belong there, too.
+//! 2. Its place says what it waits for: a head, a body, our answer, or the next request. One timer for each connection closes it
+//!    when its client is too late. An answer may take as long as it needs, as that of a long poll does.
 //! 3. When the server is dropped, connections end as soon as no request is under way there.
 
 use std::convert::Infallible;
@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use axum::extract::Request;
 use axum::response::Response;
+use eventlog::Outage;
 use hyper::body::{Body as _, Incoming};
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -27,41 +28,18 @@ use tower::{Service, ServiceExt};
 
 mod bodies;
 mod connections;
+mod limits;
 mod stream;
 #[cfg(test)]
 mod tests;
 
 use bodies::{AnswerBody, ReceivedBody};
 use connections::{Connections, Place};
+pub use limits::Limits;
 use stream::WatchedStream;
 
-/// Before accepting again where the process, or the system, has no descriptor left for one more connection.
+/// Before the next try to accept, where no descriptor is left for one more connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-
-/// What a client may take of a server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// For the head of a request: from the connection's beginning, or from its first byte where another request went before it.
-    pub head: Duration,
-    /// For the body of a request, from the end of its head.
-    pub body: Duration,
-    /// Between an answer and the next request.
-    pub idle: Duration,
-    /// Connections at a time.
-    pub connections: usize,
-}
-
-impl Limits {
-    /// What is shipped, for so many connections at a time.
-    pub const fn of(connections: usize) -> Self {
-        Self {
-            head: Duration::from_secs(10),
-            body: Duration::from_secs(10),
-            idle: Duration::from_secs(75),
-            connections,
-        }
-    }
-}
 
 /// Answers every client, until dropped. Nothing that a client does, and no lack of descriptors, ends it.
 pub async fn serve<S>(listener: TcpListener, service: S, limits: Limits) -> Infallible
@@ -71,19 +49,18 @@ where
 {
     let connections = Connections::new(limits.connections);
     let _stops = connections.stop_when_dropped();
-    let mut failing = false;
+    let mut outage =
+        Outage::new("no connection can be accepted now, trying again", "connections are accepted again");
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                failing = false;
+                outage.over();
                 let place = connections.admit().await;
-                tokio::spawn(attend(stream, Arc::new(place), service.clone(), limits));
+                tokio::spawn(serve_connection(stream, Arc::new(place), service.clone(), limits));
             }
             Err(error) if is_of_one_connection(&error) => {}
             Err(error) => {
-                if !std::mem::replace(&mut failing, true) {
-                    tracing::error!(%error, "no connection can be accepted now, trying again");
-                }
+                outage.failed(&error);
                 connections.make_room();
                 sleep(ACCEPT_PAUSE).await;
             }
@@ -91,14 +68,14 @@ where
     }
 }
 
-/// The one that was to be accepted has failed; the next may be well.
+/// Only the connection that was to be accepted has failed.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
 }
 
 /// One connection, to its end.
-async fn attend<S>(stream: TcpStream, place: Arc<Place>, service: S, limits: Limits)
+async fn serve_connection<S>(stream: TcpStream, place: Arc<Place>, service: S, limits: Limits)
 where
     S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
@@ -108,11 +85,11 @@ where
         .map_request(move |request: Request<Incoming>| receive(request, &asked))
         .map_response(move |answer: Response| answer.map(|body| AnswerBody::new(body, &answered)));
     let stream = TokioIo::new(WatchedStream::new(stream, &place));
-    // hyper's own timeout counts the time between two requests, too, and takes a timer for each.
+    // hyper's own timeout counts the time between two requests, too, and sets a timer for each request.
     let mut http = http1::Builder::new();
     http.header_read_timeout(None);
     let mut connection = pin!(http.serve_connection(stream, TowerToHyperService::new(service)));
-    let mut alarm = pin!(sleep_until(Instant::now() + limits.head));
+    let mut timer = pin!(sleep_until(Instant::now() + limits.head));
     let mut stopping = false;
     poll_fn(|context| {
         place.wake_by(context.waker());
@@ -124,17 +101,17 @@ where
             return Poll::Ready(());
         }
         while let Some(deadline) = place.deadline(&limits) {
-            // A later deadline is looked at when the alarm goes off: setting it costs, and requests are many.
-            if deadline < alarm.deadline() {
-                alarm.as_mut().reset(deadline);
+            // A later deadline is looked at when the timer fires: to set it for each request would cost too much.
+            if deadline < timer.deadline() {
+                timer.as_mut().reset(deadline);
             }
-            if alarm.as_mut().poll(context).is_pending() {
+            if timer.as_mut().poll(context).is_pending() {
                 break;
             }
             if deadline <= Instant::now() {
                 return Poll::Ready(());
             }
-            alarm.as_mut().reset(deadline);
+            timer.as_mut().reset(deadline);
         }
         Poll::Pending
     })

@@ -1,9 +1,8 @@
 //! The status answer: everything for the owner, three fields for anybody else.
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use base64::Engine;
@@ -17,34 +16,26 @@ use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use crate::live_logins::{LiveLogin, Watched};
+use crate::live_login::{LiveLogin, Watched};
 use crate::texts::{Language, Text};
 
 /// The longest that a request may wait for news.
 pub const MAX_WAIT: Duration = Duration::from_secs(25);
 
-/// What one state of a login says to everybody who asks: put into words once.
-#[derive(Debug, Default)]
-pub struct Answers {
-    bare: OnceLock<Bytes>,
-    whole: [OnceLock<Bytes>; Language::ALL.len()],
-}
-
-/// [`bare`] or [`whole`], as an answer.
+/// [`for_anybody`] or [`for_owner`], as an answer.
 pub fn answer(login: &LiveLogin, owner: Option<Language>) -> Response {
     let body = match owner {
-        None => login.answers.bare.get_or_init(|| bare(login).to_string().into()),
-        Some(language) => {
-            login.answers.whole[language as usize].get_or_init(|| whole(login, language).to_string().into())
-        }
+        None => login.answers.for_anybody.get_or_init(|| for_anybody(login).to_string().into()),
+        Some(language) => login.answers.for_owner[language as usize]
+            .get_or_init(|| for_owner(login, language).to_string().into()),
     };
     let mut response = Response::new(Body::from(body.clone()));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-/// For whoever only has the link: `{"status", "expires", "version"}`.
-fn bare(login: &LiveLogin) -> Value {
+/// For a person who only has the link: `{"status", "expires", "version"}`.
+fn for_anybody(login: &LiveLogin) -> Value {
     json!({
         "status": login.row.status.name(),
         "expires": login.row.deadline_at,
@@ -53,7 +44,7 @@ fn bare(login: &LiveLogin) -> Value {
 }
 
 /// For the owner.
-pub fn whole(login: &LiveLogin, language: Language) -> Value {
+pub fn for_owner(login: &LiveLogin, language: Language) -> Value {
     let token = login.token.as_ref().map(|token| URL_SAFE_NO_PAD.encode(token.token.expose_secret()));
     json!({
         "status": login.row.status.name(),
@@ -70,9 +61,9 @@ pub fn whole(login: &LiveLogin, language: Language) -> Value {
 }
 
 /// Waits until the login has news above `since`, has ended, or `wait` is over.
-pub async fn news(login: &mut Watched, since: i64, wait: Duration) {
+pub async fn wait_for_news(login: &mut Watched, since: i64, wait: Duration) {
     let fresh = login.wait_for(|login| login.row.version > since || !login.row.status.is_live());
-    // Neither the end of the wait nor a board that let go of the login is an error: the answer is what is known now.
+    // It is no error where the wait ends first, or the login is dropped from memory: the answer is what is known now.
     let _ = tokio::time::timeout(wait.min(MAX_WAIT), fresh).await;
 }
 

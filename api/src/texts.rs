@@ -3,7 +3,7 @@
 use domain::invite::InviteError;
 use domain::login::{CancelReason, FailReason, Refusal};
 
-/// In which language a person is spoken to.
+/// The language of a person.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Language {
     /// Russian: the default.

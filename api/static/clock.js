@@ -1,6 +1,6 @@
-//! The server's clock, as its `Date` headers tell it: a phone whose own clock is wrong still shows the right countdown.
+//! The server's clock, from its `Date` headers. The countdown is right even on a phone with a wrong clock.
 
-/** Follows the server's clock; `localNow` (milliseconds) is the device's own. */
+/** Follows the server's clock. `localNow()` is the device's clock in milliseconds. */
 export class ServerClock {
   #offset = null;
   #localNow;
@@ -9,24 +9,24 @@ export class ServerClock {
     this.#localNow = localNow;
   }
 
-  /** Takes note of an answer's `Date` header, if it has one. */
-  heard(dateHeader) {
-    const said = Date.parse(dateHeader ?? '');
-    if (Number.isNaN(said)) return;
-    // The header has whole seconds, cut off. As long as our idea of the time agrees with it to within a second,
-    // it stays: moving it at every answer would make the countdown jump to and fro.
-    const ahead = this.now() - said;
+  /** Reads the `Date` header of an answer. Ignores an answer without one. */
+  observe(dateHeader) {
+    const serverTime = Date.parse(dateHeader ?? '');
+    if (Number.isNaN(serverTime)) return;
+    // The header is cut off to whole seconds. The offset stays while it agrees with the header within a second.
+    // Otherwise the countdown would jump at every answer.
+    const ahead = this.now() - serverTime;
     if (this.#offset !== null && ahead >= 0 && ahead < 1500) return;
-    this.#offset = said + 500 - this.#localNow();
+    this.#offset = serverTime + 500 - this.#localNow();
   }
 
-  /** Milliseconds since 1970 on the server's clock; the device's until the first answer. */
+  /** Milliseconds since 1970 on the server's clock. Before the first answer it is the device's clock. */
   now() {
     return this.#localNow() + (this.#offset ?? 0);
   }
 
-  /** Seconds until an instant of the server (RFC 3339), never below 0; null where there is none. Rounded: what is known of
-   *  the time is half a second off at most, and a login of five minutes must not begin at 5:01. */
+  /** Seconds until an instant of the server (RFC 3339), never below 0. Null if there is none. It is rounded, because the
+   *  clock may be half a second off, and a login of five minutes must not begin at 5:01. */
   secondsUntil(instant) {
     const at = Date.parse(instant ?? '');
     return Number.isNaN(at) ? null : Math.max(0, Math.round((at - this.now()) / 1000));

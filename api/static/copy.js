@@ -1,12 +1,12 @@
-//! Copying out of a page whose client may not let it: web clients deny the clipboard API inside their iframe, so the
-//! old way over a selected input stays.
+//! Copying to the clipboard. Web clients deny the clipboard API inside their iframe, so `execCommand` on a selected input is the
+//! fallback.
 
-/** Copies the input's text; false where no way works, and the text is then left selected for the person. */
+/** Copies the input's text. Returns false if neither way works, and leaves the text selected for the person. */
 export async function copyFrom(input) {
   try {
     await navigator.clipboard.writeText(input.value);
     return true;
-  } catch { /* denied, or absent: the selection still works */ }
+  } catch { /* The clipboard API is denied or missing. */ }
   input.focus({ preventScroll: true });
   input.select();
   input.setSelectionRange(0, input.value.length);

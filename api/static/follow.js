@@ -1,18 +1,18 @@
-//! Following one login: a single request in flight, ever. It is a long poll while that works, a question every 2 s while
-//! it does not, and one more at once when the person comes back to the page. Knows nothing of what is shown.
+//! Follows the status of one login, with never more than one request at a time. It uses long polls while they work, otherwise
+//! a short poll every 2 s, and one more poll when the person comes back to the page. It does not touch the document.
 
 import { Refused } from './server.js';
 
 const POLL_MS = 2_000;
-/** Above the 25 s that the server holds a question. */
-const LONG_LIMIT_MS = 35_000;
-const SHORT_LIMIT_MS = 10_000;
-/** So many short polls, then the long poll gets another chance. */
-const POLLS_BEFORE_LONG = 5;
+/** Above the 25 s that the server holds a long poll. */
+const LONG_TIMEOUT_MS = 35_000;
+const SHORT_TIMEOUT_MS = 10_000;
+/** After a failure this many short polls come before the next long poll. */
+const SHORT_POLLS_BEFORE_LONG = 5;
 
 const ENDED = new Set(['not_found', 'authorized', 'expired', 'cancelled', 'rejected', 'failed']);
 
-/** Whether nothing more can happen to a login of this status. */
+/** Whether this status is final. */
 export function hasEnded(status) {
   return ENDED.has(status);
 }
@@ -20,27 +20,28 @@ export function hasEnded(status) {
 const realTimers = { now: () => Date.now(), set: (done, ms) => setTimeout(done, ms), clear: (id) => clearTimeout(id) };
 
 /**
- * `ask(since, signal)` fetches a status (since null: at once). `onStatus(status)` gets every one that is news,
- * `onTrouble(failures)` the number of failures in a row (0: over), `onRefused(refused)` a 401, 403 or 404, after which it stops.
+ * `fetchStatus(since, signal)` fetches a status; `since` is null for a short poll. `onStatus(status)` gets every new status.
+ * `onFailures(failures)` gets the number of failures in a row, 0 after a success. `onRefused(refused)` gets a 401, 403 or 404,
+ * after which the follower stops.
  */
 export class Follower {
-  #ask; #onStatus; #onTrouble; #onRefused; #timers;
+  #fetchStatus; #onStatus; #onFailures; #onRefused; #timers;
   #version = null;
   #run = 0;
   #running = false;
   #failures = 0;
-  #pollsLeft = 0;
+  #shortPollsLeft = 0;
   #interrupt = null;
 
-  constructor({ ask, onStatus, onTrouble = () => {}, onRefused = () => {}, timers = realTimers }) {
-    this.#ask = ask;
+  constructor({ fetchStatus, onStatus, onFailures = () => {}, onRefused = () => {}, timers = realTimers }) {
+    this.#fetchStatus = fetchStatus;
     this.#onStatus = onStatus;
-    this.#onTrouble = onTrouble;
+    this.#onFailures = onFailures;
     this.#onRefused = onRefused;
     this.#timers = timers;
   }
 
-  /** Begins from the start, forgetting the version: another login may be followed now. */
+  /** Starts without a version, because the session may have a new login. */
   start() {
     this.stop();
     this.#version = null;
@@ -54,15 +55,15 @@ export class Follower {
     this.#interrupt?.();
   }
 
-  /** Asks once more, now: what was in flight may have died while the page slept. */
-  nudge() {
+  /** Polls now, and drops the request in flight, whose connection may be broken after the page was suspended. */
+  pollNow() {
     if (!this.#running) return;
-    this.#pollsLeft = 0;
+    this.#shortPollsLeft = 0;
     this.#interrupt?.();
   }
 
-  /** Takes a status from elsewhere (a POST's answer); an older one than we know is no news, and none is once it has stopped. */
-  take(status) {
+  /** Accepts a status, also from the answer of a POST. Ignores an older one, and all after the follower has stopped. */
+  accept(status) {
     if (!this.#running) return;
     const { version } = status;
     if (typeof version === 'number' && this.#version !== null && version < this.#version) return;
@@ -72,63 +73,63 @@ export class Follower {
   }
 
   async #loop(run) {
-    let atOnce = true;
+    let immediately = true;
     while (this.#running && run === this.#run) {
-      const since = atOnce || this.#pollsLeft > 0 ? null : this.#version;
-      const before = this.#version;
-      const outcome = await this.#once(since);
+      const since = immediately || this.#shortPollsLeft > 0 ? null : this.#version;
+      const previousVersion = this.#version;
+      const outcome = await this.#request(since);
       if (!this.#running || run !== this.#run) return;
-      atOnce = outcome.interrupted;
+      immediately = outcome.interrupted;
       if (outcome.interrupted) continue;
 
       if (outcome.status) {
-        this.#recovered();
-        this.take(outcome.status);
-        // A server or proxy that answers a long poll at once with nothing new would have us spin.
-        const idle = since !== null && outcome.status.version === before && outcome.tookMs < POLL_MS / 2;
-        if (idle) this.#pollsLeft = POLLS_BEFORE_LONG;
-        if (this.#pollsLeft === 0) continue;
-        this.#pollsLeft -= 1;
-        atOnce = await this.#pause(POLL_MS);
+        this.#reportRecovery();
+        this.accept(outcome.status);
+        // Some servers or proxies answer a long poll at once with nothing new. Without a pause the loop would spin.
+        const idle = since !== null && outcome.status.version === previousVersion && outcome.tookMs < POLL_MS / 2;
+        if (idle) this.#shortPollsLeft = SHORT_POLLS_BEFORE_LONG;
+        if (this.#shortPollsLeft === 0) continue;
+        this.#shortPollsLeft -= 1;
+        immediately = await this.#pause(POLL_MS);
       } else {
         if (outcome.error instanceof Refused && [401, 403, 404].includes(outcome.error.status)) {
           this.stop();
           this.#onRefused(outcome.error);
           return;
         }
-        this.#pollsLeft = POLLS_BEFORE_LONG;
+        this.#shortPollsLeft = SHORT_POLLS_BEFORE_LONG;
         this.#failures += 1;
-        this.#onTrouble(this.#failures);
-        const asked = (outcome.error?.retryAfterSeconds ?? 0) * 1000;
-        atOnce = await this.#pause(Math.min(Math.max(POLL_MS, asked), 30_000));
+        this.#onFailures(this.#failures);
+        const retryAfterMs = (outcome.error?.retryAfterSeconds ?? 0) * 1000;
+        immediately = await this.#pause(Math.min(Math.max(POLL_MS, retryAfterMs), 30_000));
       }
     }
   }
 
-  #recovered() {
+  #reportRecovery() {
     if (this.#failures === 0) return;
     this.#failures = 0;
-    this.#onTrouble(0);
+    this.#onFailures(0);
   }
 
-  async #once(since) {
-    const flight = new AbortController();
+  async #request(since) {
+    const controller = new AbortController();
     let interrupted = false;
-    this.#interrupt = () => { interrupted = true; flight.abort(); };
-    const limit = this.#timers.set(() => flight.abort(), since === null ? SHORT_LIMIT_MS : LONG_LIMIT_MS);
+    this.#interrupt = () => { interrupted = true; controller.abort(); };
+    const timeout = this.#timers.set(() => controller.abort(), since === null ? SHORT_TIMEOUT_MS : LONG_TIMEOUT_MS);
     const began = this.#timers.now();
     try {
-      const status = await this.#ask(since, flight.signal);
+      const status = await this.#fetchStatus(since, controller.signal);
       return { status, interrupted, tookMs: this.#timers.now() - began };
     } catch (error) {
       return { error, interrupted };
     } finally {
-      this.#timers.clear(limit);
+      this.#timers.clear(timeout);
       this.#interrupt = null;
     }
   }
 
-  /** True when it was cut short by a nudge. */
+  /** Resolves to true if `pollNow` cut it short. */
   #pause(ms) {
     return new Promise((resolve) => {
       const timer = this.#timers.set(() => { this.#interrupt = null; resolve(false); }, ms);

@@ -1,8 +1,8 @@
 //! START HERE: the login page, in steps.
-//! 1. Launch parameters: who asks (initData), in which language, on which platform.
-//! 2. The follower asks for the status until the login has ended; each answer goes through `show`.
-//! 3. Buttons and forms post; their answers go the same way as the follower's.
-//! 4. A login that succeeded closes the page; any other end offers to begin anew.
+//! 1. Launch parameters: the person (initData), the language and the platform.
+//! 2. The follower fetches the status until the login has ended. Each answer goes to `show`.
+//! 3. Buttons and forms send POSTs. Their answers go to `show` too.
+//! 4. A successful login closes the page. After any other end the person can start again.
 
 import { Follower, hasEnded } from './follow.js';
 import { Forms } from './forms.js';
@@ -15,10 +15,10 @@ import { copyFrom } from './copy.js';
 import { languageOf, textsIn } from './texts.js';
 
 const CLOSE_AFTER_MS = 2_000;
-/** So long a code may be on its way before the page says that it is late. */
+/** After this time without a QR code the page says that it is late. */
 const LATE_MS = 10_000;
-/** So many failures in a row before the page says that it is cut off. */
-const FAILURES_SHOWN = 2;
+/** After this many failures in a row the page says that it is offline. */
+const OFFLINE_AFTER_FAILURES = 2;
 const LOGIN_SECONDS = 300;
 
 const { onePhone, device } = document.body.dataset;
@@ -31,45 +31,45 @@ const clock = new ServerClock();
 const server = new Server({ session: new URLSearchParams(location.search).get('session_id') ?? '', initData: launch.initData, language, clock });
 const picture = new Picture(view.element('qr'), (signal) => server.picture(signal), () => view.picture('shown'));
 const follower = new Follower({
-  ask: (since, signal) => server.status(since, signal),
+  fetchStatus: (since, signal) => server.status(since, signal),
   onStatus: show,
-  onTrouble: (failures) => view.trouble(failures >= FAILURES_SHOWN ? 'offline' : null),
+  onFailures: (failures) => view.trouble(failures >= OFFLINE_AFTER_FAILURES ? 'offline' : null),
   onRefused: refused,
 });
-const forms = new Forms({ view, text, telegram, server, take: (status) => follower.take(status), me: launch.user?.id });
+const forms = new Forms({ view, text, telegram, server, onStatus: (status) => follower.accept(status), userId: launch.user?.id });
 
 let current = null;
-/** Seconds from the first sight of a deadline to it: the full length of the bar. */
-let whole = LOGIN_SECONDS;
-/** Since when there is no code that could be scanned. */
+/** The full length of the bar: the seconds that were left when the deadline was first known. */
+let fullSeconds = LOGIN_SECONDS;
+/** Since when the page has no valid QR code, in milliseconds. */
 let missingSince = null;
 
 view.phase('loading');
 view.status('loading');
 view.picture('loading');
-wire();
+addListeners();
 telegram.start();
 setInterval(tick, 1_000);
 if (server.session) follower.start();
 else view.end('not_found', { close: true });
 
 function show(status) {
-  const before = current;
+  const previous = current;
   current = status;
-  // Without initData the server gives the bare status: nothing to scan, and nobody to scan it for.
-  if (!launch.initData && status.status !== 'not_found') return lastWord('outside');
-  if (status.expires !== before?.expires) whole = Math.max(LOGIN_SECONDS, clock.secondsUntil(status.expires) ?? 0);
-  if (hasEnded(status.status)) ended(status);
-  else going(status, before);
-  forms.heard(status);
+  // Without initData the server returns only the bare status, and there is nothing to scan.
+  if (!launch.initData && status.status !== 'not_found') return showEnd('outside');
+  if (status.expires !== previous?.expires) fullSeconds = Math.max(LOGIN_SECONDS, clock.secondsUntil(status.expires) ?? 0);
+  if (hasEnded(status.status)) showOutcome(status);
+  else showRunning(status, previous);
+  forms.update(status);
   tick();
   return undefined;
 }
 
-function going(status, before) {
+function showRunning(status, previous) {
   const token = status.status === 'waiting' ? status.token ?? null : null;
   view.phase(phaseOf(status.status), { token, owner: true, 'one-phone': onePhone === 'on' });
-  if (status.status !== before?.status) view.status(status.status);
+  if (status.status !== previous?.status) view.status(status.status);
   view.note('problem', status.status === 'waiting' ? status.error : null);
   picture.show(token);
   if (!token) view.picture('loading');
@@ -80,26 +80,26 @@ function going(status, before) {
   }
 }
 
-function ended({ status, error }) {
+function showOutcome({ status, error }) {
   if (status === 'authorized') {
-    lastWord(status, { more: 'closing' });
+    showEnd(status, { more: 'closing' });
     telegram.haptic('success');
     setTimeout(() => telegram.close(), CLOSE_AFTER_MS);
   } else if (status === 'not_found') {
-    lastWord(status, { close: true });
+    showEnd(status, { close: true });
   } else {
-    lastWord(status, { said: error, more: status === 'rejected' ? 'rejected_more' : null, retry: true, close: true });
+    showEnd(status, { detail: error, more: status === 'rejected' ? 'rejected_more' : null, retry: true, close: true });
     telegram.haptic(status === 'rejected' || status === 'failed' ? 'error' : 'warning');
   }
 }
 
 function refused(refusal) {
-  if (refusal.status === 404) lastWord('not_found', { close: true });
-  else lastWord(refusal.status === 403 ? 'foreign' : launch.initData ? 'stale' : 'outside', { said: refusal.detail, close: true });
+  if (refusal.status === 404) showEnd('not_found', { close: true });
+  else showEnd(refusal.status === 403 ? 'foreign' : launch.initData ? 'stale' : 'outside', { detail: refusal.detail, close: true });
 }
 
-/** Nothing is asked after it, so what was told of a login that went on has to go: nothing would take it away any more. */
-function lastWord(outcome, options) {
+/** Shows the final state and stops the follower. No later status could remove the messages of a running login, so they go. */
+function showEnd(outcome, options) {
   follower.stop();
   picture.show(null);
   view.trouble(null);
@@ -108,19 +108,19 @@ function lastWord(outcome, options) {
 }
 
 function tick() {
-  const going = current && !hasEnded(current.status);
-  const left = going ? clock.secondsUntil(current.expires) : null;
-  view.countdown(left, left === null ? 0 : Math.min(1, left / whole));
-  const stale = going && current.qr_expires && clock.secondsUntil(current.qr_expires) === 0;
-  const missing = current?.status === 'waiting' && (stale || !current.token);
+  const running = current && !hasEnded(current.status);
+  const secondsLeft = running ? clock.secondsUntil(current.expires) : null;
+  view.countdown(secondsLeft, secondsLeft === null ? 0 : Math.min(1, secondsLeft / fullSeconds));
+  const expired = running && current.qr_expires && clock.secondsUntil(current.qr_expires) === 0;
+  const missing = current?.status === 'waiting' && (expired || !current.token);
   missingSince = missing ? missingSince ?? Date.now() : null;
   const late = missing && Date.now() - missingSince >= LATE_MS;
   if (missing) view.picture(view.element('qr').hidden ? 'loading' : 'renewing', late);
   forms.tick();
 }
 
-function wire() {
-  const click = (id, act) => view.element(id).addEventListener('click', act);
+function addListeners() {
+  const click = (id, handler) => view.element(id).addEventListener('click', handler);
   click('open', openInTelegram);
   click('devices', () => { location.href = 'tg://settings/devices'; });
   click('token', (event) => event.currentTarget.select());
@@ -129,17 +129,17 @@ function wire() {
     view.note('copied', text(copied ? 'copied' : 'copy_failed'));
     telegram.haptic(copied ? 'light' : 'error');
   });
-  click('cancel', (event) => act(event.currentTarget, 'cancel'));
-  click('retry', (event) => act(event.currentTarget, 'retry'));
+  click('cancel', (event) => post(event.currentTarget, 'cancel'));
+  click('retry', (event) => post(event.currentTarget, 'retry'));
   click('close', () => telegram.close());
 
-  const back = () => { if (document.visibilityState === 'visible') follower.nudge(); };
-  document.addEventListener('visibilitychange', back);
-  window.addEventListener('online', back);
-  telegram.on('visibility_changed', (data) => { if (data?.is_visible) follower.nudge(); });
+  const onReturn = () => { if (document.visibilityState === 'visible') follower.pollNow(); };
+  document.addEventListener('visibilitychange', onReturn);
+  window.addEventListener('online', onReturn);
+  telegram.on('visibility_changed', (data) => { if (data?.is_visible) follower.pollNow(); });
 }
 
-/** Only where the link does something is it followed; what to do next is said in any case. */
+/** Follows the link only on platforms where it works. Explains the next step in any case. */
 function openInTelegram() {
   const opens = linkPolicy(launch.platform) === 'opens';
   view.note('link-help-title', text(opens ? 'help_mobile_title' : 'help_desktop_title'));
@@ -151,27 +151,27 @@ function openInTelegram() {
   if (opens && current?.deep_link?.startsWith('tg://login?')) location.href = current.deep_link;
 }
 
-async function act(button, what) {
+async function post(button, action) {
   button.disabled = true;
   try {
-    const status = await server.post(what);
-    if (what === 'retry') restart(status);
-    else follower.take(status);
+    const status = await server.post(action);
+    if (action === 'retry') restart(status);
+    else follower.accept(status);
   } catch (error) {
     if (error instanceof Refused && error.status === 401) refused(error);
-    else if (what === 'retry') view.note('end-more', (error instanceof Refused && error.detail) || text('unexpected'));
+    else if (action === 'retry') view.note('end-more', (error instanceof Refused && error.detail) || text('unexpected'));
     else view.note('problem', (error instanceof Refused && error.detail) || text('unexpected'));
   } finally {
     button.disabled = false;
   }
 }
 
-/** A new attempt of the same login: it goes by the same session id. */
+/** Starts a new attempt of the same login, with the same session id. */
 function restart(status) {
   current = null;
   view.picture('loading');
   follower.start();
-  follower.take(status);
+  follower.accept(status);
 }
 
 function storage() {

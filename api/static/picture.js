@@ -1,13 +1,13 @@
-//! The QR code on the screen: fetched with the Authorization header, so shown from a blob, and swapped only when the new
-//! one is decoded, so nothing flickers. Black on white is the server's doing and stays so in a dark theme.
+//! The picture of the QR code. It is fetched with the Authorization header, so it is shown from a blob. A new picture replaces the
+//! old one only when it is decoded, so that nothing flickers. The server draws it black on white, also for a dark theme.
 
-const AGAIN_MS = 2_000;
+const RETRY_MS = 2_000;
 
-/** `fetchPicture(signal)` gives a Blob; `onShown()` is called when a picture stands there. */
+/** `fetchPicture(signal)` returns a Blob. `onShown()` is called when a picture is visible. */
 export class Picture {
   #img; #fetchPicture; #onShown;
   #token = null;
-  #flight = null;
+  #controller = null;
   #url = null;
 
   constructor(img, fetchPicture, onShown) {
@@ -16,36 +16,36 @@ export class Picture {
     this.#onShown = onShown;
   }
 
-  /** Shows the code of this token; null takes it away. The same token again does nothing. */
+  /** Shows the code of this token, and hides it for null. The same token again does nothing. */
   show(token) {
     if (token === this.#token) return;
     this.#token = token;
-    this.#flight?.abort();
+    this.#controller?.abort();
     if (token === null) this.#clear();
     else this.#load(token);
   }
 
   async #load(token) {
-    const flight = new AbortController();
-    this.#flight = flight;
-    const url = await this.#decoded(flight.signal).catch(() => null);
-    if (this.#token !== token || this.#flight !== flight) {
+    const controller = new AbortController();
+    this.#controller = controller;
+    const url = await this.#fetchDecoded(controller.signal).catch(() => null);
+    if (this.#token !== token || this.#controller !== controller) {
       if (url) URL.revokeObjectURL(url);
       return;
     }
     if (!url) {
-      setTimeout(() => { if (this.#token === token && this.#flight === flight) this.#load(token); }, AGAIN_MS);
+      setTimeout(() => { if (this.#token === token && this.#controller === controller) this.#load(token); }, RETRY_MS);
       return;
     }
-    const before = this.#url;
+    const previous = this.#url;
     this.#url = url;
     this.#img.src = url;
     this.#img.hidden = false;
-    if (before) URL.revokeObjectURL(before);
+    if (previous) URL.revokeObjectURL(previous);
     this.#onShown();
   }
 
-  async #decoded(signal) {
+  async #fetchDecoded(signal) {
     const url = URL.createObjectURL(await this.#fetchPicture(signal));
     const image = new Image();
     image.src = url;

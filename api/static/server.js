@@ -1,6 +1,6 @@
-//! The requests of the page: who asks (initData), what went wrong (problem+json) and what time it is there.
+//! The requests of the page: authorisation (initData), errors (problem+json) and the server's time.
 
-/** An answer that is not a success; `detail` is a sentence for the person, or null. */
+/** An answer without success. `detail` is a sentence for the person, or null. */
 export class Refused extends Error {
   constructor(status, detail, retryAfter) {
     super(`HTTP ${status}`);
@@ -24,37 +24,37 @@ export class Server {
     this.#fetch = fetch;
   }
 
-  /** The status; with `since`, as soon as its version is above that, after 25 s at the latest. */
+  /** The status. With `since` the server answers when the version is above it, or after 25 s. */
   async status(since, signal) {
-    const more = since === null ? {} : { since, wait: 25 };
-    return (await this.#ask('/qr-auth-status', { query: more, signal })).json();
+    const longPoll = since === null ? {} : { since, wait: 25 };
+    return (await this.#request('/qr-auth-status', { query: longPoll, signal })).json();
   }
 
-  /** The QR code on offer now, as a picture. */
+  /** The current QR code, as a Blob. */
   async picture(signal) {
-    return (await this.#ask('/qr-auth/qr.svg', { signal })).blob();
+    return (await this.#request('/qr-auth/qr.svg', { signal })).blob();
   }
 
-  /** The SRP parameters of the 2-step password; they serve one try. */
+  /** The SRP parameters of the 2-step password. They are valid for one attempt. */
   async password() {
-    return (await this.#ask('/qr-auth/password', {})).json();
+    return (await this.#request('/qr-auth/password', {})).json();
   }
 
-  /** `POST /qr-auth/<what>`: answers the owner's status. */
-  async post(what, fields = {}) {
-    return (await this.#ask(`/qr-auth/${what}`, { body: { session_id: this.session, ...fields } })).json();
+  /** `POST /qr-auth/<action>`. Returns the owner's status. */
+  async post(action, fields = {}) {
+    return (await this.#request(`/qr-auth/${action}`, { body: { session_id: this.session, ...fields } })).json();
   }
 
-  async #ask(path, { query = {}, body, signal }) {
+  async #request(path, { query = {}, body, signal }) {
     const url = body ? path : `${path}?${new URLSearchParams({ session_id: this.session, ...query })}`;
-    // A refusal speaks the page's language too: launch data that is not believed does not say which one that is.
+    // If the launch data is invalid, the server takes the language of its error from this header.
     const headers = { 'Accept-Language': this.#language };
     if (this.#initData) headers.Authorization = `tma ${this.#initData}`;
     if (body) headers['Content-Type'] = 'application/json';
     const answer = await this.#fetch(url, {
       method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body), signal, cache: 'no-store', credentials: 'omit',
     });
-    this.#clock.heard(answer.headers.get('Date'));
+    this.#clock.observe(answer.headers.get('Date'));
     if (!answer.ok) throw await refusal(answer);
     return answer;
   }
@@ -64,7 +64,7 @@ async function refusal(answer) {
   let problem = {};
   try {
     if (/json/.test(answer.headers.get('Content-Type') ?? '')) problem = await answer.json();
-  } catch { /* a proxy's page instead of ours: the status code has to do */ }
+  } catch { /* A proxy's page instead of problem+json: only the status code is known. */ }
   const detail = [problem.detail, problem.title].find((text) => typeof text === 'string' && text) ?? null;
   return new Refused(answer.status, detail, Number(answer.headers.get('Retry-After')) || null);
 }

@@ -1,7 +1,7 @@
-//! The proof that the person knows their 2-step password, made here so that the password goes nowhere: Telegram's
-//! variant of SRP-6a (core.telegram.org/api/srp). Loaded only when a password is asked for: it needs BigInt.
+//! The proof that a person knows their 2-step password: Telegram's variant of SRP-6a (core.telegram.org/api/srp). It is computed
+//! on the page, so the password never leaves it. The module is loaded only when a password is needed, because it needs BigInt.
 
-/** The prime that Telegram publishes and every account uses. Another one could be weak, and the proof would leak. */
+/** The prime that Telegram publishes and every account uses. With a weak prime the proof would reveal the password. */
 const P_HEX = ''
   + 'c71caeb9c6b1c9048e6c522f70f13f73980d40238e3e21c14934d037563d930f48198a0aa7c14058229493d22530f4db'
   + 'fa336f6e0ac925139543aed44cce7c3720fd51f69458705ac68cd4fe6b6b13abdc9746512969328454f18faf8c595f64'
@@ -13,10 +13,10 @@ const P = BigInt(`0x${P_HEX}`);
 const BITS = 2048;
 const ITERATIONS = 100_000;
 
-/** Parameters that Telegram would not send. The password has not been touched. */
+/** The parameters cannot be Telegram's. No proof was computed. */
 export class UnsafeParameters extends Error {}
 
-/** `{srp_id, A, M1}` for `POST /qr-auth/password`; `random(bytes)` is for tests. */
+/** `{srp_id, A, M1}` for `POST /qr-auth/password`. Tests replace `random(length)`. */
 export async function prove(parameters, password, random = strongRandom) {
   const { g, B, salt1, salt2 } = checked(parameters);
   const gBytes = padded(g);
@@ -38,7 +38,7 @@ export async function prove(parameters, password, random = strongRandom) {
   }
 }
 
-/** Telegram's checks on p, g and B, each of them; throws [`UnsafeParameters`]. */
+/** Makes all of Telegram's checks on p, g and B. Throws [`UnsafeParameters`]. */
 export function checked({ p, g, B, salt1, salt2 }) {
   if (String(p).toLowerCase() !== P_HEX) throw new UnsafeParameters('p is not the published prime');
   if (!Number.isInteger(g) || !generates(g)) throw new UnsafeParameters('g does not generate the subgroup');
@@ -60,7 +60,7 @@ function generates(g) {
   }
 }
 
-/** Far enough from both ends that neither side could have chosen it to give something away. */
+/** Whether the value is far enough from 0 and from p, as Telegram requires. */
 function inRange(value) {
   const edge = 1n << BigInt(BITS - 64);
   return value >= edge && value <= P - edge;
@@ -71,13 +71,13 @@ async function passwordHash(password, salt1, salt2) {
   const salted = (data, salt) => hash(salt, data, salt);
   const first = await salted(await salted(password, salt1), salt2);
   const key = await crypto.subtle.importKey('raw', first, 'PBKDF2', false, ['deriveBits']);
-  const slow = await crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-512', salt: salt1, iterations: ITERATIONS }, key, 512);
-  return salted(new Uint8Array(slow), salt2);
+  const derived = await crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-512', salt: salt1, iterations: ITERATIONS }, key, 512);
+  return salted(new Uint8Array(derived), salt2);
 }
 
 function power(base, exponent) {
   let result = 1n;
-  // Left to right, so that the multiplications by a small g stay cheap.
+  // From left to right: the base stays small, so multiplying by it is cheap.
   for (const bit of exponent.toString(2)) {
     result = (result * result) % P;
     if (bit === '1') result = (result * base) % P;

@@ -1,30 +1,31 @@
-//! The client around the page: what it told us at launch, and the few things we ask of it. Telegram's SDK is used where
-//! it loads; where telegram.org is blocked, the same events go over the client's bridge by our own hand. Launch
-//! parameters are read here in both cases, so the page never waits for the SDK.
+//! The Telegram client around the page: its launch parameters, and the requests to it. It uses Telegram's SDK if that loads. If
+//! telegram.org is blocked, this module sends the same events over the client's bridge. It reads the launch parameters itself in
+//! both cases, so the page never waits for the SDK.
 
 const SDK = 'https://telegram.org/js/telegram-web-app.js';
-const SDK_PATIENCE_MS = 3_000;
-/** Where the SDK keeps launch parameters over a reload that loses the fragment; we keep them there too. */
+const SDK_TIMEOUT_MS = 3_000;
+/** The SDK stores the launch parameters under this key, because a reload may lose the fragment. We use the same key. */
 const STORAGE_KEY = '__telegram__initParams';
-/** What we listen to, under the client's own names. */
+/** The events of the client that we handle. */
 const EVENTS = ['theme_changed', 'visibility_changed', 'safe_area_changed', 'content_safe_area_changed', 'phone_requested', 'custom_method_invoked'];
 
-/** `{initData, platform, version, theme, user}` from the URL fragment, else from what an earlier load kept. */
+/** `{initData, platform, version, theme, user}` from the URL fragment, otherwise those that an earlier load stored. */
 export function launchParams(fragment, storage) {
   let params = Object.fromEntries(new URLSearchParams(fragment.replace(/^#(.*\?)?/, '')));
-  if (!('tgWebAppData' in params) && !('tgWebAppPlatform' in params)) params = kept(storage);
-  else keep(storage, params);
+  if (!('tgWebAppData' in params) && !('tgWebAppPlatform' in params)) params = loadParams(storage);
+  else saveParams(storage, params);
   const initData = params.tgWebAppData ?? '';
   return {
     initData,
     platform: params.tgWebAppPlatform ?? 'unknown',
     version: params.tgWebAppVersion ?? '6.0',
-    theme: parsed(params.tgWebAppThemeParams) ?? {},
-    user: parsed(new URLSearchParams(initData).get('user')),
+    theme: parseJson(params.tgWebAppThemeParams) ?? {},
+    user: parseJson(new URLSearchParams(initData).get('user')),
   };
 }
 
-/** What a `tg://` link does there: `opens` (iOS, Android) or `explains`: Desktop closes the page, web clients do nothing. */
+/** Whether the page `opens` a `tg://` link on this platform (iOS, Android), or only `explains`. Desktop would close the page, and
+ *  web clients do nothing. */
 export function linkPolicy(platform) {
   return ['ios', 'android', 'android_x'].includes(platform) ? 'opens' : 'explains';
 }
@@ -45,19 +46,19 @@ export class Telegram {
   constructor(window, launch) {
     this.#window = window;
     this.#launch = launch;
-    this.#listen();
+    this.#addListeners();
     this.applyTheme(launch.theme);
     this.on('theme_changed', (data) => { this.applyTheme(data?.theme_params ?? {}); this.#paintClient(); });
     this.on('safe_area_changed', (data) => this.#applyInsets('safe-area', data));
     this.on('content_safe_area_changed', (data) => this.#applyInsets('content-safe-area', data));
   }
 
-  /** Loads the SDK, then says ready and expands; without the SDK after 3 s, or when it fails, all the same. */
+  /** Loads the SDK, then sends ready and expand. If the SDK fails or takes longer than 3 s, they go over the bridge. */
   async start() {
     this.#sdk = await this.#loadSdk();
     if (this.#sdk) {
       if (!this.#inFrame()) {
-        for (const event of EVENTS) this.#window.Telegram.WebView?.onEvent?.(event, (name, data) => this.#deliver(name, data));
+        for (const event of EVENTS) this.#window.Telegram.WebView?.onEvent?.(event, (name, data) => this.#dispatch(name, data));
       }
     } else {
       if (this.#inFrame()) this.post('iframe_ready', { reload_supported: false });
@@ -65,8 +66,8 @@ export class Telegram {
       this.post('web_app_request_safe_area');
       this.post('web_app_request_content_safe_area');
     }
-    this.#call((sdk) => sdk.ready(), 'web_app_ready');
-    this.#call((sdk) => sdk.expand(), 'web_app_expand');
+    this.#callOrPost((sdk) => sdk.ready(), 'web_app_ready');
+    this.#callOrPost((sdk) => sdk.expand(), 'web_app_expand');
     this.#paintClient();
   }
 
@@ -79,20 +80,20 @@ export class Telegram {
   }
 
   close() {
-    this.#call((sdk) => sdk.close(), 'web_app_close');
+    this.#callOrPost((sdk) => sdk.close(), 'web_app_close');
   }
 
-  /** `success`, `error`, `warning`, or `light` for a touch. */
+  /** `success`, `error` or `warning` for a notification, `light` for an impact. */
   haptic(kind) {
     if (!atLeast(this.#launch.version, '6.1')) return;
     this.post('web_app_trigger_haptic_feedback', kind === 'light'
       ? { type: 'impact', impact_style: 'light' } : { type: 'notification', notification_type: kind });
   }
 
-  /** Whether the client asks before it closes the page. */
+  /** Sets whether the client asks before it closes the page. */
   guardClosing(on) {
     if (!atLeast(this.#launch.version, '6.2')) return;
-    this.#call((sdk) => (on ? sdk.enableClosingConfirmation() : sdk.disableClosingConfirmation()),
+    this.#callOrPost((sdk) => (on ? sdk.enableClosingConfirmation() : sdk.disableClosingConfirmation()),
       'web_app_setup_closing_behavior', { need_confirmation: on });
   }
 
@@ -100,29 +101,29 @@ export class Telegram {
     return this.#hasBridge() && atLeast(this.#launch.version, '6.9');
   }
 
-  /** Asks for the person's own number: `{phone, userId}`, or null when it is not given. */
+  /** Requests the person's own number: `{phone, userId}`, or null if the person refuses. */
   async requestContact() {
-    const asked = this.#next('phone_requested', () => true, 120_000);
+    const requested = this.#nextEvent('phone_requested', () => true, 120_000);
     this.post('web_app_request_phone');
-    if ((await asked)?.status !== 'sent') return null;
-    // The contact reaches Telegram's server a moment after the client says "sent".
+    if ((await requested)?.status !== 'sent') return null;
+    // The contact reaches Telegram's server a moment after the client's "sent".
     for (let tries = 1; tries <= 12; tries += 1) {
       const id = `contact${tries}-${Math.random().toString(36).slice(2)}`;
-      const answered = this.#next('custom_method_invoked', (data) => data?.req_id === id, 3_000);
+      const result = this.#nextEvent('custom_method_invoked', (data) => data?.req_id === id, 3_000);
       this.post('web_app_invoke_custom_method', { req_id: id, method: 'getRequestedContact', params: {} });
-      const contact = parsed(new URLSearchParams((await answered)?.result ?? '').get('contact'));
+      const contact = parseJson(new URLSearchParams((await result)?.result ?? '').get('contact'));
       if (contact?.phone_number) return { phone: String(contact.phone_number), userId: contact.user_id };
       await new Promise((resolve) => this.#window.setTimeout(resolve, 50 * tries));
     }
     return null;
   }
 
-  /** One event to the client, in whichever way this client takes it. */
+  /** Sends an event to the client, in the way of this client. */
   post(event, data = {}) {
     const { TelegramWebviewProxy: proxy, external } = this.#window;
     if (proxy?.postEvent) proxy.postEvent(event, JSON.stringify(data));
     else if (external && 'notify' in external) external.notify(JSON.stringify({ eventType: event, eventData: data }));
-    // Nothing here is secret, and a web client may live on any of Telegram's hosts: the CSP says who can be the parent.
+    // The data is not secret, and a web client may be on any of Telegram's hosts. The CSP restricts the parent.
     else if (this.#inFrame()) this.#window.parent.postMessage(JSON.stringify({ eventType: event, eventData: data }), '*');
   }
 
@@ -135,14 +136,14 @@ export class Telegram {
     if (/^#[0-9a-f]{6}$/i.test(params.bg_color ?? '')) root.dataset.scheme = isDark(params.bg_color) ? 'dark' : 'light';
   }
 
-  #call(bySdk, event, data) {
+  #callOrPost(callSdk, event, data) {
     try {
-      if (this.#sdk) return bySdk(this.#sdk);
-    } catch { /* an SDK that cannot do it here: by hand */ }
+      if (this.#sdk) return callSdk(this.#sdk);
+    } catch { /* The SDK does not support it here. */ }
     this.post(event, data);
   }
 
-  /** The client's own bars take the page's colour. */
+  /** Gives the client's bars the colour of the page. */
   #paintClient() {
     if (!this.#background || !atLeast(this.#launch.version, '6.1')) return;
     this.post('web_app_set_header_color', { color_key: 'secondary_bg_color' });
@@ -156,32 +157,32 @@ export class Telegram {
     }
   }
 
-  #next(event, matches, patienceMs) {
+  #nextEvent(event, matches, timeoutMs) {
     return new Promise((resolve) => {
-      const finish = (data) => { this.off(event, hear); this.#window.clearTimeout(timer); resolve(data); };
-      const hear = (data) => { if (matches(data)) finish(data); };
-      const timer = this.#window.setTimeout(() => finish(null), patienceMs);
-      this.on(event, hear);
+      const finish = (data) => { this.off(event, handler); this.#window.clearTimeout(timer); resolve(data); };
+      const handler = (data) => { if (matches(data)) finish(data); };
+      const timer = this.#window.setTimeout(() => finish(null), timeoutMs);
+      this.on(event, handler);
     });
   }
 
-  #listen() {
-    const receiveEvent = (event, data) => this.#deliver(event, data);
+  #addListeners() {
+    const receiveEvent = (event, data) => this.#dispatch(event, data);
     if (this.#inFrame()) {
       this.#window.addEventListener('message', (message) => {
         if (message.source !== this.#window.parent || typeof message.data !== 'string') return;
-        const { eventType, eventData } = parsed(message.data) ?? {};
-        if (eventType) this.#deliver(eventType, eventData);
+        const { eventType, eventData } = parseJson(message.data) ?? {};
+        if (eventType) this.#dispatch(eventType, eventData);
       });
       return;
     }
-    // Native clients call one of these; the SDK replaces them when it comes.
+    // Native clients call one of these. The SDK replaces them when it loads.
     this.#window.Telegram = { WebView: { receiveEvent } };
     this.#window.TelegramGameProxy = { receiveEvent };
     this.#window.TelegramGameProxy_receiveEvent = receiveEvent;
   }
 
-  #deliver(event, data) {
+  #dispatch(event, data) {
     for (const handler of this.#handlers.get(event) ?? []) handler(data);
   }
 
@@ -189,12 +190,12 @@ export class Telegram {
     const { document } = this.#window;
     return new Promise((resolve) => {
       const script = document.createElement('script');
-      const give = () => resolve(this.#window.Telegram?.WebApp ?? null);
+      const finish = () => resolve(this.#window.Telegram?.WebApp ?? null);
       script.src = SDK;
       script.async = true;
-      script.addEventListener('load', give);
+      script.addEventListener('load', finish);
       script.addEventListener('error', () => resolve(null));
-      this.#window.setTimeout(give, SDK_PATIENCE_MS);
+      this.#window.setTimeout(finish, SDK_TIMEOUT_MS);
       document.head.append(script);
     });
   }
@@ -208,16 +209,16 @@ export class Telegram {
   }
 }
 
-function parsed(json) {
+function parseJson(json) {
   try { return JSON.parse(json ?? 'null'); } catch { return null; }
 }
 
-function kept(storage) {
-  try { return parsed(storage?.getItem(STORAGE_KEY)) ?? {}; } catch { return {}; }
+function loadParams(storage) {
+  try { return parseJson(storage?.getItem(STORAGE_KEY)) ?? {}; } catch { return {}; }
 }
 
-function keep(storage, params) {
-  try { storage?.setItem(STORAGE_KEY, JSON.stringify(params)); } catch { /* storage denied: the fragment is enough */ }
+function saveParams(storage, params) {
+  try { storage?.setItem(STORAGE_KEY, JSON.stringify(params)); } catch { /* Storage is denied: the fragment is enough. */ }
 }
 
 function isDark(color) {

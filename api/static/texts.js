@@ -1,13 +1,12 @@
-//! Everything the page says, in both languages under the same keys. Words that the requirements fix letter by letter
-//! stand here and nowhere else. What the server says (`error`, `detail`, a password hint) comes in the person's language
-//! already and is not here.
+//! The texts of the page, in both languages under the same keys. Texts that the requirements fix are only here. Texts of the
+//! server (`error`, `detail`, a password hint) are not here, because they come in the person's language.
 
-/** Russian for `ru` and where Telegram names no language; English for any other. */
+/** Russian for `ru` and without a language code, English for any other language. */
 export function languageOf(code) {
   return !code || /^ru\b/i.test(code) ? 'ru' : 'en';
 }
 
-/** `text(key, {device: '…'})` in one language; an unknown key is a mistake of ours and throws. */
+/** Returns `text(key, {device: '…'})` for one language. An unknown key throws. */
 export function textsIn(language) {
   const texts = TEXTS[language];
   return (key, values = {}) => {

@@ -1,9 +1,9 @@
-//! What is on the screen. The shell has every element already; this shows, hides and fills them, with `textContent` and
-//! nothing else, because texts of Telegram and of people pass through here.
+//! The elements of the page. All of them are in the shell; this module shows, hides and fills them. It uses only `textContent`,
+//! because it shows texts of Telegram and of people.
 
 import { minutesAndSeconds } from './clock.js';
 
-/** Which part of the page a status shows. */
+/** The phase of the page for a status. All other statuses are an `end`. */
 const PHASES = { waiting: 'waiting', code_required: 'code', password_required: 'password' };
 
 export function phaseOf(status) {
@@ -29,18 +29,18 @@ export class View {
     return this.#document.getElementById(id);
   }
 
-  /** Shows the parts of this phase whose needs (`token`, `owner`, `one-phone`) are met. */
-  phase(name, met = {}) {
+  /** Shows the elements of this phase whose `data-needs` (`token`, `owner`, `one-phone`) is among the conditions. */
+  phase(name, conditions = {}) {
     const changed = this.#document.body.dataset.phase !== name;
     this.#document.body.dataset.phase = name;
     for (const element of this.#document.querySelectorAll('[data-phases]')) {
       const needs = element.dataset.needs;
-      element.hidden = !element.dataset.phases.split(' ').includes(name) || Boolean(needs && !met[needs]);
+      element.hidden = !element.dataset.phases.split(' ').includes(name) || Boolean(needs && !conditions[needs]);
     }
     return changed;
   }
 
-  /** The live line. Set only when it changes, or a screen reader says it again and again. */
+  /** The live region. It is set only on a change, because a screen reader reads it aloud each time. */
   status(key) {
     this.#fill('status', this.#text(key));
   }
@@ -55,7 +55,7 @@ export class View {
     this.#document.body.classList.toggle('late', secondsLeft <= 30);
   }
 
-  /** `loading`, `renewing` or `shown`; `late` where the first two take longer than they should. */
+  /** `loading`, `renewing` or `shown`. `late` if one of the first two takes too long. */
   picture(state, late = false) {
     this.element('picture').dataset.state = state;
     this.#fill('picture-note', state === 'shown' ? '' : this.#text(late ? 'picture_late' : `picture_${state}`));
@@ -65,29 +65,29 @@ export class View {
     this.note('trouble', key ? this.#text(key) : null);
   }
 
-  /** A line that is there or not: a refusal, a hint, an error of a form. */
+  /** A line that may be empty: a refusal, a hint, an error of a form. */
   note(id, words) {
     const element = this.element(id);
     this.#fill(id, words ?? '');
     if (!element.classList.contains('error')) element.hidden = !words;
   }
 
-  /** The last word: `outcome` names the texts (`expired`); what the server `said` goes before ours (`more` too). */
-  end(outcome, { said, more, retry = false, close = false } = {}) {
+  /** The final state. `outcome` names the texts (like `expired`). A `detail` of the server replaces our text and `more`. */
+  end(outcome, { detail, more, retry = false, close = false } = {}) {
     const changed = this.phase('end');
     const { body } = this.#document;
     body.dataset.outcome = outcome;
     const title = this.#text(outcome);
-    const told = withoutTitle(said ?? '', title);
+    const message = withoutTitle(detail ?? '', title);
     this.#fill('end-title', title);
-    this.#fill('end-text', told || this.#text(`${outcome}_text`));
-    this.#fill('end-more', more && !told ? this.#text(more) : '');
+    this.#fill('end-text', message || this.#text(`${outcome}_text`));
+    this.#fill('end-more', more && !message ? this.#text(more) : '');
     this.element('retry').hidden = !retry;
     this.element('close').hidden = !close;
     if (changed) this.element('end-title').focus({ preventScroll: true });
   }
 
-  /** While a form's answer is on its way, none of its controls answers. */
+  /** Disables the controls of a form while its request runs. */
   busy(formId, on) {
     const form = this.element(formId);
     form.toggleAttribute('aria-busy', on);
@@ -100,7 +100,7 @@ export class View {
   }
 }
 
-/** The server's sentence may begin with the title that stands above it already. */
-function withoutTitle(said, title) {
-  return said.startsWith(title) ? said.slice(title.length).replace(/^[\s.:!]+/, '') : said;
+/** The server's sentence may begin with the title, which is shown above it already. */
+function withoutTitle(text, title) {
+  return text.startsWith(title) ? text.slice(title.length).replace(/^[\s.:!]+/, '') : text;
 }

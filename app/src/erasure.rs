@@ -1,21 +1,25 @@
-//! Forgetting a person, in an order that a crash at any point only delays:
+//! Erases a person. A crash between two steps only delays the rest:
 //!
-//! 1. their live logins are cancelled, the linked session is taken out of the vault, to be logged out at Telegram
-//! 2. `AccountErased`; every view drops the person when it comes to it
-//! 3. all views, and the reactor, are past it
-//! 4. what outlives them is kept_after_erasure: a block, used invites ([`KeptAfterErasure`])
-//! 5. their account id goes into the [`Ledger`], outside of the database, fsynced
-//! 6. their key and the link to their Telegram id go: what is sealed in the log opens for nobody any more
+//! 1. Cancel the live logins. Take the linked session out of the vault, so that it is logged out at Telegram.
+//! 2. Append `AccountErased`. Each view deletes the person's rows when it handles the event.
+//! 3. Wait until all views and the reactor have handled it.
+//! 4. Remember a block and the used invites ([`KeptAfterErasure`]), which stay after the erasure.
+//! 5. Write the account id into the [`Ledger`], a file outside of the database, and fsync it.
+//! 6. Delete the person's key and the link to the Telegram id: from then on nobody can open the sealed data in the log.
 //!
-//! Whoever orders it does 1 and 2 ([`Erasure::order`]); the rest follows from the event ([`run`]), in every process that
-//! projects, at every start from the beginning: a database that was restored from a backup revives nobody.
+//! [`Erasure::order`] does steps 1 and 2. [`run`] does the others, for each `AccountErased`. It runs in every process that
+//! projects, and begins at the start of the log each time: so people stay erased when a backup is restored.
+//!
+//! The person's key stays in the WAL and in old backups until those are deleted.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use domain::login::CancelReason;
 use domain::{AccountCommand, AccountError, AccountId, LoginCommand};
+use tracing::Instrument;
 
+use eventlog::Outage;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Filter, Log};
@@ -31,32 +35,32 @@ mod tests;
 
 pub use ledger::Ledger;
 
-/// Erased accounts looked at together.
+/// Erased accounts in one read.
 const PAGE: i64 = 100;
-/// How long the views have before a login that they do not show yet is left to the reactor.
+/// How long step 1 waits for the views. The reactor cancels a login that they do not show by then.
 const CATCH_UP: Duration = Duration::from_secs(2);
-/// Looks without a signal, and after a failure.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often it looks without a signal, and after a failure.
+const POLL_EVERY: Duration = Duration::from_secs(1);
 
-/// Forgets people.
+/// Erases people.
 #[derive(Clone, Debug)]
 pub struct Erasure {
-    /// Where they are.
+    /// The database of the log and the views.
     pub db: Database,
-    /// Records it.
+    /// Takes the commands.
     pub store: Store,
-    /// Where their key is.
+    /// Holds the keys of people.
     pub vault: Vault,
     /// Makes the fingerprint of a Telegram id.
     pub master: Arc<MasterKey>,
-    /// The time.
+    /// The time in events.
     pub clock: Clock,
 }
 
-/// Why a person was not forgotten.
+/// Why a person was not erased.
 #[derive(Debug, thiserror::Error)]
 pub enum ErasureError {
-    /// The account's answer.
+    /// The account refused it.
     #[error(transparent)]
     Account(#[from] StoreError<AccountError>),
     /// The database failed: order it again.
@@ -68,7 +72,7 @@ pub enum ErasureError {
 }
 
 impl Erasure {
-    /// Steps 1 and 2. Repeating it changes nothing.
+    /// Does steps 1 and 2. Repeating it changes nothing.
     ///
     /// # Errors
     /// [`ErasureError`]: nobody has this account, or the database failed.
@@ -83,17 +87,17 @@ impl Erasure {
             let attempt = u32::try_from(live.attempt).unwrap_or(u32::MAX);
             let cancel = LoginCommand::Cancel { attempt, reason: CancelReason::Erased, at };
             match self.store.login(&live.login_id, cancel, context.clone()).await {
-                // Over already.
+                // It has ended already.
                 Ok(()) | Err(StoreError::Refused(_)) => {}
                 Err(StoreError::Database(error)) => return Err(error.into()),
-                // The reactor does it, because of the event.
+                // The reactor cancels it, because of the event.
                 Err(StoreError::Fenced) => {}
             }
         }
         if let Some(linked) = self.vault.linked(account).await? {
             let log_out = AccountCommand::LogOut { login_id: linked.login_id.clone(), at };
             match self.store.account(account, log_out, context.clone().with_login(&linked.login_id)).await {
-                // Just now; who was quicker is seen at the session itself.
+                // The session was handed over a moment ago; the session itself shows it.
                 Ok(()) | Err(StoreError::Refused(AccountError::HandedOver)) => {}
                 Err(error) => return Err(error.into()),
             }
@@ -103,7 +107,8 @@ impl Erasure {
         Ok(())
     }
 
-    /// Steps 3 to 6, of an account whose `AccountErased` stands at this position.
+    /// Does steps 3 to 6, for an account whose `AccountErased` is at this position.
+    #[tracing::instrument(name = "erase", level = "error", skip_all, fields(account.id = %account, position))]
     async fn finish(
         &self,
         account: AccountId,
@@ -117,7 +122,7 @@ impl Erasure {
         projector::wait_for(&self.db, position).await?;
         self.wait_for_reactor(position).await?;
         if let Some(subject) = &subject {
-            // A login that was confirmed while it was ordered.
+            // A login may have been confirmed between steps 1 and 2.
             self.vault.retire_all_linked(account, RetireReason::LoggedOut).await?;
             let blocked = self.store.load_account(account).await?.is_blocked();
             let used_invites = invites::used_by(&self.db, account).await?;
@@ -127,36 +132,41 @@ impl Erasure {
         ledger.add(account).map_err(ErasureError::Ledger)?;
         self.vault.erase_subject(account).await?;
         if subject.is_some() {
-            tracing::info!(account.id = %account, "A person was forgotten");
+            tracing::info!("a person was erased");
         }
         Ok(())
     }
 
     async fn wait_for_reactor(&self, position: i64) -> Result<(), DatabaseError> {
-        let mut news = self.db.wake().subscribe(Topic::Projected);
+        let mut waker = self.db.wake().subscribe(Topic::Projected);
         while projector::position_of(&self.db, "reactor").await? < position {
-            news.wait(Duration::from_millis(200)).await;
+            waker.wait(Duration::from_millis(200)).await;
         }
         Ok(())
     }
 
-    /// Erases anew whom a restored backup has brought back.
+    /// Erases the people of the ledger again that a restored backup has brought back.
     async fn apply_ledger(&self, ledger: &Ledger) -> Result<(), ErasureError> {
         for account in ledger.accounts() {
-            let stands = self.store.load_account(account).await?;
-            if stands.is_registered() && !stands.is_erased() {
-                tracing::warn!(account.id = %account, "A person who was erased had come back with a backup");
-                self.order(account, Context::system()).await?;
+            let state = self.store.load_account(account).await?;
+            if state.is_registered() && !state.is_erased() {
+                let span = tracing::error_span!("erase", account.id = %account);
+                span.in_scope(|| {
+                    tracing::warn!("an erased person had come back with a backup and is erased again");
+                });
+                self.order(account, Context::system()).instrument(span).await?;
             }
         }
         Ok(())
     }
 }
 
-/// Finishes every erasure, old and new, for as long as it is polled. Any number of processes may.
+/// Finishes every erasure, for as long as it is polled. Any number of processes may run it.
 pub async fn run(erasure: Erasure, mut ledger: Ledger) {
-    let mut news = erasure.db.wake().subscribe(Topic::Positioned);
-    let (mut applied, mut position, mut healthy) = (false, 0, true);
+    let mut waker = erasure.db.wake().subscribe(Topic::Positioned);
+    let (mut applied, mut position) = (false, 0);
+    let mut outage =
+        Outage::new("a person could not be erased yet; it is tried again", "people can be erased again");
     loop {
         let outcome = async {
             if !applied {
@@ -175,20 +185,14 @@ pub async fn run(erasure: Erasure, mut ledger: Ledger) {
         };
         match outcome.await {
             Ok(found) => {
-                healthy = true;
+                outage.over();
                 if found == 0 {
-                    news.wait(LOOK_EVERY).await;
+                    waker.wait(POLL_EVERY).await;
                 }
             }
             Err(error) => {
-                if std::mem::take(&mut healthy) {
-                    let error: &dyn std::error::Error = &error;
-                    tracing::error!(
-                        error,
-                        "A person who is to be forgotten is not forgotten yet, trying again"
-                    );
-                }
-                tokio::time::sleep(LOOK_EVERY).await;
+                outage.failed(&error);
+                tokio::time::sleep(POLL_EVERY).await;
             }
         }
     }

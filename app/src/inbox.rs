@@ -1,13 +1,12 @@
-//! The inbox: every update of the bot is stored before it is handled, so that a batch can be confirmed to Telegram
-//! whatever the handlers do, and an update that comes twice is handled once.
+//! The inbox: every update of the bot is stored before it is handled. So a batch can be confirmed to Telegram even if a
+//! handler fails, and an update that comes twice is handled once.
 //!
-//! Once handled, only the number of the update is left. What cannot be read or stored is kept beside it ([`RefusedUpdates`]),
-//! and confirmed to Telegram all the same: it would be sent again for ever, and everybody else's would wait behind it.
+//! After an update is handled, only its number is kept. An update that cannot be read or stored is kept separately
+//! ([`RefusedUpdates`]), and also confirmed: Telegram would send it again for ever, and all others would wait behind it.
 
 use std::time::Duration;
 
 use serde_json::Value;
-use sqlx::Row;
 
 use eventlog::database::{Database, DatabaseError};
 use eventlog::wake::Topic;
@@ -29,8 +28,8 @@ pub struct Update {
     pub update_id: i64,
     /// Where it came from, if it came from anywhere.
     pub chat: Option<i64>,
-    /// As Telegram sent it, but for U+0000, which `jsonb` does not take: U+FFFD stands there. As text: a number that `jsonb`
-    /// takes may be none that is read again, and that is for the handler to find.
+    /// The JSON that Telegram sent, but with U+FFFD for U+0000, which `jsonb` refuses. It is text, because `jsonb` takes
+    /// numbers that cannot be parsed again; the handler deals with those.
     pub body: String,
 }
 
@@ -40,9 +39,9 @@ impl Inbox {
         Self { db: db.clone() }
     }
 
-    /// Store an update as Telegram sent it, or keep it aside where it cannot be read or stored: its number, where it can be
-    /// found. A contact that a person shares with the Mini App also comes to the bot: its phone number, which nothing here
-    /// needs, is not kept.
+    /// Stores an update as Telegram sent it, or as a refused one if it cannot be read or stored. Returns its number, if it
+    /// has one. A contact that a person shares with the Mini App also comes to the bot: its phone number is not needed, and
+    /// is not stored.
     ///
     /// # Errors
     /// The database failed: do not confirm it to Telegram.
@@ -53,7 +52,7 @@ impl Inbox {
         };
         let mut update: Value = match serde_json::from_slice(bytes) {
             Ok(update) => update,
-            // The words of a syntax error: what and where, nothing of the text.
+            // The message of a syntax error says what and where, but repeats nothing of the text.
             Err(error) => return refuse(find_number(bytes), &format!("not JSON: {error}")).await,
         };
         let Some(update_id) = number(&update) else { return refuse(None, "no update_id").await };
@@ -72,22 +71,22 @@ impl Inbox {
         Ok(Some(update_id))
     }
 
-    /// The updates that were kept aside.
+    /// The updates that were refused.
     pub fn refused(&self) -> RefusedUpdates {
         RefusedUpdates::new(&self.db)
     }
 
-    /// Store an update. False: it was here before.
+    /// Stores an update. Returns false if it was stored before.
     ///
     /// # Errors
     /// The database failed: do not confirm it to Telegram.
     pub async fn put(&self, update_id: i64, chat: Option<i64>, body: &Value) -> Result<bool, DatabaseError> {
-        let done = sqlx::query(
+        let done = sqlx::query!(
             "insert into vault.inbox (update_id, chat, body) values ($1, $2, $3) on conflict do nothing",
+            update_id,
+            chat,
+            body,
         )
-        .bind(update_id)
-        .bind(chat)
-        .bind(body)
         .execute(self.db.pool())
         .await?;
         let new = done.rows_affected() == 1;
@@ -97,44 +96,39 @@ impl Inbox {
         Ok(new)
     }
 
-    /// The first `limit` updates that are not handled yet, in Telegram's order, but for those of these chats: what waits
-    /// there, however much, hides nobody else's.
+    /// The first `limit` updates that are not handled yet, in Telegram's order, except those of these chats. So many updates
+    /// of one chat do not hide those of others.
     ///
     /// # Errors
     /// The database failed.
     pub async fn next(&self, limit: i64, but: &[Option<i64>]) -> Result<Vec<Update>, DatabaseError> {
         let chats: Vec<i64> = but.iter().copied().flatten().collect();
-        let rows = sqlx::query(
-            "select update_id, chat, body::text as body from vault.inbox
-              where state = 'waiting' and case when chat is null then $3 else chat <> all($2) end
-              order by update_id limit $1",
-        )
-        .bind(limit)
-        .bind(chats)
-        .bind(!but.contains(&None))
-        .fetch_all(self.db.pool())
-        .await?;
-        let updates = rows.iter().map(|row| {
-            Ok::<_, sqlx::Error>(Update {
-                update_id: row.try_get("update_id")?,
-                chat: row.try_get("chat")?,
-                body: row.try_get("body")?,
-            })
-        });
-        Ok(updates.collect::<Result<_, _>>()?)
+        let updates = sqlx::query_as!(
+            Update,
+            r#"select update_id, chat, body::text as "body!" from vault.inbox
+                where state = 'waiting' and case when chat is null then $3 else chat <> all($2) end
+                order by update_id limit $1"#,
+            limit,
+            &chats,
+            !but.contains(&None),
+        );
+        Ok(updates.fetch_all(self.db.pool()).await?)
     }
 
-    /// Whether it is still to be handled. Whoever looks at something first, and asks this afterwards, knows that what they
-    /// saw did not begin after the update was handled by somebody else.
+    /// Whether an update still waits. A handler that reads some state first, and calls this afterwards, knows that the state
+    /// is not newer than the handling of the update by another process.
     ///
     /// # Errors
     /// The database failed.
     pub async fn is_waiting(&self, update_id: i64) -> Result<bool, DatabaseError> {
-        let waits = "select exists (select from vault.inbox where update_id = $1 and state = 'waiting')";
-        Ok(sqlx::query_scalar(waits).bind(update_id).fetch_one(self.db.pool()).await?)
+        let waits = sqlx::query_scalar!(
+            r#"select exists (select from vault.inbox where update_id = $1 and state = 'waiting') as "waits!""#,
+            update_id,
+        );
+        Ok(waits.fetch_one(self.db.pool()).await?)
     }
 
-    /// It is handled.
+    /// Marks an update as handled.
     ///
     /// # Errors
     /// The database failed: the update is handled again.
@@ -142,7 +136,7 @@ impl Inbox {
         self.settle(update_id, "done", None).await
     }
 
-    /// It cannot be handled, and is not tried again. `why` says nothing about the person.
+    /// Marks an update that cannot be handled and is not tried again. `why` says nothing about the person.
     ///
     /// # Errors
     /// The database failed: the update is handled again.
@@ -150,7 +144,7 @@ impl Inbox {
         self.settle(update_id, "failed", Some(why)).await
     }
 
-    /// No handler can read it: kept aside, and not tried again.
+    /// Refuses an update that no handler can read. It is not tried again.
     ///
     /// # Errors
     /// The database failed: the update is handled again.
@@ -168,41 +162,41 @@ impl Inbox {
         self.failed(update_id, why).await
     }
 
-    /// Drop what was settled so long ago that Telegram does not deliver it again (it keeps updates for a day).
+    /// Deletes updates that were handled so long ago that Telegram does not send them again (it keeps them for a day).
     ///
     /// # Errors
     /// The database failed.
     pub async fn prune(&self, older_than: Duration) -> Result<u64, DatabaseError> {
-        let dropped = sqlx::query(
+        let dropped = sqlx::query!(
             "delete from vault.inbox
               where state <> 'waiting' and received_at < clock_timestamp() - make_interval(secs => $1)",
+            older_than.as_secs_f64(),
         )
-        .bind(older_than.as_secs_f64())
         .execute(self.db.pool())
         .await?;
         Ok(dropped.rows_affected())
     }
 
     async fn settle(&self, update_id: i64, state: &str, why: Option<&str>) -> Result<(), DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "update vault.inbox set state = $2, why = $3, chat = null, body = null
               where update_id = $1 and state = 'waiting'",
+            update_id,
+            state,
+            why,
         )
-        .bind(update_id)
-        .bind(state)
-        .bind(why)
         .execute(self.db.pool())
         .await?;
         Ok(())
     }
 }
 
-/// Telegram's numbers are positive and 32 bits long: one that is not would lead the confirmation astray.
+/// Telegram's numbers are positive and have 32 bits. With another one, the confirmation to Telegram would be wrong.
 fn number(update: &Value) -> Option<i64> {
     u32::try_from(update.get("update_id")?.as_u64()?).ok().map(i64::from)
 }
 
-/// The number in bytes that are no JSON. Telegram writes it first; a quote in a text is escaped, so that none passes for it.
+/// The number in bytes that are no JSON. Telegram writes it first. Quotes in texts are escaped, so no text looks like it.
 fn find_number(bytes: &[u8]) -> Option<i64> {
     const NAME: &[u8] = b"\"update_id\"";
     let at = bytes.windows(NAME.len()).position(|part| part == NAME)?;
@@ -211,7 +205,7 @@ fn find_number(bytes: &[u8]) -> Option<i64> {
     std::str::from_utf8(&rest[..digits]).ok()?.parse::<u32>().ok().map(i64::from)
 }
 
-/// `jsonb` takes no U+0000. A person who writes it, or has it in their name, is answered like anybody else.
+/// Replaces U+0000, which `jsonb` refuses, so that a person with it in a text or a name is answered like others.
 fn replace_nul(value: &mut Value) {
     match value {
         Value::String(text) if text.contains('\0') => *text = text.replace('\0', "\u{fffd}"),
@@ -221,7 +215,7 @@ fn replace_nul(value: &mut Value) {
     }
 }
 
-/// Whether PostgreSQL would refuse it again: a character or number that it cannot hold (class 22), more than it takes (54).
+/// Whether PostgreSQL would refuse the update again: a character or number that it cannot store (class 22), or too large (54).
 fn is_refused(error: &DatabaseError) -> bool {
     match error {
         DatabaseError::Sql(sqlx::Error::Encode(_)) => true,

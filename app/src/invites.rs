@@ -10,24 +10,19 @@ use projections::views::invites::{self as view, InviteRow};
 use uuid::Uuid;
 use vault::{CodeError, Vault, normalise_code, random_code};
 
-/// How long a code can be redeemed, unless said otherwise.
+/// How long a code can be redeemed by default.
 pub const VALID_DAYS: u32 = 30;
-/// Two random codes of 60 bits do not meet this often.
+/// How often a code is drawn, in case another invite has it. A code has 60 random bits.
 const DRAWS: u32 = 5;
 
 /// The invites of a database.
 #[derive(Clone)]
 pub struct Invites {
-    /// The views.
-    pub db: Database,
-    /// The write side.
-    pub store: Store,
-    /// The codes.
-    pub vault: Vault,
-    /// What a tier's subscription lasts.
-    pub tiers: Arc<Tiers>,
-    /// The time.
-    pub clock: Clock,
+    db: Database,
+    store: Store,
+    vault: Vault,
+    clock: Clock,
+    tiers: Arc<Tiers>,
 }
 
 /// An invite to be made.
@@ -111,16 +106,21 @@ pub enum OrderError {
     /// No invite has this code or id.
     #[error("there is no such invite")]
     Unknown,
-    /// The command was refused or kept colliding.
-    #[error("{0}")]
-    Store(String),
+    /// The invite refuses for another reason.
+    #[error(transparent)]
+    Store(StoreError<InviteError>),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
 }
 
 impl Invites {
-    /// Makes an invite. The code comes first: an invite without one would be lost, a code without one opens nothing.
+    /// Over this database; a tier says how long its subscription lasts.
+    pub fn new(db: &Database, clock: Clock, tiers: Arc<Tiers>) -> Self {
+        Self { store: Store::new(db), vault: Vault::new(db), db: db.clone(), clock, tiers }
+    }
+
+    /// Makes an invite. The code is stored first: an invite without a code would be lost, a code without an invite is harmless.
     ///
     /// # Errors
     /// [`OrderError`].
@@ -194,7 +194,7 @@ impl Invites {
         self.with_code(invite).await
     }
 
-    /// Lets nobody redeem an invite any more, by its code or its id. A login that has reserved it goes on.
+    /// Revokes an invite, by its code or its id. A login that has reserved it goes on.
     ///
     /// # Errors
     /// [`OrderError::Unknown`]; the database failed.
@@ -230,7 +230,7 @@ impl From<StoreError<InviteError>> for OrderError {
         match error {
             StoreError::Database(error) => Self::Database(error),
             StoreError::Refused(InviteError::Unknown) => Self::Unknown,
-            other => Self::Store(other.to_string()),
+            other => Self::Store(other),
         }
     }
 }

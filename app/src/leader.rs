@@ -1,12 +1,11 @@
-//! The one process that leads: gives positions, projects, reacts, and sweeps. Any process may run this; the lease says
-//! which one does.
+//! The leader: it gives positions, projects, reacts, and sweeps. Any process may run this; the one with the lease leads.
 //!
 //! ```text
 //!   append ─Appended─▶ sequencer ─Positioned─▶ projector ─Projected─▶ reactor ─▶ commands, attempts, messages
 //!                                                              └────▶ sweeper ─▶ commands
 //! ```
-//! Each waits for the one before it: in this process by a signal, else by looking. Two leaders for a moment do no harm:
-//! each part fences the one that was there before it took over.
+//! Each part waits for the one before it: for a signal in this process, or else by polling. Two leaders at the same moment do
+//! no harm: each part fences the one from which it took over.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use tokio::time::Instant;
 
 use crate::reactor::Reactor;
 use crate::sweeper::Sweeper;
+use eventlog::Outage;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Log;
@@ -28,37 +28,37 @@ use projections::projector::{Projector, ProjectorError, projected};
 use projections::rebuild;
 use vault::lease::Leases;
 
-/// How long a dead leader holds the others back.
+/// How long the others wait after a leader has died.
 const LEASE_TTL: Duration = Duration::from_secs(5);
-/// A part that has worked rests four times as long, between these bounds: what comes meanwhile goes into one batch, and the
-/// machine is left to those who append. The first news after a rest is taken up at once.
-const REST: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(25));
-const RESTS_FOR: u32 = 4;
-/// How often each part looks without a signal, while there is something to do and else.
-const LOOK: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
-/// How long to wait after a failure, at first and at most.
+/// A part that has worked pauses four times as long, between these bounds. Events that come meanwhile make one batch, and
+/// the machine is free for appends. The first signal after a pause is handled at once.
+const PAUSE: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(25));
+const PAUSE_FACTOR: u32 = 4;
+/// How often each part polls without a signal: while there is work, and otherwise.
+const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How long to wait after a failure, at first and at most. An outage is over when there was no failure for the longer time.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
-/// What leading takes.
+/// What a leader needs.
 #[derive(Clone, Debug)]
 pub struct Leader {
-    /// Where.
+    /// The database of the log and the views.
     pub db: Database,
-    /// By which clock logins and subscriptions expire.
+    /// The clock by which logins and subscriptions expire.
     pub clock: Clock,
-    /// What a subscription gives.
+    /// The limits of each tier.
     pub tiers: Arc<Tiers>,
-    /// Who holds the lease: the name that this process announced itself by.
+    /// The name of this process as holder of the lease.
     pub holder: String,
 }
 
-/// Why leading broke off.
+/// Why a leader stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum LeadError {
-    /// While giving positions.
+    /// The sequencer failed.
     #[error(transparent)]
     Sequencer(#[from] SequencerError),
-    /// While folding, or reacting.
+    /// The projector or the reactor failed.
     #[error(transparent)]
     Projector(#[from] ProjectorError),
     /// The database failed.
@@ -71,14 +71,18 @@ pub async fn run(leader: Leader) {
     let leases = Leases::new(&leader.db, leader.holder.clone());
     leases
         .hold("leader", LEASE_TTL, |_| async {
+            let mut outage = Outage::new(
+                "the projections stopped; they begin again where they were",
+                "the projections go on",
+            );
             let mut back_off = BACK_OFF.0;
             loop {
                 let since = Instant::now();
-                let Err(error) = lead(&leader).await;
+                let Err(error) = lead(&leader, &mut outage).await;
                 if since.elapsed() > BACK_OFF.1 {
                     back_off = BACK_OFF.0;
                 }
-                tracing::error!(%error, "The projections stopped; they begin again where they were");
+                outage.failed(&error);
                 tokio::time::sleep(back_off).await;
                 back_off = (back_off * 2).min(BACK_OFF.1);
             }
@@ -86,8 +90,8 @@ pub async fn run(leader: Leader) {
         .await
 }
 
-/// Waits until the views show everything that was appended before: by whoever leads, and where nobody does, by leading
-/// for a moment, without reacting to anything. For programs that end soon. Whether it came to that within `patience`.
+/// Waits until the views show everything that was appended before, for programs that end soon. If no process leads, it
+/// leads for a moment, without reacting to anything. Returns false if that took longer than `patience`.
 ///
 /// # Errors
 /// [`LeadError`].
@@ -106,7 +110,7 @@ pub async fn settle(leader: &Leader, patience: Duration) -> Result<bool, LeadErr
         } else if Instant::now() > deadline {
             return Ok(false);
         } else {
-            tokio::time::sleep(LOOK.0).await;
+            tokio::time::sleep(POLL.0).await;
         }
     }
 }
@@ -120,20 +124,25 @@ async fn catch_up(leader: &Leader) -> Result<(), LeadError> {
     Ok(())
 }
 
-async fn lead(leader: &Leader) -> Result<Infallible, LeadError> {
+async fn lead(leader: &Leader, outage: &mut Outage) -> Result<Infallible, LeadError> {
     let db = &leader.db;
     let sequencer = Sequencer::take_over(db).await?;
     let projector = Projector::take_over(db).await?;
     let reactor = Reactor::take_over(db, &leader.clock, &leader.tiers).await?;
     let sweeper = Sweeper::new(db, &leader.clock);
     keep_free_limits(db, &leader.tiers).await?;
-    tracing::info!(epoch = sequencer.epoch(), "Leading the projections");
+    tracing::info!(epoch = sequencer.epoch(), "leading the projections");
     let (never, ..) = tokio::try_join!(
         sequence(db, &sequencer),
         project(db, &projector),
         react(db, &reactor),
         async { Ok(sweeper.run().await?) },
-        async { Ok(rebuild::upkeep(db).await) },
+        async { Ok(rebuild::maintenance::run(db).await) },
+        async {
+            tokio::time::sleep(BACK_OFF.1).await;
+            outage.over();
+            std::future::pending::<Result<(), LeadError>>().await
+        },
     )?;
     Ok(never)
 }
@@ -143,7 +152,7 @@ async fn sequence(db: &Database, sequencer: &Sequencer) -> Result<Infallible, Le
     loop {
         let began = Instant::now();
         let busy = sequencer.pass().await? > 0;
-        rest(&mut appended, began, busy).await;
+        pause(&mut appended, began, busy).await;
     }
 }
 
@@ -152,7 +161,7 @@ async fn project(db: &Database, projector: &Projector) -> Result<Infallible, Lea
     loop {
         let began = Instant::now();
         let busy = projector.catch_up().await? > 0;
-        rest(&mut positioned, began, busy).await;
+        pause(&mut positioned, began, busy).await;
     }
 }
 
@@ -161,24 +170,26 @@ async fn react(db: &Database, reactor: &Reactor) -> Result<Infallible, LeadError
     loop {
         let began = Instant::now();
         let busy = reactor.catch_up().await? > 0;
-        rest(&mut projected, began, busy).await;
+        pause(&mut projected, began, busy).await;
     }
 }
 
-/// Until there is news; a look now and then alone is enough.
-async fn rest(waker: &mut Waker, began: Instant, busy: bool) {
+/// Pauses after work, and waits for the next signal.
+async fn pause(waker: &mut Waker, began: Instant, busy: bool) {
     if busy {
-        tokio::time::sleep((began.elapsed() * RESTS_FOR).clamp(REST.0, REST.1)).await;
+        tokio::time::sleep((began.elapsed() * PAUSE_FACTOR).clamp(PAUSE.0, PAUSE.1)).await;
     }
-    waker.wait(if busy { LOOK.0 } else { LOOK.1 }).await;
+    waker.wait(if busy { POLL.0 } else { POLL.1 }).await;
 }
 
-/// What people without a subscription have is no event's matter: the table `users` takes it from here.
+/// Stores the limits of people without a subscription. They are in no event; the view `users` reads them from here.
 async fn keep_free_limits(db: &Database, tiers: &Tiers) -> Result<(), DatabaseError> {
-    sqlx::query("update free_limits set limits = $1 where limits is distinct from $1")
-        .bind(Json(tiers.limits(Tier::Free)))
-        .execute(db.pool())
-        .await?;
+    sqlx::query!(
+        "update free_limits set limits = $1 where limits is distinct from $1",
+        Json(tiers.limits(Tier::Free)) as _,
+    )
+    .execute(db.pool())
+    .await?;
     Ok(())
 }
 

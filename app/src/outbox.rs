@@ -1,4 +1,4 @@
-//! The outbox: every message to a person is stored under a key that names why it is sent, and sent once for each key.
+//! The outbox: every message to a person is stored under a key that says why it is sent. Each key is sent once.
 //!
 //! ```text
 //!            claim               sent
@@ -9,8 +9,8 @@
 //!       │  unclear: no answer came, Telegram may have it already
 //!       │        its sender lost its lease: claimed again, and as unclear
 //! ```
-//! First in, first out for each person: a message waits for the ones before it. Here is what queues messages; [`Sender`] is
-//! what sends them.
+//! Each person's messages are sent in order: a message waits for the ones before it. This file queues messages; [`Sender`]
+//! sends them.
 
 use std::time::Duration;
 
@@ -33,10 +33,12 @@ pub struct Outbox {
     db: Database,
 }
 
-/// When the disk has it.
+/// When a message is safe on the disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Confirmed {
-    ByTheDisk,
+enum Durable {
+    /// Before the call returns.
+    AtOnce,
+    /// When the message is claimed.
     WithTheClaim,
 }
 
@@ -46,7 +48,7 @@ impl Outbox {
         Self { db: db.clone() }
     }
 
-    /// Queue an answer to a chat, keyed `update/<id>/<n>`. A key that was used before changes nothing.
+    /// Queues an answer to a chat, keyed `update/<id>/<n>`. A key that was used before changes nothing.
     ///
     /// # Errors
     /// The database failed.
@@ -57,12 +59,12 @@ impl Outbox {
         body: &Value,
         not_after: Option<Timestamp>,
     ) -> Result<(), DatabaseError> {
-        self.put(dedup_key, Some(chat), None, body, not_after, Confirmed::ByTheDisk).await
+        self.put(dedup_key, Some(chat), None, body, not_after, Durable::AtOnce).await
     }
 
-    /// Queue a notice to a person, keyed `login/<id>/<seq>/<kind>`. A key that was used before changes nothing. Without
-    /// waiting for the disk: what is lost with PostgreSQL is queued anew, because the reactor's checkpoint was lost with it; and
-    /// whoever claims it waits for the disk before it goes out.
+    /// Queues a notice to a person, keyed `login/<id>/<seq>/<kind>`. A key that was used before changes nothing. It does not
+    /// wait for the disk: a notice that is lost in a crash of PostgreSQL is queued again, because the reactor's checkpoint was
+    /// lost with it. The sender that claims a notice waits for the disk before it sends.
     ///
     /// # Errors
     /// The database failed.
@@ -74,7 +76,7 @@ impl Outbox {
         not_after: Option<Timestamp>,
     ) -> Result<(), DatabaseError> {
         let body = serde_json::to_value(notice).expect("a notice is plain data");
-        self.put(dedup_key, None, Some(account), &body, not_after, Confirmed::WithTheClaim).await
+        self.put(dedup_key, None, Some(account), &body, not_after, Durable::WithTheClaim).await
     }
 
     async fn put(
@@ -84,56 +86,57 @@ impl Outbox {
         account: Option<AccountId>,
         body: &Value,
         not_after: Option<Timestamp>,
-        confirmed: Confirmed,
+        durable: Durable,
     ) -> Result<(), DatabaseError> {
-        // Answers and notices to one person wait for each other: both go by the account, where there is one.
-        sqlx::query(
+        // Answers and notices to one person wait for each other: both use the account as their lane, if there is one.
+        sqlx::query!(
             "with waits as materialized (
                select set_config('synchronous_commit',
                                  case when $6 then current_setting('synchronous_commit') else 'off' end, true))
              insert into vault.outbox (dedup_key, lane, chat, account_id, body, not_after)
              select $1,
-                    coalesce($3::text, (select account_id::text from vault.subjects where telegram_id = $2),
+                    coalesce($3::uuid::text, (select account_id::text from vault.subjects where telegram_id = $2),
                              $2::text),
                     $2, $3, $4, $5
                from waits
              on conflict do nothing",
+            dedup_key,
+            chat,
+            account.map(|account| account.0),
+            body,
+            not_after.map(|moment| moment.to_sqlx()) as _,
+            durable == Durable::AtOnce,
         )
-        .bind(dedup_key)
-        .bind(chat)
-        .bind(account.map(|account| account.0))
-        .bind(body)
-        .bind(not_after.map(|moment| moment.to_sqlx()))
-        .bind(confirmed == Confirmed::ByTheDisk)
         .execute(self.db.pool())
         .await?;
         self.db.wake().notify(Topic::Outbox);
         Ok(())
     }
 
-    /// Telegram's number of the message that was sent under this key.
+    /// The Telegram message id of the message that was sent under this key.
     ///
     /// # Errors
     /// The database failed.
     pub async fn message_of(&self, dedup_key: &str) -> Result<Option<i64>, DatabaseError> {
-        let sent =
-            sqlx::query_scalar("select message_id from vault.outbox where dedup_key = $1 and state = 'sent'")
-                .bind(dedup_key)
-                .fetch_optional(self.db.pool())
-                .await?;
+        let sent = sqlx::query_scalar!(
+            "select message_id from vault.outbox where dedup_key = $1 and state = 'sent'",
+            dedup_key,
+        )
+        .fetch_optional(self.db.pool())
+        .await?;
         Ok(sent.flatten())
     }
 
-    /// Drop what was settled so long ago that nothing asks for it again: neither a repeated reaction nor a login's card.
+    /// Deletes messages that were settled so long ago that nothing needs them: neither a repeated reaction nor a login's card.
     ///
     /// # Errors
     /// The database failed.
     pub async fn prune(&self, older_than: Duration) -> Result<u64, DatabaseError> {
-        let dropped = sqlx::query(
+        let dropped = sqlx::query!(
             "delete from vault.outbox
               where state in ('sent', 'gave_up') and queued_at < clock_timestamp() - make_interval(secs => $1)",
+            older_than.as_secs_f64(),
         )
-        .bind(older_than.as_secs_f64())
         .execute(self.db.pool())
         .await?;
         Ok(dropped.rows_affected())

@@ -1,76 +1,55 @@
 //! Does what follows from each event, as `domain::policy` says: commands, attempts for the workers, messages.
 //!
-//! At least once: its own checkpoint moves after the deed, so a crash repeats the last ones. The aggregates, and the keys
-//! of the outbox, make that exactly once. It never runs ahead of the views, because "the person's other logins" is
-//! asked of one.
+//! It handles each event at least once: its checkpoint moves afterwards, so a crash repeats the last events. The aggregates
+//! and the keys of the outbox make each effect happen exactly once. It never runs ahead of the views, because it reads
+//! a person's other logins from one.
 
 use std::sync::Arc;
 
-use domain::login::CancelReason;
-use domain::policy::{self, Reaction};
-use domain::{
-    AccountCommand, AccountId, Event, InviteCommand, InviteGrant, InviteId, LoginCommand, LoginEvent,
-    LoginId, LoginStatus, Tiers,
-};
-use jiff::SignedDuration;
+use domain::Tiers;
 
-use crate::outbox::Outbox;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Log, LogEvent};
-use eventlog::store::{Context, Store, StoreError};
-use projections::projector::{self, ProjectorError, Side};
-use projections::views::login_status::{self, LoginRow};
+use projections::projector::{self, ProjectorError, SlotRole};
 use projections::views::{FoldError, RowFailure};
-use vault::Vault;
 
 mod prefetched;
+mod reactions;
 
 use prefetched::Prefetched;
+use reactions::{Reactions, name_of};
 
 /// Events between two moves of the checkpoint.
 const BATCH: i64 = 100;
-/// How long news of an event is news: a backup restored next week must not tell anybody about today.
-const NEWS: SignedDuration = SignedDuration::from_hours(24);
 
-/// The one that reacts, until another takes over.
+/// Reacts to events, until another reactor takes over.
 #[derive(Debug)]
 pub struct Reactor {
     db: Database,
     log: Log,
-    store: Store,
-    vault: Vault,
-    outbox: Outbox,
-    clock: Clock,
-    tiers: Arc<Tiers>,
+    reactions: Reactions,
     epoch: i64,
 }
 
 impl Reactor {
-    /// Takes over from whichever was before.
+    /// Takes over from the reactor before.
     ///
     /// # Errors
-    /// The database's, or fenced by one that took over at the same moment.
+    /// The database's, or fenced by a reactor that took over at the same moment.
     pub async fn take_over(db: &Database, clock: &Clock, tiers: &Arc<Tiers>) -> Result<Self, ProjectorError> {
         let epoch = projector::take_over(db, &["reactor"]).await?;
-        Ok(Self {
-            db: db.clone(),
-            log: Log::new(db),
-            store: Store::new(db),
-            vault: Vault::new(db),
-            outbox: Outbox::new(db),
-            clock: clock.clone(),
-            tiers: Arc::clone(tiers),
-            epoch,
-        })
+        Ok(Self { db: db.clone(), log: Log::new(db), reactions: Reactions::new(db, clock, tiers), epoch })
     }
 
-    /// Reacts to one batch; to how many events.
+    /// Reacts to one batch. Returns the number of events.
     ///
     /// # Errors
-    /// [`ProjectorError`]; what was done stays done, and is done again by the next pass.
+    /// [`ProjectorError`]. What was done stays done, and the next pass repeats it.
+    #[tracing::instrument(name = "react", level = "error", skip_all, fields(view = "reactor", position))]
     pub async fn pass(&self) -> Result<usize, ProjectorError> {
         let after = projector::position_of(&self.db, "reactor").await?;
+        tracing::Span::current().record("position", after);
         let projected = projector::projected(&self.db).await?;
         if projected <= after {
             return Ok(0);
@@ -79,17 +58,9 @@ impl Reactor {
         events.retain(|event| event.position <= projected);
         let prefetched = Prefetched::for_events(&self.db, &events).await?;
         for event in &events {
-            match self.react(event, &prefetched).await {
-                Ok(()) => {}
-                // A stream that cannot be read gets no better by trying again.
-                Err(DatabaseError::Unreadable(stream)) => {
-                    let error = FoldError::Undecodable(format!("the stream {stream} holds one that cannot"));
-                    self.park(event, error).await?;
-                }
-                Err(error) => {
-                    self.move_to(event.position - 1).await?;
-                    return Err(error.into());
-                }
+            if let Err(error) = self.react(event, &prefetched).await {
+                self.move_to(event.position - 1).await?;
+                return Err(error.into());
             }
         }
         if let Some(last) = events.last() {
@@ -98,7 +69,7 @@ impl Reactor {
         Ok(events.len())
     }
 
-    /// Passes until it has reacted to everything that is projected; to how many events.
+    /// Passes until it has reacted to all events that the views show. Returns the number of events.
     ///
     /// # Errors
     /// See [`Reactor::pass`].
@@ -113,238 +84,45 @@ impl Reactor {
         }
     }
 
-    /// Without waiting for the disk: a checkpoint that is lost with PostgreSQL repeats the last deeds.
+    /// Moves the checkpoint without waiting for the disk: if a crash of PostgreSQL loses it, the last events are repeated.
     async fn move_to(&self, position: i64) -> Result<(), ProjectorError> {
-        let moved = sqlx::query(
+        let moved = sqlx::query!(
             "with swift as materialized (select set_config('synchronous_commit', 'off', true)) \
              update checkpoints \
                 set position = $1, \
                     moved_at = clock_timestamp() \
                from swift \
               where consumer = 'reactor' and epoch = $2",
+            position,
+            self.epoch,
         )
-        .bind(position)
-        .bind(self.epoch)
         .execute(self.db.pool())
         .await?
         .rows_affected();
         if moved == 1 { Ok(()) } else { Err(ProjectorError::Fenced) }
     }
 
+    #[tracing::instrument(name = "event", level = "error", skip_all, fields(event.id = name_of(event), event.position = event.position))]
     async fn react(&self, event: &LogEvent, prefetched: &Prefetched) -> Result<(), DatabaseError> {
         let decoded = match &event.event {
             Ok(decoded) => decoded,
             Err(error) => return self.park(event, FoldError::Undecodable(error.to_string())).await,
         };
-        self.end_attempt(event, decoded).await?;
-        for reaction in policy::react(&event.stream_id, decoded) {
-            self.carry_out(event, reaction, prefetched).await?;
-        }
-        Ok(())
-    }
-
-    /// A login that ended without a session leaves a key at Telegram: whoever works on the attempt logs it out.
-    async fn end_attempt(&self, event: &LogEvent, decoded: &Event) -> Result<(), DatabaseError> {
-        let Event::Login(
-            login_event @ (LoginEvent::AuthorizationRejected { .. }
-            | LoginEvent::LoginExpired { .. }
-            | LoginEvent::LoginCancelled { .. }
-            | LoginEvent::LoginFailed { .. }),
-        ) = decoded
-        else {
-            return Ok(());
-        };
-        let Ok(login_id) = event.stream_id.parse() else { return Ok(()) };
-        self.vault.end_attempt(&login_id, login_event.attempt()).await
-    }
-
-    async fn carry_out(
-        &self,
-        event: &LogEvent,
-        reaction: Reaction,
-        prefetched: &Prefetched,
-    ) -> Result<(), DatabaseError> {
-        match reaction {
-            Reaction::StartLogin { login_id, account_id, grant, attempt } => {
-                self.start_login(event, &login_id, account_id, grant, attempt).await
+        match self.reactions.follow_from(event, decoded, prefetched).await {
+            // Trying again does not help with a stream that cannot be read.
+            Err(DatabaseError::Unreadable(stream)) => {
+                let error = FoldError::Undecodable(format!("the stream {stream} holds one that cannot"));
+                self.park(event, error).await
             }
-            Reaction::OpenAttempt { account_id, login_id, attempt } => {
-                self.open_attempt(event, account_id, &login_id, attempt, prefetched).await
-            }
-            Reaction::CancelEarlier { account_id, login_id, .. } => {
-                let live = match prefetched.live.get(&account_id) {
-                    Some(live) => live.clone(),
-                    None => login_status::live_of(&self.db, account_id).await?,
-                };
-                for other in live {
-                    if other.login_id != login_id && other.started_position < event.position {
-                        self.cancel_row(event, &other, CancelReason::NewerLogin).await?;
-                    }
-                }
-                Ok(())
-            }
-            Reaction::CancelLive { account_id, reason } => {
-                for live in login_status::live_of(&self.db, account_id).await? {
-                    if live.started_position < event.position {
-                        self.cancel_row(event, &live, reason).await?;
-                    }
-                }
-                Ok(())
-            }
-            Reaction::Release { invite_id, account_id, login_id, attempt } => {
-                self.release(event, invite_id, account_id, login_id, attempt).await
-            }
-            Reaction::Activate { account_id, login_id, attempt, grant } => {
-                self.activate(event, account_id, login_id, attempt, grant).await
-            }
-            Reaction::Notify { account_id, notice } => {
-                let key = format!("{}/{}", name_of(event), notice.kind());
-                let not_after = event.recorded_at.checked_add(NEWS).ok();
-                self.outbox.notice(&key, account_id, &notice, not_after).await
-            }
+            outcome => outcome,
         }
     }
 
-    async fn activate(
-        &self,
-        event: &LogEvent,
-        account_id: AccountId,
-        login_id: LoginId,
-        attempt: u32,
-        grant: InviteGrant,
-    ) -> Result<(), DatabaseError> {
-        let context = because_of(event).with_account(account_id).with_login(&login_id);
-        let id = login_id.short().to_owned();
-        let limits = self.tiers.limits(grant.tier);
-        let command = AccountCommand::Activate { login_id, attempt, grant, limits, at: self.clock.now() };
-        // A repeated reaction changes nothing, and is not told as if it did.
-        let is_news =
-            matches!(self.store.load_account(account_id).await?.decide(command.clone()), Ok(Some(_)));
-        settled(event, self.store.account(account_id, command, context).await)?;
-        if is_news {
-            tracing::info!(login.id = id, "subscription {} activated", grant.tier.name());
-        }
-        Ok(())
-    }
-
-    async fn start_login(
-        &self,
-        event: &LogEvent,
-        login_id: &LoginId,
-        account_id: AccountId,
-        grant: InviteGrant,
-        attempt: u32,
-    ) -> Result<(), DatabaseError> {
-        let context = because_of(event).with_account(account_id).with_login(login_id);
-        let command = LoginCommand::Start { account_id, invite: Some(grant), attempt, at: self.clock.now() };
-        settled(event, self.store.login(login_id, command, context).await)?;
-        // A reservation for an attempt that could not begin, or has ended before this, would never be given back.
-        let login = self.store.load_login(login_id).await?;
-        let holds = |status: LoginStatus| status.is_live() || status == LoginStatus::Authorized;
-        if login.attempt() == attempt && login.status().is_some_and(holds) {
-            return Ok(());
-        }
-        self.release(event, grant.invite_id, account_id, login_id.clone(), attempt).await
-    }
-
-    /// Unless the attempt has ended meanwhile: a repeated reaction must not bring it back. Nor for somebody who was
-    /// blocked or erased between the question and the start.
-    async fn open_attempt(
-        &self,
-        event: &LogEvent,
-        account_id: AccountId,
-        login_id: &LoginId,
-        attempt: u32,
-        prefetched: &Prefetched,
-    ) -> Result<(), DatabaseError> {
-        let login = match prefetched.logins.get(login_id) {
-            Some(login) => login.clone(),
-            None => self.store.load_login(login_id).await?,
-        };
-        let account = match prefetched.accounts.get(&account_id) {
-            Some(account) => account.clone(),
-            None => self.store.load_account(account_id).await?,
-        };
-        let live = login.attempt() == attempt && login.status().is_some_and(|status| status.is_live());
-        if !live {
-            return Ok(());
-        }
-        if account.is_erased() {
-            return self.cancel(event, account_id, login_id, attempt, CancelReason::Erased).await;
-        }
-        if account.is_blocked() {
-            return self.cancel(event, account_id, login_id, attempt, CancelReason::Blocked).await;
-        }
-        self.vault.open_attempt(login_id, attempt, account_id).await
-    }
-
-    async fn cancel_row(
-        &self,
-        event: &LogEvent,
-        row: &LoginRow,
-        reason: CancelReason,
-    ) -> Result<(), DatabaseError> {
-        let attempt = u32::try_from(row.attempt).unwrap_or(u32::MAX);
-        self.cancel(event, row.account_id, &row.login_id, attempt, reason).await
-    }
-
-    async fn cancel(
-        &self,
-        event: &LogEvent,
-        account_id: AccountId,
-        login_id: &LoginId,
-        attempt: u32,
-        reason: CancelReason,
-    ) -> Result<(), DatabaseError> {
-        let context = because_of(event).with_account(account_id).with_login(login_id);
-        let command = LoginCommand::Cancel { attempt, reason, at: self.clock.now() };
-        settled(event, self.store.login(login_id, command, context).await)
-    }
-
-    async fn release(
-        &self,
-        event: &LogEvent,
-        invite_id: InviteId,
-        account_id: AccountId,
-        login_id: LoginId,
-        attempt: u32,
-    ) -> Result<(), DatabaseError> {
-        let context = because_of(event).with_account(account_id).with_login(&login_id);
-        let command = InviteCommand::Release { account_id, login_id, attempt, at: self.clock.now() };
-        settled(event, self.store.invite(invite_id, command, context).await)
-    }
-
-    /// An event that cannot be read leads to nothing, loudly.
+    /// Parks an event that cannot be handled: nothing follows from it.
     async fn park(&self, event: &LogEvent, error: FoldError) -> Result<(), DatabaseError> {
         let mut connection = self.db.pool().acquire().await?;
         let failure = RowFailure { position: event.position, error };
-        Ok(projector::park(&mut connection, Side::Live, "reactor", &name_of(event), &failure).await?)
-    }
-}
-
-/// `stream/id/sequence`: how other events and messages name this one.
-fn name_of(event: &LogEvent) -> String {
-    format!("{}/{}/{}", event.stream, event.stream_id, event.sequence)
-}
-
-fn because_of(event: &LogEvent) -> Context {
-    Context::system().with_cause(name_of(event))
-}
-
-/// A refusal settles the matter: the aggregate knows better than the event that is long past. Anything else is tried
-/// again.
-fn settled<E: std::error::Error + 'static>(
-    event: &LogEvent,
-    outcome: Result<(), StoreError<E>>,
-) -> Result<(), DatabaseError> {
-    match outcome {
-        Ok(()) => Ok(()),
-        Err(StoreError::Refused(reason)) => {
-            tracing::debug!(event = name_of(event), %reason, "What followed from an event was no longer wanted");
-            Ok(())
-        }
-        Err(StoreError::Database(error)) => Err(error),
-        Err(error @ StoreError::Fenced) => Err(DatabaseError::Sql(sqlx::Error::Protocol(error.to_string()))),
+        Ok(projector::park(&mut connection, SlotRole::Live, "reactor", &name_of(event), &failure).await?)
     }
 }
 

@@ -1,6 +1,5 @@
-//! Ends what time has ended: logins past their deadline, subscriptions past their last day. The views say which are
-//! next; the aggregates decide. Tries that no limit counts any more are forgotten on
-//! the way, and updates and messages that were settled long ago.
+//! Expires logins past their deadline and subscriptions past their last day. The views say which are next; the aggregates
+//! decide. It also deletes tries that no limit counts any more, and old updates and messages.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -17,16 +16,16 @@ use eventlog::wake::Topic;
 use projections::views::{login_status, subscriptions};
 use vault::limits::LoginLimits;
 
-/// Subscriptions a sweep; what is left is swept when these have been projected.
+/// Subscriptions in one sweep; the others are swept when the views show that these have ended.
 const PAGE: i64 = 200;
-/// Even without any news: a look this often.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-/// How often tries are forgotten: a number stands there for a minute, and then not much longer.
+/// How often it sweeps without a signal.
+const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often old rows are deleted: a counted phone number stays for a minute, and not much longer.
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
-/// How long settled updates and messages are kept, emptied as they are, to tell a second one from the first.
+/// How long settled updates and messages are kept, without their content, to recognise a second one.
 const KEEP_SETTLED: Duration = Duration::from_hours(30 * 24);
-/// How long an update that cannot be read is kept: as it came, with what it may say about a person.
+/// How long a refused update is kept: it may hold data of a person.
 const KEEP_REFUSED: Duration = Duration::from_hours(7 * 24);
 
 /// Watches the deadlines.
@@ -38,7 +37,7 @@ pub struct Sweeper {
 }
 
 impl Sweeper {
-    /// Over this database, by this clock.
+    /// A sweeper of this database, by this clock.
     pub fn new(db: &Database, clock: &Clock) -> Self {
         Self { db: db.clone(), store: Store::new(db), clock: clock.clone() }
     }
@@ -63,15 +62,16 @@ impl Sweeper {
             let next = self.sweep().await?;
             tokio::select! {
                 () = self.clock.sleep_until(next.unwrap_or(Timestamp::MAX)) => {}
-                () = projected.wait(LOOK_EVERY) => {}
+                () = projected.wait(SWEEP_EVERY) => {}
             }
         }
     }
 
-    /// Ends what is over now; the next deadline, if there is one.
+    /// Expires what is due now. Returns the next deadline, if there is one.
     ///
     /// # Errors
     /// The database's.
+    #[tracing::instrument(name = "sweep", level = "error", skip_all)]
     pub async fn sweep(&self) -> Result<Option<Timestamp>, DatabaseError> {
         let now = self.clock.now();
         let mut next = None;
@@ -103,8 +103,8 @@ fn sooner(a: Option<Timestamp>, b: Timestamp) -> Option<Timestamp> {
     Some(a.map_or(b, |a| a.min(b)))
 }
 
-/// A refusal means that somebody else was there first; the next look will see. A stream that cannot be
-/// read stands still alone; whoever parked it has said so loudly.
+/// A refusal means that another command came first; the next sweep will see it. A stream that cannot be read is parked, and
+/// that was logged.
 fn settled<E: std::error::Error + 'static>(outcome: Result<(), StoreError<E>>) -> Result<(), DatabaseError> {
     match outcome {
         Err(StoreError::Database(DatabaseError::Unreadable(_))) => Ok(()),

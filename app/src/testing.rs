@@ -1,7 +1,6 @@
-//! For the tests of the read side: a person, an invite and a login in a few verbs, over a real database and by a clock
-//! that is moved by hand.
+//! For tests: a person, an invite and a login in a few verbs, over a real database, with a manual clock.
 
-#![expect(missing_docs, reason = "verbs, and what every service is made of")]
+#![expect(missing_docs, reason = "the verbs say what they do")]
 
 use std::sync::Arc;
 
@@ -28,7 +27,7 @@ pub struct Story {
     pub store: Store,
     pub vault: Vault,
     pub clock: Clock,
-    pub hands: ManualClock,
+    pub manual_clock: ManualClock,
     pub tiers: Arc<Tiers>,
 }
 
@@ -38,23 +37,23 @@ impl Story {
         Self::of(db, url)
     }
 
-    /// In a database of one's own.
+    /// In a database of the caller.
     pub fn of(db: Database, url: SecretString) -> Self {
         let start: Timestamp = "2026-11-22T10:00:00Z".parse().expect("a time");
-        let (clock, hands) = Clock::manual(start);
+        let (clock, manual_clock) = Clock::manual(start);
         let (store, vault) = (Store::new(&db), Vault::new(&db));
-        Self { db, url, store, vault, clock, hands, tiers: Arc::new(Tiers::default()) }
+        Self { db, url, store, vault, clock, manual_clock, tiers: Arc::new(Tiers::default()) }
     }
 
     /// The person writes to the bot for the first time.
     pub async fn person(&self, telegram_id: i64, profile: &str) -> AccountId {
         let subject = self.vault.subject_for(telegram_id).await.expect("a subject");
-        self.tells(&subject, profile).await;
+        self.set_profile(&subject, profile).await;
         subject.account_id
     }
 
-    /// Telegram tells this about the person now.
-    pub async fn tells(&self, subject: &Subject, profile: &str) {
+    /// Telegram sends this profile of the person.
+    pub async fn set_profile(&self, subject: &Subject, profile: &str) {
         let command = AccountCommand::Register {
             account_id: subject.account_id,
             telegram_id: subject.seal(&subject.telegram_id.to_string()),
@@ -65,7 +64,7 @@ impl Story {
     }
 
     pub async fn account(&self, account: AccountId, command: AccountCommand) {
-        self.store.account(account, command, Context::by(account)).await.expect("the account agrees");
+        self.store.account(account, command, Context::by(account)).await.expect("the account accepts it");
     }
 
     pub async fn invite(&self, max_uses: u32, created_by: Option<AccountId>) -> InviteId {
@@ -108,7 +107,7 @@ impl Story {
 
     pub async fn login(&self, login_id: &LoginId, account: AccountId, command: LoginCommand) {
         let context = Context::by(account).with_login(login_id);
-        self.store.login(login_id, command, context).await.expect("the login agrees");
+        self.store.login(login_id, command, context).await.expect("the login accepts it");
     }
 
     /// Telegram confirms.
@@ -121,14 +120,14 @@ impl Story {
         self.login(login_id, account_id, command).await;
     }
 
-    /// Positions for what was appended, and the views up to there; nobody reacts.
+    /// Gives positions to appended events, and projects them; does not react.
     pub async fn project(&self) {
         let sequencer = Sequencer::take_over(&self.db).await.expect("a sequencer");
         while sequencer.pass().await.expect("a pass") > 0 {}
         Projector::take_over(&self.db).await.expect("a projector").catch_up().await.expect("caught up");
     }
 
-    /// Everything that follows has followed.
+    /// Projects and reacts until nothing is left to do.
     pub async fn settle(&self) {
         let sequencer = Sequencer::take_over(&self.db).await.expect("a sequencer");
         let projector = Projector::take_over(&self.db).await.expect("a projector");

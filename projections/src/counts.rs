@@ -1,49 +1,64 @@
-//! How much there is of everything: what an admin asks for in the chat.
+//! The numbers that an admin sees in the chat.
 
 use eventlog::database::{Database, DatabaseError};
 
-/// Numbers of now, from the views.
+/// The current numbers, from the views.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// People who are not erased.
     pub people: i64,
-    /// With a linked session.
+    /// People with a linked session.
     pub authenticated: i64,
-    /// Refused everywhere.
+    /// People who are blocked.
     pub blocked: i64,
-    /// Running subscriptions by tier, in the order of their names.
+    /// Active subscriptions by tier, in the order of their names.
     pub subscriptions: Vec<(String, i64)>,
     /// Logins by status, in the order of their names.
     pub logins: Vec<(String, i64)>,
     /// Invites that can still be redeemed, by their uses alone.
     pub open_invites: i64,
-    /// Uses of invites, for good.
+    /// Final uses of invites.
     pub uses: i64,
 }
 
-/// Counts.
+/// Counts people, subscriptions, logins and invites.
 ///
 /// # Errors
 /// The database's.
 pub async fn counts(db: &Database) -> Result<Counts, DatabaseError> {
-    let (people, authenticated, blocked) = sqlx::query_as(
-        "select count(*), count(*) filter (where is_authenticated), count(*) filter (where is_blocked) from users",
+    let users = sqlx::query!(
+        r#"select count(*) as "people!",
+                  count(*) filter (where is_authenticated) as "authenticated!",
+                  count(*) filter (where is_blocked) as "blocked!"
+             from users"#
     )
     .fetch_one(db.pool())
     .await?;
-    let subscriptions = sqlx::query_as(
-        "select subscription_type, count(*) from users where subscription_status = 'active' group by 1 order by 1",
+    let subscriptions = sqlx::query!(
+        r#"select subscription_type as "tier!", count(*) as "count!" from users
+            where subscription_status = 'active' group by 1 order by 1"#
     )
     .fetch_all(db.pool())
     .await?;
-    let logins = sqlx::query_as("select status, count(*) from login_status group by 1 order by 1")
-        .fetch_all(db.pool())
-        .await?;
-    let (open_invites, uses) = sqlx::query_as(
-        "select count(*) filter (where not revoked and reserved + used < max_uses), coalesce(sum(used), 0)::bigint
-           from invites",
+    let logins = sqlx::query!(
+        r#"select status as "status!", count(*) as "count!" from login_status group by 1 order by 1"#
+    )
+    .fetch_all(db.pool())
+    .await?;
+    let invites = sqlx::query!(
+        r#"select count(*) filter (where not revoked and reserved + used < max_uses) as "open!",
+                  coalesce(sum(used), 0)::bigint as "uses!"
+             from invites"#
     )
     .fetch_one(db.pool())
     .await?;
-    Ok(Counts { people, authenticated, blocked, subscriptions, logins, open_invites, uses })
+    Ok(Counts {
+        people: users.people,
+        authenticated: users.authenticated,
+        blocked: users.blocked,
+        subscriptions: subscriptions.into_iter().map(|row| (row.tier, row.count)).collect(),
+        logins: logins.into_iter().map(|row| (row.status, row.count)).collect(),
+        open_invites: invites.open,
+        uses: invites.uses,
+    })
 }

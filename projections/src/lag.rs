@@ -1,14 +1,13 @@
-//! How far behind are the readers of the log, and what stands in the way?
+//! How far the readers of the log are behind, and why.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff_sqlx::Timestamp as Stored;
-use sqlx::Row;
 
 use eventlog::{Database, DatabaseError, Log};
 
-/// Everything that may be behind.
+/// How far everything is behind.
 #[derive(Clone, Debug)]
 pub struct Lag {
     /// Committed events that have no position yet.
@@ -21,75 +20,75 @@ pub struct Lag {
     pub consumers: Vec<ConsumerLag>,
     /// The transaction that has been writing for the longest time.
     pub oldest_transaction: Option<OpenTransaction>,
-    /// What stands still.
+    /// The keys that are parked.
     pub parked: Vec<Parked>,
 }
 
-/// How far a reader of the log has come.
+/// How far a reader of the log is.
 #[derive(Clone, Debug)]
 pub struct ConsumerLag {
-    /// Which.
+    /// Its name.
     pub consumer: String,
     /// The last position that it has taken in.
     pub position: i64,
-    /// How many are left.
+    /// How many events are left.
     pub behind: i64,
-    /// When the first of them was recorded.
+    /// When the first of those was recorded.
     pub waiting_since: Option<Timestamp>,
 }
 
-/// A transaction that has written something and is open.
+/// An open transaction that has written something.
 #[derive(Clone, Debug)]
 pub struct OpenTransaction {
-    /// The server process.
+    /// Its server process.
     pub pid: i32,
-    /// What it calls itself.
+    /// Its application name.
     pub application: String,
-    /// Since when.
+    /// When it began.
     pub since: Timestamp,
 }
 
-/// A key that stands still.
+/// A key of a view that is parked.
 #[derive(Clone, Debug)]
 pub struct Parked {
-    /// Of which view.
+    /// The view.
     pub view: String,
-    /// Which key.
+    /// The key.
     pub key: String,
-    /// From which event on.
+    /// The position of the event that could not be folded in.
     pub position: i64,
-    /// Why.
+    /// Why it could not.
     pub error: String,
-    /// Since when.
+    /// When it was parked.
     pub since: Timestamp,
 }
 
-/// What keeps people waiting although the database answers.
+/// Why people wait although the database answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Delay {
     /// No process gives positions and projects.
     NobodyLeads,
-    /// An event has waited so long for its position, or for a view.
+    /// An event has waited this long for its position, or for a view.
     Behind(Duration),
 }
 
-/// Whether something has kept people waiting for longer than `lasts`. That something newer always waits is no delay.
+/// What has kept people waiting for longer than `lasts`, if anything. Newer events always wait a little: that is no delay.
 ///
 /// # Errors
 /// The database's.
 pub async fn delay(db: &Database, lasts: Duration) -> Result<Option<Delay>, DatabaseError> {
-    let row = sqlx::query(
-        "select exists (select from vault.leases \
-                         where name = 'leader' and expires_at > clock_timestamp() - make_interval(secs => $1)) as led, \
-                clock_timestamp() as now",
+    let row = sqlx::query!(
+        r#"select exists (select from vault.leases
+                           where name = 'leader' and expires_at > clock_timestamp() - make_interval(secs => $1)) as "led!",
+                  clock_timestamp() as "now!: Stored""#,
+        lasts.as_secs_f64(),
     )
-    .bind(lasts.as_secs_f64())
     .fetch_one(db.pool())
     .await?;
-    if !row.try_get::<bool, _>("led")? {
+    if !row.led {
         return Ok(Some(Delay::NobodyLeads));
     }
-    let now = row.try_get::<Stored, _>("now")?.to_jiff();
+    let now = row.now.to_jiff();
     let lag = lag(db).await?;
     let views = lag.consumers.iter().filter_map(|consumer| consumer.waiting_since);
     let longest = views.chain(lag.unplaced_since).min().map(|since| now.duration_since(since));
@@ -97,7 +96,7 @@ pub async fn delay(db: &Database, lasts: Duration) -> Result<Option<Delay>, Data
     Ok(longest.filter(|waited| *waited > lasts).map(Delay::Behind))
 }
 
-/// Measures it.
+/// Measures the lag.
 ///
 /// # Errors
 /// The database's.
@@ -115,70 +114,66 @@ pub async fn lag(db: &Database) -> Result<Lag, DatabaseError> {
 }
 
 async fn consumers(db: &Database, end: i64) -> Result<Vec<ConsumerLag>, DatabaseError> {
-    let rows = sqlx::query(
-        "select c.consumer, \
-                c.position, \
-                (select e.recorded_at from log_index i join events e using (event_no) \
-                  where i.position = c.position + 1) as waiting_since \
-           from checkpoints c \
-          order by c.consumer",
+    let rows = sqlx::query!(
+        r#"select c.consumer,
+                  c.position,
+                  (select e.recorded_at from log_index i join events e using (event_no)
+                    where i.position = c.position + 1) as "waiting_since?: Stored"
+             from checkpoints c
+            order by c.consumer"#
     )
     .fetch_all(db.pool())
     .await?;
-    let consumer = |row: &sqlx::postgres::PgRow| {
-        let position: i64 = row.try_get("position")?;
-        Ok(ConsumerLag {
-            consumer: row.try_get("consumer")?,
-            position,
-            behind: (end - position).max(0),
-            waiting_since: row.try_get::<Option<Stored>, _>("waiting_since")?.map(Stored::to_jiff),
-        })
-    };
-    Ok(rows.iter().map(consumer).collect::<Result<_, sqlx::Error>>()?)
+    let consumers = rows.into_iter().map(|row| ConsumerLag {
+        consumer: row.consumer,
+        position: row.position,
+        behind: (end - row.position).max(0),
+        waiting_since: row.waiting_since.map(Stored::to_jiff),
+    });
+    Ok(consumers.collect())
 }
 
 async fn oldest_transaction(db: &Database) -> Result<Option<OpenTransaction>, DatabaseError> {
-    let row = sqlx::query(
-        "select pid, coalesce(application_name, '') as application, xact_start \
-           from pg_stat_activity \
-          where backend_xid is not null \
-            and xact_start is not null \
-            and datname = current_database() \
-            and pid <> pg_backend_pid() \
-          order by xact_start \
-          limit 1",
+    let row = sqlx::query!(
+        r#"select pid as "pid!",
+                  coalesce(application_name, '') as "application!",
+                  xact_start as "since!: Stored"
+             from pg_stat_activity
+            where backend_xid is not null
+              and xact_start is not null
+              and datname = current_database()
+              and pid <> pg_backend_pid()
+            order by xact_start
+            limit 1"#
     )
     .fetch_optional(db.pool())
     .await?;
-    let transaction = |row: &sqlx::postgres::PgRow| {
-        Ok(OpenTransaction {
-            pid: row.try_get("pid")?,
-            application: row.try_get("application")?,
-            since: row.try_get::<Stored, _>("xact_start")?.to_jiff(),
-        })
-    };
-    row.as_ref().map(transaction).transpose().map_err(DatabaseError::Sql)
+    Ok(row.map(|row| OpenTransaction {
+        pid: row.pid,
+        application: row.application,
+        since: row.since.to_jiff(),
+    }))
 }
 
-/// What stands still, and why.
+/// The keys that are parked, and why.
 ///
 /// # Errors
 /// The database's.
 pub async fn parked(db: &Database) -> Result<Vec<Parked>, DatabaseError> {
-    let rows =
-        sqlx::query("select view, key, position, error, parked_at from parked order by parked_at, view, key")
-            .fetch_all(db.pool())
-            .await?;
-    let parked = |row: &sqlx::postgres::PgRow| {
-        Ok(Parked {
-            view: row.try_get("view")?,
-            key: row.try_get("key")?,
-            position: row.try_get("position")?,
-            error: row.try_get("error")?,
-            since: row.try_get::<Stored, _>("parked_at")?.to_jiff(),
-        })
-    };
-    Ok(rows.iter().map(parked).collect::<Result<_, sqlx::Error>>()?)
+    let rows = sqlx::query!(
+        r#"select view, key, position, error, parked_at as "since: Stored" from parked
+            order by parked_at, view, key"#
+    )
+    .fetch_all(db.pool())
+    .await?;
+    let parked = rows.into_iter().map(|row| Parked {
+        view: row.view,
+        key: row.key,
+        position: row.position,
+        error: row.error,
+        since: row.since.to_jiff(),
+    });
+    Ok(parked.collect())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The views that people read: folded from the log, event by event; rebuilt, verified, and read as of any position.
 //!
 //! Read [`views`] for what there is, [`projector`] for how it is kept, [`rebuild`] for how it is made anew.
-//! What deliberately is not here: the log itself (`eventlog`), and what follows from an event (`app`).
+//! Not here: the log itself (`eventlog`), and what follows from an event (`app`).
 
 pub mod counts;
 pub mod lag;

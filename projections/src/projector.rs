@@ -1,17 +1,23 @@
-//! Keeps the views up to date: takes a batch from the log, folds it in memory, writes what changed with one statement a
-//! view, and moves the checkpoints, all in one transaction.
+//! Keeps the views up to date. A pass reads a batch from the log and folds it in memory. One transaction then writes
+//! the changed rows, with one statement for each view, and moves the checkpoints.
 //!
-//! Exactly once: rows and checkpoints commit together, and the checkpoints are locked first and carry the epoch of the
-//! projector that may move them. One that was frozen while another took over finds a higher epoch and gives up
-//! ([`ProjectorError::Fenced`]); PostgreSQL ends its open transaction after two seconds, so that it holds nobody back.
+//! Each event counts exactly once, because rows and checkpoints commit together. The checkpoints are locked first. They
+//! carry the epoch of the projector that may move them. A projector that was frozen while another took over finds a
+//! higher epoch and stops ([`ProjectorError::Fenced`]). PostgreSQL ends its open transaction after two seconds, so that
+//! it blocks nobody.
 //!
-//! RowFailure parks a key, not the system: an event that cannot be decoded, folded or written leaves its row as it was
-//! before, from there on, in the table `parked`; all other rows go on.
+//! An event that cannot be decoded, folded or written parks its row: the row keeps its state from before that event, and
+//! the key is listed in the table `parked`. All other rows go on.
 //!
 //! While a view is being rebuilt ([`crate::rebuild`]), its second slot is written in the same transaction.
+//!
+//! Batches are written as JSON. A foreign server that logs errors in full prints the row or the key that a constraint
+//! refuses there.
 
 use std::collections::{HashMap, HashSet};
 use std::time::Duration;
+
+use sqlx::{Executor, Postgres};
 
 use crate::views::{self, Lookups};
 use eventlog::database::{Connection, Database, DatabaseError, Transaction};
@@ -21,17 +27,17 @@ use eventlog::wake::Topic;
 mod batch;
 
 pub(crate) use batch::{Batch, Table, WriteMode, is_row_failure, reason};
-pub use batch::{Side, park};
+pub use batch::{SlotRole, park};
 
-/// Events a transaction: enough to pay for its round trips, few enough to hold in memory with their rows.
+/// Events in one transaction: enough to make its round trips cheap, few enough to fit in memory with their rows.
 const BATCH: i64 = 500;
 
-/// Rows and checkpoints are in the log already, so nobody waits for the disk: after a crash of PostgreSQL they stand where
-/// they stood a moment before, together, and are folded again.
+/// Does not wait for the disk: rows and checkpoints come from the log. After a crash of PostgreSQL both are a moment
+/// older, together, and the events are folded again.
 const BEGIN: &str =
     "begin; set local idle_in_transaction_session_timeout = '2s'; set local synchronous_commit = off";
 
-/// The one that writes the views, until another takes over.
+/// Writes the views, until another projector takes over.
 #[derive(Debug)]
 pub struct Projector {
     db: Database,
@@ -56,10 +62,10 @@ impl From<sqlx::Error> for ProjectorError {
     }
 }
 
-/// Where a view stands.
-#[derive(Clone, Debug, sqlx::FromRow)]
+/// How far a view is.
+#[derive(Clone, Debug)]
 pub struct Checkpoint {
-    /// Which one; `reactor` is one too.
+    /// The name of the view, or `reactor`.
     pub consumer: String,
     /// The last position that is folded in.
     pub position: i64,
@@ -68,22 +74,24 @@ pub struct Checkpoint {
 }
 
 impl Projector {
-    /// Takes over from whichever was before.
+    /// Takes over from the projector before.
     ///
     /// # Errors
-    /// The database's, or fenced by one that took over at the same moment.
+    /// The database's, or fenced by a projector that took over at the same moment.
     pub async fn take_over(db: &Database) -> Result<Self, ProjectorError> {
         let epoch = take_over(db, &view_names()).await?;
         Ok(Self { db: db.clone(), log: Log::new(db), epoch })
     }
 
-    /// Folds one batch in; how many events it took. Less than a full batch: the views have caught up.
+    /// Folds one batch in. Returns the number of events: if the batch was not full, the views have caught up.
     ///
     /// # Errors
     /// [`ProjectorError`]; a pass that failed has changed nothing and may be tried again.
+    #[tracing::instrument(name = "project", level = "error", skip_all, fields(position))]
     pub async fn pass(&self) -> Result<usize, ProjectorError> {
         let checkpoints = checkpoints(&self.db).await?;
-        let after = start_of(&checkpoints);
+        let after = lowest_position(&checkpoints);
+        tracing::Span::current().record("position", after);
         let events = self.log.read(after, BATCH).await?;
         let Some(end) = events.last().map(|event| event.position) else { return Ok(0) };
         let lookups = Lookups::for_events(&self.db, &events).await?;
@@ -101,7 +109,7 @@ impl Projector {
         Ok(events.len())
     }
 
-    /// Passes until the views have caught up with the log; how many events that took.
+    /// Passes until the views have caught up with the log. Returns the number of events.
     ///
     /// # Errors
     /// See [`Projector::pass`].
@@ -118,99 +126,119 @@ impl Projector {
 
     async fn commit(&self, batch: &mut Batch<'_>, after: i64, end: i64) -> Result<(), ProjectorError> {
         let mut transaction = self.db.begin(BEGIN).await?;
-        let checkpoints = self.locked(&mut transaction).await?;
-        if start_of(&checkpoints) != after {
+        let checkpoints = self.lock_checkpoints(&mut transaction).await?;
+        if lowest_position(&checkpoints) != after {
             return Err(ProjectorError::Fenced);
         }
-        // After the lock, so that a slot that is being built is written from the very next batch on.
+        // After the lock, so that a slot that is being built is written from the next batch on.
         let following: Vec<String> =
-            sqlx::query_scalar("select view from rebuilds where state = 'following'")
+            sqlx::query_scalar!("select view from rebuilds where state = 'following'")
                 .fetch_all(&mut *transaction)
                 .await?;
-        let mut parked = parked_keys(&mut transaction, Side::Live).await?;
+        let mut parked = parked_keys(&mut transaction, SlotRole::Live).await?;
         let mut parked_aside = match following[..] {
             [] => HashMap::new(),
-            _ => parked_keys(&mut transaction, Side::Building).await?,
+            _ => parked_keys(&mut transaction, SlotRole::Building).await?,
         };
         for view in views::all() {
             let name = view.shape().name;
             let Checkpoint { position, slot, .. } =
                 checkpoints.iter().find(|it| it.consumer == name).ok_or(ProjectorError::Fenced)?;
             let parked = parked.remove(name).unwrap_or_default();
-            let live = Table { view, slot, position: *position, parked, side: Side::Live };
+            let live = Table { view, slot, position: *position, parked, role: SlotRole::Live };
             batch.write(&mut transaction, &live).await?;
             if following.iter().any(|view| view == name) {
                 let parked = parked_aside.remove(name).unwrap_or_default();
-                let slot = views::idle(slot);
-                let building = Table { view, slot, position: *position, parked, side: Side::Building };
+                let slot = views::idle_slot(slot);
+                let building = Table { view, slot, position: *position, parked, role: SlotRole::Building };
                 batch.write(&mut transaction, &building).await?;
             }
         }
-        sqlx::query(
+        sqlx::query!(
             "update checkpoints \
                 set position = greatest(position, $1), \
                     moved_at = clock_timestamp() \
               where consumer = any($2)",
+            end,
+            &view_names() as _,
         )
-        .bind(end)
-        .bind(view_names())
         .execute(&mut *transaction)
         .await?;
         transaction.commit().await?;
         Ok(())
     }
 
-    /// The views' checkpoints, locked: nobody moves them, takes over or swaps slots until the transaction ends.
-    async fn locked(&self, transaction: &mut Transaction) -> Result<Vec<Checkpoint>, ProjectorError> {
+    /// Locks the views' checkpoints: until the transaction ends, nobody moves them, takes over or swaps slots.
+    async fn lock_checkpoints(
+        &self,
+        transaction: &mut Transaction,
+    ) -> Result<Vec<Checkpoint>, ProjectorError> {
         let names = view_names();
-        let checkpoints: Vec<Checkpoint> = sqlx::query_as(
+        let checkpoints = sqlx::query_as!(
+            Checkpoint,
             "select consumer, position, slot from checkpoints \
               where consumer = any($1) and epoch = $2 \
               order by consumer for no key update",
+            &names as _,
+            self.epoch,
         )
-        .bind(&names)
-        .bind(self.epoch)
         .fetch_all(&mut **transaction)
         .await?;
         if checkpoints.len() == names.len() { Ok(checkpoints) } else { Err(ProjectorError::Fenced) }
     }
 }
 
-/// Begins a transaction that does not outlive a frozen process by much. A rebuild writes many rows with one statement.
+/// Begins a transaction that PostgreSQL ends soon if the process freezes. Its statements may take long: a rebuild writes
+/// many rows with one statement.
 pub(crate) async fn begin(db: &Database) -> Result<Transaction, sqlx::Error> {
     let connection = db.pool().acquire().await?.patient();
     connection.begin("begin; set local idle_in_transaction_session_timeout = '2s'").await
 }
 
-/// The keys that stand still, view by view.
+/// The parked keys of each view.
 pub(crate) async fn parked_keys(
     connection: &mut Connection,
-    side: Side,
+    role: SlotRole,
 ) -> Result<HashMap<String, HashSet<String>>, sqlx::Error> {
-    let sql = format!("select view, key from {}", side.parked());
-    let rows: Vec<(String, String)> = sqlx::query_as(&sql).fetch_all(connection).await?;
+    struct ParkedKey {
+        view: String,
+        key: String,
+    }
+    let rows = match role {
+        SlotRole::Live => {
+            sqlx::query_as!(ParkedKey, "select view, key from parked").fetch_all(connection).await?
+        }
+        SlotRole::Building => {
+            sqlx::query_as!(ParkedKey, "select view, key from rebuild_parked").fetch_all(connection).await?
+        }
+    };
     let mut parked: HashMap<String, HashSet<String>> = HashMap::new();
-    for (view, key) in rows {
+    for ParkedKey { view, key } in rows {
         parked.entry(view).or_default().insert(key);
     }
     Ok(parked)
 }
 
-/// Raises the epoch of these consumers to a fresh one.
+/// Gives these consumers a new epoch, which fences the process that had them before.
 pub async fn take_over(db: &Database, consumers: &[&str]) -> Result<i64, ProjectorError> {
-    let epoch: i64 = sqlx::query_scalar("select nextval('reader_epoch')").fetch_one(db.pool()).await?;
+    let epoch =
+        sqlx::query_scalar!(r#"select nextval('reader_epoch') as "epoch!""#).fetch_one(db.pool()).await?;
     let mut transaction = begin(db).await?;
-    // Always in this order, so that two who take over at once do not deadlock.
-    sqlx::query("select from checkpoints where consumer = any($1) order by consumer for no key update")
-        .bind(consumers)
-        .execute(&mut *transaction)
-        .await?;
-    let raised = sqlx::query("update checkpoints set epoch = $1 where consumer = any($2) and epoch < $1")
-        .bind(epoch)
-        .bind(consumers)
-        .execute(&mut *transaction)
-        .await?
-        .rows_affected();
+    // Always in this order, so that two processes that take over at once do not deadlock.
+    sqlx::query!(
+        "select from checkpoints where consumer = any($1) order by consumer for no key update",
+        consumers as _,
+    )
+    .execute(&mut *transaction)
+    .await?;
+    let raised = sqlx::query!(
+        "update checkpoints set epoch = $1 where consumer = any($2) and epoch < $1",
+        epoch,
+        consumers as _,
+    )
+    .execute(&mut *transaction)
+    .await?
+    .rows_affected();
     if raised != consumers.len() as u64 {
         return Err(ProjectorError::Fenced);
     }
@@ -218,32 +246,40 @@ pub async fn take_over(db: &Database, consumers: &[&str]) -> Result<i64, Project
     Ok(epoch)
 }
 
-/// Where every view stands.
+/// How far every view is.
 ///
 /// # Errors
 /// The database's.
 pub async fn checkpoints(db: &Database) -> Result<Vec<Checkpoint>, DatabaseError> {
-    Ok(sqlx::query_as(
+    Ok(sqlx::query_as!(
+        Checkpoint,
         "select consumer, position, slot from checkpoints where consumer = any($1) order by consumer",
+        &view_names() as _,
     )
-    .bind(view_names())
     .fetch_all(db.pool())
     .await?)
 }
 
-/// The position up to which everything is folded into one view, or handled by the `reactor`; 0 for an unknown name.
+/// The position up to which one view, or the `reactor`, has handled all events; 0 for an unknown name.
 ///
 /// # Errors
 /// The database's.
 pub async fn position_of(db: &Database, consumer: &str) -> Result<i64, DatabaseError> {
-    let position = sqlx::query_scalar("select position from checkpoints where consumer = $1")
-        .bind(consumer)
+    let position = sqlx::query_scalar!("select position from checkpoints where consumer = $1", consumer)
         .fetch_optional(db.pool())
         .await?;
     Ok(position.unwrap_or(0))
 }
 
-/// Whether every view holds everything that has a position.
+/// The live slot of a view.
+pub(crate) async fn live_slot<'c>(
+    executor: impl Executor<'c, Database = Postgres>,
+    view: &str,
+) -> Result<String, sqlx::Error> {
+    sqlx::query_scalar!("select slot from checkpoints where consumer = $1", view).fetch_one(executor).await
+}
+
+/// Whether every view shows all events that have a position.
 ///
 /// # Errors
 /// The database's.
@@ -252,15 +288,15 @@ pub async fn caught_up(db: &Database) -> Result<bool, DatabaseError> {
     Ok(projected(db).await? >= end)
 }
 
-/// The position up to which every view holds everything.
+/// The position up to which every view shows all events.
 ///
 /// # Errors
 /// The database's.
 pub async fn projected(db: &Database) -> Result<i64, DatabaseError> {
-    Ok(start_of(&checkpoints(db).await?))
+    Ok(lowest_position(&checkpoints(db).await?))
 }
 
-/// Waits until every view holds everything up to a position: "read your writes".
+/// Waits until every view shows all events up to a position ("read your writes").
 ///
 /// # Errors
 /// The database's.
@@ -276,6 +312,6 @@ fn view_names() -> Vec<&'static str> {
     views::all().iter().map(|view| view.shape().name).collect()
 }
 
-fn start_of(checkpoints: &[Checkpoint]) -> i64 {
+fn lowest_position(checkpoints: &[Checkpoint]) -> i64 {
     checkpoints.iter().map(|checkpoint| checkpoint.position).min().unwrap_or(0)
 }

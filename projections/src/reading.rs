@@ -1,8 +1,9 @@
-//! The log, read once into views in memory: what a verification compares, a rebuild writes, and "as of" tells.
+//! Reads the log once and folds it into views in memory. A verification compares them, a rebuild writes them, and "as of"
+//! shows them.
 //!
-//! Two streams come out of PostgreSQL by binary COPY, events and positions, both in the order of insertion, which is
-//! the one that costs nothing; they are joined and put into the order of positions here ([`order`]). A thread of its own
-//! decodes and folds them, so that it and PostgreSQL each have a core. What no view has a key for is not sent at all.
+//! PostgreSQL sends two streams by binary COPY: events and positions. Both are in the order of insertion, which needs no
+//! sorting. They are joined here and put into the order of positions ([`order`]). A separate thread decodes and folds them,
+//! so that it and PostgreSQL each have a core. Events that belong to no row are not sent.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -25,43 +26,43 @@ use copy_out::{CopyOut, Tuple};
 use order::InOrder;
 use scope::Scope;
 
-/// Events between two words about how far it is.
-const TOLD_EVERY: u64 = 1_000;
+/// Events between two reports of progress.
+const PROGRESS_EVERY: u64 = 1_000;
 
-/// Views folded aside, up to a position.
+/// Views folded in memory, up to a position.
 pub(crate) struct Reading<'a> {
     db: &'a Database,
     scope: Scope,
-    pub at: i64,
-    /// What the log has made so far; None while, or after, a thread that failed had it.
+    pub position: i64,
+    /// The result so far. None while the thread has it, and after that thread failed.
     folding: Option<Folding>,
 }
 
-/// What the log makes of views.
+/// Views as the log makes them.
 pub(crate) struct Folding {
     pub views: Vec<FoldedView>,
     pub events: u64,
-    /// Events that cannot be decoded: where, and why. Only of the whole log.
+    /// Events that cannot be decoded: where, and why. Only filled when the whole log is read.
     pub undecodable: Vec<(i64, String)>,
 }
 
-/// One view, folded aside.
+/// One view, folded in memory.
 pub(crate) struct FoldedView {
     pub view: &'static dyn AnyView,
-    pub aside: Box<dyn MemoryTable>,
-    /// How far to fold it, where not as far as the others.
+    pub table: Box<dyn MemoryTable>,
+    /// The last position to fold in, if it is not the same as for the other views.
     pub limit: Option<i64>,
-    /// Keys that stand still for another reason than that they were held.
-    pub failure: Vec<(String, RowFailure)>,
+    /// Keys that this reading has parked; those of [`Reading::park`] are not among them.
+    pub failures: Vec<(String, RowFailure)>,
 }
 
 impl<'a> Reading<'a> {
-    /// Of what these views have a key for.
+    /// Of the events that belong to rows of these views.
     pub fn begin(db: &'a Database, views: &[&'static dyn AnyView]) -> Self {
         Self::of(db, views, Scope::of_views(views))
     }
 
-    /// Of every event, also those that none of these views has a key for: whatever cannot be decoded is told.
+    /// Of every event, so that each one that cannot be decoded is reported.
     pub fn of_everything(db: &'a Database, views: &[&'static dyn AnyView]) -> Self {
         let mut scope = Scope::of_views(views);
         scope.whole = true;
@@ -71,20 +72,20 @@ impl<'a> Reading<'a> {
     fn of(db: &'a Database, views: &[&'static dyn AnyView], scope: Scope) -> Self {
         let folded = |view: &&'static dyn AnyView| FoldedView {
             view: *view,
-            aside: view.memory_table(),
+            table: view.memory_table(),
             limit: None,
-            failure: Vec::new(),
+            failures: Vec::new(),
         };
         let folding =
             Folding { views: views.iter().map(folded).collect(), events: 0, undecodable: Vec::new() };
-        Self { db, scope, at: 0, folding: Some(folding) }
+        Self { db, scope, position: 0, folding: Some(folding) }
     }
 
-    /// These keys (view, key, from which event on) stand still.
+    /// Parks these keys: view, key, and position from which on.
     pub fn park(&mut self, parked: &[(String, String, i64)]) {
-        for FoldedView { view, aside, .. } in self.views() {
+        for FoldedView { view, table, .. } in self.views() {
             for (_, key, position) in parked.iter().filter(|(name, ..)| name == view.shape().name) {
-                aside.park(key, *position);
+                table.park(key, *position);
             }
         }
     }
@@ -93,12 +94,12 @@ impl<'a> Reading<'a> {
         self.folding.as_mut().map_or(&mut [], |folding| &mut folding.views)
     }
 
-    /// What came out.
+    /// Ends the reading, with its result.
     pub fn end(self) -> Folding {
         self.folding.unwrap_or(Folding { views: Vec::new(), events: 0, undecodable: Vec::new() })
     }
 
-    /// Folds everything up to a position in; `progress` hears how far it is.
+    /// Folds everything up to a position in; calls `progress` with the position so far and the last one.
     ///
     /// # Errors
     /// The database's; what was folded until then is lost.
@@ -109,43 +110,45 @@ impl<'a> Reading<'a> {
     ) -> Result<(), DatabaseError> {
         let last = Log::new(self.db).end().await?;
         let end = end.min(last);
-        let Some(folding) = (self.at < end).then(|| self.folding.take()).flatten() else { return Ok(()) };
-        let slices = self.scope.slices(self.db, self.at, end, last).await?;
-        let mut copies = JoinSet::new();
-        let positions = CopyOut::begin(self.db, slices.positions, &mut copies).await?;
-        let events = CopyOut::begin(self.db, slices.events, &mut copies).await?;
+        let Some(folding) = (self.position < end).then(|| self.folding.take()).flatten() else {
+            return Ok(());
+        };
+        let slices = self.scope.slices(self.db, self.position, end, last).await?;
+        let mut copy_tasks = JoinSet::new();
+        let positions = CopyOut::begin(self.db, slices.positions, &mut copy_tasks).await?;
+        let events = CopyOut::begin(self.db, slices.events, &mut copy_tasks).await?;
         let all_lookups = match self.scope.lookups {
-            true => Some(AllLookups::begin(self.db, &mut copies).await?),
+            true => Some(AllLookups::begin(self.db, &mut copy_tasks).await?),
             false => None,
         };
-        let (tell, mut told) = watch::channel(self.at);
-        let (after, whole) = (self.at, self.scope.whole);
-        // It ends by itself once the streams do, also when nobody waits for it any more.
+        let (progress_sender, mut progress_receiver) = watch::channel(self.position);
+        let (after, whole) = (self.position, self.scope.whole);
+        // It ends when the streams end, also if nobody waits for it any more.
         let thread = spawn_blocking(move || {
             let lookups = all_lookups.map(AllLookups::read).transpose()?.unwrap_or_default();
-            let mut fold = Fold { folding, lookups, whole, tell };
+            let mut fold = Fold { folding, lookups, whole, progress: progress_sender };
             fold.all(InOrder::after(after), positions, events).map(|()| fold.folding)
         });
-        while told.changed().await.is_ok() {
-            progress(*told.borrow_and_update(), end);
+        while progress_receiver.changed().await.is_ok() {
+            progress(*progress_receiver.borrow_and_update(), end);
         }
         let folded = match thread.await {
             Ok(folded) => folded?,
             Err(error) => std::panic::resume_unwind(error.into_panic()),
         };
         self.folding = Some(folded);
-        self.at = end;
+        self.position = end;
         progress(end, end);
         Ok(())
     }
 }
 
-/// The thread's part.
+/// The part that runs in the thread.
 struct Fold {
     folding: Folding,
     lookups: Lookups,
     whole: bool,
-    tell: watch::Sender<i64>,
+    progress: watch::Sender<i64>,
 }
 
 impl Fold {
@@ -158,33 +161,33 @@ impl Fold {
         let mut event = events.next()?;
         while let Some(place) = positions.next()? {
             let (event_no, position) = (place.bigint(0)?, place.bigint(1)?);
-            let mut own = None;
+            let mut row = None;
             while let Some(next) = event.take() {
                 match next.bigint(0)?.cmp(&event_no) {
-                    // It has no position yet, or one beyond the end.
+                    // This event has no position yet, or one after the end.
                     Ordering::Less => event = events.next()?,
                     Ordering::Equal => {
-                        own = Some(next);
+                        row = Some(next);
                         event = events.next()?;
                         break;
                     }
-                    // No view asks for the one that this position is of.
+                    // The event at this position belongs to no row, so it was not sent.
                     Ordering::Greater => {
                         event = Some(next);
                         break;
                     }
                 }
             }
-            let mut turn = order.push(position, own);
-            while let Some((position, row)) = turn {
-                self.take(position, row)?;
-                turn = order.pop();
+            let mut ready = order.push(position, row);
+            while let Some((position, row)) = ready {
+                self.fold_in(position, row)?;
+                ready = order.pop();
             }
         }
-        order.rest().try_for_each(|(position, row)| self.take(position, row))
+        order.rest().try_for_each(|(position, row)| self.fold_in(position, row))
     }
 
-    fn take(&mut self, position: i64, row: Option<Tuple>) -> Result<(), DatabaseError> {
+    fn fold_in(&mut self, position: i64, row: Option<Tuple>) -> Result<(), DatabaseError> {
         let Some(row) = row else { return Ok(()) };
         let [stream, stream_id, name, version, payload] = row.texts(1)?;
         let event = Event::decode_text(stream, name, version, payload).map_err(Arc::new);
@@ -198,13 +201,13 @@ impl Fold {
             undecodable.push((position, error.to_string()));
         }
         let fact = Fact { position, stream, stream_id, name, event: &event, account_id };
-        for FoldedView { aside, limit, failure, .. } in views {
+        for FoldedView { table, limit, failures, .. } in views {
             if limit.is_none_or(|limit| position <= limit) {
-                failure.extend(aside.take(&fact, &self.lookups));
+                failures.extend(table.fold_in(&fact, &self.lookups));
             }
         }
-        if events.is_multiple_of(TOLD_EVERY) {
-            self.tell.send_replace(position);
+        if events.is_multiple_of(PROGRESS_EVERY) {
+            self.progress.send_replace(position);
         }
         Ok(())
     }

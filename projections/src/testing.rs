@@ -1,35 +1,33 @@
-//! What is inside, for the tests in `tests/`.
+//! Access to private parts, for the tests in `tests/`.
 
 use eventlog::database::Database;
 
+use crate::projector;
 use crate::rebuild::RebuildError;
-use crate::rebuild::upkeep;
+use crate::rebuild::maintenance;
 use crate::views;
 
-/// The tables of the slots that are not live.
+/// The tables of the idle slots.
 ///
 /// # Panics
 /// The database does not answer.
 pub async fn idle_tables(db: &Database) -> Vec<String> {
     let mut tables = Vec::new();
     for view in views::all() {
-        let live: String = sqlx::query_scalar("select slot from checkpoints where consumer = $1")
-            .bind(view.shape().name)
-            .fetch_one(db.pool())
-            .await
-            .expect("each view has a checkpoint");
-        tables.push(view.shape().table(views::idle(&live)));
+        let live =
+            projector::live_slot(db.pool(), view.shape().name).await.expect("each view has a checkpoint");
+        tables.push(view.shape().table(views::idle_slot(&live)));
     }
     tables
 }
 
-/// What the leader does about one view's slot now and then.
+/// One round of the leader's maintenance, for one view.
 ///
 /// # Errors
 /// [`RebuildError`].
 ///
 /// # Panics
 /// There is no such view.
-pub async fn look_after(db: &Database, view: &str) -> Result<(), RebuildError> {
-    upkeep::look_after(db, views::named(view).expect("a view of this name")).await
+pub async fn maintain_view(db: &Database, view: &str) -> Result<(), RebuildError> {
+    maintenance::maintain_view(db, views::named(view).expect("a view of this name")).await
 }

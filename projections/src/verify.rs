@@ -1,8 +1,8 @@
-//! Is every view what the log says? Decodes every event, folds every view aside, and compares row by row with the live
-//! tables, beside a running service.
+//! Compares every view with the log, beside a running service: decodes every event, folds every view in memory, and
+//! compares row by row with the live tables.
 //!
-//! The long part, the log up to where the views stand now, is folded without a transaction. Then one snapshot fixes the
-//! live rows and their positions; the few events in between are folded too; and the rows are compared inside it.
+//! Most of the log, up to the current position of the views, is folded without a transaction. Then one snapshot fixes the
+//! live rows and their positions. The few events in between are folded too, and the rows are compared in that snapshot.
 
 use std::collections::HashMap;
 
@@ -15,26 +15,26 @@ use crate::reading::{FoldedView, Reading};
 use crate::views::{self, AnyView, Comparison, MemoryTable, RowFailure};
 use eventlog::database::{Connection, Database, DatabaseError};
 
-/// Differences that are told one by one; the others are counted.
+/// Differences that are reported one by one; the others are only counted.
 const EXAMPLES: usize = 20;
 
-/// What came out.
+/// The result of a verification.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// Events that were read.
     pub events: u64,
     /// Events that cannot be decoded: where, and why.
     pub undecodable: Vec<(i64, String)>,
-    /// A report a view.
+    /// One report for each view.
     pub views: Vec<ViewReport>,
 }
 
-/// What came out for one view.
+/// The result for one view.
 #[derive(Clone, Debug)]
 pub struct ViewReport {
-    /// Which.
+    /// The view.
     pub view: &'static str,
-    /// Up to which position it was compared.
+    /// The position at which it was compared.
     pub position: i64,
     /// Rows that the log makes.
     pub rows: usize,
@@ -42,11 +42,11 @@ pub struct ViewReport {
     pub differ: usize,
     /// The first of them.
     pub examples: Vec<Difference>,
-    /// Keys that stand still in the live table; they are compared as they stood.
+    /// Parked keys of the live table; they are compared as they were parked.
     pub parked: usize,
 }
 
-/// A row that is not what the log says. Names columns, never what is in them.
+/// A row that differs from the log. It names columns, never their values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
     /// Its key.
@@ -56,96 +56,98 @@ pub struct Difference {
 }
 
 impl Report {
-    /// Whether everything is as the log says.
+    /// Whether nothing differs from the log.
     pub fn is_clean(&self) -> bool {
         self.undecodable.is_empty() && self.views.iter().all(|view| view.differ == 0)
     }
 }
 
-/// Compares everything; `progress` hears how far the log has been read, and how far that is in all.
+/// Compares everything. Calls `progress` with the position that was read, and the last one.
 ///
 /// # Errors
 /// The database's.
 pub async fn verify(db: &Database, mut progress: impl FnMut(i64, i64)) -> Result<Report, DatabaseError> {
     loop {
-        if let Some(report) = compare_with_live(db, &views::all(), Parked::Held, &mut progress).await? {
+        if let Some(report) =
+            compare_with_live(db, &views::all(), ParkedRows::StayParked, &mut progress).await?
+        {
             return Ok(report);
         }
     }
 }
 
-/// Whether keys that stand still in the live table stand still in the comparison.
+/// What a comparison does with keys that are parked in the live table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Parked {
-    /// They do: their rows are as they should be.
-    Held,
-    /// They do not: what would come out if they were let go is what counts.
-    LetGo,
+pub(crate) enum ParkedRows {
+    /// They are parked in the comparison too, so their rows do not differ.
+    StayParked,
+    /// They are folded to the end, as after a fix.
+    Refolded,
 }
 
-/// None: a key was let go meanwhile that had been held, and the comparison has to begin again.
+/// None where a key was unparked meanwhile: the comparison has to begin again.
 pub(crate) async fn compare_with_live(
     db: &Database,
     views: &[&'static dyn AnyView],
-    parking: Parked,
+    parked_rows: ParkedRows,
     progress: &mut impl FnMut(i64, i64),
 ) -> Result<Option<Report>, DatabaseError> {
-    let mut reading = match parking {
-        Parked::Held => Reading::of_everything(db, views),
-        Parked::LetGo => Reading::begin(db, views),
+    let mut reading = match parked_rows {
+        ParkedRows::StayParked => Reading::of_everything(db, views),
+        ParkedRows::Refolded => Reading::begin(db, views),
     };
     let now = projector::projected(db).await?;
-    let mut early = Vec::new();
-    if parking == Parked::Held {
-        early = parked(&mut db.pool().acquire().await?).await?;
-        reading.park(&early);
+    let mut parked_before = Vec::new();
+    if parked_rows == ParkedRows::StayParked {
+        parked_before = parked(&mut db.pool().acquire().await?).await?;
+        reading.park(&parked_before);
     }
     reading.read_to(now, progress).await?;
 
     let connection = db.direct().await?;
     let mut snapshot = connection.begin("begin isolation level repeatable read, read only").await?;
-    let stands: HashMap<String, (i64, String)> =
-        sqlx::query_as::<_, (String, i64, String)>("select consumer, position, slot from checkpoints")
+    let checkpoints: HashMap<String, (i64, String)> =
+        sqlx::query!("select consumer, position, slot from checkpoints")
             .fetch_all(&mut *snapshot)
             .await?
             .into_iter()
-            .map(|(view, position, slot)| (view, (position, slot)))
+            .map(|row| (row.consumer, (row.position, row.slot)))
             .collect();
-    let held = parked(&mut snapshot).await?;
-    if early.iter().any(|key| !held.contains(key)) {
+    let parked_now = parked(&mut snapshot).await?;
+    if parked_before.iter().any(|key| !parked_now.contains(key)) {
         return Ok(None);
     }
-    if parking == Parked::Held {
-        reading.park(&held);
+    if parked_rows == ParkedRows::StayParked {
+        reading.park(&parked_now);
     }
     let mut reports = Vec::new();
-    let furthest = stands.values().map(|(position, _)| *position).max().unwrap_or(0);
+    let last = checkpoints.values().map(|(position, _)| *position).max().unwrap_or(0);
     for folded in reading.views() {
-        folded.limit = stands.get(folded.view.shape().name).map(|(position, _)| *position);
+        folded.limit = checkpoints.get(folded.view.shape().name).map(|(position, _)| *position);
     }
-    reading.read_to(furthest, progress).await?;
+    reading.read_to(last, progress).await?;
     let folding = reading.end();
-    for FoldedView { view, aside, failure, .. } in folding.views {
+    for FoldedView { view, table, failures, .. } in folding.views {
         let name = view.shape().name;
-        let Some((position, slot)) = stands.get(name) else { continue };
-        let examples: Vec<Difference> = failure.into_iter().map(Difference::stands_still).collect();
+        let Some((position, slot)) = checkpoints.get(name) else { continue };
+        let examples: Vec<Difference> = failures.into_iter().map(Difference::parked).collect();
         let mut report = ViewReport {
             view: name,
             position: *position,
-            rows: aside.len(),
+            rows: table.len(),
             differ: examples.len(),
             examples,
-            parked: held.iter().filter(|(view, ..)| view == name).count(),
+            parked: parked_now.iter().filter(|(view, ..)| view == name).count(),
         };
-        compare(&mut snapshot, view, slot, aside, &mut report).await?;
+        compare(&mut snapshot, view, slot, table, &mut report).await?;
         reports.push(report);
     }
     snapshot.rollback().await?;
     Ok(Some(Report { events: folding.events, undecodable: folding.undecodable, views: reports }))
 }
 
-/// A view as it stood after a position, or the one row of it with this key: rows as JSON, in the order of their keys.
-/// None: there is no such view.
+/// A view as it was at a position, or only the row with this key: rows as JSON, in the order of their keys. None where
+/// there is no such view.
 ///
 /// # Errors
 /// The database's.
@@ -158,24 +160,25 @@ pub async fn as_of(
     let Some(view) = views::named(view) else { return Ok(None) };
     let mut reading = Reading::begin(db, &[view]);
     reading.read_to(position, &mut |_, _| {}).await?;
-    Ok(reading.end().views.first().map(|folded| folded.aside.rows(key)))
+    Ok(reading.end().views.first().map(|folded| folded.table.rows(key)))
 }
 
 async fn parked(connection: &mut Connection) -> Result<Vec<(String, String, i64)>, DatabaseError> {
-    Ok(sqlx::query_as("select view, key, position from parked").fetch_all(connection).await?)
+    let rows = sqlx::query!("select view, key, position from parked").fetch_all(connection).await?;
+    Ok(rows.into_iter().map(|row| (row.view, row.key, row.position)).collect())
 }
 
 async fn compare(
     snapshot: &mut Connection,
     view: &dyn AnyView,
     slot: &str,
-    mut aside: Box<dyn MemoryTable>,
+    mut table: Box<dyn MemoryTable>,
     report: &mut ViewReport,
 ) -> Result<(), DatabaseError> {
     let sql = view.shape().select_all(slot);
     let mut live = sqlx::query_as::<_, (String, Json<Value>)>(&sql).fetch(snapshot);
     while let Some((key, Json(row))) = live.try_next().await? {
-        let what = match aside.compare(&key, row) {
+        let what = match table.compare(&key, row) {
             Comparison::Same => continue,
             Comparison::Differs(columns) => format!("differs in {}", columns.join(", ")),
             Comparison::Surplus => "is no row of the log's".to_owned(),
@@ -183,14 +186,14 @@ async fn compare(
         };
         report.count(Difference { key, what });
     }
-    for key in aside.left() {
+    for key in table.not_compared() {
         report.count(Difference { key, what: "is missing".to_owned() });
     }
     Ok(())
 }
 
 impl Difference {
-    /// Between what is read and what the log makes.
+    /// Between a live row and the row that the log makes.
     pub(crate) fn between(key: String, live: Option<Value>, made: Option<Value>) -> Self {
         let what = match (live, made) {
             (Some(Value::Object(live)), Some(Value::Object(made))) => {
@@ -204,7 +207,7 @@ impl Difference {
         Self { key, what }
     }
 
-    fn stands_still((key, failure): (String, RowFailure)) -> Self {
+    fn parked((key, failure): (String, RowFailure)) -> Self {
         Self { key, what: format!("stands still at position {}: {}", failure.position, failure.error) }
     }
 }

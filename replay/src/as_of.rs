@@ -1,4 +1,4 @@
-//! `replay as-of T|POSITION VIEW`: a view as it stood, one JSON object a row.
+//! `replay as-of T|POSITION VIEW`: a view as it was, with one JSON object for each row.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! `replay export`: the whole log as JSON Lines, in its order. What is sealed stays sealed without `--names`.
+//! `replay export`: the whole log as JSON Lines, in its order. Sealed fields stay sealed without `--names`.
 
 use std::io::Write;
 
@@ -26,7 +26,7 @@ pub struct Arguments {
 
 pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let (log, bar) = (Log::new(db), progress::events()?);
-    // What comes later is for the next export.
+    // Later events are for the next export.
     let end = log.end().await?;
     let mut after = arguments.after;
     while after < end {
@@ -54,15 +54,15 @@ async fn open_names(db: &Database, page: &mut [LogEvent]) -> Result<()> {
         let Some(subject) = account(event).and_then(|account| subjects.get(&account)) else { continue };
         for (field, text) in sealed(event).into_iter().flatten() {
             let opened = opened(subject, &text);
-            if let Some(place) = event.payload.get_mut(&event.name).and_then(|it| it.get_mut(field)) {
-                *place = opened;
+            if let Some(value) = event.payload.get_mut(&event.name).and_then(|it| it.get_mut(field)) {
+                *value = opened;
             }
         }
     }
     Ok(())
 }
 
-/// Which fields of the event are sealed, and with what in them.
+/// The sealed fields of the event, with their content.
 fn sealed(event: &LogEvent) -> Option<Vec<(&'static str, Sealed)>> {
     match event.event.as_ref().ok()? {
         Event::Account(AccountEvent::AccountRegistered { telegram_id, profile, .. }) => {
@@ -79,7 +79,7 @@ fn account(event: &LogEvent) -> Option<AccountId> {
     event.stream_id.parse().ok()
 }
 
-/// What was sealed is JSON: a number, a profile. What the key does not open stays as it is.
+/// Sealed text is JSON: a number or a profile. If the key does not open it, it stays sealed.
 fn opened(subject: &Subject, sealed: &Sealed) -> Value {
     let text = subject.open(sealed);
     text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| Value::String(sealed.0.clone()))

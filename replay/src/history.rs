@@ -84,7 +84,7 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     let mut after = 0;
     let (cluster, _) = log.cluster().await?;
     loop {
-        // Before the page, so that a page that is not full has seen everything up to here.
+        // Read before the page: if the page is not full, it holds everything up to this end.
         let (now, end) = log.cluster().await?;
         if end < after || (cluster.is_some() && now != cluster) {
             bail!("{}: begin again, what was told last may never have happened", DatabaseError::SetBack);

@@ -1,4 +1,4 @@
-//! `replay lag`: how far behind everything is, and what stands in the way.
+//! `replay lag`: how far everything is behind, and why.
 
 use std::io::Write;
 

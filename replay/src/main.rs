@@ -1,5 +1,5 @@
-//! `replay`: the log, told to auditors and admins at a terminal. Needs `DATABASE_URL` and nothing else: no master key,
-//! no token. It reads; the only thing it can write are views, which come out of the log anyway.
+//! `replay`: shows the log to auditors and admins at a terminal. It needs only `DATABASE_URL`: no master key, no token.
+//! It reads. The only things that it can write are views, which are made from the log anyway.
 //!
 //! Answers go to stdout, logs to stderr. Exit codes: 0, or 1 for a failure and for a difference that `verify` found.
 
@@ -28,9 +28,9 @@ mod progress;
 mod rebuild;
 mod verify;
 
-/// What is logged where `RUST_LOG` says nothing. What the mirror's client finds out, the mirror says, in one line.
+/// The filter without `RUST_LOG`. The mirror reports the errors of its client itself, in one line.
 const DEFAULT_FILTER: &str = "warn,eventstore=off";
-/// No more than warnings of these, whatever `RUST_LOG` says: they see requests with a password in their headers.
+/// Libraries of which at most warnings are logged, for any `RUST_LOG`: they see requests with a password in their headers.
 const NEVER_BELOW_WARN: [&str; 8] =
     ["eventstore", "h2", "hyper", "hyper_util", "reqwest", "rustls", "tonic", "tower"];
 
@@ -48,13 +48,13 @@ enum Command {
     History(history::Arguments),
     /// A view as it stood at a time or a position.
     AsOf(as_of::Arguments),
-    /// Decode every event, build every view aside, and compare row by row; exit code 1 on any difference.
+    /// Decode every event, build every view in memory, and compare row by row; exit code 1 on any difference.
     Verify,
     /// Build views anew from the log, beside the live ones, and swap: all of them, or those that are named.
     Rebuild(rebuild::Arguments),
-    /// Make rows that stand still anew, after a fix: one, or all; exit code 1 where one still stands still.
+    /// Make parked rows anew, after a fix: one, or all; exit code 1 where one is still parked.
     Unpark(rebuild::Parked),
-    /// How far the views are behind, and what stands still.
+    /// How far the views are behind, and what is parked.
     Lag,
     /// The whole log as JSON Lines.
     Export(export::Arguments),
@@ -64,7 +64,7 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    // A .env that is not there is no fault.
+    // A missing .env is no error.
     let _ = dotenvy::dotenv();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
     let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());

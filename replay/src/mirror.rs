@@ -1,16 +1,15 @@
 //! `replay mirror`: a copy of the log in an EventStoreDB or KurrentDB, in its order, each event once.
 //!
-//! The copy is **one stream**, and the event at position *p* is at revision *p* − 1 in it. Positions are dense, so the
-//! revision that an append expects says all that there is to say: the stream's own end is the checkpoint, taken by the
-//! target together with the events, and nothing is stored anywhere else.
+//! The copy is **one stream**: the event at position *p* is at revision *p* − 1 in it. Positions are dense, so the end of the
+//! stream is the checkpoint. The target stores it together with the events, and nothing is stored anywhere else.
 //!
-//! 1. Which log is this? Its first event tells (`identity.rs`), and with it the stream's name.
-//! 2. Where does the copy end? The stream's last event is read; it has to be the event of ours at that place, or the
-//!    mirror stops: somebody else's events, a log that was restored without its tail, another installation.
-//! 3. What comes after it is appended, a thousand events at a time, each append expecting the end that it saw. A page of
-//!    the log begins with the event that the copy ends with, so that a log that changes under us is noticed.
-//! 4. Whatever fails, from an answer that is lost to a mirror beside this one: back to 2. Events that had arrived
-//!    nevertheless are there with the ids that they would get again.
+//! 1. Identify the log by its first event (`identity.rs`). This also gives the name of the stream.
+//! 2. Find the end of the copy: read the last event of the stream. It has to be this log's event at that position, or the
+//!    mirror stops: the stream has foreign events, or the log was restored without its last events, or it is another log.
+//! 3. Append the events after it, a thousand at a time. Each append expects the end that was read. A page of the log begins
+//!    with the last event of the copy, so a log that has changed meanwhile is noticed.
+//! 4. After any failure, such as a lost answer or a second mirror, go back to 2. Events that arrived in spite of the failure
+//!    have the same ids that they would get again.
 
 use std::io::Write;
 use std::time::Duration;
@@ -78,12 +77,12 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
         ended = mirror.run() => ended,
         stopped = &mut interrupted => stopped,
     };
-    let told = mirror.told();
-    ended.with_context(|| told.clone())?;
-    Ok(writeln!(out, "{told}")?)
+    let summary = mirror.summary();
+    ended.with_context(|| summary.clone())?;
+    Ok(writeln!(out, "{summary}")?)
 }
 
-/// A flag, or a variable, or a file.
+/// The address, from the flag, a variable, or a file.
 fn address(flag: Option<SecretString>) -> Result<Address> {
     if let Some(text) = flag {
         if Address::has_password(&text) {
@@ -103,7 +102,7 @@ fn address(flag: Option<SecretString>) -> Result<Address> {
     Address::read(&text.into(), "MIRROR_TO_FILE")
 }
 
-/// Whoever follows is stopped by a signal, which is no failure.
+/// Waits for a signal that stops the mirror. That is no failure.
 async fn interrupted() -> Result<()> {
     let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
     tokio::select! {

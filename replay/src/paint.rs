@@ -1,11 +1,11 @@
-//! Colours, where a person looks: on a terminal that has them, unless `NO_COLOR` is set. A pipe and a file get plain text.
+//! Colours for a terminal that supports them, unless `NO_COLOR` is set. A pipe and a file get plain text.
 
 use std::io;
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
-/// What a text is to the reader; `{style}text{style:#}` writes it.
+/// Styles by meaning. `{style}text{style:#}` writes a text.
 #[derive(Clone, Copy, Debug)]
 pub struct Paint {
     colours: bool,
@@ -17,27 +17,27 @@ impl Paint {
         Self { colours: AutoStream::choice(&io::stdout()) != ColorChoice::Never }
     }
 
-    /// As it should be.
+    /// Something that is right.
     pub const fn good(self) -> Style {
         self.of(AnsiColor::Green)
     }
 
-    /// Worth a look.
+    /// Something unusual.
     pub const fn odd(self) -> Style {
         self.of(AnsiColor::Yellow)
     }
 
-    /// Not as it should be.
+    /// Something that is wrong.
     pub const fn bad(self) -> Style {
         self.of(AnsiColor::Red)
     }
 
-    /// Read last.
+    /// Something less important.
     pub const fn faint(self) -> Style {
         if self.colours { Style::new().dimmed() } else { Style::new() }
     }
 
-    /// A count of which there should be none.
+    /// A count that should be 0.
     pub const fn none_of(self, count: usize) -> Style {
         if count == 0 { self.good() } else { self.bad() }
     }
@@ -47,7 +47,7 @@ impl Paint {
     }
 }
 
-/// Text that somebody chose, on one line and without power over the terminal.
+/// Text from a stranger, without control characters: it stays on one line and cannot control the terminal.
 pub fn harmless(text: &str) -> String {
     text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
 }

@@ -1,4 +1,4 @@
-//! Whom an ID on the command line means, and how people are named in a table.
+//! Finds the person or invite that an ID on the command line means, and the names of people for a table.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use jiff::tz::TimeZone;
 use projections::views::users;
 use vault::Vault;
 
-/// A Telegram id or an account id; erased people only go by the latter.
+/// The account with a Telegram id or an account id. Erased people have only the latter.
 pub async fn account(db: &Database, id: &str) -> Result<AccountId> {
     if let Ok(account) = id.parse() {
         return Ok(account);
@@ -24,7 +24,7 @@ pub async fn account(db: &Database, id: &str) -> Result<AccountId> {
     }
 }
 
-/// An invite's id or its code.
+/// The invite with an id or a code.
 pub async fn invite(db: &Database, id: &str) -> Result<InviteId> {
     if let Ok(invite) = id.parse() {
         return Ok(invite);
@@ -43,12 +43,12 @@ pub fn instant(text: &str) -> Result<Timestamp, String> {
     day.to_zoned(TimeZone::UTC).map(|zoned| zoned.timestamp()).map_err(|error| error.to_string())
 }
 
-/// Names, looked up as they are needed.
+/// Names of people, read when they are needed.
 #[derive(Debug, Default)]
 pub struct Names(HashMap<AccountId, Option<String>>);
 
 impl Names {
-    /// Looks up whoever of these is not known yet.
+    /// Reads the names of those accounts that are not known yet.
     pub async fn look_up(&mut self, db: &Database, accounts: impl Iterator<Item = AccountId>) -> Result<()> {
         let missing: Vec<AccountId> = accounts.filter(|account| !self.0.contains_key(account)).collect();
         if missing.is_empty() {
@@ -65,7 +65,7 @@ impl Names {
         Ok(())
     }
 
-    /// `Ilya (139883458)`; the account id for somebody who was erased.
+    /// `Ilya (139883458)`; the account id of an erased person.
     pub fn of(&self, account: AccountId) -> String {
         self.0.get(&account).cloned().flatten().unwrap_or_else(|| account.to_string())
     }

@@ -1,4 +1,4 @@
-//! The bar on stderr; hidden where that is no terminal.
+//! The progress bar on stderr; hidden if that is no terminal.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! `replay rebuild [VIEW…] [--dry-run] [--user ID]`, and `replay unpark [VIEW KEY]`: rows made anew from the log.
+//! `replay rebuild [VIEW…] [--dry-run] [--user ID]` and `replay unpark [VIEW KEY]`: make rows again from the log.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -8,6 +8,7 @@ use eventlog::Database;
 use projections::lag;
 use projections::rebuild::{self, KeyReport, Progress};
 use projections::verify::ViewReport;
+use projections::views;
 
 use crate::paint::Paint;
 use crate::{people, progress};
@@ -63,28 +64,28 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     Ok(())
 }
 
-/// Exit code 1 where something still stands still.
+/// Exit code 1 if a row is still parked.
 pub async fn unpark(db: &Database, which: Parked, out: &mut impl Write) -> Result<ExitCode> {
     let keys: Vec<(String, String)> = match (which.view, which.key) {
         (Some(view), Some(key)) => vec![(view, key)],
         _ => {
             let parked = lag::parked(db).await?.into_iter();
             parked
-                .filter(|it| rebuild::names().contains(&it.view.as_str()))
+                .filter(|it| views::names().contains(&it.view.as_str()))
                 .map(|it| (it.view, it.key))
                 .collect()
         }
     };
-    let mut all_go = true;
+    let mut all_unparked = true;
     for (view, key) in keys {
         if view == "reactor" {
             bail!("what the reactor has parked is an event, no row; nothing can be made anew for it");
         }
         let row = rebuild::unpark(db, &view, &key).await?;
-        all_go &= row.parked.is_none();
+        all_unparked &= row.parked.is_none();
         tell_row(&row, out)?;
     }
-    Ok(if all_go { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if all_unparked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 /// `users: N rows, 0 differ`, and in what.

@@ -1,4 +1,4 @@
-//! `replay verify`: a line a view, `users: N rows, 0 differ`; exit code 1 on any difference.
+//! `replay verify`: one line for each view, `users: N rows, 0 differ`; exit code 1 on any difference.
 
 use std::io::Write;
 use std::process::ExitCode;

@@ -27,7 +27,7 @@ pub async fn ask(listen_addr: SocketAddr) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Who listens on every address is asked on loopback.
+/// A service that listens on every address is asked on loopback.
 fn reachable(listen_addr: SocketAddr) -> SocketAddr {
     let ip = match listen_addr.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),

@@ -6,9 +6,9 @@ use clap::Subcommand;
 use domain::Tier;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
-use eventlog::store::{Context, Store};
-use vault::Vault;
+use eventlog::store::Context;
 
+use super::database::with_database;
 use crate::config::{DataConfig, DataSettings, secret};
 
 /// Who caused it, in the events.
@@ -51,14 +51,8 @@ pub enum InviteCommand {
 
 impl InviteCommand {
     pub async fn run(self, settings: &DataSettings, bot_api_url: &str) -> anyhow::Result<()> {
-        super::with_database(settings, async |data: &DataConfig, db: &Database| {
-            let invites = Invites {
-                db: db.clone(),
-                store: Store::new(db),
-                vault: Vault::new(db),
-                tiers: data.tiers.clone(),
-                clock: Clock::system(),
-            };
+        with_database(settings, async |data: &DataConfig, db: &Database| {
+            let invites = Invites::new(db, Clock::system(), data.tiers.clone());
             self.carry_out(&invites, bot_api_url).await
         })
         .await

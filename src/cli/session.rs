@@ -4,16 +4,19 @@ use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use app::App;
+use app::people::PersonId;
 use bot::login::Network;
 use bot::login::export::{Exporter, Format};
 use clap::{Subcommand, ValueEnum};
 use domain::AccountId;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
-use eventlog::store::{Context, Store};
+use eventlog::store::Context;
 use vault::Vault;
 use vault::installation;
 
+use super::database::with_database;
 use crate::config::{self, DataConfig, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -25,7 +28,7 @@ pub enum SessionCommand {
         user: String,
         /// What the other service reads.
         #[arg(long, value_enum)]
-        format: Words,
+        format: ExportFormat,
         /// Do not ask first.
         #[arg(long)]
         yes: bool,
@@ -34,7 +37,7 @@ pub enum SessionCommand {
 
 /// What the other service reads.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Words {
+pub enum ExportFormat {
     /// Telethon's StringSession.
     Telethon,
     /// grammers-session's types, as JSON.
@@ -48,10 +51,9 @@ impl SessionCommand {
             Some(path) => Network::read(path)?,
         };
         let asks_as = config::telegram_app(settings, &network)?;
-        super::with_database(&settings.data, async |data: &DataConfig, db: &Database| match &self {
+        with_database(&settings.data, async |data: &DataConfig, db: &Database| match &self {
             Self::Export { user, format, yes } => {
-                let vault = Vault::new(db);
-                let account = find(&vault, user).await?;
+                let account = find(&Vault::new(db), user).await?;
                 if asks_as.is_none() {
                     eprintln!(
                         "qr-login: Telegram is not asked whether the session lives: set TELEGRAM_API_ID and TELEGRAM_API_HASH"
@@ -61,11 +63,9 @@ impl SessionCommand {
                     ask(user)?;
                 }
                 let sessions_dir = settings.sessions_dir.clone();
+                let master = installation::existing_master_key(db, &data.master_key_file).await?;
                 let exporter = Exporter {
-                    store: Store::new(db),
-                    master: Arc::new(installation::existing_master_key(db, &data.master_key_file).await?),
-                    vault,
-                    clock: Clock::system(),
+                    app: App::new(db, Arc::new(master), Clock::system(), data.tiers.clone()),
                     network: network.clone(),
                     asks_as: asks_as.clone(),
                     sessions_dir: sessions_dir.unwrap_or_else(|| data.data_dir.join("sessions")),
@@ -77,10 +77,10 @@ impl SessionCommand {
     }
 }
 
-async fn export(exporter: &Exporter, account: AccountId, format: Words) -> anyhow::Result<()> {
+async fn export(exporter: &Exporter, account: AccountId, format: ExportFormat) -> anyhow::Result<()> {
     let format = match format {
-        Words::Telethon => Format::Telethon,
-        Words::Grammers => Format::Grammers,
+        ExportFormat::Telethon => Format::Telethon,
+        ExportFormat::Grammers => Format::Grammers,
     };
     let exported = exporter.begin(account, format, Context::tool("cli")).await?;
     let mut out = std::io::stdout().lock();
@@ -93,12 +93,10 @@ async fn export(exporter: &Exporter, account: AccountId, format: Words) -> anyho
 }
 
 async fn find(vault: &Vault, user: &str) -> anyhow::Result<AccountId> {
-    let subject = match (user.parse(), user.parse()) {
-        (Ok(telegram_id), _) => vault.subject_of(telegram_id).await?,
-        (_, Ok(account)) => vault.subject(account).await?,
-        _ => bail!("--user: {user:?} is neither a Telegram id nor an account id"),
+    let Some(id) = PersonId::parse(user) else {
+        bail!("--user: {user:?} is neither a Telegram id nor an account id")
     };
-    Ok(subject.with_context(|| format!("nobody is known as {user}"))?.account_id)
+    id.account(vault).await?.with_context(|| format!("nobody is known as {user}"))
 }
 
 /// Goes on only after a clear yes.

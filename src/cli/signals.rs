@@ -1,4 +1,4 @@
-//! Which signals end the service: Ctrl-C and SIGTERM.
+//! The signals that end the service: Ctrl-C and SIGTERM.
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -11,8 +11,7 @@ pub async fn stop() {
     }
 }
 
-/// From now on the signals by which other programs are told to read their settings or to turn over their log, and which a
-/// closed terminal sends, are logged. They end a process that has no handler.
+/// From now on SIGHUP, SIGUSR1 and SIGUSR2 are only logged. Without a handler they would end the process.
 pub fn outlive_others() {
     let others = [
         (SignalKind::hangup(), "SIGHUP"),

@@ -5,6 +5,7 @@ use eventlog::database::Database;
 use projections::views::users::SubscriptionStatus;
 use projections::views::{login_status, users};
 
+use super::database::with_database;
 use crate::config::{DataConfig, DataSettings};
 
 #[derive(Debug, Subcommand)]
@@ -15,7 +16,7 @@ pub enum UserCommand {
 
 impl UserCommand {
     pub async fn run(self, settings: &DataSettings) -> anyhow::Result<()> {
-        super::with_database(settings, async |_: &DataConfig, db: &Database| match self {
+        with_database(settings, async |_: &DataConfig, db: &Database| match self {
             Self::Show { telegram_id } => show(db, telegram_id).await,
         })
         .await

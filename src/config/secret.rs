@@ -2,7 +2,7 @@
 
 use secrecy::SecretString;
 
-use super::BadSetting;
+use super::bad_setting::BadSetting;
 
 /// The secret of this name; None where neither it nor its file is set. Whitespace around it is no part of it.
 ///

@@ -1,5 +1,5 @@
-//! The primary falls silent: its connections stay open, and no byte and no end of them ever comes. `/login` has to be answered
-//! within 25 s, and until the database is back `/readyz` must not say that the process is ready.
+//! The primary stops answering: its connections stay open, but no byte comes. `/login` has to be answered within 25 s, and
+//! `/readyz` must not say ready until the database is back.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,13 +23,13 @@ use proxy::Proxy;
 const GOAL: Duration = Duration::from_secs(25);
 /// After that the drill is over: connections may stay silent for a quarter of an hour.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(120);
-/// How long anybody may wait who said `/login` meanwhile.
+/// How long a person may wait who sent `/login` meanwhile.
 const ALL_ANSWERED_WITHIN: Duration = Duration::from_secs(90);
-/// So much later `/readyz` has to have found out.
+/// After this time `/readyz` has to say that the process is not ready.
 const FOUND_OUT_WITHIN: Duration = Duration::from_secs(3);
 const PEACE: Duration = Duration::from_secs(5);
 
-/// Where the silence comes from.
+/// What makes the primary silent.
 enum Hole {
     Proxy(Proxy),
     Network(Network),
@@ -47,10 +47,10 @@ impl Hole {
         }
     }
 
-    /// New connections lead to the new primary; those from before stay as they are.
+    /// New connections go to the new primary; older ones stay as they are.
     async fn move_to(&self, cluster: &Cluster, primary: usize) -> Result<()> {
         match self {
-            Self::Proxy(proxy) => proxy.go_on(),
+            Self::Proxy(proxy) => proxy.run_scenario(),
             Self::Network(network) => network.lead_to(cluster.nodes[primary].postgres).await?,
         }
         Ok(())
@@ -64,7 +64,7 @@ impl Hole {
     }
 }
 
-/// Through a proxy of ours that stops passing bytes.
+/// Through the proxy of this drill, which stops passing bytes.
 pub async fn by_proxy(dir: &Path, prefilled: &Path, times: usize) -> Result<Vec<String>> {
     let cluster = Cluster::start(dir, prefilled, members_here(), "127.0.0.1").await?;
     let proxy = Proxy::start(cluster.haproxy.addr).await?;

@@ -15,9 +15,9 @@ use crate::{Way, members_here};
 const GOAL: Duration = Duration::from_secs(5);
 /// After that the drill is over.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(400);
-/// How long anybody may wait who said `/login` meanwhile.
+/// How long a person may wait who sent `/login` meanwhile.
 const ALL_ANSWERED_WITHIN: Duration = Duration::from_secs(90);
-/// Between two faults people log in undisturbed.
+/// Between two faults people log in without a fault.
 const PEACE: Duration = Duration::from_secs(5);
 
 /// What happens to the primary.
@@ -29,7 +29,7 @@ pub enum Fault {
     Switchover,
 }
 
-/// Does these faults one after the other; what was not as it should be.
+/// Causes these faults one after the other; returns what was wrong.
 pub async fn run(dir: &Path, prefilled: &Path, plan: &[Fault], way: Way) -> Result<Vec<String>> {
     let mut cluster = Cluster::start(dir, prefilled, members_here(), "127.0.0.1").await?;
     let url = match way {

@@ -1,4 +1,4 @@
-//! Drills: PostgreSQL under Patroni dies with its machine, switches over, falls silent, while people log in to the real
+//! Drills: PostgreSQL under Patroni dies with its machine, switches over, or stops answering, while people log in to the real
 //! service. `make drill` lists them; README.md beside this file tells what each needs and measures.
 //!
 //! Not a part of `make test`: `DRILL` names the one to run, and without it nothing runs.
@@ -25,10 +25,10 @@ mod scene;
 #[allow(dead_code, reason = "the torture's: a drill does not disturb the processes")]
 mod torture {
     pub mod checks;
-    pub mod dice;
+    pub mod environment;
     pub mod fleet;
-    pub mod ground;
     pub mod people;
+    pub mod random;
 }
 #[path = "../bench/src"]
 #[allow(dead_code, reason = "the figures are for the bench")]
@@ -43,7 +43,7 @@ use bench::dataset;
 use cluster::Member;
 use e2e::port;
 use failover::Fault;
-use torture::{checks, dice, fleet, ground, people};
+use torture::{checks, environment, fleet, people, random};
 
 const DRILLS: [(&str, &str); 5] = [
     ("patroni", "12 machine deaths and 5 switchovers"),
@@ -56,7 +56,7 @@ const DRILLS: [(&str, &str); 5] = [
     ),
 ];
 const EVENTS: u32 = 2_000_000;
-/// Whatever happens, a drill ends.
+/// A drill ends after this time at the latest.
 const OVER_WITHIN: Duration = Duration::from_secs(3600);
 
 /// How the service reaches the database.

@@ -22,12 +22,12 @@ use crate::port::Port;
 const EVENTS_A_LOGIN: u32 = 5;
 /// Every run of the dataset ends below this number, and the crowd's people are far from it.
 pub const FIRST_TELEGRAM_ID: i64 = 5_000_000_000;
-/// The subscriptions in it run for 30 days. When they end, their owners are told, which is not what a drill measures.
+/// The subscriptions in it last 30 days. When they end, people get notices, which a drill does not measure.
 const FRESH_FOR: Duration = Duration::from_secs(20 * 24 * 3600);
 const STARTS_WITHIN: Duration = Duration::from_secs(30);
 const STOPS_WITHIN: Duration = Duration::from_secs(300);
 
-/// The directory with so many events, made where it is not there yet.
+/// The directory with so many events; it is made if it does not exist.
 pub async fn data_directory(drills: &Path, events: u32) -> Result<PathBuf> {
     let ready = drills.join(format!("prefilled-{events}-{:016x}", hash_of_migrations()?));
     let made_at = ready.metadata().and_then(|it| it.modified());
@@ -84,7 +84,7 @@ async fn fill(address: &str, events: u32) -> Result<()> {
     let yesterday = Clock::system().now() - SignedDuration::from_hours(24);
     let later = yesterday.duration_since(Timestamp::from_millisecond(BEGINNING_MS)?);
     let dataset = Dataset::load_later(&db, events / EVENTS_A_LOGIN, later).await?;
-    // The reactor has seen to all of it long ago.
+    // The reactor has handled all of it.
     let last = i64::try_from(dataset.events)?;
     sqlx::query("update checkpoints set position = $1").bind(last).execute(db.pool()).await?;
     rebuild::rebuild(&db, &[], |_| ()).await?;
@@ -132,7 +132,7 @@ fn hash_of_migrations() -> Result<u64> {
     Ok(hasher.finish())
 }
 
-/// Removes the directory where it is still there.
+/// Removes the directory if it still exists.
 struct Remove(PathBuf);
 
 impl Drop for Remove {

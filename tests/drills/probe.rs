@@ -1,4 +1,4 @@
-//! Somebody says `/login` again and again, each time as a new person; and somebody looks at `/readyz`.
+//! Probes: new people who send `/login` again and again, and requests to `/readyz`.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -9,46 +9,46 @@ use stand_in::bot_api::ChatPerson;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use crate::ground::Ground;
+use crate::environment::Environment;
 
-/// Between two people who say `/login`, and between two looks at `/readyz`.
+/// Between two `/login`, and between two requests to `/readyz`.
 const EVERY: Duration = Duration::from_millis(300);
-/// The first of these people, far from the crowd's.
+/// The number of the first of these people; the others of the test have lower ones.
 const FIRST: u64 = 1_000_000;
 /// Invites that are made before the database goes away: enough for the longest wait.
 const STOCK: usize = 500;
-/// An answer of `/readyz` that takes longer is none.
+/// How long an answer of `/readyz` may take.
 const READY_WITHIN: Duration = Duration::from_secs(2);
 
 /// Invites, and the people who use them.
 pub struct Probes {
-    ground: Arc<Ground>,
+    environment: Arc<Environment>,
     stock: Vec<String>,
     asked: u64,
 }
 
-/// What people saw between the beginning of a fault and the first answer.
+/// The `/login`s between the beginning of a fault and the first answer.
 pub struct Answers {
-    /// When the first card came that was asked for after the fault.
+    /// When the first card came that was requested after the fault.
     pub first: Instant,
-    /// Who has asked meanwhile, and when.
+    /// The people who sent `/login` meanwhile, and when.
     asked: Vec<(ChatPerson, Instant)>,
 }
 
 impl Probes {
-    pub fn new(ground: Arc<Ground>) -> Self {
-        Self { ground, stock: Vec::new(), asked: 0 }
+    pub fn new(environment: Arc<Environment>) -> Self {
+        Self { environment, stock: Vec::new(), asked: 0 }
     }
 
-    /// Makes invites, while the database is there.
+    /// Makes invites, while the database can be reached.
     pub async fn fill_stock(&mut self) -> Result<()> {
         while self.stock.len() < STOCK {
-            self.stock.push(self.ground.invite(1).await?);
+            self.stock.push(self.environment.invite(1).await?);
         }
         Ok(())
     }
 
-    /// People ask from now on; returns at the first card that comes after `writable` has happened.
+    /// Sends `/login`s from now on. Returns at the first card after `writable` is done.
     pub async fn until_answered(
         &mut self,
         writable: impl Future<Output = Result<Instant>>,
@@ -67,7 +67,7 @@ impl Probes {
             tokio::select! {
                 at = &mut writable, if writable_at.is_none() => {
                     writable_at = Some(at?);
-                    // Who was answered before has asked the old primary.
+                    // A card from before is an answer of the old primary.
                     for (person, _) in asked.extract_if(.., |(person, _)| has_card(person)) {
                         person.send("/cancel");
                     }
@@ -84,19 +84,19 @@ impl Probes {
         }
     }
 
-    /// A new person says `/login`, as long as there are invites.
+    /// A new person sends `/login`, as long as there are invites.
     fn ask(&mut self) -> Option<ChatPerson> {
         let code = self.stock.pop()?;
-        let person = self.ground.person(FIRST + self.asked, false);
+        let person = self.environment.person(FIRST + self.asked, false);
         self.asked += 1;
-        let chat = self.ground.telegram.person(person);
+        let chat = self.environment.telegram.person(person);
         chat.send(&format!("/login {code}"));
         Some(chat)
     }
 }
 
 impl Answers {
-    /// Waits until everybody who asked has a card, and has cancelled; how long the last one waited.
+    /// Waits until all these people have a card, and cancels their logins. Returns the longest wait.
     pub async fn all(self, patience: Duration) -> Result<Duration> {
         let until = Instant::now() + patience;
         let mut longest = Duration::ZERO;
@@ -122,13 +122,13 @@ fn has_card(person: &ChatPerson) -> bool {
     person.from_bot().iter().any(|message| message.web_app_url().is_some())
 }
 
-/// When it was asked, when it answered, and the status; None without an answer.
-type Look = (Instant, Instant, Option<u16>);
+/// When the request began and ended, and the status; None without an answer.
+type Probe = (Instant, Instant, Option<u16>);
 
-/// Looks at `/readyz` of a process, from now on.
+/// Requests `/readyz` of a process, from now on.
 pub struct Readiness {
-    seen: Arc<Mutex<Vec<Look>>>,
-    looking: JoinHandle<()>,
+    seen: Arc<Mutex<Vec<Probe>>>,
+    probing: JoinHandle<()>,
 }
 
 impl Readiness {
@@ -136,23 +136,23 @@ impl Readiness {
         let client = reqwest::Client::builder().no_proxy().timeout(READY_WITHIN).build()?;
         let seen = Arc::new(Mutex::new(Vec::new()));
         let into = seen.clone();
-        let looking = tokio::spawn(async move {
+        let probing = tokio::spawn(async move {
             loop {
                 let asked = Instant::now();
                 let answer = client.get(format!("http://{ops}/readyz")).send().await;
                 let status = answer.ok().map(|answer| answer.status().as_u16());
-                into.lock().expect("nobody panics while looking").push((asked, Instant::now(), status));
+                into.lock().expect("nobody panics while probing").push((asked, Instant::now(), status));
                 sleep(EVERY).await;
             }
         });
-        Ok(Self { seen, looking })
+        Ok(Self { seen, probing })
     }
 
-    /// How many looks that began and ended in this time found 200, another status, and no answer.
+    /// How many requests within this time got 200, another status, and no answer.
     pub fn between(&self, from: Instant, to: Instant) -> (usize, usize, usize) {
-        let seen = self.seen.lock().expect("nobody panics while looking");
-        let looks = seen.iter().filter(|(asked, answered, _)| from <= *asked && *answered < to);
-        looks.fold((0, 0, 0), |(ready, not, none), (.., status)| match status {
+        let seen = self.seen.lock().expect("nobody panics while probing");
+        let probes = seen.iter().filter(|(asked, answered, _)| from <= *asked && *answered < to);
+        probes.fold((0, 0, 0), |(ready, not, none), (.., status)| match status {
             Some(200) => (ready + 1, not, none),
             Some(_) => (ready, not + 1, none),
             None => (ready, not, none + 1),
@@ -162,6 +162,6 @@ impl Readiness {
 
 impl Drop for Readiness {
     fn drop(&mut self) {
-        self.looking.abort();
+        self.probing.abort();
     }
 }

@@ -1,5 +1,5 @@
-//! What every drill stands on: a cluster with a prefilled log, the real processes of the service, a Telegram, and the torture's
-//! crowd, which logs in without a pause. And the checks at the end, which are the torture's, too.
+//! What every drill needs: a cluster with a prefilled log, the real processes of the service, a Telegram, and the torture's
+//! people, who log in without a pause. The checks at the end are those of the torture, too.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -15,21 +15,21 @@ use tokio::time::{Instant, timeout};
 
 use crate::checks;
 use crate::cluster::Cluster;
+use crate::environment::Environment;
 use crate::fleet::{Fleet, Shape};
-use crate::ground::Ground;
 use crate::people::Crowd;
 use crate::prefilled::FIRST_TELEGRAM_ID;
 use crate::probe::Probes;
 
-/// How many people are there at any time.
+/// How many people log in at the same time.
 const CROWD: usize = 8;
-/// Codes that are renewed every two seconds: so the checks' patience fits.
+/// QR codes are renewed after half of this time, which fits the waits of the checks.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(4);
-/// How long people who are under way may take to finish, once nothing happens any more.
+/// How long the last logins may take, after the last fault.
 const LAST_LOGINS: Duration = Duration::from_secs(400);
 
 pub struct Scene {
-    pub ground: Arc<Ground>,
+    pub environment: Arc<Environment>,
     pub fleet: Fleet,
     pub probes: Probes,
     crowd: Arc<Crowd>,
@@ -38,23 +38,23 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// The service reaches the database by `url`; we by HAProxy.
+    /// The service reaches the database by `url`, the drill through HAProxy.
     pub async fn begin(cluster: &Cluster, url: &str, dir: &Path) -> Result<Self> {
         let db = Database::connect(&cluster.url().into()).await?;
         show_only_the_crowd(&db).await?;
-        let mut ground = Ground::on(db, url, TOKEN_LIFETIME).await?;
-        ground.checked = pool_of_the_crowd(&cluster.url()).await?;
-        let ground = Arc::new(ground);
-        let mut fleet = Fleet::on(&ground)?;
+        let mut environment = Environment::on(db, url, TOKEN_LIFETIME).await?;
+        environment.checked = pool_of_the_crowd(&cluster.url()).await?;
+        let environment = Arc::new(environment);
+        let mut fleet = Fleet::on(&environment)?;
         fleet.start(Shape::Several)?;
-        fleet.leave_in_peace().await?;
-        let crowd = Arc::new(Crowd::new(ground.clone(), seed(), fleet.lines()));
-        let people = (0..CROWD).map(|_| tokio::spawn(crowd.clone().keep_coming())).collect();
-        let probes = Probes::new(ground.clone());
-        Ok(Self { ground, fleet, probes, crowd, people, dir: dir.to_owned() })
+        fleet.resume_all().await?;
+        let crowd = Arc::new(Crowd::new(environment.clone(), seed(), fleet.lines()));
+        let people = (0..CROWD).map(|_| tokio::spawn(crowd.clone().run_people())).collect();
+        let probes = Probes::new(environment.clone());
+        Ok(Self { environment, fleet, probes, crowd, people, dir: dir.to_owned() })
     }
 
-    /// Lets everybody come to an end, and tells what is not as it should be.
+    /// Waits until all people have finished, and returns what is wrong.
     pub async fn end(mut self, beats_committed: i64) -> Result<Vec<String>> {
         let mut faults = Vec::new();
         for service in self.fleet.up() {
@@ -63,47 +63,49 @@ impl Scene {
                 faults.push(format!("a process ended by itself: {}", status.note.unwrap_or_default()));
             }
         }
-        if let Err(error) = self.look(beats_committed, &mut faults).await {
+        if let Err(error) = self.check(beats_committed, &mut faults).await {
             faults.push(format!("{error:#}"));
         }
         eprintln!("the crowd: {:?}", self.crowd.tally);
-        faults.extend(self.crowd.complaints());
+        faults.extend(self.crowd.failures());
         for fault in &mut faults {
-            // Without the database there is no story to tell.
-            let story = timeout(Duration::from_secs(30), checks::story_of(&self.ground, fault)).await;
+            // Without the database there are no events to show.
+            let story =
+                timeout(Duration::from_secs(30), checks::events_about(&self.environment, fault)).await;
             fault.push_str(&story.unwrap_or(Ok(String::new())).unwrap_or_default());
         }
         Ok(faults)
     }
 
-    async fn look(&mut self, beats_committed: i64, faults: &mut Vec<String>) -> Result<()> {
+    async fn check(&mut self, beats_committed: i64, faults: &mut Vec<String>) -> Result<()> {
         self.crowd.stop_disturbing();
         let until = Instant::now() + LAST_LOGINS;
         for person in &mut self.people {
-            tokio::time::timeout_at(until, person).await.context("somebody never comes to an end")???;
+            tokio::time::timeout_at(until, person).await.context("a person never finishes")???;
         }
-        checks::come_to_rest(&self.ground).await?;
-        let beats: i64 =
-            sqlx::query_scalar("select count(*) from drill.beats").fetch_one(&self.ground.checked).await?;
+        checks::wait_until_idle(&self.environment).await?;
+        let beats: i64 = sqlx::query_scalar("select count(*) from drill.beats")
+            .fetch_one(&self.environment.checked)
+            .await?;
         ensure!(
             beats >= beats_committed,
             "the cluster itself lost {} committed rows",
             beats_committed - beats
         );
         let handed_over = self.crowd.handed_over.lock().expect("nobody panics").clone();
-        let told_in = self.crowd.told_in.lock().expect("nobody panics").clone();
-        faults.extend(checks::unknown_to_the_log(&self.ground, &told_in).await?);
+        let let_in_pages = self.crowd.let_in_pages.lock().expect("nobody panics").clone();
+        faults.extend(checks::missing_in_the_log(&self.environment, &let_in_pages).await?);
         eprintln!("verifying all views against the whole log");
-        faults.extend(checks::faults(&self.ground, &handed_over).await?);
-        let forgotten = self.crowd.forgotten.lock().expect("nobody panics").clone();
+        faults.extend(checks::faults(&self.environment, &handed_over).await?);
+        let erased = self.crowd.erased.lock().expect("nobody panics").clone();
         let lines = self.fleet.lines().lock().expect("nobody panics").clone();
-        faults.extend(checks::forgotten::traces(&self.ground, &forgotten, &lines).await?);
+        faults.extend(checks::erased::traces(&self.environment, &erased, &lines).await?);
         Ok(())
     }
 }
 
 impl Drop for Scene {
-    /// What the processes said and the people did stays, to find out why.
+    /// Keeps the log lines, to find out why a drill failed.
     fn drop(&mut self) {
         for person in &self.people {
             person.abort();
@@ -113,7 +115,7 @@ impl Drop for Scene {
     }
 }
 
-/// The checks ask for people and logins by bare table names. To them the log begins where the crowd does.
+/// The checks use table names without a schema. This schema shows them only the events of the test's people.
 async fn show_only_the_crowd(db: &Database) -> Result<()> {
     let prefilled: i64 =
         sqlx::query_scalar("select coalesce(max(event_no), 0) from events").fetch_one(db.pool()).await?;

@@ -1,4 +1,4 @@
-//! A headless Chromium, spoken to over the DevTools protocol: just what the tests of the pages need.
+//! Drives a headless Chromium over the DevTools protocol, as far as the tests of the pages need it.
 //!
 //! Source: <https://chromedevtools.github.io/devtools-protocol/>
 
@@ -17,42 +17,42 @@ mod connection;
 
 use connection::Connection;
 
-/// How long a test waits for something on a page before it says that it never came.
-const PATIENCE: Duration = Duration::from_secs(30);
-/// Telegram's SDK, as `scripts/telegram-sdk` fetches it.
+/// How long a test waits for a condition on a page.
+const WAIT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Telegram's SDK, which `scripts/telegram-sdk` downloads.
 const SDK: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/target/telegram-sdk/telegram-web-app.js");
 
-/// A browser; it dies with this value.
+/// A browser process. Dropping the value ends it.
 pub struct Browser {
     connection: Connection,
     _process: Child,
     _profile: tempfile::TempDir,
 }
 
-/// How a page is looked at.
+/// The window, the colour scheme and the network of a page.
 #[derive(Clone, Copy, Debug)]
-pub struct View {
+pub struct PageOptions {
     pub width: u32,
     pub height: u32,
-    /// Pixels of a screenshot for one of the page.
+    /// Pixels of a screenshot per CSS pixel.
     pub scale: u32,
     pub dark: bool,
-    /// Whether telegram.org answers with the real SDK, or is blocked.
+    /// Whether telegram.org answers with the real SDK. Otherwise it is blocked.
     pub sdk: bool,
 }
 
-/// One page (a tab with cookies, storage and connections of its own), or the document of a frame in it.
+/// A tab with its own cookies, storage and connections, or the document of a frame in it.
 #[derive(Clone)]
 pub struct Page {
     connection: Connection,
     session: String,
     target: String,
-    /// The frame's document, where it is not the page's own.
+    /// The JavaScript context of a frame. `None` is the page's own document.
     context: Option<i64>,
 }
 
 impl Browser {
-    /// Starts Chromium with a profile of its own.
+    /// Starts Chromium with an empty profile.
     pub async fn launch() -> Result<Self> {
         let profile = tempfile::tempdir()?;
         let mut process = Command::new(binary()?)
@@ -63,7 +63,7 @@ impl Browser {
                 "--disable-component-update",
                 "--remote-debugging-port=0",
             ])
-            // No name resolves: what a page asks of the outside is answered by the tests or not at all.
+            // No host name resolves. Only the tests answer requests to other hosts.
             .arg("--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1")
             .arg(format!("--user-data-dir={}", profile.path().display()))
             .stderr(Stdio::piped())
@@ -78,30 +78,33 @@ impl Browser {
                 break url.to_owned();
             }
         };
-        // A pipe that nobody empties would hold the browser up.
+        // Chromium would block on a full pipe.
         tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
         let connection = Connection::open(&url).await?;
         Ok(Self { connection, _process: process, _profile: profile })
     }
 
-    /// Opens an empty page that looks like this.
-    pub async fn page(&self, view: View) -> Result<Page> {
-        let own = self.connection.call("", "Target.createBrowserContext", json!({})).await?;
-        let create = json!({"url": "about:blank", "browserContextId": own["browserContextId"]});
+    /// Opens an empty page.
+    pub async fn page(&self, options: PageOptions) -> Result<Page> {
+        let context = self.connection.call("", "Target.createBrowserContext", json!({})).await?;
+        let create = json!({"url": "about:blank", "browserContextId": context["browserContextId"]});
         let target = text(&self.connection.call("", "Target.createTarget", create).await?, "targetId")?;
         let attach = json!({"targetId": target, "flatten": true});
         let session = text(&self.connection.call("", "Target.attachToTarget", attach).await?, "sessionId")?;
-        let sdk = view.sdk.then(|| std::fs::read(Path::new(SDK)));
-        let sdk = sdk.transpose().context("Telegram's SDK is not there: run scripts/telegram-sdk")?;
+        let sdk = options.sdk.then(|| std::fs::read(Path::new(SDK)));
+        let sdk = sdk.transpose().context("Telegram's SDK is missing: run scripts/telegram-sdk")?;
         self.connection.add_page(&session, sdk.map(|script| STANDARD.encode(script)));
         let page = Page { connection: self.connection.clone(), session, target, context: None };
         for domain in ["Page", "Runtime", "Log", "Network"] {
             page.call(&format!("{domain}.enable"), json!({})).await?;
         }
-        let size = json!({"width": view.width, "height": view.height, "deviceScaleFactor": view.scale, "mobile": false});
+        let size = json!({
+            "width": options.width, "height": options.height,
+            "deviceScaleFactor": options.scale, "mobile": false,
+        });
         page.call("Emulation.setDeviceMetricsOverride", size).await?;
-        let scheme = if view.dark { "dark" } else { "light" };
-        // Still pictures: a bar that glides on many pages at once takes all of a small machine's time.
+        let scheme = if options.dark { "dark" } else { "light" };
+        // Animations on many pages at once use too much processor time on a small machine.
         let features = json!([
             {"name": "prefers-color-scheme", "value": scheme},
             {"name": "prefers-reduced-motion", "value": "reduce"},
@@ -115,22 +118,21 @@ impl Browser {
 }
 
 impl Page {
-    /// Runs before any script of any document that this page loads, its frames included.
-    pub async fn before_load(&self, script: &str) -> Result<()> {
+    /// Runs a script before the scripts of every document that this page loads, also in frames.
+    pub async fn run_before_load(&self, script: &str) -> Result<()> {
         self.call("Page.addScriptToEvaluateOnNewDocument", json!({"source": script})).await.map(drop)
     }
 
-    /// Goes there.
     pub async fn goto(&self, url: &str) -> Result<()> {
-        let gone = self.call("Page.navigate", json!({"url": url})).await?;
-        match gone.get("errorText").and_then(Value::as_str) {
+        let navigation = self.call("Page.navigate", json!({"url": url})).await?;
+        match navigation.get("errorText").and_then(Value::as_str) {
             None => Ok(()),
             Some(error) => bail!("the page does not open: {error}"),
         }
     }
 
-    /// The document in the page's one frame, from any origin; the frame has to have loaded.
-    pub async fn framed(&self) -> Result<Self> {
+    /// The document of the page's only frame, from any origin. The frame must have loaded.
+    pub async fn frame_document(&self) -> Result<Self> {
         let tree = self.call("Page.getFrameTree", json!({})).await?;
         let frame = &tree["frameTree"]["childFrames"][0]["frame"]["id"];
         let world = self.call("Page.createIsolatedWorld", json!({"frameId": frame})).await?;
@@ -138,8 +140,8 @@ impl Page {
         Ok(Self { context: Some(context), ..self.clone() })
     }
 
-    /// What a JavaScript expression gives; a promise is waited for.
-    pub async fn eval(&self, expression: &str) -> Result<Value> {
+    /// The value of a JavaScript expression. Waits for a promise.
+    pub async fn evaluate(&self, expression: &str) -> Result<Value> {
         let mut params = json!({
             "expression": expression, "returnByValue": true, "awaitPromise": true, "userGesture": true,
         });
@@ -153,29 +155,26 @@ impl Page {
         Ok(answer["result"]["value"].clone())
     }
 
-    /// Waits until an expression is true; one that throws is not true yet, as on a page that is still loading.
-    pub async fn until(&self, expression: &str) -> Result<()> {
-        let look = format!("(() => {{ try {{ return !!({expression}); }} catch {{ return false; }} }})()");
-        let watch = async {
-            // A navigation takes the document from under a question: the next one is put to the new document.
-            while self.eval(&look).await.unwrap_or_default() != true {
+    /// Waits until an expression is true. An expression that throws counts as false, because a page may still be loading.
+    pub async fn wait_until(&self, expression: &str) -> Result<()> {
+        let check = format!("(() => {{ try {{ return !!({expression}); }} catch {{ return false; }} }})()");
+        let poll = async {
+            // An evaluation fails if the page navigates meanwhile. The next one runs in the new document.
+            while self.evaluate(&check).await.unwrap_or_default() != true {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        if tokio::time::timeout(PATIENCE, watch).await.is_err() {
-            let seen = self.text().await.unwrap_or_default();
-            bail!(
-                "never true on the page: {expression}\nit says: {seen}\nit complains: {:?}",
-                self.complaints()
-            );
+        if tokio::time::timeout(WAIT_TIMEOUT, poll).await.is_err() {
+            let text = self.text().await.unwrap_or_default();
+            bail!("never true on the page: {expression}\nits text: {text}\nits errors: {:?}", self.errors());
         }
         Ok(())
     }
 
-    /// A real click in the middle of the first element that this selects; only in a page's own document.
+    /// A real mouse click in the middle of the first element that matches. Works only in a page's own document.
     pub async fn click(&self, selector: &str) -> Result<()> {
-        let at = self
-            .eval(&format!(
+        let point = self
+            .evaluate(&format!(
                 "(() => {{ const element = document.querySelector({}); element.scrollIntoView({{ block: 'nearest' }}); \
                  const box = element.getBoundingClientRect(); \
                  return {{ x: box.x + box.width / 2, y: box.y + box.height / 2 }}; }})()",
@@ -183,36 +182,37 @@ impl Page {
             ))
             .await?;
         for kind in ["mousePressed", "mouseReleased"] {
-            let event = json!({"type": kind, "x": at["x"], "y": at["y"], "button": "left", "clickCount": 1});
+            let event =
+                json!({"type": kind, "x": point["x"], "y": point["y"], "button": "left", "clickCount": 1});
             self.call("Input.dispatchMouseEvent", event).await?;
         }
         Ok(())
     }
 
-    /// Types into whatever has the focus.
-    pub async fn type_text(&self, words: &str) -> Result<()> {
-        self.call("Input.insertText", json!({"text": words})).await.map(drop)
+    /// Types into the element that has the focus.
+    pub async fn type_text(&self, text: &str) -> Result<()> {
+        self.call("Input.insertText", json!({"text": text})).await.map(drop)
     }
 
-    /// What a person reads on it.
+    /// The visible text of the document.
     pub async fn text(&self) -> Result<String> {
-        Ok(self.eval("document.body.innerText").await?.as_str().unwrap_or_default().to_owned())
+        Ok(self.evaluate("document.body.innerText").await?.as_str().unwrap_or_default().to_owned())
     }
 
-    /// What a person sees, as a PNG: the window's part of the page.
+    /// The visible part of the page, as a PNG.
     pub async fn screenshot(&self) -> Result<Vec<u8>> {
-        let shot = self.call("Page.captureScreenshot", json!({"format": "png"})).await?;
-        Ok(STANDARD.decode(text(&shot, "data")?)?)
+        let screenshot = self.call("Page.captureScreenshot", json!({"format": "png"})).await?;
+        Ok(STANDARD.decode(text(&screenshot, "data")?)?)
     }
 
-    /// Everything that went wrong on it so far: exceptions, console errors, refusals of its policy, failed requests.
-    pub fn complaints(&self) -> Vec<String> {
-        self.connection.complaints(&self.session)
+    /// All errors of the page so far: exceptions, console errors, violations of its policy, failed requests.
+    pub fn errors(&self) -> Vec<String> {
+        self.connection.errors(&self.session)
     }
 
-    /// The bodies of all requests that it has sent so far.
-    pub fn sent(&self) -> Vec<String> {
-        self.connection.sent(&self.session)
+    /// The bodies of all requests that the page has sent so far.
+    pub fn request_bodies(&self) -> Vec<String> {
+        self.connection.request_bodies(&self.session)
     }
 
     /// Closes the tab.
@@ -230,9 +230,8 @@ fn text(value: &Value, key: &str) -> Result<String> {
 }
 
 fn binary() -> Result<PathBuf> {
-    let named = ["chromium", "chromium-browser", "google-chrome"];
+    let names = ["chromium", "chromium-browser", "google-chrome"];
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found =
-        std::env::split_paths(&path).flat_map(|dir| named.map(|name| dir.join(name))).find(|it| it.is_file());
-    found.context("no Chromium: apt-get install chromium")
+    let mut candidates = std::env::split_paths(&path).flat_map(|dir| names.map(|name| dir.join(name)));
+    candidates.find(|file| file.is_file()).context("no Chromium: apt-get install chromium")
 }

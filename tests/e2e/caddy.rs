@@ -8,11 +8,11 @@ use serde_json::Value;
 use stand_in::accounts::ILYA;
 use tokio::process::{Child, Command};
 
-use crate::left::eventually;
 use crate::port::Port;
+use crate::wait::eventually;
 use crate::world::World;
 
-/// A caddy with our file; it ends with this.
+/// A caddy with `deploy/Caddyfile`. Dropping the value ends it.
 struct Caddy {
     origin: String,
     _ports: [Port; 2],
@@ -21,7 +21,7 @@ struct Caddy {
 }
 
 impl Caddy {
-    async fn before(world: &World) -> Result<Self> {
+    async fn in_front_of(world: &World) -> Result<Self> {
         let home = tempfile::tempdir()?;
         let ports = [Port::reserve()?, Port::reserve()?];
         let [origin, admin] = [format!("http://{}", ports[0].addr), ports[1].addr.to_string()];
@@ -45,12 +45,12 @@ impl Caddy {
 }
 
 #[tokio::test]
-async fn the_mini_app_the_admins_and_the_api_are_let_through_and_nothing_else() -> Result<()> {
+async fn only_the_mini_app_the_admin_pages_and_the_api_are_let_through() -> Result<()> {
     let world = World::start().await?;
-    let caddy = Caddy::before(&world).await?;
+    let caddy = Caddy::in_front_of(&world).await?;
     let get = async |path: &str| world.http.get(format!("{}{path}", caddy.origin)).send().await;
-    // The service says of every answer of its own that nobody is told where one came from.
-    let ours = [
+    // The service sets this referrer policy on all of its own answers.
+    let paths = [
         "/qr-auth?session_id=any",
         "/qr-auth-status?session_id=any",
         "/qr-auth/qr.svg?session_id=any",
@@ -60,7 +60,7 @@ async fn the_mini_app_the_admins_and_the_api_are_let_through_and_nothing_else() 
         "/api/openapi.json",
         "/api/admin/users",
     ];
-    for path in ours {
+    for path in paths {
         let answer = get(path).await?;
         assert_eq!(answer.headers()["referrer-policy"], "no-referrer", "{path} does not reach the service");
     }
@@ -75,20 +75,21 @@ async fn the_mini_app_the_admins_and_the_api_are_let_through_and_nothing_else() 
 }
 
 #[tokio::test]
-async fn a_long_poll_waits_behind_it_and_is_answered_at_the_scan() -> Result<()> {
+async fn a_long_poll_through_caddy_is_answered_at_the_scan() -> Result<()> {
     let world = World::start().await?;
-    let caddy = Caddy::before(&world).await?;
+    let caddy = Caddy::in_front_of(&world).await?;
     let code = world.invite(Tier::Premium).await?;
-    let session = world.begin(ILYA, &code).await?;
-    let status = world.status_when(ILYA, &session, |status| status["token"].is_string()).await?;
+    let session = world.begin_login(ILYA, &code).await?;
+    let status = world.wait_for_status(ILYA, &session, |status| status["token"].is_string()).await?;
     let launch = world.person(ILYA).init_data(None);
     let path = format!("/qr-auth-status?session_id={session}&since={}&wait=25", status["version"]);
     let poll = world.http.get(format!("{}{path}", caddy.origin));
     let poll = tokio::spawn(poll.header("Authorization", format!("tma {launch}")).send());
-    // One that asks for news of the time before is answered at once; by then the other one waits.
-    let now = world.http.get(format!("{}/qr-auth-status?session_id={session}&since=0&wait=25", caddy.origin));
-    assert_eq!(now.send().await?.json::<Value>().await?["status"], "waiting");
-    assert!(!poll.is_finished(), "there is no news yet");
+    // A poll for a change after version 0 is answered at once. By then the other poll waits.
+    let earlier =
+        world.http.get(format!("{}/qr-auth-status?session_id={session}&since=0&wait=25", caddy.origin));
+    assert_eq!(earlier.send().await?.json::<Value>().await?["status"], "waiting");
+    assert!(!poll.is_finished(), "the status has not changed yet");
     world.phone(ILYA).scan(status["deep_link"].as_str().context("a link")?).await?;
     let answer: Value = poll.await??.json().await?;
     assert_eq!(answer["status"], "authorized", "{answer}");

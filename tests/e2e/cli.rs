@@ -1,4 +1,4 @@
-//! The commands, as an admin types them: the real binary on a real database, without a service.
+//! The commands of an admin: the real binary on a real database, without a running service.
 
 use std::process::Command;
 
@@ -15,7 +15,7 @@ impl Terminal {
         Ok(Self { dir: tempfile::tempdir()?, database: eventlog::testing::url().await })
     }
 
-    /// What the command answers; an error is what it says.
+    /// Stdout of the command. If it fails, the error is its stderr.
     fn run(&self, args: &[&str]) -> Result<String> {
         let output = Command::new(env!("CARGO_BIN_EXE_qr-login"))
             .args(args)
@@ -29,9 +29,9 @@ impl Terminal {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_invite_is_made_listed_shown_and_revoked() -> Result<()> {
+async fn an_invite_is_created_listed_revoked_and_shown() -> Result<()> {
     let terminal = Terminal::open().await?;
-    let made = terminal.run(&[
+    let created = terminal.run(&[
         "invite",
         "create",
         "--tier",
@@ -41,7 +41,7 @@ async fn an_invite_is_made_listed_shown_and_revoked() -> Result<()> {
         "--max-uses",
         "7",
     ])?;
-    assert_eq!(made.trim(), "3HBP4Z3ECICZ");
+    assert_eq!(created.trim(), "3HBP4Z3ECICZ");
     let listed = terminal.run(&["invite", "list"])?;
     assert!(listed.contains("3HBP4Z3ECICZ  premium           0/7"), "{listed}");
     terminal.run(&["invite", "revoke", "3HBP4Z3ECICZ"])?;
@@ -51,20 +51,20 @@ async fn an_invite_is_made_listed_shown_and_revoked() -> Result<()> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_bad_order_is_one_line_that_says_why() -> Result<()> {
+async fn a_refused_command_prints_one_line_that_says_why() -> Result<()> {
     let terminal = Terminal::open().await?;
-    let says = |args: &[&str]| terminal.run(args).expect_err("it is refused").to_string();
+    let refusal_of = |args: &[&str]| terminal.run(args).expect_err("it is refused").to_string();
     assert_eq!(
-        says(&["invite", "create", "--tier", "basic", "--code", "SHORT"]),
+        refusal_of(&["invite", "create", "--tier", "basic", "--code", "SHORT"]),
         "qr-login: an invite code is 12 characters A-Z and 0-9\n"
     );
     assert_eq!(
-        says(&["invite", "create", "--tier", "basic", "--max-uses", "0"]),
+        refusal_of(&["invite", "create", "--tier", "basic", "--max-uses", "0"]),
         "qr-login: an invite needs at least one use\n"
     );
-    assert_eq!(says(&["invite", "show", "3HBP4Z3ECICZ"]), "qr-login: there is no such invite\n");
+    assert_eq!(refusal_of(&["invite", "show", "3HBP4Z3ECICZ"]), "qr-login: there is no such invite\n");
     assert_eq!(
-        says(&["user", "show", "139883458"]),
+        refusal_of(&["user", "show", "139883458"]),
         "qr-login: nobody with Telegram id 139883458 has written to the bot\n"
     );
     Ok(())

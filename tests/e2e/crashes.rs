@@ -1,4 +1,4 @@
-//! The service dies in the middle of a login: the code on the screen stays one that works.
+//! The service crashes in the middle of a login. The code on the screen still works after it.
 
 use anyhow::{Context as _, Result};
 use domain::Tier;
@@ -9,22 +9,19 @@ use stand_in::{Options, Telegram};
 
 use crate::world::World;
 
-pub async fn is_linked_once(world: &World, session: &str) -> Result<()> {
-    world.status_when(ILYA, session, |status| status["status"] == "authorized").await?;
+/// Waits for the end of a successful login, and expects one session, one key and one subscription.
+pub async fn expect_one_linked_session(world: &World, session: &str) -> Result<()> {
+    world.wait_for_status(ILYA, session, |status| status["status"] == "authorized").await?;
     world.person(ILYA).wait_for_message(|message| message.text.starts_with("✅ Авторизация")).await?;
     let mtproto = &world.telegram.mtproto;
     assert_eq!(mtproto.sessions_of(ILYA).len(), 1);
     assert_eq!(mtproto.hanging_acceptances(), 0);
-    assert!(mtproto.keys_in_two_places().is_empty(), "two used one key");
-    assert_eq!(world.story_of("invite").await?, ["InviteCreated", "InviteRedeemed", "InviteUsed"]);
-    let account = world.story_of("account").await?;
+    assert!(mtproto.keys_in_two_places().is_empty(), "two connections used one key");
+    assert_eq!(world.event_names_of("invite").await?, ["InviteCreated", "InviteRedeemed", "InviteUsed"]);
+    let account = world.event_names_of("account").await?;
     assert_eq!(account, ["AccountRegistered", "SubscriptionActivated"]);
     assert_eq!(world.session_files()?, ["user_139883458.session"]);
-    assert_eq!(
-        world.rows("vault.retired_keys").await?,
-        0,
-        "the key that was made first is the one that is linked"
-    );
+    assert_eq!(world.count_rows("vault.retired_keys").await?, 0, "the first key is the linked one");
     Ok(())
 }
 
@@ -32,36 +29,36 @@ pub async fn is_linked_once(world: &World, session: &str) -> Result<()> {
 async fn a_code_that_was_shown_before_a_crash_works_after_it() -> Result<()> {
     let mut world = World::start().await?;
     let code = world.invite(Tier::Premium).await?;
-    let session = world.begin(ILYA, &code).await?;
-    let link = world.link(ILYA, &session).await?;
+    let session = world.begin_login(ILYA, &code).await?;
+    let link = world.qr_link(ILYA, &session).await?;
     world.crash_service().await;
     world.start_service().await?;
-    // A token belongs to the key that asked for it: another key's worker would never hear of this.
+    // A token belongs to the key that requested it. A worker with another key would get no update about this scan.
     world.phone(ILYA).scan(&link).await?;
-    is_linked_once(&world, &session).await
+    expect_one_linked_session(&world, &session).await
 }
 
 #[tokio::test]
 async fn a_scan_while_the_service_is_down_counts_when_it_is_up_again() -> Result<()> {
     let mut world = World::start().await?;
     let code = world.invite(Tier::Premium).await?;
-    let session = world.begin(ILYA, &code).await?;
-    let link = world.link(ILYA, &session).await?;
+    let session = world.begin_login(ILYA, &code).await?;
+    let link = world.qr_link(ILYA, &session).await?;
     world.crash_service().await;
     world.phone(ILYA).scan(&link).await?;
     assert_eq!(world.telegram.mtproto.hanging_acceptances(), 1);
     world.start_service().await?;
-    is_linked_once(&world, &session).await
+    expect_one_linked_session(&world, &session).await
 }
 
 #[tokio::test]
 async fn a_service_that_crashes_again_and_again_goes_on_with_the_same_key() -> Result<()> {
     let mut world = World::start().await?;
     let code = world.invite(Tier::Premium).await?;
-    let session = world.begin(ILYA, &code).await?;
-    let first = world.link(ILYA, &session).await?;
+    let session = world.begin_login(ILYA, &code).await?;
+    let first = world.qr_link(ILYA, &session).await?;
     let version = async |world: &World| {
-        let status = world.status_when(ILYA, &session, |status| status["token"].is_string()).await?;
+        let status = world.wait_for_status(ILYA, &session, |status| status["token"].is_string()).await?;
         status["version"].as_i64().context("a version")
     };
     let mut seen = version(&world).await?;
@@ -73,31 +70,31 @@ async fn a_service_that_crashes_again_and_again_goes_on_with_the_same_key() -> R
         seen = now;
     }
     world.phone(ILYA).scan(&first).await?;
-    is_linked_once(&world, &session).await
+    expect_one_linked_session(&world, &session).await
 }
 
 #[tokio::test]
-async fn a_login_that_is_cancelled_while_its_key_is_nobodys_leaves_nothing() -> Result<()> {
+async fn a_login_cancelled_while_no_process_holds_its_key_leaves_nothing() -> Result<()> {
     let mut world = World::start().await?;
     let code = world.invite(Tier::Premium).await?;
-    let session = world.begin(ILYA, &code).await?;
-    let link = world.link(ILYA, &session).await?;
+    let session = world.begin_login(ILYA, &code).await?;
+    let link = world.qr_link(ILYA, &session).await?;
     world.crash_service().await;
-    // Scanned and cancelled while nobody was there: what was said last in the chat counts.
+    // The person scans, then cancels, while the service is down. The cancellation counts, because it is newer.
     world.phone(ILYA).scan(&link).await?;
     world.telegram.mtproto.faults().airplane(true);
     world.person(ILYA).send("/cancel");
     world.start_service().await?;
-    world.status_when(ILYA, &session, |status| status["status"] == "cancelled").await?;
+    world.wait_for_status(ILYA, &session, |status| status["status"] == "cancelled").await?;
     world.telegram.mtproto.faults().airplane(false);
-    world.names_once("InviteReleased").await?;
-    world.nothing_is_left(&[ILYA]).await?;
-    world.retired_keys_go().await
+    world.wait_for_event("InviteReleased").await?;
+    world.expect_no_leftovers(&[ILYA]).await?;
+    world.log_out_retired_keys().await
 }
 
-/// The real binary, its own PostgreSQL with it, by SIGKILL.
+/// SIGKILL ends the real binary and its private PostgreSQL.
 #[tokio::test]
-async fn a_killed_process_is_followed_by_one_that_finishes_its_login() -> Result<()> {
+async fn the_process_after_a_killed_one_finishes_its_login() -> Result<()> {
     let telegram = Telegram::start(Options::default()).await?;
     let folder = tempfile::tempdir()?;
     let mut settings = Settings::new(&telegram, folder.path(), None)?;

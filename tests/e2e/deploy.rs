@@ -1,5 +1,5 @@
-//! What stands under `deploy/` and what it says, beside the real binary: the example of the settings, the compose file, and the
-//! image's build command.
+//! The files under `deploy/` agree with the real binary: the example of the settings, the compose file, and the build command of
+//! the image.
 
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -10,8 +10,7 @@ use eventlog::Database;
 use private_postgres::PrivateCluster;
 use secrecy::ExposeSecret as _;
 
-/// A file of the repository.
-fn text(path: &str) -> Result<String> {
+fn repository_file(path: &str) -> Result<String> {
     let path = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(path);
     std::fs::read_to_string(&path).with_context(|| path.display().to_string())
 }
@@ -22,21 +21,21 @@ fn uncommented() -> Result<String> {
         let name = line.split('=').next().unwrap_or_default();
         line.contains('=') && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
     };
-    let example = text("deploy/.env.example")?;
+    let example = repository_file("deploy/.env.example")?;
     let lines = example.lines().map(|line| line.strip_prefix('#').unwrap_or(line)).filter(is_setting);
     Ok(lines.collect::<Vec<_>>().join("\n"))
 }
 
-/// How the service ends with these settings where only its database is impossible.
-fn ends_at_the_database(environment: &[(&str, &str)], file: &str) -> Result<()> {
+/// Runs the service with these settings and an impossible database. The database must be the only setting that is refused.
+fn expect_only_the_database_refused(environment: &[(&str, &str)], file: &str) -> Result<()> {
     let dir = tempfile::tempdir()?;
     std::fs::write(dir.path().join(".env"), file)?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_qr-login"));
     command.current_dir(dir.path()).env_clear();
     let output =
         command.envs(environment.iter().copied()).env("DATABASE_URL", "mysql://localhost").output()?;
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.starts_with("qr-login: DATABASE_URL"), "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.starts_with("qr-login: DATABASE_URL"), "{stderr}");
     Ok(())
 }
 
@@ -49,8 +48,8 @@ const REQUIRED: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn every_line_of_the_example_works_when_it_is_uncommented() -> Result<()> {
-    ends_at_the_database(&REQUIRED, &uncommented()?)
+fn every_setting_of_the_example_works_when_it_is_uncommented() -> Result<()> {
+    expect_only_the_database_refused(&REQUIRED, &uncommented()?)
 }
 
 #[test]
@@ -64,7 +63,7 @@ fn an_empty_variable_is_one_that_is_not_set() -> Result<()> {
     environment.extend(REQUIRED);
     environment.retain(|(name, _)| *name != "AUTH_BASE_URL");
     environment.push(("AUTH_BASE_URL", "https://login.example.org"));
-    ends_at_the_database(&environment, "")
+    expect_only_the_database_refused(&environment, "")
 }
 
 #[test]
@@ -82,9 +81,9 @@ fn the_example_names_every_setting_with_its_real_default() -> Result<()> {
     Ok(())
 }
 
-/// What compose gives the service under this name, with this password in the place of the variable.
-fn of_compose(name: &str, password: &str) -> Result<Option<String>> {
-    let compose = text("deploy/compose.yaml")?;
+/// The value that compose gives the service for this variable, with this password.
+fn compose_variable(name: &str, password: &str) -> Result<Option<String>> {
+    let compose = repository_file("deploy/compose.yaml")?;
     let value = compose.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(": "));
     let value = value.map(|value| value.trim_matches('"'));
     Ok(value.map(|value| value.replace("${POSTGRES_PASSWORD}", password)))
@@ -102,23 +101,23 @@ async fn in_compose_a_password_may_hold_what_a_url_may_not() -> Result<()> {
     std::fs::write(data.join("pg_hba.conf"), "local all all scram-sha-256\n")?;
     sqlx::raw_sql("select pg_reload_conf()").execute(db.pool()).await?;
     db.close().await;
-    // The configuration is read anew in a moment.
-    crate::left::eventually("a password is asked for", async || {
+    // PostgreSQL reads its configuration again a moment later.
+    crate::wait::eventually("a password is asked for", async || {
         Ok(Database::connect(&cluster.url()).await.is_err())
     })
     .await?;
 
-    // The socket in the place of compose's host.
+    // The socket replaces compose's host.
     let cluster_url = cluster.url();
     let socket = cluster_url.expose_secret().split_once("host=").context("a socket")?.1;
     let socket = socket.split('&').next().unwrap_or_default();
-    let url = of_compose("DATABASE_URL", password)?.context("DATABASE_URL in compose")?;
+    let url = compose_variable("DATABASE_URL", password)?.context("DATABASE_URL in compose")?;
     let url = url.replace("@postgres/qr_login", &format!("@localhost/qr_login?host={socket}"));
     assert!(url.contains(socket), "{url}");
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_qr-login"));
     command.args(["invite", "create", "--tier", "premium", "--code", "3HBP4Z3ECICZ"]);
     command.current_dir(dir.path()).env_clear().env("DATABASE_URL", url);
-    if let Some(password) = of_compose("PGPASSWORD", password)? {
+    if let Some(password) = compose_variable("PGPASSWORD", password)? {
         command.env("PGPASSWORD", password);
     }
     let output = command.output().await?;
@@ -130,9 +129,12 @@ async fn in_compose_a_password_may_hold_what_a_url_may_not() -> Result<()> {
 /// `make test` runs the same script in the development profile.
 #[test]
 fn the_image_is_built_by_the_command_that_the_tests_run() -> Result<()> {
-    let dockerfile = text("deploy/Dockerfile")?;
+    let dockerfile = repository_file("deploy/Dockerfile")?;
     assert!(dockerfile.contains("    scripts/build --release"), "{dockerfile}");
-    assert!(!dockerfile.contains("cargo build"), "a second command that builds it");
-    assert!(text("Makefile")?.contains("\n\tscripts/build\n"), "nothing runs the image's command");
+    assert!(!dockerfile.contains("cargo build"), "there is a second build command");
+    assert!(
+        repository_file("Makefile")?.contains("\n\tscripts/build\n"),
+        "no target runs the build command of the image"
+    );
     Ok(())
 }

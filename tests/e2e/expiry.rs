@@ -1,4 +1,4 @@
-//! The five minutes of a QR code, by a clock that is moved by hand, and what comes after them.
+//! The five minutes of a login on a manual clock, and what follows when they are over.
 
 use std::time::Duration;
 
@@ -9,110 +9,105 @@ use serde_json::json;
 use stand_in::accounts::{ANNA, ILYA};
 use stand_in::phone::token_in;
 
-use crate::world::{Differing, World};
+use crate::world::{World, WorldOptions};
 
 const EXPIRED: &str = "⏰ Время входа истекло\n\nНичего не подключено, инвайт код не потрачен. \
                        Чтобы начать заново, отправьте /login КОД";
 
-async fn by_hand(token_lifetime: Duration) -> Result<World> {
-    World::with(Differing {
+async fn world_with_token_lifetime(token_lifetime: Duration) -> Result<World> {
+    World::with(WorldOptions {
         manual_clock: true,
         token_lifetime: Some(token_lifetime),
-        ..Differing::default()
+        ..WorldOptions::default()
     })
     .await
 }
 
-fn advance(world: &World, seconds: u64) -> Result<()> {
-    world.time.as_ref().context("a clock held by hand")?.advance(Duration::from_secs(seconds));
-    Ok(())
-}
-
 #[tokio::test]
-async fn the_code_on_the_screen_works_at_every_moment_of_its_five_minutes() -> Result<()> {
-    let world = by_hand(Duration::from_secs(4)).await?;
+async fn the_code_on_the_screen_works_in_every_second_of_the_five_minutes() -> Result<()> {
+    let world = world_with_token_lifetime(Duration::from_secs(4)).await?;
     let code = world.invite(Tier::Premium).await?;
-    let session = world.begin(ILYA, &code).await?;
+    let session = world.begin_login(ILYA, &code).await?;
     let began = world.now();
     let mut shown = Vec::new();
     for second in 0..300 {
-        // What is on the screen at the moment at which the clock jumps, before anybody could have renewed it.
+        // Read right after the clock jumped, before the worker may have renewed the code.
         let path = format!("/qr-auth-status?session_id={session}");
         let status = match second {
-            0 => world.status_when(ILYA, &session, |status| status["token"].is_string()).await?,
+            0 => world.wait_for_status(ILYA, &session, |status| status["token"].is_string()).await?,
             _ => world.get_as(ILYA, &path).send().await?.json().await?,
         };
         let token = status["token"].as_str().context("a token")?.to_owned();
         assert_eq!(status["status"], "waiting", "after {second} s");
         assert!(
             world.telegram.mtproto.takes_token(&token_in(&token).context("a token")?),
-            "after {second} s the code on the screen is dead"
+            "after {second} s the code on the screen is invalid"
         );
-        // The next one is due at half of its life.
+        // A new token is due after half of the lifetime.
         let now = world.now();
         let fresh = |status: &serde_json::Value| {
-            let dies_at = status["qr_expires"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
-            dies_at.is_some_and(|at| at.duration_since(now) > SignedDuration::from_secs(2))
+            let expires_at = status["qr_expires"].as_str().and_then(|at| at.parse::<Timestamp>().ok());
+            expires_at.is_some_and(|at| at.duration_since(now) > SignedDuration::from_secs(2))
         };
-        world.status_when(ILYA, &session, fresh).await?;
+        world.wait_for_status(ILYA, &session, fresh).await?;
         if shown.last() != Some(&token) {
             shown.push(token);
         }
-        advance(&world, 1)?;
+        world.advance(Duration::from_secs(1));
     }
     assert_eq!(world.now().duration_since(began), SignedDuration::from_mins(5));
     assert_eq!(shown.len(), 150, "a new code every other second");
 
-    // The time is over, on the page and in the chat.
-    let ended = world.status_when(ILYA, &session, |status| status["status"] == "expired").await?;
+    // The page and the chat say that the time is over.
+    let ended = world.wait_for_status(ILYA, &session, |status| status["status"] == "expired").await?;
     assert!(ended["token"].is_null());
     assert!(ended["error"].as_str().context("why")?.starts_with("⏰ Время входа истекло"), "{ended}");
-    let told = world.person(ILYA).wait_for_message(|message| message.text.starts_with('⏰')).await?;
-    assert_eq!(told.text, EXPIRED);
+    let message = world.person(ILYA).wait_for_message(|message| message.text.starts_with('⏰')).await?;
+    assert_eq!(message.text, EXPIRED);
     let last = shown.pop().context("a code")?;
-    assert!(world.phone(ILYA).scan(&last).await.is_err(), "a code of a login that is over works");
-    world.nothing_is_left(&[ILYA]).await?;
+    assert!(world.phone(ILYA).scan(&last).await.is_err(), "a code of an expired login is refused");
+    world.expect_no_leftovers(&[ILYA]).await?;
 
-    // The same page starts it anew, with the same invite.
+    // The same page starts the login again, with the same invite.
     let again: serde_json::Value =
         world.post_as(ILYA, "/qr-auth/retry", &json!({"session_id": session})).send().await?.json().await?;
     assert_eq!(again["status"], "waiting", "{again}");
-    world.phone(ILYA).scan(&world.link(ILYA, &session).await?).await?;
-    world.status_when(ILYA, &session, |status| status["status"] == "authorized").await?;
+    world.phone(ILYA).scan(&world.qr_link(ILYA, &session).await?).await?;
+    world.wait_for_status(ILYA, &session, |status| status["status"] == "authorized").await?;
     world.person(ILYA).wait_for_message(|message| message.text.starts_with("✅ Авторизация")).await?;
     assert_eq!(
-        world.story_of("invite").await?,
+        world.event_names_of("invite").await?,
         ["InviteCreated", "InviteRedeemed", "InviteReleased", "InviteRedeemed", "InviteUsed"]
     );
-    let account = world.story_of("account").await?;
+    let account = world.event_names_of("account").await?;
     assert_eq!(account.iter().filter(|name| *name == "SubscriptionActivated").count(), 1);
     assert_eq!(world.session_files()?, ["user_139883458.session"]);
     Ok(())
 }
 
 #[tokio::test]
-async fn an_expired_login_gives_its_use_to_somebody_else() -> Result<()> {
-    let world = by_hand(Duration::from_secs(30)).await?;
+async fn an_expired_login_frees_its_invite_for_another_person() -> Result<()> {
+    let world = world_with_token_lifetime(Duration::from_secs(30)).await?;
     let code = world.invite(Tier::Premium).await?;
-    let session = world.begin(ILYA, &code).await?;
-    world.link(ILYA, &session).await?;
-    // Nobody saw the clock on its way: a laptop that slept.
-    advance(&world, 3600)?;
-    world.status_when(ILYA, &session, |status| status["status"] == "expired").await?;
-    world.names_once("InviteReleased").await?;
+    let session = world.begin_login(ILYA, &code).await?;
+    world.qr_link(ILYA, &session).await?;
+    // The clock jumps, as on a laptop that slept.
+    world.advance(Duration::from_secs(3600));
+    world.wait_for_status(ILYA, &session, |status| status["status"] == "expired").await?;
+    world.wait_for_event("InviteReleased").await?;
 
-    let hers = world.begin(ANNA, &code).await?;
+    let annas_session = world.begin_login(ANNA, &code).await?;
     let refused = world.post_as(ILYA, "/qr-auth/retry", &json!({"session_id": session})).send().await?;
     assert_eq!(refused.status(), 409);
     let problem: serde_json::Value = refused.json().await?;
     assert!(problem.to_string().contains("❌ Инвайт код уже использован"), "{problem}");
 
-    world.phone(ANNA).scan(&world.link(ANNA, &hers).await?).await?;
-    world.status_when(ANNA, &hers, |status| status["status"] == "authorized").await?;
+    world.phone(ANNA).scan(&world.qr_link(ANNA, &annas_session).await?).await?;
+    world.wait_for_status(ANNA, &annas_session, |status| status["status"] == "authorized").await?;
     let status: serde_json::Value =
         world.get_as(ILYA, &format!("/qr-auth-status?session_id={session}")).send().await?.json().await?;
-    assert_eq!(status["status"], "expired", "her login changes nothing about his");
-    world.retired_keys_go().await?;
+    assert_eq!(status["status"], "expired", "Anna's login does not change Ilya's");
+    world.log_out_retired_keys().await?;
     assert_eq!(world.telegram.mtproto.sessions_of(ILYA).len(), 0);
     assert_eq!(world.telegram.mtproto.sessions_of(ANNA).len(), 1);
     Ok(())

@@ -1,4 +1,4 @@
-//! What the log of the real binary tells, and what it never does, whatever `RUST_LOG` asks for.
+//! The log of the real binary: what it records, and the secrets that it never holds, with any `RUST_LOG`.
 
 use anyhow::{Context as _, Result, ensure};
 use serde_json::{Value, json};
@@ -7,23 +7,21 @@ use stand_in::mini_app::MiniApp;
 use stand_in::service::{Service, Settings};
 use stand_in::{Options, Telegram};
 
-mod typed;
+mod user_input;
 
 const CODE: &str = "3HBP4Z3ECICZ";
-/// All that can be logged, also where somebody names the libraries that would tell requests with the bot's token, and
-/// bodies.
-const LOUD: &str = "trace,hyper::proto::h1=trace,hyper_util::client::legacy=trace,reqwest::connect=trace,\
+/// The most verbose filter. It also names the libraries that log bodies, and requests with the bot's token.
+const TRACE_EVERYTHING: &str = "trace,hyper::proto::h1=trace,hyper_util::client::legacy=trace,reqwest::connect=trace,\
                     teloxide_core::net=trace,grammers_mtsender::sender=trace,sqlx::query=trace";
 
-/// The binary's log through three logins: one cancelled, one confirmed by somebody else, one linked; and what must not
-/// stand in it.
-struct Told {
+/// The log of the binary, and the secrets that must not be in it.
+struct LoggedRun {
     lines: Vec<String>,
     secrets: Vec<(&'static str, String)>,
 }
 
-/// Opens the page of a `/login`; the link on it, and what was secret about all that.
-async fn begin(telegram: &Telegram, told: &mut Told) -> Result<(MiniApp, String)> {
+/// Begins a login and opens its page. Returns the page with the link of its QR code, and adds the login's secrets.
+async fn open_login_page(telegram: &Telegram, run: &mut LoggedRun) -> Result<(MiniApp, String)> {
     let person = telegram.person(ILYA);
     let card = person.ask_for_card(&format!("/login {CODE}")).await?;
     let launch = telegram.person(ILYA).init_data(None);
@@ -31,28 +29,30 @@ async fn begin(telegram: &Telegram, told: &mut Told) -> Result<(MiniApp, String)
     let page = MiniApp::open(card.web_app_url().context("a button")?, Some(launch.clone()))?;
     let status = page.wait_until(|status| status["token"].is_string()).await?;
     ensure!(page.get("/qr-auth/qr.svg", &[]).await?.status() == 200, "no picture");
-    told.secrets.push(("a token", status["token"].as_str().context("a token")?.to_owned()));
-    told.secrets.push(("launch data", launch));
-    told.secrets.push(("the signature of launch data", signature));
-    told.secrets.push(("more than 8 characters of a session id", page.session_id()[..9].to_owned()));
+    run.secrets.push(("a token", status["token"].as_str().context("a token")?.to_owned()));
+    run.secrets.push(("launch data", launch));
+    run.secrets.push(("the signature of launch data", signature));
+    run.secrets.push(("more than 8 characters of a session id", page.session_id()[..9].to_owned()));
     Ok((page, status["deep_link"].as_str().context("a link")?.to_owned()))
 }
 
-async fn run(settings: &[(&str, &str)]) -> Result<Told> {
+/// Runs the binary with these settings through three logins: one is cancelled, one is confirmed by another account, and one is
+/// linked.
+async fn run_three_logins(changed: &[(&str, &str)]) -> Result<LoggedRun> {
     let telegram = Telegram::start(Options::default()).await?;
     let folder = tempfile::tempdir()?;
-    let mut how = Settings::new(&telegram, folder.path(), None)?;
-    how.binary = env!("CARGO_BIN_EXE_qr-login").into();
-    how.lines_kept = usize::MAX;
-    let how = settings.iter().fold(how, |how, (name, value)| how.with(name, *value));
-    let service = Service::new(how);
+    let mut settings = Settings::new(&telegram, folder.path(), None)?;
+    settings.binary = env!("CARGO_BIN_EXE_qr-login").into();
+    settings.lines_kept = usize::MAX;
+    let settings = changed.iter().fold(settings, |settings, (name, value)| settings.with(name, *value));
+    let service = Service::new(settings);
     service.start()?;
     service.wait_until_running().await?;
     service.tool(&["invite", "create", "--tier", "premium", "--code", CODE, "--note", "Заметка"]).await?;
 
     let secret_half = telegram.bot_api.token().split_once(':').context("a token")?.1.to_owned();
-    let mut told = Told { lines: Vec::new(), secrets: Vec::new() };
-    told.secrets.extend([
+    let mut run = LoggedRun { lines: Vec::new(), secrets: Vec::new() };
+    run.secrets.extend([
         ("the bot's token", secret_half),
         ("the api_hash", "0123456789abcdef0123456789abcdef".to_owned()),
         ("an invite code", CODE.to_owned()),
@@ -62,37 +62,40 @@ async fn run(settings: &[(&str, &str)]) -> Result<Told> {
         ("another's name", "Anna".to_owned()),
         ("a phone number", "79990000001".to_owned()),
     ]);
-    let (page, _) = begin(&telegram, &mut told).await?;
+    let (page, _) = open_login_page(&telegram, &mut run).await?;
     ensure!(page.post("/qr-auth/cancel", json!({})).await?.status() == 200, "cannot cancel");
-    let (page, link) = begin(&telegram, &mut told).await?;
+    let (page, link) = open_login_page(&telegram, &mut run).await?;
     telegram.phone(ANNA).scan(&link).await?;
     page.wait_for_status("rejected").await?;
-    let (page, link) = begin(&telegram, &mut told).await?;
+    let (page, link) = open_login_page(&telegram, &mut run).await?;
     telegram.person(ILYA).share_contact();
     telegram.phone(ILYA).scan(&link).await?;
     page.wait_for_status("authorized").await?;
     telegram.person(ILYA).wait_for_message(|message| message.text.starts_with("✅ Авторизация")).await?;
     service.stop().await;
-    ensure!(service.status().note.as_deref() == Some("exit status: 0"), "it ended otherwise");
-    told.lines = service.log_after(0).into_iter().map(|line| line.line).collect();
-    Ok(told)
+    ensure!(
+        service.status().note.as_deref() == Some("exit status: 0"),
+        "the service did not end with status 0"
+    );
+    run.lines = service.log_after(0).into_iter().map(|line| line.line).collect();
+    Ok(run)
 }
 
-impl Told {
-    fn holds_no_secret(&self) {
+impl LoggedRun {
+    fn assert_no_secret(&self) {
         for (what, secret) in &self.secrets {
             let line = self.lines.iter().find(|line| line.contains(secret.as_str()));
-            assert_eq!(line, None, "{what} stands in the log");
+            assert_eq!(line, None, "{what} is in the log");
         }
     }
 
-    /// That these stand in it in this order, with others between them.
-    fn tells(&self, story: &[&str]) {
+    /// Expects lines with these parts, in this order. Other lines may come between them.
+    fn assert_in_order(&self, parts: &[&str]) {
         let mut lines = self.lines.iter();
-        for step in story {
+        for part in parts {
             assert!(
-                lines.any(|line| line.contains(step)),
-                "not told, or not then: {step}\n{:#?}",
+                lines.any(|line| line.contains(part)),
+                "missing or out of order: {part}\n{:#?}",
                 self.lines
             );
         }
@@ -100,14 +103,14 @@ impl Told {
 }
 
 #[tokio::test]
-async fn the_log_tells_the_story_and_ends_without_a_complaint() -> Result<()> {
-    let told = run(&[]).await?;
-    told.holds_no_secret();
-    told.tells(&["QR login manager ready", "QR login asked for by 139883458"]);
+async fn the_log_records_the_logins_in_order_with_one_warning() -> Result<()> {
+    let run = run_three_logins(&[]).await?;
+    run.assert_no_secret();
+    run.assert_in_order(&["QR login manager ready", "QR login asked for by 139883458"]);
     for end in ["confirmed by another account", "QR login ended without being linked"] {
-        told.tells(&["QR login asked for by 139883458", "QR issued (expires ", "waiting", end]);
+        run.assert_in_order(&["QR login asked for by 139883458", "QR issued (expires ", "waiting", end]);
     }
-    told.tells(&[
+    run.assert_in_order(&[
         "asked for",
         "asked for",
         "asked for",
@@ -115,39 +118,40 @@ async fn the_log_tells_the_story_and_ends_without_a_complaint() -> Result<()> {
         "subscription premium activated",
         "stopped",
     ]);
-    told.tells(&["authorised", "QR login finished"]);
-    let count = |part: &str| told.lines.iter().filter(|line| line.contains(part)).count();
+    run.assert_in_order(&["authorised", "QR login finished"]);
+    let count = |part: &str| run.lines.iter().filter(|line| line.contains(part)).count();
     assert_eq!(count("QR login asked for"), 3, "once a login");
     assert_eq!(count("activated"), 1);
-    // What a person did wrong is a warning; stopping is not.
-    let complaints = told.lines.iter().filter(|line| line.contains(" WARN ") || line.contains(" ERROR "));
-    let complaints = complaints.collect::<Vec<_>>();
-    assert!(matches!(complaints[..], [line] if line.contains("another account")), "{complaints:#?}");
+    // A confirmation by another account is a warning. Stopping is not.
+    let warnings = run.lines.iter().filter(|line| line.contains(" WARN ") || line.contains(" ERROR "));
+    let warnings = warnings.collect::<Vec<_>>();
+    assert!(matches!(warnings[..], [line] if line.contains("another account")), "{warnings:#?}");
     Ok(())
 }
 
 #[tokio::test]
-async fn even_all_that_can_be_logged_holds_no_secret() -> Result<()> {
-    let told = run(&[("RUST_LOG", LOUD)]).await?;
-    assert!(told.lines.len() > 500, "only {} lines: this was to be all", told.lines.len());
-    told.holds_no_secret();
+async fn the_most_verbose_log_holds_no_secret() -> Result<()> {
+    let run = run_three_logins(&[("RUST_LOG", TRACE_EVERYTHING)]).await?;
+    assert!(run.lines.len() > 500, "only {} lines: the filter is not verbose", run.lines.len());
+    run.assert_no_secret();
     let body =
-        told.lines.iter().find(|line| line.contains("reading bytes") || line.contains("serialized request"));
-    assert_eq!(body, None, "a library that must be quiet speaks");
+        run.lines.iter().find(|line| line.contains("reading bytes") || line.contains("serialized request"));
+    assert_eq!(body, None, "a library logs what it must not");
     Ok(())
 }
 
 #[tokio::test]
 async fn telegram_ids_can_be_kept_out_of_the_log() -> Result<()> {
-    let told = run(&[("RUST_LOG", "debug"), ("LOG_TELEGRAM_IDS", "off"), ("LOG_FORMAT", "json")]).await?;
-    told.holds_no_secret();
+    let run = run_three_logins(&[("RUST_LOG", "debug"), ("LOG_TELEGRAM_IDS", "off"), ("LOG_FORMAT", "json")])
+        .await?;
+    run.assert_no_secret();
     for id in [ILYA, ANNA] {
-        let line = told.lines.iter().find(|line| line.contains(&id.to_string()));
-        assert_eq!(line, None, "a Telegram id stands in the log");
+        let line = run.lines.iter().find(|line| line.contains(&id.to_string()));
+        assert_eq!(line, None, "a Telegram id is in the log");
     }
-    for line in &told.lines {
+    for line in &run.lines {
         serde_json::from_str::<Value>(line).with_context(|| format!("not JSON: {line}"))?;
     }
-    told.tells(&["QR login asked for by ", "QR login finished"]);
+    run.assert_in_order(&["QR login asked for by ", "QR login finished"]);
     Ok(())
 }

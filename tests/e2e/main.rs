@@ -1,13 +1,14 @@
-//! Whole logins, end to end: the real service, a real PostgreSQL, a stand-in Telegram over real sockets, and for the page
-//! a real browser.
+//! End-to-end tests of whole logins: the real service, a real PostgreSQL, a stand-in Telegram over real sockets, and a real browser
+//! for the pages.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
-mod after;
+mod after_login;
 mod browser;
 mod caddy;
 mod cli;
 mod crashes;
+mod debug_test_phone;
 mod deploy;
 mod docs;
 mod endings;
@@ -15,20 +16,21 @@ mod erasure;
 mod expiry;
 mod export;
 mod first_start;
-mod happy;
-mod hostile;
+mod happy_path;
 mod invites;
-mod left;
+mod leftovers;
 mod log;
-mod numbers;
 mod one_phone;
 mod ops;
 mod outages;
 mod pages;
 mod password;
+mod password_proof;
 mod port;
 mod process;
 mod settings;
 mod structure;
+mod unreadable_updates;
+mod wait;
 mod webhook;
 mod world;

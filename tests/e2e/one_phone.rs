@@ -1,4 +1,4 @@
-//! The one-phone way: a number and a code in the page, for those who cannot scan the screen in their own hand.
+//! The one-phone way: a person types a phone number and a login code on the page, because they have no second screen to scan.
 
 use std::time::Duration;
 
@@ -8,23 +8,18 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use stand_in::accounts::{ANNA, ILYA};
 
-use crate::world::{Differing, World};
+use crate::world::World;
 
 mod limits;
 
 const ILYAS_NUMBER: &str = "+79990000001";
-const NOBODYS_NUMBER: &str = "+79990000009";
+const UNUSED_NUMBER: &str = "+79990000009";
 
 impl World {
-    /// A world whose clock is held by hand: codes are limited by the minute.
-    async fn held_by_hand() -> Result<Self> {
-        Self::with(Differing { manual_clock: true, ..Differing::default() }).await
-    }
-
-    /// Ilya opens the page of a new login.
-    async fn ilya_opens(&self) -> Result<String> {
-        let session = self.begin(ILYA, &self.invite(Tier::Premium).await?).await?;
-        self.link(ILYA, &session).await?;
+    /// Ilya begins a login, and its page shows a QR code.
+    async fn begin_ilyas_login(&self) -> Result<String> {
+        let session = self.begin_login(ILYA, &self.invite(Tier::Premium).await?).await?;
+        self.qr_link(ILYA, &session).await?;
         Ok(session)
     }
 
@@ -38,37 +33,38 @@ impl World {
         Ok(self.post_as(person, "/qr-auth/code", &body).send().await?)
     }
 
-    /// Types a number, and waits for the form of the code.
-    async fn ask_for_code(&self, session: &str, phone: &str) -> Result<Value> {
+    /// Sends a number, and waits until the page asks for the code.
+    async fn request_code(&self, session: &str, phone: &str) -> Result<Value> {
         self.post_phone(ILYA, session, phone).await?.error_for_status()?;
-        self.status_when(ILYA, session, |status| status["status"] == "code_required").await
+        self.wait_for_status(ILYA, session, |status| status["status"] == "code_required").await
     }
 
     fn last_code(&self, phone: &str) -> Result<String> {
         self.telegram.mtproto.last_code(phone).context("no code was sent")
     }
 
-    async fn says(&self, session: &str, words: &str) -> Result<Value> {
-        self.status_when(ILYA, session, |status| {
-            status["error"].as_str().is_some_and(|it| it.contains(words))
+    /// Waits until the status has an error with this text.
+    async fn wait_for_error(&self, session: &str, text: &str) -> Result<Value> {
+        self.wait_for_status(ILYA, session, |status| {
+            status["error"].as_str().is_some_and(|error| error.contains(text))
         })
         .await
     }
 
-    async fn is_authorized(&self, session: &str) -> Result<Value> {
-        self.status_when(ILYA, session, |status| status["status"] == "authorized").await
+    async fn wait_until_authorized(&self, session: &str) -> Result<Value> {
+        self.wait_for_status(ILYA, session, |status| status["status"] == "authorized").await
     }
 
-    /// By which way the person confirmed.
-    async fn confirmed_by(&self) -> Result<Value> {
-        self.names_once("AuthorizationConfirmed").await?;
+    /// The way by which the person confirmed, as the event has it.
+    async fn confirmation_method(&self) -> Result<Value> {
+        self.wait_for_event("AuthorizationConfirmed").await?;
         let events = self.events().await?;
         let confirmed = events.iter().find(|event| event.name == "AuthorizationConfirmed");
         Ok(confirmed.context("confirmed")?.payload["AuthorizationConfirmed"]["method"].clone())
     }
 }
 
-/// What a refusal says, and when one may try again.
+/// The status code, the detail, and the seconds of `Retry-After`.
 async fn refusal(answer: Response) -> Result<(StatusCode, String, Option<u64>)> {
     let status = answer.status();
     let retry_after = answer.headers().get("retry-after").map(|it| it.to_str().map(str::parse));
@@ -77,37 +73,36 @@ async fn refusal(answer: Response) -> Result<(StatusCode, String, Option<u64>)> 
     Ok((status, problem["detail"].as_str().context("a detail")?.to_owned(), retry_after))
 }
 
-/// A code that is not this one.
-fn another(code: &str) -> String {
+fn wrong_code_for(code: &str) -> String {
     if code == "00000" { "11111".to_owned() } else { "00000".to_owned() }
 }
 
 #[tokio::test]
-async fn a_code_lets_in_on_one_phone_where_the_account_lives() -> Result<()> {
+async fn a_code_logs_in_on_one_phone_in_the_data_centre_of_the_account() -> Result<()> {
     let world = World::start().await?;
     world.telegram.accounts.update(ILYA, |ilya| ilya.dc = 4);
-    let session = world.ilya_opens().await?;
+    let session = world.begin_ilyas_login().await?;
 
-    // 1. The number leads to a form for the code; the QR code is gone.
-    let asked = world.ask_for_code(&session, ILYAS_NUMBER).await?;
-    assert_eq!((&asked["code_via"], &asked["code_length"]), (&json!("app"), &json!(5)));
+    // 1. After the number the page asks for the code, and the QR code is gone.
+    let status = world.request_code(&session, ILYAS_NUMBER).await?;
+    assert_eq!((&status["code_via"], &status["code_length"]), (&json!("app"), &json!(5)));
     assert_eq!(
-        (&asked["token"], &asked["deep_link"], &asked["error"]),
+        (&status["token"], &status["deep_link"], &status["error"]),
         (&json!(null), &json!(null), &json!(null))
     );
 
-    // 2. A wrong code is told, the right one lets in.
+    // 2. A wrong code is refused with a message. The right one logs in.
     let code = world.last_code(ILYAS_NUMBER)?;
-    assert_eq!(world.post_code(ILYA, &session, &another(&code)).await?.status(), StatusCode::OK);
-    world.says(&session, "❌ Неверный код").await?;
+    assert_eq!(world.post_code(ILYA, &session, &wrong_code_for(&code)).await?.status(), StatusCode::OK);
+    world.wait_for_error(&session, "❌ Неверный код").await?;
     world.post_code(ILYA, &session, &code).await?;
-    world.is_authorized(&session).await?;
+    world.wait_until_authorized(&session).await?;
     let ilya = world.person(ILYA);
     ilya.wait_for_message(|message| message.text.contains("✅ Авторизация успешна!")).await?;
 
-    // 3. The story; one session, where the account lives.
-    world.names_once("SubscriptionActivated").await?;
-    let story = [
+    // 3. The events, and one session in the account's data centre.
+    world.wait_for_event("SubscriptionActivated").await?;
+    let expected = [
         "InviteCreated",
         "AccountRegistered",
         "InviteRedeemed",
@@ -119,8 +114,8 @@ async fn a_code_lets_in_on_one_phone_where_the_account_lives() -> Result<()> {
         "AuthorizationConfirmed",
         "SubscriptionActivated",
     ];
-    assert_eq!(world.story().await?, story);
-    assert_eq!(world.confirmed_by().await?, "code");
+    assert_eq!(world.event_names().await?, expected);
+    assert_eq!(world.confirmation_method().await?, "code");
     assert_eq!(
         (world.telegram.mtproto.calls("auth.sendCode"), world.telegram.mtproto.calls("auth.signIn")),
         (2, 2)
@@ -128,16 +123,16 @@ async fn a_code_lets_in_on_one_phone_where_the_account_lives() -> Result<()> {
     let sessions = world.telegram.mtproto.sessions_of(ILYA);
     assert_eq!(sessions.iter().map(|session| session.dc).collect::<Vec<_>>(), [4]);
 
-    // 4. Number and code are nowhere.
-    world.nothing_left().await?;
+    // 4. Neither the number nor the code is stored.
+    world.wait_until_no_login_data().await?;
     let rows: Vec<String> = sqlx::query_scalar(
         "select events::text from events union all select t::text from vault.tries t union all select o::text from vault.outbox o",
     )
     .fetch_all(world.db.pool())
     .await?;
     for row in rows {
-        assert!(!row.contains(&format!("\"{code}\"")), "the code stands in {row}");
-        assert!(!row.contains("9990000001"), "the number stands in {row}");
+        assert!(!row.contains(&format!("\"{code}\"")), "the code is in {row}");
+        assert!(!row.contains("9990000001"), "the number is in {row}");
     }
     Ok(())
 }
@@ -145,181 +140,183 @@ async fn a_code_lets_in_on_one_phone_where_the_account_lives() -> Result<()> {
 #[tokio::test]
 async fn a_password_may_follow_the_code() -> Result<()> {
     let world = World::start().await?;
-    world.ilya_has_a_password();
+    world.set_ilyas_password();
     world.telegram.accounts.update(ILYA, |ilya| ilya.dc = 4);
-    let session = world.ilya_opens().await?;
-    world.ask_for_code(&session, ILYAS_NUMBER).await?;
+    let session = world.begin_ilyas_login().await?;
+    world.request_code(&session, ILYAS_NUMBER).await?;
     world.post_code(ILYA, &session, &world.last_code(ILYAS_NUMBER)?).await?;
-    world.status_when(ILYA, &session, |status| status["status"] == "password_required").await?;
+    world.wait_for_status(ILYA, &session, |status| status["status"] == "password_required").await?;
     assert_eq!(world.post_code(ILYA, &session, "12345").await?.status(), StatusCode::CONFLICT);
-    world.prove(ILYA, &session, "battery staple").await?;
-    world.says(&session, "❌ Неверный пароль").await?;
-    world.prove(ILYA, &session, "correct horse").await?;
-    world.is_authorized(&session).await?;
-    assert_eq!(world.confirmed_by().await?, "code");
+    world.submit_password(ILYA, &session, "battery staple").await?;
+    world.wait_for_error(&session, "❌ Неверный пароль").await?;
+    world.submit_password(ILYA, &session, "correct horse").await?;
+    world.wait_until_authorized(&session).await?;
+    assert_eq!(world.confirmation_method().await?, "code");
     assert_eq!(world.telegram.mtproto.sessions_of(ILYA).len(), 1);
-    world.nothing_left().await
+    world.wait_until_no_login_data().await
 }
 
 #[tokio::test]
-async fn a_code_that_died_is_told_and_another_one_may_be_asked_for() -> Result<()> {
-    let world = World::held_by_hand().await?;
-    let session = world.ilya_opens().await?;
-    world.ask_for_code(&session, ILYAS_NUMBER).await?;
+async fn an_expired_code_is_refused_and_another_one_can_be_requested() -> Result<()> {
+    let world = World::with_manual_clock().await?;
+    let session = world.begin_ilyas_login().await?;
+    world.request_code(&session, ILYAS_NUMBER).await?;
     let first = world.last_code(ILYAS_NUMBER)?;
-    // Telegram voids codes that it sees in a chat.
+    // Telegram invalidates a code that it sees in a chat.
     world.telegram.mtproto.code_seen_in_chat(ILYA, &format!("my code is {first}"));
     world.post_code(ILYA, &session, &first).await?;
-    world.says(&session, "❌ Код устарел").await?;
+    world.wait_for_error(&session, "❌ Код устарел").await?;
 
-    // 1. Not yet: one code a number and minute.
-    let (status, words, retry_after) = refusal(world.post_phone(ILYA, &session, ILYAS_NUMBER).await?).await?;
-    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(words.contains("Новый код можно запросить через"), "{words}");
+    // 1. Too early: a number gets one code a minute.
+    let (code, detail, retry_after) = refusal(world.post_phone(ILYA, &session, ILYAS_NUMBER).await?).await?;
+    assert_eq!(code, StatusCode::TOO_MANY_REQUESTS);
+    assert!(detail.contains("Новый код можно запросить через"), "{detail}");
     assert!(retry_after.is_some_and(|seconds| (1..=61).contains(&seconds)));
 
-    // 2. Then another one.
-    world.passes(Duration::from_secs(61));
+    // 2. After a minute another code is sent.
+    world.advance(Duration::from_secs(61));
     world.post_phone(ILYA, &session, ILYAS_NUMBER).await?.error_for_status()?;
-    let again = world.status_when(ILYA, &session, |status| status["error"].is_null()).await?;
+    let again = world.wait_for_status(ILYA, &session, |status| status["error"].is_null()).await?;
     assert_eq!(again["status"], "code_required");
 
-    // 3. No third one for this login; the second one lets in.
-    world.passes(Duration::from_secs(61));
-    let (status, words, _) = refusal(world.post_phone(ILYA, &session, ILYAS_NUMBER).await?).await?;
-    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
+    // 3. There is no third code for this login. The second one logs in.
+    world.advance(Duration::from_secs(61));
+    let (code, detail, _) = refusal(world.post_phone(ILYA, &session, ILYAS_NUMBER).await?).await?;
+    assert_eq!(code, StatusCode::TOO_MANY_REQUESTS);
     assert_eq!(
-        words,
+        detail,
         "⏳ Слишком много кодов. Введите последний код или отмените вход, начните его снова и подтвердите по QR коду."
     );
     world.post_code(ILYA, &session, &world.last_code(ILYAS_NUMBER)?).await?;
-    world.is_authorized(&session).await?;
+    world.wait_until_authorized(&session).await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_code_that_does_not_come_is_sent_again_by_another_way() -> Result<()> {
-    let world = World::held_by_hand().await?;
-    let session = world.ilya_opens().await?;
-    world.ask_for_code(&session, ILYAS_NUMBER).await?;
+    let world = World::with_manual_clock().await?;
+    let session = world.begin_ilyas_login().await?;
+    world.request_code(&session, ILYAS_NUMBER).await?;
     let first = world.last_code(ILYAS_NUMBER)?;
-    world.passes(Duration::from_secs(61));
+    world.advance(Duration::from_secs(61));
     world.post_phone(ILYA, &session, ILYAS_NUMBER).await?.error_for_status()?;
-    let again = world.status_when(ILYA, &session, |status| status["code_via"] == "sms").await?;
+    let again = world.wait_for_status(ILYA, &session, |status| status["code_via"] == "sms").await?;
     assert_eq!((&again["status"], &again["error"]), (&json!("code_required"), &json!(null)));
     world.post_code(ILYA, &session, &first).await?;
-    world.says(&session, "❌ Неверный код").await?;
+    world.wait_for_error(&session, "❌ Неверный код").await?;
     world.post_code(ILYA, &session, &world.last_code(ILYAS_NUMBER)?).await?;
-    world.is_authorized(&session).await?;
+    world.wait_until_authorized(&session).await?;
     let calls = ["auth.sendCode", "auth.resendCode"].map(|method| world.telegram.mtproto.calls(method));
     assert_eq!(calls, [1, 1]);
     Ok(())
 }
 
-/// Beside a QR code, and where none is shown.
+/// The message offers the QR code where one is shown, and otherwise the last code.
 #[tokio::test]
-async fn a_number_that_gets_no_code_of_digits_is_told_what_there_is_instead() -> Result<()> {
-    let world = World::held_by_hand().await?;
-    let session = world.ilya_opens().await?;
+async fn a_number_that_cannot_get_a_code_of_digits_is_offered_the_other_ways() -> Result<()> {
+    let world = World::with_manual_clock().await?;
+    let session = world.begin_ilyas_login().await?;
     let faults = world.telegram.mtproto.faults();
     faults.want_email();
     world.post_phone(ILYA, &session, ILYAS_NUMBER).await?.error_for_status()?;
-    let refused = world.says(&session, "не присылает на этот номер код из цифр. Войдите по QR коду.").await?;
+    let refused =
+        world.wait_for_error(&session, "не присылает на этот номер код из цифр. Войдите по QR коду.").await?;
     assert_eq!(refused["status"], "waiting");
 
-    world.passes(Duration::from_secs(61));
-    world.ask_for_code(&session, ILYAS_NUMBER).await?;
+    world.advance(Duration::from_secs(61));
+    world.request_code(&session, ILYAS_NUMBER).await?;
     let code = world.last_code(ILYAS_NUMBER)?;
-    world.passes(Duration::from_secs(61));
+    world.advance(Duration::from_secs(61));
     faults.want_email();
     world.post_phone(ILYA, &session, "+79990000002").await?.error_for_status()?;
-    let refused = world.says(&session, "код из цифр. Введите последний код или отмените вход").await?;
+    let refused =
+        world.wait_for_error(&session, "код из цифр. Введите последний код или отмените вход").await?;
     assert_eq!(refused["status"], "code_required");
     world.post_code(ILYA, &session, &code).await?;
-    world.is_authorized(&session).await?;
+    world.wait_until_authorized(&session).await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn a_number_that_telegram_refuses_is_told_and_the_qr_code_goes_on() -> Result<()> {
+async fn a_number_that_telegram_refuses_shows_why_and_the_qr_code_stays() -> Result<()> {
     let world = World::start().await?;
     world.telegram.accounts.ban_number("+79990000008");
-    let session = world.ilya_opens().await?;
-    let link = world.link(ILYA, &session).await?;
+    let session = world.begin_ilyas_login().await?;
+    let link = world.qr_link(ILYA, &session).await?;
     for (phone, words) in [("+7123456", "не знает такого номера"), ("+79990000008", "заблокирован")]
     {
         world.post_phone(ILYA, &session, phone).await?.error_for_status()?;
-        let refused = world.says(&session, words).await?;
+        let refused = world.wait_for_error(&session, words).await?;
         assert_eq!((&refused["status"], &refused["deep_link"]), (&json!("waiting"), &json!(link)));
     }
     world.phone(ILYA).scan(&link).await?;
-    world.is_authorized(&session).await?;
-    assert_eq!(world.confirmed_by().await?, "qr");
+    world.wait_until_authorized(&session).await?;
+    assert_eq!(world.confirmation_method().await?, "qr");
     Ok(())
 }
 
 #[tokio::test]
-async fn a_number_without_an_account_ends_the_login_in_words_and_it_may_be_tried_again() -> Result<()> {
+async fn a_number_without_an_account_fails_the_login_with_a_message_and_it_can_be_retried() -> Result<()> {
     let world = World::start().await?;
-    let session = world.ilya_opens().await?;
-    world.ask_for_code(&session, NOBODYS_NUMBER).await?;
-    world.post_code(ILYA, &session, &world.last_code(NOBODYS_NUMBER)?).await?;
+    let session = world.begin_ilyas_login().await?;
+    world.request_code(&session, UNUSED_NUMBER).await?;
+    world.post_code(ILYA, &session, &world.last_code(UNUSED_NUMBER)?).await?;
     let on_the_page = "На этом номере нет аккаунта Telegram. Проверьте номер и попробуйте снова.";
     let why = "На этот номер не зарегистрирован аккаунт Telegram.";
-    world.has_failed(&session, "not_registered", on_the_page, why).await?;
-    assert_eq!(world.story_of("login").await?, ["LoginStarted", "QrIssued", "CodeSent", "LoginFailed"]);
-    world.nothing_is_left(&[ILYA]).await?;
-    world.retired_keys_go().await?;
+    world.expect_failed_login(&session, "not_registered", on_the_page, why).await?;
+    assert_eq!(world.event_names_of("login").await?, ["LoginStarted", "QrIssued", "CodeSent", "LoginFailed"]);
+    world.expect_no_leftovers(&[ILYA]).await?;
+    world.log_out_retired_keys().await?;
 
     let retry = json!({"session_id": session});
     world.post_as(ILYA, "/qr-auth/retry", &retry).send().await?.error_for_status()?;
-    world.link(ILYA, &session).await?;
-    world.ask_for_code(&session, ILYAS_NUMBER).await?;
+    world.qr_link(ILYA, &session).await?;
+    world.request_code(&session, ILYAS_NUMBER).await?;
     world.post_code(ILYA, &session, &world.last_code(ILYAS_NUMBER)?).await?;
-    world.is_authorized(&session).await?;
-    world.names_once("SubscriptionActivated").await?;
+    world.wait_until_authorized(&session).await?;
+    world.wait_for_event("SubscriptionActivated").await?;
     Ok(())
 }
 
 #[tokio::test]
 async fn a_code_for_somebody_elses_account_links_nothing() -> Result<()> {
     let world = World::start().await?;
-    let session = world.ilya_opens().await?;
-    world.ask_for_code(&session, "+79990000002").await?;
+    let session = world.begin_ilyas_login().await?;
+    world.request_code(&session, "+79990000002").await?;
     world.post_code(ILYA, &session, &world.last_code("+79990000002")?).await?;
-    let rejected = world.status_when(ILYA, &session, |status| status["status"] == "rejected").await?;
+    let rejected = world.wait_for_status(ILYA, &session, |status| status["status"] == "rejected").await?;
     assert!(rejected["error"].as_str().is_some_and(|it| it.contains("🚨")), "{rejected}");
     assert!(world.telegram.mtproto.sessions_of(ANNA).is_empty());
-    world.nothing_left().await
+    world.wait_until_no_login_data().await
 }
 
 #[tokio::test]
-async fn what_telegram_did_not_answer_is_not_asked_twice() -> Result<()> {
-    let world = World::held_by_hand().await?;
-    let session = world.ilya_opens().await?;
+async fn a_request_that_telegram_did_not_answer_is_not_repeated() -> Result<()> {
+    let world = World::with_manual_clock().await?;
+    let session = world.begin_ilyas_login().await?;
     let mtproto = &world.telegram.mtproto;
     mtproto.faults().fail("auth.sendCode", 500, "INTERDC_2_CALL_ERROR", 1);
     world.post_phone(ILYA, &session, ILYAS_NUMBER).await?.error_for_status()?;
-    world.says(&session, "Telegram не ответил").await?;
+    world.wait_for_error(&session, "Telegram не ответил").await?;
     assert_eq!(mtproto.calls("auth.sendCode"), 1);
 
-    world.passes(Duration::from_secs(61));
-    world.ask_for_code(&session, ILYAS_NUMBER).await?;
+    world.advance(Duration::from_secs(61));
+    world.request_code(&session, ILYAS_NUMBER).await?;
     mtproto.faults().fail("auth.signIn", 500, "INTERDC_2_CALL_ERROR", 1);
     world.post_code(ILYA, &session, &world.last_code(ILYAS_NUMBER)?).await?;
-    world.says(&session, "Telegram не ответил").await?;
+    world.wait_for_error(&session, "Telegram не ответил").await?;
     assert_eq!(mtproto.calls("auth.signIn"), 1);
     world.post_code(ILYA, &session, &world.last_code(ILYAS_NUMBER)?).await?;
-    world.is_authorized(&session).await?;
+    world.wait_until_authorized(&session).await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn a_code_is_asked_for_again_where_telegram_says_that_it_sent_none() -> Result<()> {
+async fn a_code_is_requested_again_if_telegram_says_that_it_sent_none() -> Result<()> {
     let world = World::start().await?;
-    let session = world.ilya_opens().await?;
+    let session = world.begin_ilyas_login().await?;
     world.telegram.mtproto.faults().fail("auth.sendCode", 500, "AUTH_RESTART", 1);
-    world.ask_for_code(&session, ILYAS_NUMBER).await?;
+    world.request_code(&session, ILYAS_NUMBER).await?;
     assert_eq!(world.telegram.mtproto.calls("auth.sendCode"), 2);
     Ok(())
 }
@@ -327,34 +324,35 @@ async fn a_code_is_asked_for_again_where_telegram_says_that_it_sent_none() -> Re
 #[tokio::test]
 async fn a_qr_code_that_was_shown_before_still_counts() -> Result<()> {
     let world = World::start().await?;
-    let session = world.ilya_opens().await?;
-    let link = world.link(ILYA, &session).await?;
-    world.ask_for_code(&session, ILYAS_NUMBER).await?;
+    let session = world.begin_ilyas_login().await?;
+    let link = world.qr_link(ILYA, &session).await?;
+    world.request_code(&session, ILYAS_NUMBER).await?;
     world.phone(ILYA).scan(&link).await?;
-    world.is_authorized(&session).await?;
-    assert_eq!(world.confirmed_by().await?, "qr");
+    world.wait_until_authorized(&session).await?;
+    assert_eq!(world.confirmation_method().await?, "qr");
     Ok(())
 }
 
 #[tokio::test]
 async fn after_a_crash_the_login_shows_a_qr_code_again() -> Result<()> {
     let mut world = World::start().await?;
-    let session = world.ilya_opens().await?;
-    world.ask_for_code(&session, ILYAS_NUMBER).await?;
+    let session = world.begin_ilyas_login().await?;
+    world.request_code(&session, ILYAS_NUMBER).await?;
     world.crash_service().await;
     world.start_service().await?;
-    let lost =
-        world.says(&session, "❌ Присланный код входа больше не действует. Отсканируйте QR код").await?;
+    let lost = world
+        .wait_for_error(&session, "❌ Присланный код входа больше не действует. Отсканируйте QR код")
+        .await?;
     assert_eq!(lost["status"], "waiting");
-    world.phone(ILYA).scan(&world.link(ILYA, &session).await?).await?;
-    world.is_authorized(&session).await?;
+    world.phone(ILYA).scan(&world.qr_link(ILYA, &session).await?).await?;
+    world.wait_until_authorized(&session).await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn numbers_and_codes_are_the_owners_in_their_shape_and_in_their_time() -> Result<()> {
+async fn numbers_and_codes_are_accepted_only_from_the_owner_in_the_right_format_and_state() -> Result<()> {
     let world = World::start().await?;
-    let session = world.ilya_opens().await?;
+    let session = world.begin_ilyas_login().await?;
     for path in ["phone", "code"] {
         let url = format!("{}/qr-auth/{path}", world.base());
         let body = json!({"session_id": session, "phone": ILYAS_NUMBER, "code": "12345"});
@@ -369,9 +367,9 @@ async fn numbers_and_codes_are_the_owners_in_their_shape_and_in_their_time() -> 
             "{phone}"
         );
     }
-    let (status, words, _) = refusal(world.post_code(ILYA, &session, "12345").await?).await?;
-    assert_eq!((status, words.as_str()), (StatusCode::CONFLICT, "Код сейчас не нужен."));
-    world.ask_for_code(&session, ILYAS_NUMBER).await?;
+    let (code, detail, _) = refusal(world.post_code(ILYA, &session, "12345").await?).await?;
+    assert_eq!((code, detail.as_str()), (StatusCode::CONFLICT, "Код сейчас не нужен."));
+    world.request_code(&session, ILYAS_NUMBER).await?;
     for code in ["", "12a45", "12345678901"] {
         assert_eq!(world.post_code(ILYA, &session, code).await?.status(), StatusCode::BAD_REQUEST, "{code}");
     }
@@ -380,16 +378,16 @@ async fn numbers_and_codes_are_the_owners_in_their_shape_and_in_their_time() -> 
 }
 
 #[tokio::test]
-async fn this_way_can_be_switched_off() -> Result<()> {
+async fn the_one_phone_way_can_be_switched_off() -> Result<()> {
     let mut world = World::start().await?;
     world.crash_service().await;
     world.config.one_phone_login = false;
     world.start_service().await?;
-    let session = world.ilya_opens().await?;
+    let session = world.begin_ilyas_login().await?;
     let answer = world.person(ILYA).from_bot().pop().context("an answer")?.text;
     assert!(answer.contains("3 способа") && !answer.contains("на этом телефоне"), "{answer}");
-    let (status, words, _) = refusal(world.post_phone(ILYA, &session, ILYAS_NUMBER).await?).await?;
-    assert_eq!((status, words.as_str()), (StatusCode::NOT_FOUND, "Вход по коду выключен."));
+    let (code, detail, _) = refusal(world.post_phone(ILYA, &session, ILYAS_NUMBER).await?).await?;
+    assert_eq!((code, detail.as_str()), (StatusCode::NOT_FOUND, "Вход по коду выключен."));
     assert_eq!(world.post_code(ILYA, &session, "12345").await?.status(), StatusCode::NOT_FOUND);
     assert_eq!(world.telegram.mtproto.calls("auth.sendCode"), 0);
     Ok(())

@@ -1,4 +1,4 @@
-//! What the operator sees, and nobody else.
+//! The operator's listener: health, readiness and metrics, which the public listener does not serve.
 
 use anyhow::Result;
 
@@ -10,26 +10,25 @@ use qr_login::config::Role;
 use qr_login::{Config, Service};
 
 use crate::port::Port;
-use crate::world::{Differing, World};
+use crate::world::{World, WorldOptions};
 
-/// What `/readyz` says: its status, and the reason where there is one.
+/// Status and text of `/readyz`.
 async fn readiness(world: &World) -> Result<(u16, String)> {
     let answer = world.http.get(format!("http://{}/readyz", world.ops_addr())).send().await?;
     Ok((answer.status().as_u16(), answer.text().await?))
 }
 
-/// Once it says this.
-async fn ready_once(world: &World, wanted: &str) -> Result<()> {
-    let asked = async {
+async fn wait_for_readiness(world: &World, wanted: &str) -> Result<()> {
+    let poll = async {
         while readiness(world).await?.1 != wanted {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Ok(())
     };
-    tokio::time::timeout(Duration::from_secs(30), asked).await?
+    tokio::time::timeout(Duration::from_secs(30), poll).await?
 }
 
-/// An event of this age, behind which nobody has anything to do.
+/// Appends an event of this age that no view and no reaction uses.
 async fn append_old(world: &World, age: &str) -> Result<()> {
     sqlx::query(
         "insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata, recorded_at) \
@@ -42,44 +41,45 @@ async fn append_old(world: &World, age: &str) -> Result<()> {
     Ok(())
 }
 
-/// A busy log always has something that is not in the views yet.
+/// In a busy log some events are always newer than the views.
 #[tokio::test]
 async fn a_view_that_is_behind_for_a_moment_is_ready_and_one_that_stays_behind_is_not() -> Result<()> {
     let world = World::start().await?;
-    ready_once(&world, "ready\n").await?;
-    // Nobody moves a view while this transaction is open.
-    let mut holds = testing::connection(&world.db).await;
-    sqlx::query("begin").execute(&mut holds).await?;
-    sqlx::query("select from checkpoints for update").execute(&mut holds).await?;
+    wait_for_readiness(&world, "ready\n").await?;
+    // No view moves on while this transaction is open.
+    let mut blocker = testing::connection(&world.db).await;
+    sqlx::query("begin").execute(&mut blocker).await?;
+    sqlx::query("select from checkpoints for update").execute(&mut blocker).await?;
     append_old(&world, "0 s").await?;
     while !projections::lag::lag(&world.db).await?.consumers.iter().any(|view| view.behind > 0) {}
     assert_eq!(readiness(&world).await?, (200, "ready\n".to_owned()));
     append_old(&world, "1 min").await?;
     let stays_behind = async {
         loop {
-            let (status, said) = readiness(&world).await?;
-            if said.starts_with("the views are behind: an event has waited for ") {
+            let (status, text) = readiness(&world).await?;
+            if text.starts_with("the views are behind: an event has waited for ") {
                 return anyhow::Ok(status);
             }
         }
     };
     assert_eq!(tokio::time::timeout(Duration::from_secs(30), stays_behind).await??, 503);
-    sqlx::query("rollback").execute(&mut holds).await?;
-    ready_once(&world, "ready\n").await
+    sqlx::query("rollback").execute(&mut blocker).await?;
+    wait_for_readiness(&world, "ready\n").await
 }
 
 #[tokio::test]
-async fn without_a_projector_nobody_is_told_that_it_is_ready() -> Result<()> {
+async fn without_a_projector_the_service_is_not_ready() -> Result<()> {
     let configure: fn(&mut _) = |config: &mut Config| config.roles = [Role::Api, Role::Bot].into();
-    let world = World::with(Differing { configure: Some(configure), ..Differing::default() }).await?;
-    ready_once(&world, "nobody leads the projections: no process with the role projector runs\n").await?;
+    let world = World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
+    wait_for_readiness(&world, "nobody leads the projections: no process with the role projector runs\n")
+        .await?;
     assert_eq!(readiness(&world).await?.0, 503);
     Ok(())
 }
 
-/// A standby, or a primary that is being demoted.
+/// As with a standby, or a primary that is being demoted.
 #[tokio::test]
-async fn a_service_that_starts_while_its_database_takes_no_writes_waits_and_says_so() -> Result<()> {
+async fn a_service_that_starts_while_its_database_is_read_only_waits_and_says_so() -> Result<()> {
     let mut world = World::start().await?;
     world.crash_service().await;
     let name: String = sqlx::query_scalar("select current_database()").fetch_one(world.db.pool()).await?;
@@ -92,9 +92,9 @@ async fn a_service_that_starts_while_its_database_takes_no_writes_waits_and_says
     let config = Config { ops_listen_addr: port.addr, ..world.config.clone() };
     let waits = async {
         loop {
-            let asked = world.http.get(format!("http://{}/readyz", port.addr)).send().await;
-            if let Ok(answer) = asked
-                && answer.text().await.is_ok_and(|said| said == "the database is waited for\n")
+            let answer = world.http.get(format!("http://{}/readyz", port.addr)).send().await;
+            if let Ok(answer) = answer
+                && answer.text().await.is_ok_and(|text| text == "the database is waited for\n")
             {
                 return writes("off").await;
             }
@@ -112,27 +112,27 @@ async fn a_service_that_starts_while_its_database_takes_no_writes_waits_and_says
 async fn a_refused_bot_token_is_named() -> Result<()> {
     let configure: fn(&mut _) =
         |config: &mut Config| config.bot_token = "1:nobodys-token-at-all".to_owned().into();
-    let world = World::with(Differing { configure: Some(configure), ..Differing::default() }).await?;
-    ready_once(&world, "Telegram refuses BOT_TOKEN: check it with @BotFather\n").await
+    let world = World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
+    wait_for_readiness(&world, "Telegram refuses BOT_TOKEN: check it with @BotFather\n").await
 }
 
-/// Every connection stays open, and nothing comes back on it: as after a loss of power behind a virtual address.
+/// Every connection stays open without an answer, as after a loss of power behind a virtual address.
 #[tokio::test]
-async fn while_the_database_is_silent_the_operator_is_answered() -> Result<()> {
-    let world = World::with(Differing { proxy: true, ..Differing::default() }).await?;
-    ready_once(&world, "ready\n").await?;
-    let proxy = world.proxy.as_ref().expect("it was asked for");
+async fn while_the_database_does_not_answer_the_operator_is_answered() -> Result<()> {
+    let world = World::with(WorldOptions { proxy: true, ..WorldOptions::default() }).await?;
+    wait_for_readiness(&world, "ready\n").await?;
+    let proxy = world.proxy.as_ref().expect("a proxy");
     proxy.goes_away();
     assert_eq!(readiness(&world).await?, (503, "the database does not answer\n".to_owned()));
     let metrics = world.http.get(format!("http://{}/metrics", world.ops_addr())).send().await?;
     assert_eq!(metrics.status(), 200);
     assert!(metrics.text().await?.lines().any(|line| line == "database_answers 0"));
     proxy.comes_back();
-    ready_once(&world, "ready\n").await
+    wait_for_readiness(&world, "ready\n").await
 }
 
 #[tokio::test]
-async fn the_operators_listener_tells_health_readiness_and_metrics() -> Result<()> {
+async fn the_operators_listener_serves_health_readiness_and_metrics() -> Result<()> {
     let world = World::start().await?;
     let ask = async |path: &str| world.http.get(format!("http://{}{path}", world.ops_addr())).send().await;
     assert_eq!(ask("/healthz").await?.text().await?, "ok\n");
@@ -143,17 +143,17 @@ async fn the_operators_listener_tells_health_readiness_and_metrics() -> Result<(
     assert_eq!(metrics.status(), 200);
     let metrics = metrics.text().await?;
     for line in ["parked 0", "lag_events{consumer=\"users\"} 0", "sequencer_events_without_position 0"] {
-        assert!(metrics.lines().any(|told| told == line), "{line} in {metrics}");
+        assert!(metrics.lines().any(|it| it == line), "{line} in {metrics}");
     }
-    let standing = "insert into parked (view, key, position, error) values ('users', 'x', 1, 'bug')";
-    sqlx::query(standing).execute(world.db.pool()).await?;
+    let parked_row = "insert into parked (view, key, position, error) values ('users', 'x', 1, 'bug')";
+    sqlx::query(parked_row).execute(world.db.pool()).await?;
     let metrics = ask("/metrics").await?.text().await?;
-    assert!(metrics.lines().any(|told| told == "parked 1"), "{metrics}");
+    assert!(metrics.lines().any(|it| it == "parked 1"), "{metrics}");
     Ok(())
 }
 
 #[tokio::test]
-async fn the_public_listener_knows_nothing_of_it() -> Result<()> {
+async fn the_public_listener_serves_no_health_readiness_or_metrics() -> Result<()> {
     let world = World::start().await?;
     for path in ["/healthz", "/readyz", "/metrics", "/"] {
         let answer = world.http.get(format!("{}{path}", world.base())).send().await?;
@@ -164,7 +164,7 @@ async fn the_public_listener_knows_nothing_of_it() -> Result<()> {
 }
 
 #[tokio::test]
-async fn every_answer_forbids_storing_sniffing_and_telling_where_one_came_from() -> Result<()> {
+async fn every_answer_forbids_storing_sniffing_and_the_referrer() -> Result<()> {
     let world = World::start().await?;
     for path in
         ["/qr-auth?session_id=x", "/qr-auth-status?session_id=x", "/qr-auth/qr.svg?session_id=x", "/nothing"]

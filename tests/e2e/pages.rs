@@ -1,9 +1,9 @@
-//! The pages in a real browser, against the real service: a person's story through bot, page and phone.
+//! The pages in a real browser, against the real service.
 
 mod client;
-mod ends;
+mod endings;
 mod one_phone;
 mod password;
 mod sandbox;
-mod story;
 mod waiting;
+mod whole_login;

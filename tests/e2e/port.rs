@@ -1,12 +1,12 @@
-//! A loopback port that nobody else is given while a test has it. It is bound, and not listened on: whoever is told to listen
-//! there can, again and again, and the system gives it to no other listener and to no connection that goes out. A port that was
-//! only free a moment ago may be somebody's by then, where many tests run at a time.
+//! A loopback port that stays reserved for a test. A socket is bound to it and does not listen, so a process that is given the
+//! port can listen on it any number of times. The system gives it to no other listener and to no outgoing connection. A port
+//! that was only free a moment ago may be taken when many tests run at once.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
 use tokio::net::TcpSocket;
 
-/// One port; dropping it gives it back.
+/// A reserved port. Dropping it frees the port.
 pub struct Port {
     pub addr: SocketAddr,
     _bound: TcpSocket,
@@ -15,7 +15,7 @@ pub struct Port {
 impl Port {
     pub fn reserve() -> std::io::Result<Self> {
         let bound = TcpSocket::new_v4()?;
-        // As everybody who listens does: without it they would be refused.
+        // Listeners set this option too. Without it here, the system would refuse them.
         bound.set_reuseaddr(true)?;
         bound.bind((Ipv4Addr::LOCALHOST, 0).into())?;
         Ok(Self { addr: bound.local_addr()?, _bound: bound })
@@ -23,7 +23,7 @@ impl Port {
 }
 
 #[tokio::test]
-async fn a_reserved_port_is_listened_on_again_and_again_and_given_to_nobody_else() {
+async fn a_reserved_port_can_be_listened_on_again_and_is_given_to_no_other_socket() {
     let port = Port::reserve().unwrap();
     for _ in 0..2 {
         let listener = tokio::net::TcpListener::bind(port.addr).await.unwrap();

@@ -1,4 +1,4 @@
-//! The real binary as its operator sees it: signals, `qr-login health`, and a private PostgreSQL that died.
+//! The real binary: signals, `qr-login health`, and a private PostgreSQL that was killed.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Output;
@@ -12,17 +12,17 @@ use stand_in::{Options, Telegram};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::Command;
 
-use crate::left::eventually;
+use crate::wait::eventually;
 use crate::world::World;
 
-/// The binary with a private PostgreSQL of its own.
-struct Running {
+/// The binary with a private PostgreSQL.
+struct RunningBinary {
     telegram: Telegram,
     service: Service,
     folder: tempfile::TempDir,
 }
 
-impl Running {
+impl RunningBinary {
     async fn start() -> Result<Self> {
         let telegram = Telegram::start(Options::default()).await?;
         let folder = tempfile::tempdir()?;
@@ -39,24 +39,24 @@ impl Running {
         Ok(kill_process(Pid::from_raw(pid.cast_signed()).context("a pid")?, signal)?)
     }
 
-    /// How many lines of its log have this in them.
-    fn told(&self, words: &str) -> usize {
-        self.service.log_after(0).iter().filter(|line| line.line.contains(words)).count()
+    /// How many lines of the log contain this text.
+    fn count_log_lines(&self, text: &str) -> usize {
+        self.service.log_after(0).iter().filter(|line| line.line.contains(text)).count()
     }
 
-    async fn tells(&self, words: &str, times: usize) -> Result<()> {
-        eventually(&format!("the log tells {words:?} {times} times"), async || {
+    async fn wait_for_log_lines(&self, text: &str, times: usize) -> Result<()> {
+        eventually(&format!("the log has {text:?} {times} times"), async || {
             ensure!(
                 self.service.status().state == Condition::Running,
                 "it ended: {:?}",
                 self.service.status()
             );
-            Ok(self.told(words) == times)
+            Ok(self.count_log_lines(text) == times)
         })
         .await
     }
 
-    /// The number of PostgreSQL's own process; None while it is down.
+    /// The process id of PostgreSQL. `None` while it is down.
     fn postmaster(&self) -> Option<Pid> {
         let file = self.folder.path().join("postgres/data/postmaster.pid");
         let text = std::fs::read_to_string(file).ok()?;
@@ -78,11 +78,11 @@ impl Running {
 #[tokio::test]
 async fn only_sigterm_and_ctrl_c_end_the_service() -> Result<()> {
     for end in [Signal::TERM, Signal::INT] {
-        let running = Running::start().await?;
+        let running = RunningBinary::start().await?;
         for (signal, name) in [(Signal::HUP, "SIGHUP"), (Signal::USR1, "SIGUSR1"), (Signal::USR2, "SIGUSR2")]
         {
             running.signal(signal)?;
-            running.tells(name, 1).await?;
+            running.wait_for_log_lines(name, 1).await?;
         }
         running.signal(end)?;
         eventually("it ends", async || Ok(running.service.status().pid.is_none())).await?;
@@ -92,20 +92,20 @@ async fn only_sigterm_and_ctrl_c_end_the_service() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_private_postgresql_that_died_or_was_stopped_is_started_again_and_people_log_in() -> Result<()> {
-    let running = Running::start().await?;
+async fn a_private_postgresql_that_was_killed_or_stopped_is_restarted_and_people_can_log_in() -> Result<()> {
+    let running = RunningBinary::start().await?;
     let cases = [(Signal::KILL, ILYA, "3HBP4Z3ECICZ"), (Signal::INT, ANNA, "4HBP4Z3ECICZ")];
     for (times, (signal, person, code)) in (1..).zip(cases) {
         let died = running.postmaster().context("PostgreSQL runs")?;
         kill_process(died, signal)?;
-        running.tells("the private PostgreSQL ended", times).await?;
+        running.wait_for_log_lines("the private PostgreSQL ended", times).await?;
         eventually("another PostgreSQL", async || Ok(running.postmaster().is_some_and(|it| it != died)))
             .await?;
         running.log_in(person, code).await?;
     }
     running.service.stop().await;
     assert_eq!(running.service.status().note.as_deref(), Some("exit status: 0"));
-    assert!(running.postmaster().is_none(), "it is not started again once the service stops");
+    assert!(running.postmaster().is_none(), "PostgreSQL is not restarted while the service stops");
     Ok(())
 }
 
@@ -116,7 +116,7 @@ async fn health(ops: SocketAddr) -> Result<Output> {
 }
 
 #[tokio::test]
-async fn health_asks_the_service_that_listens_on_one_address_or_on_all() -> Result<()> {
+async fn health_works_for_a_service_that_listens_on_one_address_or_on_all() -> Result<()> {
     let world = World::start().await?;
     world.events().await?;
     for ip in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
@@ -128,18 +128,18 @@ async fn health_asks_the_service_that_listens_on_one_address_or_on_all() -> Resu
 }
 
 #[tokio::test]
-async fn health_fails_with_what_it_was_told_or_that_nobody_answers() -> Result<()> {
+async fn health_fails_with_the_reason_or_when_the_service_does_not_answer() -> Result<()> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let addr = listener.local_addr()?;
     let server = tokio::spawn(async move {
-        let (asked, _) = listener.accept().await?;
-        let mut asked = BufReader::new(asked);
+        let (stream, _) = listener.accept().await?;
+        let mut stream = BufReader::new(stream);
         let mut request = String::new();
         while !request.ends_with("\r\n\r\n") {
-            ensure!(asked.read_line(&mut request).await? > 0, "half a request: {request}");
+            ensure!(stream.read_line(&mut request).await? > 0, "half a request: {request}");
         }
         assert!(request.starts_with("GET /readyz HTTP/"), "{request}");
-        asked.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\nthe database does not answer\n").await?;
+        stream.write_all(b"HTTP/1.1 503 Service Unavailable\r\n\r\nthe database does not answer\n").await?;
         anyhow::Ok(())
     });
     let refused = health(addr).await?;
@@ -151,8 +151,8 @@ async fn health_fails_with_what_it_was_told_or_that_nobody_answers() -> Result<(
     assert_eq!(refused.status.code(), Some(1));
 
     let silent = health(addr).await?;
-    let said = String::from_utf8_lossy(&silent.stderr);
-    assert!(said.starts_with(&format!("qr-login: OPS_LISTEN_ADDR: {addr} does not answer")), "{said}");
-    assert_eq!((silent.status.code(), said.lines().count()), (Some(1), 1));
+    let stderr = String::from_utf8_lossy(&silent.stderr);
+    assert!(stderr.starts_with(&format!("qr-login: OPS_LISTEN_ADDR: {addr} does not answer")), "{stderr}");
+    assert_eq!((silent.status.code(), stderr.lines().count()), (Some(1), 1));
     Ok(())
 }

@@ -1,11 +1,11 @@
-//! Bad settings and bad surroundings: the real binary, and the one line that it says.
+//! Bad settings, a taken port and a bad network file: the real binary prints one line and ends.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result};
 
-/// Runs the service with good settings, but for these; it is expected to end by itself.
+/// Runs the service with good settings except for these, until it ends.
 fn serve_with(dir: &Path, changed: &[(&str, &str)]) -> Result<Output> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_qr-login"));
     command.current_dir(dir).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
@@ -27,21 +27,24 @@ fn serve_with(dir: &Path, changed: &[(&str, &str)]) -> Result<Output> {
     command.output().context("the binary runs")
 }
 
-fn says(changed: &[(&str, &str)], line: &str) {
+fn expect_refusal(changed: &[(&str, &str)], line: &str) {
     let dir = tempfile::tempdir().unwrap();
     let output = serve_with(dir.path(), changed).unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
+    let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success(), "it went on with {changed:?}");
-    assert_eq!(said.trim_end(), format!("qr-login: {line}"), "for {changed:?}");
+    assert_eq!(stderr.trim_end(), format!("qr-login: {line}"), "for {changed:?}");
     assert!(output.stdout.is_empty());
 }
 
 #[test]
 fn a_missing_setting_is_named_with_where_to_get_it() {
-    says(&[("BOT_TOKEN", "")], "BOT_TOKEN: is not set (from @BotFather)");
-    says(&[("TELEGRAM_API_ID", "")], "TELEGRAM_API_ID: is not set (from https://my.telegram.org)");
-    says(&[("TELEGRAM_API_HASH", "")], "TELEGRAM_API_HASH: is not set (from https://my.telegram.org)");
-    says(
+    expect_refusal(&[("BOT_TOKEN", "")], "BOT_TOKEN: is not set (from @BotFather)");
+    expect_refusal(&[("TELEGRAM_API_ID", "")], "TELEGRAM_API_ID: is not set (from https://my.telegram.org)");
+    expect_refusal(
+        &[("TELEGRAM_API_HASH", "")],
+        "TELEGRAM_API_HASH: is not set (from https://my.telegram.org)",
+    );
+    expect_refusal(
         &[("AUTH_BASE_URL", "")],
         "AUTH_BASE_URL: is not set: the public https origin of the Mini App, like https://login.example.org",
     );
@@ -49,46 +52,55 @@ fn a_missing_setting_is_named_with_where_to_get_it() {
 
 #[test]
 fn a_bad_setting_is_named_with_what_it_should_be() {
-    says(&[("BOT_TOKEN", "secret")], "BOT_TOKEN: is not a bot token, which looks like 123456:ABC-DEF");
-    says(&[("TELEGRAM_API_ID", "abc")], "TELEGRAM_API_ID: is not a positive number");
-    says(
+    expect_refusal(
+        &[("BOT_TOKEN", "secret")],
+        "BOT_TOKEN: is not a bot token, which looks like 123456:ABC-DEF",
+    );
+    expect_refusal(&[("TELEGRAM_API_ID", "abc")], "TELEGRAM_API_ID: is not a positive number");
+    expect_refusal(
         &[("AUTH_BASE_URL", "http://login.example.org")],
         "AUTH_BASE_URL: \"http://login.example.org\" is not an https origin like https://login.example.org",
     );
-    says(&[("LISTEN_ADDR", "8010")], "LISTEN_ADDR: \"8010\" is not an address like 127.0.0.1:8010");
-    says(&[("ONE_PHONE_LOGIN", "maybe")], "ONE_PHONE_LOGIN: \"maybe\" is neither on nor off");
-    says(&[("DISPLAY_TIMEZONE", "Mars/Base")], "DISPLAY_TIMEZONE: no time zone is called \"Mars/Base\"");
-    says(&[("ADMIN_IDS", "1,two")], "ADMIN_IDS: \"two\" is not a Telegram id");
-    says(&[("ROLE", "cook")], "ROLE: \"cook\" is none of api, bot, projector");
-    says(
+    expect_refusal(&[("LISTEN_ADDR", "8010")], "LISTEN_ADDR: \"8010\" is not an address like 127.0.0.1:8010");
+    expect_refusal(&[("ONE_PHONE_LOGIN", "maybe")], "ONE_PHONE_LOGIN: \"maybe\" is neither on nor off");
+    expect_refusal(
+        &[("DISPLAY_TIMEZONE", "Mars/Base")],
+        "DISPLAY_TIMEZONE: no time zone is called \"Mars/Base\"",
+    );
+    expect_refusal(&[("ADMIN_IDS", "1,two")], "ADMIN_IDS: \"two\" is not a Telegram id");
+    expect_refusal(&[("ROLE", "cook")], "ROLE: \"cook\" is none of api, bot, projector");
+    expect_refusal(
         &[("BOT_API_URL", "http://api.example.org")],
         "BOT_API_URL: \"http://api.example.org\" is not https (plain http only to loopback)",
     );
-    says(
+    expect_refusal(
         &[("SESSION_CHECK_INTERVAL", "often")],
         "SESSION_CHECK_INTERVAL: \"often\" is not a time span like 6h or 30m",
     );
-    says(
+    expect_refusal(
         &[("DATABASE_POOL_SIZE", "1")],
         "DATABASE_POOL_SIZE: \"1\" is not a number of connections from 2 to 1000",
     );
-    says(
+    expect_refusal(
         &[("DATABASE_URL", "postgresql://one,two/login?target_session_attrs=fastest")],
         "DATABASE_URL: target_session_attrs is none of any, read-write, read-only, primary, standby",
     );
-    says(&[("LOG_FORMAT", "xml")], "LOG_FORMAT: \"xml\" is neither text nor json");
-    says(&[("DATABASE_URL", "mysql://localhost")], "DATABASE_URL is not a postgresql:// URL");
+    expect_refusal(&[("LOG_FORMAT", "xml")], "LOG_FORMAT: \"xml\" is neither text nor json");
+    expect_refusal(&[("DATABASE_URL", "mysql://localhost")], "DATABASE_URL is not a postgresql:// URL");
 }
 
 #[test]
-fn a_secret_has_one_place() {
+fn a_secret_comes_from_one_place_only() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");
     std::fs::write(&file, "123456:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n").unwrap();
     let file = file.to_str().unwrap();
-    says(&[("BOT_TOKEN_FILE", file)], "BOT_TOKEN: both BOT_TOKEN and BOT_TOKEN_FILE are set; keep one");
-    // From its file it is as good as from the variable: the next setting is the one that is missing.
-    says(
+    expect_refusal(
+        &[("BOT_TOKEN_FILE", file)],
+        "BOT_TOKEN: both BOT_TOKEN and BOT_TOKEN_FILE are set; keep one",
+    );
+    // The file replaces the variable, so the next setting is the missing one.
+    expect_refusal(
         &[("BOT_TOKEN", ""), ("BOT_TOKEN_FILE", file), ("TELEGRAM_API_ID", "")],
         "TELEGRAM_API_ID: is not set (from https://my.telegram.org)",
     );
@@ -98,7 +110,7 @@ fn a_secret_has_one_place() {
 fn a_taken_port_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
-    says(
+    expect_refusal(
         &[("LISTEN_ADDR", &addr)],
         &format!("LISTEN_ADDR: cannot listen on {addr}: Address already in use (os error 98)"),
     );
@@ -112,7 +124,7 @@ fn a_private_network_stays_on_loopback() {
     std::fs::write(&network, text.replace("127.0.0.1", "192.0.2.1")).unwrap();
     let path = network.to_str().unwrap();
     let output = serve_with(dir.path(), &[("TELEGRAM_NETWORK_FILE", path)]).unwrap();
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.starts_with("qr-login: TELEGRAM_NETWORK_FILE: "), "{said}");
-    assert_eq!(said.lines().count(), 1, "{said}");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.starts_with("qr-login: TELEGRAM_NETWORK_FILE: "), "{stderr}");
+    assert_eq!(stderr.lines().count(), 1, "{stderr}");
 }

@@ -1,4 +1,4 @@
-"""Takes a session over as another service would: prints whose it is. The session comes in the environment."""
+"""Takes a session over, as another service would, and prints the id of its user. SESSION holds the session."""
 
 import asyncio
 import os

@@ -1,24 +1,24 @@
-//! Updates by webhook: Telegram brings them to the HTTP server.
+//! Updates by webhook: Telegram sends them to the HTTP server.
 
 use anyhow::Result;
 use serde_json::json;
 use stand_in::accounts::ILYA;
 
-use crate::world::{Differing, World};
+use crate::world::{World, WorldOptions};
 
-pub async fn with_webhook() -> Result<World> {
+pub async fn world_with_webhook() -> Result<World> {
     let configure: fn(&mut qr_login::Config) = |config| {
         config.bot_webhook = true;
         config.auth_base_url = "https://login.example.org".to_owned();
     };
-    let world = World::with(Differing { configure: Some(configure), ..Differing::default() }).await?;
+    let world = World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
     world.telegram.bot_api.set_front(world.config.listen_addr);
     Ok(world)
 }
 
 #[tokio::test]
-async fn a_whole_login_goes_by_webhook() -> Result<()> {
-    let world = with_webhook().await?;
+async fn a_whole_login_works_by_webhook() -> Result<()> {
+    let world = world_with_webhook().await?;
     world.log_in(ILYA).await?;
     assert_eq!(world.telegram.bot_api.count_calls("getUpdates"), 0);
     Ok(())
@@ -26,7 +26,7 @@ async fn a_whole_login_goes_by_webhook() -> Result<()> {
 
 #[tokio::test]
 async fn an_update_without_telegrams_secret_is_refused() -> Result<()> {
-    let world = with_webhook().await?;
+    let world = world_with_webhook().await?;
     let url = format!("{}/qr-auth/telegram", world.base());
     let update = json!({"update_id": 900_000_001, "message": {"text": "/start"}});
     for secret in [None, Some(""), Some("0000")] {
@@ -43,8 +43,8 @@ async fn an_update_without_telegrams_secret_is_refused() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_stranger_is_refused_before_their_update_is_read() -> Result<()> {
-    let world = with_webhook().await?;
+async fn a_request_without_the_secret_is_refused_before_its_body_is_read() -> Result<()> {
+    let world = world_with_webhook().await?;
     let url = format!("{}/qr-auth/telegram", world.base());
     for body in [&b"not JSON"[..], &[0xff], &vec![b'x'; 3 << 20]] {
         let answer = world.http.post(&url).body(body.to_vec()).send().await?;
@@ -55,11 +55,11 @@ async fn a_stranger_is_refused_before_their_update_is_read() -> Result<()> {
 }
 
 #[tokio::test]
-async fn without_webhook_the_one_before_is_taken_away() -> Result<()> {
-    let mut world = with_webhook().await?;
+async fn without_webhook_the_earlier_webhook_is_removed() -> Result<()> {
+    let mut world = world_with_webhook().await?;
     world.person(ILYA).ask("/help").await?;
     world.crash_service().await;
-    // Telegram keeps this one until somebody takes it.
+    // Telegram keeps this update until it is fetched.
     world.person(ILYA).send("/subscription");
     world.config.bot_webhook = false;
 

@@ -1,5 +1,5 @@
 //! The world of a test: the real service in this process, a real PostgreSQL, and a stand-in Telegram over real sockets.
-//! Tests speak in its verbs and assert what a person sees and what the log recorded.
+//! Tests use its methods, and assert what a person sees and what the log recorded.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,12 +11,10 @@ use bot::login::Network;
 use domain::Tier;
 use eventlog::clock::{Clock, ManualClock};
 use eventlog::database::{Database, PoolSettings};
-use eventlog::log::{Log, LogEvent};
-use eventlog::store::{Context, Store};
+use eventlog::store::Context;
 use eventlog::testing::proxy::Proxy;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use projections::projector::wait_for;
 use qr_login::config::{Config, DataConfig, Role};
 use qr_login::service::Service;
 use secrecy::SecretString;
@@ -24,19 +22,20 @@ use serde_json::Value;
 use stand_in::bot_api::{ChatPerson, Message};
 use stand_in::phone::Phone;
 use stand_in::{Options, Telegram};
-use vault::Vault;
 
 use crate::port::Port;
 
-/// Everything that a test needs.
+mod events;
+
+/// The service and everything around it.
 pub struct World {
     pub telegram: Telegram,
     pub config: Config,
     pub db: Database,
     pub http: reqwest::Client,
-    /// Only in a world whose clock is held by hand.
+    /// Set with [`WorldOptions::manual_clock`].
     pub time: Option<ManualClock>,
-    /// Between the service and its database, in a world that wants one.
+    /// Between the service and its database. Set with [`WorldOptions::proxy`].
     pub proxy: Option<Proxy>,
     clock: Clock,
     service: Option<Service>,
@@ -44,61 +43,64 @@ pub struct World {
     _dir: tempfile::TempDir,
 }
 
-/// How a world differs from the usual one.
+/// What a test changes about its world.
 #[derive(Default)]
-pub struct Differing {
+pub struct WorldOptions {
     /// The clock moves only when the test says so.
     pub manual_clock: bool,
-    /// How long Telegram's login tokens live; 30 s unless said otherwise.
+    /// How long Telegram's login tokens live. Default: 30 s.
     pub token_lifetime: Option<Duration>,
     /// By how much Telegram's clock is ahead of ours.
     pub telegram_ahead: SignedDuration,
     /// The origin whose pages may frame the Mini App.
     pub page_origin: Option<String>,
-    /// The service reaches its database through a proxy that can fall silent.
+    /// The service reaches its database through a proxy that can stop answering.
     pub proxy: bool,
-    /// Whatever else the settings say otherwise.
+    /// Changes other settings.
     pub configure: Option<fn(&mut Config)>,
 }
 
 impl World {
-    /// The usual world.
     pub async fn start() -> Result<Self> {
-        Self::with(Differing::default()).await
+        Self::with(WorldOptions::default()).await
     }
 
-    /// A world that differs.
-    pub async fn with(differing: Differing) -> Result<Self> {
-        // Shown for a test that fails; RUST_LOG says how much.
+    /// A world whose clock moves only when the test says so.
+    pub async fn with_manual_clock() -> Result<Self> {
+        Self::with(WorldOptions { manual_clock: true, ..WorldOptions::default() }).await
+    }
+
+    pub async fn with(options: WorldOptions) -> Result<Self> {
+        // The log is printed for a test that fails. RUST_LOG filters it.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
-        let (clock, time) = match differing.manual_clock {
+        let (clock, time) = match options.manual_clock {
             false => (Clock::system(), None),
             true => {
                 let (clock, time) = Clock::manual("2026-11-22T10:00:00Z".parse()?);
                 (clock, Some(time))
             }
         };
-        let (telegram_clock, ahead) = (clock.clone(), differing.telegram_ahead);
-        let mut options = Options {
+        let (telegram_clock, ahead) = (clock.clone(), options.telegram_ahead);
+        let mut telegram_options = Options {
             clock: stand_in::clock::Clock::from_fn(Arc::new(move || (telegram_clock.now() + ahead).into())),
             ..Options::default()
         };
-        if let Some(lifetime) = differing.token_lifetime {
-            options.token_lifetime = lifetime;
+        if let Some(lifetime) = options.token_lifetime {
+            telegram_options.token_lifetime = lifetime;
         }
-        let telegram = Telegram::start(options).await?;
+        let telegram = Telegram::start(telegram_options).await?;
         let test = eventlog::testing::database().await;
         let dir = tempfile::tempdir()?;
         let port = Port::reserve()?;
-        let origin = differing.page_origin.as_deref();
-        let proxy = match differing.proxy {
+        let origin = options.page_origin.as_deref();
+        let proxy = match options.proxy {
             false => None,
             true => Some(Proxy::before(&test.url).await),
         };
         let url = proxy.as_ref().map_or(&test.url, |proxy| &proxy.url).clone();
         let mut config = config(&telegram, url, dir.path(), port.addr, origin)?;
-        if let Some(configure) = differing.configure {
+        if let Some(configure) = options.configure {
             configure(&mut config);
         }
         let mut world = Self {
@@ -117,34 +119,28 @@ impl World {
         Ok(world)
     }
 
-    /// Starts the service, where it does not run.
+    /// Starts the service after [`Self::crash_service`].
     pub async fn start_service(&mut self) -> Result<()> {
         ensure!(self.service.is_none(), "the service runs already");
         self.service = Some(Service::start(self.config.clone(), self.clock.clone()).await?);
         Ok(())
     }
 
-    /// Ends the service as a crash does: everything is dropped where it stands.
+    /// Stops the service as a crash does: all its tasks are dropped at once.
     pub async fn crash_service(&mut self) {
         if let Some(service) = self.service.take() {
             service.stop().await;
         }
     }
 
-    /// An invite of the usual kind.
+    /// The code of a new invite for one person.
     pub async fn invite(&self, tier: Tier) -> Result<String> {
         self.invite_for(tier, 1).await
     }
 
-    /// An invite for several people.
+    /// The code of a new invite for several people.
     pub async fn invite_for(&self, tier: Tier, max_uses: u32) -> Result<String> {
-        let invites = Invites {
-            db: self.db.clone(),
-            store: Store::new(&self.db),
-            vault: Vault::new(&self.db),
-            tiers: self.config.data.tiers.clone(),
-            clock: self.clock.clone(),
-        };
+        let invites = Invites::new(&self.db, self.clock.clone(), self.config.data.tiers.clone());
         let order = Order { max_uses, ..Order::new(tier) };
         Ok(invites.create(order, Context::tool("test")).await?.code)
     }
@@ -157,37 +153,38 @@ impl World {
         self.telegram.phone(id)
     }
 
-    /// Sends `/login CODE` and takes the session id from the button of the answer.
-    pub async fn begin(&self, person: i64, code: &str) -> Result<String> {
+    /// Sends `/login CODE` and returns the session id from the button of the answer.
+    pub async fn begin_login(&self, person: i64, code: &str) -> Result<String> {
         let card = self.person(person).ask_for_card(&format!("/login {code}")).await?;
         let url = card.web_app_url().context("a button")?;
         Ok(url.split_once("session_id=").context("a session id in the button")?.1.to_owned())
     }
 
-    /// Where the operator asks.
+    /// The address of the operator's listener.
     pub fn ops_addr(&self) -> SocketAddr {
         self.service.as_ref().expect("the service runs").ops_addr
     }
 
-    /// Where HTTP is served: what stands before it in the world leads here.
+    /// The base URL of the public listener, without the reverse proxy of a deployment.
     pub fn base(&self) -> String {
         format!("http://{}", self.config.listen_addr)
     }
 
-    /// A request with this person's launch data.
+    /// A GET request with this person's launch data.
     pub fn get_as(&self, person: i64, path: &str) -> reqwest::RequestBuilder {
         let launch = self.person(person).init_data(None);
         self.http.get(format!("{}{path}", self.base())).header("Authorization", format!("tma {launch}"))
     }
 
+    /// A POST request with this person's launch data.
     pub fn post_as(&self, person: i64, path: &str, body: &Value) -> reqwest::RequestBuilder {
         let launch = self.person(person).init_data(None);
         let request = self.http.post(format!("{}{path}", self.base())).json(body);
         request.header("Authorization", format!("tma {launch}"))
     }
 
-    /// The owner's status, as soon as it satisfies; followed by long poll, as the page does.
-    pub async fn status_when(
+    /// Follows the owner's status by long poll, as the page does, and returns the first that is `wanted`.
+    pub async fn wait_for_status(
         &self,
         person: i64,
         session: &str,
@@ -205,56 +202,51 @@ impl World {
                     status["status"].as_str(),
                     Some("waiting" | "code_required" | "password_required")
                 );
-                ensure!(!ended || status["status"] == "not_found", "ended otherwise: {status}");
+                ensure!(!ended || status["status"] == "not_found", "the login ended with {status}");
                 since = status["version"].as_i64().unwrap_or_default();
             }
         };
         let status = tokio::time::timeout(Duration::from_secs(30), follow).await;
-        status.context("the status never came to that")?
+        status.context("the wanted status never came")?
     }
 
-    /// The link of the QR code that is on the screen.
-    pub async fn link(&self, person: i64, session: &str) -> Result<String> {
-        let status = self.status_when(person, session, |status| status["deep_link"].is_string()).await?;
+    /// The link in the QR code that the page shows now.
+    pub async fn qr_link(&self, person: i64, session: &str) -> Result<String> {
+        let status = self.wait_for_status(person, session, |status| status["deep_link"].is_string()).await?;
         Ok(status["deep_link"].as_str().context("a link")?.to_owned())
     }
 
-    /// A whole login of this person with a fresh invite; gives the session id.
+    /// A whole login of this person with a new invite. Returns the session id.
     pub async fn log_in(&self, person: i64) -> Result<String> {
         let code = self.invite(Tier::Premium).await?;
-        let session = self.begin(person, &code).await?;
+        let session = self.begin_login(person, &code).await?;
         let card = self.person(person).from_bot().pop().context("the card")?.message_id;
-        self.phone(person).scan(&self.link(person, &session).await?).await?;
-        self.status_when(person, &session, |status| status["status"] == "authorized").await?;
+        self.phone(person).scan(&self.qr_link(person, &session).await?).await?;
+        self.wait_for_status(person, &session, |status| status["status"] == "authorized").await?;
         // In Russian or, for Anna, in English.
-        let begins = |text: &str| text.starts_with("✅ А") || text.starts_with("✅ A");
-        let is_told = |message: &Message| message.message_id > card && begins(&message.text);
-        self.person(person).wait_for_message(is_told).await?;
+        let succeeded = |text: &str| text.starts_with("✅ А") || text.starts_with("✅ A");
+        let success_message = |message: &Message| message.message_id > card && succeeded(&message.text);
+        self.person(person).wait_for_message(success_message).await?;
         Ok(session)
     }
 
-    /// Every event that was committed by now, in order, once each has its position and the views show it: what a person
-    /// has been told may be newer than the last position given.
-    pub async fn events(&self) -> Result<Vec<LogEvent>> {
-        let due = Log::new(&self.db).due().await?;
-        let shown = tokio::time::timeout(Duration::from_secs(30), wait_for(&self.db, due)).await;
-        shown.context("the views never showed what was committed")??;
-        Ok(Log::new(&self.db).read(0, 10_000).await?)
+    /// Moves the manual clock forward.
+    pub fn advance(&self, time: Duration) {
+        self.time.as_ref().expect("a manual clock").advance(time);
     }
 
-    /// The names of the events so far, in order, waiting until the wanted one is among them and the views show them all.
-    pub async fn names_once(&self, wanted: &str) -> Result<Vec<String>> {
-        let mut follower = Log::new(&self.db).follow(0);
-        let follow = async {
+    /// Moves the manual clock forward, second by second, until the future is ready.
+    pub async fn advance_until<T>(&self, ready: impl Future<Output = T>) -> T {
+        let tick = async {
             loop {
-                if follower.next().await?.iter().any(|event| event.name == wanted) {
-                    return anyhow::Ok(());
-                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                self.advance(Duration::from_secs(1));
             }
         };
-        let followed = tokio::time::timeout(Duration::from_secs(30), follow).await;
-        followed.with_context(|| format!("{wanted} never happened"))??;
-        Ok(self.events().await?.into_iter().map(|event| event.name).collect())
+        tokio::select! {
+            output = ready => output,
+            () = tick => unreachable!("the clock never stops"),
+        }
     }
 
     pub fn now(&self) -> Timestamp {

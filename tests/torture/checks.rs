@@ -1,4 +1,4 @@
-//! When all is quiet: is everything as if nobody had ever been killed?
+//! The checks at the end: everything has to be as if no process had ever been killed.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
@@ -9,15 +9,14 @@ use sqlx::Row;
 use stand_in::bot_api::From;
 use tokio::time::{Instant, sleep};
 
-use crate::ground::Ground;
+use crate::environment::Environment;
 
-pub mod forgotten;
+pub mod erased;
 
-/// How long everything may take to come to rest.
-const REST_WITHIN: Duration = Duration::from_secs(120);
-/// A retired key that was not confirmed waits 40 s for its next try. Codes live for seconds here: after six of its
-/// forty, its time has come.
-const HURRY: &str = "update vault.retired_keys set not_before = clock_timestamp() \
+/// How long it may take until nothing is under way.
+const IDLE_WITHIN: Duration = Duration::from_secs(120);
+/// A retired key that was not confirmed waits 40 s for its next try. Codes are valid for seconds here, so 6 s are enough.
+const SHORTEN_WAITS: &str = "update vault.retired_keys set not_before = clock_timestamp() \
      where not_before between clock_timestamp() + interval '1 second' and clock_timestamp() + interval '34 seconds' \
         or reason = 'holder_frozen' and tries = 0";
 /// What is still under way, by what it is.
@@ -31,25 +30,25 @@ const UNDER_WAY: &str = "
     union all select 'updates', count(*) from vault.inbox where state = 'waiting'
     union all select 'messages', count(*) from vault.outbox where state in ('waiting', 'sending')
     union all select 'events without a position', count(*) from events e where not exists (select from log_index l where l.event_no = e.event_no)
-    union all select 'people to be forgotten', count(*) from events e
+    union all select 'people to be erased', count(*) from events e
                where e.event_type = 'AccountErased' and exists (select from vault.subjects s where s.account_id::text = e.aggregate_id)
     union all select 'events not reacted to', (select count(*) from log_index) - position from checkpoints where consumer = 'reactor'";
 
 /// Waits until nothing is under way.
-pub async fn come_to_rest(ground: &Ground) -> Result<()> {
-    let until = Instant::now() + REST_WITHIN;
+pub async fn wait_until_idle(environment: &Environment) -> Result<()> {
+    let until = Instant::now() + IDLE_WITHIN;
     loop {
-        sqlx::query(HURRY).execute(&ground.checked).await?;
-        let rows: Vec<(String, i64)> = sqlx::query_as(UNDER_WAY).fetch_all(&ground.checked).await?;
+        sqlx::query(SHORTEN_WAITS).execute(&environment.checked).await?;
+        let rows: Vec<(String, i64)> = sqlx::query_as(UNDER_WAY).fetch_all(&environment.checked).await?;
         let mut left: Vec<_> = rows.into_iter().filter(|(_, count)| *count != 0).collect();
-        let ended = ended_in_telegram(ground).await?;
+        let ended = ended_in_telegram(environment).await?;
         if !ended.is_empty() {
             left.push(("sessions that were ended in Telegram".to_owned(), ended.len() as i64));
         }
         for person in ended {
-            ground.check_now(person).await?;
+            environment.check_now(person).await?;
         }
-        if left.is_empty() && ground.telegram.bot_api.pending_updates() == 0 {
+        if left.is_empty() && environment.telegram.bot_api.pending_updates() == 0 {
             return Ok(());
         }
         ensure!(Instant::now() < until, "it does not come to rest: {left:?}");
@@ -57,48 +56,48 @@ pub async fn come_to_rest(ground: &Ground) -> Result<()> {
     }
 }
 
-/// Whose linked session is none to Telegram any more: nobody has found out yet.
-async fn ended_in_telegram(ground: &Ground) -> Result<Vec<i64>> {
-    let logged_in = ground.telegram.mtproto.authorizations();
+/// The people whose linked session has ended at Telegram, which the service has not found out yet.
+async fn ended_in_telegram(environment: &Environment) -> Result<Vec<i64>> {
+    let logged_in = environment.telegram.mtproto.authorizations();
     let is_in = |person: &i64| logged_in.iter().any(|it| it.account == *person && !it.phone);
-    Ok(linked(ground).await?.into_iter().filter(|person| !is_in(person)).collect())
+    Ok(linked(environment).await?.into_iter().filter(|person| !is_in(person)).collect())
 }
 
-/// Whose sessions are linked, in order.
-async fn linked(ground: &Ground) -> Result<Vec<i64>> {
+/// The people with linked sessions, in order.
+async fn linked(environment: &Environment) -> Result<Vec<i64>> {
     let linked = sqlx::query_scalar(
         "select p.telegram_id from vault.sessions s join vault.subjects p using (account_id) order by 1",
     );
-    Ok(linked.fetch_all(&ground.checked).await?)
+    Ok(linked.fetch_all(&environment.checked).await?)
 }
 
-/// Everything that is not as it should be; nothing, if all is well. The sessions of some people were handed over.
-pub async fn faults(ground: &Ground, handed_over: &[i64]) -> Result<Vec<String>> {
+/// Everything that is wrong. The sessions of some people were handed over.
+pub async fn faults(environment: &Environment, handed_over: &[i64]) -> Result<Vec<String>> {
     let mut faults = Vec::new();
-    let report = verify(&ground.db, |_, _| ()).await?;
+    let report = verify(&environment.db, |_, _| ()).await?;
     if !report.is_clean() {
         faults.push(format!("the views are not what the log says: {report:?}"));
     }
     let (positions, last): (i64, i64) =
         sqlx::query_as("select count(*), coalesce(max(position), 0) from log_index")
-            .fetch_one(&ground.checked)
+            .fetch_one(&environment.checked)
             .await?;
     if positions != last {
         faults.push(format!("{positions} positions, and the last one is {last}"));
     }
     for (what, sql) in QUERIES {
-        let rows = sqlx::query(sql).fetch_all(&ground.checked).await?;
+        let rows = sqlx::query(sql).fetch_all(&environment.checked).await?;
         for row in rows {
             let said: String = row.try_get(0)?;
             faults.push(format!("{what}: {said}"));
         }
     }
-    faults.extend(sessions(ground, handed_over).await?);
-    faults.extend(messages(ground).await?);
+    faults.extend(sessions(environment, handed_over).await?);
+    faults.extend(messages(environment).await?);
     Ok(faults)
 }
 
-/// Each finds what must not be, as one text a row.
+/// Each query finds rows that must not exist, as texts.
 const QUERIES: [(&str, &str); 11] = [
     ("an invite is used more often than it may be", "select invite_id::text from invites where used + reserved > max_uses"),
     ("a use is still reserved", "select invite_id::text from invites where reserved <> 0"),
@@ -117,7 +116,7 @@ const QUERIES: [(&str, &str); 11] = [
            left join events s on s.event_type = 'SubscriptionActivated'
                 and s.payload -> 'SubscriptionActivated' ->> 'login_id' = c.aggregate_id
           where c.event_type = 'AuthorizationConfirmed'
-            -- Who was forgotten between the two has nothing to subscribe with.
+            -- A person who was erased between the two has no subscription.
             and not exists (select from events f where f.event_type = 'AccountErased' and f.aggregate_id = c.metadata ->> 'account_id')
           group by c.aggregate_id having count(s.aggregate_id) <> 1",
     ),
@@ -130,7 +129,7 @@ const QUERIES: [(&str, &str); 11] = [
     ),
     (
         "a login failed",
-        // Whose invite went to a newer login of the same person, before that one's start has ended this one, was quick.
+        // It is no fault if a newer login of the same person took the invite before it cancelled this one.
         "select f.aggregate_id || ' ' || (f.payload -> 'LoginFailed' ->> 'reason') from events f
           where f.event_type = 'LoginFailed' and not (f.payload -> 'LoginFailed' ->> 'reason' = 'invite_gone' and exists (
                 select from events n where n.event_type = 'InviteRedeemed' and n.event_no < f.event_no
@@ -173,9 +172,9 @@ const QUERIES: [(&str, &str); 11] = [
     ),
 ];
 
-/// What people were told that the log does not know: logins whose card they got, and those whose page let them in.
-pub async fn unknown_to_the_log(ground: &Ground, told_in: &[String]) -> Result<Vec<String>> {
-    let known = |sql| sqlx::query_scalar::<_, String>(sql).fetch_all(&ground.checked);
+/// Logins that people saw, by a card or an authorized page, but that are missing in the log.
+pub async fn missing_in_the_log(environment: &Environment, let_in_pages: &[String]) -> Result<Vec<String>> {
+    let known = |sql| sqlx::query_scalar::<_, String>(sql).fetch_all(&environment.checked);
     let started: HashSet<_> = known("select aggregate_id from events where event_type = 'LoginStarted'")
         .await?
         .into_iter()
@@ -186,8 +185,8 @@ pub async fn unknown_to_the_log(ground: &Ground, told_in: &[String]) -> Result<V
             .into_iter()
             .collect();
     let mut faults = Vec::new();
-    for person in ground.telegram.accounts.all().into_iter().map(|account| account.id) {
-        for message in ground.telegram.person(person).from_bot() {
+    for person in environment.telegram.accounts.all().into_iter().map(|account| account.id) {
+        for message in environment.telegram.person(person).from_bot() {
             let Some(url) = message.web_app_url() else { continue };
             let login = url.split_once("session_id=").map_or(url, |(_, id)| id);
             if !started.contains(login) {
@@ -195,18 +194,18 @@ pub async fn unknown_to_the_log(ground: &Ground, told_in: &[String]) -> Result<V
             }
         }
     }
-    let unconfirmed = told_in.iter().filter(|login| !confirmed.contains(*login));
+    let unconfirmed = let_in_pages.iter().filter(|login| !confirmed.contains(*login));
     faults.extend(
         unconfirmed.map(|login| format!("the page of {login} let in, which the log does not confirm")),
     );
     Ok(faults)
 }
 
-/// Who is logged in at Telegram, in the vault and in the directory is the same; what was handed over is elsewhere.
-async fn sessions(ground: &Ground, handed_over: &[i64]) -> Result<Vec<String>> {
+/// Sessions at Telegram, in the vault and in the directory must be the same, except those that were handed over.
+async fn sessions(environment: &Environment, handed_over: &[i64]) -> Result<Vec<String>> {
     let mut faults = Vec::new();
-    let linked = linked(ground).await?;
-    let mtproto = &ground.telegram.mtproto;
+    let linked = linked(environment).await?;
+    let mtproto = &environment.telegram.mtproto;
     let mut at_telegram: Vec<_> =
         mtproto.authorizations().iter().filter(|it| !it.phone).map(|it| it.account).collect();
     at_telegram.sort_unstable();
@@ -217,7 +216,7 @@ async fn sessions(ground: &Ground, handed_over: &[i64]) -> Result<Vec<String>> {
         faults.push(format!("logged in at Telegram is also {more:?}, and is not {fewer:?}"));
     }
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(ground.dir.path().join("sessions"))? {
+    for entry in std::fs::read_dir(environment.dir.path().join("sessions"))? {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let id = name.strip_prefix("user_").and_then(|rest| rest.strip_suffix(".session"));
         match id.and_then(|id| id.parse::<i64>().ok()) {
@@ -240,7 +239,7 @@ async fn sessions(ground: &Ground, handed_over: &[i64]) -> Result<Vec<String>> {
     Ok(faults)
 }
 
-/// What the first has and the second has not, or not as often.
+/// The elements of the first that are missing, or fewer, in the second.
 fn without(these: &[i64], those: &[i64]) -> Vec<i64> {
     let mut those = those.to_vec();
     let mut left = these.to_vec();
@@ -254,19 +253,18 @@ fn without(these: &[i64], those: &[i64]) -> Vec<i64> {
     left
 }
 
-/// Every message in a chat is one of the outbox; one that nobody knows of is one whose sender died, and was not sent
-/// again.
-async fn messages(ground: &Ground) -> Result<Vec<String>> {
+/// Every message in a chat is in the outbox. The only other ones are those whose sender died, and they were not sent again.
+async fn messages(environment: &Environment) -> Result<Vec<String>> {
     let mut faults = Vec::new();
     let known: BTreeSet<i64> =
         sqlx::query_scalar("select message_id from vault.outbox where message_id is not null")
-            .fetch_all(&ground.checked)
+            .fetch_all(&environment.checked)
             .await?
             .into_iter()
             .collect();
     let lost: i64 =
         sqlx::query_scalar("select count(*) from vault.outbox where unclear or why like 'it may have%'")
-            .fetch_one(&ground.checked)
+            .fetch_one(&environment.checked)
             .await?;
     let told: Vec<(i64, String, i64)> = sqlx::query_as(
         "select p.telegram_id, case e.event_type
@@ -277,14 +275,14 @@ async fn messages(ground: &Ground) -> Result<Vec<String>> {
            from events e join vault.subjects p on p.account_id::text = e.metadata ->> 'account_id'
           where e.event_type in ('SubscriptionActivated', 'AuthorizationRejected', 'LoginCancelled') group by 1, 2",
     )
-    .fetch_all(&ground.checked)
+    .fetch_all(&environment.checked)
     .await?;
     let people: Vec<i64> =
-        sqlx::query_scalar("select telegram_id from vault.subjects").fetch_all(&ground.checked).await?;
+        sqlx::query_scalar("select telegram_id from vault.subjects").fetch_all(&environment.checked).await?;
     let mut unknown = 0;
     let mut cards: BTreeMap<String, u32> = BTreeMap::new();
     for person in people {
-        let chat = ground.telegram.person(person).messages();
+        let chat = environment.telegram.person(person).messages();
         let from_bot: Vec<_> = chat.into_iter().filter(|message| message.from == From::Bot).collect();
         unknown += from_bot.iter().filter(|message| !known.contains(&message.message_id)).count();
         for message in &from_bot {
@@ -293,7 +291,7 @@ async fn messages(ground: &Ground) -> Result<Vec<String>> {
             }
         }
         for sign in ["✅ Авторизация", "🚫", "🔁"] {
-            // A notice in the login's own message stands for one that may have been lost.
+            // A notice in the login's own card counts for one that may have been lost.
             let said =
                 from_bot.iter().filter(|it| it.edited.is_none() && it.text.starts_with(sign)).count() as i64;
             let happened =
@@ -311,8 +309,8 @@ async fn messages(ground: &Ground) -> Result<Vec<String>> {
     Ok(faults)
 }
 
-/// What the log says of the login, or the person, that a complaint names, a line an event.
-pub async fn story_of(ground: &Ground, complaint: &str) -> Result<String> {
+/// The events of the login or the person that a failure names, one on each line.
+pub async fn events_about(environment: &Environment, failure: &str) -> Result<String> {
     let story: Option<String> = sqlx::query_scalar(
         "select string_agg(format(E'\\n    %s %s %s attempt %s, by %s', to_char(recorded_at, 'HH24:MI:SS.MS'), aggregate_type, event_type,
                                   payload -> event_type ->> 'attempt', metadata ->> 'actor'), '' order by event_no)
@@ -321,8 +319,8 @@ pub async fn story_of(ground: &Ground, complaint: &str) -> Result<String> {
              or exists (select from vault.subjects s where s.account_id::text = e.metadata ->> 'account_id'
                            and (strpos($1, s.telegram_id::text) > 0 or strpos($1, s.account_id::text) > 0))",
     )
-    .bind(complaint)
-    .fetch_one(&ground.checked)
+    .bind(failure)
+    .fetch_one(&environment.checked)
     .await?;
     Ok(story.unwrap_or_default())
 }

@@ -8,13 +8,13 @@ use eventlog::Clock;
 use stand_in::service::{Condition, Service};
 use tokio::time::{Instant, sleep};
 
-use crate::dice::Dice;
-use crate::ground::Ground;
+use crate::environment::Environment;
+use crate::random::Random;
 
-/// How long a process may take to be running before it is killed all the same.
-const START_PATIENCE: Duration = Duration::from_secs(20);
+/// How long to wait until a process runs, before it is killed in any case.
+const START_MAX_WAIT: Duration = Duration::from_secs(20);
 
-/// Who runs.
+/// Which processes run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shape {
     /// One process that does everything.
@@ -27,7 +27,7 @@ pub struct Fleet {
     one: Service,
     several: Vec<Service>,
     shape: Shape,
-    /// Who is frozen, and until when.
+    /// The frozen processes, and until when.
     frozen: Vec<(Service, Instant)>,
     pub kills: u64,
     pub freezes: u64,
@@ -35,19 +35,19 @@ pub struct Fleet {
     clock: Clock,
 }
 
-/// Everything that the processes have said.
+/// All log lines of the processes.
 pub type Lines = Arc<Mutex<Vec<String>>>;
 
 impl Fleet {
-    /// Nobody runs yet.
-    pub fn on(ground: &Ground) -> Result<Self> {
-        let whole = ground.settings();
+    /// No process runs yet.
+    pub fn on(environment: &Environment) -> Result<Self> {
+        let whole = environment.settings();
         let front = whole.clone().with("ROLE", "api,projector");
         let bots = [whole.beside()?.with("ROLE", "bot"), whole.beside()?.with("ROLE", "bot")];
         let lines = Lines::default();
         let named = |name: &'static str, settings| {
             let service = Service::new(settings);
-            tokio::spawn(write_down(name, service.clone(), lines.clone()));
+            tokio::spawn(collect_lines(name, service.clone(), lines.clone()));
             service
         };
         let several: Vec<_> =
@@ -77,7 +77,7 @@ impl Fleet {
         }
     }
 
-    /// Starts whoever belongs to this shape and does not run. A process that ended by itself is a defect.
+    /// Starts the processes of this shape that do not run. A process that ended by itself is a defect.
     pub fn start(&mut self, shape: Shape) -> Result<()> {
         self.shape = shape;
         for service in self.up() {
@@ -92,31 +92,31 @@ impl Fleet {
         Ok(())
     }
 
-    /// One disturb: mostly a kill, at times a freeze, now and then another shape. At times before anybody has come up.
-    pub async fn disturb(&mut self, dice: &mut Dice) -> Result<()> {
-        if dice.percent(75) {
-            self.run_for(dice.millis(50..2_500)).await;
+    /// One disturbance: mostly a kill, sometimes a freeze or another shape. It may come before the processes have started.
+    pub async fn disturb(&mut self, random: &mut Random) -> Result<()> {
+        if random.percent(75) {
+            self.run_for(random.millis(50..2_500)).await;
         } else {
-            sleep(dice.millis(50..1_000)).await;
+            sleep(random.millis(50..1_000)).await;
         }
         self.thaw_due(Instant::now());
         match self.shape {
-            Shape::Several if dice.percent(30) => self.freeze(dice),
-            // Nobody takes over from the only one; it wakes up before it is killed.
-            Shape::One if dice.percent(15) => {
-                self.freeze(dice);
+            Shape::Several if random.percent(30) => self.freeze(random),
+            // No other process can take over; so it wakes up before it is killed.
+            Shape::One if random.percent(15) => {
+                self.freeze(random);
                 while !self.frozen.is_empty() {
                     sleep(Duration::from_millis(50)).await;
                     self.thaw_due(Instant::now());
                 }
-                self.run_for(dice.millis(50..2_500)).await;
+                self.run_for(random.millis(50..2_500)).await;
             }
             _ => {}
         }
-        let turns = dice.percent(15);
-        let all = turns || dice.percent(20);
+        let turns = random.percent(15);
+        let all = turns || random.percent(20);
         let up = self.up();
-        let chosen = usize::try_from(dice.within(0..up.len() as u64)).expect("three");
+        let chosen = usize::try_from(random.within(0..up.len() as u64)).expect("three");
         let killed: Vec<_> =
             up.into_iter().enumerate().filter(|(n, _)| all || *n == chosen).map(|(_, it)| it).collect();
         for service in killed {
@@ -125,8 +125,8 @@ impl Fleet {
             self.kills += 1;
             self.frozen.retain(|(frozen, _)| frozen.url() != service.url());
         }
-        if dice.percent(40) {
-            sleep(dice.millis(0..1500)).await;
+        if random.percent(40) {
+            sleep(random.millis(0..1500)).await;
         }
         self.start(match (self.shape, turns) {
             (Shape::One, true) | (Shape::Several, false) => Shape::Several,
@@ -134,34 +134,34 @@ impl Fleet {
         })
     }
 
-    /// Once everybody runs, for as long as this: on a busy machine that is a while.
+    /// Waits until all processes run, and then for this time. On a busy machine starting takes long.
     async fn run_for(&mut self, time: Duration) {
         let began = Instant::now();
         let runs = |service: &Service| service.status().state == Condition::Running;
-        while !self.up().iter().all(runs) && began.elapsed() < START_PATIENCE {
+        while !self.up().iter().all(runs) && began.elapsed() < START_MAX_WAIT {
             sleep(Duration::from_millis(50)).await;
             self.thaw_due(Instant::now());
         }
         sleep(time).await;
     }
 
-    fn freeze(&mut self, dice: &mut Dice) {
+    fn freeze(&mut self, random: &mut Random) {
         let up = self.up();
-        let chosen = &up[usize::try_from(dice.within(0..up.len() as u64)).expect("three")];
+        let chosen = &up[usize::try_from(random.within(0..up.len() as u64)).expect("three")];
         self.note(&format!("freezes {}", chosen.url()));
         chosen.freeze();
         self.freezes += 1;
         // Shorter and longer than any lease.
-        self.frozen.push((chosen.clone(), Instant::now() + dice.millis(100..9_000)));
+        self.frozen.push((chosen.clone(), Instant::now() + random.millis(100..9_000)));
     }
 
-    /// Writes down who is disturbed, among what they say.
+    /// Adds a line about a disturbance to the log lines.
     fn note(&self, what: &str) {
         let line = format!("fleet {} {what}", self.clock.now());
         self.lines.lock().expect("nobody panics while writing down").push(line);
     }
 
-    /// Lets go on whose time has come.
+    /// Resumes the processes that were frozen until now.
     pub fn thaw_due(&mut self, now: Instant) {
         self.frozen.retain(|(service, until)| {
             let still = *until > now;
@@ -172,8 +172,8 @@ impl Fleet {
         });
     }
 
-    /// Everybody runs, and nobody disturbances them any more.
-    pub async fn leave_in_peace(&mut self) -> Result<()> {
+    /// Resumes and starts all processes, at the end of the disturbances.
+    pub async fn resume_all(&mut self) -> Result<()> {
         self.thaw_due(Instant::now() + Duration::from_secs(3600));
         self.start(self.shape)?;
         for service in self.up() {
@@ -183,7 +183,7 @@ impl Fleet {
     }
 }
 
-async fn write_down(name: &'static str, service: Service, lines: Lines) {
+async fn collect_lines(name: &'static str, service: Service, lines: Lines) {
     let mut changes = service.changes();
     let mut seen = 0;
     while changes.changed().await.is_ok() {

@@ -1,8 +1,8 @@
-//! Torture: the real processes are killed (`kill -9`) and frozen (SIGSTOP) at any moment, while people log in. Telegram
-//! and PostgreSQL live on. When all is quiet again, everything has to be as if nothing had happened.
+//! Torture: the real processes are killed (`kill -9`) and frozen (SIGSTOP) at random moments, while people log in. Telegram
+//! and PostgreSQL go on. At the end, everything has to be as if nothing had happened.
 //!
-//! `TORTURE_KILLS` says how often (20), `TORTURE_SEED` repeats a run: the same people, the same disturbances; what meets what
-//! is up to the machine. `make torture` kills two hundred times.
+//! `TORTURE_KILLS` sets the number of kills (20). `TORTURE_SEED` repeats the same people and the same disturbances; their
+//! timing depends on the machine. `make torture` kills two hundred times.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -13,26 +13,26 @@ use anyhow::{Context as _, Result};
 use tokio::time::{Instant, timeout};
 
 mod checks;
-mod dice;
+mod environment;
 mod fleet;
-mod ground;
 mod people;
+mod random;
 mod targeted;
 
-use dice::Dice;
+use environment::Environment;
 use fleet::{Fleet, Shape};
-use ground::Ground;
 use people::Crowd;
+use random::Random;
 
-/// How many people are there at any time.
+/// How many people log in at the same time.
 const CROWD: usize = 12;
-/// How long whoever is under way may take to come to an end, once nobody is disturbed any more.
+/// How long the last logins may take, after the last disturbance.
 const LAST_LOGINS: Duration = Duration::from_secs(240);
-/// Codes that are renewed every two seconds.
+/// QR codes are renewed after half of this time.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(4);
 
-/// What a worker says that takes a login from one which does not answer, and shows a code of its own.
-const HANGS: &str = "QR login goes on with a new key";
+/// A worker logs this when it takes a login over from one that does not answer, and shows a new code.
+const TAKEN_OVER: &str = "QR login goes on with a new key";
 
 /// One test at a time: the processes of all of them share one PostgreSQL, and its hundred connections.
 static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
@@ -44,30 +44,30 @@ async fn nothing_is_lost_or_done_twice_whenever_the_processes_die() -> Result<()
     let seed = variable("TORTURE_SEED").unwrap_or_else(|| u64::from(std::process::id()) << 20 | kills);
     eprintln!("TORTURE_SEED={seed} TORTURE_KILLS={kills}");
     let began = Instant::now();
-    let ground = Arc::new(Ground::set_up(TOKEN_LIFETIME).await?);
-    let mut fleet = Fleet::on(&ground)?;
-    let crowd = Arc::new(Crowd::new(ground.clone(), seed, fleet.lines()));
-    let people: Vec<_> = (0..CROWD).map(|_| tokio::spawn(crowd.clone().keep_coming())).collect();
+    let environment = Arc::new(Environment::set_up(TOKEN_LIFETIME).await?);
+    let mut fleet = Fleet::on(&environment)?;
+    let crowd = Arc::new(Crowd::new(environment.clone(), seed, fleet.lines()));
+    let people: Vec<_> = (0..CROWD).map(|_| tokio::spawn(crowd.clone().run_people())).collect();
 
     let outcome = async {
-        let mut dice = Dice::new(seed);
+        let mut random = Random::new(seed);
         fleet.start(Shape::One)?;
         while fleet.kills < kills {
-            fleet.disturb(&mut dice).await?;
+            fleet.disturb(&mut random).await?;
         }
-        fleet.leave_in_peace().await?;
+        fleet.resume_all().await?;
         crowd.stop_disturbing();
         for person in people {
-            timeout(LAST_LOGINS, person).await.context("somebody never comes to an end")???;
+            timeout(LAST_LOGINS, person).await.context("a person never finishes")???;
         }
-        checks::come_to_rest(&ground).await?;
+        checks::wait_until_idle(&environment).await?;
         let handed_over = crowd.handed_over.lock().unwrap().clone();
-        let mut faults = checks::faults(&ground, &handed_over).await?;
-        let told_in = crowd.told_in.lock().unwrap().clone();
-        faults.extend(checks::unknown_to_the_log(&ground, &told_in).await?);
-        let forgotten = crowd.forgotten.lock().unwrap().clone();
+        let mut faults = checks::faults(&environment, &handed_over).await?;
+        let let_in_pages = crowd.let_in_pages.lock().unwrap().clone();
+        faults.extend(checks::missing_in_the_log(&environment, &let_in_pages).await?);
+        let erased = crowd.erased.lock().unwrap().clone();
         let lines = fleet.lines().lock().unwrap().clone();
-        faults.extend(checks::forgotten::traces(&ground, &forgotten, &lines).await?);
+        faults.extend(checks::erased::traces(&environment, &erased, &lines).await?);
         anyhow::Ok(faults)
     }
     .await;
@@ -78,22 +78,24 @@ async fn nothing_is_lost_or_done_twice_whenever_the_processes_die() -> Result<()
         fleet.kills,
         fleet.freezes,
         began.elapsed().as_secs(),
-        ground.telegram.mtproto.calls(targeted::KEY_EXCHANGE),
-        ground.telegram.mtproto.calls("auth.exportLoginToken"),
+        environment.telegram.mtproto.calls(targeted::KEY_EXCHANGE),
+        environment.telegram.mtproto.calls("auth.exportLoginToken"),
     );
-    let said = fleet.lines().lock().unwrap().clone();
-    // Who hangs for longer than its lease cannot be told from who is frozen: that costs a scan, and says so.
-    let excused = |complaint: &String| {
-        let login = complaint.strip_prefix(people::LOST_SCAN);
-        login.is_some_and(|login| said.iter().any(|line| line.contains(HANGS) && line.contains(&login[..8])))
+    let logged = fleet.lines().lock().unwrap().clone();
+    // A process that is slow for longer than its lease looks like a frozen one. That costs a scan, and is logged.
+    let is_excused = |failure: &String| {
+        let login = failure.strip_prefix(people::LOST_SCAN);
+        login.is_some_and(|login| {
+            logged.iter().any(|line| line.contains(TAKEN_OVER) && line.contains(&login[..8]))
+        })
     };
-    let mut faults: Vec<_> = crowd.complaints().into_iter().filter(|it| !excused(it)).collect();
+    let mut faults: Vec<_> = crowd.failures().into_iter().filter(|it| !is_excused(it)).collect();
     match outcome {
         Ok(found) => faults.extend(found),
         Err(error) => faults.push(format!("{error:#}")),
     }
     for fault in &mut faults {
-        fault.push_str(&checks::story_of(&ground, fault).await?);
+        fault.push_str(&checks::events_about(&environment, fault).await?);
     }
     if let Ok(path) = std::env::var("TORTURE_LOG") {
         std::fs::write(path, fleet.lines().lock().unwrap().join("\n"))?;

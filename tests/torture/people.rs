@@ -1,6 +1,5 @@
-//! The crowd: people who log in, cancel, change their minds, scan at once, scan what is not theirs, come back, log out, are
-//! forgotten. They are patient as people are: what is not there yet is looked for again, and what was said and lost is
-//! said again.
+//! The crowd: people who log in, cancel, scan at the same time, scan the codes of others, come back, log out, and are erased.
+//! They repeat what gets no answer, as people do.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
@@ -14,44 +13,44 @@ use stand_in::bot_api::Message;
 use stand_in::mini_app::MiniApp;
 use tokio::time::{Instant, timeout};
 
-use crate::dice::Dice;
+use crate::environment::Environment;
 use crate::fleet::Lines;
-use crate::ground::Ground;
+use crate::random::Random;
 
 mod after;
 mod page;
-mod ways;
+mod scenarios;
 
-/// How long a person waits for anything before it counts as broken; only peace counts: while processes are killed faster
-/// than they can start, nobody can promise anything.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a person waits before it counts as a failure. The time begins after the last disturbance: while processes are
+/// killed faster than they can start, nothing can be expected.
+const MAX_WAIT: Duration = Duration::from_secs(60);
 /// How long a person waits for one answer of the page, or of the chat, before trying again.
 const ONE_ANSWER: Duration = Duration::from_secs(4);
-const CARD_PATIENCE: Duration = Duration::from_secs(10);
-/// How long after a scan a person scans again what is new on the screen.
-const SCAN_PATIENCE: Duration = Duration::from_secs(20);
-/// Between two looks at a page that does not answer.
+const CARD_MAX_WAIT: Duration = Duration::from_secs(10);
+/// How long after a scan a person scans a new code.
+const SCAN_MAX_WAIT: Duration = Duration::from_secs(20);
+/// Between two requests to a page that does not answer.
 const PAUSE: Duration = Duration::from_millis(150);
 
 /// What the crowd shares.
 pub struct Crowd {
-    pub ground: Arc<Ground>,
+    pub environment: Arc<Environment>,
     seed: u64,
-    /// Since when nobody is disturbed any more; from then on, nobody begins anything new.
-    peace: OnceLock<Instant>,
+    /// The end of the disturbances; from then on nobody begins a new login.
+    quiet_since: OnceLock<Instant>,
     next: AtomicU64,
-    /// An invite that several race for.
-    contested: Mutex<(String, u32)>,
+    /// An invite that several people try to use at the same time.
+    shared_invite: Mutex<(String, u32)>,
     pub tally: Tally,
-    complaints: Mutex<Vec<String>>,
-    /// What the people do, among what the processes say.
-    diary: Lines,
-    /// Whose page has let them in, by login.
-    pub told_in: Mutex<Vec<String>>,
-    /// Whose sessions were handed over; one entry each.
+    failures: Mutex<Vec<String>>,
+    /// The log lines of the processes; what people do is added to them.
+    lines: Lines,
+    /// The logins whose page said that they are authorized.
+    pub let_in_pages: Mutex<Vec<String>>,
+    /// The people whose sessions were handed over; one entry each.
     pub handed_over: Mutex<Vec<i64>>,
-    /// Who was forgotten, and since when.
-    pub forgotten: Mutex<Vec<(i64, Timestamp)>>,
+    /// Who was erased, and since when.
+    pub erased: Mutex<Vec<(i64, Timestamp)>>,
 }
 
 /// What the crowd has done.
@@ -73,88 +72,88 @@ pub struct Tally {
     pub revoked: AtomicU64,
     pub exported: AtomicU64,
     pub erased: AtomicU64,
-    /// Scans that Telegram took and that led to nothing: only a frozen worker may cost one.
+    /// Scans that Telegram accepted and that led to nothing: only a frozen worker may cost one.
     pub lost_scans: AtomicU64,
 }
 
 impl Crowd {
-    pub fn new(ground: Arc<Ground>, seed: u64, diary: Lines) -> Self {
+    pub fn new(environment: Arc<Environment>, seed: u64, lines: Lines) -> Self {
         Self {
-            ground,
+            environment,
             seed,
-            peace: OnceLock::new(),
+            quiet_since: OnceLock::new(),
             next: AtomicU64::new(0),
-            contested: Mutex::default(),
+            shared_invite: Mutex::default(),
             tally: Tally::default(),
-            complaints: Mutex::default(),
-            diary,
-            told_in: Mutex::default(),
+            failures: Mutex::default(),
+            lines,
+            let_in_pages: Mutex::default(),
             handed_over: Mutex::default(),
-            forgotten: Mutex::default(),
+            erased: Mutex::default(),
         }
     }
 
-    /// One place in the crowd: person after person, until it is over.
-    pub async fn keep_coming(self: Arc<Self>) -> Result<()> {
+    /// Runs one person after the other, until the end.
+    pub async fn run_people(self: Arc<Self>) -> Result<()> {
         while !self.is_over() {
             let number = self.next.fetch_add(1, Relaxed);
-            let mut dice = Dice::for_number(self.seed, number + 1);
-            let id = self.ground.person(number, dice.percent(15));
+            let mut random = Random::for_number(self.seed, number + 1);
+            let id = self.environment.person(number, random.percent(15));
             Self::count(&self.tally.people);
             let mut person = Person {
                 crowd: self.clone(),
                 id,
-                dice,
+                random,
                 seen: HashSet::new(),
                 unsure: false,
                 last_refusal: None,
                 asked_for: None,
                 is_in: false,
                 is_ended: false,
-                is_forgotten: false,
+                is_erased: false,
             };
             person.live().await?;
         }
         Ok(())
     }
 
-    /// Nobody is disturbed any more.
+    /// Marks the end of the disturbances.
     pub fn stop_disturbing(&self) {
-        let _ = self.peace.set(Instant::now());
+        let _ = self.quiet_since.set(Instant::now());
     }
 
     fn is_over(&self) -> bool {
-        self.peace.get().is_some()
+        self.quiet_since.get().is_some()
     }
 
-    /// Whether somebody who has waited since then still waits.
-    fn is_patient(&self, since: Instant, patience: Duration) -> bool {
-        self.peace.get().is_none_or(|peace| since.max(*peace).elapsed() < patience)
+    /// Whether a person who has waited since then may wait longer.
+    fn may_wait(&self, since: Instant, patience: Duration) -> bool {
+        self.quiet_since.get().is_none_or(|quiet_since| since.max(*quiet_since).elapsed() < patience)
     }
 
-    pub fn complaints(&self) -> Vec<String> {
-        self.complaints.lock().expect("nobody panics while complaining").clone()
+    pub fn failures(&self) -> Vec<String> {
+        self.failures.lock().expect("nobody panics while complaining").clone()
     }
 
-    fn complain(&self, what: String) {
-        self.complaints.lock().expect("nobody panics while complaining").push(what);
+    fn report(&self, what: String) {
+        self.failures.lock().expect("nobody panics while complaining").push(what);
     }
 
     fn count(counter: &AtomicU64) {
         counter.fetch_add(1, Relaxed);
     }
 
-    /// A code that up to three people use, and more want.
-    async fn contested_code(&self) -> Result<String> {
+    /// A code for up to three people, which more people try.
+    async fn shared_code(&self) -> Result<String> {
         {
-            let mut contested = self.contested.lock().expect("nobody panics while racing");
-            if contested.1 > 0 {
-                contested.1 -= 1;
-                return Ok(contested.0.clone());
+            let mut shared_invite = self.shared_invite.lock().expect("nobody panics while racing");
+            if shared_invite.1 > 0 {
+                shared_invite.1 -= 1;
+                return Ok(shared_invite.0.clone());
             }
         }
-        let code = self.ground.invite(3).await?;
-        *self.contested.lock().expect("nobody panics while racing") = (code.clone(), 5);
+        let code = self.environment.invite(3).await?;
+        *self.shared_invite.lock().expect("nobody panics while racing") = (code.clone(), 5);
         Ok(code)
     }
 }
@@ -162,88 +161,88 @@ impl Crowd {
 struct Person {
     crowd: Arc<Crowd>,
     id: i64,
-    dice: Dice,
-    /// Cards that were there before.
+    random: Random,
+    /// Cards from before.
     seen: HashSet<String>,
-    /// Something said in the chat was not answered in time, and may be heard at any moment: which `/login` a card is for,
-    /// and what ends it, this person cannot know any more.
+    /// A message in the chat was not answered in time, and may be handled at any moment. So this person cannot know which
+    /// `/login` a card is for, or what ends it.
     unsure: bool,
-    /// What Telegram last said to a scan.
+    /// The last error of Telegram to a scan.
     last_refusal: Option<String>,
-    /// Which version of the page asked for what was given last, a password or a code, and when that was.
+    /// The version of the page that asked for the last password or code, and when it was given.
     asked_for: Option<(i64, Instant)>,
     is_in: bool,
     /// The session was ended in Telegram since.
     is_ended: bool,
-    is_forgotten: bool,
+    is_erased: bool,
 }
 
-/// What the bot said to `/login CODE`.
-enum Said {
+/// The answer of the bot to `/login CODE`.
+enum Answer {
     Card(MiniApp),
     Refused,
-    /// The answer got lost with its sender.
+    /// The answer was lost with its sender.
     Nothing,
 }
 
 impl Person {
     async fn live(&mut self) -> Result<()> {
-        for _ in 0..self.dice.within(1..4) {
-            if self.is_forgotten || self.crowd.is_over() {
+        for _ in 0..self.random.within(1..4) {
+            if self.is_erased || self.crowd.is_over() {
                 break;
             }
-            if !self.seen.is_empty() && self.dice.percent(15) {
+            if !self.seen.is_empty() && self.random.percent(15) {
                 self.come_back_late().await?;
             } else {
-                let code = match self.dice.percent(35) {
-                    true => self.crowd.contested_code().await?,
-                    false => self.crowd.ground.invite(1).await?,
+                let code = match self.random.percent(35) {
+                    true => self.crowd.shared_code().await?,
+                    false => self.crowd.environment.invite(1).await?,
                 };
-                if let Said::Card(page) = self.ask(&code).await? {
+                if let Answer::Card(page) = self.ask(&code).await? {
                     Crowd::count(&self.crowd.tally.cards);
-                    self.go_on(&page).await;
+                    self.run_scenario(&page).await;
                 }
             }
             if self.is_in {
-                self.go_on_after().await?;
+                self.act_after_login().await?;
             }
         }
-        if !self.is_forgotten {
+        if !self.is_erased {
             self.say("/cancel");
         }
         Ok(())
     }
 
     fn chat(&self) -> stand_in::bot_api::ChatPerson {
-        self.crowd.ground.telegram.person(self.id)
+        self.crowd.environment.telegram.person(self.id)
     }
 
-    /// Says something in the chat; the number of that message.
+    /// Sends a message in the chat; returns its id.
     fn say(&self, text: &str) -> i64 {
         self.note(text);
         self.chat().send(text)
     }
 
-    /// Writes down what this person does.
+    /// Adds a line about what this person does.
     fn note(&self, what: &str) {
-        let line = format!("crowd {} {} {what}", self.crowd.ground.now(), self.id);
-        self.crowd.diary.lock().expect("nobody panics while writing down").push(line);
+        let line = format!("crowd {} {} {what}", self.crowd.environment.now(), self.id);
+        self.crowd.lines.lock().expect("nobody panics while writing down").push(line);
     }
 
     /// `/login CODE`, again where the answer does not come.
-    async fn ask(&mut self, code: &str) -> Result<Said> {
+    async fn ask(&mut self, code: &str) -> Result<Answer> {
         for _ in 0..3 {
             Crowd::count(&self.crowd.tally.asked);
             let asked = self.say(&format!("/login {code}"));
             match self.answer_after(asked).await? {
-                Said::Nothing => self.unsure = true,
+                Answer::Nothing => self.unsure = true,
                 answer => return Ok(answer),
             }
         }
-        Ok(Said::Nothing)
+        Ok(Answer::Nothing)
     }
 
-    async fn answer_after(&mut self, asked: i64) -> Result<Said> {
+    async fn answer_after(&mut self, asked: i64) -> Result<Answer> {
         let seen = self.seen.clone();
         let is_answer = |message: &Message| {
             let is_refusal = ["❌", "ℹ️", "⏳", "⛔"].iter().any(|sign| message.text.starts_with(sign));
@@ -251,17 +250,17 @@ impl Person {
             message.message_id > asked && (is_card || is_refusal)
         };
         let chat = self.chat();
-        let Ok(Ok(answer)) = timeout(CARD_PATIENCE, chat.wait_for_message(is_answer)).await else {
-            return Ok(Said::Nothing);
+        let Ok(Ok(answer)) = timeout(CARD_MAX_WAIT, chat.wait_for_message(is_answer)).await else {
+            return Ok(Answer::Nothing);
         };
-        let Some(url) = answer.web_app_url() else { return Ok(Said::Refused) };
+        let Some(url) = answer.web_app_url() else { return Ok(Answer::Refused) };
         self.seen.insert(url.to_owned());
-        Ok(Said::Card(MiniApp::open(url, Some(chat.init_data(None)))?))
+        Ok(Answer::Card(MiniApp::open(url, Some(chat.init_data(None)))?))
     }
 
-    /// What becomes of this login is up to the dice.
-    async fn go_on(&mut self, page: &MiniApp) {
-        let way = self.dice.within(0..100);
+    /// Runs a random scenario for this login.
+    async fn run_scenario(&mut self, page: &MiniApp) {
+        let way = self.random.within(0..100);
         self.note(&format!("{} goes way {way}", page.session_id()));
         match way {
             0..30 => self.log_in(page).await,
@@ -271,19 +270,19 @@ impl Person {
             64..75 => self.strangers_scan(page).await,
             75..83 => self.two_scan(page).await,
             83..91 => self.linger(page).await,
-            // Left alone: the next /login supersedes it, or the last word of this person ends it.
+            // Nothing is done: the next /login supersedes it, or the last /cancel of this person ends it.
             _ => Crowd::count(&self.crowd.tally.superseded),
         }
     }
 }
 
 impl Crowd {
-    fn complain_of_a_lost_scan(&self, page: &MiniApp) {
-        self.complain(format!("{LOST_SCAN}{}", page.session_id()));
+    fn report_lost_scan(&self, page: &MiniApp) {
+        self.report(format!("{LOST_SCAN}{}", page.session_id()));
     }
 }
 
-/// How the complaints begin that a frozen worker excuses.
+/// The beginning of failures that a frozen worker excuses.
 pub const LOST_SCAN: &str = "a scan led to nothing: ";
 
 fn is_live(status: &str) -> bool {

@@ -1,24 +1,21 @@
-//! Launch data whose signature has held, by its SHA-256: so that the signature is computed once for each opened page, not
-//! once for each of its requests.
-//!
-//! Why this lets nobody in who would not get in without it: a signature that holds for these bytes holds for ever, and
-//! nothing revokes it but its age, which is looked at with every request. Only what has been verified is kept_after_erasure, so
-//! a stranger cannot fill the table; and a name that is nearly somebody's tells nothing, since names are hashes. The
-//! launch data itself is not kept.
+//! Launch data whose signature has held: who opened the Mini App, and how long ago.
 
-use std::collections::HashMap;
-use std::sync::{PoisonError, RwLock};
+use jiff::{SignedDuration, Timestamp};
 
-use jiff::Timestamp;
-use sha2::{Digest, Sha256};
+use super::error::InitDataError;
+use crate::texts::Language;
 
-use super::{Opener, check_age};
+const MAX_AGE: SignedDuration = SignedDuration::from_mins(15);
+const MAX_AHEAD: SignedDuration = SignedDuration::from_mins(2);
 
-/// The most pages that are kept_after_erasure at a time, about 100 bytes each; more of them are verified anew.
-const MOST: usize = 32_768;
-
-/// SHA-256 of the launch data, as it was sent.
-pub type Name = [u8; 32];
+/// Who opened the Mini App.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Opener {
+    /// Their Telegram id.
+    pub id: i64,
+    /// The language to speak to them in.
+    pub language: Language,
+}
 
 /// What was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,56 +24,19 @@ pub struct Verified {
     pub signed_at: Timestamp,
 }
 
-/// What is kept_after_erasure.
-#[derive(Debug, Default)]
-pub struct VerifiedCache(RwLock<HashMap<Name, Verified>>);
-
-pub fn name(raw: &str) -> Name {
-    Sha256::digest(raw).into()
-}
-
-impl VerifiedCache {
-    pub fn get(&self, name: &Name) -> Option<Verified> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(name).copied()
-    }
-
-    pub fn put(&self, name: Name, verified: Verified, now: Timestamp) {
-        let mut verified_cache = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        if verified_cache.len() >= MOST {
-            verified_cache.retain(|_, verified| check_age(verified.signed_at, now).is_ok());
+impl Verified {
+    /// Whether it is young enough to be believed.
+    ///
+    /// # Errors
+    /// It is too old, or from the future.
+    pub fn check_age(&self, now: Timestamp) -> Result<(), InitDataError> {
+        let age = now.duration_since(self.signed_at);
+        if age > MAX_AGE {
+            Err(InitDataError::Stale)
+        } else if age < -MAX_AHEAD {
+            Err(InitDataError::Future)
+        } else {
+            Ok(())
         }
-        if verified_cache.len() >= MOST {
-            verified_cache.clear();
-        }
-        verified_cache.insert(name, verified);
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::texts::Language;
-
-    const NOW: Timestamp = Timestamp::constant(1_750_000_000, 0);
-
-    fn verified(id: i64, signed_at: Timestamp) -> Verified {
-        Verified { opener: Opener { id, language: Language::Russian }, signed_at }
-    }
-
-    #[test]
-    fn what_is_too_old_makes_room_and_the_table_never_outgrows_its_bound() {
-        let verified_cache = VerifiedCache::default();
-        let old = NOW - jiff::SignedDuration::from_hours(1);
-        for id in 0..MOST {
-            let signed_at = if id % 2 == 0 { old } else { NOW };
-            verified_cache.put(name(&id.to_string()), verified(i64::try_from(id).unwrap(), signed_at), NOW);
-        }
-        verified_cache.put(name("one more"), verified(7, NOW), NOW);
-        assert_eq!(verified_cache.get(&name("1")), Some(verified(1, NOW)), "still young");
-        assert_eq!(verified_cache.get(&name("0")), None, "too old");
-        for id in 0..MOST {
-            verified_cache.put(name(&format!("young {id}")), verified(1, NOW), NOW);
-        }
-        assert!(verified_cache.0.read().unwrap().len() <= MOST);
     }
 }

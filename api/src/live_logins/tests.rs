@@ -1,4 +1,4 @@
-//! The board and the log.
+//! Live logins, while the log is lost.
 
 use std::time::Duration;
 
@@ -22,11 +22,11 @@ async fn project(db: &Database) {
     Projector::take_over(db).await.unwrap().catch_up().await.unwrap();
 }
 
-/// 1. A login lives, and the board shows it.
-/// 2. The board loses the log. The login is cancelled, and the views show it: others have not lost the log.
-/// 3. The board follows again, and says so, too.
+/// 1. A login is live, and shown as such.
+/// 2. The live logins lose the log. The login is cancelled, and the views show it: they have not lost the log.
+/// 3. The live logins follow again, and the login is shown as cancelled.
 #[tokio::test]
-async fn what_ended_while_the_board_had_lost_the_log_is_not_shown_as_waiting() {
+async fn what_ended_while_the_log_was_lost_is_not_shown_as_waiting() {
     let TestDatabase { db, url } = testing::database().await;
     let proxy = Proxy::before(&url).await;
     let settings = PoolSettings { answer_within: Duration::from_millis(300), ..PoolSettings::default() };
@@ -45,7 +45,7 @@ async fn what_ended_while_the_board_had_lost_the_log_is_not_shown_as_waiting() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
         };
-        timeout(LONG_ENOUGH, shows).await.expect("the board shows it");
+        timeout(LONG_ENOUGH, shows).await.expect("the live logins show it");
     };
     shown(LoginStatus::Waiting).await; // 1
     proxy.goes_away();

@@ -12,15 +12,16 @@ use domain::login::Refusal;
 use serde::Deserialize;
 use serde_json::Value;
 use vault::UserInput;
-use vault::limits::{LimitError, LoginLimits};
+use vault::limits::LimitError;
 use zeroize::Zeroizing;
 
-use super::{body, give};
+use super::input::{give_to_worker, read_json};
 use crate::access::Visitor;
-use crate::live_logins::LiveLogin;
+use crate::live_login::LiveLogin;
 use crate::problem::Problem;
+use crate::state::ApiState;
+use crate::status;
 use crate::texts::{Language, Text};
-use crate::{ApiState, status};
 
 /// The least and the most digits of a number in international form (ITU-T E.164).
 const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
@@ -29,28 +30,29 @@ const LONGEST_CODE: usize = 10;
 
 /// `{"session_id": "…", "phone": "+79990000001"}`.
 #[derive(Deserialize)]
-pub struct Phone {
+pub struct PhoneBody {
     session_id: String,
     phone: String,
 }
 
 /// `{"session_id": "…", "code": "12345"}`.
 #[derive(Deserialize)]
-pub struct Code {
+pub struct CodeBody {
     session_id: String,
     code: String,
 }
 
 /// `POST /qr-auth/phone`: asks for a login code; sent again, for another one.
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(login.id, account.id))]
 pub async fn phone(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,
-    said: Result<Json<Phone>, JsonRejection>,
+    body: Result<Json<PhoneBody>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
-    let Phone { session_id, phone } = body(said, language)?;
+    let PhoneBody { session_id, phone } = read_json(body, language)?;
     let phone = Zeroizing::new(phone);
-    let login = own(&state, &visitor, &session_id).await?;
+    let login = own_login(&state, &visitor, &session_id).await?;
     if !matches!(login.row.status, LoginStatus::Waiting | LoginStatus::CodeRequired) {
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoCodeAsked));
     }
@@ -58,36 +60,37 @@ pub async fn phone(
         return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadPhone));
     }
     admit(&state, &login, &phone, language).await?;
-    give(&state, &login, &UserInput::Phone(phone), Text::NoCodeAsked, language).await?;
-    Ok(Json(status::whole(&login, language)))
+    give_to_worker(&state, &login, &UserInput::Phone(phone), Text::NoCodeAsked, language).await?;
+    Ok(Json(status::for_owner(&login, language)))
 }
 
 /// `POST /qr-auth/code`: the code that came.
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(login.id, account.id))]
 pub async fn code(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,
-    said: Result<Json<Code>, JsonRejection>,
+    body: Result<Json<CodeBody>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
-    let Code { session_id, code } = body(said, language)?;
+    let CodeBody { session_id, code } = read_json(body, language)?;
     let code = Zeroizing::new(code);
-    let login = own(&state, &visitor, &session_id).await?;
+    let login = own_login(&state, &visitor, &session_id).await?;
     if login.row.status != LoginStatus::CodeRequired {
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoCodeAsked));
     }
     if code.is_empty() || code.len() > LONGEST_CODE || !is_digits(&code) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadCode));
     }
-    give(&state, &login, &UserInput::Code(code), Text::NoCodeAsked, language).await?;
-    Ok(Json(status::whole(&login, language)))
+    give_to_worker(&state, &login, &UserInput::Code(code), Text::NoCodeAsked, language).await?;
+    Ok(Json(status::for_owner(&login, language)))
 }
 
 /// The owner's login, where this way is open at all.
-async fn own(state: &ApiState, visitor: &Visitor, session_id: &str) -> Result<Arc<LiveLogin>, Problem> {
+async fn own_login(state: &ApiState, visitor: &Visitor, session_id: &str) -> Result<Arc<LiveLogin>, Problem> {
     if !state.page.one_phone_login {
         return Err(Problem::new(StatusCode::NOT_FOUND, visitor.language(), Text::OnePhoneOff));
     }
-    let login = visitor.own(state, session_id).await?;
+    let login = visitor.own_login(state, session_id).await?;
     let login = login.borrow().clone();
     Ok(login)
 }
@@ -97,8 +100,8 @@ async fn admit(state: &ApiState, login: &LiveLogin, phone: &str, language: Langu
     let Some(telegram_id) = login.telegram_id else {
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoCodeAsked));
     };
-    let (limits, now) = (LoginLimits::new(&state.db), state.clock.now());
-    // Once a code is there, the QR code is not.
+    let (limits, now) = (state.app.limits(), state.app.clock.now());
+    // A login that waits for a code has no QR code any more.
     let limit = match login.row.status {
         LoginStatus::CodeRequired => Text::CodeLimitWithoutQr,
         _ => Text::CodeLimit,
@@ -112,7 +115,7 @@ async fn admit(state: &ApiState, login: &LiveLogin, phone: &str, language: Langu
     };
     let calm = limits.codes_flow(login.row.account_id, now).await;
     calm.map_err(|error| not_yet(error, &|_| Text::Refused(Refusal::TooMany)))?;
-    let tried = limits.try_code(&state.master, &login.row.login_id, telegram_id, phone, now).await;
+    let tried = limits.try_code(&state.app.master, &login.row.login_id, telegram_id, phone, now).await;
     tried.map_err(|error| {
         not_yet(error, &|wait_seconds| match wait_seconds {
             ..=61 => Text::CodeSoon { wait_seconds },

@@ -12,13 +12,14 @@ use serde::Deserialize;
 use serde_json::Value;
 use vault::{PasswordChallenge, PasswordProof, UserInput};
 
-use super::body;
+use super::input::{give_to_worker, read_json};
 use super::reads::StatusQuery;
 use crate::access::Visitor;
-use crate::live_logins::LiveLogin;
+use crate::live_login::LiveLogin;
 use crate::problem::Problem;
+use crate::state::ApiState;
+use crate::status;
 use crate::texts::{Language, Text};
-use crate::{ApiState, status};
 
 /// Hex digits of 2048 bits.
 const A_DIGITS: usize = 512;
@@ -27,32 +28,34 @@ const M1_DIGITS: usize = 64;
 
 /// `{"session_id": "…", "srp_id": "…", "A": "…", "M1": "…"}`.
 #[derive(Deserialize)]
-pub struct Proven {
+pub struct ProofBody {
     session_id: String,
     #[serde(flatten)]
     proof: PasswordProof,
 }
 
 /// `GET /qr-auth/password`: what the proof is made with, and the hint. It serves one try.
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(login.id, account.id))]
 pub async fn parameters(
     State(state): State<Arc<ApiState>>,
     query: StatusQuery,
     visitor: Visitor,
 ) -> Result<Json<PasswordChallenge>, Problem> {
-    let login = visitor.own(&state, &query.session_id).await?;
+    let login = visitor.own_login(&state, &query.session_id).await?;
     let login = login.borrow().clone();
     Ok(Json(challenge(&state, &login, visitor.language()).await?))
 }
 
 /// `POST /qr-auth/password`: the proof, for the worker. Answers the status as it stands before Telegram has looked.
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(login.id, account.id))]
 pub async fn prove(
     State(state): State<Arc<ApiState>>,
     visitor: Visitor,
-    proven: Result<Json<Proven>, JsonRejection>,
+    body: Result<Json<ProofBody>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
-    let Proven { session_id, proof } = body(proven, language)?;
-    let login = visitor.own(&state, &session_id).await?;
+    let ProofBody { session_id, proof } = read_json(body, language)?;
+    let login = visitor.own_login(&state, &session_id).await?;
     let login = login.borrow().clone();
     if !is_well_formed(&proof) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest));
@@ -60,8 +63,8 @@ pub async fn prove(
     if challenge(&state, &login, language).await?.srp_id != proof.srp_id {
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::PasswordStale));
     }
-    super::give(&state, &login, &UserInput::Password(proof), Text::NoPasswordAsked, language).await?;
-    Ok(Json(status::whole(&login, language)))
+    give_to_worker(&state, &login, &UserInput::Password(proof), Text::NoPasswordAsked, language).await?;
+    Ok(Json(status::for_owner(&login, language)))
 }
 
 /// The parameters that a proof has to answer now.
@@ -74,7 +77,7 @@ async fn challenge(
     if login.row.status != LoginStatus::PasswordRequired {
         return Err(not_asked());
     }
-    let found = state.vault.challenge(&state.master, &login.row.login_id, login.attempt()).await;
+    let found = state.app.vault.challenge(&state.app.master, &login.row.login_id, login.attempt()).await;
     found.map_err(|error| Problem::internal(language, &error))?.ok_or_else(not_asked)
 }
 

@@ -1,4 +1,4 @@
-//! What can be asked: the page, the status, the QR code.
+//! The routes that read: the page, the status, the QR code.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,8 +12,9 @@ use serde_json::json;
 
 use crate::access::{Visitor, find};
 use crate::problem::Problem;
+use crate::state::ApiState;
 use crate::texts::{Language, Text};
-use crate::{ApiState, page, status};
+use crate::{page, status};
 
 /// `?session_id=…`, and for the status `&since=V&wait=S`. Anything else in it is not looked at.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -73,7 +74,7 @@ pub async fn status(
     };
     let owner = visitor.owns(&login.borrow())?;
     if let (Some(since), Some(wait)) = (query.since, query.wait) {
-        status::news(&mut login, since, Duration::from_secs(wait)).await;
+        status::wait_for_news(&mut login, since, Duration::from_secs(wait)).await;
     }
     // An end that was seen only now may be that of an attempt which was retried meanwhile.
     if !login.borrow().row.status.is_live()
@@ -86,12 +87,13 @@ pub async fn status(
 }
 
 /// `GET /qr-auth/qr.svg`: the owner's.
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(login.id, account.id))]
 pub async fn qr(
     State(state): State<Arc<ApiState>>,
     query: StatusQuery,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
-    let login = visitor.own(&state, &query.session_id).await?;
+    let login = visitor.own_login(&state, &query.session_id).await?;
     let login = login.borrow().clone();
     match status::qr_svg(&login) {
         Some(picture) => Ok(([(header::CONTENT_TYPE, "image/svg+xml")], picture.to_owned()).into_response()),

@@ -14,15 +14,17 @@ use axum::http::{HeaderMap, StatusCode};
 use futures::TryStreamExt;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
+use tracing::Span;
 
-use crate::ApiState;
 use crate::problem::Problem;
+use crate::state::ApiState;
 use crate::texts::{Language, Text};
 
 /// Far more than an update of Telegram's takes.
 const MAX_UPDATE_BYTES: usize = 4 << 20;
 
 /// `POST /qr-auth/telegram`. Answers 200 only once the update is stored, or kept aside: Telegram sends it again otherwise.
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(update.id))]
 pub async fn update(
     State(state): State<Arc<ApiState>>,
     headers: HeaderMap,
@@ -42,13 +44,16 @@ pub async fn update(
         return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest));
     };
     // 3.
-    let inbox = Inbox::new(&state.db);
+    let inbox = Inbox::new(&state.app.db);
     let stored = if size_bytes > bytes.len() {
         let (source, why) = (Source::Webhook, "too large");
         let update = RefusedUpdate { bytes: &bytes, size_bytes, update_id: None, source, why };
         inbox.refused().keep(&update).await
     } else {
-        inbox.receive(&bytes, Source::Webhook).await.map(drop)
+        let received = inbox.receive(&bytes, Source::Webhook).await;
+        received.map(|update_id| {
+            Span::current().record("update.id", update_id);
+        })
     };
     stored.map_err(|error| Problem::internal(language, &error))?;
     Ok(StatusCode::OK)

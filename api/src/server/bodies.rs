@@ -1,4 +1,4 @@
-//! Bodies that tell their connection's place when they end: the request's when it is here, the answer's when hyper has it.
+//! Bodies that record their end at their connection's place: of a request, when it is received; of an answer, when hyper has it.
 
 use std::pin::Pin;
 use std::sync::Arc;

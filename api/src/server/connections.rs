@@ -1,4 +1,4 @@
-//! The connections of one server: what each waits for, since when, and which one is closed when there is no place for one more.
+//! The connections of one server: what each waits for, since when, and which one is closed to make room for another.
 //!
 //! Each has a slot with one number in it, its [`State`], so that a request costs a store or two and no lock. The smallest number
 //! is the one to close first. Looking through all of them takes microseconds, and is done only where all are taken.
@@ -13,7 +13,7 @@ use metrics::counter;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
-use super::Limits;
+use super::limits::Limits;
 
 /// Between two looks for a connection that can be closed, where a request is under way on each.
 const LOOK_AGAIN: Duration = Duration::from_millis(10);
@@ -33,12 +33,12 @@ enum Phase {
     Body,
     /// Our answer: it is not closed.
     Answer,
-    /// Nothing: there is no connection.
+    /// The slot has no connection.
     Free,
 }
 
-/// A [`Phase`] in the upper bits, and since when in microseconds of the server's life: of two in the same phase, the smaller one
-/// has waited longer.
+/// A [`Phase`] in the upper bits; below it its beginning, in microseconds of the server's life. Of two in the same phase, the
+/// smaller one has waited longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct State(u64);
 
@@ -90,7 +90,7 @@ impl Connections {
         StopWhenDropped(Arc::clone(self))
     }
 
-    /// A place for one more; where all are taken, once another one is closed, or has ended.
+    /// A place for one more connection. Where all are taken, it waits until another one is closed or has ended.
     pub(super) async fn admit(self: &Arc<Self>) -> Place {
         loop {
             let freed = self.freed.notified();
@@ -105,7 +105,7 @@ impl Connections {
         }
     }
 
-    /// Closes the connection that has kept us waiting longest; none where one is being closed already.
+    /// Closes the connection that waits longest for its client; none where one is being closed already.
     pub(super) fn make_room(&self) {
         loop {
             let first = self.slots.iter().map(|slot| (slot.state(), slot)).min_by_key(|(state, _)| *state);
@@ -171,7 +171,7 @@ impl Place {
         self.slot().set(self.connections.since_now(Phase::Idle));
     }
 
-    /// When the client has kept us waiting for too long, unless something comes before.
+    /// When the client is too late, unless something comes before; None: the server is to act.
     pub(super) fn deadline(&self, limits: &Limits) -> Option<Instant> {
         let mut state = self.slot().state();
         if state.phase() == Phase::Idle && self.received.load(Ordering::Relaxed) {
@@ -200,7 +200,7 @@ impl Place {
         self.connections.stopping.load(Ordering::Acquire)
     }
 
-    /// How the connection learns that it has to make room, or that the server is gone.
+    /// Wakes the connection's task by this waker, when it has to make room or the server is gone.
     pub(super) fn wake_by(&self, waker: &Waker) {
         self.slot().waker.register(waker);
     }

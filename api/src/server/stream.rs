@@ -1,4 +1,4 @@
-//! A connection's stream, which tells its place that something was received: an idle connection begins its next request so.
+//! A connection's stream. It records at its place that something was received: so the next request of an idle connection begins.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;

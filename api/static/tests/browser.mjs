@@ -1,4 +1,4 @@
-//! A headless Chromium, driven over its debugging pipe: no package is needed for it. `CHROMIUM` names another binary.
+//! Drives a headless Chromium over its debugging pipe, without packages. `CHROMIUM` names another binary.
 
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
@@ -32,11 +32,11 @@ export class Browser {
     pipe.on('data', (chunk) => {
       const messages = (rest + chunk).split('\0');
       rest = messages.pop();
-      for (const message of messages) this.#hear(JSON.parse(message));
+      for (const message of messages) this.#receive(JSON.parse(message));
     });
   }
 
-  #hear(message) {
+  #receive(message) {
     if (message.id) {
       const { resolve, reject } = this.#waiting.get(message.id);
       this.#waiting.delete(message.id);
@@ -58,7 +58,7 @@ export class Browser {
     this.#listeners.add(listener);
   }
 
-  /** A page of its own profile, so that nothing is left over from another test. */
+  /** A page with a browser context of its own, so that nothing is left from another test. */
   async page({ width = 390, height = 844, scale = 1, dark = false, before = '' } = {}) {
     const { browserContextId } = await this.send('Target.createBrowserContext');
     const { targetId } = await this.send('Target.createTarget', { url: 'about:blank', browserContextId });
@@ -69,9 +69,9 @@ export class Browser {
   }
 
   async stop() {
-    const gone = new Promise((resolve) => this.process.once('exit', resolve));
+    const exited = new Promise((resolve) => this.process.once('exit', resolve));
     this.send('Browser.close').catch(() => {});
-    await gone;
+    await exited;
     rmSync(this.profile, { recursive: true, force: true, maxRetries: 5 });
   }
 }
@@ -79,12 +79,12 @@ export class Browser {
 export class Page {
   constructor(browser, sessionId, targetId) {
     Object.assign(this, { browser, sessionId, targetId });
-    /** Exceptions, console errors and CSP violations: a test ends with this empty. */
+    /** Exceptions, console errors and CSP violations. It must be empty at the end of a test. */
     this.complaints = [];
-    browser.listen((message) => { if (message.sessionId === sessionId) this.#hear(message); });
+    browser.listen((message) => { if (message.sessionId === sessionId) this.#receive(message); });
   }
 
-  #hear({ method, params }) {
+  #receive({ method, params }) {
     if (method === 'Runtime.exceptionThrown') this.complaints.push(params.exceptionDetails.exception?.description ?? params.exceptionDetails.text);
     if (method === 'Log.entryAdded' && params.entry.level === 'error') this.complaints.push(`${params.entry.text} ${params.entry.url ?? ''}`);
   }
@@ -110,7 +110,7 @@ export class Page {
     return result.value;
   }
 
-  /** Waits until the expression is true in the page, and says what was there when it never is. */
+  /** Waits until the expression is true in the page. After a timeout the error has the text of the page. */
   async until(expression, seconds = 15) {
     const deadline = Date.now() + seconds * 1000;
     for (;;) {
@@ -120,7 +120,7 @@ export class Page {
     }
   }
 
-  /** A real click in the middle of the element. */
+  /** A real mouse click in the middle of the element. */
   async click(selector) {
     const { x, y } = await this.evaluate(`(() => {
       const element = document.querySelector(${JSON.stringify(selector)});

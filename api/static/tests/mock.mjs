@@ -1,5 +1,5 @@
-//! The service as the page sees it, in memory and steered by a test: one login a session id, statuses set by hand, long
-//! polls that wake up. `node mock.mjs` serves it for looking at.
+//! An in-memory service for the page, which a test controls: one login per session id, statuses that the test sets, and long polls.
+//! `node mock.mjs` serves it to a browser.
 
 import { createServer } from 'node:http';
 import { randomBytes } from 'node:crypto';
@@ -11,7 +11,7 @@ const TYPES = { js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
 export const TOKENS = ['AQLtO1qfZmV4YW1wbGUtdG9rZW4tb25lLWZvci10ZXN0cw', 'AQLtO1qfZmV4YW1wbGUtdG9rZW4tdHdvLWZvci10ZXN0cw'];
 const PICTURES = [1, 2].map((n) => readFileSync(new URL(`qr${n}.svg`, import.meta.url)));
 
-/** The person's signed launch data; the mock looks only at who it is. */
+/** Launch data of a person. The mock reads only the user and checks no signature. */
 export function initData(user = { id: 139883458, first_name: 'Ilya', language_code: 'ru' }) {
   return new URLSearchParams({ user: JSON.stringify(user), auth_date: '1790000000', hash: '00' }).toString();
 }
@@ -21,9 +21,9 @@ export class MockService {
     Object.assign(this, { onePhone, device, frameAncestors });
     this.logins = new Map();
     this.requests = [];
-    /** `post(what, body, login)` of a test: returns `{status, …}` changes, or `{problem: [code, detail]}`. */
+    /** A test's `onPost(what, body, login)`. It returns changes `{status, …}`, or `{problem: [code, detail]}`. */
     this.onPost = () => ({});
-    /** Answers every status request with this code, when set. */
+    /** If set, the code of every answer to a status request. */
     this.broken = null;
     /** Refuses long polls, as some proxies do. */
     this.noLongPoll = false;
@@ -41,7 +41,7 @@ export class MockService {
     return login;
   }
 
-  /** Changes a login as an event would, and wakes who waits. */
+  /** Changes a login, raises its version, and answers the waiting long polls. */
   set(session, fields) {
     const login = this.logins.get(session);
     Object.assign(login, { error: null }, fields, { version: login.version + 1 });
@@ -74,10 +74,10 @@ export class MockService {
     const session = body?.session_id ?? url.searchParams.get('session_id');
     const login = this.logins.get(session);
     if (url.pathname === '/qr-auth-status') return this.status(url, request, login, response);
-    const who = asking(request);
-    if (who === null) return problem(response, 401, 'Откройте страницу заново из чата с ботом.');
+    const requester = requesterOf(request);
+    if (requester === null) return problem(response, 401, 'Откройте страницу заново из чата с ботом.');
     if (!login) return problem(response, 404, 'Сессия не найдена');
-    if (who !== login.telegram_id) return problem(response, 403, 'Этот вход начал другой человек.');
+    if (requester !== login.telegram_id) return problem(response, 403, 'Этот вход начал другой человек.');
     if (url.pathname === '/qr-auth/qr.svg') {
       return send(response, 200, 'image/svg+xml', PICTURES[TOKENS.indexOf(login.token)] ?? PICTURES[0]);
     }
@@ -94,13 +94,13 @@ export class MockService {
     response.once('close', () => { this.atOnce -= 1; });
     if (this.broken) return problem(response, this.broken, 'нет');
     if (!login) return json(response, 200, { status: 'not_found' });
-    const who = asking(request);
-    if (who !== null && who !== login.telegram_id) return problem(response, 403, 'Этот вход начал другой человек.');
+    const requester = requesterOf(request);
+    if (requester !== null && requester !== login.telegram_id) return problem(response, 403, 'Этот вход начал другой человек.');
     const since = url.searchParams.get('since');
     if (since !== null && this.noLongPoll) return problem(response, 504, 'no');
     const live = ['waiting', 'code_required', 'password_required'].includes(login.status);
     if (since !== null && live && login.version <= Number(since)) await nextVersion(login, Number(url.searchParams.get('wait')), response);
-    return json(response, 200, who === null
+    return json(response, 200, requester === null
       ? { status: login.status, expires: login.expires, version: login.version } : owner(login));
   }
 
@@ -108,7 +108,7 @@ export class MockService {
     const nonce = randomBytes(16).toString('base64');
     const page = readFileSync(`${STATIC}/login.html`, 'utf8').replaceAll('{{nonce}}', nonce)
       .replaceAll('{{one_phone}}', this.onePhone).replaceAll('{{device_name}}', this.device);
-    // The header as CSP.md has it: what the page does must work under it.
+    // The header from CSP.md, so that the tests run under the real policy.
     const csp = /```\n([\s\S]*?)```/.exec(readFileSync(`${STATIC}/CSP.md`, 'utf8'))[1]
       .replaceAll('{nonce}', nonce).replace('{page_origin}', this.frameAncestors).replace(/\s+/g, ' ').trim();
     response.setHeader('Content-Security-Policy', csp);
@@ -127,8 +127,8 @@ function owner({ wakers, ...status }) {
   return status;
 }
 
-/** The Telegram id that asks; null without initData. */
-function asking(request) {
+/** The Telegram id of the request. Null without initData. */
+function requesterOf(request) {
   const data = /^tma (.*)$/.exec(request.headers.authorization ?? '')?.[1];
   return data ? JSON.parse(new URLSearchParams(data).get('user')).id : null;
 }

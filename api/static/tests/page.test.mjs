@@ -1,4 +1,4 @@
-//! The page in a real browser, under the real policy, against a service in memory: what a person sees and what is asked.
+//! The page in a real browser, under the real policy, against a service in memory: what a person sees, and which requests are sent.
 
 import assert from 'node:assert/strict';
 import { createHash, pbkdf2Sync } from 'node:crypto';
@@ -8,10 +8,10 @@ import { Browser } from './browser.mjs';
 import { MockService, TOKENS, initData, iso } from './mock.mjs';
 
 const P = BigInt(`0x${/P_HEX = ''([\s\S]*?);/.exec(readFileSync(new URL('../srp.js', import.meta.url), 'utf8'))[1].replace(/[^0-9a-f]/g, '')}`);
-/** Fetched by scripts/telegram-sdk: it is Telegram's, so it is not in the repository. */
+/** Downloaded by scripts/telegram-sdk. It is Telegram's, so it is not in the repository. */
 const SDK = new URL('../../../target/telegram-sdk/telegram-web-app.js', import.meta.url);
 const ILYA = { id: 139883458, first_name: 'Ilya', language_code: 'ru' };
-/** A native client around the page: what it is told is in `posted`. */
+/** A native client around the page. `posted` holds the events that it gets. */
 const BRIDGE = `window.posted = []; window.TelegramWebviewProxy = { postEvent(event, data) {
   window.posted.push([event, JSON.parse(data)]); window.client?.(event, JSON.parse(data)); } };`;
 const posted = (event) => `window.posted.some(([name]) => name === ${JSON.stringify(event)})`;
@@ -25,7 +25,7 @@ before(async () => {
 });
 after(() => browser.stop());
 
-/** One login and one page that shows it. `sdk`: blocked (as where telegram.org is), hanging, or a body of our own. */
+/** One login and a page that shows it. `sdk` is `blocked`, `hanging`, or the script that telegram.org answers with. */
 async function opened(t, { login = {}, user = ILYA, platform = 'ios', sdk = 'blocked', width = 390, before: script = '', unknown = false, ...options } = {}) {
   service = await new MockService(options).listen();
   count += 1;
@@ -51,7 +51,7 @@ async function opened(t, { login = {}, user = ILYA, platform = 'ios', sdk = 'blo
 const shown = (id) => `!document.getElementById('${id}').closest('[hidden]')`;
 const textOf = (id) => `document.getElementById('${id}').textContent`;
 const requests = (path) => service.requests.filter((request) => request.path === path);
-/** The first request there, once it has come. */
+/** Waits for the first request to this path. */
 async function first(path) {
   for (;;) {
     const [request] = requests(path);
@@ -60,7 +60,7 @@ async function first(path) {
   }
 }
 
-test('a waiting login shows the code, the countdown, the ways and the access', async (t) => {
+test('a waiting login shows the code, the countdown, the ways to log in and the access', async (t) => {
   const { page } = await opened(t);
   await page.until(`${shown('qr')} && document.getElementById('qr').naturalWidth > 0`);
   assert.equal(await page.evaluate(textOf('status')), '⏳ Ожидание авторизации...');
@@ -81,7 +81,7 @@ test('a person with another language reads English', async (t) => {
   assert.equal(await page.evaluate('document.documentElement.lang'), 'en');
 });
 
-test('a new token swaps the picture, which is never gone', async (t) => {
+test('a new token replaces the picture without a gap', async (t) => {
   const { page, set } = await opened(t);
   await page.until(shown('qr'));
   await page.evaluate(`window.gone = 0; window.first = document.getElementById('qr').src;
@@ -104,7 +104,7 @@ test('a code that Telegram has let expire says that it is being renewed', async 
   await page.until("document.getElementById('picture').dataset.state === 'renewing'");
 });
 
-test('a code that does not come is said to be late, until it is there', async (t) => {
+test('a code that does not come is reported as late until it is there', async (t) => {
   const { page, set } = await opened(t, {
     login: { token: null, qr_expires: null },
     before: 'let ahead = 0; const real = Date.now; Date.now = () => real() + ahead; window.pass = (ms) => { ahead += ms; };',
@@ -117,12 +117,12 @@ test('a code that does not come is said to be late, until it is there', async (t
   assert.equal(await page.evaluate(textOf('picture-note')), '');
 });
 
-test('success is shown, felt, and closes the page', async (t) => {
+test('success is shown, triggers haptics, and closes the page', async (t) => {
   const { page, set } = await opened(t);
   await page.until(shown('qr'));
   set({ status: 'authorized', token: null });
   await page.until(`${textOf('end-title')} === '✅ Авторизация успешна!'`);
-  assert.ok(!await page.evaluate(posted('web_app_close')), 'the words can be read first');
+  assert.ok(!await page.evaluate(posted('web_app_close')), 'the text can be read first');
   await page.until(posted('web_app_close'));
   assert.ok(await page.evaluate("window.posted.some(([name, data]) => name === 'web_app_trigger_haptic_feedback' && data.notification_type === 'success')"));
   assert.ok(!await page.evaluate(`document.body.innerText.includes(${JSON.stringify(TOKENS[0])})`));
@@ -150,7 +150,7 @@ for (const [status, title, words] of [
   });
 }
 
-test('a person who may not try again reads why, and nothing else', async (t) => {
+test('a person who may not try again reads why, and the end stays', async (t) => {
   const { page } = await opened(t, { login: { status: 'expired', token: null } });
   service.onPost = () => ({ problem: [403, '⛔ Доступ заблокирован'] });
   await page.until(shown('retry'));
@@ -164,13 +164,13 @@ test('an unknown session is not found', async (t) => {
   await page.until(`${textOf('end-title')} === '❌ Сессия не найдена'`);
 });
 
-test('somebody else is told that the login is not theirs', async (t) => {
+test('another person reads that the login is not theirs', async (t) => {
   const { page } = await opened(t, { user: { id: 271828182, language_code: 'ru' } });
   await page.until(`${textOf('end-title')} === '⛔ Это чужой вход'`);
   assert.equal(requests('/qr-auth/qr.svg').length, 0);
 });
 
-test('stale launch data asks to open the page anew', async (t) => {
+test('with stale launch data the page says to open it again', async (t) => {
   const { page } = await opened(t, { before: '' });
   await page.until(shown('qr'));
   service.broken = 401;
@@ -178,7 +178,7 @@ test('stale launch data asks to open the page anew', async (t) => {
   await page.until(`${textOf('end-title')} === '🔑 Откройте страницу заново'`);
 });
 
-test('stale launch data ends what was said of a connection that was lost', async (t) => {
+test('stale launch data removes the message about a lost connection', async (t) => {
   const { page } = await opened(t);
   await page.until(shown('qr'));
   service.broken = 502;
@@ -186,10 +186,10 @@ test('stale launch data ends what was said of a connection that was lost', async
   await page.until(shown('trouble'));
   service.broken = 401;
   await page.until(`${textOf('end-title')} === '🔑 Откройте страницу заново'`);
-  assert.ok(!await page.evaluate(shown('trouble')), 'it tries no more');
+  assert.ok(!await page.evaluate(shown('trouble')), 'it does not try again');
 });
 
-test('a button that is refused for stale launch data has the last word', async (t) => {
+test('a button that is refused for stale launch data ends the page', async (t) => {
   const { page, session, set } = await opened(t);
   await page.until(shown('qr'));
   service.onPost = () => ({ problem: [502, 'Не сейчас.'] });
@@ -199,10 +199,10 @@ test('a button that is refused for stale launch data has the last word', async (
   await page.click('#cancel');
   await page.until(`${textOf('end-title')} === '🔑 Откройте страницу заново'`);
   assert.ok(!await page.evaluate(shown('problem')));
-  // News that a question still under way would bring, and an answer that comes after it.
+  // A change that a request in flight would bring, and an answer that comes after it.
   set({ token: TOKENS[1] });
   await page.evaluate(`fetch('/qr-auth-status?session_id=${session}').then((answer) => answer.text())`);
-  assert.equal(await page.evaluate('document.body.dataset.phase'), 'end', 'nobody follows any more');
+  assert.equal(await page.evaluate('document.body.dataset.phase'), 'end', 'the status is not followed any more');
 });
 
 test('outside of Telegram there is nothing to scan', async (t) => {
@@ -211,7 +211,7 @@ test('outside of Telegram there is nothing to scan', async (t) => {
   assert.ok(requests('/qr-auth-status').every(({ headers }) => !headers.authorization));
 });
 
-test('coming back to the page asks at once, and never twice at a time', async (t) => {
+test('coming back to the page polls at once, and never twice at a time', async (t) => {
   const { page } = await opened(t);
   await page.until(shown('qr'));
   const asked = requests('/qr-auth-status').length;
@@ -230,7 +230,7 @@ test('where long polls are refused, the end is still seen', async (t) => {
   await page.until(`${textOf('end-title')} === '⏰ Время входа истекло'`);
 });
 
-test('a service that is away is said to be, until it is back', async (t) => {
+test('a service that is unreachable is reported until it is back', async (t) => {
   const { page } = await opened(t);
   await page.until(shown('qr'));
   service.broken = 502;
@@ -310,7 +310,7 @@ test('the one-phone way: shared number, code, password', async (t) => {
   assert.equal(await page.evaluate("document.getElementById('code').value"), '', 'the code is forgotten');
 });
 
-test('a mistyped number is not the end: another one gets a code, also in a page that was opened anew', async (t) => {
+test('after a mistyped number another one gets a code, also on a page that was opened again', async (t) => {
   const { page, set } = await opened(t, { login: { status: 'code_required', code_via: 'sms', code_length: 5, token: null } });
   await page.until(`${shown('code')} && ${textOf('one-phone-toggle')} === '✏️ Другой номер'`);
   assert.ok(!await page.evaluate(shown('resend')), 'this page does not know the number');
@@ -330,7 +330,7 @@ test('a mistyped number is not the end: another one gets a code, also in a page 
   assert.match(await page.evaluate(textOf('resend')), /^Отправить ещё раз можно через/);
 });
 
-test('a code that another device has sent once more refuses nothing here', async (t) => {
+test('a code that another device requested again does not refuse the one typed here', async (t) => {
   const { page, set } = await opened(t, { login: { status: 'code_required', code_via: 'app', code_length: 5, token: null } });
   await page.until(shown('code'));
   await page.type('#code', '12345');
@@ -338,7 +338,7 @@ test('a code that another device has sent once more refuses nothing here', async
   await first('/qr-auth/code');
   set({ code_via: 'sms' });
   await page.until(`${textOf('code-lead')} === 'Telegram отправил код по SMS.'`);
-  assert.equal(await page.evaluate(textOf('code-error')), '', 'nobody has refused it');
+  assert.equal(await page.evaluate(textOf('code-error')), '', 'it is not refused');
   assert.equal(await page.evaluate(textOf('status')), '⏳ Проверяем...');
   set({ error: '❌ Код устарел. Запросите новый.' });
   await page.until(`${textOf('code-error')} === '❌ Код устарел. Запросите новый.'`);
@@ -384,7 +384,7 @@ test('ONE_PHONE_LOGIN=off hides that way', async (t) => {
   assert.ok(!await page.evaluate(shown('one-phone-toggle')));
 });
 
-test('the password is proved and goes nowhere; a wrong one is tried again with fresh parameters', async (t) => {
+test('the password is proved and never sent, and a wrong one is tried again with new parameters', async (t) => {
   const account = new Account('correct horse 🔐');
   const { page, set } = await opened(t, { login: { status: 'password_required', token: null } });
   service.password = account.parameters('обычная');
@@ -438,7 +438,7 @@ test('the SDK is used where it loads', async (t) => {
   assert.ok(!await page.evaluate(posted('web_app_close')));
 });
 
-test('Telegram’s own SDK works under the policy: it guards, wakes, paints and closes', async (t) => {
+test('Telegram’s own SDK works under the policy: closing guard, visibility, theme and close', async (t) => {
   const { page, set } = await opened(t, { sdk: readFileSync(SDK, 'utf8'), login: { status: 'password_required', token: null } });
   await page.until("window.Telegram.WebApp?.initData && window.posted.some(([name]) => name === 'web_app_ready')");
   await page.until(shown('password'));
@@ -472,7 +472,7 @@ for (const [status, fields] of [
   });
 }
 
-/** Telegram's side of the 2-step password, from its description, with Node's own cryptography. */
+/** Telegram's side of the 2-step password, after its description, with Node's cryptography. */
 class Account {
   #next = 0;
   constructor(password) {

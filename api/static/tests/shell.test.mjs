@@ -1,4 +1,4 @@
-//! The shell and the modules keep to what the Content-Security-Policy and CSP.md promise.
+//! The shell and the modules obey the Content-Security-Policy and CSP.md.
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -8,13 +8,13 @@ import { test } from 'node:test';
 const STATIC = new URL('..', import.meta.url);
 const read = (name) => readFileSync(new URL(name, STATIC), 'utf8');
 const shell = read('login.html');
-/** The modules of this page: what login.js imports, and what those import. */
-const modules = reach('login.js');
+/** The modules of this page: login.js and all that it imports. */
+const modules = importsOf('login.js');
 
-function reach(name, seen = new Set()) {
+function importsOf(name, seen = new Set()) {
   if (seen.has(name)) return seen;
   seen.add(name);
-  for (const [, other] of read(name).matchAll(/(?:from|import\()\s*'\.\/([\w.]+)'/g)) reach(other, seen);
+  for (const [, other] of read(name).matchAll(/(?:from|import\()\s*'\.\/([\w.]+)'/g)) importsOf(other, seen);
   return seen;
 }
 
@@ -29,21 +29,21 @@ test('the shell has exactly the placeholders that the server fills', () => {
   assert.deepEqual([...new Set([...shell.matchAll(/\{\{(\w+)\}\}/g)].map(([, name]) => name))].sort(), ['device_name', 'nonce', 'one_phone']);
 });
 
-test('no module makes markup or code out of text', () => {
+test('no module creates markup or code from text', () => {
   assert.ok(modules.size >= 10, [...modules].join());
   for (const name of modules) {
     assert.doesNotMatch(read(name), /innerHTML|outerHTML|insertAdjacentHTML|document\.write|DOMParser|createContextualFragment|\beval\(|new Function|srcdoc|setAttribute\('(on|style|src|href)/, name);
   }
 });
 
-test('no module writes to the console or keeps secrets where they outlive the page', () => {
+test('no module writes to the console or stores data beyond the page', () => {
   for (const name of modules) {
     assert.doesNotMatch(read(name), /console\./, name);
     assert.doesNotMatch(read(name), /localStorage|document\.cookie|indexedDB/, name);
   }
 });
 
-test('every element that a module asks for is in the shell', () => {
+test('every element that a module uses is in the shell', () => {
   const ids = new Set([...shell.matchAll(/\sid="([\w-]+)"/g)].map(([, id]) => id));
   for (const name of modules) {
     for (const [, id] of read(name).matchAll(/\belement\('([\w-]+)'\)/g)) assert.ok(ids.has(id), `${name}: ${id}`);

@@ -1,5 +1,5 @@
-//! The proof of the 2-step password, against vectors computed elsewhere: one is of grammers' own tests, two were made with Python's
-//! hashlib and pow (srp_vectors.json names which), and srp_vectors.py computes all of them anew, with Python's own library alone.
+//! The proof of the 2-step password, against vectors from elsewhere: one is from grammers' tests, two were made with Python's
+//! hashlib and pow. srp_vectors.json names their sources, and srp_vectors.py computes them all again.
 
 import { webcrypto } from 'node:crypto';
 import assert from 'node:assert/strict';
@@ -7,7 +7,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { UnsafeParameters, checked, prove } from '../srp.js';
 
-// Browsers have it; Node before 20 keeps it in a module.
+// Node before 20 has it only in a module.
 globalThis.crypto ??= webcrypto;
 
 const vectors = JSON.parse(readFileSync(new URL('srp_vectors.json', import.meta.url)));
@@ -48,7 +48,7 @@ test('only a generator of the large subgroup is accepted', () => {
   const accepted = [0, 1, 2, 3, 4, 5, 6, 7, 8, -3, 3.5, '3'].filter((g) => {
     try { return checked({ ...good, g }); } catch (error) { assert.ok(error instanceof UnsafeParameters); return false; }
   });
-  // For the published prime, by the residues that Telegram's description lists.
+  // For the published prime, after the residues in Telegram's description.
   assert.deepEqual(accepted, [3, 4, 7]);
 });
 

@@ -1,5 +1,5 @@
-"""Computes the proofs of srp_vectors.json once more, by core.telegram.org/api/srp and with nothing but Python's own library:
-`python3 srp_vectors.py` says which differ, and fails where one does."""
+"""Computes the proofs of srp_vectors.json again, after core.telegram.org/api/srp, with only Python's standard library:
+`python3 srp_vectors.py` prints those that differ, and fails if one does."""
 
 import hashlib
 import json
@@ -7,7 +7,7 @@ import pathlib
 import sys
 
 HERE = pathlib.Path(__file__).parent
-# Telegram's published prime, in pieces in the test beside this.
+# Telegram's published prime.
 P = int(
     "c71caeb9c6b1c9048e6c522f70f13f73980d40238e3e21c14934d037563d930f48198a0aa7c14058229493d22530f4dbfa336f6e0ac925139543aed44cce7c37"
     "20fd51f69458705ac68cd4fe6b6b13abdc9746512969328454f18faf8c595f642477fe96bb2a941d5bcd1d4ac8cc49880708fa9b378e3c4f3a9060bee67cf9a4"

@@ -1,4 +1,4 @@
-//! The client's bridge without the SDK, launch parameters, and the rules of the link.
+//! The client's bridge without the SDK, launch parameters, the rules of the link, phone numbers and the server's clock.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -13,7 +13,7 @@ function storage(kept = {}) {
   return { getItem: (key) => kept[key] ?? null, setItem: (key, value) => { kept[key] = value; } };
 }
 
-/** A window with a native client's bridge; `posted` is what came over it. */
+/** A window with a native client's bridge. `posted` holds the events that came over it. */
 function nativeWindow() {
   const style = new Map();
   const window = {
@@ -39,13 +39,13 @@ test('launch parameters are read from the fragment, and initData stays as it was
   assert.deepEqual(launch.theme, { bg_color: '#212121' });
 });
 
-test('a reload that lost the fragment finds them where the SDK keeps them', () => {
+test('after a reload without the fragment they come from where the SDK stores them', () => {
   const shared = storage();
   launchParams(fragment, shared);
   assert.equal(launchParams('', shared).initData, initData);
 });
 
-test('no fragment, no storage, broken JSON: nothing is known and nothing throws', () => {
+test('without fragment and storage, or with broken JSON, nothing is known and nothing throws', () => {
   for (const [hash, store] of [['', null], ['#tgWebAppData=user%3D%7Bbroken', storage()], ['', storage({ __telegram__initParams: '{' })]]) {
     assert.equal(launchParams(hash, store).user, null);
   }
@@ -80,7 +80,7 @@ test('a theme from the client becomes variables, and only colours do', () => {
   assert.equal(window.style.size, 1);
 });
 
-test('the contact is asked for again until Telegram has it', async () => {
+test('the contact is requested again until Telegram has it', async () => {
   const window = nativeWindow();
   const telegram = new Telegram(window, launchParams(fragment, storage()));
   let asked = 0;
@@ -114,24 +114,24 @@ test('phone numbers are read in the ways people write them', () => {
   for (const bad of ['', '+', '12345', '+1234567890123456', 'phone']) assert.equal(phoneNumber(bad), null);
 });
 
-test('the countdown runs on the server’s clock, whatever the device thinks', () => {
+test('the countdown runs on the server’s clock, not on the device’s', () => {
   let device = Date.parse('2031-01-01T00:00:00Z');
   const clock = new ServerClock(() => device);
-  clock.heard('Sun, 22 Nov 2026 10:00:00 GMT');
+  clock.observe('Sun, 22 Nov 2026 10:00:00 GMT');
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), 300);
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00.999Z'), 300, 'five minutes never begin at 5:01');
   device += 90_000;
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), 210);
   device += 400;
   const before = clock.secondsUntil('2026-11-22T10:05:00Z');
-  clock.heard('Sun, 22 Nov 2026 10:01:30 GMT');
+  clock.observe('Sun, 22 Nov 2026 10:01:30 GMT');
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), before, 'an answer that agrees does not make it jump');
-  clock.heard('Sun, 22 Nov 2026 10:03:00 GMT');
+  clock.observe('Sun, 22 Nov 2026 10:03:00 GMT');
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), 120, 'one that does not agree sets it');
-  clock.heard('Sun, 22 Nov 2026 10:00:30 GMT');
+  clock.observe('Sun, 22 Nov 2026 10:00:30 GMT');
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), 270, 'in either direction');
-  clock.heard('nonsense');
-  clock.heard(null);
+  clock.observe('nonsense');
+  clock.observe(null);
   device += 3_600_000;
   assert.equal(clock.secondsUntil('2026-11-22T10:05:00Z'), 0);
   assert.equal(clock.secondsUntil(undefined), null);

@@ -1,4 +1,4 @@
-//! Both languages say the same things, and the fixed words are there to the letter.
+//! Both languages have the same texts, and the fixed texts are exact.
 
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
@@ -22,7 +22,7 @@ test('Russian is written in Cyrillic and English is not', () => {
   for (const [key, text] of Object.entries(TEXTS.en)) assert.doesNotMatch(text, /[а-яё]/i, key);
 });
 
-test('the words that the requirements fix are there to the letter', () => {
+test('the texts that the requirements fix are exact', () => {
   const { ru } = TEXTS;
   assert.equal(ru.waiting, '⏳ Ожидание авторизации...');
   assert.equal(ru.open, '📱 Открыть в Telegram');
@@ -37,7 +37,7 @@ test('the words that the requirements fix are there to the letter', () => {
   assert.match(ru.one_phone, /Войти по коду на этом телефоне/);
 });
 
-test('the page speaks of no invite code: whether the login has one, the server knows', () => {
+test('no text mentions an invite code, because only the server knows whether the login has one', () => {
   for (const texts of Object.values(TEXTS)) for (const [key, text] of Object.entries(texts)) assert.doesNotMatch(text, /инвайт|invite/i, key);
 });
 
@@ -46,16 +46,16 @@ test('Russian for ru and for none, English for any other', () => {
   assert.deepEqual(['en', 'uk', 'de-AT', 'run'].map(languageOf), Array(4).fill('en'));
 });
 
-test('an unknown key throws, and what is filled in is taken as it is', () => {
+test('an unknown key throws, and values are inserted unchanged', () => {
   const text = textsIn('ru');
   assert.throws(() => text('nothing_of_the_kind'));
   assert.equal(text('password_hint', { hint: '$& {device} <b>' }), 'Подсказка: $& {device} <b>');
 });
 
-test('every text is used, and every text that is asked for by name exists', () => {
+test('every text is used, and every key that is used exists', () => {
   const sources = readdirSync(STATIC).filter((name) => /\.(js|html)$/.test(name) && name !== 'texts.js')
     .map((name) => readFileSync(new URL(name, STATIC), 'utf8')).join('\n');
-  // Families that are asked for by a name put together: outcomes with their `_text`, ways of a code, states of the picture.
+  // Keys that are built at run time: outcomes with their `_text`, ways of a code, states of the picture.
   const built = /^(code_via_\w+|picture_(loading|renewing)|(not_found|authorized|expired|cancelled|rejected|failed|stale|outside|foreign)(_text)?|waiting|code_required|password_required)$/;
   for (const key of Object.keys(TEXTS.ru)) if (!built.test(key)) assert.ok(new RegExp(`['"\`]${key}['"\`]`).test(sources), `${key} is not used`);
   for (const [, key] of sources.matchAll(/data-(?:text|label)="(\w+)"/g)) assert.ok(key in TEXTS.ru, key);

@@ -1,5 +1,5 @@
-//! The ledger of erased accounts: a file beside the database, one account id a line. An id says nothing of whose it was;
-//! it is what a restored backup is told by whom to forget again.
+//! The ledger of erased accounts: a file beside the database, with one account id on each line. An id does not reveal the
+//! person. After a backup is restored, these accounts are erased again.
 
 use std::collections::BTreeSet;
 use std::fs::{DirBuilder, File, OpenOptions};
@@ -9,20 +9,20 @@ use std::path::{Path, PathBuf};
 
 use domain::AccountId;
 
-/// The accounts that were erased here, and where that is written down.
+/// The accounts that were erased, and their file.
 #[derive(Debug)]
 pub struct Ledger {
     path: PathBuf,
     accounts: BTreeSet<AccountId>,
-    /// A crash cut the last line short.
+    /// Whether a crash has cut the last line short.
     is_torn: bool,
 }
 
 impl Ledger {
-    /// The ledger in this file, which is made with its first line.
+    /// Reads the ledger in this file. The first account creates the file.
     ///
     /// # Errors
-    /// It is there and cannot be read.
+    /// The file exists and cannot be read.
     pub fn open(path: &Path) -> io::Result<Self> {
         let text = match std::fs::read_to_string(path) {
             Ok(text) => text,
@@ -38,12 +38,12 @@ impl Ledger {
         self.accounts.contains(&account)
     }
 
-    /// All of them.
+    /// All accounts in it.
     pub fn accounts(&self) -> Vec<AccountId> {
         self.accounts.iter().copied().collect()
     }
 
-    /// Writes an account down, and returns once that would survive a power cut.
+    /// Adds an account. Returns when the line would survive a power cut.
     ///
     /// # Errors
     /// The disk is full, and the like.
@@ -76,7 +76,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_written_down_is_there_after_a_restart() {
+    fn an_account_that_was_added_is_there_after_a_restart() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("erased.log");
         let (a, b) = (AccountId(Uuid::from_u128(1)), AccountId(Uuid::from_u128(2)));

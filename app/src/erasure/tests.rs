@@ -1,4 +1,4 @@
-//! Forgetting people, over a real database.
+//! Erasing people, over a real database.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -23,15 +23,15 @@ fn erasure(story: &Story) -> Erasure {
     }
 }
 
-/// Runs what projects and what forgets until nobody has this account any more.
-async fn until_forgotten(story: &Story, erasure: &Erasure, ledger: &Path, account: AccountId) {
+/// Runs a leader and the erasure until this account is erased.
+async fn until_erased(story: &Story, erasure: &Erasure, ledger: &Path, account: AccountId) {
     let leader = Leader {
         db: story.db.clone(),
         clock: story.clock.clone(),
         tiers: story.tiers.clone(),
         holder: "the test's leader".to_owned(),
     };
-    let forgotten = async {
+    let erased = async {
         while story.vault.subject(account).await.unwrap().is_some() {
             tokio::task::yield_now().await;
         }
@@ -40,12 +40,12 @@ async fn until_forgotten(story: &Story, erasure: &Erasure, ledger: &Path, accoun
     tokio::select! {
         () = leader::run(leader) => {}
         () = run(erasure.clone(), ledger) => {}
-        done = tokio::time::timeout(Duration::from_secs(30), forgotten) => done.expect("forgotten in time"),
+        done = tokio::time::timeout(Duration::from_secs(30), erased) => done.expect("erased in time"),
     }
 }
 
 #[tokio::test]
-async fn nothing_of_a_forgotten_person_is_left_but_a_block_and_used_invites() {
+async fn nothing_of_an_erased_person_is_left_but_a_block_and_used_invites() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("erased.log");
     let story = Story::begin().await;
@@ -61,27 +61,27 @@ async fn nothing_of_a_forgotten_person_is_left_but_a_block_and_used_invites() {
 
     erasure.order(account, Context::by(account)).await.unwrap();
     erasure.order(account, Context::by(account)).await.unwrap();
-    until_forgotten(&story, &erasure, &path, account).await;
+    until_erased(&story, &erasure, &path, account).await;
 
     assert_eq!(story.count("select count(*) from users").await, 0);
     assert_eq!(story.count("select count(*) from events where event_type = 'AccountErased'").await, 1);
-    let kept_after_erasure = story.vault.kept_after_erasure(&erasure.master.person_hmac(ILYA)).await.unwrap();
-    assert_eq!(kept_after_erasure, KeptAfterErasure { blocked: true, used_invites: vec![invite] });
+    let kept = story.vault.kept_after_erasure(&erasure.master.person_hmac(ILYA)).await.unwrap();
+    assert_eq!(kept, KeptAfterErasure { blocked: true, used_invites: vec![invite] });
     assert!(Ledger::open(&path).unwrap().holds(account));
     assert!(verify(&story.db, |_, _| {}).await.unwrap().is_clean());
 }
 
 #[tokio::test]
-async fn whoever_was_erased_is_erased_again_after_a_backup_was_restored() {
+async fn an_erased_person_is_erased_again_after_a_backup_was_restored() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("erased.log");
     let story = Story::begin().await;
     let account = story.person(ILYA, PROFILE).await;
     story.settle().await;
-    // The backup is of before the erasure; the ledger is of today.
+    // The backup is older than the erasure; the ledger is not.
     std::fs::write(&path, format!("{account}\n{}\n", uuid::Uuid::new_v4())).unwrap();
 
-    until_forgotten(&story, &erasure(&story), &path, account).await;
+    until_erased(&story, &erasure(&story), &path, account).await;
 
     assert_eq!(story.count("select count(*) from users").await, 0);
 }

@@ -1,18 +1,21 @@
-//! Updates that cannot be read or stored: kept as bytes, so that they stop nobody and the program can be mended. They are few
-//! and small, and deleted after a while, or with the person whose Telegram id they hold (`Vault::erase_subject`).
+//! Updates that cannot be read or stored. They are kept as bytes, so that the program can be fixed.
+//!
+//! The newest 100 are kept for a week, up to 1 MiB of each, in `vault.refused_updates`. Each is a line in the log and counts in
+//! the metric `bot_updates_refused_total`; admins are told once in ten minutes. When a person is erased, those that hold their
+//! Telegram id are deleted (`Vault::erase_subject`). A U+0000, which `jsonb` refuses, becomes U+FFFD; such an update is
+//! answered, not refused.
 
 use std::time::Duration;
 
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
-use sqlx::Row;
 
 use eventlog::database::{Database, DatabaseError};
 use eventlog::wake::Topic;
 
-/// Of each, so much is kept.
+/// How much of each is kept.
 const KEPT_BYTES: usize = 1 << 20;
-/// So many are kept.
+/// How many are kept.
 const KEPT_UPDATES: i64 = 100;
 
 /// The refused updates of one database. A cheap clone.
@@ -26,28 +29,28 @@ pub struct RefusedUpdates {
 pub enum Source {
     /// Telegram was asked for it.
     Polling,
-    /// Telegram brought it.
+    /// Telegram posted it.
     Webhook,
-    /// It was in the inbox, and no handler can read it.
+    /// It was stored in the inbox, and no handler can read it.
     Inbox,
 }
 
 /// An update that cannot be read or stored.
 #[derive(Clone, Copy, Debug)]
 pub struct RefusedUpdate<'a> {
-    /// It, or its beginning.
+    /// The update, or its beginning.
     pub bytes: &'a [u8],
-    /// How long it was as a whole.
+    /// The size of the whole update.
     pub size_bytes: usize,
     /// Telegram's number, where it can be found.
     pub update_id: Option<i64>,
     /// How it came.
     pub source: Source,
-    /// Why it is refused, without anything of what it says.
+    /// Why it is refused, without anything of its content.
     pub why: &'a str,
 }
 
-/// What is kept.
+/// A summary of the refused updates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// How many.
@@ -67,12 +70,12 @@ impl Source {
 }
 
 impl RefusedUpdates {
-    /// Those of this database.
+    /// The refused updates of this database.
     pub fn new(db: &Database) -> Self {
         Self { db: db.clone() }
     }
 
-    /// Keep one; the same again changes nothing. Counted and logged here.
+    /// Keeps one, counts it and logs it. The same one again changes nothing.
     ///
     /// # Errors
     /// The database failed: do not confirm it to Telegram.
@@ -80,16 +83,16 @@ impl RefusedUpdates {
         let RefusedUpdate { bytes, size_bytes, update_id, source, why } = *update;
         let kept = &bytes[..bytes.len().min(KEPT_BYTES)];
         let digest = Sha256::new().chain_update(bytes).chain_update(size_bytes.to_be_bytes()).finalize();
-        let inserted = sqlx::query(
+        let inserted = sqlx::query!(
             "insert into vault.refused_updates (digest, bytes, size_bytes, update_id, source, why)
              values ($1, $2, $3, $4, $5, $6) on conflict do nothing",
+            &digest[..],
+            kept,
+            i64::try_from(size_bytes).unwrap_or(i64::MAX),
+            update_id,
+            source.name(),
+            why,
         )
-        .bind(&digest[..])
-        .bind(kept)
-        .bind(i64::try_from(size_bytes).unwrap_or(i64::MAX))
-        .bind(update_id)
-        .bind(source.name())
-        .bind(why)
         .execute(self.db.pool())
         .await?;
         if inserted.rows_affected() == 0 {
@@ -103,41 +106,41 @@ impl RefusedUpdates {
             reason = why,
             "an update cannot be read or stored and is kept in vault.refused_updates"
         );
-        sqlx::query(
+        sqlx::query!(
             "delete from vault.refused_updates where digest in
                (select digest from vault.refused_updates order by refused_at desc offset $1)",
+            KEPT_UPDATES,
         )
-        .bind(KEPT_UPDATES)
         .execute(self.db.pool())
         .await?;
         self.db.wake().notify(Topic::Inbox);
         Ok(())
     }
 
-    /// What is kept; None: nothing.
+    /// How many are kept; None where there are none.
     ///
     /// # Errors
     /// The database failed.
     pub async fn summary(&self) -> Result<Option<Summary>, DatabaseError> {
-        let row =
-            sqlx::query("select count(*) as count, max(refused_at) as newest from vault.refused_updates")
-                .fetch_one(self.db.pool())
-                .await?;
-        let newest: Option<jiff_sqlx::Timestamp> = row.try_get("newest")?;
-        let count = row.try_get("count")?;
-        Ok(newest.map(|newest| Summary { count, newest: newest.to_jiff() }))
+        let row = sqlx::query!(
+            r#"select count(*) as "count!", max(refused_at) as "newest: jiff_sqlx::Timestamp"
+                 from vault.refused_updates"#
+        )
+        .fetch_one(self.db.pool())
+        .await?;
+        Ok(row.newest.map(|newest| Summary { count: row.count, newest: newest.to_jiff() }))
     }
 
-    /// Drop what came so long ago.
+    /// Deletes those that came longer ago than this.
     ///
     /// # Errors
     /// The database failed.
     pub async fn prune(&self, older_than: Duration) -> Result<(), DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "delete from vault.refused_updates
               where refused_at < clock_timestamp() - make_interval(secs => $1)",
+            older_than.as_secs_f64(),
         )
-        .bind(older_than.as_secs_f64())
         .execute(self.db.pool())
         .await?;
         Ok(())

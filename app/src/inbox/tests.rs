@@ -22,7 +22,7 @@ async fn an_update_that_comes_twice_is_handled_once() {
 }
 
 #[tokio::test]
-async fn an_update_waits_until_it_is_settled() {
+async fn an_update_waits_until_it_is_handled() {
     let database = testing::database().await;
     let inbox = Inbox::new(&database.db);
     assert!(!inbox.is_waiting(1).await.unwrap(), "unknown");
@@ -49,7 +49,7 @@ async fn updates_are_handled_in_telegrams_order() {
 }
 
 #[tokio::test]
-async fn what_waits_in_one_chat_hides_no_update_of_another() {
+async fn updates_that_wait_in_one_chat_do_not_hide_those_of_another() {
     let database = testing::database().await;
     let inbox = Inbox::new(&database.db);
     for (update_id, chat) in [(1, Some(7)), (2, Some(7)), (3, None), (4, Some(8)), (5, Some(7))] {
@@ -66,7 +66,7 @@ async fn what_waits_in_one_chat_hides_no_update_of_another() {
 }
 
 #[tokio::test]
-async fn an_update_that_was_not_settled_comes_again() {
+async fn an_update_that_was_not_handled_comes_again() {
     let database = testing::database().await;
     let inbox = Inbox::new(&database.db);
     inbox.put(1, None, &json!({})).await.unwrap();
@@ -77,7 +77,7 @@ async fn an_update_that_was_not_settled_comes_again() {
 }
 
 #[tokio::test]
-async fn of_a_settled_update_only_its_number_is_left() {
+async fn only_the_number_of_a_handled_update_is_kept() {
     let database = testing::database().await;
     let inbox = Inbox::new(&database.db);
     inbox.put(1, Some(7), &json!({"text": "private"})).await.unwrap();
@@ -113,7 +113,7 @@ async fn a_shared_phone_number_is_not_stored() {
 }
 
 #[tokio::test]
-async fn what_was_handled_long_ago_is_dropped_and_what_waits_is_not() {
+async fn updates_handled_long_ago_are_deleted_and_waiting_ones_are_not() {
     let test = testing::database().await;
     let inbox = Inbox::new(&test.db);
     for update_id in [1, 2, 3] {
@@ -132,7 +132,7 @@ async fn what_was_handled_long_ago_is_dropped_and_what_waits_is_not() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_read_is_kept_as_it_came_and_its_number_is_told_where_it_has_one() {
+async fn an_unreadable_update_is_kept_as_it_came_and_its_number_is_found_if_it_has_one() {
     let test = testing::database().await;
     let inbox = Inbox::new(&test.db);
     let nested = [br#"{"update_id": 5, "message": "#, "[".repeat(10_000).as_bytes()].concat();
@@ -161,7 +161,7 @@ async fn what_cannot_be_read_is_kept_as_it_came_and_its_number_is_told_where_it_
 }
 
 #[tokio::test]
-async fn what_the_database_refuses_is_kept_and_a_nul_in_a_text_is_replaced() {
+async fn an_update_that_the_database_refuses_is_kept_and_a_nul_in_a_text_is_replaced() {
     let test = testing::database().await;
     let inbox = Inbox::new(&test.db);
     let text = br#"{"update_id":1,"message":{"text":"a\u0000b","chat":{"id":5}}}"#;
@@ -178,9 +178,9 @@ async fn what_the_database_refuses_is_kept_and_a_nul_in_a_text_is_replaced() {
     assert_eq!(kept, (key.to_vec(), "the database refuses it".to_owned()));
 }
 
-/// One that could be stored and not read again would hold up everybody's.
+/// An update that could be stored but not read again would block all others.
 #[tokio::test]
-async fn whatever_is_stored_can_be_read_again() {
+async fn every_stored_update_can_be_read_again() {
     let test = testing::database().await;
     let inbox = Inbox::new(&test.db);
     let nested = (1..=140).map(|depth| "[".repeat(depth) + &"]".repeat(depth));
@@ -199,7 +199,7 @@ async fn whatever_is_stored_can_be_read_again() {
 }
 
 #[tokio::test]
-async fn of_refused_updates_the_newest_hundred_are_kept_each_up_to_a_mebibyte_and_for_a_while() {
+async fn the_newest_hundred_refused_updates_are_kept_for_a_time_up_to_a_mebibyte_each() {
     let test = testing::database().await;
     let refused = Inbox::new(&test.db).refused();
     let large = vec![b'x'; 3 << 20];
@@ -221,7 +221,7 @@ async fn of_refused_updates_the_newest_hundred_are_kept_each_up_to_a_mebibyte_an
 }
 
 #[tokio::test]
-async fn an_erased_person_takes_along_the_refused_updates_that_hold_their_id() {
+async fn erasing_a_person_deletes_the_refused_updates_that_hold_their_id() {
     let database = testing::database().await;
     let vault = Vault::new(&database.db);
     let (one, other) = (vault.subject_for(139_883_458).await.unwrap(), vault.subject_for(2).await.unwrap());

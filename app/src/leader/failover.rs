@@ -1,5 +1,5 @@
-//! A primary dies and a standby takes over that had not received everything: what was answered last has never happened. The
-//! processes live on; their connections lead to the standby, as behind a virtual address.
+//! A primary dies, and a standby takes over that had not received everything: the last events are lost. The processes
+//! go on; their connections lead to the standby, as with a virtual address.
 
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
 use std::os::unix::process::CommandExt;
@@ -17,7 +17,7 @@ use eventlog::log::Log;
 use private_postgres::PrivateCluster;
 use projections::views::users;
 
-/// Where the service finds its database, whichever cluster that is.
+/// The address of the database. It leads to one cluster or the other.
 struct Address(PathBuf);
 
 impl Address {
@@ -73,9 +73,9 @@ async fn until(connection: &mut PgConnection, sql: &str) {
 }
 
 #[tokio::test]
-async fn a_standby_without_the_tail_goes_on_from_what_it_has() {
-    // 1. A standby follows the primary, and is cut off. 2. People register, are answered, and are seen by whoever follows the
-    // log. 3. The primary dies, the standby takes over. 4. Others register there, at positions that were given before.
+async fn a_standby_without_the_last_events_goes_on_from_those_it_has() {
+    // 1. A standby follows the primary, and is cut off. 2. People register; a follower of the log sees them. 3. The primary
+    // dies, the standby takes over. 4. Others register there, at positions that were given before.
     let (first, second, around) = (TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap());
     let primary = PrivateCluster::start(first.path()).await.unwrap();
     let address = Address(around.path().join("here"));
@@ -111,24 +111,24 @@ async fn a_standby_without_the_tail_goes_on_from_what_it_has() {
     until(&mut there, "select not pg_is_in_recovery()").await;
 
     for number in 5..=9 {
-        // A connection that has just been lost may refuse the first.
+        // The first call may fail on a lost connection.
         while story.vault.subject_for(number).await.is_err() {}
         story.person(number, ILYA).await;
         visible(&story, number).await;
     }
     for number in [3, 4] {
-        assert!(users::by_telegram_id(&story.db, number).await.unwrap().is_none(), "{number} was never here");
+        assert!(users::by_telegram_id(&story.db, number).await.unwrap().is_none(), "{number} is lost");
     }
     assert_eq!(Log::new(&story.db).end().await.unwrap(), 7, "1, 2, and 5 to 9");
-    let told = follower.next().await.unwrap_err();
-    assert!(matches!(told, DatabaseError::SetBack), "{told:?}");
+    let error = follower.next().await.unwrap_err();
+    assert!(matches!(error, DatabaseError::SetBack), "{error:?}");
     let anew = Log::new(&story.db).follow(0).next().await.unwrap();
     assert_eq!(anew.iter().map(|event| event.position).collect::<Vec<_>>(), [1, 2, 3, 4, 5, 6, 7]);
     let timeline: String = sqlx::query_scalar("select split_part(cluster, '/', 2) from sequencer")
         .fetch_one(story.db.pool())
         .await
         .unwrap();
-    assert_eq!(timeline, "00000002", "the sequencer knows that it moved");
+    assert_eq!(timeline, "00000002", "the sequencer has noticed the new timeline");
     assert!(!leading.is_finished());
     leading.abort();
     let _ = leading.await;

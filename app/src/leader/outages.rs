@@ -1,5 +1,5 @@
-//! What goes wrong in an operator's year: somebody's transaction that stays open, a lost connection, PostgreSQL restarted, a
-//! backup restored elsewhere. Each costs time at most, never an event.
+//! Outages: a transaction that stays open, a lost connection, PostgreSQL restarted, a backup restored elsewhere. Each costs time
+//! at most, never an event.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
@@ -33,7 +33,7 @@ pub(super) fn lead(story: &Story, holder: &str) -> JoinHandle<()> {
     tokio::spawn(run(Leader { db, clock, tiers: story.tiers.clone(), holder: holder.to_owned() }))
 }
 
-/// Waits until the person is in the view; never is a failure.
+/// Waits until the person is in the view; fails after a minute.
 pub(super) async fn visible(story: &Story, telegram_id: i64) -> users::User {
     let mut projected = story.db.wake().subscribe(Topic::Projected);
     let waiting = async {
@@ -56,8 +56,8 @@ pub(super) async fn assert_whole(story: &Story) {
 }
 
 #[tokio::test]
-async fn a_writer_that_goes_idle_in_its_transaction_holds_up_nobody_else() {
-    // 1. Somebody writes an event, and goes to lunch. 2. People register, and are visible. 3. The writer commits.
+async fn a_writer_that_stays_idle_in_its_transaction_blocks_nobody_else() {
+    // 1. A writer inserts an event, and stays idle. 2. People register, and are visible. 3. The writer commits.
     let story = Story::begin().await;
     let leading = lead(&story, "one");
     let late = AccountId(uuid::Uuid::new_v4());
@@ -85,8 +85,8 @@ async fn a_writer_that_goes_idle_in_its_transaction_holds_up_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_copy_that_stops_in_the_middle_holds_up_nobody_else() {
-    // 1. Somebody copies events in, and stops. 2. People register, and are visible. 3. The copy goes on to its end.
+async fn a_copy_that_stops_in_the_middle_blocks_nobody_else() {
+    // 1. A writer copies events in, and stops. 2. People register, and are visible. 3. The copy goes on to its end.
     let story = Story::begin().await;
     let leading = lead(&story, "one");
     let account = AccountId(uuid::Uuid::new_v4());
@@ -130,9 +130,9 @@ async fn a_copy_that_stops_in_the_middle_holds_up_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_lost_listen_connection_costs_a_moment_and_is_made_anew() {
-    // 1. One process leads and listens; another one writes. 2. The connection that listens is cut. 3. The other writes on, and
-    // is seen. 4. Signals are heard again.
+async fn a_lost_listen_connection_is_made_again_after_a_moment() {
+    // 1. One process leads and listens; another one writes. 2. The listening connection is cut. 3. The other process writes,
+    // and the events are seen. 4. Signals arrive again.
     let story = Story::begin().await;
     let other = Story::of(Database::connect(&story.url).await.unwrap(), story.url.clone());
     let mut attempts = story.db.wake().subscribe(Topic::Attempts);
@@ -154,7 +154,7 @@ async fn a_lost_listen_connection_costs_a_moment_and_is_made_anew() {
         other.db.wake().notify(Topic::Attempts);
         attempts.wait(HOUR).await;
     };
-    timeout(LONG_ENOUGH * 2, heard).await.expect("signals are heard again");
+    timeout(LONG_ENOUGH * 2, heard).await.expect("signals arrive again");
     listening.abort();
     leading.abort();
     let _ = leading.await;
@@ -162,7 +162,7 @@ async fn a_lost_listen_connection_costs_a_moment_and_is_made_anew() {
 }
 
 #[tokio::test]
-async fn postgres_may_be_restarted_under_a_leader() {
+async fn a_leader_goes_on_after_postgres_was_restarted() {
     let directory = TempDir::new().unwrap();
     let cluster = PrivateCluster::start(directory.path()).await.unwrap();
     let db = Database::connect(&cluster.url()).await.unwrap();
@@ -189,7 +189,7 @@ async fn postgres_may_be_restarted_under_a_leader() {
     cluster.stop().await.unwrap();
 }
 
-/// As installed, beside the server.
+/// A tool of PostgreSQL, from the installation of the server.
 pub(super) fn tool(name: &str) -> Command {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut places: Vec<PathBuf> = versions.map(|it| it.path().join("bin").join(name)).collect();
@@ -197,7 +197,7 @@ pub(super) fn tool(name: &str) -> Command {
     places.pop().map_or_else(|| Command::new(name), Command::new)
 }
 
-/// What `pg_dump` says of one database, told to `psql` of another.
+/// Dumps one database with `pg_dump` and restores it into another with `psql`.
 fn dump_and_restore(from: &SecretString, to: &SecretString) {
     let mut dump = tool("pg_dump")
         .arg(from.expose_secret())
@@ -215,9 +215,9 @@ fn dump_and_restore(from: &SecretString, to: &SecretString) {
 }
 
 #[tokio::test]
-async fn a_dump_restored_into_a_young_cluster_goes_on_where_it_was() {
-    // The transaction ids in the dump are far ahead of those of a new cluster: to a sequencer that trusted them, the
-    // first events there would have been seen long ago.
+async fn a_dump_restored_into_a_new_cluster_goes_on_where_it_was() {
+    // The transaction ids in the dump are far ahead of those of a new cluster. A sequencer that trusted them would take the
+    // first events there for old ones.
     let old = Story::begin().await;
     old.run("do $$ begin for n in 1..3000 loop perform pg_current_xact_id(); commit; end loop; end $$").await;
     for number in 1..=5 {

@@ -1,7 +1,7 @@
-//! Behind pgbouncer in transaction mode: no session is anybody's own, so no LISTEN is heard, and what holds a lock has to
-//! hold a transaction open.
+//! Behind pgbouncer in transaction mode: no client keeps a session, so LISTEN does not work, and a lock lasts only as long as
+//! its transaction.
 //!
-//! That mode knows prepared statements, which sqlx needs, from pgbouncer 1.21 on; `scripts/pgbouncer` brings one where the
+//! That mode supports prepared statements, which sqlx needs, from pgbouncer 1.21 on. `scripts/pgbouncer` fetches one where the
 //! installed one is older.
 
 use std::os::unix::fs::MetadataExt;
@@ -69,20 +69,20 @@ impl Pooler {
     }
 }
 
-/// The first one here that is new enough.
+/// The first pgbouncer that is new enough.
 fn program() -> PathBuf {
-    let brought = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/pgbouncer/pgbouncer");
-    let places = [brought, "/usr/sbin/pgbouncer".into(), "pgbouncer".into()];
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/pgbouncer/pgbouncer");
+    let places = [fetched, "/usr/sbin/pgbouncer".into(), "pgbouncer".into()];
     let new_enough = places.into_iter().find(|program| version(program).is_some_and(|it| it >= (1, 21)));
     new_enough.expect("pgbouncer 1.21 or newer: scripts/pgbouncer brings one")
 }
 
-/// A copy of the one that was brought: pgbouncer does not run as root, and others may not be let into where this was built.
+/// A copy of the fetched pgbouncer: it does not run as root, and other users may not read the build directory.
 fn reachable(program: &Path, directory: &Path) -> PathBuf {
-    let Some(brought) = program.parent().filter(|folder| folder.ends_with("target/pgbouncer")) else {
+    let Some(fetched) = program.parent().filter(|folder| folder.ends_with("target/pgbouncer")) else {
         return program.to_owned();
     };
-    let copied = Command::new("cp").arg("-r").arg(brought).arg(directory).status().unwrap();
+    let copied = Command::new("cp").arg("-r").arg(fetched).arg(directory).status().unwrap();
     assert!(copied.success(), "pgbouncer is copied");
     directory.join("pgbouncer/pgbouncer")
 }
@@ -104,7 +104,7 @@ impl Drop for Pooler {
 }
 
 #[tokio::test]
-async fn a_service_behind_a_pooler_that_hands_connections_out_by_the_transaction_loses_nothing() {
+async fn a_service_behind_a_pooler_in_transaction_mode_loses_nothing() {
     let directory = TempDir::new().unwrap();
     let cluster = PrivateCluster::start(directory.path()).await.unwrap();
     let pooler = Pooler::start(&cluster.url()).await;
@@ -113,7 +113,7 @@ async fn a_service_behind_a_pooler_that_hands_connections_out_by_the_transaction
     let (one, two) = tokio::join!(db.migrate(), other.migrate());
     one.unwrap();
     two.unwrap();
-    // Whoever comes later finds the lock of the migrations free.
+    // The lock of the migrations is free for the next process.
     timeout(LONG_ENOUGH, Database::connect(&pooler.url).await.unwrap().migrate()).await.unwrap().unwrap();
 
     let story = Story::of(db, pooler.url.clone());
@@ -144,7 +144,7 @@ async fn a_service_behind_a_pooler_that_hands_connections_out_by_the_transaction
             tokio::task::yield_now().await;
         }
     };
-    timeout(LONG_ENOUGH, gone).await.expect("who is gone is not there");
+    timeout(LONG_ENOUGH, gone).await.expect("a process that has gone is no longer present");
     leading.abort();
     let _ = leading.await;
     story.settle().await;

@@ -1,10 +1,10 @@
-//! Leading: what is appended becomes visible and acted upon, also while two lead for a moment.
+//! Leading: appended events become visible and are acted upon, also while two processes lead for a moment.
 
 use std::time::Duration;
 
 use domain::{LoginStatus, TierTerms};
 
-use super::{Leader, lead, run};
+use super::{Leader, Outage, lead, run};
 use crate::testing::Story;
 use eventlog::log::Log;
 use eventlog::wake::Topic;
@@ -22,19 +22,23 @@ fn leader(story: &Story, holder: &str) -> Leader {
     }
 }
 
-/// Waits until the views say so; never saying so is a failure, not a standstill.
-async fn until<F: Future<Output = bool>>(story: &Story, said: impl Fn() -> F) {
+fn outage() -> Outage {
+    Outage::new("it fails", "it works again")
+}
+
+/// Waits until the condition holds; fails after a minute.
+async fn until<F: Future<Output = bool>>(story: &Story, holds: impl Fn() -> F) {
     let mut projected = story.db.wake().subscribe(Topic::Projected);
     let waiting = async {
-        while !said().await {
+        while !holds().await {
             projected.wait(Duration::from_millis(100)).await;
         }
     };
-    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("the views say so within a minute");
+    tokio::time::timeout(Duration::from_secs(60), waiting).await.expect("it holds within a minute");
 }
 
 #[tokio::test]
-async fn a_led_service_carries_a_login_through_and_expires_the_next() {
+async fn a_led_service_completes_a_login_and_expires_the_next() {
     let story = Story::begin().await;
     let leading = tokio::spawn(run(leader(&story, "one")));
     let invite = story.invite(2, None).await;
@@ -50,25 +54,29 @@ async fn a_led_service_carries_a_login_through_and_expires_the_next() {
 
     let next = story.start(ilya).await;
     until(&story, || async { status(&next).await == Some(LoginStatus::Waiting) }).await;
-    story.hands.advance(Duration::from_secs(300));
+    story.manual_clock.advance(Duration::from_secs(300));
     until(&story, || async { status(&next).await == Some(LoginStatus::Expired) }).await;
     leading.abort();
 }
 
 #[tokio::test]
-async fn two_leaders_for_a_moment_neither_lose_nor_double_anything() {
+async fn two_leaders_at_the_same_moment_neither_lose_nor_double_an_event() {
     // 1. The first leads. 2. The second leads as well, as if the lease had been lost unnoticed. 3. People log in
     // meanwhile. 4. The first one is fenced out.
     let story = Story::begin().await;
     let (first, second) = (leader(&story, "first"), leader(&story, "second"));
     let invite = story.invite(20, None).await;
-    let old = tokio::spawn(async move { lead(&first).await.map(|_| ()).map_err(|error| error.to_string()) });
+    let old = tokio::spawn(async move {
+        lead(&first, &mut outage()).await.map(|_| ()).map_err(|error| error.to_string())
+    });
     let mut people = Vec::new();
     for number in 0..10 {
         let person = story.person(number, ILYA).await;
         people.push((person, story.redeem(person, invite).await));
     }
-    let new = tokio::spawn(async move { lead(&second).await.map(|_| ()).map_err(|error| error.to_string()) });
+    let new = tokio::spawn(async move {
+        lead(&second, &mut outage()).await.map(|_| ()).map_err(|error| error.to_string())
+    });
     for number in 10..20 {
         let person = story.person(number, ILYA).await;
         people.push((person, story.redeem(person, invite).await));
@@ -98,7 +106,7 @@ async fn two_leaders_for_a_moment_neither_lose_nor_double_anything() {
 }
 
 #[tokio::test]
-async fn the_free_limits_are_those_of_today() {
+async fn the_free_limits_are_the_configured_ones() {
     let mut story = Story::begin().await;
     let ilya = story.person(1, ILYA).await;
     let free = TierTerms { channels: 7, ..*story.tiers.terms(domain::Tier::Free) };

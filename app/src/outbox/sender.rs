@@ -1,5 +1,5 @@
-//! The sending side of the outbox. One process at a time sends, by a lease: its holder takes at once what former holders
-//! were sending, and what a former holder says about a message afterwards changes only what is known of it.
+//! Sends the messages of the outbox. One process at a time sends, with a lease. Its holder takes over messages that a former
+//! holder was sending. A former holder may still report what became of a message: that adds only what it has learned.
 
 use std::time::Duration;
 
@@ -7,15 +7,12 @@ use domain::AccountId;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
-use sqlx::Row;
-use sqlx::postgres::PgRow;
-use uuid::Uuid;
 
 use eventlog::database::{Database, DatabaseError};
 use eventlog::wake::Topic;
 use vault::lease::Lease;
 
-/// Sends in the name of a lease. A cheap clone.
+/// Sends for the holder of a lease. A cheap clone.
 #[derive(Clone, Debug)]
 pub struct Sender {
     db: Database,
@@ -26,51 +23,52 @@ pub struct Sender {
 /// A message to send now.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Message {
-    /// What to settle it with.
+    /// Names it when it is settled.
     pub id: i64,
     /// Why it is sent: stored, unique.
     pub dedup_key: String,
-    /// To whom.
+    /// The recipient.
     pub to: To,
-    /// What a [`Outbox::reply`](super::Outbox::reply) or [`Outbox::notice`](super::Outbox::notice) was given.
+    /// The text of an answer, or a notice.
     pub body: Value,
-    /// Its sender lost the lease while it was being sent, or was not answered: Telegram may have it already.
+    /// Telegram may have it already: its sender lost the lease while sending, or got no answer.
     pub unclear: bool,
-    /// Telegram has it, under this number: a former sender has learned so since.
+    /// The message id at Telegram, if a former sender has learned that it arrived.
     pub arrived: Option<i64>,
 }
 
-/// To whom a message goes.
+/// The recipient of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum To {
-    /// To a chat.
+    /// A chat.
     Chat(i64),
-    /// To a person; the vault knows the chat.
+    /// A person; the vault knows the chat.
     Account(AccountId),
 }
 
 impl Sender {
-    /// Sends while this lease, of which every sender of this outbox takes the same, is held.
+    /// A sender with this lease. All senders of one outbox use the same lease.
     pub fn new(db: &Database, lease: &Lease) -> Self {
         Self { db: db.clone(), lease: lease.name.clone(), epoch: lease.epoch }
     }
 
-    /// Up to `limit` messages to send now, one a person, oldest first; what should have gone out before `now` is given
-    /// up. They are this sender's until they are settled, or the lease has another holder. None, once the lease is lost.
+    /// Claims up to `limit` messages to send now: one for each person, oldest first. Messages whose time ended before `now` are
+    /// given up. The claim lasts until the message is settled, or the lease has another holder. Without the lease it claims
+    /// nothing.
     ///
     /// # Errors
     /// The database failed.
     pub async fn claim(&self, limit: i64, now: Timestamp) -> Result<Vec<Message>, DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "update vault.outbox
                 set state = 'gave_up', why = 'too late', lane = null, chat = null, body = null
               where state = 'waiting' and not_after < $1 and message_id is null",
+            now.to_sqlx() as _,
         )
-        .bind(now.to_sqlx())
         .execute(self.db.pool())
         .await?;
-        let rows = sqlx::query(
-            "with due as (
+        let rows = sqlx::query!(
+            r#"with due as (
                select id, state = 'sending' as unclear
                  from vault.outbox o
                 where exists (select from vault.leases
@@ -87,31 +85,40 @@ impl Sender {
                 set state = 'sending', unclear = o.unclear or due.unclear, epoch = $2,
                     sender = null, announced_as = null, claimed_at = clock_timestamp()
                from due where o.id = due.id
-             returning o.id, o.dedup_key, o.chat, o.account_id, o.body, o.unclear, o.message_id",
+             returning o.id, o.dedup_key, o.chat, o.account_id, o.body as "body!", o.unclear, o.message_id"#,
+            self.lease,
+            self.epoch,
+            limit,
         )
-        .bind(&self.lease)
-        .bind(self.epoch)
-        .bind(limit)
         .fetch_all(self.db.pool())
         .await?;
-        let mut messages = rows.iter().map(message).collect::<Result<Vec<_>, _>>()?;
+        let messages = rows.into_iter().map(|row| {
+            let to = match (row.account_id, row.chat) {
+                (Some(account), _) => To::Account(AccountId(account)),
+                (None, Some(chat)) => To::Chat(chat),
+                (None, None) => return Err(sqlx::Error::Protocol("a message has no recipient".to_owned())),
+            };
+            let (id, dedup_key, body, unclear) = (row.id, row.dedup_key, row.body, row.unclear);
+            Ok(Message { id, dedup_key, to, body, unclear, arrived: row.message_id })
+        });
+        let mut messages = messages.collect::<Result<Vec<_>, _>>()?;
         messages.sort_by_key(|message| message.id);
         Ok(messages)
     }
 
-    /// Telegram has it, under this number where that is known. Where it was sent twice, the number of one that stands in
-    /// the chat beside the one that counts from now on.
+    /// Reports that Telegram has the message, with its message id if that is known. If it was sent twice, this returns the id
+    /// of the copy that does not count.
     ///
-    /// 1. It is still this sender's: it is sent.
-    /// 2. Another sender has it: it will see that the message has arrived, before it sends it or afterwards.
-    /// 3. Another sender has sent it: that one counts.
-    /// 4. Another sender gave it up, because it may have arrived: it has.
+    /// 1. This sender still has it: the message is sent.
+    /// 2. Another sender has it: that sender will see that the message has arrived.
+    /// 3. Another sender has sent it: that copy counts.
+    /// 4. Another sender gave it up, because it may have arrived: now it is sent.
     ///
     /// # Errors
     /// The database failed: it comes back as unclear.
     pub async fn sent(&self, id: i64, message_id: Option<i64>) -> Result<Option<i64>, DatabaseError> {
-        let settled = sqlx::query(
-            "with before as (
+        let settled = sqlx::query!(
+            r#"with before as (
                select id, message_id,
                       coalesce(state = 'sending' and epoch = $3, false) as mine,
                       state in ('waiting', 'sending') and not coalesce(state = 'sending' and epoch = $3, false) as anothers
@@ -125,21 +132,20 @@ impl Sender {
                     chat = case when anothers then o.chat end,
                     body = case when anothers then o.body end
                from before where o.id = before.id
-             returning o.message_id as counts, before.message_id as earlier",
+             returning o.message_id as "counts?", before.message_id as "earlier?""#,
+            id,
+            message_id,
+            self.epoch,
         )
-        .bind(id)
-        .bind(message_id)
-        .bind(self.epoch)
         .fetch_optional(self.db.pool())
         .await?;
         self.db.wake().notify(Topic::Outbox);
         let Some(settled) = settled else { return Ok(None) };
-        let counts: Option<i64> = settled.try_get("counts")?;
-        let known = [message_id, settled.try_get("earlier")?];
-        Ok(known.into_iter().flatten().find(|number| Some(*number) != counts))
+        let known = [message_id, settled.earlier];
+        Ok(known.into_iter().flatten().find(|number| Some(*number) != settled.counts))
     }
 
-    /// Telegram has not taken it and will later: try again then. The messages behind it wait.
+    /// Telegram did not accept the message now: it is tried again later. The messages behind it wait.
     ///
     /// # Errors
     /// The database failed: it comes back as unclear.
@@ -147,7 +153,7 @@ impl Sender {
         self.put_back(id, wait, false).await
     }
 
-    /// Telegram did not answer, and may have it: it comes back then, as unclear. The messages behind it wait.
+    /// Telegram did not answer, and may have the message: it is tried again later, as unclear. The messages behind it wait.
     ///
     /// # Errors
     /// The database failed: it comes back as unclear all the same.
@@ -156,55 +162,40 @@ impl Sender {
     }
 
     async fn put_back(&self, id: i64, wait: Duration, unclear: bool) -> Result<(), DatabaseError> {
-        sqlx::query(
+        sqlx::query!(
             "update vault.outbox
                 set state = 'waiting', unclear = unclear or $4,
                     due_at = clock_timestamp() + make_interval(secs => $3)
               where id = $1 and state = 'sending' and epoch = $2",
+            id,
+            self.epoch,
+            wait.as_secs_f64(),
+            unclear,
         )
-        .bind(id)
-        .bind(self.epoch)
-        .bind(wait.as_secs_f64())
-        .bind(unclear)
         .execute(self.db.pool())
         .await?;
         Ok(())
     }
 
-    /// It will not be sent, or not again. `why` says nothing about the person.
+    /// Gives the message up: it is not sent, or not again. `why` says nothing about the person.
     ///
     /// # Errors
     /// The database failed: it comes back as unclear.
     pub async fn gave_up(&self, id: i64, why: &str) -> Result<(), DatabaseError> {
-        // A former sender may have learned meanwhile that it has arrived.
-        sqlx::query(
+        // A former sender may have learned meanwhile that the message has arrived.
+        sqlx::query!(
             "update vault.outbox
                 set state = case when message_id is null then 'gave_up' else 'sent' end,
                     why = case when message_id is null then $3 end,
                     lane = null, chat = null, body = null
               where id = $1 and state = 'sending' and epoch = $2",
+            id,
+            self.epoch,
+            why,
         )
-        .bind(id)
-        .bind(self.epoch)
-        .bind(why)
         .execute(self.db.pool())
         .await?;
         self.db.wake().notify(Topic::Outbox);
         Ok(())
     }
-}
-
-fn message(row: &PgRow) -> Result<Message, sqlx::Error> {
-    let account: Option<Uuid> = row.try_get("account_id")?;
-    Ok(Message {
-        id: row.try_get("id")?,
-        dedup_key: row.try_get("dedup_key")?,
-        to: match account {
-            Some(account) => To::Account(AccountId(account)),
-            None => To::Chat(row.try_get("chat")?),
-        },
-        body: row.try_get("body")?,
-        unclear: row.try_get("unclear")?,
-        arrived: row.try_get("message_id")?,
-    })
 }

@@ -21,7 +21,7 @@ async fn outbox() -> (TestDatabase, Outbox, Sender) {
     (database, outbox, sender)
 }
 
-/// The next holder of the lease, as after the one before lost it.
+/// The next holder of the lease, after the one before lost it.
 async fn take_over(database: &TestDatabase) -> Sender {
     lease_runs_out(database).await;
     let leases = Leases::new(&database.db, uuid::Uuid::new_v4().to_string());
@@ -46,7 +46,7 @@ async fn keys(sender: &Sender) -> Vec<String> {
     claim(sender).await.into_iter().map(|message| message.dedup_key).collect()
 }
 
-/// State, Telegram's number, and whether its text is still there.
+/// State, message id at Telegram, and whether the text is still stored.
 async fn stored(database: &TestDatabase, id: i64) -> (String, Option<i64>, bool) {
     sqlx::query_as("select state, message_id, body is not null from vault.outbox where id = $1")
         .bind(id)
@@ -68,7 +68,7 @@ async fn a_message_with_the_same_key_is_sent_once() {
     assert!(!messages[0].unclear);
     sender.sent(messages[0].id, Some(99)).await.unwrap();
     reply(&outbox, "update/1/0", 7).await;
-    assert!(claim(&sender).await.is_empty(), "the key is kept_after_erasure after it was sent");
+    assert!(claim(&sender).await.is_empty(), "the key stays used after it was sent");
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn eight_claims_at_once_never_take_the_same_message() {
         reply(&outbox, &format!("update/{chat}/0"), chat).await;
     }
 
-    let everybody = join_all((0..8).map(|_| {
+    let senders = join_all((0..8).map(|_| {
         let sender = sender.clone();
         tokio::spawn(async move {
             let mut sent = Vec::new();
@@ -93,7 +93,7 @@ async fn eight_claims_at_once_never_take_the_same_message() {
     }))
     .await;
 
-    let sent: Vec<i64> = everybody.into_iter().flat_map(Result::unwrap).collect();
+    let sent: Vec<i64> = senders.into_iter().flat_map(Result::unwrap).collect();
     assert_eq!((sent.len(), sent.iter().collect::<HashSet<_>>().len()), (120, 120));
 }
 
@@ -130,7 +130,7 @@ async fn a_notice_waits_for_the_answers_before_it_to_the_same_person() {
 }
 
 /// 1. A sender claims a message and freezes; its lease runs out.
-/// 2. Until somebody else has the lease, nobody claims anything, and the sender from before least of all.
+/// 2. Until another sender has the lease, nobody can claim a message, not even the frozen sender.
 /// 3. Its next holder claims the message at once, as unclear.
 #[tokio::test]
 async fn a_claim_ends_with_the_lease_of_its_sender() {
@@ -149,9 +149,9 @@ async fn a_claim_ends_with_the_lease_of_its_sender() {
     assert!(claim(&frozen).await.is_empty());
 }
 
-/// Also what a program claimed that knew no epochs.
+/// A version of the program that knew no epochs may have claimed a message.
 #[tokio::test]
-async fn what_the_program_before_was_sending_is_claimed_as_unclear() {
+async fn a_message_that_the_former_version_was_sending_is_claimed_as_unclear() {
     let (database, outbox, sender) = outbox().await;
     reply(&outbox, "update/1/0", 7).await;
     let claimed = "update vault.outbox set state = 'sending', sender = 'x', claimed_at = clock_timestamp()";
@@ -160,7 +160,7 @@ async fn what_the_program_before_was_sending_is_claimed_as_unclear() {
 }
 
 /// 1. A sender claims a message and freezes; another takes the lease and the message.
-/// 2. The first one says what became of it: that changes nothing of what the second does.
+/// 2. The first one reports what became of it: that does not change what the second does.
 #[tokio::test]
 async fn a_sender_that_lost_its_lease_settles_nothing() {
     let (database, outbox, frozen) = outbox().await;
@@ -181,9 +181,9 @@ async fn a_sender_that_lost_its_lease_settles_nothing() {
 }
 
 /// 1. A sender claims a message and freezes; another takes the lease, the message, and sends it.
-/// 2. The first one learns the number of its own: there are two, and the second one counts.
+/// 2. The first one learns the id of its copy: there are two, and the second one counts.
 #[tokio::test]
-async fn of_a_message_that_was_sent_again_the_second_counts() {
+async fn when_a_message_is_sent_twice_the_second_copy_counts() {
     let (database, outbox, frozen) = outbox().await;
     reply(&outbox, "card", 7).await;
     let id = claim(&frozen).await[0].id;
@@ -196,8 +196,8 @@ async fn of_a_message_that_was_sent_again_the_second_counts() {
 }
 
 /// 1. A sender claims a message and freezes; another takes the lease and the message.
-/// 2. While that one sends it, the first learns the number of its own.
-/// 3. The second sends it: it learns that there is another, and its own counts. Or it cannot: then the first one counts.
+/// 2. While that one sends it, the first learns the id of its copy.
+/// 3. The second sends it, and learns of the other copy: its own counts. Or it cannot send: then the first copy counts.
 #[tokio::test]
 async fn a_second_sender_learns_of_the_first_message_when_it_settles_its_own() {
     for second_arrives in [true, false] {
@@ -241,7 +241,7 @@ async fn the_next_claim_of_a_message_tells_that_it_has_arrived() {
 /// 1. A sender claims an answer and freezes; another gives it up, because it may have arrived.
 /// 2. The first one learns that it has.
 #[tokio::test]
-async fn a_message_that_was_given_up_and_has_arrived_is_sent() {
+async fn a_message_that_was_given_up_but_has_arrived_counts_as_sent() {
     let (database, outbox, frozen) = outbox().await;
     reply(&outbox, "update/1/0", 7).await;
     let id = claim(&frozen).await[0].id;
@@ -313,7 +313,7 @@ async fn a_message_whose_time_has_passed_is_not_sent() {
 }
 
 #[tokio::test]
-async fn of_a_settled_message_neither_text_nor_chat_is_left() {
+async fn neither_text_nor_chat_of_a_settled_message_is_kept() {
     let (database, outbox, sender) = outbox().await;
     reply(&outbox, "sent", 7).await;
     reply(&outbox, "given up", 8).await;
@@ -332,7 +332,7 @@ async fn of_a_settled_message_neither_text_nor_chat_is_left() {
 }
 
 #[tokio::test]
-async fn what_was_settled_long_ago_is_dropped_and_what_waits_is_not() {
+async fn messages_settled_long_ago_are_deleted_and_waiting_ones_are_not() {
     let (database, outbox, sender) = outbox().await;
     reply(&outbox, "sent", 1).await;
     sender.sent(claim(&sender).await[0].id, Some(7)).await.unwrap();

@@ -1,20 +1,19 @@
-//! What the reactions to the starts of logins ask about, read for a whole batch at once: the logins and their people, as
-//! their streams tell, and which other logins of theirs are live.
+//! What reactions to `LoginStarted` need, read for a whole batch at once: the logins and accounts, folded from their streams,
+//! and the other live logins of these people.
 //!
-//! It may be older than the reaction by the time that a batch takes, as any answer may be by the time of its way. That does no
-//! harm: what happened meanwhile stands further on in the log, and its own reaction mends what this one did too much.
+//! This data may be older than the reaction by the duration of a batch. That does no harm: later events are further on in
+//! the log, and the reactions to them correct what this one did too much.
 
 use std::collections::{HashMap, HashSet};
 
 use cqrs_es::Aggregate;
 use domain::{Account, AccountId, Event, Login, LoginEvent, LoginId, StreamKind};
-use serde_json::Value;
 
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::LogEvent;
 use projections::views::login_status::{self, LoginRow};
 
-/// Whom it does not know, it was not asked about, or has a stream that cannot be read.
+/// An id that is missing here was not prefetched, or its stream cannot be read.
 #[derive(Debug, Default)]
 pub(super) struct Prefetched {
     pub logins: HashMap<LoginId, Login>,
@@ -23,7 +22,7 @@ pub(super) struct Prefetched {
 }
 
 impl Prefetched {
-    /// For these events.
+    /// Reads what the reactions to these events need.
     ///
     /// # Errors
     /// The database's.
@@ -52,19 +51,20 @@ impl Prefetched {
         let logins = self.logins.keys().map(|id| (StreamKind::Login.name(), id.to_string()));
         let accounts = self.accounts.keys().map(|id| (StreamKind::Account.name(), id.to_string()));
         let (kinds, ids): (Vec<_>, Vec<_>) = logins.chain(accounts).unzip();
-        let rows: Vec<(String, String, String, String, Value)> = sqlx::query_as(
+        let rows = sqlx::query!(
             "select e.aggregate_type, e.aggregate_id, e.event_type, e.event_version, e.payload \
                from unnest($1::text[], $2::text[]) as asked (kind, id) \
                join events e on e.aggregate_type = asked.kind and e.aggregate_id = asked.id \
               order by e.aggregate_type, e.aggregate_id, e.sequence",
+            &kinds as _,
+            &ids,
         )
-        .bind(kinds)
-        .bind(ids)
         .fetch_all(db.pool())
         .await?;
         let mut unreadable = HashSet::new();
-        for (kind, id, name, version, payload) in rows {
-            match Event::decode(&kind, &name, &version, payload) {
+        for row in rows {
+            let id = row.aggregate_id;
+            match Event::decode(&row.aggregate_type, &row.event_type, &row.event_version, row.payload) {
                 Ok(Event::Login(event)) => {
                     if let Some(login) = id.parse::<LoginId>().ok().and_then(|id| self.logins.get_mut(&id)) {
                         login.apply(event);

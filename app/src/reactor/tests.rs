@@ -1,4 +1,4 @@
-//! What follows, follows once, however often the reactor runs.
+//! Each effect of an event happens once, however often the reactor runs.
 
 use domain::login::CancelReason;
 use domain::{AccountCommand, InviteCommand, LoginCommand, LoginStatus};
@@ -11,7 +11,7 @@ use projections::views::{invites, login_status, users};
 const ILYA: &str = r#"{"first_name":"Ilya"}"#;
 
 #[tokio::test]
-async fn running_twice_changes_nothing() {
+async fn reacting_twice_to_the_same_events_changes_nothing() {
     let story = Story::begin().await;
     let invite = story.invite(1, None).await;
     let ilya = story.person(1, ILYA).await;
@@ -46,19 +46,19 @@ async fn a_newer_login_cancels_the_earlier_one_and_not_itself() {
     let ilya = story.person(1, ILYA).await;
     let olga = story.person(2, r#"{"first_name":"Olga"}"#).await;
     let hers = story.start(olga).await;
-    // Three in one batch: the first two are over when the reactor looks at the first.
+    // Three in one batch: the first two have ended when the reactor handles the first.
     let logins = [story.start(ilya).await, story.start(ilya).await, story.start(ilya).await];
     story.settle().await;
-    let mut standing = Vec::new();
+    let mut statuses = Vec::new();
     for login in &logins {
-        standing.push(login_status::by_id(&story.db, login).await.unwrap().unwrap().status);
+        statuses.push(login_status::by_id(&story.db, login).await.unwrap().unwrap().status);
     }
-    assert_eq!(standing, [LoginStatus::Cancelled, LoginStatus::Cancelled, LoginStatus::Waiting]);
+    assert_eq!(statuses, [LoginStatus::Cancelled, LoginStatus::Cancelled, LoginStatus::Waiting]);
     assert_eq!(login_status::live_of(&story.db, olga).await.unwrap()[0].login_id, hers);
 }
 
 #[tokio::test]
-async fn events_name_what_they_follow_from() {
+async fn an_event_names_the_event_that_caused_it() {
     let story = Story::begin().await;
     let invite = story.invite(1, None).await;
     let ilya = story.person(1, ILYA).await;
@@ -73,7 +73,7 @@ async fn events_name_what_they_follow_from() {
 }
 
 #[tokio::test]
-async fn a_login_that_ends_gives_its_use_back_and_its_attempt_up() {
+async fn a_login_that_ends_gives_its_use_back_and_ends_its_attempt() {
     let story = Story::begin().await;
     let invite = story.invite(1, None).await;
     let ilya = story.person(1, ILYA).await;
@@ -124,7 +124,7 @@ async fn a_reservation_for_an_attempt_that_cannot_begin_is_given_back() {
 }
 
 #[tokio::test]
-async fn a_blocked_person_s_login_is_cancelled_also_one_that_slips_in_after_the_block() {
+async fn the_logins_of_a_blocked_person_are_cancelled_also_one_started_after_the_block() {
     let story = Story::begin().await;
     let ilya = story.person(1, ILYA).await;
     let before = story.start(ilya).await;
@@ -140,7 +140,7 @@ async fn a_blocked_person_s_login_is_cancelled_also_one_that_slips_in_after_the_
 }
 
 #[tokio::test]
-async fn a_stream_that_cannot_be_read_does_not_hold_the_others_up() {
+async fn a_stream_that_cannot_be_read_does_not_block_the_others() {
     let story = Story::begin().await;
     let ilya = story.person(1, ILYA).await;
     let broken = story.start(ilya).await;
@@ -177,7 +177,7 @@ async fn two_people_never_share_a_single_use() {
         assert!(first.is_ok() != second.is_ok(), "round {round}: {first:?}, {second:?}");
     }
     story.project().await;
-    let crowded = story.count("select count(*) from invites where reserved + used <> 1").await;
-    assert_eq!(crowded, 0);
+    let overused = story.count("select count(*) from invites where reserved + used <> 1").await;
+    assert_eq!(overused, 0);
     assert_eq!(story.count("select count(*) from invites").await, 200);
 }

@@ -1,4 +1,4 @@
-//! Time is up when the clock says so, and not before.
+//! Logins and subscriptions expire when the clock says so, and not before.
 
 use std::time::Duration;
 
@@ -19,19 +19,19 @@ async fn a_login_expires_at_its_deadline_and_gives_its_use_back() {
     story.settle().await;
     let deadline = login_status::by_id(&story.db, &login).await.unwrap().unwrap().deadline_at;
 
-    story.hands.advance(Duration::from_secs(299));
+    story.manual_clock.advance(Duration::from_secs(299));
     assert_eq!(story.sweeper().sweep().await.unwrap(), Some(deadline));
     story.settle().await;
     assert_eq!(invites::by_id(&story.db, invite).await.unwrap().unwrap().reserved, 1);
 
-    story.hands.advance(Duration::from_secs(1));
+    story.manual_clock.advance(Duration::from_secs(1));
     assert_eq!(story.sweeper().sweep().await.unwrap(), None);
     story.settle().await;
     let row = login_status::by_id(&story.db, &login).await.unwrap().unwrap();
     assert_eq!(row.status, LoginStatus::Expired);
     assert_eq!(invites::by_id(&story.db, invite).await.unwrap().unwrap().reserved, 0);
-    let told = story.count("select count(*) from vault.outbox where dedup_key like '%/expired'").await;
-    assert_eq!(told, 1);
+    let notices = story.count("select count(*) from vault.outbox where dedup_key like '%/expired'").await;
+    assert_eq!(notices, 1);
 }
 
 #[tokio::test]
@@ -44,9 +44,9 @@ async fn a_subscription_ends_after_its_last_day() {
     story.confirm(ilya, invite, &login).await;
     story.settle().await;
 
-    story.hands.advance(Duration::from_secs(30 * 24 * 3600 - 1));
+    story.manual_clock.advance(Duration::from_secs(30 * 24 * 3600 - 1));
     assert_eq!(story.sweeper().sweep().await.unwrap(), Some(story.clock.now() + Duration::from_secs(1)));
-    story.hands.advance(Duration::from_secs(1));
+    story.manual_clock.advance(Duration::from_secs(1));
     story.sweeper().sweep().await.unwrap();
     story.settle().await;
     let user = users::by_account(&story.db, ilya).await.unwrap().unwrap();

@@ -1,14 +1,15 @@
-//! What an admin asks and orders in the chat: `/admin_users`, `/admin_user ID`, `/admin_grant ID TIER [DAYS]`,
-//! `/admin_stats`. The Mini App of the admin tells more.
+//! The commands of admins in the chat: `/admin_users`, `/admin_user ID`, `/admin_grant ID TIER [DAYS]`,
+//! `/admin_stats`. The admin's Mini App shows more.
 
-use domain::{AccountCommand, Tier};
-use eventlog::Context;
+use app::subscriptions::{self, Grant};
+use domain::Tier;
 use projections::counts::counts;
 use projections::views::users::{self, SubscriptionStatus, User};
 
-use super::BotContext;
-use super::dispatch::{Failure, Request};
+use super::context::BotContext;
+use super::failure::Failure;
 use super::reply::Reply;
+use super::request::Request;
 use super::status::{self, find};
 use super::texts::Granted;
 
@@ -22,9 +23,9 @@ pub(super) async fn people(ctx: &BotContext, request: &Request) -> Result<Reply,
     if !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
-    ctx.catch_up().await?;
-    let total = users::count(&ctx.chat.db).await?;
-    let lines: Vec<String> = users::list(&ctx.chat.db, LISTED, 0).await?.iter().map(line).collect();
+    ctx.chat.app.catch_up().await?;
+    let total = users::count(&ctx.chat.app.db).await?;
+    let lines: Vec<String> = users::list(&ctx.chat.app.db, LISTED, 0).await?.iter().map(line).collect();
     Ok(Reply::text((texts.admin.people)(total, &lines)))
 }
 
@@ -44,24 +45,17 @@ pub(super) async fn grant(
     request: &Request,
     arguments: &[String],
 ) -> Result<Reply, Failure> {
-    let (chat, texts) = (&ctx.chat, request.person.texts);
+    let texts = request.person.texts;
     if !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
     let Some((id, tier, days)) = read_grant(arguments) else {
         return Ok(Reply::text(texts.admin.grant_usage));
     };
-    let Some(account) = find(ctx, id).await? else { return Ok(Reply::text(texts.account.nobody)) };
-    let days = days.unwrap_or_else(|| chat.tiers.terms(tier).days);
-    let order = AccountCommand::ChangeSubscription {
-        tier,
-        days,
-        limits: chat.tiers.limits(tier),
-        change_id: Some(format!("update/{}", request.update_id)),
-        at: chat.clock.now(),
-    };
-    let context = Context::by(request.person.account_id).with_account(account).with_update(request.update_id);
-    chat.store.account(account, order, context).await?;
+    let Some(account_id) = find(ctx, id).await? else { return Ok(Reply::text(texts.account.nobody)) };
+    let Request { update_id, person, .. } = request;
+    let order = Grant { granted_by: person.account_id, account_id, tier, days, update_id: *update_id };
+    let days = subscriptions::grant(&ctx.chat.app, order).await?;
     Ok(Reply::text((texts.admin.granted)(&Granted { id, tier, term: (texts.days)(days) })))
 }
 
@@ -70,11 +64,11 @@ pub(super) async fn statistics(ctx: &BotContext, request: &Request) -> Result<Re
     if !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
-    ctx.catch_up().await?;
-    Ok(Reply::text((texts.admin.statistics)(&counts(&ctx.chat.db).await?)))
+    ctx.chat.app.catch_up().await?;
+    Ok(Reply::text((texts.admin.statistics)(&counts(&ctx.chat.app.db).await?)))
 }
 
-/// `ID TIER [DAYS]`; a free subscription would be none.
+/// Reads `ID TIER [DAYS]`. A free subscription would be none.
 fn read_grant(arguments: &[String]) -> Option<(&str, Tier, Option<u32>)> {
     let (id, tier, days) = match arguments {
         [id, tier] => (id, tier, None),

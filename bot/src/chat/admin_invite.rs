@@ -1,24 +1,25 @@
-//! `/admin_invite`: an invite by buttons, tier → days → uses. What has been chosen so far stands in the data of the
-//! buttons; the message is edited from step to step, and in the end into the code.
+//! `/admin_invite`: an invite by buttons, tier → days → uses. The data of the buttons holds what has been chosen so far. Each
+//! step edits the message; the last one shows the code.
 
+use app::invites::{self, Order, OrderError};
 use domain::{InviteId, Tier};
 use eventlog::Context;
 use sha2::{Digest, Sha256};
 use teloxide::types::{CopyTextButton, InlineKeyboardButton};
 
-use super::BotContext;
-use super::dispatch::{Failure, Request};
+use super::context::BotContext;
+use super::failure::Failure;
 use super::reply::Reply;
+use super::request::Request;
 use super::texts::{MadeInvite, day};
-use app::invites::{self, Invites, Order, OrderError};
 
-/// Offered; a free subscription would be none.
+/// Tiers that are offered. A free subscription would be none.
 const TIERS: [Tier; 4] = [Tier::Trial, Tier::Basic, Tier::Premium, Tier::Enterprise];
-/// Offered beside the tier's own; 0 is unlimited.
+/// Days that are offered beside the tier's own; 0 is unlimited.
 const DAYS: [u32; 5] = [7, 30, 90, 365, 0];
 const USES: [u32; 6] = [1, 2, 5, 10, 50, 100];
 
-/// What a button means: everything chosen so far.
+/// What a button means: everything that has been chosen so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Tier(Tier),
@@ -28,7 +29,7 @@ pub(super) enum Step {
 }
 
 impl Step {
-    /// `invite:premium:30:1`, or less of it.
+    /// Reads `invite:premium:30:1`, or a beginning of it.
     pub fn parse(data: &str) -> Option<Self> {
         let mut parts = data.split(':');
         if parts.next() != Some("invite") {
@@ -74,7 +75,7 @@ pub(super) async fn go_on(ctx: &BotContext, request: &Request, step: Step) -> Re
     let reply = match step {
         Step::Stop => Reply::text(texts.invite_stopped),
         Step::Tier(tier) => {
-            let own = ctx.chat.tiers.terms(tier).days;
+            let own = ctx.chat.app.tiers.terms(tier).days;
             let others = DAYS.into_iter().filter(|days| *days != own);
             let choices: Vec<_> = std::iter::once(own)
                 .chain(others)
@@ -99,13 +100,6 @@ async fn make(
     uses: u32,
 ) -> Result<Reply, Failure> {
     let (chat, texts) = (&ctx.chat, request.person.texts);
-    let invites = Invites {
-        db: chat.db.clone(),
-        store: chat.store.clone(),
-        vault: chat.vault.clone(),
-        tiers: chat.tiers.clone(),
-        clock: chat.clock.clone(),
-    };
     let order = Order {
         invite_id: Some(invite_id(ctx, request, tier, days, uses)),
         subscription_days: Some(days),
@@ -114,9 +108,9 @@ async fn make(
         ..Order::new(tier)
     };
     let context = Context::by(request.person.account_id).with_update(request.update_id);
-    let made = invites.create(order, context).await.map_err(|error| match error {
+    let made = chat.app.invites().create(order, context).await.map_err(|error| match error {
         OrderError::Database(error) => Failure::Database(error),
-        other => Failure::Command(other.to_string()),
+        other => Failure::Command(other.into()),
     })?;
     let link = invites::link(&ctx.username, &made.code);
     let text = (texts.invite_made)(&MadeInvite {
@@ -133,7 +127,7 @@ async fn make(
 
 /// The same button of the same message always means the same invite, however often it is pressed or delivered.
 fn invite_id(ctx: &BotContext, request: &Request, tier: Tier, days: u32, uses: u32) -> InviteId {
-    let key = ctx.chat.master.derive("invite by button");
+    let key = ctx.chat.app.master.derive("invite by button");
     let choice = format!("{}/{:?}/{tier}/{days}/{uses}", request.chat_id, request.pressed);
     let digest = Sha256::new().chain_update(key).chain_update(choice).finalize();
     let bytes: [u8; 16] = digest[..16].try_into().expect("16 of 32 bytes");

@@ -1,8 +1,9 @@
-//! Tells the admins what somebody has to mend: something was parked (a row of a view, or an event that the reactor cannot read,
-//! stands still), or an update of the bot cannot be read or stored.
+//! Tells the admins what they have to repair: a row of a view, or an event that the reactor cannot read, was parked; or an
+//! update of the bot cannot be read or stored.
 //!
-//! Once for whatever it was within ten minutes, however much, and once however many processes look or die: the outbox knows
-//! the message by that time and its reader. One that may have been sent already is sent again, since nothing else tells them.
+//! An admin gets one message for all that happens within the same ten minutes, however many processes look or die: the key in
+//! the outbox is made of the ten minutes and the admin. A message that may have been sent already is sent again, since nothing
+//! else tells them.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -13,24 +14,25 @@ use projections::lag::{self, Parked};
 use projections::views::users;
 use tokio::time::sleep;
 
-use super::BotContext;
+use super::context::BotContext;
 use super::reply::Reply;
-use super::texts::{Language, Texts};
+use super::texts::{Alarm, Language, Texts};
 
-/// Between two looks: at most as often as this, and at least.
+/// The shortest and the longest time between two looks.
 const SOON: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(30);
-/// What comes within this is one message.
-const TOGETHER: i64 = 600;
+/// What happens within so many seconds is one message.
+const TOGETHER_SECONDS: i64 = 600;
 
 /// Looks for as long as it is polled.
 pub(super) async fn run(ctx: &BotContext) {
-    let mut projected = ctx.chat.db.wake().subscribe(Topic::Projected);
-    let mut received = ctx.chat.db.wake().subscribe(Topic::Inbox);
+    let mut projected = ctx.chat.app.db.wake().subscribe(Topic::Projected);
+    let mut received = ctx.chat.app.db.wake().subscribe(Topic::Inbox);
     let mut told = Told::default();
     loop {
         if let Err(error) = look(ctx, &mut told).await {
-            tracing::debug!(%error, "whether the admins have to be told anything could not be asked");
+            let error = &error as &dyn std::error::Error;
+            tracing::debug!(error, "whether the admins have to be told anything could not be asked");
         }
         tokio::select! {
             () = projected.wait(IDLE) => {}
@@ -40,7 +42,7 @@ pub(super) async fn run(ctx: &BotContext) {
     }
 }
 
-/// Of which ten minutes the admins know, as far as this process does.
+/// The latest ten minutes that this process has queued messages for.
 #[derive(Default)]
 struct Told {
     parked: Option<i64>,
@@ -48,9 +50,9 @@ struct Told {
 }
 
 async fn look(ctx: &BotContext, told: &mut Told) -> Result<(), DatabaseError> {
-    let parked = lag::parked(&ctx.chat.db).await?;
+    let parked = lag::parked(&ctx.chat.app.db).await?;
     if let Some(newest) = parked.iter().map(|it| it.since).max() {
-        let alarm = Alarm::of(&parked);
+        let alarm = alarm(&parked);
         tell(ctx, "parked", newest, &mut told.parked, |texts| (texts.admin.parked)(&alarm)).await?;
     }
     if let Some(refused) = ctx.inbox.refused().summary().await? {
@@ -68,7 +70,7 @@ async fn tell(
     told: &mut Option<i64>,
     text: impl Fn(&Texts) -> String,
 ) -> Result<(), DatabaseError> {
-    let moment = newest.as_second() / TOGETHER;
+    let moment = newest.as_second() / TOGETHER_SECONDS;
     if *told == Some(moment) {
         return Ok(());
     }
@@ -81,9 +83,9 @@ async fn tell(
     Ok(())
 }
 
-/// The first who are named in the settings, and whoever was made one since; each in their language.
+/// The admins that the settings name, and those who were made admins since, each with their language.
 async fn admins(ctx: &BotContext) -> Result<Vec<(i64, Language)>, DatabaseError> {
-    let appointed = users::admins(&ctx.chat.db).await?;
+    let appointed = users::admins(&ctx.chat.app.db).await?;
     let known: BTreeSet<i64> = appointed.iter().map(|user| user.telegram_id).collect();
     let named = ctx.chat.admins.iter().filter(|id| !known.contains(id));
     let unmet = named.map(|id| (*id, Language::of(None)));
@@ -91,28 +93,17 @@ async fn admins(ctx: &BotContext) -> Result<Vec<(i64, Language)>, DatabaseError>
     Ok(met.chain(unmet).collect())
 }
 
-/// What an admin has to know; no row says who it is about.
-pub(super) struct Alarm {
-    /// How many rows and events stand still.
-    pub count: usize,
-    /// Which views they are of, or `reactor`.
-    pub views: Vec<String>,
-    /// The first event that could not be taken in.
-    pub position: i64,
-}
-
-impl Alarm {
-    fn of(parked: &[Parked]) -> Self {
-        let views: BTreeSet<&String> = parked.iter().map(|it| &it.view).collect();
-        Self {
-            count: parked.len(),
-            views: views.into_iter().cloned().collect(),
-            position: parked.iter().map(|it| it.position).min().unwrap_or(0),
-        }
+/// The rows and events that are parked, as one message.
+fn alarm(parked: &[Parked]) -> Alarm {
+    let views: BTreeSet<&String> = parked.iter().map(|it| &it.view).collect();
+    Alarm {
+        count: parked.len(),
+        views: views.into_iter().cloned().collect(),
+        position: parked.iter().map(|it| it.position).min().unwrap_or(0),
     }
 }
 
-/// A backup that is restored next week says it anew with what is there then.
+/// After a day the message helps nobody: a backup that is restored later makes a new one.
 fn not_after(newest: Timestamp) -> Option<Timestamp> {
     newest.checked_add(jiff::SignedDuration::from_hours(24)).ok()
 }

@@ -1,5 +1,5 @@
-//! The line to the Bot API: whether it works, said in the log once for each change, and how long to wait. Waits go by
-//! the machine's own time: they are about the network, not about anything that happened.
+//! Whether the Bot API answers. Each change is logged once. A failed call learns here how long to wait; these waits go by the
+//! machine's time, since they are about the network and not about anything that was recorded.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,19 +12,19 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 use url::Url;
 
-/// After a failure that mends itself.
+/// After a failure that passes by itself.
 const PAUSE: Duration = Duration::from_secs(1);
 /// While another program polls with the same token.
 const CONFLICT_PAUSE: Duration = Duration::from_secs(5);
-/// While the token is refused: only an operator can mend that.
+/// While Telegram refuses the token: only an operator can repair that.
 const TOKEN_PAUSE: Duration = Duration::from_secs(60);
 
-/// How the line is.
+/// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Trouble {
     /// No answer, or none that makes sense.
     Unreachable,
-    /// Telegram has a failure of its own (5xx).
+    /// Telegram itself fails (5xx).
     Failing,
     /// Telegram asks to wait (429).
     Busy,
@@ -34,31 +34,31 @@ pub(super) enum Trouble {
     TokenRefused,
 }
 
-/// Whether Telegram takes the bot's token, as far as this process has asked. A cheap clone.
+/// Whether Telegram accepts the bot's token, by the last call of this process. A cheap clone.
 #[derive(Clone, Debug, Default)]
 pub struct BotToken(Arc<AtomicBool>);
 
 impl BotToken {
-    /// Telegram has refused it, and not taken it since.
+    /// Telegram has refused it, and not accepted it since.
     pub fn is_refused(&self) -> bool {
         self.0.load(Ordering::Relaxed)
     }
 }
 
-/// The line, as the last call found it.
+/// The Bot API, as the last call found it.
 pub(super) struct ApiHealth {
     bot: Bot,
     token: BotToken,
     state: watch::Sender<Option<Trouble>>,
 }
 
-/// Telegram refuses the bot's token.
+/// Why the bot's username is not known.
 #[derive(Debug, thiserror::Error)]
 pub enum WrongToken {
-    /// Nobody's token.
+    /// It is the token of no bot.
     #[error("Telegram refuses BOT_TOKEN: check it with @BotFather")]
     Refused,
-    /// Not known now.
+    /// The Bot API does not answer.
     #[error("the Bot API cannot be reached")]
     Unreachable,
 }
@@ -81,12 +81,12 @@ impl ApiHealth {
         Self { bot, token, state: watch::Sender::new(None) }
     }
 
-    /// Learns the bot's username, however long that takes.
-    pub async fn introduce(&self) -> String {
+    /// Asks for the bot's username until it is answered.
+    pub async fn learn_username(&self) -> String {
         loop {
             match self.bot.get_me().await {
                 Ok(me) => {
-                    self.works();
+                    self.answered();
                     return me.username().to_owned();
                 }
                 Err(error) => sleep(self.failed(&error)).await,
@@ -95,7 +95,7 @@ impl ApiHealth {
     }
 
     /// A call was answered.
-    pub fn works(&self) {
+    pub fn answered(&self) {
         let before = self.state.send_replace(None);
         self.token.0.store(false, Ordering::Relaxed);
         if let Some(trouble) = before {
@@ -103,12 +103,12 @@ impl ApiHealth {
         }
     }
 
-    /// A call failed: how long to wait before the next.
+    /// A call failed. Returns how long to wait before the next.
     pub fn failed(&self, error: &RequestError) -> Duration {
         let trouble = Trouble::of(error);
         match trouble {
             Trouble::TokenRefused => self.token.0.store(true, Ordering::Relaxed),
-            // Who answers so has taken it.
+            // Such an answer means that Telegram has accepted the token.
             Trouble::Failing | Trouble::Busy | Trouble::Conflict => {
                 self.token.0.store(false, Ordering::Relaxed)
             }
@@ -130,14 +130,14 @@ impl ApiHealth {
         }
     }
 
-    /// Waits until calls are answered. Asks by itself where nobody else does.
-    pub async fn usable(&self) {
+    /// Waits until calls are answered, and calls by itself where no other call is made.
+    pub async fn wait_until_usable(&self) {
         let mut state = self.state.subscribe();
         while state.borrow_and_update().is_some_and(Trouble::concerns_all) {
             tokio::select! {
                 _ = state.changed() => {}
                 () = sleep(PAUSE) => match self.bot.get_me().await {
-                    Ok(_) => self.works(),
+                    Ok(_) => self.answered(),
                     Err(error) => sleep(self.failed(&error)).await,
                 },
             }
@@ -160,7 +160,7 @@ impl Trouble {
         }
     }
 
-    /// Whether no call at all would get through.
+    /// Whether every call would fail.
     const fn concerns_all(self) -> bool {
         matches!(self, Self::Unreachable | Self::TokenRefused)
     }

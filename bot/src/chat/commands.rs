@@ -1,6 +1,6 @@
-//! What a message asks for.
+//! The commands of the bot, and how a message is read as one.
 
-/// A command that the bot knows, or what stands in its place.
+/// A command that the bot knows, or [`Command::Unknown`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Command {
     /// `/start`, `/help`
@@ -17,7 +17,7 @@ pub(super) enum Command {
     Status(Option<String>),
     /// `/debug_reset [ID]`
     Reset(Option<String>),
-    /// `/debug_test_phone +7…`: all that follows, spaces and all.
+    /// `/debug_test_phone +7…`, with everything that follows but the spaces.
     TestPhone(String),
     /// `/admin_users`
     People,
@@ -29,7 +29,7 @@ pub(super) enum Command {
     Statistics,
     /// `/admin_invite`
     AdminInvite,
-    /// Any other command, and text that is none.
+    /// Any other command, and text that is no command.
     Unknown,
 }
 

@@ -1,80 +1,42 @@
-//! Takes updates from the inbox and hands each to its handler: in order within a chat, several chats at a time. An
-//! update is done once its answer is in the outbox; until then it is handled again, which changes nothing twice.
+//! Takes updates from the inbox and handles each: in order within a chat, several chats at a time. An update is done once
+//! its answer is in the outbox; until then it is handled again, which changes nothing twice.
 //!
-//! A chat is taken from the look that found its updates until the last of them is done. Those of the other chats are
-//! looked for meanwhile: a handler that waits for Telegram, or for somebody to be forgotten, holds up its own chat alone.
+//! A chat is taken from the look that found its updates until the last of them is done. Meanwhile the look goes on for the
+//! other chats: a handler that waits for Telegram, or for a person to be forgotten, holds up its own chat alone.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::error::Error;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use app::inbox::Update;
-use eventlog::{DatabaseError, StoreError, Topic};
+use eventlog::{DatabaseError, Outage, Topic};
 use futures::future::join;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
-use teloxide::payloads::AnswerCallbackQuerySetters;
-use teloxide::prelude::Requester;
-use teloxide::types::{CallbackQuery, ChatKind, Message, UpdateKind, User};
+use teloxide::types::UpdateKind;
 use tokio::sync::{Notify, mpsc};
-use tokio::time::{sleep, timeout};
+use tracing::field::Empty;
+use tracing::{Instrument, error_span};
 
-use super::commands::{Command, parse};
-use super::person::{Person, register_or_update, texts_for};
-use super::reply::Reply;
-use super::{
-    BotContext, admin, admin_invite, cancel, login, logout, reset, start, status, subscription, test_phone,
-};
+use super::context::BotContext;
+use super::failure::Failure;
+use super::handler::{answer_broken, handle, read};
 
 /// Updates looked at together.
 const BATCH: i64 = 100;
-/// Chats handled at a time: far more than wait for something slow together.
+/// Chats handled at a time: far more than wait for something slow at the same time.
 const CHATS: usize = 32;
-/// How often an update is tried that fails for a reason of its own.
+/// How often an update is tried that fails although the database works.
 const TRIES: u32 = 3;
-/// Between two looks into an inbox that nobody has announced news of.
+/// Between two looks into the inbox where no signal comes.
 const IDLE: Duration = Duration::from_secs(1);
 /// While the database fails.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
-/// A button that is not told "done" for longer only spins a little.
-const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// What a person asks, and where the answer goes.
-pub(super) struct Request {
-    pub update_id: i64,
-    pub chat_id: i64,
-    pub person: Person,
-    /// The message whose button was pressed.
-    pub pressed: Option<i32>,
-}
-
-/// Why an update could not be handled.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum Failure {
-    /// Tried again for as long as it takes.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    /// A command was refused that should not have been.
-    #[error("{0}")]
-    Command(String),
-    /// Telegram sent what it never sends.
-    #[error("{0}")]
-    Malformed(&'static str),
-}
-
-impl<E: std::error::Error + 'static> From<StoreError<E>> for Failure {
-    fn from(error: StoreError<E>) -> Self {
-        match error {
-            StoreError::Database(error) => Self::Database(error),
-            other => Self::Command(other.to_string()),
-        }
-    }
-}
 
 pub(super) async fn run(ctx: &BotContext) {
-    let chats = Chats::default();
+    let chats = Chats::new();
     let (found, taken) = mpsc::channel(1);
     join(chats.look(ctx, found), chats.handle(ctx, taken)).await;
 }
@@ -85,23 +47,29 @@ struct Waiting {
     updates: Vec<Update>,
 }
 
-/// What is under way.
-#[derive(Default)]
+/// The chats whose updates are being handled.
 struct Chats {
-    /// Where updates are being handled, or are about to be: the next ones there wait for them.
+    /// The chats whose updates are being handled, or are about to be. Later updates of the same chats wait.
     taken: Mutex<BTreeSet<Option<i64>>>,
     freed: Notify,
-    /// How many of us the database fails.
-    failing: AtomicUsize,
+    /// One outage of the database for all chats.
+    outage: Outage,
 }
 
 impl Chats {
+    fn new() -> Self {
+        let outage = Outage::new("updates cannot be handled now, trying again", "updates are handled again");
+        Self { taken: Mutex::default(), freed: Notify::new(), outage }
+    }
+
     /// Takes the chats where updates wait.
     async fn look(&self, ctx: &BotContext, found: mpsc::Sender<Waiting>) {
-        let mut news = ctx.chat.db.wake().subscribe(Topic::Inbox);
+        let mut news = ctx.chat.app.db.wake().subscribe(Topic::Inbox);
+        let mut outage = self.outage.clone();
         loop {
             let taken: Vec<_> = self.taken(|taken| taken.iter().copied().collect());
-            let updates = self.retry_until_ok(|| ctx.inbox.next(BATCH, &taken)).await;
+            let look = || ctx.inbox.next(BATCH, &taken);
+            let updates = outage.retry_until_ok(DATABASE_PAUSE, look).await;
             if updates.is_empty() {
                 tokio::select! {
                     () = news.wait(IDLE) => {}
@@ -137,40 +105,16 @@ impl Chats {
     }
 
     async fn handle_chat(&self, ctx: &BotContext, Waiting { chat, updates }: Waiting) {
-        for update in updates {
-            match read(&update.body) {
-                Some(kind) => self.retry_until_ok(|| handle_or_set_aside(ctx, update.update_id, &kind)).await,
-                None => self.retry_until_ok(|| ctx.inbox.unreadable(&update)).await,
-            }
+        for update in &updates {
+            // At the level of errors, so that the ids stand beside every line, whatever RUST_LOG says.
+            let span =
+                error_span!("update", update.id = update.update_id, account.id = Empty, login.id = Empty);
+            let mut outage = self.outage.clone();
+            let handled = outage.retry_until_ok(DATABASE_PAUSE, || handle_or_set_aside(ctx, update));
+            handled.instrument(span).await;
         }
         self.taken(|taken| taken.remove(&chat));
         self.freed.notify_one();
-    }
-
-    /// Tries for as long as the database fails. The log says so when it begins, and when it is over for all.
-    async fn retry_until_ok<T, F>(&self, attempt: impl Fn() -> F) -> T
-    where
-        F: Future<Output = Result<T, DatabaseError>>,
-    {
-        let mut failing = false;
-        loop {
-            match attempt().await {
-                Ok(done) => {
-                    if failing && self.failing.fetch_sub(1, Ordering::Relaxed) == 1 {
-                        tracing::info!("updates are handled again");
-                    }
-                    return done;
-                }
-                Err(error) => {
-                    if !std::mem::replace(&mut failing, true)
-                        && self.failing.fetch_add(1, Ordering::Relaxed) == 0
-                    {
-                        tracing::error!(%error, "updates cannot be handled now, trying again");
-                    }
-                    sleep(DATABASE_PAUSE).await;
-                }
-            }
-        }
     }
 
     fn taken<T>(&self, change: impl FnOnce(&mut BTreeSet<Option<i64>>) -> T) -> T {
@@ -178,157 +122,35 @@ impl Chats {
     }
 }
 
-/// An update as teloxide reads it; None: it is none that can be read.
-pub(super) fn read(body: &str) -> Option<UpdateKind> {
-    let update: teloxide::types::Update = serde_json::from_str(body).ok()?;
-    (!matches!(update.kind, UpdateKind::Error(_))).then_some(update.kind)
+/// Handles an update. Where no handler can read it, or every try fails although the database works, it is set aside.
+async fn handle_or_set_aside(ctx: &BotContext, update: &Update) -> Result<(), DatabaseError> {
+    match read(&update.body) {
+        Some(kind) => handle_or_give_up(ctx, update.update_id, &kind).await,
+        None => ctx.inbox.unreadable(update).await,
+    }
 }
 
-/// Handles an update or, where it fails for a reason of its own, puts it aside and says so to the person.
-async fn handle_or_set_aside(
-    ctx: &BotContext,
-    update_id: i64,
-    kind: &UpdateKind,
-) -> Result<(), DatabaseError> {
-    let mut why = String::new();
+async fn handle_or_give_up(ctx: &BotContext, update_id: i64, kind: &UpdateKind) -> Result<(), DatabaseError> {
+    let mut last = None;
     for _ in 0..TRIES {
         match AssertUnwindSafe(handle(ctx, update_id, kind)).catch_unwind().await {
             Ok(Ok(())) => return ctx.inbox.done(update_id).await,
-            // What cannot be read now can be read by no other try of this process.
+            // What this process cannot read now, it cannot read in another try.
             Ok(Err(Failure::Database(error))) if !matches!(error, DatabaseError::Unreadable(_)) => {
                 return Err(error);
             }
-            Ok(Err(failure)) => why = failure.to_string(),
-            Err(_) => why = "the handler panicked".to_owned(),
+            Ok(Err(failure)) => last = Some(failure),
+            Err(_) => last = None,
         }
     }
-    tracing::error!(update.id = update_id, reason = why, "an update cannot be handled and is put aside");
-    if let Some((chat_id, user)) = private_sender(kind) {
-        put(ctx, update_id, chat_id, Reply::text(texts_for(user).broken)).await?;
+    let why = last.as_ref().map_or_else(|| "the handler panicked".to_owned(), ToString::to_string);
+    match &last {
+        Some(failure) => {
+            let error = failure as &dyn Error;
+            tracing::error!(error, "an update cannot be handled and is put aside");
+        }
+        None => tracing::error!(reason = why, "an update cannot be handled and is put aside"),
     }
+    answer_broken(ctx, update_id, kind).await?;
     ctx.inbox.failed(update_id, &why).await
-}
-
-pub(super) async fn handle(ctx: &BotContext, update_id: i64, kind: &UpdateKind) -> Result<(), Failure> {
-    match kind {
-        UpdateKind::Message(message) => on_message(ctx, update_id, message).await,
-        UpdateKind::CallbackQuery(query) => {
-            let handled = on_press(ctx, update_id, query).await;
-            // At most once, and only to stop the button's spinning: nothing hangs on whether it arrives.
-            let answer = ctx.bot.answer_callback_query(query.id.clone());
-            let answer = match handled.as_ref().ok().copied().flatten() {
-                Some(toast) => answer.text(toast),
-                None => answer,
-            };
-            let _ = timeout(ANSWER_TIMEOUT, answer).await;
-            handled.map(drop)
-        }
-        _ => Ok(()),
-    }
-}
-
-async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Result<(), Failure> {
-    let (Some(user), Some(text)) = (&message.from, message.text()) else { return Ok(()) };
-    if user.is_bot {
-        return Ok(());
-    }
-    let Some(command) = parse(text, &ctx.username) else { return Ok(()) };
-    let chat_id = message.chat.id.0;
-    if !matches!(message.chat.kind, ChatKind::Private(_)) {
-        let known = command != Command::Unknown;
-        let reply = known.then(|| start::private_only(ctx, user));
-        return settle(ctx, update_id, chat_id, reply).await;
-    }
-    let request = Request {
-        update_id,
-        chat_id,
-        person: register_or_update(ctx, update_id, user).await?,
-        pressed: None,
-    };
-    let reply = match (&request.person, command) {
-        (person, _) if person.account.is_blocked() => Some(refusal(ctx, person)),
-        (_, Command::Help) => Some(start::help(ctx, &request)),
-        (_, Command::Login(Some(code))) => {
-            login::by_code(ctx, &request, &code, login::Consent::Unasked).await?
-        }
-        (_, Command::Login(None)) => login::without_code(ctx, &request).await?,
-        (_, Command::Subscription) => Some(subscription::show(ctx, &request).await?),
-        (_, Command::Cancel) => cancel::cancel(ctx, &request).await?,
-        (_, Command::LogOut) => logout::log_out(ctx, &request).await?,
-        (_, Command::Status(id)) => Some(status::show(ctx, &request, id.as_deref()).await?),
-        (_, Command::Reset(id)) => Some(reset::ask_first(ctx, &request, id.as_deref()).await?),
-        (_, Command::TestPhone(phone)) => Some(test_phone::ask_first(ctx, &request, &phone).await?),
-        (_, Command::People) => Some(admin::people(ctx, &request).await?),
-        (_, Command::Person(id)) => Some(admin::person(ctx, &request, id.as_deref()).await?),
-        (_, Command::Grant(arguments)) => Some(admin::grant(ctx, &request, &arguments).await?),
-        (_, Command::Statistics) => Some(admin::statistics(ctx, &request).await?),
-        (_, Command::AdminInvite) => Some(admin_invite::begin(&request)),
-        (person, Command::Unknown) => Some(Reply::text(person.texts.unknown_command)),
-    };
-    settle(ctx, update_id, chat_id, reply).await
-}
-
-/// A pressed button. What it says in a toast, if anything.
-async fn on_press(
-    ctx: &BotContext,
-    update_id: i64,
-    query: &CallbackQuery,
-) -> Result<Option<&'static str>, Failure> {
-    let (Some(data), Some(message)) = (&query.data, query.regular_message()) else { return Ok(None) };
-    if !matches!(message.chat.kind, ChatKind::Private(_)) {
-        return Ok(None);
-    }
-    let chat_id = message.chat.id.0;
-    if let Some(answer) = reset::Answer::parse(data) {
-        let reply = reset::answered(ctx, update_id, &query.from, message.id.0, answer).await?;
-        put(ctx, update_id, chat_id, reply).await?;
-        return Ok(None);
-    }
-    let person = register_or_update(ctx, update_id, &query.from).await?;
-    let request = Request { update_id, chat_id, person, pressed: Some(message.id.0) };
-    let reply = if request.person.account.is_blocked() {
-        Some(refusal(ctx, &request.person))
-    } else if let Some(answer) = login::Answer::parse(data) {
-        login::answered(ctx, &request, answer).await?
-    } else if let Some(step) = admin_invite::Step::parse(data) {
-        Some(admin_invite::go_on(ctx, &request, step).await?)
-    } else if let Some(answer) = test_phone::Answer::parse(data) {
-        Some(test_phone::answered(ctx, &request, answer).await?)
-    } else {
-        return Ok(Some(request.person.texts.question_is_over));
-    };
-    settle(ctx, update_id, request.chat_id, reply).await?;
-    Ok(None)
-}
-
-fn refusal(ctx: &BotContext, person: &Person) -> Reply {
-    Reply::text((person.texts.blocked)(ctx.chat.support_contact.as_deref()))
-}
-
-async fn settle(ctx: &BotContext, update_id: i64, chat_id: i64, reply: Option<Reply>) -> Result<(), Failure> {
-    match reply {
-        Some(reply) => Ok(put(ctx, update_id, chat_id, reply).await?),
-        None => Ok(()),
-    }
-}
-
-/// Queues a message for a chat; a second time under the same key, it is none.
-pub(super) async fn put(
-    ctx: &BotContext,
-    update_id: i64,
-    chat_id: i64,
-    reply: Reply,
-) -> Result<(), DatabaseError> {
-    let key = reply.key.unwrap_or_else(|| format!("update/{update_id}/1"));
-    let body = serde_json::to_value(&reply.body).expect("a message is plain data");
-    ctx.outbox.reply(&key, chat_id, &body, reply.not_after).await
-}
-
-fn private_sender(kind: &UpdateKind) -> Option<(i64, &User)> {
-    let (chat, user) = match kind {
-        UpdateKind::Message(message) => (&message.chat, message.from.as_ref()?),
-        UpdateKind::CallbackQuery(query) => (&query.regular_message()?.chat, &query.from),
-        _ => return None,
-    };
-    matches!(chat.kind, ChatKind::Private(_)).then_some((chat.id.0, user))
 }

@@ -1,43 +1,30 @@
-//! `/login CODE`, the beginning of every login, and its button's page.
+//! `/login CODE` and `/login`, the button under the question whether to replace a subscription, and the card that opens the
+//! page. What the order does is told in `app::logins::begin`.
 //!
-//! 1. Which login: its id comes from the update, so that a second delivery means the same one.
-//! 2. Not too many tries.
-//! 3. Which invite, and whether this person may have it.
-//! 4. Would it replace a running subscription of another tier? Then ask before anything is reserved.
-//! 5. Reserve one use for the login.
-//! 6. Start the login; the reactor would do so too, if this process died right here.
-//! 7. Answer, once a login.
-//!
-//! `/login` alone starts a login without an invite (steps 1, 2, 6 and 7) for whom a subscription runs.
+//! A login's id comes from the update, so that a second delivery means the same login. The button under a question means one
+//! login, however often it is pressed.
 
+use app::logins::begin::{self, Begun, Consent, LoginOrder};
 use domain::login::LOGIN_TTL;
-use domain::{InviteCommand, InviteError, InviteGrant, LoginCommand, LoginId, LoginStatus};
-use eventlog::{Context, StoreError};
+use domain::{InviteError, LoginId};
+use jiff::Timestamp;
 use teloxide::types::{InlineKeyboardButton, WebAppInfo};
+use tracing::Span;
 use url::Url;
-use vault::limits::LimitError;
-use vault::normalise_code;
 
-use super::BotContext;
-use super::dispatch::{Failure, Request};
+use super::context::BotContext;
+use super::failure::Failure;
+use super::person::active;
 use super::reply::{Reply, card_key};
-use super::texts::{Later, LoginCard, Replacement, Ways, minutes_left, time_of_day};
+use super::request::Request;
+use super::texts::{LoginCard, Replacement, RetryTime, Ways, minutes_left, time_of_day};
 
-/// Every login begins with its first attempt; the page may retry it.
-const FIRST_ATTEMPT: u32 = 1;
 /// Before the code in the data of the button that agrees.
 const REPLACE: &str = "replace:";
 /// The data of the button that declines.
 const KEEP: &str = "keep";
 
-/// Whether the person knows that a running subscription will be replaced.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Consent {
-    Unasked,
-    Given,
-}
-
-/// What a person pressed under the question of step 4.
+/// What a person pressed under the question whether to replace their subscription.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
     Replace(String),
@@ -70,165 +57,99 @@ pub(super) async fn by_code(
     code: &str,
     consent: Consent,
 ) -> Result<Option<Reply>, Failure> {
-    let (chat, person, texts) = (&ctx.chat, &request.person, request.person.texts);
-    let now = chat.clock.now();
-    let say = |text: String| Ok(Some(Reply::text(text).instead_of(request.pressed)));
-
-    // 1.
     let login_id = login_id(ctx, request);
-    let standing = chat.store.load_login(&login_id).await?.status();
-    if let Some(reply) = already(request, standing) {
-        return Ok(reply);
-    }
-
-    // 2.
-    if standing.is_none()
-        && let Some(refusal) = too_many(ctx, request, &login_id).await?
-    {
-        return Ok(Some(refusal));
-    }
-
-    // 3.
-    let Some(invite_id) = (match normalise_code(code) {
-        Some(code) => chat.vault.invite_of(&code).await?,
-        None => None,
-    }) else {
-        return say(texts.unknown_code.to_owned());
-    };
-    let invite = chat.store.load_invite(invite_id).await?;
-    let Some(grant) = invite.grant() else { return say(texts.unknown_code.to_owned()) };
-    let redeem = InviteCommand::Redeem {
-        account_id: person.account_id,
-        login_id: login_id.clone(),
-        attempt: FIRST_ATTEMPT,
-        at: now,
-    };
-    let active = person.active(ctx, now);
-    let refused = |error: InviteError| {
-        let active = active.as_ref().map(|(_, active)| active);
-        texts.refusal(error, active).ok_or_else(|| Failure::Command(error.to_string()))
-    };
-    if standing.is_none() {
-        if let Err(error) = invite.decide(redeem.clone()) {
-            return say(refused(error)?);
-        }
-        // Also by an account of theirs that was erased.
-        let fingerprint = chat.master.person_hmac(person.telegram_id);
-        if chat.vault.kept_after_erasure(&fingerprint).await?.used_invites.contains(&invite_id) {
-            return say(refused(InviteError::AlreadyUsedByYou)?);
-        }
-
-        // 4.
-        if let Some((_, running)) = active.clone().filter(|(it, _)| it.tier != grant.tier)
-            && consent == Consent::Unasked
-        {
-            let question = Replacement { running, tier: grant.tier };
-            return Ok(Some(Reply::text((texts.replace_question)(&question)).with_buttons(vec![
-                vec![InlineKeyboardButton::callback((texts.replace)(grant.tier), format!("{REPLACE}{code}"))],
-                vec![InlineKeyboardButton::callback(texts.keep, KEEP)],
-            ])));
-        }
-
-        // 5.
-        match chat.store.invite(invite_id, redeem, context(request, &login_id)).await {
-            Ok(()) => {}
-            Err(StoreError::Refused(error)) => return say(refused(error)?),
-            Err(other) => return Err(other.into()),
-        }
-
-        // 6.
-        start(ctx, request, &login_id, Some(grant)).await?;
-    }
-
-    // 7.
-    let card = LoginCard { tier: grant.tier, limits: chat.tiers.limits(grant.tier), ways: ways(ctx) };
-    Ok(Some(card_reply(ctx, request, &login_id, (texts.invite_accepted)(&card))?))
+    let begun = begin::by_code(&ctx.chat.app, order(request, &login_id), code, consent).await?;
+    answer(ctx, request, &login_id, begun, code)
 }
 
 pub(super) async fn without_code(ctx: &BotContext, request: &Request) -> Result<Option<Reply>, Failure> {
-    let texts = request.person.texts;
-    if request.person.account.subscription_at(ctx.chat.clock.now()).is_none() {
-        return Ok(Some(Reply::text(texts.login_usage)));
-    }
     let login_id = login_id(ctx, request);
-    let standing = ctx.chat.store.load_login(&login_id).await?.status();
-    if let Some(reply) = already(request, standing) {
-        return Ok(reply);
-    }
-    if standing.is_none() {
-        if let Some(refusal) = too_many(ctx, request, &login_id).await? {
-            return Ok(Some(refusal));
-        }
-        start(ctx, request, &login_id, None).await?;
-    }
-    Ok(Some(card_reply(ctx, request, &login_id, (texts.login_again)(ways(ctx)))?))
+    let begun = begin::without_code(&ctx.chat.app, order(request, &login_id)).await?;
+    answer(ctx, request, &login_id, begun, "")
 }
 
-/// The login that this update means. A question's button means one login however often it is pressed: that of the
-/// question; message ids are made negative to keep apart from the numbers of updates.
+fn order<'a>(request: &'a Request, login_id: &'a LoginId) -> LoginOrder<'a> {
+    LoginOrder {
+        login_id,
+        account_id: request.person.account_id,
+        telegram_id: request.person.telegram_id,
+        account: &request.person.account,
+        update_id: request.update_id,
+    }
+}
+
+/// The login that this update means. Message ids are made negative, so that none is the number of an update.
 fn login_id(ctx: &BotContext, request: &Request) -> LoginId {
     let origin = request.pressed.map_or(request.update_id, |message| -i64::from(message));
-    ctx.chat.master.login_id(origin, request.chat_id)
+    let login_id = ctx.chat.app.master.login_id(origin, request.chat_id);
+    Span::current().record("login.id", login_id.short());
+    login_id
 }
 
-/// A login that has ended before its answer could be given: its end was told, a card would only mislead.
-fn already(request: &Request, standing: Option<LoginStatus>) -> Option<Option<Reply>> {
-    let ended = standing.is_some_and(|status| !status.is_live());
-    ended.then(|| {
-        request
-            .pressed
-            .map(|_| Reply::text(request.person.texts.question_is_over).instead_of(request.pressed))
-    })
-}
-
-async fn too_many(ctx: &BotContext, request: &Request, login_id: &LoginId) -> Result<Option<Reply>, Failure> {
-    let now = ctx.chat.clock.now();
-    let person = ctx.chat.master.person_hmac(request.person.telegram_id);
-    match ctx.limits.try_login(&person, login_id, FIRST_ATTEMPT, now).await {
-        Ok(()) => Ok(None),
-        Err(LimitError::RetryAt(at)) => {
-            let later =
-                Later { at: time_of_day(at, &ctx.chat.display_timezone), minutes: minutes_left(now, at) };
-            Ok(Some(Reply::text((request.person.texts.too_many_tries)(&later))))
-        }
-        Err(LimitError::Database(error)) => Err(error.into()),
-    }
-}
-
-async fn start(
+fn answer(
     ctx: &BotContext,
     request: &Request,
     login_id: &LoginId,
-    invite: Option<InviteGrant>,
-) -> Result<(), Failure> {
-    let start = LoginCommand::Start {
-        account_id: request.person.account_id,
-        invite,
-        attempt: FIRST_ATTEMPT,
-        at: ctx.chat.clock.now(),
+    begun: Begun,
+    code: &str,
+) -> Result<Option<Reply>, Failure> {
+    let texts = request.person.texts;
+    let text = match begun {
+        Begun::Live(Some(grant)) => {
+            let limits = ctx.chat.app.tiers.limits(grant.tier);
+            (texts.invite_accepted)(&LoginCard { tier: grant.tier, limits, ways: ways(ctx) })
+        }
+        Begun::Live(None) => (texts.login_again)(ways(ctx)),
+        // The person was told how it ended: a card would only mislead.
+        Begun::Ended => {
+            let over = |_| Reply::text(texts.question_is_over).instead_of(request.pressed);
+            return Ok(request.pressed.map(over));
+        }
+        Begun::WouldReplace { running, tier } => {
+            let question = Replacement { running: active(&running, &ctx.chat.display_timezone), tier };
+            return Ok(Some(ask_first(request, &question, code)));
+        }
+        Begun::InviteRefused(error) => return refusal(ctx, request, error).map(Some),
+        Begun::TooManyTries { retry_at } => return Ok(Some(too_many(ctx, request, retry_at))),
+        Begun::NoSubscription => return Ok(Some(Reply::text(texts.login_usage))),
     };
-    ctx.chat.store.login(login_id, start, context(request, login_id)).await?;
-    Ok(())
+    card(ctx, request, login_id, text).map(Some)
 }
 
-fn context(request: &Request, login_id: &LoginId) -> Context {
-    Context::by(request.person.account_id).with_login(login_id).with_update(request.update_id)
+fn ask_first(request: &Request, question: &Replacement, code: &str) -> Reply {
+    let texts = request.person.texts;
+    Reply::text((texts.replace_question)(question)).with_buttons(vec![
+        vec![InlineKeyboardButton::callback((texts.replace)(question.tier), format!("{REPLACE}{code}"))],
+        vec![InlineKeyboardButton::callback(texts.keep, KEEP)],
+    ])
+}
+
+fn refusal(ctx: &BotContext, request: &Request, error: InviteError) -> Result<Reply, Failure> {
+    let chat = &ctx.chat;
+    let active = request.person.active(chat.app.clock.now(), &chat.display_timezone);
+    match request.person.texts.refusal(error, active.as_ref()) {
+        Some(text) => Ok(Reply::text(text).instead_of(request.pressed)),
+        None => Err(Failure::Command(error.into())),
+    }
+}
+
+fn too_many(ctx: &BotContext, request: &Request, retry_at: Timestamp) -> Reply {
+    let now = ctx.chat.app.clock.now();
+    let at = time_of_day(retry_at, &ctx.chat.display_timezone);
+    let time = RetryTime { at, minutes: minutes_left(now, retry_at) };
+    Reply::text((request.person.texts.too_many_tries)(&time))
 }
 
 fn ways(ctx: &BotContext) -> Ways {
     if ctx.chat.one_phone_login { Ways::Four } else { Ways::Three }
 }
 
-fn card_reply(
-    ctx: &BotContext,
-    request: &Request,
-    login_id: &LoginId,
-    text: String,
-) -> Result<Reply, Failure> {
+/// The message whose button opens the page: one a login.
+fn card(ctx: &BotContext, request: &Request, login_id: &LoginId, text: String) -> Result<Reply, Failure> {
     let page = format!("{}/qr-auth?session_id={login_id}", ctx.chat.auth_base_url.trim_end_matches('/'));
     let url = Url::parse(&page).map_err(|_| Failure::Malformed("AUTH_BASE_URL is no URL"))?;
     let button = InlineKeyboardButton::web_app(request.person.texts.open_page, WebAppInfo { url });
-    let deadline = ctx.chat.clock.now().checked_add(LOGIN_TTL).ok();
+    let deadline = ctx.chat.app.clock.now().checked_add(LOGIN_TTL).ok();
     let reply = Reply::text(text)
         .with_buttons(vec![vec![button]])
         .instead_of(request.pressed)

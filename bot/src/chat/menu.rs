@@ -1,10 +1,10 @@
-//! The list of commands that Telegram shows: in Russian and, for every other language, in English; admins see more.
+//! The list of commands that Telegram shows: Russian, and English for every other language. Admins get a longer one.
 
 use teloxide::payloads::SetMyCommandsSetters;
 use teloxide::prelude::Requester;
 use teloxide::types::{BotCommand, BotCommandScope, ChatId, Recipient};
 
-use super::BotContext;
+use super::context::BotContext;
 use super::texts::Language;
 
 /// Sets the lists. Telegram keeps them: one that cannot be set now is set at the next start.
@@ -29,7 +29,7 @@ async fn set(ctx: &BotContext, scope: &BotCommandScope, admin: bool) {
             code => request.language_code(code),
         };
         if let Err(error) = request.await {
-            tracing::debug!(%error, "the list of commands was not set");
+            tracing::debug!(error = &error as &dyn std::error::Error, "the list of commands was not set");
         }
     }
 }

@@ -1,21 +1,21 @@
-//! What the reactor wants a person to know, in that person's language.
+//! The notices of the reactor, in a person's language.
 
 use domain::policy::Notice;
 use domain::{LoginId, Tiers};
 
-use super::texts::{End, InviteKept, SubscriptionCard, Texts};
+use super::texts::{BeganWith, End, SubscriptionCard, Texts};
 
 /// The text of a notice.
 pub(super) fn render(notice: &Notice, texts: &Texts, tiers: &Tiers, support: Option<&str>) -> String {
     match notice {
         Notice::Authorized { tier, .. } => (texts.authorized)(*tier),
-        Notice::Expired { with_invite, .. } => (texts.login_expired)(InviteKept::of(*with_invite)),
+        Notice::Expired { with_invite, .. } => (texts.login_expired)(BeganWith::of(*with_invite)),
         Notice::Cancelled { reason, with_invite, .. } => {
-            (texts.login_cancelled)(*reason, InviteKept::of(*with_invite), support)
+            (texts.login_cancelled)(*reason, BeganWith::of(*with_invite), support)
         }
-        Notice::Rejected { with_invite, .. } => (texts.login_rejected)(InviteKept::of(*with_invite)),
+        Notice::Rejected { with_invite, .. } => (texts.login_rejected)(BeganWith::of(*with_invite)),
         Notice::Failed { reason, with_invite, .. } => {
-            (texts.login_failed)(*reason, InviteKept::of(*with_invite))
+            (texts.login_failed)(*reason, BeganWith::of(*with_invite))
         }
         Notice::SubscriptionExpired { tier } => (texts.subscription)(&SubscriptionCard {
             tier: *tier,
@@ -32,28 +32,27 @@ pub(super) fn render(notice: &Notice, texts: &Texts, tiers: &Tiers, support: Opt
 
 /// What to do about a notice that may have been sent already.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Again {
-    /// A warning: twice is better than not at all. Somebody else confirmed the login, or somebody else has the session now:
-    /// only the person can do something about it, and no card or command would show it to them by itself.
+pub(super) enum IfUnclear {
+    /// Send it again: twice is better than not at all. It is a warning that another account confirmed the login, or that another
+    /// service has the session now. Only the person can do something about it, and no card or command shows it.
     Send,
-    /// Into the login's own message, where it cannot stand twice.
+    /// Write it into the login's own message, where it cannot be shown twice.
     EditCard(LoginId),
-    /// Leave it: it is about what somebody has got or lost, `/subscription` and `/login` tell the same, and nobody has
-    /// gained access to anything of theirs.
+    /// Drop it: `/subscription` and `/login` show the same, and nobody has gained access to anything of the person.
     Drop,
 }
 
-/// What to do about this notice, if its sender died while it was being sent, or was not answered.
-pub(super) fn again(notice: &Notice) -> Again {
+/// What to do about this notice, if its sender died over it or got no answer.
+pub(super) fn if_unclear(notice: &Notice) -> IfUnclear {
     match notice {
-        Notice::Rejected { .. } | Notice::SessionExported => Again::Send,
+        Notice::Rejected { .. } | Notice::SessionExported => IfUnclear::Send,
         Notice::Authorized { login_id, .. }
         | Notice::Expired { login_id, .. }
         | Notice::Cancelled { login_id, .. }
-        | Notice::Failed { login_id, .. } => Again::EditCard(login_id.clone()),
+        | Notice::Failed { login_id, .. } => IfUnclear::EditCard(login_id.clone()),
         Notice::SubscriptionExpired { .. }
         | Notice::SubscriptionChanged { .. }
-        | Notice::AuthorizationRevoked => Again::Drop,
+        | Notice::AuthorizationRevoked => IfUnclear::Drop,
     }
 }
 
@@ -130,9 +129,9 @@ mod tests {
             Notice::Rejected { login_id: login_id(), with_invite: true },
             Notice::Expired { login_id: login_id(), with_invite: true },
         );
-        assert_eq!(again(&rejected), Again::Send);
-        assert_eq!(again(&expired), Again::EditCard(login_id()));
-        assert_eq!(again(&Notice::SessionExported), Again::Send);
-        assert_eq!(again(&Notice::AuthorizationRevoked), Again::Drop);
+        assert_eq!(if_unclear(&rejected), IfUnclear::Send);
+        assert_eq!(if_unclear(&expired), IfUnclear::EditCard(login_id()));
+        assert_eq!(if_unclear(&Notice::SessionExported), IfUnclear::Send);
+        assert_eq!(if_unclear(&Notice::AuthorizationRevoked), IfUnclear::Drop);
     }
 }

@@ -1,22 +1,23 @@
 //! Asks Telegram for updates and stores them. Confirming comes last: an update that is not stored is delivered again.
 //!
-//! 1. An answer is read as bytes, and split into its updates without reading those (`answer`): one that cannot be
-//!    read holds up none of the others. The inbox keeps it aside.
-//! 2. An answer that cannot be split is asked for again, one update at a time. If the one is what cannot be read, it is kept
+//! 1. An answer is read as bytes, and split into its updates, which are not read here (`answer`). So an update that cannot be
+//!    read holds up no other. The inbox sets it aside.
+//! 2. An answer that cannot be split is asked for again, one update at a time. The update that makes the trouble is set
 //!    aside with the answer around it, and confirmed.
-//! 3. An update whose number cannot be found is confirmed by the numbers of those behind it. If it is alone, the offset moves
-//!    by one: Telegram numbers updates in order, so that is at most this one.
+//! 3. An update without a number that can be found is confirmed by the numbers of later ones. If it is alone, the offset moves
+//!    by one: Telegram numbers updates in order, so that skips this update at most.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use app::inbox::Source;
+use eventlog::Outage;
 use serde::Serialize;
 use teloxide::RequestError;
 use teloxide::prelude::Requester;
 use tokio::time::sleep;
 
-use super::BotContext;
+use super::context::BotContext;
 
 mod answer;
 
@@ -24,13 +25,13 @@ use answer::Answer;
 
 /// How long Telegram holds a request that has nothing to answer. Below the client's own timeout of 17 s.
 const LONG_POLL_SECONDS: u32 = 12;
-/// What the handlers can do something with.
+/// The kinds of updates that have handlers.
 const ALLOWED: [&str; 3] = ["message", "callback_query", "my_chat_member"];
 /// Updates in an answer: the most that Telegram gives.
 const BATCH: u32 = 100;
-/// While the database does not take updates.
+/// While the database fails.
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
-/// Before an update is asked for again that has no number.
+/// After updates of which none has a number.
 const PAUSE: Duration = Duration::from_secs(1);
 
 /// `getUpdates`.
@@ -44,10 +45,12 @@ struct GetUpdates {
 }
 
 pub(super) async fn run(ctx: &BotContext) {
-    // A webhook that somebody has set would refuse every getUpdates. What is pending stays.
+    // With a webhook set, Telegram refuses every getUpdates. Updates that are pending stay.
     while let Err(error) = ctx.bot.delete_webhook().await {
         sleep(ctx.api_health.failed(&error)).await;
     }
+    let mut outage =
+        Outage::new("an update cannot be stored yet, Telegram keeps it", "updates are stored again");
     let (mut offset, mut limit) = (None, BATCH);
     loop {
         let request = GetUpdates { offset, limit, timeout: LONG_POLL_SECONDS, allowed_updates: ALLOWED };
@@ -60,7 +63,7 @@ pub(super) async fn run(ctx: &BotContext) {
         };
         let updates = match answer::split(&body) {
             Answer::Updates(updates) => {
-                // 2. Nothing waits any more that could not be split.
+                // 2. The update that could not be split is confirmed.
                 if updates.is_empty() {
                     limit = BATCH;
                 }
@@ -79,10 +82,10 @@ pub(super) async fn run(ctx: &BotContext) {
                 continue;
             }
         };
-        ctx.api_health.works();
+        ctx.api_health.answered();
         let mut last = None;
         for update in &updates {
-            last = store(ctx, update).await.or(last);
+            last = store(ctx, &mut outage, update).await.or(last);
         }
         match last {
             Some(update_id) => offset = Some(update_id + 1),
@@ -96,7 +99,7 @@ pub(super) async fn run(ctx: &BotContext) {
     }
 }
 
-/// The answer as it came: teloxide makes text of it, in which bytes that are none are lost.
+/// The answer as it came. teloxide would make text of it, and lose bytes that are not UTF-8.
 async fn get_updates(ctx: &BotContext, request: &GetUpdates) -> Result<Vec<u8>, RequestError> {
     let mut url = ctx.bot.api_url();
     url.path_segments_mut()
@@ -104,20 +107,12 @@ async fn get_updates(ctx: &BotContext, request: &GetUpdates) -> Result<Vec<u8>, 
         .map_err(|error| RequestError::Io(Arc::new(error)))?
         .push(&format!("bot{}", ctx.bot.token()))
         .push("getUpdates");
-    let request = serde_json::to_vec(request).expect("a question is plain data");
+    let request = serde_json::to_vec(request).expect("a request is plain data");
     let request = ctx.bot.client().post(url).header("Content-Type", "application/json").body(request);
     Ok(request.send().await?.bytes().await?.to_vec())
 }
 
-/// Stores an update, however long that takes: its number, where it can be found.
-async fn store(ctx: &BotContext, update: &[u8]) -> Option<i64> {
-    let mut waiting = false;
-    loop {
-        match ctx.inbox.receive(update, Source::Polling).await {
-            Ok(update_id) => return update_id,
-            Err(error) if std::mem::replace(&mut waiting, true) => drop(error),
-            Err(error) => tracing::error!(%error, "an update cannot be stored yet, Telegram keeps it"),
-        }
-        sleep(DATABASE_PAUSE).await;
-    }
+/// Stores an update, and tries until that works. Returns its number, where it can be found.
+async fn store(ctx: &BotContext, outage: &mut Outage, update: &[u8]) -> Option<i64> {
+    outage.retry_until_ok(DATABASE_PAUSE, || ctx.inbox.receive(update, Source::Polling)).await
 }

@@ -1,15 +1,15 @@
-//! An answer on its way: what a handler gives back, and what the outbox keeps of it until it is sent.
+//! An answer: what a handler returns, and what the outbox keeps of it until it is sent.
 
 use domain::LoginId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use teloxide::types::{InlineKeyboardButton, InlineKeyboardMarkup};
 
-/// What a handler answers.
+/// What a handler returns.
 pub(super) struct Reply {
-    /// Names why it is sent, where that is not the update alone.
+    /// The key in the outbox; None: the update makes one.
     pub key: Option<String>,
-    /// After this it helps nobody.
+    /// It is not sent after this.
     pub not_after: Option<Timestamp>,
     pub body: Body,
 }
@@ -20,7 +20,7 @@ pub(super) struct Body {
     pub text: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyboard: Option<InlineKeyboardMarkup>,
-    /// The message of ours that it takes the place of.
+    /// The message of the bot that it replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<i32>,
     /// A warning: twice is better than not at all.
@@ -40,13 +40,13 @@ impl Reply {
         self
     }
 
-    /// In place of the message whose button was pressed.
+    /// It replaces the message whose button was pressed.
     pub fn instead_of(mut self, message: Option<i32>) -> Self {
         self.body.instead_of = message;
         self
     }
 
-    /// Rather twice than not at all.
+    /// It is sent twice rather than not at all.
     pub fn warning(mut self) -> Self {
         self.body.warning = true;
         self
@@ -63,12 +63,12 @@ impl Reply {
     }
 }
 
-/// The key of the message that carries a login's button: one a login, whatever asked for it.
+/// The key of the message with a login's button. There is one for each login, whichever update asked for it.
 pub(super) fn card_key(login: &LoginId) -> String {
     format!("login/{login}/card")
 }
 
-/// Whose card has this key; None: it is the key of another message.
+/// The login whose card has this key; None: it is the key of another message.
 pub(super) fn card_of(key: &str) -> Option<LoginId> {
     key.strip_prefix("login/")?.strip_suffix("/card")?.parse().ok()
 }

@@ -1,13 +1,13 @@
-//! `/start` and `/help`: what this is, which access the service gets, how to end it, what to do next. In a group, the
-//! way to the private chat.
+//! `/start` and `/help`: what this is, which access the service gets, how to end it, what to do next. In a group, the bot points
+//! to the private chat.
 
 use teloxide::types::{InlineKeyboardButton, User};
 use url::Url;
 
-use super::BotContext;
-use super::dispatch::Request;
+use super::context::BotContext;
 use super::person::texts_for;
 use super::reply::Reply;
+use super::request::Request;
 use super::texts::About;
 
 pub(super) fn help(ctx: &BotContext, request: &Request) -> Reply {
@@ -19,7 +19,7 @@ pub(super) fn help(ctx: &BotContext, request: &Request) -> Reply {
     Reply::text(text)
 }
 
-/// In a group. Whatever the command held, an invite code first of all, is not repeated there.
+/// The answer in a group. It repeats nothing of the command, which may hold an invite code.
 pub(super) fn private_only(ctx: &BotContext, user: &User) -> Reply {
     let texts = texts_for(user);
     let reply = Reply::text(texts.private_only);

@@ -1,6 +1,7 @@
-//! `/debug_status [ID]`: what the tables and the last events say of a person. Events are told by name, position and time:
-//! what they hold is nobody's business in a chat.
+//! `/debug_status [ID]`: what the tables and the last events say of a person. A chat shows the name, position and time of an
+//! event, not what it holds.
 
+use app::people::PersonId;
 use domain::AccountId;
 use eventlog::log::{Filter, Log};
 use jiff::Timestamp;
@@ -8,12 +9,13 @@ use jiff::tz::TimeZone;
 use projections::views::login_status;
 use projections::views::users::{self, SubscriptionStatus, User};
 
-use super::BotContext;
-use super::dispatch::{Failure, Request};
+use super::context::BotContext;
+use super::failure::Failure;
 use super::reply::Reply;
-use super::texts::{Standing, day};
+use super::request::Request;
+use super::texts::{AccountStatus, day};
 
-/// How many of the last events are told.
+/// How many of the last events are shown.
 const EVENTS: i64 = 12;
 
 pub(super) async fn show(ctx: &BotContext, request: &Request, id: Option<&str>) -> Result<Reply, Failure> {
@@ -25,31 +27,30 @@ pub(super) async fn show(ctx: &BotContext, request: &Request, id: Option<&str>) 
     if !request.person.is_admin() && account != Some(request.person.account_id) {
         return Ok(Reply::text(texts.admins_only));
     }
-    ctx.catch_up().await?;
+    ctx.chat.app.catch_up().await?;
     let user = match account {
-        Some(account) => users::by_account(&ctx.chat.db, account).await?,
+        Some(account) => users::by_account(&ctx.chat.app.db, account).await?,
         None => None,
     };
     let Some(user) = user else { return Ok(Reply::text(texts.account.nobody)) };
-    Ok(Reply::text((texts.account.standing)(&standing(ctx, &user).await?)))
+    Ok(Reply::text((texts.account.status)(&account_status(ctx, &user).await?)))
 }
 
-/// The account that somebody means: by Telegram id or account id.
+/// The account of a person who is named by a Telegram id or an account id.
 pub(super) async fn find(ctx: &BotContext, id: &str) -> Result<Option<AccountId>, Failure> {
-    if let Ok(telegram_id) = id.parse() {
-        return Ok(ctx.chat.vault.subject_of(telegram_id).await?.map(|subject| subject.account_id));
+    match PersonId::parse(id) {
+        Some(id) => Ok(id.account(&ctx.chat.app.vault).await?),
+        None => Ok(None),
     }
-    let Ok(account) = id.parse() else { return Ok(None) };
-    Ok(ctx.chat.vault.subject(account).await?.map(|subject| subject.account_id))
 }
 
-async fn standing(ctx: &BotContext, user: &User) -> Result<Standing, Failure> {
+async fn account_status(ctx: &BotContext, user: &User) -> Result<AccountStatus, Failure> {
     let (chat, zone) = (&ctx.chat, &ctx.chat.display_timezone);
     let filter = Filter { account: Some(user.account_id), ..Filter::default() };
-    let events = Log::new(&chat.db).last(&filter, EVENTS).await?;
-    let live = login_status::live_of(&chat.db, user.account_id).await?;
+    let events = Log::new(&chat.app.db).last(&filter, EVENTS).await?;
+    let live = login_status::live_of(&chat.app.db, user.account_id).await?;
     let name = [&user.first_name, &user.last_name].into_iter().flatten().cloned().collect::<Vec<_>>();
-    Ok(Standing {
+    Ok(AccountStatus {
         account: user.account_id.to_string(),
         telegram_id: user.telegram_id,
         name: name.join(" "),
@@ -65,7 +66,7 @@ async fn standing(ctx: &BotContext, user: &User) -> Result<Standing, Failure> {
         until: user.subscription_expires_at.map(|end| day(end, zone)),
         authenticated: user.is_authenticated,
         exported: user.session_exported,
-        linked: chat.vault.linked(user.account_id).await?.is_some(),
+        linked: chat.app.vault.linked(user.account_id).await?.is_some(),
         live: live
             .iter()
             .map(|login| {

@@ -1,5 +1,5 @@
-//! `/debug_test_phone +7…`: is this number on Telegram? Says first what it will do, and does it when the button is pressed.
-//! A code that is asked for here is one like those that logins ask for: while Telegram tells to wait with those, none is.
+//! `/debug_test_phone +7…`: is this number on Telegram? The bot says first what it will do, and does it when the button is pressed.
+//! A code that is asked for here counts like the codes of logins: while Telegram asks to wait with those, none is sent.
 
 use std::time::Duration;
 
@@ -8,18 +8,19 @@ use jiff::Timestamp;
 use teloxide::types::InlineKeyboardButton;
 use vault::limits::LimitError;
 
-use super::BotContext;
-use super::dispatch::{Failure, Request};
+use super::context::BotContext;
+use super::failure::Failure;
 use super::reply::Reply;
-use super::texts::{Later, minutes_left, time_of_day};
+use super::request::Request;
+use super::texts::{RetryTime, minutes_left, time_of_day};
 
-/// How long a number rests that too many codes were asked for with; Telegram does not say it.
+/// How long to wait with a number that too many codes were sent to. Telegram does not say it.
 const NUMBER_RESTS: Duration = Duration::from_hours(24);
 
 /// What a button under the question means.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Answer {
-    Request(Way, String),
+    Ask(Way, String),
     Keep,
 }
 
@@ -28,14 +29,14 @@ impl Answer {
     pub fn parse(data: &str) -> Option<Self> {
         let rest = data.strip_prefix("phone:")?;
         match rest.split_once(':') {
-            Some(("own", phone)) => number(phone).map(|phone| Self::Request(Way::OwnSession, phone)),
-            Some(("code", phone)) => number(phone).map(|phone| Self::Request(Way::Code, phone)),
+            Some(("own", phone)) => number(phone).map(|phone| Self::Ask(Way::OwnSession, phone)),
+            Some(("code", phone)) => number(phone).map(|phone| Self::Ask(Way::Code, phone)),
             _ => (rest == "stop").then_some(Self::Keep),
         }
     }
 }
 
-/// A number in international form, `+` and digits alone; None for what is none.
+/// A number in international form, as `+` and digits; None: the text is no number.
 fn number(text: &str) -> Option<String> {
     let kept: String = text.chars().filter(|c| !matches!(c, ' ' | '-' | '(' | ')' | '\u{a0}')).collect();
     let digits = kept.strip_prefix('+')?;
@@ -69,14 +70,14 @@ pub(super) async fn answered(ctx: &BotContext, request: &Request, answer: Answer
         return Ok(Reply::text(texts.admins_only));
     }
     let say = |text: String| Reply::text(text).instead_of(request.pressed);
-    let Answer::Request(way, phone) = answer else { return Ok(say(texts.account.kept.to_owned())) };
-    // Also what keeps a second delivery of this press from asking twice.
+    let Answer::Ask(way, phone) = answer else { return Ok(say(texts.account.kept.to_owned())) };
+    // The same press makes the same id, so that its second delivery does not ask twice.
     let (now, origin) =
-        (ctx.chat.clock.now(), request.pressed.map_or(request.update_id, |id| -i64::from(id)));
-    let login_id = ctx.chat.master.login_id(origin, request.chat_id);
-    let account = request.person.account_id;
+        (ctx.chat.app.clock.now(), request.pressed.map_or(request.update_id, |id| -i64::from(id)));
+    let login_id = ctx.chat.app.master.login_id(origin, request.chat_id);
+    let (account, limits) = (request.person.account_id, ctx.chat.app.limits());
     if way == Way::Code {
-        match ctx.limits.codes_flow(account, now).await {
+        match limits.codes_flow(account, now).await {
             Ok(()) => {}
             Err(LimitError::RetryAt(at)) => {
                 return Ok(say((texts.admin.phone_flood)(minutes_left(now, at).unsigned_abs())));
@@ -84,22 +85,22 @@ pub(super) async fn answered(ctx: &BotContext, request: &Request, answer: Answer
             Err(LimitError::Database(error)) => return Err(error.into()),
         }
     }
-    match ctx.limits.try_code(&ctx.chat.master, &login_id, request.person.telegram_id, &phone, now).await {
+    match limits.try_code(&ctx.chat.app.master, &login_id, request.person.telegram_id, &phone, now).await {
         Ok(()) => {}
         Err(LimitError::RetryAt(at)) => {
             let at_time = time_of_day(at, &ctx.chat.display_timezone);
-            let later = Later { at: at_time, minutes: minutes_left(now, at) };
-            return Ok(say((texts.too_many_tries)(&later)));
+            let time = RetryTime { at: at_time, minutes: minutes_left(now, at) };
+            return Ok(say((texts.too_many_tries)(&time)));
         }
         Err(LimitError::Database(error)) => return Err(error.into()),
     }
     let verdict = ctx.numbers().ask(account, &phone, way).await?;
     match (way, verdict) {
         (Way::Code, Verdict::FloodLimited(wait)) => {
-            let until = ctx.chat.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
-            ctx.limits.codes_flooded(account, until).await?;
+            let until = ctx.chat.app.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
+            limits.codes_flooded(account, until).await?;
         }
-        (Way::Code, Verdict::OnTelegram | Verdict::TakesCodes) => ctx.limits.code_went_out().await?,
+        (Way::Code, Verdict::OnTelegram | Verdict::TakesCodes) => limits.code_went_out().await?,
         _ => {}
     }
     Ok(say(match verdict {
@@ -131,8 +132,8 @@ mod tests {
     #[test]
     fn the_buttons_are_read_back() {
         let phone = || "+79990000001".to_owned();
-        assert_eq!(Answer::parse("phone:own:+79990000001"), Some(Answer::Request(Way::OwnSession, phone())));
-        assert_eq!(Answer::parse("phone:code:+79990000001"), Some(Answer::Request(Way::Code, phone())));
+        assert_eq!(Answer::parse("phone:own:+79990000001"), Some(Answer::Ask(Way::OwnSession, phone())));
+        assert_eq!(Answer::parse("phone:code:+79990000001"), Some(Answer::Ask(Way::Code, phone())));
         assert_eq!(Answer::parse("phone:stop"), Some(Answer::Keep));
         assert_eq!(Answer::parse("phone:own:x"), None);
         assert_eq!(Answer::parse("keep"), None);

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
+use app::App;
+use app::inbox::Inbox;
 use app::leader::{self, Leader};
+use app::outbox::Outbox;
 use domain::{
     AccountCommand, InviteCommand, InviteId, LoginCommand, LoginEvent, LoginId, LoginStatus, Tier, Tiers,
 };
 use eventlog::log::{Filter, Log, LogEvent};
 use eventlog::{Clock, Context, ManualClock, testing};
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use stand_in::accounts::{ANNA, Accounts, ILYA};
 use stand_in::bot_api::{BotApi, ChatPerson, Fault, Message};
 use tokio::task::JoinHandle;
@@ -58,11 +62,8 @@ impl World {
         let db = testing::database().await.db;
         // Long ago: what the database records is later, so that no news is too old to be told.
         let (clock, hand) = Clock::manual("2024-11-22T10:00:00Z".parse().unwrap());
-        let tiers = Arc::new(Tiers::default());
         let mut chat = Chat {
-            store: Store::new(&db),
-            vault: Vault::new(&db),
-            master: Arc::new(MasterKey::random()),
+            app: App::new(&db, Arc::new(MasterKey::random()), clock, Arc::new(Tiers::default())),
             token: api.token().to_owned().into(),
             token_state: BotToken::default(),
             api_url: api.url().parse().unwrap(),
@@ -79,15 +80,12 @@ impl World {
                 device_name: "qr-login".to_owned(),
                 network: crate::login::Network::Telegram,
             },
-            db,
-            clock,
-            tiers,
         };
         change(&mut chat);
         let leader = Leader {
-            db: chat.db.clone(),
-            clock: chat.clock.clone(),
-            tiers: chat.tiers.clone(),
+            db: chat.app.db.clone(),
+            clock: chat.app.clock.clone(),
+            tiers: chat.app.tiers.clone(),
             holder: uuid::Uuid::new_v4().to_string(),
         };
         let tasks = vec![tokio::spawn(leader::run(leader))];
@@ -115,10 +113,10 @@ impl World {
     /// The sender from now on, in place of the one before.
     async fn sender(&self, holder: &str) -> Sender {
         let over = "update vault.leases set expires_at = '-infinity' where name = 'poller'";
-        sqlx::query(over).execute(self.chat.db.pool()).await.unwrap();
-        let leases = Leases::new(&self.chat.db, holder.to_owned());
+        sqlx::query(over).execute(self.chat.app.db.pool()).await.unwrap();
+        let leases = Leases::new(&self.chat.app.db, holder.to_owned());
         let lease = leases.acquire(LEASE, LEASE_TTL).await.unwrap().unwrap();
-        Sender::new(&self.chat.db, &lease)
+        Sender::new(&self.chat.app.db, &lease)
     }
 
     fn ilya(&self) -> ChatPerson {
@@ -130,12 +128,17 @@ impl World {
     }
 
     async fn account(&self, telegram_id: i64) -> domain::AccountId {
-        self.chat.vault.subject_of(telegram_id).await.unwrap().unwrap().account_id
+        self.chat.app.vault.subject_of(telegram_id).await.unwrap().unwrap().account_id
     }
 
     async fn order(&self, person: i64, command: impl FnOnce(Timestamp) -> AccountCommand) {
         let command = command(self.hand.now());
-        self.chat.store.account(self.account(person).await, command, Context::tool("test")).await.unwrap();
+        self.chat
+            .app
+            .store
+            .account(self.account(person).await, command, Context::tool("test"))
+            .await
+            .unwrap();
     }
 
     /// An invite of this tier, with the code.
@@ -145,15 +148,14 @@ impl World {
     }
 
     fn invites(&self) -> Invites {
-        let chat = self.chat.clone();
-        Invites { db: chat.db, store: chat.store, vault: chat.vault, tiers: chat.tiers, clock: chat.clock }
+        self.chat.app.invites()
     }
 
     /// Every event so far of this name.
     async fn events(&self, name: &str) -> Vec<LogEvent> {
         let filter = Filter { name: Some(name.to_owned()), ..Filter::default() };
-        testing::all_in_place(&self.chat.db).await;
-        Log::new(&self.chat.db).history(&filter, 0, 1000).await.unwrap()
+        testing::all_in_place(&self.chat.app.db).await;
+        Log::new(&self.chat.app.db).history(&filter, 0, 1000).await.unwrap()
     }
 
     /// What the worker does once Telegram has confirmed.
@@ -161,9 +163,9 @@ impl World {
         let (account_id, at) = (self.account(person).await, self.hand.now());
         let login_id_ = login_id.clone();
         let used = InviteCommand::Use { account_id, login_id: login_id_, attempt: 1, at };
-        self.chat.store.invite(invite, used, Context::system()).await.unwrap();
+        self.chat.app.store.invite(invite, used, Context::system()).await.unwrap();
         let confirmed = LoginCommand::Confirm { attempt: 1, method: domain::login::Method::Qr, at };
-        self.chat.store.login(login_id, confirmed, Context::system()).await.unwrap();
+        self.chat.app.store.login(login_id, confirmed, Context::system()).await.unwrap();
     }
 }
 

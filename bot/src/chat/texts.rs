@@ -1,5 +1,5 @@
-//! What the bot says, in both languages. Plain text, sent without a parse mode: nothing that a person wrote can become
-//! markup, and what stands here is to the letter what people read.
+//! What the bot says, in both languages. People read these texts to the letter. They are sent without a parse mode, so nothing
+//! that a person wrote can become markup.
 
 use domain::login::{CancelReason, FailReason};
 use domain::{InviteError, Limits, Tier};
@@ -13,8 +13,8 @@ mod ru;
 #[cfg(test)]
 mod tests;
 
-pub(super) use account::{AccountTexts, Standing};
-pub(super) use admin::{AdminTexts, Granted};
+pub(super) use account::{AccountStatus, AccountTexts};
+pub(super) use admin::{AdminTexts, Alarm, Granted};
 
 /// A language that the bot speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Language {
     }
 }
 
-/// One language: a text, or how one is made from its values. The compiler sees to it that each language has them all.
+/// The texts of one language, and functions that make a text from values. Each language must have them all to compile.
 pub(super) struct Texts {
     pub help: fn(&About<'_>) -> String,
     pub admin_help: &'static str,
@@ -54,7 +54,7 @@ pub(super) struct Texts {
     pub invite_revoked: &'static str,
     pub invite_already_yours: fn(Option<&Active>) -> String,
     pub blocked: fn(support: Option<&str>) -> String,
-    pub too_many_tries: fn(&Later) -> String,
+    pub too_many_tries: fn(&RetryTime) -> String,
 
     pub replace_question: fn(&Replacement) -> String,
     pub replace: fn(Tier) -> String,
@@ -83,10 +83,10 @@ pub(super) struct Texts {
     pub stop: &'static str,
 
     pub authorized: fn(Option<Tier>) -> String,
-    pub login_expired: fn(InviteKept) -> String,
-    pub login_cancelled: fn(CancelReason, InviteKept, support: Option<&str>) -> String,
-    pub login_rejected: fn(InviteKept) -> String,
-    pub login_failed: fn(FailReason, InviteKept) -> String,
+    pub login_expired: fn(BeganWith) -> String,
+    pub login_cancelled: fn(CancelReason, BeganWith, support: Option<&str>) -> String,
+    pub login_rejected: fn(BeganWith) -> String,
+    pub login_failed: fn(FailReason, BeganWith) -> String,
     pub subscription_changed: fn(Tier) -> String,
     pub authorization_revoked: &'static str,
     pub session_exported: &'static str,
@@ -96,7 +96,7 @@ pub(super) struct Texts {
     pub commands: Commands,
 }
 
-/// What the command list says.
+/// The descriptions in the list of commands.
 pub(super) struct Commands {
     pub login: &'static str,
     pub subscription: &'static str,
@@ -114,7 +114,7 @@ pub(super) struct Commands {
 }
 
 impl Texts {
-    /// Why an invite was refused; None for a reason that is no person's business.
+    /// Why an invite was refused; None for a reason that only a bug can lead to.
     pub fn refusal(&self, error: InviteError, active: Option<&Active>) -> Option<String> {
         match error {
             InviteError::Unknown => Some(self.unknown_code.to_owned()),
@@ -129,17 +129,17 @@ impl Texts {
 
 /// What `/help` tells about the service.
 pub(super) struct About<'a> {
-    /// How the linked session is called in Telegram's list of devices.
+    /// The name of the linked session in Telegram's list of devices.
     pub device_name: &'a str,
     pub first_name: &'a str,
 }
 
-/// By how many ways the Mini App can log in.
+/// The number of ways to log in that the Mini App offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Ways {
     /// QR code, link, token.
     Three,
-    /// And by a code on the same phone.
+    /// The same, and a code on the same phone.
     Four,
 }
 
@@ -150,7 +150,7 @@ pub(super) struct LoginCard {
     pub ways: Ways,
 }
 
-/// A subscription that runs.
+/// A subscription that runs, as people read it.
 #[derive(Clone, Debug)]
 pub(super) struct Active {
     pub tier: Tier,
@@ -158,19 +158,24 @@ pub(super) struct Active {
     pub until: Option<String>,
 }
 
-/// What a login that ended has not spent, and so how it is begun anew.
+/// What a login that ended began with: the next one begins with the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum InviteKept {
-    /// The invite code, which is sent once more.
+pub(super) enum BeganWith {
+    /// An invite code, which the person sends once more.
     Invite,
-    /// There was none: whoever has a subscription logs in without.
-    Nothing,
+    /// A running subscription, with which a person logs in without a code.
+    Subscription,
 }
 
-impl InviteKept {
+impl BeganWith {
     /// By whether the login had an invite.
     pub const fn of(with_invite: bool) -> Self {
-        if with_invite { Self::Invite } else { Self::Nothing }
+        if with_invite { Self::Invite } else { Self::Subscription }
+    }
+
+    /// Whether it began with an invite.
+    pub fn is_invite(self) -> bool {
+        self == Self::Invite
     }
 }
 
@@ -181,7 +186,7 @@ pub(super) struct Replacement {
 }
 
 /// When to try again.
-pub(super) struct Later {
+pub(super) struct RetryTime {
     /// The time of day.
     pub at: String,
     /// In how many minutes, 1 at least.
@@ -228,12 +233,12 @@ pub(super) fn time_of_day(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%H:%M").to_string()
 }
 
-/// How many days are left, a begun one counted whole: thirty right after thirty were granted.
+/// How many days are left. A day that has begun counts as a whole one: thirty are left right after thirty were granted.
 pub(super) fn days_left(now: Timestamp, end: Timestamp) -> i64 {
     whole(end.duration_since(now), 24 * 60 * 60)
 }
 
-/// How many minutes are left, a begun one counted whole; at least one.
+/// How many minutes are left, at least one. A minute that has begun counts as a whole one.
 pub(super) fn minutes_left(now: Timestamp, end: Timestamp) -> i64 {
     whole(end.duration_since(now), 60).max(1)
 }

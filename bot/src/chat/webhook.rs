@@ -1,31 +1,21 @@
 //! Updates by webhook: Telegram brings them to the HTTP server (`POST /qr-auth/telegram`), which stores them in the inbox.
-//! Here is only what tells Telegram so, and what looks whether it can.
+//! This file sets the webhook, and watches whether it is still set and whether Telegram reaches it.
 
 use std::time::Duration;
 
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::ExposeSecret;
 use teloxide::payloads::SetWebhookSetters;
 use teloxide::prelude::Requester;
 use teloxide::types::AllowedUpdate;
 use tokio::time::sleep;
-use url::Url;
 
-use super::BotContext;
+use super::context::{BotContext, Webhook};
 
-/// How often is looked whether the webhook still stands.
+/// Between two looks whether the webhook is still set.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 
-/// Where Telegram brings updates.
-#[derive(Clone, Debug)]
-pub struct Webhook {
-    /// Of the HTTP server, as seen from outside.
-    pub url: Url,
-    /// What Telegram sends along, so that nobody else can.
-    pub secret: SecretString,
-}
-
 pub(super) async fn run(ctx: &BotContext, webhook: &Webhook) {
-    let mut told = None;
+    let mut last_error_at = None;
     loop {
         set(ctx, webhook).await;
         loop {
@@ -37,12 +27,12 @@ pub(super) async fn run(ctx: &BotContext, webhook: &Webhook) {
                     continue;
                 }
             };
-            if info.last_error_date != told {
-                told = info.last_error_date;
+            if info.last_error_date != last_error_at {
+                last_error_at = info.last_error_date;
                 let why = info.last_error_message.unwrap_or_default();
                 tracing::warn!(reason = why, "Telegram could not bring an update to AUTH_BASE_URL");
             }
-            // Somebody else has set another, or taken it away.
+            // Another program has set another one, or removed it.
             if info.url.as_ref() != Some(&webhook.url) {
                 break;
             }
@@ -61,10 +51,10 @@ async fn set(ctx: &BotContext, webhook: &Webhook) {
                 AllowedUpdate::CallbackQuery,
                 AllowedUpdate::MyChatMember,
             ])
-            // One after the other: a chat's updates are handled in the order in which they were sent.
+            // One connection, so that updates arrive in the order in which they were sent.
             .max_connections(1);
         match request.await {
-            Ok(_) => break ctx.api_health.works(),
+            Ok(_) => break ctx.api_health.answered(),
             Err(error) => sleep(ctx.api_health.failed(&error)).await,
         }
     }

@@ -1,26 +1,23 @@
-//! Handing a linked session over to another service. Telegram kills a key that is used in two places, so the session leaves this
-//! service for good:
+//! Handing a linked session over to another service: what Telegram and the key have to do with it. Telegram kills a key that is
+//! used in two places, so the session leaves this service for good. The steps, the event and the mark are in
+//! `app::sessions::hand_over`; between them this module
 //!
-//! 1. borrow the session, and ask Telegram whether it lives: one that was ended there is recorded as such, and not handed over
-//! 2. write the key as text in a format that the other service reads
-//! 3. record `SessionExported`, which tells the person
-//! 4. mark the session as handed over: from now on this service neither uses it nor logs it out, also if the next step never
-//!    comes. Then the same command gives the text once more. If the session was logged out or handed over meanwhile, there is no
-//!    text
-//! 5. remove its file, print the text, forget the session
-//!
-//! So a session that is marked as handed over has its event, and nobody gets the text of a session that is not marked.
+//! 1. asks Telegram whether the session lives: one that was ended there is recorded as such, and not handed over
+//! 2. writes the key as text in a format that the other service reads
+//! 3. removes the session's file
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use app::App;
+use app::sessions::hand_over::{self, HandOver, HandOverError};
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;
-use domain::{AccountCommand, AccountError, AccountId};
-use eventlog::{Clock, Context, DatabaseError, Store, StoreError};
+use domain::{AccountError, AccountId};
+use eventlog::{Context, DatabaseError, StoreError};
 use tracing::Instrument;
-use vault::{Borrowed, Linked, MasterKey, Taken, Vault};
+use vault::Linked;
 use zeroize::Zeroizing;
 
 use super::check;
@@ -43,14 +40,8 @@ pub enum Format {
 
 /// Hands sessions over.
 pub struct Exporter {
-    /// Records the hand-over.
-    pub store: Store,
-    /// Where the sessions are.
-    pub vault: Vault,
-    /// Opens them.
-    pub master: Arc<MasterKey>,
-    /// The time.
-    pub clock: Clock,
+    /// The use case.
+    pub app: App,
     /// The Telegram that the sessions are of.
     pub network: Network,
     /// The application that asks Telegram whether a session lives. None: Telegram is not asked.
@@ -63,18 +54,12 @@ pub struct Exporter {
 pub struct Exported {
     /// To be printed once.
     pub words: Zeroizing<String>,
-    linked: Linked,
+    session: HandOver,
 }
 
 /// Why a session is not handed over.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
-    /// There is none.
-    #[error("no session of this person is linked")]
-    NotLinked,
-    /// It is being checked, or linked, right now.
-    #[error("the session is in use this very moment: try again in half a minute")]
-    InUse,
     /// The person has ended it in Telegram.
     #[error("the session was ended in Telegram: there is none to hand over until the person logs in again")]
     Ended,
@@ -87,7 +72,10 @@ pub enum ExportError {
     /// It has no key for its own data centre.
     #[error("the session has no key")]
     NoKey,
-    /// The account's answer.
+    /// It cannot be had, or the account refuses.
+    #[error(transparent)]
+    HandOver(#[from] HandOverError),
+    /// The account's answer to the end of a session.
     #[error(transparent)]
     Account(#[from] StoreError<AccountError>),
     /// The database failed.
@@ -96,7 +84,7 @@ pub enum ExportError {
 }
 
 impl Exporter {
-    /// Steps 1 to 4, and the file of step 5. May be repeated until [`Self::finish`].
+    /// Up to the text. May be repeated until [`Self::finish`].
     ///
     /// # Errors
     /// [`ExportError`]: the session is not linked, over, in use, or cannot be opened. Then it was not handed over.
@@ -106,56 +94,39 @@ impl Exporter {
         format: Format,
         context: Context,
     ) -> Result<Exported, ExportError> {
-        let (linked, mut borrowed) = match self.vault.take_linked(account).await? {
-            Taken::Free(borrowed) => (borrowed.linked.clone(), Some(borrowed)),
-            Taken::HandedOver(linked) => (linked, None),
-            Taken::InUse => return Err(ExportError::InUse),
-            Taken::None => return Err(ExportError::NotLinked),
-        };
-        let span =
-            tracing::error_span!("hand_over", login.id = linked.login_id.short(), account.id = %account);
-        let text = match self.hand_over(&linked, &mut borrowed, format, context).instrument(span).await {
-            Ok(text) => text,
+        let mut session = hand_over::take(&self.app, account).await?;
+        let login_id = session.linked().login_id.clone();
+        let span = tracing::error_span!("hand_over", login.id = login_id.short(), account.id = %account);
+        match self.hand_over(&mut session, format, context).instrument(span).await {
+            Ok(words) => Ok(Exported { words, session }),
             Err(error) => {
-                if let Some(borrowed) = &borrowed {
-                    self.vault.release_linked(borrowed).await?;
-                }
-                return Err(error);
+                session.release(&self.app).await?;
+                Err(error)
             }
-        };
-        Ok(Exported { words: text, linked })
+        }
     }
 
-    /// `borrowed` is None where the session was handed over before, and the text was never printed.
     async fn hand_over(
         &self,
-        linked: &Linked,
-        borrowed: &mut Option<Borrowed>,
+        handed: &mut HandOver,
         format: Format,
         context: Context,
     ) -> Result<Zeroizing<String>, ExportError> {
-        let Linked { account_id: account, login_id, sealed, .. } = linked;
-        let session = Arc::new(seal::open(&self.master, *account, login_id, &self.network, sealed)?);
+        let App { store, vault, master, clock, .. } = &self.app;
+        let Linked { account_id: account, login_id, sealed, .. } = handed.linked().clone();
+        let session = Arc::new(seal::open(master, account, &login_id, &self.network, &sealed)?);
         let text = to_text(&session, format).ok_or(ExportError::NoKey)?;
-        if let Some(before) = borrowed {
+        if !handed.is_repeated() {
             if !self.is_alive(&session).await? {
-                check::revoke(&self.store, &self.vault, &self.clock, linked).await?;
-                session_files::update_ended(&self.vault, &self.sessions_dir, *account, session.user_id())
-                    .await;
+                check::revoke(store, vault, clock, handed.linked()).await?;
+                session_files::update_ended(vault, &self.sessions_dir, account, session.user_id()).await;
                 return Err(ExportError::Ended);
             }
             // The answer of Telegram may have taken longer than the loan lasts.
-            *borrowed = Some(self.vault.borrow_on(before).await?.ok_or(ExportError::InUse)?);
+            handed.keep(&self.app).await?;
         }
-        let order = AccountCommand::ExportSession { login_id: login_id.clone(), at: self.clock.now() };
-        self.store.account(*account, order, context.with_account(*account).with_login(login_id)).await?;
-        if let Some(borrowed) = borrowed
-            && !self.vault.hand_over(borrowed).await?
-        {
-            let is_there = self.vault.linked(*account).await?.is_some();
-            return Err(if is_there { ExportError::InUse } else { ExportError::NotLinked });
-        }
-        session_files::update_ended(&self.vault, &self.sessions_dir, *account, session.user_id()).await;
+        handed.record(&self.app, context).await?;
+        session_files::update_ended(vault, &self.sessions_dir, account, session.user_id()).await;
         Ok(text)
     }
 
@@ -166,12 +137,12 @@ impl Exporter {
         }
     }
 
-    /// Step 5: the text is printed, and nothing of the session is kept.
+    /// The text is printed: nothing of the session is kept.
     ///
     /// # Errors
     /// The database failed; the session stays marked as handed over.
     pub async fn finish(&self, exported: &Exported) -> Result<(), DatabaseError> {
-        self.vault.unlink(exported.linked.account_id, &exported.linked.login_id).await
+        exported.session.finish(&self.app).await
     }
 }
 

@@ -1,4 +1,4 @@
-//! How far behind the readers are is asked with every answer of the bot: it must not cost more in a long log.
+//! Every answer of the bot measures the lag, so it must cost no more in a long log.
 
 use sqlx::Executor;
 
@@ -11,7 +11,7 @@ insert into events (aggregate_type, aggregate_id, sequence, event_type, event_ve
 select 'login', md5(n::text), 1, 'LoginStarted', '1', json_build_object('filling', repeat('x', 200)), '{}'
   from generate_series(1, 50000) n";
 
-/// Rows of the tables by scans of them and by indexes, and entries of the indexes, of this transaction.
+/// How many rows and index entries this transaction has read.
 const READ: &str = "
 select sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetched(oid))::bigint
   from pg_class
@@ -19,7 +19,7 @@ select sum(pg_stat_get_xact_tuples_returned(oid) + pg_stat_get_xact_tuples_fetch
     or oid in (select indexrelid from pg_index where indrelid in ('events'::regclass, 'log_index'::regclass))";
 
 #[tokio::test]
-async fn what_has_no_position_is_found_without_reading_what_has_one() {
+async fn events_without_a_position_are_found_without_reading_those_with_one() {
     let db = testing::database().await.db;
     db.pool().execute(EVENTS).await.unwrap();
     while Sequencer::take_over(&db).await.unwrap().pass().await.unwrap() > 0 {}

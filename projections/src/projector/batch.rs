@@ -1,4 +1,4 @@
-//! One batch and one view: which rows it touches, how they look afterwards, and how that is written.
+//! One batch and one view: which rows it touches, what they become, and how they are written.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -10,54 +10,44 @@ use crate::views::{AnyView, FoldError, Lookups, RowFailure};
 use eventlog::database::{Connection, Transaction};
 use eventlog::log::LogEvent;
 
-/// A part of a transaction that may be taken back alone.
+/// A part of a transaction that can be rolled back alone.
 const SAVEPOINT: &str = "savepoint part";
 const KEEP: &str = "release savepoint part";
 const TAKE_BACK: &str = "rollback to savepoint part; release savepoint part";
 
-/// Events in order, and what their folds know.
+/// Events in order, and what their folds need.
 pub(crate) struct Batch<'a> {
     pub events: &'a [LogEvent],
     pub lookups: &'a Lookups,
     pub mode: WriteMode,
 }
 
-/// A view's table that the batch is written to.
+/// The table of a view that the batch is written to.
 pub(crate) struct Table<'a> {
     pub view: &'static dyn AnyView,
     pub slot: &'a str,
     /// The last position that is folded in.
     pub position: i64,
-    /// Keys that stand still.
+    /// The parked keys, which are not written.
     pub parked: HashSet<String>,
-    pub side: Side,
+    pub role: SlotRole,
 }
 
-/// Whether people read the table.
+/// What a slot of a view is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Side {
-    /// They do.
+pub enum SlotRole {
+    /// People read it.
     Live,
-    /// Not yet: a rebuild fills it.
+    /// A rebuild fills it.
     Building,
-}
-
-impl Side {
-    /// The table of its keys that stand still.
-    pub const fn parked(self) -> &'static str {
-        match self {
-            Self::Live => "parked",
-            Self::Building => "rebuild_parked",
-        }
-    }
 }
 
 /// How a view's rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum WriteMode {
-    /// All in one statement: right for every batch but one that PostgreSQL refuses.
+    /// All rows in one statement. PostgreSQL refuses all of them if it refuses one.
     Whole,
-    /// In halves, and halves of halves, until the row that PostgreSQL refuses stands alone.
+    /// In halves, and halves of halves, until the row that PostgreSQL refuses is alone.
     RowByRow,
 }
 
@@ -68,15 +58,16 @@ struct Change<'a> {
     events: Vec<&'a LogEvent>,
 }
 
-/// Whether the error is about what was to be written, not about the way to the database: data that has no place in its
-/// column, a broken constraint, a value too large for an index.
+/// Whether the error is about a row, and not about the connection: a value that its column cannot store, a constraint, or
+/// a value too large for an index.
 pub(crate) fn is_row_failure(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
 }
 
 impl Batch<'_> {
-    /// Brings one view up to the end of the batch, but for keys that stand still.
+    /// Brings one view up to the end of the batch, except for parked keys.
+    #[tracing::instrument(name = "write", level = "error", skip_all, fields(view = table.view.shape().name))]
     pub async fn write(&self, transaction: &mut Transaction, table: &Table<'_>) -> Result<(), sqlx::Error> {
         let view = table.view;
         let mut touched: BTreeMap<String, Vec<&LogEvent>> = BTreeMap::new();
@@ -125,7 +116,7 @@ impl Batch<'_> {
             }
             failures.extend(folded.failure.map(|failure| (change.key.as_str(), failure)));
         }
-        // First: a person who was erased and registers anew has the same Telegram id under another key.
+        // Before the upserts: a person who was erased and registers again has the same Telegram id under another key.
         if !deletes.is_empty() {
             let sql = table.view.shape().delete(table.slot);
             sqlx::query(&sql).bind(&deletes).execute(&mut *connection).await?;
@@ -135,7 +126,7 @@ impl Batch<'_> {
             sqlx::query(&sql).bind(Json(&upserts)).execute(&mut *connection).await?;
         }
         for (key, failure) in failures {
-            park(&mut *connection, table.side, table.view.shape().name, key, &failure).await?;
+            park(&mut *connection, table.role, table.view.shape().name, key, &failure).await?;
         }
         Ok(())
     }
@@ -146,8 +137,8 @@ impl Batch<'_> {
         table: &Table<'_>,
         changes: &[Change<'_>],
     ) -> Result<(), sqlx::Error> {
-        let mut left = vec![changes];
-        while let Some(part) = left.pop() {
+        let mut pending = vec![changes];
+        while let Some(part) = pending.pop() {
             transaction.execute(SAVEPOINT).await?;
             match self.write_changes(transaction, table, part).await {
                 Ok(()) => transaction.execute(KEEP).await.map(drop)?,
@@ -158,7 +149,7 @@ impl Batch<'_> {
                         [change] => self.write_until_refused(transaction, table, change).await?,
                         _ => {
                             let (first, second) = part.split_at(part.len() / 2);
-                            left.extend([second, first]);
+                            pending.extend([second, first]);
                         }
                     }
                 }
@@ -168,16 +159,16 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Writes the row as it was before the event that PostgreSQL refuses, and parks it there.
+    /// Writes the row as it was before the event that PostgreSQL refuses, and parks it at that event.
     async fn write_until_refused(
         &self,
         transaction: &mut Transaction,
         table: &Table<'_>,
         change: &Change<'_>,
     ) -> Result<(), sqlx::Error> {
-        for taken in 1..=change.events.len() {
-            let events = change.events[..taken].to_vec();
-            let last = events[taken - 1].position;
+        for count in 1..=change.events.len() {
+            let events = change.events[..count].to_vec();
+            let last = events[count - 1].position;
             let part = Change { key: change.key.clone(), before: change.before.clone(), events };
             transaction.execute(SAVEPOINT).await?;
             match self.write_changes(transaction, table, &[part]).await {
@@ -186,7 +177,7 @@ impl Batch<'_> {
                     transaction.execute(TAKE_BACK).await?;
                     let failure = RowFailure { position: last, error: FoldError::Refused(reason(&error)) };
                     let name = table.view.shape().name;
-                    return park(transaction, table.side, name, &change.key, &failure).await;
+                    return park(transaction, table.role, name, &change.key, &failure).await;
                 }
                 Err(error) => return Err(error),
             }
@@ -195,7 +186,7 @@ impl Batch<'_> {
     }
 }
 
-/// The kind of error, without the values that PostgreSQL would quote.
+/// The kind of error, without the values that PostgreSQL quotes.
 pub(crate) fn reason(error: &sqlx::Error) -> String {
     let Some(error) = error.as_database_error() else { return "no answer".to_owned() };
     let code = error.code().unwrap_or_default();
@@ -205,31 +196,45 @@ pub(crate) fn reason(error: &sqlx::Error) -> String {
     }
 }
 
-/// From this event on, this key of this view stands still.
+/// Parks this key of this view from this event on. The caller's span names the view.
 pub async fn park(
     connection: &mut Connection,
-    side: Side,
+    role: SlotRole,
     view: &str,
     key: &str,
     failure: &RowFailure,
 ) -> Result<(), sqlx::Error> {
     tracing::error!(
-        view,
         key,
-        position = failure.position,
-        error = %failure.error,
-        "An event could not be taken into a view; its row stands still from here on, everything else goes on"
+        event.position = failure.position,
+        error = &failure.error as &dyn std::error::Error,
+        "an event could not be folded into a view: its row is parked from here on, all others go on"
     );
     metrics::counter!("parked_total", "view" => view.to_owned()).increment(1);
-    sqlx::query(&format!(
-        "insert into {} (view, key, position, error) values ($1, $2, $3, $4) on conflict do nothing",
-        side.parked()
-    ))
-    .bind(view)
-    .bind(key)
-    .bind(failure.position)
-    .bind(failure.error.to_string())
-    .execute(connection)
-    .await?;
+    let (position, error) = (failure.position, failure.error.to_string());
+    match role {
+        SlotRole::Live => {
+            sqlx::query!(
+                "insert into parked (view, key, position, error) values ($1, $2, $3, $4) on conflict do nothing",
+                view,
+                key,
+                position,
+                error,
+            )
+            .execute(connection)
+            .await?
+        }
+        SlotRole::Building => {
+            sqlx::query!(
+                "insert into rebuild_parked (view, key, position, error) values ($1, $2, $3, $4) on conflict do nothing",
+                view,
+                key,
+                position,
+                error,
+            )
+            .execute(connection)
+            .await?
+        }
+    };
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What folds know beside the log's events, of everybody at once. It is read while the log's first rows are on their way.
+//! Reads the [`Lookups`] of all people at once, at the same time as the first rows of the log.
 
 use domain::AccountId;
 use tokio::task::JoinSet;
@@ -9,7 +9,7 @@ use crate::views::{Lookups, lookups};
 use eventlog::database::{Database, DatabaseError};
 use vault::PersonKey;
 
-/// On its way.
+/// Two COPY streams that have begun.
 pub(super) struct AllLookups {
     people: CopyOut,
     inviters: CopyOut,
@@ -19,14 +19,13 @@ impl AllLookups {
     /// # Errors
     /// As with [`CopyOut::begin`].
     pub async fn begin(db: &Database, tasks: &mut JoinSet<()>) -> Result<Self, DatabaseError> {
-        let copy = |select: &str| vec![format!("copy ({select}) to stdout (format binary)")];
         Ok(Self {
-            people: CopyOut::begin(db, copy(lookups::PEOPLE), tasks).await?,
-            inviters: CopyOut::begin(db, copy(lookups::INVITERS), tasks).await?,
+            people: CopyOut::begin(db, vec![lookups::PEOPLE.to_owned()], tasks).await?,
+            inviters: CopyOut::begin(db, vec![lookups::INVITERS.to_owned()], tasks).await?,
         })
     }
 
-    /// All of it; in a thread that may block.
+    /// Reads both to their ends, in a thread that may block.
     ///
     /// # Errors
     /// The database's.

@@ -1,7 +1,7 @@
-//! A binary COPY … TO STDOUT, read by a task and handed to a thread, some hundred rows at a time.
+//! A binary COPY … TO STDOUT: a task reads it and sends some hundred rows at a time to a thread.
 //!
-//! The statements of one stream follow each other in short transactions: a process that is stopped in the middle of one is cut off
-//! by its `statement_timeout` (no idle timeout sees a stopped COPY), and no snapshot is held for as long as the log is read.
+//! The selects of one stream run in short transactions, so no snapshot is kept for as long as the log is read. If a process is
+//! stopped in the middle of one, its `statement_timeout` ends it; the idle timeout does not end a COPY.
 
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -11,44 +11,45 @@ use tokio::task::JoinSet;
 
 use eventlog::database::{Connection, Database, DatabaseError};
 
-/// Rows that are handed over at once, and how often that may be before the reader waits.
-const ROWS: usize = 512;
-const AHEAD: usize = 8;
+/// Rows in one chunk, and how many chunks the task may be ahead of the thread.
+const CHUNK_ROWS: usize = 512;
+const CHUNKS_AHEAD: usize = 8;
 
-/// The signature, flags, and the length of an extension that nobody uses.
+/// Bytes of the header: the signature, flags, and the length of an unused extension.
 const HEADER: usize = 19;
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
-/// In place of a number of columns: no more rows.
+/// The end: it stands in place of a number of columns.
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
-/// The rows, in a thread that may block.
+/// The rows, for a thread that may block.
 pub(super) struct CopyOut {
-    coming: mpsc::Receiver<Result<Vec<Bytes>, sqlx::Error>>,
-    here: std::vec::IntoIter<Bytes>,
+    receiver: mpsc::Receiver<Result<Vec<Bytes>, sqlx::Error>>,
+    chunk: std::vec::IntoIter<Bytes>,
 }
 
-/// A row: its values with their lengths.
+/// A row: its values, each with its length.
 pub(super) struct Tuple(Bytes);
 
 impl CopyOut {
-    /// Of these statements in turn. The task ends with `tasks`, or once nobody takes rows any more.
+    /// Copies the rows of these selects, one after the other. The task ends with `tasks`, or when the rows are no longer
+    /// received.
     ///
     /// # Errors
     /// The server refuses another connection.
     pub async fn begin(
         db: &Database,
-        statements: Vec<String>,
+        selects: Vec<String>,
         tasks: &mut JoinSet<()>,
     ) -> Result<Self, DatabaseError> {
         let connection = db.direct().await?;
-        let (give, coming) = mpsc::channel(AHEAD);
+        let (sender, receiver) = mpsc::channel(CHUNKS_AHEAD);
         tasks.spawn(async move {
-            if let Err(error) = read(connection, &statements, &give).await {
-                // Nobody takes it: nobody waits for the rows either.
-                let _ = give.send(Err(error)).await;
+            if let Err(error) = read(connection, &selects, &sender).await {
+                // A send fails only when the receiver is gone, and then nobody waits for the rows.
+                let _ = sender.send(Err(error)).await;
             }
         });
-        Ok(Self { coming, here: Vec::new().into_iter() })
+        Ok(Self { receiver, chunk: Vec::new().into_iter() })
     }
 
     /// The next row; waits for it.
@@ -57,24 +58,25 @@ impl CopyOut {
     /// The database's.
     pub fn next(&mut self) -> Result<Option<Tuple>, DatabaseError> {
         loop {
-            if let Some(row) = self.here.next() {
+            if let Some(row) = self.chunk.next() {
                 return Ok(Some(Tuple(row)));
             }
-            let Some(rows) = self.coming.blocking_recv() else { return Ok(None) };
-            self.here = rows?.into_iter();
+            let Some(rows) = self.receiver.blocking_recv() else { return Ok(None) };
+            self.chunk = rows?.into_iter();
         }
     }
 }
 
 async fn read(
     mut connection: Connection,
-    statements: &[String],
-    give: &mpsc::Sender<Result<Vec<Bytes>, sqlx::Error>>,
+    selects: &[String],
+    sender: &mpsc::Sender<Result<Vec<Bytes>, sqlx::Error>>,
 ) -> Result<(), sqlx::Error> {
-    for statement in statements {
+    for select in selects {
         connection.execute("begin read only; set local statement_timeout = '60s'").await?;
-        let mut rows = connection.copy_out(statement).await?;
-        let mut chunk = Vec::with_capacity(ROWS);
+        let copy = format!("copy ({select}) to stdout (format binary)");
+        let mut rows = connection.copy_out(&copy).await?;
+        let mut chunk = Vec::with_capacity(CHUNK_ROWS);
         while let Some(mut row) = rows.try_next().await? {
             if row.starts_with(SIGNATURE) {
                 let _ = row.split_to(HEADER.min(row.len()));
@@ -83,15 +85,15 @@ async fn read(
                 continue;
             }
             chunk.push(row);
-            if chunk.len() == ROWS {
-                let full = std::mem::replace(&mut chunk, Vec::with_capacity(ROWS));
-                if give.send(Ok(full)).await.is_err() {
+            if chunk.len() == CHUNK_ROWS {
+                let full = std::mem::replace(&mut chunk, Vec::with_capacity(CHUNK_ROWS));
+                if sender.send(Ok(full)).await.is_err() {
                     return Ok(());
                 }
             }
         }
         drop(rows);
-        if give.send(Ok(chunk)).await.is_err() {
+        if sender.send(Ok(chunk)).await.is_err() {
             return Ok(());
         }
         connection.execute("commit").await?;
@@ -134,9 +136,9 @@ impl Tuple {
         value.map(|value| std::str::from_utf8(value).map_err(|_| malformed(column))).transpose()
     }
 
-    /// Up to where the tuple is as PostgreSQL makes them.
+    /// The values, up to the first one that is not in PostgreSQL's format.
     fn values(&self) -> impl Iterator<Item = Option<&[u8]>> {
-        // The number of columns is known to whoever asked for them.
+        // The number of columns comes first. The caller knows it.
         let mut left = self.0.get(2..).unwrap_or_default();
         std::iter::from_fn(move || {
             let (length, rest) = left.split_first_chunk()?;

@@ -1,25 +1,25 @@
-//! Which part of the log is read, in SQL.
+//! The SQL statements that read the needed part of the log.
 
 use domain::StreamKind;
 
 use crate::views::AnyView;
 use eventlog::database::{Database, DatabaseError};
 
-/// Event numbers that one statement goes through: a few seconds' work, with a timeout of a minute.
+/// Event numbers in one statement: a few seconds of work, with a timeout of a minute.
 const SLICE: i64 = 250_000;
 
-/// What is read for these views.
+/// The part of the log that some views need.
 pub(super) struct Scope {
     streams: Vec<&'static str>,
     /// Events of other streams.
     others: Vec<&'static str>,
-    /// Whether a fold asks what the log does not say.
+    /// Whether a fold needs [`Lookups`](crate::views::Lookups).
     pub lookups: bool,
-    /// Every event, whoever has a key for it.
+    /// Every event, also those that belong to no row.
     pub whole: bool,
 }
 
-/// The statements of the two streams.
+/// The selects of the two streams; each is read by one COPY.
 pub(super) struct Slices {
     /// `event_no, position`
     pub positions: Vec<String>,
@@ -39,7 +39,7 @@ impl Scope {
         }
     }
 
-    /// What lies after one position, up to another one; `last` is the last there is.
+    /// The events after one position, up to another one; `last` is the last position of the log.
     pub async fn slices(
         &self,
         db: &Database,
@@ -47,36 +47,42 @@ impl Scope {
         end: i64,
         last: i64,
     ) -> Result<Slices, DatabaseError> {
-        // By the index on event numbers where that is their end; by the one on positions where it is somewhere in between: `+ 0`
-        // keeps the first one out of that.
+        // At the ends of the log, the index on event numbers answers. In between, the index on positions does: `+ 0` keeps
+        // PostgreSQL from the other one.
         let low = match after {
-            0 => "select min(event_no) from log_index where $1 = 0",
-            _ => "select min(event_no + 0) from log_index where position > $1",
+            0 => sqlx::query_scalar!("select min(event_no) from log_index").fetch_one(db.pool()).await?,
+            _ => {
+                sqlx::query_scalar!("select min(event_no + 0) from log_index where position > $1", after)
+                    .fetch_one(db.pool())
+                    .await?
+            }
         };
         let high = match end == last {
-            true => "select max(event_no) from log_index where $1 > 0",
-            false => "select max(event_no + 0) from log_index where position <= $1",
+            true => sqlx::query_scalar!("select max(event_no) from log_index").fetch_one(db.pool()).await?,
+            false => {
+                sqlx::query_scalar!("select max(event_no + 0) from log_index where position <= $1", end)
+                    .fetch_one(db.pool())
+                    .await?
+            }
         };
-        let low: Option<i64> = sqlx::query_scalar(low).bind(after).fetch_one(db.pool()).await?;
-        let high: Option<i64> = sqlx::query_scalar(high).bind(end).fetch_one(db.pool()).await?;
         let (Some(low), Some(high)) = (low, high) else {
             return Ok(Slices { positions: Vec::new(), events: Vec::new() });
         };
         let mut slices = Slices { positions: Vec::new(), events: Vec::new() };
-        // However far the numbers are apart, there are not many statements.
+        // There are at most some 10,000 statements, even where numbers have large gaps.
         let size = SLICE.max((high - low) / 10_000);
         let mut from = low;
         while from <= high {
             let to = high.min(from + size - 1);
             slices.positions.push(format!(
-                "copy (select event_no, position from log_index \
-                        where event_no between {from} and {to} and position > {after} and position <= {end} \
-                        order by event_no) to stdout (format binary)"
+                "select event_no, position from log_index \
+                  where event_no between {from} and {to} and position > {after} and position <= {end} \
+                  order by event_no"
             ));
             slices.events.push(format!(
-                "copy (select event_no, aggregate_type, aggregate_id, event_type, event_version, payload, {} \
-                         from events where event_no between {from} and {to} and {} \
-                        order by event_no) to stdout (format binary)",
+                "select event_no, aggregate_type, aggregate_id, event_type, event_version, payload, {} \
+                   from events where event_no between {from} and {to} and {} \
+                  order by event_no",
                 self.envelope(),
                 self.condition(),
             ));
@@ -104,8 +110,11 @@ impl Scope {
     }
 }
 
-/// Constants of this program, in which there is nothing to escape.
+/// A list of constants of this program, which need no escaping.
 fn quoted(words: &[&str]) -> String {
     let words: Vec<String> = words.iter().map(|word| format!("'{word}'")).collect();
     words.join(", ")
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,15 +1,15 @@
-//! Who may rebuild a view: one at a time, and only a role that owns it.
+//! Who may rebuild a view: one process at a time, with a role that owns the view.
 
 use sqlx::Executor;
 
-use super::RebuildError;
+use super::error::RebuildError;
 use crate::views::AnyView;
 use eventlog::database::{Connection, Database, DatabaseError};
 
-/// The right to rebuild views, for as long as this lives. Dropped, or with its process dead, PostgreSQL takes it back.
+/// The right to rebuild views. It ends when this is dropped, or with the process.
 pub(super) struct Claim {
-    /// With a transaction open that has read and written nothing: it holds no snapshot back, and a pooler that hands
-    /// connections out by the transaction leaves it alone.
+    /// It has an open transaction without a snapshot, so it delays no cleanup. A pooler in transaction mode keeps the
+    /// server connection for it.
     connection: Connection,
 }
 
@@ -35,35 +35,37 @@ impl Claim {
     }
 
     async fn try_add(&mut self, view: &str) -> Result<bool, sqlx::Error> {
-        sqlx::query_scalar("select pg_try_advisory_xact_lock(hashtextextended('rebuild ' || $1, 0))")
-            .bind(view)
-            .fetch_one(&mut self.connection)
-            .await
+        sqlx::query_scalar!(
+            r#"select pg_try_advisory_xact_lock(hashtextextended('rebuild ' || $1, 0)) as "locked!""#,
+            view,
+        )
+        .fetch_one(&mut self.connection)
+        .await
     }
 
-    /// Gives it back.
+    /// Gives the right back.
     pub async fn end(self) {
         self.connection.close().await;
     }
 }
 
 /// # Errors
-/// [`RebuildError::Role`]: which role it takes.
+/// [`RebuildError::Role`] names the role that is needed.
 pub(super) async fn may_rebuild(db: &Database, views: &[&'static dyn AnyView]) -> Result<(), RebuildError> {
     let names: Vec<&str> = views.iter().map(|view| view.shape().name).collect();
-    let missing: Option<(String, String)> = sqlx::query_as(
-        "select current_user::text, pg_get_userbyid(relowner)::text \
-           from pg_class \
-          where relnamespace = 'public'::regnamespace \
-            and relname = any($1) \
-            and not pg_has_role(current_user, relowner, 'usage') \
-          limit 1",
+    let refused = sqlx::query!(
+        r#"select current_user::text as "role!", pg_get_userbyid(relowner)::text as "owner!"
+             from pg_class
+            where relnamespace = 'public'::regnamespace
+              and relname = any($1)
+              and not pg_has_role(current_user, relowner, 'usage')
+            limit 1"#,
+        &names as _,
     )
-    .bind(names)
     .fetch_optional(db.pool())
     .await?;
-    match missing {
-        Some((role, owner)) => Err(RebuildError::Role { role, owner }),
+    match refused {
+        Some(refused) => Err(RebuildError::Role { role: refused.role, owner: refused.owner }),
         None => Ok(()),
     }
 }

@@ -1,6 +1,6 @@
-//! One row alone, folded anew from the log: to let a parked key go after a fix, or to look at one person.
+//! Folds single rows again from the log: to unpark a key after a fix, or to rebuild the rows of one person.
 //!
-//! Applying the parked event late would differ from a rebuild, so the whole row is made anew.
+//! The whole row is folded again, because applying only the parked event late would differ from a rebuild.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -9,43 +9,44 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use super::claim::{self, Claim};
-use super::slot::{events_of, locked_position};
-use super::{RebuildError, chosen};
-use crate::projector::{self, Batch, Side, Table, WriteMode};
+use super::error::RebuildError;
+use super::selection::select_views;
+use super::slot::{events_of, lock_position};
+use crate::projector::{self, Batch, SlotRole, Table, WriteMode};
 use crate::verify::Difference;
 use crate::views::{AnyView, Lookups};
 use eventlog::database::{Connection, Database, Transaction};
 use eventlog::log::{Filter, Log};
 use eventlog::wake::Topic;
 
-/// Events a page, when a person's rows are looked for.
+/// Events in one page, when the rows of a person are looked for.
 const PAGE: i64 = 500;
 
-/// What became of one row.
+/// The result for one row.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyReport {
-    /// Of which view.
+    /// The view.
     pub view: &'static str,
     /// Its key.
     pub key: String,
-    /// In what it differed from what the log makes; None: in nothing.
+    /// How it differed from the row that the log makes; None where it did not.
     pub difference: Option<Difference>,
-    /// From which event on it stands still, and why; None: it goes.
+    /// The position at which it is parked, and why; None where it is not.
     pub parked: Option<(i64, String)>,
 }
 
-/// Lets a parked key go: folds its row anew. Where the event still cannot be taken in, it stands still as before.
+/// Unparks a key: folds its row again. If the event still cannot be folded in, the key stays parked.
 ///
 /// # Errors
 /// [`RebuildError`].
 pub async fn unpark(db: &Database, view: &str, key: &str) -> Result<KeyReport, RebuildError> {
-    let views = chosen(&[view.to_owned()])?;
+    let views = select_views(&[view.to_owned()])?;
     let keys = BTreeSet::from([key.to_owned()]);
     let mut reports = refold(db, views[0], &keys, true).await?;
     reports.pop().ok_or_else(|| RebuildError::Unknown { view: view.to_owned() })
 }
 
-/// Rebuilds the rows of one person alone, in these views or in all; with `write` false it only tells what differs.
+/// Rebuilds only the rows of one person, in these views or in all. With `write` false it only reports differences.
 ///
 /// # Errors
 /// [`RebuildError`].
@@ -68,7 +69,7 @@ pub async fn rebuild_account(
         }
     }
     let mut reports = Vec::new();
-    for view in chosen(names)? {
+    for view in select_views(names)? {
         let keys: BTreeSet<String> = events.iter().filter_map(|event| view.key(event)).collect();
         reports.extend(refold(db, view, &keys, write).await?);
     }
@@ -82,10 +83,10 @@ async fn refold(
     write: bool,
 ) -> Result<Vec<KeyReport>, RebuildError> {
     if !write {
-        return told(db, view, keys).await;
+        return compare_with_log(db, view, keys).await;
     }
     claim::may_rebuild(db, &[view]).await?;
-    // A whole rebuild would not hear of it, and does the same.
+    // A rebuild of the whole view would overwrite the row; it folds the row again anyway.
     let claim = Claim::take(db, &[view]).await?;
     let mut reports = Vec::new();
     for key in keys {
@@ -99,6 +100,7 @@ async fn refold(
     Ok(reports)
 }
 
+#[tracing::instrument(name = "refold", level = "error", skip_all, fields(view = view.shape().name, key, position))]
 async fn refold_one(
     db: &Database,
     transaction: &mut Transaction,
@@ -106,31 +108,29 @@ async fn refold_one(
     key: &str,
 ) -> Result<KeyReport, RebuildError> {
     let shape = view.shape();
-    let position = locked_position(transaction, shape.name).await?;
-    let slot = live_slot(transaction, view).await?;
+    let position = lock_position(transaction, shape.name).await?;
+    tracing::Span::current().record("position", position);
+    let slot = projector::live_slot(&mut **transaction, shape.name).await?;
     let before = row(transaction, view, &slot, key).await?;
     let events = events_of(db, view, key, position).await?;
     let lookups = Lookups::for_events(db, &events).await?;
-    sqlx::query("delete from parked where view = $1 and key = $2")
-        .bind(shape.name)
-        .bind(key)
+    sqlx::query!("delete from parked where view = $1 and key = $2", shape.name, key)
         .execute(&mut **transaction)
         .await?;
     sqlx::query(&shape.delete(&slot)).bind(vec![key]).execute(&mut **transaction).await?;
-    let table = Table { view, slot: &slot, position: 0, parked: HashSet::new(), side: Side::Live };
+    let table = Table { view, slot: &slot, position: 0, parked: HashSet::new(), role: SlotRole::Live };
     let batch = Batch { events: &events, lookups: &lookups, mode: WriteMode::RowByRow };
     batch.write(transaction, &table).await?;
     let after = row(transaction, view, &slot, key).await?;
-    let parked = sqlx::query_as("select position, error from parked where view = $1 and key = $2")
-        .bind(shape.name)
-        .bind(key)
-        .fetch_optional(&mut **transaction)
-        .await?;
-    Ok(report(view, key, before, after, parked))
+    let parked =
+        sqlx::query!("select position, error from parked where view = $1 and key = $2", shape.name, key)
+            .fetch_optional(&mut **transaction)
+            .await?;
+    Ok(report(view, key, before, after, parked.map(|row| (row.position, row.error))))
 }
 
-/// Without writing; a row that PostgreSQL would refuse is not found out.
-async fn told(
+/// Reports without writing, so it does not find a row that PostgreSQL would refuse.
+async fn compare_with_log(
     db: &Database,
     view: &'static dyn AnyView,
     keys: &BTreeSet<String>,
@@ -139,17 +139,17 @@ async fn told(
     for key in keys {
         let begin = "begin isolation level repeatable read, read only";
         let mut snapshot = db.begin(begin).await?;
-        let position: i64 = sqlx::query_scalar("select position from checkpoints where consumer = $1")
-            .bind(view.shape().name)
+        let name = view.shape().name;
+        let position = sqlx::query_scalar!("select position from checkpoints where consumer = $1", name)
             .fetch_one(&mut *snapshot)
             .await?;
-        let slot = live_slot(&mut snapshot, view).await?;
+        let slot = projector::live_slot(&mut *snapshot, view.shape().name).await?;
         let before = row(&mut snapshot, view, &slot, key).await?;
         let events = events_of(db, view, key, position).await?;
         let lookups = Lookups::for_events(db, &events).await?;
-        let mut aside = view.memory_table();
-        let failure = events.iter().filter_map(|event| aside.take(&event.fact(), &lookups)).next();
-        let after = aside.rows(Some(key)).pop();
+        let mut table = view.memory_table();
+        let failure = events.iter().filter_map(|event| table.fold_in(&event.fact(), &lookups)).next();
+        let after = table.rows(Some(key)).pop();
         let parked = failure.map(|(_, failure)| (failure.position, failure.error.to_string()));
         reports.push(report(view, key, before, after, parked));
         snapshot.rollback().await?;
@@ -164,17 +164,10 @@ fn report(
     after: Option<Value>,
     parked: Option<(i64, String)>,
 ) -> KeyReport {
-    // In the view's own types: PostgreSQL spells a time in another way than we do.
+    // In the view's own types, because PostgreSQL spells a time differently.
     let [before, after] = [before, after].map(|row| row.map(|row| view.canonical(row)));
     let difference = (before != after).then(|| Difference::between(key.to_owned(), before, after));
     KeyReport { view: view.shape().name, key: key.to_owned(), difference, parked }
-}
-
-async fn live_slot(connection: &mut Connection, view: &'static dyn AnyView) -> Result<String, sqlx::Error> {
-    sqlx::query_scalar("select slot from checkpoints where consumer = $1")
-        .bind(view.shape().name)
-        .fetch_one(connection)
-        .await
 }
 
 async fn row(

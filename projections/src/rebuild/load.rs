@@ -1,33 +1,60 @@
-//! The rows of a view on their way into its idle slot: by binary COPY into a table of this transaction alone, which takes
-//! whatever has the columns' types, and from there into the slot.
+//! Loads the rows of a view into its idle slot: by binary COPY into a temporary table without constraints, and from there
+//! into the slot.
 //!
-//! Nobody's name may get into PostgreSQL's log, and it prints the row or the key that a constraint refuses (and, of a COPY in text,
-//! the line). So a constraint only ever refuses inside of a block that catches it, which is not logged: a block that
-//! tries all rows at once and, where one is refused, each by itself. A binary COPY that stumbles over a value names its column.
+//! No name may get into PostgreSQL's log, but it prints the row or the key that a constraint refuses (and, of a COPY in text, the
+//! line). So rows are inserted in a block that catches the error, which is then not logged. The block inserts all rows at
+//! once, or each alone if one is refused. A binary COPY that fails at a value prints only its column.
 
 use sqlx::Executor;
 
-use super::slot::{Building, events_of};
-use super::{Progress, RebuildError};
-use crate::projector::{self, Side, is_row_failure, reason};
-use crate::views::{FoldError, Lookups, RowFailure, Tuple};
+use super::error::RebuildError;
+use super::progress::Progress;
+use super::slot::{BATCH, Building, events_of};
+use crate::projector::{self, SlotRole, is_row_failure, reason};
+use crate::reading::FoldedView;
+use crate::views::{FoldError, Lookups, RowFailure, Shape, Tuple};
 use eventlog::database::Connection;
+use eventlog::log::Log;
 
-/// Rows a transaction.
+/// Rows in one transaction.
 const CHUNK: usize = 20_000;
-/// Bytes a message.
+/// Bytes in one message.
 const MESSAGE: usize = 256 * 1024;
 
-/// The signature, no flags, no extension; and the end.
+/// The header of a binary COPY (signature, no flags, no extension), and its end.
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 
-/// What is about a row, and not about the way to the database: see [`is_row_failure`].
+/// Errors about a row, and not about the connection: see [`is_row_failure`].
 const REFUSED: &str = "integrity_constraint_violation or data_exception or program_limit_exceeded";
 
 impl Building<'_> {
-    /// Writes all rows. One that PostgreSQL refuses stands still as it was before the event because of which it does.
-    pub async fn write_all(
+    /// Step 3.
+    pub async fn load(
+        mut self,
+        mut folded: FoldedView,
+        progress: &mut impl FnMut(Progress),
+    ) -> Result<Self, RebuildError> {
+        for (key, failure) in &folded.failures {
+            let mut transaction = self.begin_fenced().await?;
+            projector::park(&mut transaction, SlotRole::Building, self.name(), key, failure).await?;
+            transaction.commit().await?;
+        }
+        self.write_all(folded.table.tuples(), progress).await?;
+        let analyze = format!("analyze {}", self.view.shape().table(self.slot));
+        sqlx::query(&analyze).execute(&mut self.db.pool().acquire().await?.patient()).await?;
+        let log = Log::new(self.db);
+        while self.behind().await? > BATCH {
+            let events = log.read(self.position, BATCH).await?;
+            let mut transaction = self.begin_fenced().await?;
+            self.fold_in(&mut transaction, &events).await?;
+            transaction.commit().await?;
+        }
+        Ok(self)
+    }
+
+    /// Writes all rows. A row that PostgreSQL refuses is parked as it was before the event that makes it refused.
+    async fn write_all(
         &self,
         mut tuples: impl Iterator<Item = Tuple>,
         progress: &mut impl FnMut(Progress),
@@ -48,20 +75,20 @@ impl Building<'_> {
         Ok(())
     }
 
-    /// Event by event, up to the one that makes a row which is refused.
+    /// Folds event by event, up to the one after which the row is refused.
     async fn write_until_refused(&self, key: &str) -> Result<(), RebuildError> {
         let shape = self.view.shape();
         let events = events_of(self.db, self.view, key, self.position).await?;
         let lookups = Lookups::for_events(self.db, &events).await?;
-        let mut aside = self.view.memory_table();
+        let mut table = self.view.memory_table();
         for event in &events {
-            let mut failure = aside.take(&event.fact(), &lookups).map(|(_, failure)| failure);
-            let mut transaction = self.ours().await?;
+            let mut failure = table.fold_in(&event.fact(), &lookups).map(|(_, failure)| failure);
+            let mut transaction = self.begin_fenced().await?;
             if failure.is_none() {
                 let delete = shape.delete(self.slot);
                 sqlx::query(&delete).bind(vec![key]).execute(&mut *transaction).await?;
-                let tuple = aside.tuple(key);
-                let refused = match self.take_in_tuples(&mut transaction, tuple.as_slice()).await {
+                let tuple = table.tuple(key);
+                let refused = match self.insert_tuples(&mut transaction, tuple.as_slice()).await {
                     Ok(refused) => refused.into_iter().next().map(|(_, reason)| reason),
                     Err(error) if is_row_failure(&error) => Some(reason(&error)),
                     Err(error) => return Err(error.into()),
@@ -72,10 +99,10 @@ impl Building<'_> {
                 };
                 failure = Some(RowFailure { position: event.position, error: FoldError::Refused(reason) });
                 transaction.rollback().await?;
-                transaction = self.ours().await?;
+                transaction = self.begin_fenced().await?;
             }
             if let Some(failure) = failure {
-                projector::park(&mut transaction, Side::Building, shape.name, key, &failure).await?;
+                projector::park(&mut transaction, SlotRole::Building, shape.name, key, &failure).await?;
                 transaction.commit().await?;
             }
             return Ok(());
@@ -83,12 +110,12 @@ impl Building<'_> {
         Ok(())
     }
 
-    /// In one go, or, where a value has no place in its column, in halves until it stands alone.
+    /// Writes all rows at once. If a column cannot store a value, it tries in halves until that row is alone.
     async fn write(&self, chunk: &[Tuple], refused: &mut Vec<String>) -> Result<(), RebuildError> {
-        let mut left = vec![chunk];
-        while let Some(part) = left.pop() {
-            let mut transaction = self.ours().await?;
-            match self.take_in_tuples(&mut transaction, part).await {
+        let mut pending = vec![chunk];
+        while let Some(part) = pending.pop() {
+            let mut transaction = self.begin_fenced().await?;
+            match self.insert_tuples(&mut transaction, part).await {
                 Ok(keys) => {
                     transaction.commit().await?;
                     refused.extend(keys.into_iter().map(|(key, _)| key));
@@ -100,7 +127,7 @@ impl Building<'_> {
                         [tuple] => refused.push(tuple.key.clone()),
                         _ => {
                             let (first, second) = part.split_at(part.len() / 2);
-                            left.extend([second, first]);
+                            pending.extend([second, first]);
                         }
                     }
                 }
@@ -110,48 +137,57 @@ impl Building<'_> {
         Ok(())
     }
 
-    /// The keys of the rows that a constraint refuses, and why; the others are in the slot.
-    async fn take_in_tuples(
+    /// Inserts rows. Returns the keys of those that a constraint refuses, and why.
+    async fn insert_tuples(
         &self,
         connection: &mut Connection,
         tuples: &[Tuple],
     ) -> Result<Vec<(String, String)>, sqlx::Error> {
         let shape = self.view.shape();
-        let (table, columns, key) = (shape.table(self.slot), shape.column_list(), shape.key);
-        // No idle timeout sees a process that is stopped in the middle of a COPY.
-        let prepare = format!(
-            "set local statement_timeout = '60s'; \
-             create temp table incoming on commit drop as select {columns} from {table} with no data; \
-             create temp table refused (key text, reason text) on commit drop"
-        );
-        connection.execute(&*prepare).await?;
+        connection.execute(&*create_incoming(shape, self.slot)).await?;
         connection.copy_in("copy incoming from stdin (format binary)", messages(tuples)).await?;
-        let values: Vec<String> = shape.columns.iter().map(|column| format!("one.{column}")).collect();
-        let values = values.join(", ");
-        let take_in = format!(
-            "do $$ \
-             declare one record; violated text; \
-             begin \
-               insert into {table} ({columns}) select {columns} from incoming; \
-             exception when {REFUSED} then \
-               for one in select * from incoming loop \
-                 begin \
-                   insert into {table} ({columns}) values ({values}); \
-                 exception when {REFUSED} then \
-                   get stacked diagnostics violated = constraint_name; \
-                   insert into refused values \
-                     (one.{key}::text, 'SQLSTATE ' || sqlstate || coalesce(', ' || nullif(violated, ''), '')); \
-                 end; \
-               end loop; \
-             end $$"
-        );
-        connection.execute(&*take_in).await?;
-        // The table is another one with each transaction.
+        connection.execute(&*insert_incoming(shape, self.slot)).await?;
+        // Each transaction has another table, so the statement must not be cached.
         sqlx::query_as("select key, reason from refused").persistent(false).fetch_all(connection).await
     }
 }
 
-/// A whole binary COPY, in messages of some size.
+/// Creates a table `incoming` for the rows of a COPY, and one for those that a constraint refuses. The idle timeout does not end
+/// the COPY of a process that is stopped; the statement timeout does.
+fn create_incoming(shape: &Shape, slot: &str) -> String {
+    let (table, columns) = (shape.table(slot), shape.column_list());
+    format!(
+        "set local statement_timeout = '60s'; \
+         create temp table incoming on commit drop as select {columns} from {table} with no data; \
+         create temp table refused (key text, reason text) on commit drop"
+    )
+}
+
+/// Inserts the rows of `incoming` into the slot. Those that a constraint refuses are listed in `refused`.
+fn insert_incoming(shape: &Shape, slot: &str) -> String {
+    let (table, columns, key) = (shape.table(slot), shape.column_list(), shape.key);
+    let values: Vec<String> = shape.columns.iter().map(|column| format!("one.{column}")).collect();
+    let values = values.join(", ");
+    format!(
+        "do $$ \
+         declare one record; violated text; \
+         begin \
+           insert into {table} ({columns}) select {columns} from incoming; \
+         exception when {REFUSED} then \
+           for one in select * from incoming loop \
+             begin \
+               insert into {table} ({columns}) values ({values}); \
+             exception when {REFUSED} then \
+               get stacked diagnostics violated = constraint_name; \
+               insert into refused values \
+                 (one.{key}::text, 'SQLSTATE ' || sqlstate || coalesce(', ' || nullif(violated, ''), '')); \
+             end; \
+           end loop; \
+         end $$"
+    )
+}
+
+/// A whole binary COPY, cut into messages.
 fn messages(tuples: &[Tuple]) -> impl Iterator<Item = Vec<u8>> {
     let mut left = tuples.iter();
     let mut message = HEADER.to_vec();
@@ -171,3 +207,6 @@ fn messages(tuples: &[Tuple]) -> impl Iterator<Item = Vec<u8>> {
         Some(std::mem::take(&mut message))
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,4 @@
-//! The idle slot: filled beside the live one, kept up with it, compared with it, and emptied again.
+//! The idle slot of a view: it is filled, kept up to date, compared with the live slot, and emptied again.
 
 use std::collections::HashSet;
 
@@ -7,104 +7,78 @@ use serde_json::Value;
 use sqlx::types::Json;
 use tokio::time::{Instant, sleep};
 
-use super::readers::{LOOK_AGAIN, PATIENCE, Readers};
-use super::swap::is_lock_timeout;
-use super::{Progress, RebuildError};
-use crate::projector::{self, Batch, Side, Table, WriteMode};
-use crate::reading::FoldedView;
+use super::error::RebuildError;
+use super::progress::Progress;
+use super::readers::{MAX_WAIT, POLL_EVERY, Readers, is_lock_timeout};
+use crate::projector::{self, Batch, SlotRole, Table, WriteMode};
 use crate::verify::{Difference, ViewReport};
 use crate::views::{self, AnyView, Lookups};
 use eventlog::database::{Connection, Database, DatabaseError, Transaction};
 use eventlog::log::{Log, LogEvent};
 
-/// Events a transaction while catching up; and how few may be left for the one that holds the projector up.
-const BATCH: i64 = 500;
+/// Events in one transaction while catching up. At most so many are left for the transaction that blocks the projector.
+pub(super) const BATCH: i64 = 500;
 
-/// A view's idle slot, while we fill it.
+/// A view's idle slot, while a rebuild fills it.
 pub(super) struct Building<'a> {
     pub db: &'a Database,
     pub view: &'static dyn AnyView,
-    /// The slot; the other is live.
+    /// The idle slot; the other one is live.
     pub slot: &'static str,
-    /// Of this rebuild; whoever has an older one is fenced.
+    /// The epoch of this rebuild. A rebuild with an older one is fenced.
     pub epoch: i64,
     /// The last position that is folded in.
     pub position: i64,
-    /// Whoever runs when the projector begins to write both slots.
-    pub older: Option<Readers>,
+    /// The transactions that ran when the projector began to write both slots.
+    pub older_readers: Option<Readers>,
 }
 
 impl<'a> Building<'a> {
-    /// An empty slot, for rows as they stand at a position.
+    /// Takes the empty slot, for rows as they are at a position.
     pub async fn begin(
         db: &'a Database,
         view: &'static dyn AnyView,
         position: i64,
     ) -> Result<Self, RebuildError> {
         let name = view.shape().name;
-        let epoch = sqlx::query_scalar(
+        let epoch = sqlx::query_scalar!(
             "update rebuilds set state = 'loading', epoch = nextval('reader_epoch') \
               where view = $1 and state = 'idle' returning epoch",
+            name,
         )
-        .bind(name)
         .fetch_optional(db.pool())
         .await?
         .ok_or(RebuildError::Fenced(name))?;
-        let live: String = sqlx::query_scalar("select slot from checkpoints where consumer = $1")
-            .bind(name)
-            .fetch_one(db.pool())
-            .await?;
-        Ok(Self { db, view, slot: views::idle(&live), epoch, position, older: None })
+        let live = projector::live_slot(db.pool(), name).await?;
+        Ok(Self { db, view, slot: views::idle_slot(&live), epoch, position, older_readers: None })
     }
 
-    fn name(&self) -> &'static str {
+    pub fn name(&self) -> &'static str {
         self.view.shape().name
-    }
-
-    /// Step 3.
-    pub async fn load(
-        mut self,
-        mut folded: FoldedView,
-        progress: &mut impl FnMut(Progress),
-    ) -> Result<Self, RebuildError> {
-        for (key, failure) in &folded.failure {
-            let mut transaction = self.ours().await?;
-            projector::park(&mut transaction, Side::Building, self.name(), key, failure).await?;
-            transaction.commit().await?;
-        }
-        self.write_all(folded.aside.tuples(), progress).await?;
-        let analyze = format!("analyze {}", self.view.shape().table(self.slot));
-        sqlx::query(&analyze).execute(&mut self.db.pool().acquire().await?.patient()).await?;
-        let log = Log::new(self.db);
-        while self.behind().await? > BATCH {
-            let events = log.read(self.position, BATCH).await?;
-            let mut transaction = self.ours().await?;
-            self.take_in(&mut transaction, &events).await?;
-            transaction.commit().await?;
-        }
-        Ok(self)
     }
 
     /// Step 4.
     pub async fn follow(&mut self) -> Result<(), RebuildError> {
         let log = Log::new(self.db);
-        let mut transaction = self.ours().await?;
-        let stands = locked_position(&mut transaction, self.name()).await?;
-        // Nobody moves it now; nor is anything read that a live row has not.
-        while self.position < stands {
-            let events = log.read(self.position, BATCH.min(stands - self.position)).await?;
+        let mut transaction = self.begin_fenced().await?;
+        let live_position = lock_position(&mut transaction, self.name()).await?;
+        // The lock keeps the position where it is. Events after it are not in the live rows, so they are not read.
+        while self.position < live_position {
+            let events = log.read(self.position, BATCH.min(live_position - self.position)).await?;
             if events.is_empty() {
                 break;
             }
-            self.take_in(&mut transaction, &events).await?;
+            self.fold_in(&mut transaction, &events).await?;
         }
-        sqlx::query("update rebuilds set state = 'following' where view = $1 and epoch = $2")
-            .bind(self.name())
-            .bind(self.epoch)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query!(
+            "update rebuilds set state = 'following' where view = $1 and epoch = $2",
+            self.name(),
+            self.epoch,
+        )
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await?;
-        self.older = Some(Readers::now(&mut self.db.pool().acquire().await?).await?);
+        self.older_readers = Some(Readers::now(&mut self.db.pool().acquire().await?).await?);
         Ok(())
     }
 
@@ -112,16 +86,18 @@ impl<'a> Building<'a> {
     pub async fn compare(&self) -> Result<ViewReport, RebuildError> {
         let (shape, connection) = (self.view.shape(), self.db.direct().await?);
         let mut snapshot = connection.begin("begin isolation level repeatable read, read only").await?;
-        let position = sqlx::query_scalar("select position from checkpoints where consumer = $1")
-            .bind(shape.name)
-            .fetch_one(&mut *snapshot)
-            .await?;
+        let position =
+            sqlx::query_scalar!("select position from checkpoints where consumer = $1", shape.name)
+                .fetch_one(&mut *snapshot)
+                .await?;
         let count = format!("select count(*) from {}", shape.table(self.slot));
         let rows: i64 = sqlx::query_scalar(&count).fetch_one(&mut *snapshot).await?;
-        let parked: i64 = sqlx::query_scalar("select count(*) from rebuild_parked where view = $1")
-            .bind(shape.name)
-            .fetch_one(&mut *snapshot)
-            .await?;
+        let parked = sqlx::query_scalar!(
+            r#"select count(*) as "count!" from rebuild_parked where view = $1"#,
+            shape.name,
+        )
+        .fetch_one(&mut *snapshot)
+        .await?;
         let mut report = ViewReport {
             view: shape.name,
             position,
@@ -130,41 +106,45 @@ impl<'a> Building<'a> {
             examples: Vec::new(),
             parked: usize::try_from(parked).unwrap_or(0),
         };
-        let sql = shape.differences(views::idle(self.slot), self.slot);
+        let sql = shape.differences(views::idle_slot(self.slot), self.slot);
         type Row = (String, Option<Json<Value>>, Option<Json<Value>>);
         let mut differences = sqlx::query_as::<_, Row>(&sql).fetch(&mut *snapshot);
         while let Some((key, live, built)) = differences.try_next().await? {
-            report.count(Difference::between(key, live.map(|it| it.0), built.map(|it| it.0)));
+            report.count(Difference::between(key, live.map(|row| row.0), built.map(|row| row.0)));
         }
         drop(differences);
         snapshot.rollback().await?;
         Ok(report)
     }
 
-    /// A transaction in which nobody else may take the slot over.
-    pub async fn ours(&self) -> Result<Transaction, RebuildError> {
+    /// Begins a transaction in which no other rebuild can take the slot over.
+    pub async fn begin_fenced(&self) -> Result<Transaction, RebuildError> {
         let mut transaction = projector::begin(self.db).await?;
-        sqlx::query("select from rebuilds where view = $1 and epoch = $2 and state <> 'emptying' for share")
-            .bind(self.name())
-            .bind(self.epoch)
-            .fetch_optional(&mut *transaction)
-            .await?
-            .ok_or(RebuildError::Fenced(self.name()))?;
+        sqlx::query!(
+            "select from rebuilds where view = $1 and epoch = $2 and state <> 'emptying' for share",
+            self.name(),
+            self.epoch,
+        )
+        .fetch_optional(&mut *transaction)
+        .await?
+        .ok_or(RebuildError::Fenced(self.name()))?;
         Ok(transaction)
     }
 
-    async fn behind(&self) -> Result<i64, RebuildError> {
+    /// How many positions it is behind the live slot.
+    pub async fn behind(&self) -> Result<i64, RebuildError> {
         Ok(projector::position_of(self.db, self.name()).await? - self.position)
     }
 
-    async fn take_in(
+    /// Folds events into the slot, in the caller's transaction.
+    pub async fn fold_in(
         &mut self,
         transaction: &mut Transaction,
         events: &[LogEvent],
     ) -> Result<(), RebuildError> {
         let Some(last) = events.last() else { return Ok(()) };
         let lookups = Lookups::for_events(self.db, events).await?;
-        let mut parked = projector::parked_keys(transaction, Side::Building).await?;
+        let mut parked = projector::parked_keys(transaction, SlotRole::Building).await?;
         let parked = parked.remove(self.name()).unwrap_or_default();
         // Row by row from the start: one batch that PostgreSQL refuses must not cost the whole rebuild.
         let batch = Batch { events, lookups: &lookups, mode: WriteMode::RowByRow };
@@ -174,11 +154,11 @@ impl<'a> Building<'a> {
     }
 
     fn table(&self, position: i64, parked: HashSet<String>) -> Table<'_> {
-        Table { view: self.view, slot: self.slot, position, parked, side: Side::Building }
+        Table { view: self.view, slot: self.slot, position, parked, role: SlotRole::Building }
     }
 }
 
-/// The events that one row is made of, up to a position.
+/// The events of one row, up to a position.
 pub(super) async fn events_of(
     db: &Database,
     view: &'static dyn AnyView,
@@ -190,25 +170,27 @@ pub(super) async fn events_of(
     Ok(events)
 }
 
-/// A view's position, locked: nobody moves it or swaps slots until the transaction ends.
-pub(super) async fn locked_position(connection: &mut Connection, view: &str) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar("select position from checkpoints where consumer = $1 for no key update")
-        .bind(view)
+/// Locks a view's position: until the transaction ends, nobody moves it or swaps slots.
+pub(super) async fn lock_position(connection: &mut Connection, view: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!("select position from checkpoints where consumer = $1 for no key update", view)
         .fetch_one(connection)
         .await
 }
 
-/// Up to where all of these views stand.
+/// The lowest position of these views.
 pub(super) async fn lowest_position(
     db: &Database,
     views: &[&'static dyn AnyView],
 ) -> Result<i64, DatabaseError> {
     let names: Vec<&str> = views.iter().map(|view| view.shape().name).collect();
-    let lowest = "select coalesce(min(position), 0) from checkpoints where consumer = any($1)";
-    Ok(sqlx::query_scalar(lowest).bind(names).fetch_one(db.pool()).await?)
+    let lowest = sqlx::query_scalar!(
+        r#"select coalesce(min(position), 0) as "lowest!" from checkpoints where consumer = any($1)"#,
+        &names as _,
+    );
+    Ok(lowest.fetch_one(db.pool()).await?)
 }
 
-/// Step 7: empties the slot that is not live, for whoever holds the claim; with an epoch, only what that rebuild left.
+/// Step 7: empties the idle slot. The caller holds the claim. With an epoch, only the rows of that rebuild are deleted.
 pub(super) async fn clean(
     db: &Database,
     view: &'static dyn AnyView,
@@ -217,62 +199,59 @@ pub(super) async fn clean(
 ) -> Result<(), RebuildError> {
     let name = view.shape().name;
     let mut transaction = projector::begin(db).await?;
-    // The projector is between two batches, and the next one writes the live slot alone.
-    locked_position(&mut transaction, name).await?;
-    let ours: Option<i64> = sqlx::query_scalar(
+    // The projector is between two batches; the next batch writes only the live slot.
+    lock_position(&mut transaction, name).await?;
+    let own_epoch = sqlx::query_scalar!(
         "update rebuilds set state = 'emptying', epoch = nextval('reader_epoch') \
           where view = $1 and state <> 'idle' and epoch = coalesce($2, epoch) returning epoch",
+        name,
+        epoch,
     )
-    .bind(name)
-    .bind(epoch)
     .fetch_optional(&mut *transaction)
     .await?;
     transaction.commit().await?;
-    let Some(ours) = ours else { return Ok(()) };
-    // Somebody may have read which slot is live before a swap, and go on to read it: TRUNCATE knows no snapshots.
-    let older = Readers::now(&mut db.pool().acquire().await?).await?;
-    let patience = Instant::now() + PATIENCE;
+    let Some(own_epoch) = own_epoch else { return Ok(()) };
+    // A reader may have looked up the live slot before a swap, and read it now: TRUNCATE ignores snapshots.
+    let older_readers = Readers::now(&mut db.pool().acquire().await?).await?;
+    let deadline = Instant::now() + MAX_WAIT;
     loop {
-        let in_the_way = match older.left(db).await? {
-            None if empty(db, view, ours).await? => return Ok(()),
+        let blocking_pid = match older_readers.still_running(db).await? {
+            None if empty(db, view, own_epoch).await? => return Ok(()),
             None => 0,
             Some(pid) => pid,
         };
-        progress(Progress::Wait { view: name, pid: in_the_way });
-        if Instant::now() > patience {
-            return Err(RebuildError::Readers { view: name, pid: in_the_way });
+        progress(Progress::Wait { view: name, pid: blocking_pid });
+        if Instant::now() > deadline {
+            return Err(RebuildError::Readers { view: name, pid: blocking_pid });
         }
-        sleep(LOOK_AGAIN).await;
+        sleep(POLL_EVERY).await;
     }
 }
 
-/// False: somebody reads it right now.
+/// Returns false while a reader uses the slot.
 async fn empty(db: &Database, view: &'static dyn AnyView, epoch: i64) -> Result<bool, RebuildError> {
     let name = view.shape().name;
     let mut transaction = projector::begin(db).await?;
     sqlx::query("set local lock_timeout = '50ms'").execute(&mut *transaction).await?;
-    // First, so that nobody begins to fill what is emptied here.
-    let done = sqlx::query(
+    // First, so that no rebuild begins to fill the slot meanwhile.
+    let done = sqlx::query!(
         "update rebuilds set state = 'idle' where view = $1 and state = 'emptying' and epoch = $2",
+        name,
+        epoch,
     )
-    .bind(name)
-    .bind(epoch)
     .execute(&mut *transaction)
     .await?;
     if done.rows_affected() == 0 {
         return Err(RebuildError::Fenced(name));
     }
-    let live: String = sqlx::query_scalar("select slot from checkpoints where consumer = $1")
-        .bind(name)
-        .fetch_one(&mut *transaction)
-        .await?;
-    let truncate = format!("truncate {}", view.shape().table(views::idle(&live)));
+    let live = projector::live_slot(&mut *transaction, name).await?;
+    let truncate = format!("truncate {}", view.shape().table(views::idle_slot(&live)));
     match sqlx::query(&truncate).execute(&mut *transaction).await {
         Ok(_) => {}
         Err(error) if is_lock_timeout(&error) => return Ok(false),
         Err(error) => return Err(error.into()),
     }
-    sqlx::query("delete from rebuild_parked where view = $1").bind(name).execute(&mut *transaction).await?;
+    sqlx::query!("delete from rebuild_parked where view = $1", name).execute(&mut *transaction).await?;
     transaction.commit().await?;
     Ok(true)
 }

@@ -1,25 +1,27 @@
-//! Step 6: the public name begins to mean the other slot, between two transactions of whoever reads it.
+//! Step 6: the public name is pointed to the other slot, between two transactions of its readers.
 
 use tokio::time::{Instant, sleep};
 
-use super::readers::{LOOK_AGAIN, PATIENCE};
-use super::slot::{Building, locked_position};
-use super::{Progress, RebuildError};
+use super::error::RebuildError;
+use super::progress::Progress;
+use super::readers::{MAX_WAIT, POLL_EVERY, is_lock_timeout};
+use super::slot::{Building, lock_position};
+
 use crate::views;
 use eventlog::database::DatabaseError;
 
 impl Building<'_> {
-    /// Waits until nobody is in the way, and swaps.
+    /// Waits until no reader blocks it, and swaps.
     pub async fn swap(&self, progress: &mut impl FnMut(Progress)) -> Result<(), RebuildError> {
         let view = self.view.shape().name;
-        let patience = Instant::now() + PATIENCE;
-        if let Some(older) = &self.older {
-            while let Some(pid) = older.left(self.db).await? {
+        let deadline = Instant::now() + MAX_WAIT;
+        if let Some(older_readers) = &self.older_readers {
+            while let Some(pid) = older_readers.still_running(self.db).await? {
                 progress(Progress::Wait { view, pid });
-                if Instant::now() > patience {
+                if Instant::now() > deadline {
                     return Err(RebuildError::Readers { view, pid });
                 }
-                sleep(LOOK_AGAIN).await;
+                sleep(POLL_EVERY).await;
             }
         }
         loop {
@@ -27,11 +29,11 @@ impl Building<'_> {
                 Err(RebuildError::Database(DatabaseError::Sql(error))) if is_lock_timeout(&error) => {
                     let pid = self.reader().await?.unwrap_or(0);
                     progress(Progress::Wait { view, pid });
-                    if Instant::now() > patience {
+                    if Instant::now() > deadline {
                         return Err(RebuildError::Readers { view, pid });
                     }
-                    // Whoever queued up behind us goes first.
-                    sleep(LOOK_AGAIN * 5).await;
+                    // Readers that queued behind this lock go first.
+                    sleep(POLL_EVERY * 5).await;
                 }
                 done => return done,
             }
@@ -40,57 +42,57 @@ impl Building<'_> {
 
     async fn try_swap(&self) -> Result<(), RebuildError> {
         let shape = self.view.shape();
-        let mut transaction = self.ours().await?;
+        let mut transaction = self.begin_fenced().await?;
         sqlx::query("set local lock_timeout = '50ms'").execute(&mut *transaction).await?;
-        // The projector has finished its batch, and finds the new slot live with its next one.
-        locked_position(&mut transaction, shape.name).await?;
-        // As it is defined, over the other slot: nothing else about it changes, its grants included.
-        let definition: String = sqlx::query_scalar(
-            "select regexp_replace(pg_get_viewdef(to_regclass('public.' || $1)), '\\m' || $1 || '_[ab]\\M', $1 || '_' || $2, 'g')",
+        // The projector has finished its batch. In its next one the new slot is live.
+        lock_position(&mut transaction, shape.name).await?;
+        // Only the slot in the definition changes; the grants stay.
+        let definition = sqlx::query_scalar!(
+            r#"select regexp_replace(pg_get_viewdef(to_regclass('public.' || $1)), '\m' || $1 || '_[ab]\M', $1 || '_' || $2, 'g') as "definition!""#,
+            shape.name,
+            self.slot,
         )
-        .bind(shape.name)
-        .bind(self.slot)
         .fetch_one(&mut *transaction)
         .await?;
         let replace = format!("create or replace view public.{} as {definition}", shape.name);
         sqlx::query(&replace).execute(&mut *transaction).await?;
-        sqlx::query("delete from parked where view = $1").bind(shape.name).execute(&mut *transaction).await?;
-        sqlx::query(
+        sqlx::query!("delete from parked where view = $1", shape.name).execute(&mut *transaction).await?;
+        sqlx::query!(
             "insert into parked select view, key, position, error, parked_at from rebuild_parked \
               where view = $1",
+            shape.name,
         )
-        .bind(shape.name)
         .execute(&mut *transaction)
         .await?;
-        sqlx::query("update checkpoints set slot = $2, version = $3 where consumer = $1")
-            .bind(shape.name)
-            .bind(self.slot)
-            .bind(shape.version)
-            .execute(&mut *transaction)
-            .await?;
-        sqlx::query("update rebuilds set state = 'emptying' where view = $1 and epoch = $2")
-            .bind(shape.name)
-            .bind(self.epoch)
-            .execute(&mut *transaction)
-            .await?;
+        sqlx::query!(
+            "update checkpoints set slot = $2, version = $3 where consumer = $1",
+            shape.name,
+            self.slot,
+            shape.version,
+        )
+        .execute(&mut *transaction)
+        .await?;
+        sqlx::query!(
+            "update rebuilds set state = 'emptying' where view = $1 and epoch = $2",
+            shape.name,
+            self.epoch,
+        )
+        .execute(&mut *transaction)
+        .await?;
         transaction.commit().await?;
-        tracing::info!(view = shape.name, live = self.slot, "A view was rebuilt and swapped");
+        tracing::info!(live = self.slot, "the view was rebuilt and swapped");
         Ok(())
     }
 
-    /// Somebody who is reading the live slot.
+    /// A process that reads the live slot.
     async fn reader(&self) -> Result<Option<i32>, RebuildError> {
-        let table = self.view.shape().table(views::idle(self.slot));
-        Ok(sqlx::query_scalar(
-            "select pid from pg_locks where relation = to_regclass($1) and pid <> pg_backend_pid() limit 1",
+        let table = self.view.shape().table(views::idle_slot(self.slot));
+        Ok(sqlx::query_scalar!(
+            r#"select pid as "pid!" from pg_locks
+                where relation = to_regclass($1) and pid <> pg_backend_pid() limit 1"#,
+            table,
         )
-        .bind(table)
         .fetch_optional(self.db.pool())
         .await?)
     }
-}
-
-/// `lock_not_available`
-pub(super) fn is_lock_timeout(error: &sqlx::Error) -> bool {
-    error.as_database_error().and_then(|error| error.code()).is_some_and(|code| code == "55P03")
 }

@@ -1,19 +1,13 @@
-//! A row outside of JSON: packed, as millions of them wait in memory, and as the tuple that a binary COPY takes.
+//! Two binary forms of a row: packed, which saves memory, and as a tuple of a binary COPY.
 //!
-//! The packed form is nobody's but this process's: it has no version and never reaches a disk. A tuple is PostgreSQL's
-//! binary format: the number of columns, then each with its length in bytes, -1 for null.
-
-use std::collections::BTreeMap;
+//! The packed form stays in this process: it has no version and is never stored. A tuple is PostgreSQL's binary format:
+//! the number of columns, then each value with its length in bytes, -1 for null.
 
 use domain::{AccountId, InviteId, Limits, LoginId, LoginStatus, Role, Tier};
 use jiff::Timestamp;
 use uuid::Uuid;
 
-use super::invites::Redemption;
-use super::subscriptions::SubscriptionState;
-use super::users::SubscriptionStatus;
-
-/// A row's columns, in their order.
+/// The columns of a row, in their order.
 pub(crate) trait Columns: Sized {
     /// Their names.
     const NAMES: &'static [&'static str];
@@ -25,11 +19,11 @@ pub(crate) trait Columns: Sized {
     fn tuple(&self, out: &mut Vec<u8>);
 }
 
-/// What a column holds.
+/// A type that a column can hold.
 pub(super) trait Column: Sized {
     fn pack(&self, out: &mut Vec<u8>);
     fn unpack(packed: &mut &[u8]) -> Self;
-    /// The value of a binary COPY, with its length.
+    /// One value of a binary COPY, with its length.
     fn value(&self, out: &mut Vec<u8>);
 }
 
@@ -67,13 +61,13 @@ pub(super) use columns;
 /// 2000-01-01 00:00 UTC, from which PostgreSQL counts microseconds.
 const POSTGRES_EPOCH_MICROSECONDS: i64 = 946_684_800_000_000;
 
-fn take<const N: usize>(packed: &mut &[u8]) -> [u8; N] {
+pub(super) fn take<const N: usize>(packed: &mut &[u8]) -> [u8; N] {
     let (head, rest) = packed.split_first_chunk().expect("a row is unpacked as it was packed");
     *packed = rest;
     *head
 }
 
-fn put(bytes: &[u8], out: &mut Vec<u8>) {
+pub(super) fn put(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend((bytes.len() as i32).to_be_bytes());
     out.extend(bytes);
 }
@@ -92,12 +86,12 @@ fn unpack_text<'a>(packed: &mut &'a [u8]) -> &'a str {
 }
 
 /// jsonb: its version, then JSON.
-fn put_json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
-    let begins = out.len();
+pub(super) fn put_json(value: &impl serde::Serialize, out: &mut Vec<u8>) {
+    let start = out.len();
     out.extend([0, 0, 0, 0, 1]);
     serde_json::to_writer(&mut *out, value).expect("a row is plain data with text keys");
-    let length = (out.len() - begins - 4) as i32;
-    out[begins..begins + 4].copy_from_slice(&length.to_be_bytes());
+    let length = (out.len() - start - 4) as i32;
+    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
 
 impl Column for i64 {
@@ -242,36 +236,6 @@ impl Column for Limits {
     }
 }
 
-impl Column for BTreeMap<AccountId, Redemption> {
-    fn pack(&self, out: &mut Vec<u8>) {
-        (self.len() as i64).pack(out);
-        for (account, Redemption { login_id, attempt, used, at }) in self {
-            account.pack(out);
-            login_id.pack(out);
-            i64::from(*attempt).pack(out);
-            used.pack(out);
-            at.pack(out);
-        }
-    }
-
-    fn unpack(packed: &mut &[u8]) -> Self {
-        let entries = i64::unpack(packed);
-        let entry = |_| {
-            let (account, login_id) = (AccountId::unpack(packed), LoginId::unpack(packed));
-            let attempt = i64::unpack(packed) as u32;
-            (
-                account,
-                Redemption { login_id, attempt, used: bool::unpack(packed), at: Timestamp::unpack(packed) },
-            )
-        };
-        (0..entries).map(entry).collect()
-    }
-
-    fn value(&self, out: &mut Vec<u8>) {
-        put_json(self, out);
-    }
-}
-
 macro_rules! uuid_column {
     ($id:ident) => {
         impl Column for $id {
@@ -293,36 +257,35 @@ macro_rules! uuid_column {
 uuid_column!(AccountId);
 uuid_column!(InviteId);
 
-/// A column of few words: packed as the number of one, written as its stored spelling.
-macro_rules! word_column {
-    ($words:ident { $($word:ident),+ }) => {
-        impl Column for $words {
+/// A column of an enum: packed as the number of the variant, written as its stored name.
+macro_rules! enum_column {
+    ($enumeration:ident { $($variant:ident),+ }) => {
+        impl $crate::views::columns::Column for $enumeration {
             fn pack(&self, out: &mut Vec<u8>) {
-                let all = [$(Self::$word),+];
-                let number = all.iter().position(|word| word == self).expect("every word is in the list");
+                let all = [$(Self::$variant),+];
+                let number = all.iter().position(|variant| variant == self).expect("every variant is in the list");
                 out.push(number as u8);
             }
 
             fn unpack(packed: &mut &[u8]) -> Self {
-                let [number] = take(packed);
-                [$(Self::$word),+][usize::from(number)]
+                let [number] = $crate::views::columns::take(packed);
+                [$(Self::$variant),+][usize::from(number)]
             }
 
             fn value(&self, out: &mut Vec<u8>) {
-                // A word that is missing in the list does not compile.
+                // A variant that is missing in the list does not compile.
                 match self {
-                    $(Self::$word)|+ => put(self.name().as_bytes(), out),
+                    $(Self::$variant)|+ => $crate::views::columns::put(self.name().as_bytes(), out),
                 }
             }
         }
     };
 }
+pub(super) use enum_column;
 
-word_column!(Role { User, Admin, Auditor });
-word_column!(Tier { Free, Trial, Basic, Premium, Enterprise });
-word_column!(SubscriptionStatus { None, Active, Expired });
-word_column!(SubscriptionState { Active, Expired });
-word_column!(LoginStatus {
+enum_column!(Role { User, Admin, Auditor });
+enum_column!(Tier { Free, Trial, Basic, Premium, Enterprise });
+enum_column!(LoginStatus {
     Waiting,
     CodeRequired,
     PasswordRequired,
@@ -334,39 +297,4 @@ word_column!(LoginStatus {
 });
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn comes_back<T: Column + PartialEq + std::fmt::Debug>(value: T) {
-        let mut packed = Vec::new();
-        value.pack(&mut packed);
-        let mut left = &packed[..];
-        assert_eq!(T::unpack(&mut left), value);
-        assert!(left.is_empty(), "{left:?} of {value:?}");
-    }
-
-    #[test]
-    fn what_is_packed_comes_back() {
-        for number in [0, 1, -1, 63, 64, -64, -65, i64::MAX, i64::MIN] {
-            comes_back(number);
-            comes_back(Some(number as i32));
-        }
-        for text in ["", "Ильдегарда", &"long".repeat(100)] {
-            comes_back(text.to_owned());
-            comes_back(Some(text.to_owned()));
-        }
-        comes_back(None::<String>);
-        comes_back([true, false].map(Some)[0]);
-        comes_back(Timestamp::from_microsecond(-1).unwrap());
-        comes_back(AccountId(Uuid::from_u128(u128::MAX)));
-        Tier::ALL.into_iter().for_each(comes_back);
-        let login_id: LoginId = "a-login-of-more-characters-than-ours-have".parse().unwrap();
-        comes_back(login_id.clone());
-        let at = Timestamp::from_microsecond(1_700_000_000_123_456).unwrap();
-        let redemption = |used| Redemption { login_id: login_id.clone(), attempt: 3, used, at };
-        let redemptions =
-            [true, false].map(|used| (AccountId(Uuid::from_u128(u128::from(used))), redemption(used)));
-        comes_back(BTreeMap::from(redemptions));
-        comes_back(domain::Tiers::default().limits(Tier::Trial));
-    }
-}
+mod tests;

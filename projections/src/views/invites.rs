@@ -1,4 +1,4 @@
-//! Which invites are there, and who holds or has used them? Codes and notes are in the vault.
+//! The view `invites`: which invites exist, and who has reserved or used them. Codes and notes are in the vault.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -8,28 +8,30 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
-use super::columns::{Columns as _, columns};
-use super::{FoldError, Interest, Lookups, Shape, View, stored};
+use super::columns::{Column, Columns as _, columns, put_json};
+use super::lookups::Lookups;
+use super::shape::Shape;
+use super::view::{FoldError, Interest, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 
 columns! {
-    /// An invite, as it stands.
+    /// The current state of an invite.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct InviteRow {
         /// Its id; the code is in the vault.
         pub invite_id: InviteId,
-        /// What it promises.
+        /// The subscription that it gives.
         pub tier: Tier,
         /// Reserved and used ones together never exceed it.
         pub max_uses: i32,
-        /// Uses that a live login holds.
+        /// Uses that live logins have reserved.
         pub reserved: i32,
-        /// Uses for good.
+        /// Final uses.
         pub used: i32,
-        /// Who holds or has used it.
+        /// Who has reserved or used it.
         pub redemptions: BTreeMap<AccountId, Redemption>,
-        /// Nobody redeems it from then on.
+        /// From then on it cannot be redeemed.
         pub valid_until: Timestamp,
         /// 0 is unlimited.
         pub subscription_days: i32,
@@ -37,7 +39,7 @@ columns! {
         pub revoked: bool,
         /// None: made from the command line.
         pub created_by: Option<AccountId>,
-        /// When.
+        /// When it was made.
         pub created_at: Timestamp,
     }
 }
@@ -49,10 +51,40 @@ pub struct Redemption {
     pub login_id: LoginId,
     /// By which attempt of it.
     pub attempt: u32,
-    /// For good, not only reserved.
+    /// A final use; false while it is only reserved.
     pub used: bool,
-    /// Since when.
+    /// When it was reserved, or used.
     pub at: Timestamp,
+}
+
+impl Column for BTreeMap<AccountId, Redemption> {
+    fn pack(&self, out: &mut Vec<u8>) {
+        (self.len() as i64).pack(out);
+        for (account, Redemption { login_id, attempt, used, at }) in self {
+            account.pack(out);
+            login_id.pack(out);
+            i64::from(*attempt).pack(out);
+            used.pack(out);
+            at.pack(out);
+        }
+    }
+
+    fn unpack(packed: &mut &[u8]) -> Self {
+        let entries = i64::unpack(packed);
+        let entry = |_| {
+            let (account, login_id) = (AccountId::unpack(packed), LoginId::unpack(packed));
+            let attempt = i64::unpack(packed) as u32;
+            (
+                account,
+                Redemption { login_id, attempt, used: bool::unpack(packed), at: Timestamp::unpack(packed) },
+            )
+        };
+        (0..entries).map(entry).collect()
+    }
+
+    fn value(&self, out: &mut Vec<u8>) {
+        put_json(self, out);
+    }
 }
 
 /// One invite; None for an unknown one.
@@ -60,8 +92,12 @@ pub struct Redemption {
 /// # Errors
 /// The database's.
 pub async fn by_id(db: &Database, invite: InviteId) -> Result<Option<InviteRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from invites r where invite_id = $1";
-    let row = sqlx::query_scalar(sql).bind(invite.0).fetch_optional(db.pool()).await?;
+    let row = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<InviteRow>" from invites r where invite_id = $1"#,
+        invite.0,
+    )
+    .fetch_optional(db.pool())
+    .await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -70,22 +106,27 @@ pub async fn by_id(db: &Database, invite: InviteId) -> Result<Option<InviteRow>,
 /// # Errors
 /// The database's.
 pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<InviteRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from invites r order by created_at desc, invite_id \
-         limit $1 offset $2";
-    let rows: Vec<Json<InviteRow>> =
-        sqlx::query_scalar(sql).bind(limit).bind(offset).fetch_all(db.pool()).await?;
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<InviteRow>" from invites r
+            order by created_at desc, invite_id limit $1 offset $2"#,
+        limit,
+        offset,
+    )
+    .fetch_all(db.pool())
+    .await?;
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
-/// The invites that this person has used, for good.
+/// The invites that this person has used; reserved ones do not count.
 ///
 /// # Errors
 /// The database's.
 pub async fn used_by(db: &Database, account: AccountId) -> Result<Vec<InviteId>, DatabaseError> {
-    let ids: Vec<uuid::Uuid> = sqlx::query_scalar(
-        "select invite_id from invites where redemptions -> $1 -> 'used' = 'true' order by invite_id",
+    let ids = sqlx::query_scalar!(
+        r#"select invite_id as "invite_id!" from invites
+            where redemptions -> $1 -> 'used' = 'true' order by invite_id"#,
+        account.to_string() as _,
     )
-    .bind(account.to_string())
     .fetch_all(db.pool())
     .await?;
     Ok(ids.into_iter().map(InviteId).collect())

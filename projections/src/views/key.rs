@@ -1,11 +1,11 @@
-//! A row's key in memory: as text, and without an allocation of its own for the ids that the product makes.
+//! A row's key in memory: text, which needs no allocation for the ids of this service.
 
 use std::fmt;
 
-/// What fits: a UUID has 36 characters, a login's id 32.
+/// The longest key without an allocation: a UUID has 36 characters, a login's id 32.
 const SHORT: usize = 38;
 
-/// Ordered as its text is, which is how PostgreSQL's index on it is ordered too: rows written in this order go to its end.
+/// Ordered like its text, as PostgreSQL's index is: rows written in this order are added at the end of the index.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub(super) enum Key {
     Short { length: u8, text: [u8; SHORT] },

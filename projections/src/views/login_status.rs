@@ -1,6 +1,7 @@
-//! How does this login stand? One row a login, as its latest attempt stands; account ids only, nobody's name.
+//! The view `login_status`: one row for each login, with the state of its latest attempt. It holds account ids and no
+//! names.
 //!
-//! The API keeps the live ones in memory with [`fold`] and reads the others from here.
+//! The API folds live logins in memory with [`fold`]. It reads the others from here.
 
 use std::borrow::Cow;
 
@@ -12,25 +13,27 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
 use super::columns::{Columns as _, columns};
-use super::{FoldError, Interest, Lookups, Shape, View, stored};
+use super::lookups::Lookups;
+use super::shape::Shape;
+use super::view::{FoldError, Interest, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Fact, LogEvent};
 
 columns! {
-    /// A login, as its latest attempt stands.
+    /// The state of a login: that of its latest attempt.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct LoginRow {
         /// The `session_id` of the Mini App.
         pub login_id: LoginId,
-        /// Whose it is.
+        /// The person who logs in.
         pub account_id: AccountId,
         /// From 1; a retry is the next.
         pub attempt: i32,
-        /// How it stands.
+        /// The state of the attempt.
         pub status: LoginStatus,
         /// The position of its last event: it only grows.
         pub version: i64,
-        /// The position of the event that began the attempt: tells which of two logins is the newer one.
+        /// The position of the event that began the attempt: of two logins, the newer one has the higher position.
         pub started_position: i64,
         /// The invite whose use is reserved.
         pub invite_id: Option<InviteId>,
@@ -38,7 +41,7 @@ columns! {
         pub started_at: Timestamp,
         /// When it expires, unless it ends before.
         pub deadline_at: Timestamp,
-        /// When the QR code on the screen dies; None before the first.
+        /// When the QR code on the screen expires; None before the first.
         pub qr_expires_at: Option<Timestamp>,
         /// How Telegram sent the login code: `app`, `sms`, …
         pub code_via: Option<String>,
@@ -48,15 +51,15 @@ columns! {
         pub code_rejected: bool,
         /// The last password was wrong.
         pub password_rejected: bool,
-        /// Why it was cancelled (`person`, `newer_login`, …) or failed (`flood_wait`, …); while it is live, why Telegram did
-        /// not take what the person entered last (`wrong`, `number_banned`, …).
+        /// Why it was cancelled (`person`, `newer_login`, …) or failed (`flood_wait`, …). While it is live: why Telegram
+        /// refused the last input of the person (`wrong`, `number_banned`, …).
         pub reason: Option<String>,
         /// When it ended; None while it is live.
         pub ended_at: Option<Timestamp>,
     }
 }
 
-/// How the login stands after the event. Anything but an event of that login leaves it as it is.
+/// The state of the login after the event. An event that is not of that login changes nothing.
 pub fn fold(row: Option<LoginRow>, event: &LogEvent) -> Option<LoginRow> {
     after(row, &event.fact())
 }
@@ -92,7 +95,7 @@ fn after(row: Option<LoginRow>, fact: &Fact<'_>) -> Option<LoginRow> {
 }
 
 impl LoginRow {
-    /// The state that the row was made of.
+    /// The state that the row was made from.
     pub fn state(&self) -> LoginState {
         LoginState {
             account_id: self.account_id,
@@ -132,8 +135,12 @@ fn name_of(value: &impl Serialize) -> Option<String> {
 /// # Errors
 /// The database's.
 pub async fn by_id(db: &Database, login: &LoginId) -> Result<Option<LoginRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from login_status r where login_id = $1";
-    let row = sqlx::query_scalar(sql).bind(login.as_str()).fetch_optional(db.pool()).await?;
+    let row = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<LoginRow>" from login_status r where login_id = $1"#,
+        login.as_str(),
+    )
+    .fetch_optional(db.pool())
+    .await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -142,31 +149,39 @@ pub async fn by_id(db: &Database, login: &LoginId) -> Result<Option<LoginRow>, D
 /// # Errors
 /// The database's.
 pub async fn live(db: &Database) -> Result<Vec<LoginRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from login_status r where ended_at is null \
-         order by deadline_at";
-    Ok(unwrapped(sqlx::query_scalar(sql).fetch_all(db.pool()).await?))
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<LoginRow>" from login_status r
+            where ended_at is null order by deadline_at"#
+    );
+    Ok(unwrapped(rows.fetch_all(db.pool()).await?))
 }
 
-/// The live logins of one person, oldest first: one at most, but for the moment between a new one and the end of the
-/// one before.
+/// The live logins of one person, oldest first. There is one at most, except between the start of a new one and the
+/// end of the one before.
 ///
 /// # Errors
 /// The database's.
 pub async fn live_of(db: &Database, account: AccountId) -> Result<Vec<LoginRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from login_status r where account_id = $1 and ended_at is null \
-         order by started_at, version";
-    Ok(unwrapped(sqlx::query_scalar(sql).bind(account.0).fetch_all(db.pool()).await?))
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<LoginRow>" from login_status r
+            where account_id = $1 and ended_at is null order by started_at, version"#,
+        account.0,
+    );
+    Ok(unwrapped(rows.fetch_all(db.pool()).await?))
 }
 
-/// The live logins of several people, each one's oldest first.
+/// The live logins of several people, oldest first.
 ///
 /// # Errors
 /// The database's.
 pub async fn live_of_any(db: &Database, accounts: &[AccountId]) -> Result<Vec<LoginRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from login_status r where account_id = any($1) and ended_at is null \
-         order by started_at, version";
     let accounts: Vec<uuid::Uuid> = accounts.iter().map(|account| account.0).collect();
-    Ok(unwrapped(sqlx::query_scalar(sql).bind(accounts).fetch_all(db.pool()).await?))
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<LoginRow>" from login_status r
+            where account_id = any($1) and ended_at is null order by started_at, version"#,
+        &accounts,
+    );
+    Ok(unwrapped(rows.fetch_all(db.pool()).await?))
 }
 
 /// The person's latest logins, newest first.
@@ -178,9 +193,13 @@ pub async fn latest_of(
     account: AccountId,
     limit: i64,
 ) -> Result<Vec<LoginRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from login_status r where account_id = $1 \
-         order by version desc limit $2";
-    Ok(unwrapped(sqlx::query_scalar(sql).bind(account.0).bind(limit).fetch_all(db.pool()).await?))
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<LoginRow>" from login_status r
+            where account_id = $1 order by version desc limit $2"#,
+        account.0,
+        limit,
+    );
+    Ok(unwrapped(rows.fetch_all(db.pool()).await?))
 }
 
 fn unwrapped(rows: Vec<Json<LoginRow>>) -> Vec<LoginRow> {

@@ -1,4 +1,4 @@
-//! What folds know beside the log's events, read before a batch is folded: facts that never change, or only by erasure.
+//! What a fold needs beside the event, read before a batch is folded. These facts change only by erasure, or never.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,14 +12,14 @@ use vault::{PersonKey, Vault};
 /// The keys of people who are not erased, and who made which invite.
 #[derive(Default)]
 pub(crate) struct Lookups {
-    /// Nobody under this id: erased.
+    /// A person who is missing here was erased.
     pub people: HashMap<AccountId, PersonKey>,
     /// Only invites that a person made.
     pub inviters: HashMap<InviteId, AccountId>,
 }
 
 impl Lookups {
-    /// What the folds of these events ask for.
+    /// What the folds of these events need.
     ///
     /// # Errors
     /// The database's.
@@ -49,9 +49,9 @@ impl Lookups {
     }
 }
 
-/// The keys of everybody who is not erased.
+/// The keys of all people who are not erased.
 pub(crate) const PEOPLE: &str = "select account_id, person_key from vault.subjects";
-/// Who made which invite, straight from the log: the view `invites` may stand anywhere.
+/// Who made which invite. It comes from the log, because the view `invites` may be at any position.
 pub(crate) const INVITERS: &str = "select aggregate_id, payload #>> '{InviteCreated,created_by}' \
        from events \
       where aggregate_type = 'invite' \
@@ -59,17 +59,22 @@ pub(crate) const INVITERS: &str = "select aggregate_id, payload #>> '{InviteCrea
         and sequence = 1 \
         and payload #>> '{InviteCreated,created_by}' is not null";
 
+/// [`INVITERS`], only of these invites ($1, text[]).
+pub(crate) fn inviters_among() -> String {
+    format!("{INVITERS} and aggregate_id = any($1)")
+}
+
 async fn inviters(
     db: &Database,
     invites: &[InviteId],
 ) -> Result<HashMap<InviteId, AccountId>, DatabaseError> {
     let ids: Vec<String> = invites.iter().map(InviteId::to_string).collect();
-    let sql = format!("{INVITERS} and aggregate_id = any($1)");
+    let sql = inviters_among();
     let rows: Vec<(String, String)> = sqlx::query_as(&sql).bind(ids).fetch_all(db.pool()).await?;
     Ok(rows.iter().filter_map(|(invite, maker)| inviter(invite, maker)).collect())
 }
 
-/// None: no ids.
+/// None where the texts are no ids.
 pub(crate) fn inviter(invite: &str, maker: &str) -> Option<(InviteId, AccountId)> {
     Some((invite.parse().ok()?, maker.parse().ok()?))
 }

@@ -1,5 +1,5 @@
-//! A view folded aside, in memory: what the live table is compared with, what a rebuild writes, and how a view looked at
-//! an earlier position.
+//! A view that is folded in memory: to compare it with the live table, to write it in a rebuild, or to show it at an
+//! earlier position.
 
 use std::collections::HashMap;
 
@@ -7,21 +7,22 @@ use serde_json::Value;
 
 use super::columns::Columns;
 use super::key::Key;
-use super::{FoldError, Lookups, RowFailure, View, decode_row, encode_row};
+use super::lookups::Lookups;
+use super::view::{FoldError, RowFailure, View, decode_row, encode_row};
 use eventlog::log::Fact;
 
 /// A view's rows in memory.
 pub(crate) trait MemoryTable: Send {
-    /// From this event on this key stands still, as it does in the live table.
+    /// Parks this key from this event on, as it is in the live table.
     fn park(&mut self, key: &str, position: i64);
-    /// Folds an event in. RowFailure comes back once; from there on its key stands still.
-    fn take(&mut self, fact: &Fact<'_>, lookups: &Lookups) -> Option<(String, RowFailure)>;
+    /// Folds an event in. A failure is returned once: it parks the key.
+    fn fold_in(&mut self, fact: &Fact<'_>, lookups: &Lookups) -> Option<(String, RowFailure)>;
     /// How many rows there are.
     fn len(&self) -> usize;
-    /// Compares the live row with the one here, and forgets it.
+    /// Compares the live row with the one here, and removes it here.
     fn compare(&mut self, key: &str, live: Value) -> Comparison;
-    /// The keys that [`MemoryTable::compare`] has not been asked for.
-    fn left(&self) -> Vec<String>;
+    /// The keys that [`MemoryTable::compare`] was not called with.
+    fn not_compared(&self) -> Vec<String>;
     /// The row with this key, as a tuple of a binary COPY.
     fn tuple(&self, key: &str) -> Option<Tuple>;
     /// Takes all rows out, in the order of their keys, as tuples of a binary COPY.
@@ -37,25 +38,25 @@ pub(crate) struct Tuple {
     pub bytes: Vec<u8>,
 }
 
-/// What became of a comparison.
+/// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Comparison {
-    /// Equal in every column.
+    /// All columns are equal.
     Same,
-    /// Not equal in these.
+    /// These columns are not equal.
     Differs(Vec<String>),
-    /// The log knows no such row.
+    /// The log makes no such row.
     Surplus,
     /// The live row does not have the view's shape.
     Unreadable,
 }
 
-/// The one implementation. A row is unpacked for the moment in which it is folded: that takes less time than the memory
-/// that a million of them would take otherwise.
+/// The one implementation. A row is unpacked only while it is folded: a million unpacked rows would need much more
+/// memory.
 pub(super) struct Rows<V> {
     rows: HashMap<Key, Box<[u8]>>,
-    held: HashMap<Key, i64>,
-    /// Where a row is packed before it is known how long it gets.
+    parked: HashMap<Key, i64>,
+    /// A row is packed here first, because its length is not known before.
     scratch: Vec<u8>,
     view: std::marker::PhantomData<fn() -> V>,
 }
@@ -64,7 +65,7 @@ impl<V: View> Default for Rows<V> {
     fn default() -> Self {
         Self {
             rows: HashMap::new(),
-            held: HashMap::new(),
+            parked: HashMap::new(),
             scratch: Vec::new(),
             view: std::marker::PhantomData,
         }
@@ -73,13 +74,13 @@ impl<V: View> Default for Rows<V> {
 
 impl<V: View + 'static> MemoryTable for Rows<V> {
     fn park(&mut self, key: &str, position: i64) {
-        self.held.insert(key.into(), position);
+        self.parked.insert(key.into(), position);
     }
 
-    fn take(&mut self, fact: &Fact<'_>, lookups: &Lookups) -> Option<(String, RowFailure)> {
+    fn fold_in(&mut self, fact: &Fact<'_>, lookups: &Lookups) -> Option<(String, RowFailure)> {
         let text = V::key(fact)?;
         let key = Key::from(&*text);
-        if !self.held.is_empty() && self.held.get(&key).is_some_and(|from| *from <= fact.position) {
+        if !self.parked.is_empty() && self.parked.get(&key).is_some_and(|from| *from <= fact.position) {
             return None;
         }
         let before = self.rows.get(&key).map(|packed| V::Row::unpack(packed));
@@ -99,7 +100,7 @@ impl<V: View + 'static> MemoryTable for Rows<V> {
                 None
             }
             Err(error) => {
-                self.held.insert(key, fact.position);
+                self.parked.insert(key, fact.position);
                 Some((text.into_owned(), RowFailure { position: fact.position, error }))
             }
         }
@@ -117,19 +118,19 @@ impl<V: View + 'static> MemoryTable for Rows<V> {
         if *self.scratch == *packed {
             return Comparison::Same;
         }
-        let (live, aside) = (encode_row::<V>(&live), encode_row::<V>(&V::Row::unpack(&packed)));
-        let (Value::Object(live), Value::Object(aside)) = (live, aside) else {
+        let (live, folded) = (encode_row::<V>(&live), encode_row::<V>(&V::Row::unpack(&packed)));
+        let (Value::Object(live), Value::Object(folded)) = (live, folded) else {
             return Comparison::Unreadable;
         };
-        let differing = aside.iter().filter(|(column, value)| live.get(*column) != Some(value));
+        let differing = folded.iter().filter(|(column, value)| live.get(*column) != Some(value));
         let differing: Vec<String> = differing.map(|(column, _)| column.clone()).collect();
         if differing.is_empty() { Comparison::Same } else { Comparison::Differs(differing) }
     }
 
-    fn left(&self) -> Vec<String> {
-        let mut left: Vec<String> = self.rows.keys().map(|key| key.as_str().to_owned()).collect();
-        left.sort_unstable();
-        left
+    fn not_compared(&self) -> Vec<String> {
+        let mut keys: Vec<String> = self.rows.keys().map(|key| key.as_str().to_owned()).collect();
+        keys.sort_unstable();
+        keys
     }
 
     fn tuple(&self, key: &str) -> Option<Tuple> {

@@ -1,4 +1,4 @@
-//! Which subscription does this person have, or have had last?
+//! The view `subscriptions`: the latest subscription of each person.
 
 use std::borrow::Cow;
 
@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
-use super::columns::{Columns as _, columns};
-use super::{FoldError, Interest, Lookups, Shape, View, stored};
+use super::columns::{Columns as _, columns, enum_column};
+use super::lookups::Lookups;
+use super::shape::Shape;
+use super::view::{FoldError, Interest, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 
@@ -16,32 +18,34 @@ columns! {
     /// A person's latest subscription.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
     pub struct SubscriptionRow {
-        /// Whose.
+        /// The person.
         pub account_id: AccountId,
-        /// Which; stays after its end.
+        /// The tier; it stays after the end.
         pub tier: Tier,
-        /// Whether it runs.
+        /// Whether it is active.
         pub status: SubscriptionState,
-        /// As they were on the day it was granted.
+        /// The limits of the tier on the day it was granted.
         pub limits: Limits,
-        /// When the running span began.
+        /// When the current period began.
         pub started_at: Timestamp,
         /// None: unlimited.
         pub expires_at: Option<Timestamp>,
-        /// The login that started it; None: an admin did.
+        /// The login that started it; None where an admin did.
         pub login_id: Option<LoginId>,
     }
 }
 
-/// Whether a subscription runs.
+/// Whether a subscription is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionState {
-    /// It runs.
+    /// Its time is not over.
     Active,
     /// Its time is over.
     Expired,
 }
+
+enum_column!(SubscriptionState { Active, Expired });
 
 impl SubscriptionState {
     /// The stored spelling.
@@ -53,13 +57,17 @@ impl SubscriptionState {
     }
 }
 
-/// The person's latest subscription; None: there never was one.
+/// The person's latest subscription; None where there never was one.
 ///
 /// # Errors
 /// The database's.
 pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<SubscriptionRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from subscriptions r where account_id = $1";
-    let row = sqlx::query_scalar(sql).bind(account.0).fetch_optional(db.pool()).await?;
+    let row = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<SubscriptionRow>" from subscriptions r where account_id = $1"#,
+        account.0,
+    )
+    .fetch_optional(db.pool())
+    .await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -68,9 +76,13 @@ pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<Subs
 /// # Errors
 /// The database's.
 pub async fn ending(db: &Database, limit: i64) -> Result<Vec<SubscriptionRow>, DatabaseError> {
-    let sql = "select to_jsonb(r) from subscriptions r \
-         where status = 'active' and expires_at is not null order by expires_at limit $1";
-    let rows: Vec<Json<SubscriptionRow>> = sqlx::query_scalar(sql).bind(limit).fetch_all(db.pool()).await?;
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<SubscriptionRow>" from subscriptions r
+            where status = 'active' and expires_at is not null order by expires_at limit $1"#,
+        limit,
+    )
+    .fetch_all(db.pool())
+    .await?;
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 

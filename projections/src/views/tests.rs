@@ -1,4 +1,4 @@
-//! What the migration promises about the public names.
+//! What the migrations do about the public names of the views.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use eventlog::database::Database;
 use eventlog::testing;
 
 #[tokio::test]
-async fn a_table_of_that_name_that_is_not_ours_is_told_in_one_line_and_left_alone() {
+async fn migrating_reports_a_foreign_table_of_that_name_in_one_line_and_leaves_it_alone() {
     let test = testing::database().await;
     let name: String =
         sqlx::query_scalar("select current_database()").fetch_one(test.db.pool()).await.unwrap();
@@ -28,15 +28,15 @@ async fn a_table_of_that_name_that_is_not_ours_is_told_in_one_line_and_left_alon
     .unwrap();
 
     let error = db.migrate().await.expect_err("the name is taken");
-    let mut told = error.to_string();
+    let mut message = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
-        told = format!("{told}: {error}");
+        message = format!("{message}: {error}");
         cause = error.source();
     }
-    assert!(told.contains("foreign table called public.users"), "{told}");
-    assert!(told.contains("not ours"), "{told}");
-    assert_eq!(told.lines().count(), 1, "{told}");
+    assert!(message.contains("foreign table called public.users"), "{message}");
+    assert!(message.contains("not ours"), "{message}");
+    assert_eq!(message.lines().count(), 1, "{message}");
     let kept: String = sqlx::query_scalar("select relkind::text from pg_class where relname = 'users'")
         .fetch_one(db.pool())
         .await

@@ -1,7 +1,7 @@
-//! Who is this person to us? The one table that other services read, under the public name `users`.
+//! The view `users`: one row for each person. Other services read it under the public name `users`.
 //!
-//! Names are opened with the person's own key, which the vault holds until the person is erased; after that neither
-//! the live table nor a rebuild can name anybody.
+//! Names are opened with the person's own key, which the vault holds until the person is erased. After that, neither the
+//! live table nor a rebuild can show the name.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -12,22 +12,24 @@ use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 use uuid::Uuid;
 
-use super::columns::{Columns as _, columns};
-use super::{FoldError, Interest, Lookups, Shape, View, stored};
+use super::columns::{Columns as _, columns, enum_column};
+use super::lookups::Lookups;
+use super::shape::Shape;
+use super::view::{FoldError, Interest, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 use vault::PersonKey;
 
-/// A person, as the public table tells it.
+/// A person, as the public view shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
-    /// The person, as Telegram knows them.
+    /// The Telegram id.
     pub telegram_id: i64,
-    /// The person, as events know them.
+    /// The id in events.
     pub account_id: AccountId,
-    /// As Telegram last told it.
+    /// The first name that Telegram sent last.
     pub first_name: Option<String>,
-    /// As Telegram last told it.
+    /// The last name that Telegram sent last.
     pub last_name: Option<String>,
     /// Without the @.
     pub username: Option<String>,
@@ -37,19 +39,19 @@ pub struct User {
     pub role: Role,
     /// Whether a session is linked.
     pub is_authenticated: bool,
-    /// Refused everywhere.
+    /// A blocked person is refused everywhere.
     pub is_blocked: bool,
     /// `free` without a subscription.
     pub subscription_type: Tier,
-    /// Whether it runs.
+    /// Whether the subscription is active.
     pub subscription_status: SubscriptionStatus,
     /// None without one.
     pub subscription_started_at: Option<Timestamp>,
     /// None: unlimited, or none.
     pub subscription_expires_at: Option<Timestamp>,
-    /// Of the limits.
+    /// One of the limits.
     pub max_channels: i32,
-    /// As granted; without a running subscription the free ones.
+    /// The limits of the subscription; those of `free` without an active one.
     pub limits: Limits,
     /// Who made the invite that started the first subscription.
     pub invited_by: Option<AccountId>,
@@ -61,17 +63,19 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
-/// Whether a person's subscription runs.
+/// Whether a person's subscription is active.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SubscriptionStatus {
     /// There never was one.
     None,
-    /// It runs.
+    /// Its time is not over.
     Active,
     /// Its time is over.
     Expired,
 }
+
+enum_column!(SubscriptionStatus { None, Active, Expired });
 
 impl SubscriptionStatus {
     /// The stored spelling.
@@ -84,7 +88,7 @@ impl SubscriptionStatus {
     }
 }
 
-/// What Telegram tells about a person; the JSON that `AccountRegistered` and `ProfileChanged` hold sealed.
+/// What Telegram says about a person: the JSON that is sealed in `AccountRegistered` and `ProfileChanged`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Profile {
     /// First name.
@@ -106,8 +110,12 @@ pub struct Profile {
 /// # Errors
 /// The database's.
 pub async fn by_telegram_id(db: &Database, telegram_id: i64) -> Result<Option<User>, DatabaseError> {
-    let sql = "select to_jsonb(r) from users r where telegram_id = $1";
-    let row = sqlx::query_scalar(sql).bind(telegram_id).fetch_optional(db.pool()).await?;
+    let row = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<User>" from users r where telegram_id = $1"#,
+        telegram_id,
+    )
+    .fetch_optional(db.pool())
+    .await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -116,8 +124,12 @@ pub async fn by_telegram_id(db: &Database, telegram_id: i64) -> Result<Option<Us
 /// # Errors
 /// The database's.
 pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<User>, DatabaseError> {
-    let sql = "select to_jsonb(r) from users r where account_id = $1";
-    let row = sqlx::query_scalar(sql).bind(account.0).fetch_optional(db.pool()).await?;
+    let row = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<User>" from users r where account_id = $1"#,
+        account.0,
+    )
+    .fetch_optional(db.pool())
+    .await?;
     Ok(row.map(|Json(row)| row))
 }
 
@@ -129,9 +141,13 @@ pub async fn by_accounts(
     db: &Database,
     accounts: &[AccountId],
 ) -> Result<HashMap<AccountId, User>, DatabaseError> {
-    let sql = "select to_jsonb(r) from users r where account_id = any($1)";
     let ids: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
-    let rows: Vec<Json<User>> = sqlx::query_scalar(sql).bind(ids).fetch_all(db.pool()).await?;
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<User>" from users r where account_id = any($1)"#,
+        &ids,
+    )
+    .fetch_all(db.pool())
+    .await?;
     Ok(rows.into_iter().map(|Json(user)| (user.account_id, user)).collect())
 }
 
@@ -140,9 +156,14 @@ pub async fn by_accounts(
 /// # Errors
 /// The database's.
 pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<User>, DatabaseError> {
-    let sql = "select to_jsonb(r) from users r order by created_at desc, account_id \
-         limit $1 offset $2";
-    let rows: Vec<Json<User>> = sqlx::query_scalar(sql).bind(limit).bind(offset).fetch_all(db.pool()).await?;
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<User>" from users r
+            order by created_at desc, account_id limit $1 offset $2"#,
+        limit,
+        offset,
+    )
+    .fetch_all(db.pool())
+    .await?;
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
@@ -151,9 +172,12 @@ pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<User>, D
 /// # Errors
 /// The database's.
 pub async fn admins(db: &Database) -> Result<Vec<User>, DatabaseError> {
-    let sql = "select to_jsonb(r) from users r where role = 'admin' and not is_blocked \
-         order by telegram_id";
-    let rows: Vec<Json<User>> = sqlx::query_scalar(sql).fetch_all(db.pool()).await?;
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<User>" from users r
+            where role = 'admin' and not is_blocked order by telegram_id"#
+    )
+    .fetch_all(db.pool())
+    .await?;
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
@@ -162,11 +186,11 @@ pub async fn admins(db: &Database) -> Result<Vec<User>, DatabaseError> {
 /// # Errors
 /// The database's.
 pub async fn count(db: &Database) -> Result<i64, DatabaseError> {
-    Ok(sqlx::query_scalar("select count(*) from users").fetch_one(db.pool()).await?)
+    Ok(sqlx::query_scalar!(r#"select count(*) as "count!" from users"#).fetch_one(db.pool()).await?)
 }
 
 columns! {
-    /// A row of the slot: what the public view shows, and what the fold needs to remember.
+    /// A row of the slot: what the public view shows, and what the fold needs for later events.
     #[derive(Clone, Debug, Serialize, Deserialize)]
     pub(super) struct Row {
         account_id: AccountId,
@@ -182,11 +206,11 @@ columns! {
         subscription_status: SubscriptionStatus,
         subscription_started_at: Option<Timestamp>,
         subscription_expires_at: Option<Timestamp>,
-        /// None: the free ones, which are no event's matter; the public view fills them in.
+        /// None: the limits of `free`, which are in no event; the public view adds them.
         limits: Option<Limits>,
         invited_by: Option<AccountId>,
         session_exported: bool,
-        /// The end of any other login's session says nothing about the linked one.
+        /// The end of another login's session does not end this one.
         linked_login_id: Option<LoginId>,
         created_at: Timestamp,
         updated_at: Timestamp,
@@ -224,7 +248,7 @@ impl View for Users {
             ) => {
                 return registered(*account_id, telegram_id, profile, *at, lookups);
             }
-            // Not registered, or erased: nothing that comes later brings the person back.
+            // Not registered, or erased: no later event makes a row again.
             (_, None) | (Ok(Event::Account(AccountEvent::AccountErased { .. })), _) => return Ok(None),
             (_, Some(row)) => row,
         };
@@ -249,7 +273,7 @@ fn registered(
     at: Timestamp,
     lookups: &Lookups,
 ) -> Result<Option<Row>, FoldError> {
-    // Without a key the person has been erased: a rebuild must come out as if they had never been here.
+    // Without a key the person has been erased: a rebuild must make no row for them.
     let Some(key) = lookups.people.get(&account_id) else { return Ok(None) };
     let telegram_id = key
         .open(account_id, telegram_id)
@@ -292,7 +316,7 @@ fn after_account_event(
     row.updated_at = stored(event.at());
     match event {
         AccountEvent::ProfileChanged { profile, .. } => {
-            // The key may be gone already, with the event that says so still ahead.
+            // The key may be gone already: the event of the erasure comes later in the log.
             if let Some(key) = lookups.people.get(&row.account_id) {
                 let profile = opened(row.account_id, profile, key)?;
                 row.first_name = profile.first_name;

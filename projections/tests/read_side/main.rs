@@ -1,4 +1,6 @@
-//! The views against a real log: a person, an invite and a login, projected, rebuilt, verified and looked at as of a moment.
+//! The views over a real log: projected, rebuilt, verified, and shown as of a position.
+
+#![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod projector;
 mod rebuild;

@@ -1,4 +1,4 @@
-//! The views against a real log: what comes out, and that a crash, poison or a second projector does no harm.
+//! The views over a real log: their rows, and that a crash, a bad event or a second projector does no harm.
 
 use domain::login::{CancelReason, FailReason, Refusal};
 use domain::{AccountCommand, LoginCommand, LoginStatus, Role, Tier};
@@ -15,7 +15,7 @@ use projections::views::{invites, login_status, subscriptions, users};
 const ILYA: &str = r#"{"first_name":"Ilya","last_name":null,"username":"ilya","language_code":"ru"}"#;
 
 #[tokio::test]
-async fn a_login_from_invite_to_subscription_makes_the_row_that_others_read() {
+async fn a_login_from_invite_to_subscription_makes_the_row_that_other_services_read() {
     let story = Story::begin().await;
     let admin = story.person(1, r#"{"first_name":"Admin"}"#).await;
     story.account(admin, AccountCommand::ChangeRole { role: Role::Admin, at: story.clock.now() }).await;
@@ -110,7 +110,7 @@ async fn a_login_says_why_it_ended() {
 }
 
 #[tokio::test]
-async fn an_erased_person_has_no_row_and_may_come_back_as_somebody_new() {
+async fn an_erased_person_has_no_row_and_may_register_under_a_new_account() {
     let story = Story::begin().await;
     let ilya = story.person(139_883_458, ILYA).await;
     story.account(ilya, AccountCommand::Erase { at: story.clock.now() }).await;
@@ -125,7 +125,7 @@ async fn an_erased_person_has_no_row_and_may_come_back_as_somebody_new() {
 }
 
 #[tokio::test]
-async fn erased_and_registered_anew_in_one_batch_is_one_row() {
+async fn a_person_erased_and_registered_again_in_one_batch_has_one_row() {
     let story = Story::begin().await;
     let ilya = story.person(5, ILYA).await;
     story.project().await;
@@ -138,7 +138,7 @@ async fn erased_and_registered_anew_in_one_batch_is_one_row() {
 }
 
 #[tokio::test]
-async fn a_crash_between_the_rows_and_the_checkpoint_is_repeated_without_doubling() {
+async fn a_batch_that_crashed_before_its_checkpoint_is_repeated_without_doubling() {
     let story = Story::begin().await;
     let invite = story.invite(3, None).await;
     let ilya = story.person(1, ILYA).await;
@@ -189,14 +189,14 @@ async fn an_event_that_cannot_be_decoded_parks_its_own_key_alone() {
 }
 
 #[tokio::test]
-async fn a_row_that_postgres_refuses_stands_still_as_it_was_before() {
+async fn a_row_that_postgres_refuses_is_parked_as_it_was_before() {
     let story = Story::begin().await;
     let ilya = story.person(1, ILYA).await;
     let subject = story.vault.subject(ilya).await.unwrap().unwrap();
     let at = story.clock.now();
-    // In one batch: a change that fits, one that has no place in a text column, and one that comes too late.
+    // In one batch: a valid change, one that a text column cannot store, and one after that.
     story.account(ilya, AccountCommand::ChangeRole { role: Role::Auditor, at }).await;
-    story.tells(&subject, "{\"first_name\":\"Il\\u0000ya\"}").await;
+    story.set_profile(&subject, "{\"first_name\":\"Il\\u0000ya\"}").await;
     story.account(ilya, AccountCommand::Block { at }).await;
     let olga = story.person(2, r#"{"first_name":"Olga"}"#).await;
     story.project().await;
@@ -211,7 +211,7 @@ async fn a_row_that_postgres_refuses_stands_still_as_it_was_before() {
     assert_eq!((view.as_str(), *position), ("users", 3));
     assert!(!error.contains("Il"), "{error}");
 
-    // And stays where it is, whatever comes.
+    // Later events do not change it.
     story.account(ilya, AccountCommand::Unblock { at }).await;
     story.project().await;
     assert_eq!(users::by_account(&story.db, ilya).await.unwrap().unwrap(), row);
@@ -232,7 +232,7 @@ async fn a_projector_that_was_taken_over_writes_nothing() {
 }
 
 #[tokio::test]
-async fn one_can_wait_for_a_position_to_be_visible() {
+async fn a_caller_can_wait_until_a_position_is_visible() {
     let story = Story::begin().await;
     story.person(1, ILYA).await;
     Sequencer::take_over(&story.db).await.unwrap().pass().await.unwrap();

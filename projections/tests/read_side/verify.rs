@@ -1,4 +1,4 @@
-//! Verification finds what is not the log's doing, and nothing else.
+//! Verification finds rows that differ from the log, and no others.
 
 use domain::AccountCommand;
 use secrecy::ExposeSecret;
@@ -70,7 +70,7 @@ async fn a_row_that_somebody_changed_added_or_removed_by_hand_is_found() {
 }
 
 #[tokio::test]
-async fn a_parked_key_is_compared_as_it_stood_and_its_event_is_told() {
+async fn a_parked_key_is_compared_as_it_was_parked_and_its_event_is_reported() {
     let story = Story::begin().await;
     let ilya = story.person(1, ILYA).await;
     story
@@ -89,7 +89,7 @@ async fn a_parked_key_is_compared_as_it_stood_and_its_event_is_told() {
 }
 
 #[tokio::test]
-async fn a_view_can_be_asked_how_it_stood() {
+async fn a_view_can_be_shown_as_of_a_position() {
     let story = Story::begin().await;
     let ilya = story.person(1, ILYA).await;
     story.account(ilya, AccountCommand::Block { at: story.clock.now() }).await;
@@ -104,13 +104,13 @@ async fn a_view_can_be_asked_how_it_stood() {
 }
 
 #[tokio::test]
-async fn an_auditor_reads_all_that_happened_and_nothing_that_opens_a_door() {
+async fn an_auditor_reads_the_log_and_the_views_and_no_secrets() {
     let story = Story::begin().await;
     let invite = story.invite(1, None).await;
     story.vault.add_code(invite, "3HBP4Z3ECICZ", None).await.unwrap();
     story.person(1, ILYA).await;
     story.project().await;
-    // The role is the cluster's, not this test's alone: only this test lets it log in.
+    // The role belongs to the cluster, not only to this test; only this test lets it log in.
     story.run("alter role qr_auditor login").await;
     let (url, own) = (story.url.expose_secret().to_owned(), "user=qr_login");
     assert!(url.contains(own));
@@ -131,7 +131,7 @@ async fn an_auditor_reads_all_that_happened_and_nothing_that_opens_a_door() {
 }
 
 #[tokio::test]
-async fn what_is_behind_is_told() {
+async fn the_lag_shows_how_far_each_reader_is_behind() {
     let story = Story::begin().await;
     story.person(1, ILYA).await;
     let before = lag(&story.db).await.unwrap();

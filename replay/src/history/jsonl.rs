@@ -1,5 +1,5 @@
 //! One JSON object a line: `position, at, stream, stream_id, version, event, actor, account_id, login_id, causation_id,
-//! payload`. `version` is the event's place in its stream, `at` is when the log took it.
+//! payload`. `version` is the event's number in its stream, `at` is when it was recorded.
 
 use std::io::Write;
 
@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-/// An event, as this program publishes it: the fields and their order are a contract.
+/// An event in the output: the fields and their order are a contract.
 #[derive(Debug, Serialize)]
 pub struct JsonLine<'a> {
     pub position: i64,
@@ -40,7 +40,7 @@ impl<'a> From<&'a LogEvent> for JsonLine<'a> {
             account_id: event.metadata.account_id.or(named),
             login_id: event.metadata.login_id.clone(),
             causation_id: event.metadata.causation_id.as_deref(),
-            // Stored as `{"QrIssued": {…}}`; the name stands beside it already.
+            // Stored as `{"QrIssued": {…}}`; the name is in another field already.
             payload: event.payload.get(&event.name).unwrap_or(&event.payload),
         }
     }

@@ -1,4 +1,4 @@
-//! A table for people: names where the person's key still lives, codes masked while they can be redeemed.
+//! A table for people: with names while the person's key exists, and codes masked while they can be redeemed.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -16,11 +16,11 @@ use super::jsonl::JsonLine;
 use crate::paint::{Paint, harmless};
 use crate::people::Names;
 
-/// How the table looks, and what it has looked up so far.
+/// The style of the table, and the names and codes that it has read so far.
 #[derive(Debug)]
 pub struct Table {
     paint: Paint,
-    /// Of whoever looks: `TZ`, else the machine's.
+    /// The reader's time zone: `TZ`, or else that of the machine.
     zone: TimeZone,
     names: Names,
     codes: HashMap<InviteId, Option<String>>,
@@ -50,7 +50,7 @@ impl Table {
                 details.push_str(" (cannot be decoded)");
             }
             for (field, value) in line.payload.as_object().into_iter().flatten() {
-                if let Some(text) = told(field, value) {
+                if let Some(text) = detail(field, value) {
                     details.push_str(&format!(" {field}={text}"));
                 }
             }
@@ -119,14 +119,14 @@ impl Table {
     }
 }
 
-/// Enough to recognise a code that one knows, too little to use it.
+/// Masks a code: a person who knows it recognises it, but nobody can use it.
 fn masked(code: &str) -> String {
     code.char_indices().map(|(at, letter)| if at < 3 { letter } else { '*' }).collect()
 }
 
-/// A field's value for the details; what stands in a column already, is sealed, or is long says nothing here.
-fn told(field: &str, value: &Value) -> Option<String> {
-    const ELSEWHERE: [&str; 9] = [
+/// The value of a field for the details. None for fields that are in a column, sealed, or long.
+fn detail(field: &str, value: &Value) -> Option<String> {
+    const NOT_SHOWN: [&str; 9] = [
         "at",
         "account_id",
         "login_id",
@@ -137,7 +137,7 @@ fn told(field: &str, value: &Value) -> Option<String> {
         "telegram_id",
         "token_sha256",
     ];
-    if ELSEWHERE.contains(&field) {
+    if NOT_SHOWN.contains(&field) {
         return None;
     }
     match value {

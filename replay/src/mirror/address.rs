@@ -1,8 +1,8 @@
-//! Where the copy goes: `esdb://user:password@host:2113?tls=true`, several hosts with commas between them, or
+//! The address of the target: `esdb://user:password@host:2113?tls=true`, several hosts with commas between them, or
 //! `esdb+discover://` and the name of a cluster.
 //!
-//! User and password are taken out before anybody else reads the address: no message, no log line and no setting of the
-//! client holds them. That is also why nothing here repeats an address that cannot be read.
+//! User and password are removed before the address is parsed: no message, no log line and no setting of the client holds
+//! them. For the same reason, no error repeats an address that cannot be read.
 
 use std::path::Path;
 use std::time::Duration;
@@ -27,7 +27,7 @@ pub struct Address {
 }
 
 impl Address {
-    /// Reads one. `setting` is where it comes from.
+    /// Parses an address. `setting` names where it comes from.
     pub fn read(text: &SecretString, setting: &str) -> Result<Self> {
         let text = text.expose_secret().trim();
         let form = || format!("{setting} {FORM}");
@@ -52,7 +52,7 @@ impl Address {
         })
     }
 
-    /// Whether a password is in it, as in a flag there should be none.
+    /// Whether the address has a password, which a flag should not have.
     pub fn has_password(text: &SecretString) -> bool {
         let (_, rest) = text.expose_secret().split_once("://").unwrap_or_default();
         rest.split_once('@').is_some_and(|(login, _)| login.contains(':'))
@@ -69,7 +69,7 @@ fn may_name_a_host(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || "-._:,[]".contains(letter)
 }
 
-/// In milliseconds; the client only tells the server of it.
+/// `defaultDeadline` in milliseconds. The client only sends it to the server, so it is applied here.
 fn deadline(options: &str) -> Option<Duration> {
     let (_, query) = options.split_once('?')?;
     let named = |pair: &str| {
@@ -79,7 +79,7 @@ fn deadline(options: &str) -> Option<Duration> {
     query.split('&').find_map(named).map(Duration::from_millis)
 }
 
-/// The client panics on a file that is none.
+/// Checks the file, because the client panics if it is no certificate.
 fn is_certificate(file: &str) -> Result<()> {
     let text = std::fs::read_to_string(Path::new(file)).with_context(|| format!("{file} cannot be read"))?;
     ensure!(text.contains("-----BEGIN CERTIFICATE-----"), "{file} holds no certificate in PEM");
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_not_repeated() {
+    fn an_address_that_cannot_be_read_is_not_repeated() {
         for wrong in [
             "",
             "localhost:2113",
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_certificate_that_is_none_is_named() {
+    fn a_file_that_is_no_certificate_is_named() {
         let error = read("esdb://host?tlsCAFile=/nowhere/ca.pem").err().map(|error| format!("{error:#}"));
         assert!(error.is_some_and(|error| error.starts_with("/nowhere/ca.pem cannot be read")));
     }

@@ -1,4 +1,4 @@
-//! Copying: from where the stream ends to where the log does, and again after whatever went wrong.
+//! Copies from the end of the stream to the end of the log, and again after a failure.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -19,33 +19,33 @@ const MOST_BYTES: usize = 900_000;
 /// How long to wait after a failure, at first and at most.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 const DELETED: &str = "events were deleted from the stream, which therefore counts on without showing them: name another one with --stream";
-/// How often in a row the target may refuse what comes after the very end that it names.
+/// How often in a row the target may refuse events after the end that it reports itself.
 const MOST_REFUSALS: u32 = 5;
 
-/// A copy in the making.
+/// A running copy.
 pub struct Mirror {
     source: Source,
     target: Target,
     follow: bool,
     patience: Duration,
-    /// Whether the target has answered ever.
+    /// Whether the target has answered at least once.
     answered: bool,
     most_bytes: usize,
     copied: usize,
     /// Where the copy ends; None before its first event.
     end: Option<End>,
-    /// Whether everything was copied for a moment, since the last failure.
-    went_well: bool,
+    /// Whether everything was copied at some moment since the last failure.
+    caught_up: bool,
     bar: ProgressBar,
 }
 
-/// Why copying broke off.
-enum Trouble {
-    /// For good.
+/// Why copying stopped.
+enum Failure {
+    /// Trying again does not help.
     Stop(anyhow::Error),
     /// It may work later.
     Passing(anyhow::Error),
-    /// The stream does not end where it was thought to: another mirror is at work, or an answer was lost.
+    /// The stream has another end than expected: another mirror runs, or an answer was lost.
     Moved,
     /// The append was more than the server takes.
     TooMuch,
@@ -53,37 +53,37 @@ enum Trouble {
 
 impl Mirror {
     pub fn new(source: Source, target: Target, follow: bool, patience: Duration, bar: ProgressBar) -> Self {
-        let (answered, went_well, most_bytes, copied, end) = (false, false, MOST_BYTES, 0, None);
-        Self { source, target, follow, patience, answered, most_bytes, copied, end, went_well, bar }
+        let (answered, caught_up, most_bytes, copied, end) = (false, false, MOST_BYTES, 0, None);
+        Self { source, target, follow, patience, answered, most_bytes, copied, end, caught_up, bar }
     }
 
-    /// What was done, for the operator.
-    pub fn told(&self) -> String {
+    /// What was copied, for the operator.
+    pub fn summary(&self) -> String {
         self.bar.finish_and_clear();
         let Self { target, copied, .. } = self;
         let end = self.end.map(|end| format!(", up to position {}", end.position)).unwrap_or_default();
         format!("{} at {}: {copied} events copied{end}", target.stream, target.hosts())
     }
 
-    /// Until everything is copied; following, for ever.
+    /// Copies until everything is there, or for ever if it follows.
     pub async fn run(&mut self) -> Result<()> {
         let (mut failing_since, mut back_off, mut refusals) = (None, BACK_OFF.0, 0);
         loop {
             let before = self.end;
-            let trouble = match self.once().await {
+            let failure = match self.once().await {
                 Ok(()) => return Ok(()),
-                Err(trouble) => trouble,
+                Err(failure) => failure,
             };
-            if self.went_well || self.end != before {
-                self.went_well = false;
+            if self.caught_up || self.end != before {
+                self.caught_up = false;
                 (failing_since, back_off, refusals) = (None, BACK_OFF.0, 0);
             }
-            match trouble {
-                Trouble::Stop(error) => return Err(error),
-                Trouble::TooMuch => {}
-                Trouble::Moved if refusals < MOST_REFUSALS => refusals += 1,
-                Trouble::Moved => return Err(anyhow!("it refuses what comes after the end that it names")),
-                Trouble::Passing(error) => {
+            match failure {
+                Failure::Stop(error) => return Err(error),
+                Failure::TooMuch => {}
+                Failure::Moved if refusals < MOST_REFUSALS => refusals += 1,
+                Failure::Moved => return Err(anyhow!("it refuses what comes after the end that it names")),
+                Failure::Passing(error) => {
                     let since = *failing_since.get_or_insert_with(Instant::now);
                     if since.elapsed() >= self.patience && !(self.follow && self.answered) {
                         return Err(error.context("run it again, and it goes on from there"));
@@ -99,16 +99,16 @@ impl Mirror {
     }
 
     /// Steps 2 and 3.
-    async fn once(&mut self) -> Result<(), Trouble> {
+    async fn once(&mut self) -> Result<(), Failure> {
         self.end = self.resume().await?;
-        let log_end = self.source.end().await.map_err(|error| self.unread(error))?;
+        let log_end = self.source.end().await.map_err(|error| self.database_failure(error))?;
         let mut page = self.page(self.end).await?;
         loop {
             if page.is_empty() {
                 if !self.follow {
                     return Ok(());
                 }
-                self.went_well = true;
+                self.caught_up = true;
                 self.source.wait().await;
                 page = self.page(self.end).await?;
                 continue;
@@ -117,34 +117,34 @@ impl Mirror {
             let begins = self.end.is_none();
             page = self.append(batch, page.is_empty()).await?.unwrap_or(page);
             if begins {
-                self.is_seen().await?;
+                self.check_visible().await?;
             }
             let position = self.end.map_or(0, |end| end.position);
             progress::show(&self.bar, position, log_end.max(position));
         }
     }
 
-    /// Step 2: where the copy ends, which has to be a place in this log.
-    async fn resume(&mut self) -> Result<Option<End>, Trouble> {
-        let last = self.target.last().await.map_err(trouble)?;
+    /// Step 2: the end of the copy, which has to be an event of this log.
+    async fn resume(&mut self) -> Result<Option<End>, Failure> {
+        let last = self.target.last().await.map_err(failure_of)?;
         self.answered = true;
         let Some(last) = last else { return Ok(None) };
         let position = i64::try_from(last.revision).unwrap_or(i64::MAX - 1) + 1;
-        match self.source.id_at(position).await.map_err(|error| self.unread(error))? {
+        match self.source.id_at(position).await.map_err(|error| self.database_failure(error))? {
             Some(id) if id == last.id => Ok(Some(End { position, id })),
-            ours => Err(Trouble::Stop(self.refusal(&last, position, ours.is_some()))),
+            ours => Err(Failure::Stop(self.refusal(&last, position, ours.is_some()))),
         }
     }
 
-    /// A stream that was deleted takes its first events a second time, and shows none of them.
-    async fn is_seen(&mut self) -> Result<(), Trouble> {
-        match self.target.last().await.map_err(trouble)? {
+    /// Checks that the first events can be read: a stream that was deleted accepts them, and shows none of them.
+    async fn check_visible(&mut self) -> Result<(), Failure> {
+        match self.target.last().await.map_err(failure_of)? {
             Some(_) => Ok(()),
-            None => Err(Trouble::Stop(anyhow!(DELETED))),
+            None => Err(Failure::Stop(anyhow!(DELETED))),
         }
     }
 
-    /// As much of the page as goes into one append, at least one event.
+    /// The events of the page that fit into one append; at least one.
     fn batch(&self, page: &mut VecDeque<Outgoing>) -> Vec<Outgoing> {
         let mut size_bytes = 0;
         let fits = |event: &&Outgoing| {
@@ -155,12 +155,12 @@ impl Mirror {
         page.drain(..events.max(1)).collect()
     }
 
-    /// Step 3, one append; the page after it is read meanwhile, if that is wanted.
+    /// Step 3: one append. The next page is read meanwhile, if `read_on`.
     async fn append(
         &mut self,
         batch: Vec<Outgoing>,
         read_on: bool,
-    ) -> Result<Option<VecDeque<Outgoing>>, Trouble> {
+    ) -> Result<Option<VecDeque<Outgoing>>, Failure> {
         let (events, size_bytes) = (batch.len(), batch.iter().map(|event| event.size_bytes).sum::<usize>());
         let Some(end) = batch.last().map(|event| End { position: event.position, id: event.id }) else {
             return Ok(None);
@@ -174,42 +174,42 @@ impl Mirror {
             Ok(written) if written == revision(end) => {
                 self.copied += events;
                 self.end = Some(end);
-                next.transpose().map_err(|error| self.lost(error))
+                next.transpose().map_err(|error| self.source_failure(error))
             }
-            Ok(_) => Err(Trouble::Stop(anyhow!(DELETED))),
-            Err(TargetError::NotTaken(told)) if events == 1 => Err(Trouble::Stop(anyhow!(
+            Ok(_) => Err(Failure::Stop(anyhow!(DELETED))),
+            Err(TargetError::NotTaken(told)) if events == 1 => Err(Failure::Stop(anyhow!(
                 "it does not take the event at position {} ({size_bytes} bytes): {told}",
                 end.position
             ))),
             Err(TargetError::NotTaken(_)) => {
                 self.most_bytes = size_bytes / 2;
-                Err(Trouble::TooMuch)
+                Err(Failure::TooMuch)
             }
-            Err(error) => Err(trouble(error)),
+            Err(error) => Err(failure_of(error)),
         }
     }
 
-    async fn page(&self, end: Option<End>) -> Result<VecDeque<Outgoing>, Trouble> {
-        self.source.after(end, MOST_EVENTS).await.map_err(|error| self.lost(error))
+    async fn page(&self, end: Option<End>) -> Result<VecDeque<Outgoing>, Failure> {
+        self.source.after(end, MOST_EVENTS).await.map_err(|error| self.source_failure(error))
     }
 
-    fn lost(&self, error: SourceError) -> Trouble {
+    fn source_failure(&self, error: SourceError) -> Failure {
         match error {
-            SourceError::Database(error) => self.unread(error),
-            SourceError::Shorter(end) => Trouble::Stop(anyhow!(shorter(end.position))),
-            SourceError::Other(end) => Trouble::Stop(anyhow!(other(end.position))),
-            SourceError::Unfit(error) => Trouble::Stop(error),
+            SourceError::Database(error) => self.database_failure(error),
+            SourceError::Shorter(end) => Failure::Stop(anyhow!(shorter(end.position))),
+            SourceError::Other(end) => Failure::Stop(anyhow!(other(end.position))),
+            SourceError::Unfit(error) => Failure::Stop(error),
         }
     }
 
-    /// Whoever follows waits for a database that is restarted, too.
-    fn unread(&self, error: DatabaseError) -> Trouble {
+    /// A mirror that follows also waits for a database that restarts.
+    fn database_failure(&self, error: DatabaseError) -> Failure {
         let passing = self.follow && error.is_transient();
         let error = anyhow::Error::new(error).context("the log cannot be read");
-        if passing { Trouble::Passing(error) } else { Trouble::Stop(error) }
+        if passing { Failure::Passing(error) } else { Failure::Stop(error) }
     }
 
-    /// Why nothing more is copied into a stream that does not end with an event of this log, at its place.
+    /// Why nothing is copied into a stream whose last event is not this log's event at that position.
     fn refusal(&self, last: &Last, position: i64, reaches: bool) -> anyhow::Error {
         let Last { revision, name, origin, .. } = last;
         let Origin { log, position: says } = origin;
@@ -227,11 +227,11 @@ impl Mirror {
     }
 }
 
-fn trouble(error: TargetError) -> Trouble {
+fn failure_of(error: TargetError) -> Failure {
     match error {
-        TargetError::Passing(told) => Trouble::Passing(anyhow!(told)),
-        TargetError::Moved => Trouble::Moved,
-        TargetError::NotTaken(told) | TargetError::Final(told) => Trouble::Stop(anyhow!(told)),
+        TargetError::Passing(told) => Failure::Passing(anyhow!(told)),
+        TargetError::Moved => Failure::Moved,
+        TargetError::NotTaken(told) | TargetError::Final(told) => Failure::Stop(anyhow!(told)),
     }
 }
 

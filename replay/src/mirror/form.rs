@@ -1,11 +1,11 @@
-//! What an event looks like in the copy. Its type is its stored name, its data what the event says (sealed data stays
-//! sealed), its metadata the envelope as stored and where the event stands in the log:
+//! The form of an event in the copy. Its type is its stored name. Its data is the payload; sealed data stays sealed. Its
+//! metadata is the stored envelope, and the place of the event in the log:
 //!
 //! ```json
 //! {"log": "…", "position": 7, "recorded_at": "2026-11-24T10:00:00.123456Z", "stream": "login", "stream_id": "…",
 //!  "sequence": 2, "version": "1.0", "actor": "…", "account_id": "…", "correlation_id": "…", "$correlationId": "…"}
 //! ```
-//! `$correlationId` is the login, under the name by which the database's own projection makes a stream of each.
+//! `$correlationId` is the login: under this name, a projection of the target makes a stream of each login.
 
 use anyhow::{Context as _, Result};
 use eventlog::LogEvent;
@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::identity::LogId;
 
-/// An event on its way, and what it counts against the most that a server takes at once.
+/// An event to append, with its size, because a server limits the size of an append.
 pub struct Outgoing {
     pub position: i64,
     pub id: Uuid,
@@ -25,7 +25,7 @@ pub struct Outgoing {
     pub size_bytes: usize,
 }
 
-/// Where an event of a copy says that it comes from; all None in what somebody else has written.
+/// Where an event of a copy comes from, by its metadata; None in events of other writers.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default)]
 pub struct Origin {
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_envelope_is_whole_and_the_place_in_the_log_beside_it() {
+    fn the_metadata_holds_the_whole_envelope_and_the_place_in_the_log() {
         let log = LogId::of(&event(1));
         let metadata = Value::Object(metadata(log, &event(7)));
         let whole = json!({
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_else_has_written_has_no_origin() {
+    fn an_event_of_another_writer_has_no_origin() {
         for foreign in ["", "not json", "[]", r#"{"position": "7"}"#, r#"{"$correlationId": "x"}"#] {
             assert_eq!(Origin::of(foreign.as_bytes()), Origin::default(), "{foreign}");
         }

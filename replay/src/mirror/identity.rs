@@ -1,16 +1,15 @@
-//! Which log this is, and the one id that each of its events has in every copy.
+//! The id of a log, and the id that each of its events has in every copy.
 //!
-//! Both come from what the log itself says, so nothing has to be stored for it, a role that only reads can tell them, and
-//! they outlive a dump, a restore and a failover. An id is made from the event's position *and* from what tells the event
-//! from any other that could come to stand there: a log that was restored without its tail gives the same positions to
-//! other events, and those must not pass for the ones that are in the copy already.
+//! Both are computed from the log itself. So nothing is stored for them, a role that only reads can compute them, and they
+//! are the same after a dump, a restore and a failover. The id of an event is made from its position *and* its other facts:
+//! a log that was restored without its last events gives the same positions to other events, and those must get other ids.
 
 use std::fmt;
 
 use eventlog::LogEvent;
 use uuid::Uuid;
 
-/// The names of logs are made under this. Drawn once; with another one every copy would look like somebody else's.
+/// The namespace of the ids of logs. It never changes: with another one, every copy would look like that of another log.
 const LOGS: Uuid = Uuid::from_u128(0xef7d_c2de_cada_4204_80da_c718_6d35_987f);
 
 /// A log, by its first event.
@@ -34,7 +33,7 @@ impl fmt::Display for LogId {
     }
 }
 
-/// What never changes about an event, not even by a later version of this program. The time is in microseconds.
+/// The facts of an event that never change, also in later versions of this program. The time is in microseconds.
 fn facts(event: &LogEvent) -> String {
     let LogEvent { position, recorded_at, stream, stream_id, sequence, name, version, .. } = event;
     format!("{position}|{}|{stream}|{stream_id}|{sequence}|{name}|{version}", recorded_at.as_microsecond())
@@ -68,7 +67,7 @@ pub mod tests {
 
     /// Golden: copies hold these. Never edit them.
     #[test]
-    fn ids_are_the_same_for_ever() {
+    fn ids_never_change() {
         let log = LogId::of(&event(1));
         assert_eq!(log.to_string(), "81331ce1-cede-561a-b16a-5e02644892c3");
         assert_eq!(log.event_id(&event(1)).to_string(), "1385ae94-2995-565c-acf3-49528bbd1033");

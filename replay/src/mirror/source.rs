@@ -1,4 +1,4 @@
-//! The log's side of a copy: which log it is, and what comes after a place in it.
+//! The log as the source of a copy: its id, and the events after a position.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,8 +9,8 @@ use uuid::Uuid;
 use super::form::Outgoing;
 use super::identity::LogId;
 
-/// How often the log is looked at without a signal.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often the log is polled without a signal.
+const POLL_EVERY: Duration = Duration::from_millis(500);
 
 pub struct Source {
     pub id: LogId,
@@ -31,14 +31,14 @@ pub enum SourceError {
     Database(DatabaseError),
     /// The log ends before the copy does.
     Shorter(End),
-    /// Where the copy ends, another event stands in the log.
+    /// The log has another event at the end of the copy.
     Other(End),
-    /// An event that has no form.
+    /// An event cannot be written in the form of the copy.
     Unfit(anyhow::Error),
 }
 
 impl Source {
-    /// Step 1, by the first event; waits for it where that is wanted. None: the log is empty.
+    /// Step 1: identifies the log by its first event, and waits for it if `wait`. None where the log is empty.
     pub async fn identify(db: &Database, wait: bool) -> Result<Option<Self>, DatabaseError> {
         let (log, mut positioned) = (Log::new(db), db.wake().subscribe(Topic::Positioned));
         loop {
@@ -48,18 +48,18 @@ impl Source {
             if !wait {
                 return Ok(None);
             }
-            positioned.wait(LOOK).await;
+            positioned.wait(POLL_EVERY).await;
         }
     }
 
-    /// The id of the event at a position; None where the log does not reach so far.
+    /// The id of the event at a position; None where the log ends before.
     pub async fn id_at(&self, position: i64) -> Result<Option<Uuid>, DatabaseError> {
         let events = self.log.read(position - 1, 1).await?;
         Ok(events.first().filter(|event| event.position == position).map(|event| self.id.event_id(event)))
     }
 
-    /// Up to `limit` events after the end of the copy. They are read together with the event that the copy ends with: a
-    /// log that was taken back to an earlier state under us, and went on otherwise, must not be copied on.
+    /// Up to `limit` events after the end of the copy. They are read together with the last event of the copy, to notice a
+    /// log that was restored to an earlier state and got other events since.
     pub async fn after(&self, end: Option<End>, limit: usize) -> Result<VecDeque<Outgoing>, SourceError> {
         let from = end.map_or(0, |end| end.position - 1);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX - 1) + i64::from(end.is_some());
@@ -84,8 +84,8 @@ impl Source {
         self.log.end().await
     }
 
-    /// Until there may be more.
+    /// Waits until there may be more events.
     pub async fn wait(&mut self) {
-        self.positioned.wait(LOOK).await;
+        self.positioned.wait(POLL_EVERY).await;
     }
 }

@@ -1,6 +1,5 @@
-//! The stream at the other side: where it ends, and what is appended to it, over a client that is made anew after every
-//! failure. (The client of the crate closes for good once it could not connect, and after its node has died it never asks
-//! the cluster for another.)
+//! The stream in the target: reads its end, and appends to it. The client is created again after every failure: it never
+//! connects again after a failed connection, and never asks the cluster for another node when its node has died.
 
 use std::time::Duration;
 
@@ -13,11 +12,11 @@ use uuid::Uuid;
 use super::address::Address;
 use super::form::Origin;
 
-/// What the client itself tells the server to give up after.
+/// How long an answer may take by default. The client tells the server the same.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// gRPC's codes for a request that the server will not take: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, OUT_OF_RANGE.
-const WILL_NOT_TAKE: [i32; 3] = [3, 8, 11];
-/// FAILED_PRECONDITION: how servers before 20.6.1 put a wrong revision.
+/// gRPC's codes for a request that the server refuses: INVALID_ARGUMENT, RESOURCE_EXHAUSTED, OUT_OF_RANGE.
+const REFUSED: [i32; 3] = [3, 8, 11];
+/// FAILED_PRECONDITION: servers before 20.6.1 answer this to a wrong revision.
 const FAILED_PRECONDITION: i32 = 9;
 
 pub struct Target {
@@ -34,16 +33,16 @@ pub struct Last {
     pub origin: Origin,
 }
 
-/// Why something did not work out. What became of an append that failed is never known but by asking for the end.
+/// Why a request failed. Only reading the end shows whether a failed append has arrived.
 #[derive(Debug)]
 pub enum TargetError {
     /// It may work later.
     Passing(String),
-    /// The stream does not end where it was thought to.
+    /// The stream has another end than expected.
     Moved,
-    /// The server will not take these events, as one append.
+    /// The server refuses these events in one append.
     NotTaken(String),
-    /// It will not work later either.
+    /// Trying again does not help.
     Final(String),
 }
 
@@ -67,7 +66,7 @@ impl Target {
         let client = self.client()?;
         let stream = self.stream.as_str();
         let read = async { client.read_stream(stream, &options).await?.next().await };
-        match timeout(self.patience(), read).await {
+        match timeout(self.answer_within(), read).await {
             Ok(Ok(event)) => Ok(event.map(|event| {
                 let event = event.get_original_event();
                 Last {
@@ -84,16 +83,17 @@ impl Target {
     }
 
     /// Appends after this revision, or, if it is None, to a stream that does not exist; all of the events or none.
-    /// Answers the revision of the last one. Events that stand there already, by their ids, are not doubled.
+    /// Returns the revision of the last one. Events with ids that are there already are not doubled.
     pub async fn append(&mut self, after: Option<u64>, events: Vec<EventData>) -> Result<u64, TargetError> {
         let expected = after.map_or(ExpectedRevision::NoStream, ExpectedRevision::Exact);
         let mut options = AppendToStreamOptions::default().expected_revision(expected);
-        options = options.requires_leader(true).deadline(self.patience());
+        options = options.requires_leader(true).deadline(self.answer_within());
         if let Some(credentials) = &self.address.credentials {
             options = options.authenticated(credentials.clone());
         }
         let client = self.client()?;
-        match timeout(self.patience(), client.append_to_stream(self.stream.as_str(), &options, events)).await
+        match timeout(self.answer_within(), client.append_to_stream(self.stream.as_str(), &options, events))
+            .await
         {
             Ok(Ok(written)) => Ok(written.next_expected_version),
             Ok(Err(error)) => Err(self.failed(error)),
@@ -101,7 +101,7 @@ impl Target {
         }
     }
 
-    fn patience(&self) -> Duration {
+    fn answer_within(&self) -> Duration {
         self.address.answer_within.unwrap_or(ANSWER_WITHIN)
     }
 
@@ -115,22 +115,22 @@ impl Target {
     }
 
     fn failed(&mut self, error: Error) -> TargetError {
-        // One that was told who leads is on its way there.
+        // After this error the client connects to the leader by itself.
         if !matches!(error, Error::NotLeaderException(_)) {
             self.client = None;
         }
-        sort(error, &self.stream)
+        classify(error, &self.stream)
     }
 }
 
-/// Every way a request can fail, and whether waiting mends it.
-fn sort(error: Error, stream: &str) -> TargetError {
+/// Classifies an error: whether trying again may help.
+fn classify(error: Error, stream: &str) -> TargetError {
     match error {
         Error::NotLeaderException(_) => TargetError::Passing("it has another leader".to_owned()),
         Error::WrongExpectedVersion { .. } => TargetError::Moved,
         Error::Grpc { code, message } => match i32::from(code) {
             FAILED_PRECONDITION => TargetError::Moved,
-            code if WILL_NOT_TAKE.contains(&code) => TargetError::NotTaken(message),
+            code if REFUSED.contains(&code) => TargetError::NotTaken(message),
             _ => TargetError::Passing(message),
         },
         Error::DeadlineExceeded => TargetError::Passing("it does not answer in time".to_owned()),

@@ -1,4 +1,4 @@
-//! The program as an auditor runs it: a real database, a real process, what it prints and how it exits.
+//! The program as an auditor runs it, with a real database and a real process: its output and its exit code.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
@@ -51,7 +51,7 @@ async fn json_lines_have_the_fields_of_the_contract_in_their_order() {
 }
 
 #[tokio::test]
-async fn the_history_of_a_person_a_login_an_invite_and_an_event_can_be_asked_for() {
+async fn the_history_can_be_filtered_by_person_login_invite_and_event() {
     let past = Past::make().await;
     let of_ilya = ["AccountRegistered", "InviteRedeemed", "LoginStarted", "AuthorizationConfirmed"];
     assert_eq!(past.names(&["--user", &ILYA.to_string()]), of_ilya);
@@ -92,7 +92,7 @@ async fn the_table_names_people_and_masks_a_code_that_can_still_be_redeemed() {
 }
 
 #[tokio::test]
-async fn how_a_question_is_answered_can_be_asked() {
+async fn the_plan_of_a_query_can_be_shown() {
     let past = Past::make().await;
     let plan = text(&past.replay(&["history", "--user", &ILYA.to_string(), "--explain"]));
     assert!(plan.contains("Limit") && plan.contains("Execution Time"), "{plan}");
@@ -126,7 +126,7 @@ async fn verify_exits_with_1_where_a_row_differs() {
 }
 
 #[tokio::test]
-async fn a_view_can_be_told_as_of_a_position_and_lag_says_that_nothing_waits() {
+async fn a_view_can_be_shown_as_of_a_position_and_lag_shows_that_nothing_waits() {
     let past = Past::make().await;
     let key = past.logins[0].as_str();
     let status = |position: &str| {
@@ -143,7 +143,7 @@ async fn a_view_can_be_told_as_of_a_position_and_lag_says_that_nothing_waits() {
 }
 
 #[tokio::test]
-async fn a_rebuild_tells_what_differed_and_a_dry_run_changes_nothing() {
+async fn a_rebuild_reports_differences_and_a_dry_run_changes_nothing() {
     let past = Past::make().await;
     past.run("update slots.users_a set first_name = 'Eve' where telegram_id = 2").await;
     let told = past.replay(&["rebuild", "--dry-run"]);
@@ -164,7 +164,7 @@ async fn a_rebuild_tells_what_differed_and_a_dry_run_changes_nothing() {
 }
 
 #[tokio::test]
-async fn an_auditor_may_look_at_everything_and_is_told_what_a_rebuild_takes() {
+async fn an_auditor_may_read_everything_and_is_told_which_role_may_rebuild() {
     let past = Past::make().await;
     past.run("alter role qr_auditor login").await;
     for reading in [
@@ -225,7 +225,7 @@ async fn a_rebuild_that_is_killed_leaves_nothing_behind() {
 }
 
 #[tokio::test]
-async fn what_is_parked_can_be_let_go_after_a_fix() {
+async fn a_parked_row_can_be_unparked_after_a_fix() {
     let past = Past::make().await;
     past.run("update slots.users_a set first_name = 'old' where telegram_id = 2").await;
     let olga: String = sqlx::query_scalar("select account_id::text from users where telegram_id = 2")
@@ -258,7 +258,7 @@ async fn an_export_holds_every_event_and_opens_names_only_where_asked() {
 }
 
 #[test]
-fn without_a_database_it_says_what_to_set() {
+fn without_a_database_it_names_the_variable_to_set() {
     // An empty variable is one that is not set.
     for empty in [false, true] {
         let mut command = Command::new(env!("CARGO_BIN_EXE_replay"));

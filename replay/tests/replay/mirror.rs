@@ -1,4 +1,4 @@
-//! The copy of the log in an EventStoreDB: the real program, a database, and a stand-in server over real connections.
+//! The copy of the log in an EventStoreDB, with the real program, a database, and a stand-in server over real connections.
 
 use std::process::{Output, Stdio};
 use std::time::Duration;
@@ -17,7 +17,7 @@ mod faults;
 mod following;
 mod refusals;
 
-/// A past, a server to copy it to, and the stream that tests name unless they say otherwise.
+/// A history, and a server to copy it to.
 struct Scene {
     past: Past,
     node: Node,
@@ -34,8 +34,8 @@ impl Scene {
         Self { past: Past::make().await, node: Node::start(settings).await }
     }
 
-    /// So many more events, each in a stream of its own.
-    async fn more(&self, events: usize) {
+    /// Appends so many events, each in a stream of its own.
+    async fn append(&self, events: usize) {
         self.past.run(&append(events)).await;
         self.give_positions().await;
     }
@@ -44,8 +44,7 @@ impl Scene {
         while Sequencer::take_over(&self.past.test.db).await.unwrap().pass().await.unwrap() > 0 {}
     }
 
-    /// The database as a backup has it that was made when this was the last position; and, at the same moment, so many
-    /// other events in it as have happened since.
+    /// Restores the database to a backup with this last position, and appends so many other events at the same moment.
     async fn restore_to(&self, position: i64, and_then: usize) {
         let append = append(and_then);
         self.past
@@ -184,7 +183,7 @@ async fn line_with(child: &mut Child, wanted: &str) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_whole_log_is_in_the_copy_in_its_order_each_event_once() {
     let scene = Scene::make().await;
-    scene.more(2_500).await;
+    scene.append(2_500).await;
     let done = scene.mirror(&[]).await;
     assert_eq!(told(&done), "");
     assert_eq!(
@@ -196,13 +195,13 @@ async fn the_whole_log_is_in_the_copy_in_its_order_each_event_once() {
 
     let again = scene.mirror(&[]).await;
     assert!(text(&again).contains(": 0 events copied, up to position 2511\n"), "{}", told(&again));
-    scene.more(1).await;
+    scene.append(1).await;
     assert!(text(&scene.mirror(&[]).await).contains(": 1 events copied, up to position 2512\n"));
     scene.assert_complete().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_says_in_the_copy_what_it_says_in_the_log_and_names_stay_sealed() {
+async fn an_event_in_the_copy_is_that_of_the_log_and_names_stay_sealed() {
     let scene = Scene::make().await;
     let log = scene.past.lines(&["history", "--format", "jsonl"]);
     assert!(scene.mirror(&[]).await.status.success());
@@ -239,7 +238,7 @@ async fn an_event_says_in_the_copy_what_it_says_in_the_log_and_names_stay_sealed
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_role_that_only_reads_is_enough_and_the_stream_bears_the_name_of_the_log() {
+async fn a_role_that_only_reads_is_enough_and_the_stream_is_named_after_the_log() {
     let scene = Scene::make().await;
     scene.past.run("alter role qr_auditor login").await;
     let url = scene.past.test.url.expose_secret().replace("user=qr_login", "user=qr_auditor");
@@ -258,7 +257,7 @@ async fn a_role_that_only_reads_is_enough_and_the_stream_bears_the_name_of_the_l
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_has_not_begun_is_no_failure() {
+async fn an_empty_log_is_no_failure() {
     let scene = Scene::make().await;
     scene.restore_to(0, 0).await;
     let done = scene.mirror(&[]).await;

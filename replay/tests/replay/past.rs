@@ -1,4 +1,4 @@
-//! What has happened before an auditor comes.
+//! The history that the tests read: people, invites and logins in a real database.
 
 use std::process::{Command, Output};
 

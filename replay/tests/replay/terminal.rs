@@ -1,4 +1,4 @@
-//! What a person at a terminal gets that a pipe does not; and what goes on as it happens.
+//! Output on a terminal, which differs from that in a pipe; and a history that is followed.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -26,7 +26,7 @@ fn on_a_terminal(past: &Past, arguments: &str) -> String {
 }
 
 #[tokio::test]
-async fn times_are_those_of_whoever_looks() {
+async fn times_are_in_the_zone_of_the_reader() {
     let past = Past::make().await;
     let tokyo = past.command(&["history", "--event", "LoginStarted"]).env("TZ", "Asia/Tokyo").output();
     let told = text(&tokyo.unwrap());
@@ -34,14 +34,14 @@ async fn times_are_those_of_whoever_looks() {
     assert!(told.contains("AT (Asia/Tokyo)"), "{told}");
     assert!(told.contains(&there.strftime("%Y-%m-%d %H:").to_string()), "{told}");
     assert!(!told.contains(ESCAPE), "a pipe gets plain text: {told}");
-    // For a machine it is UTC, whoever looks.
+    // In output for programs it is always UTC.
     let line = past.command(&["history", "--format", "jsonl"]).env("TZ", "Asia/Tokyo").output().unwrap();
     let utc = past.now.strftime("\"at\":\"%Y-%m-%dT%H:").to_string();
     assert!(text(&line).contains(&utc), "{}", text(&line));
 }
 
 #[tokio::test]
-async fn a_terminal_has_colours_and_is_not_in_the_power_of_a_name() {
+async fn a_terminal_gets_colours_and_no_control_characters_of_a_name() {
     let past = Past::make().await;
     person(&past.test, 3, "\\u001b]0;Eve\\u0007\\nroot", past.now).await;
     past.project().await;
@@ -55,7 +55,7 @@ async fn a_terminal_has_colours_and_is_not_in_the_power_of_a_name() {
 }
 
 #[tokio::test]
-async fn a_history_that_is_followed_goes_on_with_what_happens() {
+async fn a_followed_history_goes_on_with_new_events() {
     let past = Past::make().await;
     let arguments = ["history", "--format", "jsonl", "--event", "AccountRegistered", "--follow"];
     let mut following = past.command(&arguments).stdout(Stdio::piped()).spawn().unwrap();

@@ -1,8 +1,8 @@
 //! Commands a second, with 1, 8 and 32 writers: the product with its leader beside it, against bare postgres-es, which has
-//! nothing beside it, and against pgbench inserting the same rows, which decides nothing.
+//! nothing beside it, and against pgbench, which inserts the same rows without deciding anything.
 //!
-//! All in one private cluster with fsync on, in turns, so that a machine that drifts drifts for all; told is the median
-//! of the rounds' ratios. Between the turns everything is projected and reacted to.
+//! All run in one private cluster with fsync on, in turns, so that a change of the machine affects all of them. The figure is
+//! the median of the ratios of all rounds. Between the turns everything is projected and reacted to.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -31,7 +31,7 @@ const PEOPLE: usize = 640;
 const WARM: Duration = Duration::from_millis(700);
 const COUNTED: Duration = Duration::from_secs(3);
 
-/// What one turn of each came to, commands a second.
+/// The result of one turn of each, in commands a second.
 struct Round {
     ours: f64,
     /// How much of what was appended in the turn had been projected by its end.
@@ -133,7 +133,7 @@ async fn rate(orders: &impl Orders, people: &Arc<Vec<AccountId>>, writers: usize
     for writer in 0..writers {
         let (orders, people, done) = (orders.clone(), Arc::clone(people), Arc::clone(&done));
         tasks.spawn(async move {
-            // Nobody has two logins at once.
+            // No person has two logins at the same time.
             let own = people[writer * PEOPLE / writers..(writer + 1) * PEOPLE / writers].iter();
             for about in own.cycle() {
                 let id = new_login();

@@ -1,9 +1,9 @@
 //! From a phone's confirmation to the answer of the long poll that waits for it, with 1, 100 and 1,000 live logins in one
 //! process: the real service, its PostgreSQL with fsync on, and a stand-in Telegram over real sockets. Each login was begun with
-//! `/login CODE` in the chat, has a worker with a key and a connection of its own, and a page that follows it.
+//! `/login CODE` in the chat, has a worker with its own key and connection, and a page that polls it.
 //!
 //! The clock runs from before the phone sends `auth.acceptLoginToken` until the poll's answer says `authorized`; beside it,
-//! the phone's own request. Phones confirm one after the other; there are so many logins more than said as confirm.
+//! the phone's own request. Phones confirm one after the other. Those logins are added to the number of live ones.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result, bail};
 use app::invites::{Invites, Order};
 use domain::Tier;
-use eventlog::{Clock, Context, Store};
+use eventlog::{Clock, Context};
 use futures::{StreamExt, TryStreamExt, stream};
 use serde_json::Value;
 use stand_in::Telegram;
@@ -22,23 +22,22 @@ use stand_in::phone::Phone;
 use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use vault::Vault;
 
+use crate::environment::Environment;
 use crate::figure::{Figure, Report};
-use crate::ground::Ground;
 use crate::page;
 use crate::process::{cpu_seconds, family_cpu_seconds, raise_open_files, resident_bytes};
 
 const LIVE: [usize; 3] = [1, 100, 1_000];
-/// How many confirm.
+/// How many people confirm.
 const CONFIRMED: usize = 100;
-/// People who say `/login` at once.
+/// People who send `/login` at the same time.
 const AT_ONCE: usize = 64;
 /// The first of the people.
 const PEOPLE: i64 = 600_000_000;
-/// Longer than anything here takes while all is well.
+/// Longer than any step takes without a fault.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// For how long it is watched what waiting costs: once for each login a new QR code, at the least.
+/// For how long the cost of waiting is measured: at least one new QR code for each login.
 const WATCHED: Duration = Duration::from_secs(30);
 const KIB: f64 = 1024.0;
 
@@ -64,22 +63,23 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     raise_open_files()?;
     let mut alone = None;
     for live in LIVE {
-        let ground = Ground::set_up("api,bot,projector").await?;
-        let invites = invites(&ground);
-        let pid = ground.pid()?;
+        let environment = Environment::set_up("api,bot,projector").await?;
+        let invites = invites(&environment);
+        let pid = environment.pid()?;
         let idle_bytes = resident_bytes(pid)?;
         let mut taken = Taken::default();
         if live == 1 {
             for number in 0..CONFIRMED {
-                begin(&ground, &invites, number).await?.confirm(&mut taken).await?;
+                begin(&environment, &invites, number).await?.confirm(&mut taken).await?;
             }
         } else {
             let began = Instant::now();
-            let everybody = stream::iter(0..live + CONFIRMED).map(|number| begin(&ground, &invites, number));
+            let everybody =
+                stream::iter(0..live + CONFIRMED).map(|number| begin(&environment, &invites, number));
             let mut everybody: Vec<Waiting> = everybody.buffer_unordered(AT_ONCE).try_collect().await?;
             let begun = began.elapsed();
             let held = (resident_bytes(pid)? - idle_bytes) / everybody.len() as f64 / KIB;
-            let postmaster = ground.postmaster().await?;
+            let postmaster = environment.postmaster().await?;
             let before = (cpu_seconds(pid)?, family_cpu_seconds(postmaster)?);
             tokio::time::sleep(WATCHED).await;
             let (ours, theirs) = (cpu_seconds(pid)? - before.0, family_cpu_seconds(postmaster)? - before.1);
@@ -107,7 +107,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
                 30.0,
             ));
         }
-        ground.clear().await;
+        environment.clear().await;
         let (p50, p99) = (quantile(&mut taken.whole, 0.5), quantile(&mut taken.whole, 0.99));
         let phone = quantile(&mut taken.phone, 0.5);
         let name = |which: &str| {
@@ -128,15 +128,13 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn invites(ground: &Ground) -> Invites {
-    let db = ground.db.clone();
-    let (store, vault) = (Store::new(&db), Vault::new(&db));
-    Invites { db, store, vault, tiers: Arc::default(), clock: Clock::system() }
+fn invites(environment: &Environment) -> Invites {
+    Invites::new(&environment.db, Clock::system(), Arc::default())
 }
 
 /// `/login CODE`, the page opened, and the QR code on it.
-async fn begin(ground: &Ground, invites: &Invites, number: usize) -> Result<Waiting> {
-    let telegram: &Telegram = &ground.telegram;
+async fn begin(environment: &Environment, invites: &Invites, number: usize) -> Result<Waiting> {
+    let telegram: &Telegram = &environment.telegram;
     let id = PEOPLE + i64::try_from(number)?;
     telegram.accounts.insert(Account {
         language_code: Some("ru".into()),
@@ -151,7 +149,7 @@ async fn begin(ground: &Ground, invites: &Invites, number: usize) -> Result<Wait
     let is_card =
         |message: &stand_in::bot_api::Message| message.message_id > asked && message.web_app_url().is_some();
     let card = loop {
-        // Patient: the bot may send thirty messages a second, and many ask at once.
+        // A long wait: the bot may send thirty messages a second, and many people ask at once.
         match timeout(PATIENCE, chat.wait_for_message(is_card)).await {
             Ok(Ok(card)) => break card,
             Ok(Err(_)) => {}
@@ -161,14 +159,14 @@ async fn begin(ground: &Ground, invites: &Invites, number: usize) -> Result<Wait
     let opened = MiniApp::open(card.web_app_url().context("a card has a button")?, None)?;
     let (shown, mut link) = watch::channel(None);
     let (said, authorized) = oneshot::channel();
-    let listen = ground.service.settings().listen;
+    let listen = environment.service.settings().listen;
     let page =
         tokio::spawn(follow(listen, opened.session_id().to_owned(), chat.init_data(None), shown, said));
     timeout(PATIENCE, link.wait_for(Option::is_some)).await.context("no QR code")??;
     Ok(Waiting { phone, link, authorized, page })
 }
 
-/// What the page does: one poll after the other, each answered as soon as there is news.
+/// Polls like the page: one poll after the other, each answered when the status changes.
 async fn follow(
     listen: SocketAddr,
     session_id: String,
@@ -183,11 +181,11 @@ async fn follow(
         match status["status"].as_str() {
             Some("waiting") => {}
             Some("authorized") => {
-                // Whoever measures may have given up.
+                // The receiver may be gone.
                 let _ = said.send(now);
                 return Ok(());
             }
-            // The service may not have heard of it yet.
+            // The service may not have followed the log so far yet.
             Some("not_found") => continue,
             other => bail!("the login is {other:?}"),
         }

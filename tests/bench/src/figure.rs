@@ -15,7 +15,7 @@ pub struct Figure {
     pub value: f64,
     /// Of what: `events/s`, `ms`, `MiB`.
     pub unit: &'static str,
-    /// What it stands beside: `ordered binary COPY to nowhere`. For a goal that is a number, `the goal`.
+    /// What it is compared with: `ordered binary COPY to nowhere`. For a goal that is a number, `the goal`.
     pub reference: String,
     /// How much that was, in the same unit.
     pub reference_value: f64,
@@ -30,9 +30,9 @@ pub struct Figure {
 /// What a ratio should be.
 #[derive(Clone, Copy, Debug)]
 pub enum Goal {
-    /// Of what should be much.
+    /// For a value that should be high.
     AtLeast(f64),
-    /// Of what should be little.
+    /// For a value that should be low.
     AtMost(f64),
 }
 
@@ -68,7 +68,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// Adds a figure, and tells it at once on stderr.
+    /// Adds a figure, and prints it on stderr.
     pub fn add(&mut self, figure: Figure) {
         eprintln!("{figure}");
         self.figures.push(figure);
@@ -128,7 +128,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_figure_says_how_much_of_what_and_whether_that_is_enough() {
+    fn a_figure_shows_value_unit_reference_and_whether_the_goal_is_met() {
         let figure = Figure::new("rebuild of users", 310_000.0, "events/s", "the limit", 600_000.0);
         let told = figure.clone().with_goal(Goal::AtLeast(0.5)).to_string();
         assert_eq!(

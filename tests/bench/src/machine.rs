@@ -1,5 +1,5 @@
-//! What the machine itself gives: the commits of one connection beside the writes that the disk confirms. Every figure about
-//! appending stands on this floor.
+//! The speed of the machine itself: the commits of one connection beside the writes that the disk confirms. No figure about
+//! appending can be better.
 
 use std::io::Write;
 use std::time::Instant;
@@ -37,7 +37,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// A page written over and over, each time until the disk says that it is there.
+/// Writes one page again and again, each time until the disk confirms it.
 fn confirmed_writes() -> Result<f64> {
     let path = std::env::temp_dir().join(format!("qr-login-bench-{}", std::process::id()));
     let mut file = std::fs::File::create(&path).with_context(|| path.display().to_string())?;

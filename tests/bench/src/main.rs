@@ -12,8 +12,8 @@ use clap::{Parser, ValueEnum};
 mod append;
 mod confirmation;
 mod dataset;
+mod environment;
 mod figure;
-mod ground;
 mod history;
 mod logins;
 mod machine;
@@ -118,7 +118,7 @@ async fn measure(sections: &[Section], largest: u32, report: &mut Report) -> Res
     Ok(())
 }
 
-/// For whoever wants to look at a large log by hand.
+/// For a person who wants to look at a large log by hand.
 async fn load(logins: u32) -> Result<()> {
     let db = Database::connect(&database_url()?).await?;
     db.migrate().await?;

@@ -1,7 +1,7 @@
 //! 5,000 long polls that are held open at once, each by the owner of a login of its own: what one of them costs in memory,
 //! and how long it takes until all are answered when all logins have news at once.
 //!
-//! Beside it, an axum handler that holds as many requests open and knows nothing.
+//! The peer is an axum handler that holds as many requests open and does nothing else.
 
 use std::time::{Duration, Instant};
 
@@ -10,35 +10,35 @@ use eventlog::Log;
 use futures::future::try_join_all;
 use serde_json::Value;
 
+use crate::environment::Environment;
 use crate::figure::{Figure, Report};
-use crate::ground::Ground;
 use crate::page::{self, Sent, WAIT_SECONDS};
 use crate::process::{raise_open_files, resident_bytes};
 use crate::status::peers::Peer;
 
 const POLLS: usize = 5_000;
 const KIB: f64 = 1024.0;
-/// Between two looks at a process whose memory still grows.
+/// Between two measurements of a process whose memory still grows.
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// Memory of a poll, and the time until all were answered.
 pub async fn measure(report: &mut Report) -> Result<()> {
     raise_open_files()?;
-    let ground = Ground::set_up("api,projector").await?;
-    let people = ground.people(POLLS).await?;
-    ground.settle().await?;
-    let listen = ground.service.settings().listen;
-    let now = Log::new(&ground.db).end().await?;
+    let environment = Environment::set_up("api,projector").await?;
+    let people = environment.people(POLLS).await?;
+    environment.settle().await?;
+    let listen = environment.service.settings().listen;
+    let now = Log::new(&environment.db).end().await?;
 
-    let before = settled_bytes(ground.pid()?).await?;
+    let before = settled_bytes(environment.pid()?).await?;
     let began = Instant::now();
     let polls = people.iter().map(|it| page::ask(listen, it.login_id.as_str(), &it.init_data, Some(now)));
     let polls: Vec<Sent> = try_join_all(polls).await?;
-    let held = settled_bytes(ground.pid()?).await? - before;
+    let held = settled_bytes(environment.pid()?).await? - before;
 
     let woken = Instant::now();
     let answers = tokio::spawn(try_join_all(polls.into_iter().map(Sent::answer)));
-    ground.show_codes(&people).await?;
+    environment.show_codes(&people).await?;
     let told = woken.elapsed();
     let answers: Vec<Value> = answers.await??;
     let all_answered = woken.elapsed();
@@ -53,7 +53,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
         began.elapsed() < Duration::from_secs(WAIT_SECONDS.into()),
         "the first polls ended by themselves"
     );
-    ground.clear().await;
+    environment.clear().await;
 
     let plain = plain_bytes().await?;
     let (polls, plain) = (held / POLLS as f64 / KIB, plain / POLLS as f64 / KIB);

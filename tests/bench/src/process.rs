@@ -3,7 +3,7 @@
 use anyhow::{Context as _, Result};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// `/proc` counts processor time in hundredths of a second, whatever the kernel does inside.
+/// `/proc` counts processor time in hundredths of a second on every kernel.
 const TICKS_A_SECOND: f64 = 100.0;
 const BYTES_A_KIB: f64 = 1024.0;
 
@@ -26,7 +26,7 @@ pub fn family_cpu_seconds(pid: u32) -> Result<f64> {
     let mut seconds = parent.seconds(OWN)? + parent.seconds(OF_ENDED_CHILDREN)?;
     for entry in std::fs::read_dir("/proc")? {
         let Some(child) = entry?.file_name().to_str().and_then(|name| name.parse().ok()) else { continue };
-        // One that has just ended is counted with its parent the next time.
+        // A process that has just ended is counted with its parent the next time.
         if let Some(stat) = Stat::of(child).filter(|stat| stat.field(1) == Some(f64::from(pid))) {
             seconds += stat.seconds(OWN)?;
         }
@@ -40,7 +40,7 @@ pub fn parent(pid: u32) -> Result<u32> {
     Ok(parent as u32)
 }
 
-/// Where user and system time stand.
+/// The fields of user and system time.
 const OWN: [usize; 2] = [11, 12];
 const OF_ENDED_CHILDREN: [usize; 2] = [13, 14];
 

@@ -1,5 +1,5 @@
-//! `/qr-auth-status` with 10,000 live logins, at 64 connections: for strangers (the bare status) and for owners (who send
-//! their launch data along), by the real service.
+//! `/qr-auth-status` of the real service with 10,000 live logins, at 64 connections: for strangers, who get only the status,
+//! and for owners, who send their launch data.
 //!
 //! Beside it, with the same load in the same run: an axum handler that always says the same, with a body of the same size
 //! (the limit); one point select a request; and FastAPI with Redis. All share two cores with the load generator, as nothing is
@@ -12,8 +12,8 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use stand_in::mini_app::MiniApp;
 
+use crate::environment::{Environment, Person};
 use crate::figure::{Figure, Goal, Report};
-use crate::ground::{Ground, Person};
 use crate::process::cpu_seconds;
 
 mod load;
@@ -28,7 +28,7 @@ const LIVE: usize = 10_000;
 const ROUNDS: usize = 3;
 const ROUND: Duration = Duration::from_secs(4);
 
-/// What one of them did in each round.
+/// The results of one server in each round.
 #[derive(Default)]
 struct Rounds {
     answered: Vec<Answered>,
@@ -59,24 +59,24 @@ impl Rounds {
     }
 }
 
-/// Requests a second of everybody, in one run.
+/// Requests a second of each server, in one round.
 pub async fn measure(report: &mut Report) -> Result<()> {
-    let ground = Ground::set_up("api,projector").await?;
-    let people = ground.people(LIVE).await?;
-    ground.settle().await?;
-    let bare = answer(&ground, &people[0], false).await?;
-    let whole = answer(&ground, &people[0], true).await?;
+    let environment = Environment::set_up("api,projector").await?;
+    let people = environment.people(LIVE).await?;
+    environment.settle().await?;
+    let bare = answer(&environment, &people[0], false).await?;
+    let whole = answer(&environment, &people[0], true).await?;
 
-    let service = ground.service.settings().listen;
-    let pid = ground.pid()?;
+    let service = environment.service.settings().listen;
+    let pid = environment.pid()?;
     let same_bare = Peer::Static { body: bare.clone() }.start(None).await?;
     let same_whole = Peer::Static { body: whole }.start(None).await?;
-    let point_select = Peer::PointSelect.start(Some(ground.database_url())).await?;
+    let point_select = Peer::PointSelect.start(Some(environment.database_url())).await?;
     let statuses: Vec<_> = people.iter().map(|it| (it.login_id.to_string(), bare.clone())).collect();
-    let python = PythonWay::prepare(ground.dir.path(), &statuses).await?;
+    let python = PythonWay::prepare(environment.dir.path(), &statuses).await?;
 
-    let strangers = Questions::of_strangers(&people, ground.dir.path())?;
-    let owners = Questions::of_owners(&people, ground.dir.path())?;
+    let strangers = Questions::of_strangers(&people, environment.dir.path())?;
+    let owners = Questions::of_owners(&people, environment.dir.path())?;
     let (mut limit, mut ours): (Rounds, Rounds) = Default::default();
     let (mut owners_limit, mut ours_for_owners): (Rounds, Rounds) = Default::default();
     let (mut select, mut one_worker, mut two_workers): (Rounds, Rounds, Rounds) = Default::default();
@@ -92,14 +92,14 @@ pub async fn measure(report: &mut Report) -> Result<()> {
             served.end().await?;
         }
     }
-    // Whoever was asked all the time was asked about live logins to the end.
+    // The logins must have been live to the end of the measurement.
     for person in [&people[0], &people[LIVE - 1]] {
         ensure!(
-            answer(&ground, person, true).await?.contains("\"waiting\""),
+            answer(&environment, person, true).await?.contains("\"waiting\""),
             "the logins have ended meanwhile"
         );
     }
-    ground.clear().await;
+    environment.clear().await;
 
     let what = |who: &str| format!("status for {who}, {LIVE} live logins, {CONNECTIONS} connections");
     let per_second = |who: &str, ours: &Rounds, peer: &str, theirs: &Rounds| {
@@ -128,8 +128,8 @@ pub async fn measure(report: &mut Report) -> Result<()> {
 }
 
 /// What the service says, which is also what its peers say.
-async fn answer(ground: &Ground, person: &Person, owner: bool) -> Result<String> {
-    let url = format!("{}/qr-auth?session_id={}", ground.service.url(), person.login_id);
+async fn answer(environment: &Environment, person: &Person, owner: bool) -> Result<String> {
+    let url = format!("{}/qr-auth?session_id={}", environment.service.url(), person.login_id);
     let page = MiniApp::open(&url, owner.then(|| person.init_data.clone()))?;
     let answer = page.wait_until(|status| status["status"] == "waiting").await?;
     ensure!(

@@ -1,8 +1,8 @@
 //! What a failover costs once PostgreSQL is there again: from the takeover of the sequencer in another timeline to the first
 //! position, beside a bare transaction under the same lock, which is the least that it takes. And how that grows with the log.
 //!
-//! The move is played by another name of the timeline; the log, the lock and the takeover are real. Each round has a new
-//! connection, as after a failover, and one event that nobody has given a position yet. The slowest round is told.
+//! The move is simulated by another name of the timeline; the log, the lock and the takeover are real. Each round has a new
+//! connection, as after a failover, and one event without a position. The figure is the slowest round.
 
 use std::time::Instant;
 

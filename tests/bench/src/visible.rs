@@ -1,7 +1,7 @@
 //! From an order to its row in the view, as a reader sees it: while nothing else happens, and at 1,000 orders a second.
 //!
-//! Counted from the moment the order was due, not from when it could be given (so a stall counts for everyone who would
-//! have been in it), until a reader that looks every millisecond has seen the view's checkpoint pass it. Rows and
+//! The time begins when the order was due, not when it was given, so a stall counts for all orders that it delays. It ends when
+//! a reader that polls every millisecond has seen the view's checkpoint pass the event. Rows and
 //! checkpoint commit together.
 
 use std::time::Duration;

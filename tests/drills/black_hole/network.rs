@@ -1,5 +1,5 @@
-//! Three machines with a link each, and a virtual address that leads to one of them: network namespaces of ours, in one more
-//! namespace in which the whole drill runs. All of it goes with its processes; the machine's own network is not touched.
+//! Three machines with a link each, and a virtual address that leads to one of them. They are network namespaces inside the
+//! namespace of the drill. They end with its processes; the network of the real machine is not changed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::unix::process::CommandExt;
@@ -13,15 +13,15 @@ use tokio::time::{Instant, sleep};
 
 use crate::cluster::Member;
 
-/// Where the drill itself is, with etcd and the service.
+/// The address of the drill itself, with etcd and the service.
 pub const OURS: &str = "10.213.0.1";
-/// Where the service finds the database.
+/// The virtual address of the database.
 pub const VIRTUAL: &str = "10.213.0.100:5432";
 const VIRTUAL_IP: &str = "10.213.0.100";
-/// Says that this process was started in a network of its own.
+/// Set in a process that was started in a separate network.
 const ENTERED: &str = "DRILL_NETWORK";
 
-/// Starts this program once more, in a network of its own.
+/// Starts this program again, in a separate network.
 pub fn enter_own_network() -> Result<()> {
     if std::env::var_os(ENTERED).is_some() {
         return Ok(());
@@ -37,7 +37,7 @@ pub struct Network {
 }
 
 struct Machine {
-    /// A process that does nothing but live there.
+    /// A process that only keeps the namespace alive.
     holder: Child,
     link: String,
 }

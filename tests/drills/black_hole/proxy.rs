@@ -1,7 +1,7 @@
-//! A TCP proxy that can fall silent. Connections that it has then stay open for ever, and pass nothing. New ones wait, as for an
-//! answer to their first packet, until it goes on.
+//! A TCP proxy that can stop passing bytes. Its connections then stay open for ever, without data. New ones wait until it goes
+//! on.
 //!
-//! The kernel at its end lives: it confirms keepalives, and takes bytes. So only deadlines of the client's own find out.
+//! The kernel still confirms keepalives and accepts bytes. So only deadlines of the client notice the outage.
 
 use std::net::SocketAddr;
 
@@ -18,7 +18,7 @@ pub struct Proxy {
 
 #[derive(Clone, Copy, Debug, Default)]
 struct State {
-    /// Connections of an earlier time are silent.
+    /// Connections of an earlier generation pass nothing.
     time: u32,
     is_silent: bool,
 }
@@ -41,7 +41,7 @@ impl Proxy {
         self.state.send_modify(|state| *state = State { time: state.time + 1, is_silent: true });
     }
 
-    pub fn go_on(&self) {
+    pub fn run_scenario(&self) {
         self.state.send_modify(|state| state.is_silent = false);
     }
 }

@@ -1,8 +1,9 @@
-//! The connection to the browser: questions and their answers, and what pages report by themselves.
+//! The WebSocket to the browser: calls with their answers, and the events of pages.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 use futures::{SinkExt, StreamExt};
@@ -10,9 +11,10 @@ use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 use tokio_tungstenite::tungstenite::Message;
 
-use super::PATIENCE;
+/// How long the browser may take to answer a call.
+const CALL_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One WebSocket for the whole browser; a page is a session on it.
+/// One WebSocket for the whole browser. A page is a session on it.
 #[derive(Clone)]
 pub struct Connection {
     outgoing: mpsc::UnboundedSender<Message>,
@@ -28,10 +30,10 @@ struct State {
 
 #[derive(Default)]
 struct PageState {
-    /// What telegram.org answers, in Base64; nothing where it is blocked.
+    /// The script that telegram.org answers with, in Base64. `None` blocks it.
     sdk: Option<String>,
-    complaints: Vec<String>,
-    sent: Vec<String>,
+    errors: Vec<String>,
+    request_bodies: Vec<String>,
 }
 
 impl Connection {
@@ -58,28 +60,28 @@ impl Connection {
         Ok(connection)
     }
 
-    /// From now on this page's reports are kept, and its questions to telegram.org answered with this.
+    /// Starts to record the events of a page, and answers its requests to telegram.org with `sdk`.
     pub fn add_page(&self, session: &str, sdk: Option<String>) {
         self.lock().pages.insert(session.to_owned(), PageState { sdk, ..PageState::default() });
     }
 
-    pub fn complaints(&self, session: &str) -> Vec<String> {
-        self.lock().pages.get(session).map(|page| page.complaints.clone()).unwrap_or_default()
+    pub fn errors(&self, session: &str) -> Vec<String> {
+        self.lock().pages.get(session).map(|page| page.errors.clone()).unwrap_or_default()
     }
 
-    pub fn sent(&self, session: &str) -> Vec<String> {
-        self.lock().pages.get(session).map(|page| page.sent.clone()).unwrap_or_default()
+    pub fn request_bodies(&self, session: &str) -> Vec<String> {
+        self.lock().pages.get(session).map(|page| page.request_bodies.clone()).unwrap_or_default()
     }
 
-    /// Asks the browser (session `""`) or a page.
+    /// Calls a method of the browser (session `""`) or of a page.
     pub async fn call(&self, session: &str, method: &str, params: Value) -> Result<Value> {
-        let (answer, answered) = oneshot::channel();
+        let (sender, answer) = oneshot::channel();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed) + 1;
-        self.lock().pending.insert(id, answer);
+        self.lock().pending.insert(id, sender);
         self.send(id, session, method, params);
-        let answered = tokio::time::timeout(PATIENCE + PATIENCE, answered).await;
-        let answered = answered.with_context(|| format!("chromium does not answer {method}"))?;
-        answered?.map_err(|error| anyhow!("{method}: {error}"))
+        let answer = tokio::time::timeout(CALL_TIMEOUT, answer).await;
+        let answer = answer.with_context(|| format!("chromium does not answer {method}"))?;
+        answer?.map_err(|error| anyhow!("{method}: {error}"))
     }
 
     fn send(&self, id: u64, session: &str, method: &str, params: Value) {
@@ -87,54 +89,54 @@ impl Connection {
         if !session.is_empty() {
             message["sessionId"] = session.into();
         }
-        // A browser that is gone answers nothing either: whoever asked finds out by that.
+        // If the browser has ended, the caller gets no answer and its call fails.
         let _ = self.outgoing.send(Message::text(message.to_string()));
     }
 
     fn receive(&self, message: &Value) {
         if let Some(id) = message["id"].as_u64() {
-            let waiting = self.lock().pending.remove(&id);
-            if let Some(waiting) = waiting {
+            let sender = self.lock().pending.remove(&id);
+            if let Some(sender) = sender {
                 let error = message.get("error").map(ToString::to_string);
-                let _ = waiting.send(error.map_or_else(|| Ok(message["result"].clone()), Err));
+                let _ = sender.send(error.map_or_else(|| Ok(message["result"].clone()), Err));
             }
             return;
         }
         let session = message["sessionId"].as_str().unwrap_or_default();
         let params = &message["params"];
-        let said = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let complaint = match message["method"].as_str().unwrap_or_default() {
-            "Fetch.requestPaused" => return self.answer_outside(session, params),
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let error = match message["method"].as_str().unwrap_or_default() {
+            "Fetch.requestPaused" => return self.answer_external_request(session, params),
             "Network.requestWillBeSent" => {
                 let body = params["request"]["postData"].as_str();
                 if let (Some(body), Some(page)) = (body, self.lock().pages.get_mut(session)) {
-                    page.sent.push(body.to_owned());
+                    page.request_bodies.push(body.to_owned());
                 }
                 return;
             }
             "Runtime.exceptionThrown" => {
                 let details = &params["exceptionDetails"];
-                format!("{} {}", said(&details["text"]), said(&details["exception"]["description"]))
+                format!("{} {}", text(&details["text"]), text(&details["exception"]["description"]))
             }
             "Runtime.consoleAPICalled" if matches!(params["type"].as_str(), Some("error" | "assert")) => {
                 format!("console: {}", params["args"])
             }
             "Log.entryAdded" if params["entry"]["level"] == "error" => {
                 let entry = &params["entry"];
-                format!("{}: {} {}", said(&entry["source"]), said(&entry["text"]), said(&entry["url"]))
+                format!("{}: {} {}", text(&entry["source"]), text(&entry["text"]), text(&entry["url"]))
             }
             _ => return,
         };
         if let Some(page) = self.lock().pages.get_mut(session) {
-            page.complaints.push(complaint);
+            page.errors.push(error);
         }
     }
 
-    /// Pages ask the outside for one thing: Telegram's SDK.
-    fn answer_outside(&self, session: &str, params: &Value) {
+    /// Telegram's SDK is the only external file that pages may load.
+    fn answer_external_request(&self, session: &str, params: &Value) {
         let request = &params["requestId"];
-        let wanted = params["request"]["url"] == "https://telegram.org/js/telegram-web-app.js";
-        let sdk = self.lock().pages.get(session).and_then(|page| page.sdk.clone()).filter(|_| wanted);
+        let is_sdk = params["request"]["url"] == "https://telegram.org/js/telegram-web-app.js";
+        let sdk = self.lock().pages.get(session).and_then(|page| page.sdk.clone()).filter(|_| is_sdk);
         let id = self.next_id.fetch_add(1, Ordering::Relaxed) + 1;
         match sdk {
             Some(script) => {

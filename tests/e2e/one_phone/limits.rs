@@ -1,4 +1,4 @@
-//! How many codes people may ask for: ours a day, and what Telegram itself says.
+//! Limits of login codes: our own per day, and Telegram's flood waits.
 
 use std::time::Duration;
 
@@ -11,48 +11,48 @@ use stand_in::accounts::{ANNA, Account, ILYA};
 use super::{ILYAS_NUMBER, refusal};
 use crate::world::World;
 
-/// Each time another login and another number, so that nothing but the person's day is used up.
+/// Every code is for another login and another number, so that only the person's daily limit is reached.
 #[tokio::test]
-async fn the_sixth_code_in_a_day_is_refused_in_words_and_the_qr_code_goes_on() -> Result<()> {
-    let world = World::held_by_hand().await?;
+async fn the_sixth_code_in_a_day_is_refused_with_a_message_and_the_qr_code_stays() -> Result<()> {
+    let world = World::with_manual_clock().await?;
     let code = world.invite_for(Tier::Premium, 10).await?;
     let day = Duration::from_hours(24);
     for at in 1..=5 {
-        let session = world.begin(ILYA, &code).await?;
-        world.link(ILYA, &session).await?;
-        world.ask_for_code(&session, &format!("+7999000010{at}")).await?;
-        world.passes(Duration::from_secs(60));
+        let session = world.begin_login(ILYA, &code).await?;
+        world.qr_link(ILYA, &session).await?;
+        world.request_code(&session, &format!("+7999000010{at}")).await?;
+        world.advance(Duration::from_secs(60));
     }
     let sent = world.telegram.mtproto.calls("auth.sendCode");
 
-    // 1. The sixth is told no, and when: the first one's day is over then. Telegram hears nothing of it.
-    let session = world.begin(ILYA, &code).await?;
-    let link = world.link(ILYA, &session).await?;
-    let (status, words, retry_after) = refusal(world.post_phone(ILYA, &session, ILYAS_NUMBER).await?).await?;
-    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
-    assert_eq!(words, "⏳ Слишком много кодов. Войдите по QR коду или попробуйте позже.");
+    // 1. The sixth is refused until the first is a day old. Telegram gets no request.
+    let session = world.begin_login(ILYA, &code).await?;
+    let link = world.qr_link(ILYA, &session).await?;
+    let (code, detail, retry_after) = refusal(world.post_phone(ILYA, &session, ILYAS_NUMBER).await?).await?;
+    assert_eq!(code, StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(detail, "⏳ Слишком много кодов. Войдите по QR коду или попробуйте позже.");
     let left = day - Duration::from_secs(300);
     assert!(retry_after.is_some_and(|seconds| seconds.abs_diff(left.as_secs()) <= 1), "{retry_after:?}");
     assert_eq!(world.telegram.mtproto.calls("auth.sendCode"), sent);
 
-    // 2. The QR code is still there, as the words say.
-    let status = world.status_when(ILYA, &session, |_| true).await?;
+    // 2. The QR code is still there, as the message says.
+    let status = world.wait_for_status(ILYA, &session, |_| true).await?;
     assert_eq!((&status["status"], &status["deep_link"]), (&json!("waiting"), &json!(link)));
     world.phone(ILYA).scan(&link).await?;
-    world.is_authorized(&session).await?;
+    world.wait_until_authorized(&session).await?;
 
-    // 3. When the first one's day is over, there is one more.
-    world.names_once("SubscriptionActivated").await?;
-    world.passes(left);
-    let session = world.begin(ILYA, "").await?;
-    world.link(ILYA, &session).await?;
-    world.ask_for_code(&session, ILYAS_NUMBER).await?;
+    // 3. A day after the first code another one is sent.
+    world.wait_for_event("SubscriptionActivated").await?;
+    world.advance(left);
+    let session = world.begin_login(ILYA, "").await?;
+    world.qr_link(ILYA, &session).await?;
+    world.request_code(&session, ILYAS_NUMBER).await?;
     Ok(())
 }
 
 #[tokio::test]
-async fn a_flood_is_told_and_where_it_is_meant_for_all_nobody_is_asked_for() -> Result<()> {
-    let world = World::held_by_hand().await?;
+async fn a_flood_wait_is_shown_and_after_three_no_code_is_requested_for_anybody() -> Result<()> {
+    let world = World::with_manual_clock().await?;
     let people = [ILYA, ANNA, 3, 4];
     for (id, name, phone) in [(3, "Vera", "+79990000003"), (4, "Gleb", "+79990000004")] {
         world.telegram.accounts.insert(Account::new(id, name, phone, 2));
@@ -60,31 +60,32 @@ async fn a_flood_is_told_and_where_it_is_meant_for_all_nobody_is_asked_for() -> 
     let code = world.invite_for(Tier::Premium, 4).await?;
     let mut sessions = Vec::new();
     for person in people {
-        let session = world.begin(person, &code).await?;
-        world.link(person, &session).await?;
+        let session = world.begin_login(person, &code).await?;
+        world.qr_link(person, &session).await?;
         sessions.push(session);
     }
 
-    // 1. Three people are told to wait, and say so on their pages.
+    // 1. Telegram tells three people to wait, and their pages show it.
     for at in 0..3 {
         world.telegram.mtproto.faults().flood_wait("auth.sendCode", 90);
         let phone = format!("+7999000000{}", at + 1);
         world.post_phone(people[at], &sessions[at], &phone).await?.error_for_status()?;
-        let told = world.status_when(people[at], &sessions[at], |status| status["error"].is_string()).await?;
-        assert_eq!(told["status"], "waiting");
+        let status =
+            world.wait_for_status(people[at], &sessions[at], |status| status["error"].is_string()).await?;
+        assert_eq!(status["status"], "waiting");
     }
 
-    // 2. The fourth is told so at once; Telegram hears nothing of it.
-    let (status, words, retry_after) =
+    // 2. The fourth person is refused at once. Telegram gets no request.
+    let (code, detail, retry_after) =
         refusal(world.post_phone(4, &sessions[3], "+79990000004").await?).await?;
-    assert_eq!(status, StatusCode::TOO_MANY_REQUESTS);
-    assert!(words.contains("Telegram просит подождать"), "{words}");
+    assert_eq!(code, StatusCode::TOO_MANY_REQUESTS);
+    assert!(detail.contains("Telegram просит подождать"), "{detail}");
     assert!(retry_after.is_some_and(|seconds| (1..=91).contains(&seconds)));
     assert_eq!(world.telegram.mtproto.calls("auth.sendCode"), 3);
 
-    // 3. When it is over, codes go out again.
-    world.passes(Duration::from_secs(91));
+    // 3. After the wait, codes are sent again.
+    world.advance(Duration::from_secs(91));
     world.post_phone(4, &sessions[3], "+79990000004").await?.error_for_status()?;
-    world.status_when(4, &sessions[3], |status| status["status"] == "code_required").await?;
+    world.wait_for_status(4, &sessions[3], |status| status["status"] == "code_required").await?;
     Ok(())
 }

@@ -1,7 +1,5 @@
-//! Telegram's client around the Mini App: a native one with its bridge, or a web client with its frame. It opens the page
-//! as Telegram does, and keeps what the page tells it.
-
-use std::time::Duration;
+//! A Telegram client around the Mini App: a native app with its bridge, or a web client with a frame. It opens the page as
+//! Telegram does, and records the events that the page sends.
 
 use anyhow::{Context as _, Result, ensure};
 use axum::Router;
@@ -11,69 +9,69 @@ use serde_json::{Value, json};
 use tokio::sync::{Semaphore, SemaphorePermit};
 use url::form_urlencoded::byte_serialize;
 
-use crate::browser::{Browser, Page, View};
-use crate::world::{Differing, World};
+use crate::browser::{Browser, Page, PageOptions};
+use crate::world::{World, WorldOptions};
 
-/// Where the Mini App is shown.
+/// The kind of client that shows the Mini App.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Shell {
-    /// In an app's own web view: events go over `TelegramWebviewProxy`.
+    /// A web view: events go over `TelegramWebviewProxy`.
     Native,
-    /// In a web client's frame: events are posted to the parent.
+    /// A frame: events are posted to the parent.
     Web,
 }
 
-/// How the Mini App is shown.
+/// The client, window and device that show the Mini App.
 #[derive(Clone, Copy, Debug)]
-pub struct Look {
+pub struct Screen {
     pub shell: Shell,
     pub dark: bool,
     pub width: u32,
     /// Whether telegram.org can be reached.
     pub sdk: bool,
-    /// By how much the device's clock is ahead of the right one.
+    /// By how much the device's clock is ahead.
     pub ahead_seconds: i32,
 }
 
-/// A world, a browser, and the page of a web client.
-pub struct Stage {
+/// What the tests of the pages need: a world, a browser, and the page of a web client.
+pub struct PageFixture {
     pub world: World,
     pub browser: Browser,
     web_client: String,
     _turn: SemaphorePermit<'static>,
 }
 
-/// One stage at a time: browsers that compete for the processor starve the services behind them of their leases.
+/// One fixture at a time. With several browsers the services get too little processor time to keep their leases.
 static TURN: Semaphore = Semaphore::const_new(1);
 
 /// An open Mini App.
 pub struct MiniApp {
     /// Its own document.
     pub page: Page,
-    /// The window that a person sees: the page itself, or the web client around it.
+    /// The page itself, or the web client around it.
     window: Page,
-    look: Look,
+    screen: Screen,
 }
 
-impl Look {
-    /// A light phone of the usual width with the SDK.
-    pub const USUAL: Self =
+impl Screen {
+    /// A phone with a light theme and the SDK.
+    pub const DEFAULT: Self =
         Self { shell: Shell::Native, dark: false, width: 390, sdk: true, ahead_seconds: 0 };
 
-    /// Every combination for this shell.
+    /// All combinations of theme, width and SDK for this shell.
     pub fn all(shell: Shell) -> Vec<Self> {
         let mut all = Vec::new();
         for dark in [false, true] {
             for width in [320, 390] {
                 for sdk in [true, false] {
-                    all.push(Self { shell, dark, width, sdk, ..Self::USUAL });
+                    all.push(Self { shell, dark, width, sdk, ..Self::DEFAULT });
                 }
             }
         }
         all
     }
 
-    /// The colours that the client's theme has.
+    /// The colours of the client's theme.
     pub fn theme(&self) -> Value {
         match self.dark {
             false => json!({
@@ -92,175 +90,169 @@ impl Look {
     }
 }
 
-impl Stage {
-    /// The usual world.
-    pub async fn set() -> Result<Self> {
-        Self::with(Differing::default()).await
+impl PageFixture {
+    pub async fn start() -> Result<Self> {
+        Self::with(WorldOptions::default()).await
     }
 
-    /// A world that differs.
-    pub async fn with(differing: Differing) -> Result<Self> {
+    pub async fn with(options: WorldOptions) -> Result<Self> {
         let turn = TURN.acquire().await?;
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
         let web_client = format!("http://{}", listener.local_addr()?);
         let router = Router::new().route("/", get(async || Html(WEB_CLIENT)));
         tokio::spawn(async move { axum::serve(listener, router).await });
-        let world = World::with(Differing { page_origin: Some(web_client.clone()), ..differing }).await?;
+        let world = World::with(WorldOptions { page_origin: Some(web_client.clone()), ..options }).await?;
         Ok(Self { world, browser: Browser::launch().await?, web_client, _turn: turn })
     }
 
-    /// Moves the clock of a world that holds it by hand.
-    pub fn later(&self, seconds: u64) {
-        let time = self.world.time.as_ref().expect("a world with a manual clock");
-        time.advance(Duration::from_secs(seconds));
-    }
-
-    /// Presses the newest button in this person's chat.
-    pub async fn press_button(&self, person: i64, look: Look) -> Result<MiniApp> {
+    /// Opens the Mini App of the newest button in this person's chat.
+    pub async fn press_button(&self, person: i64, screen: Screen) -> Result<MiniApp> {
         let answers = self.world.person(person).from_bot();
         let buttons = answers.iter().flat_map(|answer| answer.keyboard.iter().flatten().flatten());
         let url =
             buttons.filter_map(|button| button.web_app_url()).next_back().context("no button in the chat")?;
-        self.open(url, &self.world.person(person).init_data(None), look).await
+        self.open(url, &self.world.person(person).init_data(None), screen).await
     }
 
     /// Opens a Mini App with this launch data.
-    pub async fn open(&self, url: &str, launch_data: &str, look: Look) -> Result<MiniApp> {
-        let height = if look.width < 360 { 568 } else { 844 };
-        let view = View { width: look.width, height, scale: 2, dark: look.dark, sdk: look.sdk };
-        let window = self.browser.page(view).await?;
-        if look.ahead_seconds != 0 {
+    pub async fn open(&self, url: &str, launch_data: &str, screen: Screen) -> Result<MiniApp> {
+        let height = if screen.width < 360 { 568 } else { 844 };
+        let options =
+            PageOptions { width: screen.width, height, scale: 2, dark: screen.dark, sdk: screen.sdk };
+        let window = self.browser.page(options).await?;
+        if screen.ahead_seconds != 0 {
             window
-                .before_load(&WRONG_CLOCK.replace("AHEAD_SECONDS", &look.ahead_seconds.to_string()))
+                .run_before_load(&WRONG_CLOCK.replace("AHEAD_SECONDS", &screen.ahead_seconds.to_string()))
                 .await?;
         }
-        let platform = if look.shell == Shell::Native { "ios" } else { "weba" };
+        let platform = if screen.shell == Shell::Native { "ios" } else { "weba" };
         let url = format!(
             "{url}#tgWebAppData={}&tgWebAppVersion=9.1&tgWebAppPlatform={platform}&tgWebAppThemeParams={}",
             encoded(launch_data),
-            encoded(&look.theme().to_string())
+            encoded(&screen.theme().to_string())
         );
-        let page = match look.shell {
+        let page = match screen.shell {
             Shell::Native => {
-                window.before_load(NATIVE_BRIDGE).await?;
+                window.run_before_load(NATIVE_BRIDGE).await?;
                 window.goto(&url).await?;
                 window.clone()
             }
             Shell::Web => {
                 window.goto(&self.web_client).await?;
-                window.until("window.openMiniApp").await?;
-                window.eval(&format!("openMiniApp({}, {})", json!(url), look.theme())).await?;
-                window.until("posted.some(([event]) => event === 'iframe_ready')").await?;
-                window.framed().await?
+                window.wait_until("window.openMiniApp").await?;
+                window.evaluate(&format!("openMiniApp({}, {})", json!(url), screen.theme())).await?;
+                window.wait_until("posted.some(([event]) => event === 'iframe_ready')").await?;
+                window.frame_document().await?
             }
         };
-        Ok(MiniApp { page, window, look })
+        Ok(MiniApp { page, window, screen })
     }
 }
 
 impl MiniApp {
-    /// Waits until a person reads this on it.
-    pub async fn says(&self, words: &str) -> Result<()> {
-        self.page.until(&format!("document.body.innerText.includes({})", json!(words))).await
+    /// Waits until the page shows this text.
+    pub async fn wait_for_text(&self, text: &str) -> Result<()> {
+        self.page.wait_until(&format!("document.body.innerText.includes({})", json!(text))).await
     }
 
-    /// Waits until the client was told this.
-    pub async fn posts(&self, event: &str) -> Result<()> {
-        self.window.until(&format!("posted.some(([event]) => event === {})", json!(event))).await
+    /// Waits until the page has sent this event to the client.
+    pub async fn wait_for_posted(&self, event: &str) -> Result<()> {
+        self.window.wait_until(&format!("posted.some(([event]) => event === {})", json!(event))).await
     }
 
-    /// Presses the button of this id.
+    /// Presses the button with this id.
     pub async fn press(&self, id: &str) -> Result<()> {
-        self.page.eval(&format!("document.getElementById({}).click()", json!(id))).await.map(drop)
+        self.page.evaluate(&format!("document.getElementById({}).click()", json!(id))).await.map(drop)
     }
 
-    /// Types into the input of this id, over what stands there.
-    pub async fn types(&self, id: &str, words: &str) -> Result<()> {
+    /// Replaces the text of the input with this id.
+    pub async fn fill(&self, id: &str, text: &str) -> Result<()> {
         let input = format!("document.getElementById({})", json!(id));
-        self.page.until(&format!("!{input}.disabled && !{input}.closest('[hidden]')")).await?;
-        self.page.eval(&format!("{{ const input = {input}; input.focus(); input.select(); }}")).await?;
-        self.window.type_text(words).await
+        self.page.wait_until(&format!("!{input}.disabled && !{input}.closest('[hidden]')")).await?;
+        self.page.evaluate(&format!("{{ const input = {input}; input.focus(); input.select(); }}")).await?;
+        self.window.type_text(text).await
     }
 
-    /// Presses the button that sends the form of this id.
-    pub async fn press_submit_of(&self, form: &str) -> Result<()> {
-        self.page.eval(&format!("document.querySelector('#{form} [type=submit]').click()")).await.map(drop)
+    /// Presses the submit button of the form with this id.
+    pub async fn submit(&self, form: &str) -> Result<()> {
+        self.page
+            .evaluate(&format!("document.querySelector('#{form} [type=submit]').click()"))
+            .await
+            .map(drop)
     }
 
-    /// From now on the person shares their number when the page asks for it.
-    pub async fn will_share(&self, contact: &str) -> Result<()> {
-        self.window.eval(&format!("window.contact = {}", json!(contact))).await.map(drop)
+    /// From now on the client shares this contact when the page asks for it.
+    pub async fn share_contact(&self, contact: &str) -> Result<()> {
+        self.window.evaluate(&format!("window.contact = {}", json!(contact))).await.map(drop)
     }
 
-    /// The bodies of all that it has sent.
-    pub fn sent(&self) -> Vec<String> {
-        self.window.sent()
+    /// The bodies of all requests that the page has sent.
+    pub fn request_bodies(&self) -> Vec<String> {
+        self.window.request_bodies()
     }
 
-    /// Waits for the QR code and reads it as a camera does: from what is on the screen.
+    /// Waits for the QR code and reads it from a screenshot, as a camera does.
     pub async fn qr_link(&self) -> Result<String> {
-        self.page.until(QR_SHOWN).await?;
-        let seen = self.window.screenshot().await?;
-        stand_in::camera::read_qr(&seen).with_context(|| format!("with {:?}", self.look))
+        self.page.wait_until(QR_SHOWN).await?;
+        let screenshot = self.window.screenshot().await?;
+        stand_in::camera::read_qr(&screenshot).with_context(|| format!("with {:?}", self.screen))
     }
 
-    /// Keeps what is on the screen for a person to look at, where `PNG_DIR` says so.
-    pub async fn keep_picture(&self, name: &str) -> Result<()> {
-        let Look { shell, dark, width, sdk, .. } = self.look;
+    /// Saves a screenshot in `PNG_DIR`, if that is set.
+    pub async fn save_screenshot(&self, name: &str) -> Result<()> {
+        let Screen { shell, dark, width, sdk, .. } = self.screen;
         let name =
             format!("{name}-{shell:?}-{}-{width}-{}", if dark { "dark" } else { "light" }, u8::from(sdk));
-        keep_picture(&self.window, &name.to_lowercase()).await
+        save_screenshot(&self.window, &name.to_lowercase()).await
     }
 
-    /// Nothing went wrong on it but the requests that this names.
-    pub fn is_quiet_but_for(&self, expected: &[&str]) -> Result<()> {
-        let blocked = (!self.look.sdk).then_some("https://telegram.org/js/telegram-web-app.js");
-        let is_expected = |one: &String| {
-            one.starts_with("network: ") && expected.iter().chain(&blocked).any(|part| one.contains(part))
+    /// Fails if the page has errors other than failed requests that contain one of these texts.
+    pub fn expect_only_errors(&self, expected: &[&str]) -> Result<()> {
+        let blocked = (!self.screen.sdk).then_some("https://telegram.org/js/telegram-web-app.js");
+        let is_expected = |error: &String| {
+            error.starts_with("network: ") && expected.iter().chain(&blocked).any(|part| error.contains(part))
         };
-        let complaints: Vec<_> =
-            self.window.complaints().into_iter().filter(|one| !is_expected(one)).collect();
-        ensure!(complaints.is_empty(), "with {:?} the page complains: {complaints:#?}", self.look);
+        let errors: Vec<_> = self.window.errors().into_iter().filter(|error| !is_expected(error)).collect();
+        ensure!(errors.is_empty(), "with {:?} the page has errors: {errors:#?}", self.screen);
         Ok(())
     }
 
-    /// Closes the window.
     pub async fn close(self) -> Result<()> {
         self.window.close().await
     }
 
-    /// Nothing went wrong on it.
-    pub fn is_quiet(&self) -> Result<()> {
-        self.is_quiet_but_for(&[])
+    /// Fails if the page has errors.
+    pub fn expect_no_errors(&self) -> Result<()> {
+        self.expect_only_errors(&[])
     }
 }
 
-/// Keeps a page's picture, where `PNG_DIR` says so.
-pub async fn keep_picture(page: &Page, name: &str) -> Result<()> {
+/// Saves a screenshot of a page in `PNG_DIR`, if that is set.
+pub async fn save_screenshot(page: &Page, name: &str) -> Result<()> {
     let Some(folder) = std::env::var_os("PNG_DIR") else { return Ok(()) };
     std::fs::write(std::path::Path::new(&folder).join(format!("{name}.png")), page.screenshot().await?)?;
     Ok(())
 }
 
-/// As `encodeURIComponent` does.
+/// The same as `encodeURIComponent`.
 fn encoded(text: &str) -> String {
     byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
 }
 
-/// The QR code is on the screen.
+/// A JavaScript expression: the QR code is visible.
 pub const QR_SHOWN: &str = "(() => { const qr = document.getElementById('qr'); \
     return !qr.closest('[hidden]') && qr.complete && qr.naturalWidth > 0; })()";
 
-/// A clock that goes wrong by so much; the right one is kept beside it.
+/// Makes `Date` wrong by `AHEAD_SECONDS`. `rightNow` is the original clock.
 const WRONG_CLOCK: &str = "window.rightNow = Date.now; window.Date = class extends Date { \
     constructor(...given) { super(...given.length ? given : [rightNow() + AHEAD_SECONDS * 1000]); } \
     static now() { return rightNow() + AHEAD_SECONDS * 1000; } };";
 
-/// What a native client puts into its web view.
+/// The bridge that a native client adds to its web view.
 const NATIVE_BRIDGE: &str = "window.posted = []; window.TelegramWebviewProxy = { \
     postEvent(event, data) { window.posted.push([event, JSON.parse(data)]); } };";
 
-/// A web client: a frame over the whole window, and answers to what the SDK asks.
+/// A web client: a frame over the whole window, and answers to the SDK's requests.
 const WEB_CLIENT: &str = r"<!doctype html><meta charset=utf-8><link rel=icon href=data:,>
 <style>html,body,iframe{margin:0;border:0;width:100%;height:100%;display:block}</style>
 <script>

@@ -1,82 +1,82 @@
-//! The one-phone way, typed into the page.
+//! The one-phone way on the page.
 
 use anyhow::{Context as _, Result, ensure};
 use domain::Tier;
 use stand_in::accounts::{ILYA, Password};
 
-use super::client::{Look, QR_SHOWN, Shell, Stage};
+use super::client::{PageFixture, QR_SHOWN, Screen, Shell};
 
 #[tokio::test]
 async fn a_number_and_a_code_are_typed_on_the_page_and_then_the_password() -> Result<()> {
-    let stage = Stage::set().await?;
-    let world = &stage.world;
+    let fixture = PageFixture::start().await?;
+    let world = &fixture.world;
     let password = Some(Password::new("correct horse", "which animal was right"));
     assert!(world.telegram.accounts.update(ILYA, |ilya| (ilya.dc, ilya.password) = (4, password)));
     world.telegram.accounts.ban_number("+79990000008");
     let code = world.invite(Tier::Premium).await?;
-    world.begin(ILYA, &code).await?;
-    let app = stage.press_button(ILYA, Look::USUAL).await?;
+    world.begin_login(ILYA, &code).await?;
+    let app = fixture.press_button(ILYA, Screen::DEFAULT).await?;
     app.qr_link().await?;
 
-    // 1. A number that Telegram refuses is told under the field, and can be corrected; the QR code stays.
+    // 1. The error of a number that Telegram refuses is under the field. The number can be corrected, and the QR code stays.
     app.press("one-phone-toggle").await?;
-    app.types("phone", "+7 999 000-00-08").await?;
-    app.press_submit_of("phone-form").await?;
-    app.says("❌ Этот номер заблокирован в Telegram").await?;
-    app.page.until(QR_SHOWN).await?;
-    app.keep_picture("number-refused").await?;
+    app.fill("phone", "+7 999 000-00-08").await?;
+    app.submit("phone-form").await?;
+    app.wait_for_text("❌ Этот номер заблокирован в Telegram").await?;
+    app.page.wait_until(QR_SHOWN).await?;
+    app.save_screenshot("number-refused").await?;
 
-    // 2. The right one, as people in Russia write it, leads to the form of the code.
-    app.types("phone", "8 (999) 000-00-01").await?;
-    app.press_submit_of("phone-form").await?;
-    app.says("Telegram прислал код").await?;
-    app.keep_picture("code").await?;
+    // 2. After the right number, as people in Russia write it, the page asks for the code.
+    app.fill("phone", "8 (999) 000-00-01").await?;
+    app.submit("phone-form").await?;
+    app.wait_for_text("Telegram прислал код").await?;
+    app.save_screenshot("code").await?;
     let sent = world.telegram.mtproto.last_code("+79990000001").context("no code was sent")?;
     let wrong = if sent == "00000" { "11111" } else { "00000" };
 
-    // 3. It goes off by itself with its last digit: a wrong one is told, the right one leads on to the password.
-    app.types("code", wrong).await?;
-    app.says("❌ Неверный код").await?;
-    app.keep_picture("code-wrong").await?;
-    app.types("code", &sent).await?;
-    app.says("Подсказка: which animal was right").await?;
-    app.types("password", "correct horse").await?;
-    app.press_submit_of("password-form").await?;
-    app.says("✅ Авторизация успешна!").await?;
-    app.posts("web_app_close").await?;
-    ensure!(!app.sent().iter().any(|body| body.contains("horse")), "the password left the page");
-    app.is_quiet()
+    // 3. The page sends the code with its last digit. A wrong code is refused. After the right one it asks for the password.
+    app.fill("code", wrong).await?;
+    app.wait_for_text("❌ Неверный код").await?;
+    app.save_screenshot("code-wrong").await?;
+    app.fill("code", &sent).await?;
+    app.wait_for_text("Подсказка: which animal was right").await?;
+    app.fill("password", "correct horse").await?;
+    app.submit("password-form").await?;
+    app.wait_for_text("✅ Авторизация успешна!").await?;
+    app.wait_for_posted("web_app_close").await?;
+    ensure!(!app.request_bodies().iter().any(|body| body.contains("horse")), "the password left the page");
+    app.expect_no_errors()
 }
 
 #[tokio::test]
-async fn the_page_does_not_offer_what_is_switched_off() -> Result<()> {
-    let mut stage = Stage::set().await?;
-    stage.world.crash_service().await;
-    stage.world.config.one_phone_login = false;
-    stage.world.start_service().await?;
-    let code = stage.world.invite(Tier::Premium).await?;
-    stage.world.begin(ILYA, &code).await?;
-    let app = stage.press_button(ILYA, Look::USUAL).await?;
+async fn the_page_does_not_offer_a_way_that_is_switched_off() -> Result<()> {
+    let mut fixture = PageFixture::start().await?;
+    fixture.world.crash_service().await;
+    fixture.world.config.one_phone_login = false;
+    fixture.world.start_service().await?;
+    let code = fixture.world.invite(Tier::Premium).await?;
+    fixture.world.begin_login(ILYA, &code).await?;
+    let app = fixture.press_button(ILYA, Screen::DEFAULT).await?;
     app.qr_link().await?;
     let text = app.page.text().await?;
     ensure!(!text.contains("Войти по коду"), "{text}");
-    app.is_quiet()
+    app.expect_no_errors()
 }
 
 #[tokio::test]
 async fn a_number_that_the_client_shares_needs_no_typing() -> Result<()> {
-    let stage = Stage::set().await?;
-    let code = stage.world.invite(Tier::Premium).await?;
-    stage.world.begin(ILYA, &code).await?;
-    let app = stage.press_button(ILYA, Look { shell: Shell::Web, dark: true, ..Look::USUAL }).await?;
+    let fixture = PageFixture::start().await?;
+    let code = fixture.world.invite(Tier::Premium).await?;
+    fixture.world.begin_login(ILYA, &code).await?;
+    let app = fixture.press_button(ILYA, Screen { shell: Shell::Web, dark: true, ..Screen::DEFAULT }).await?;
     app.qr_link().await?;
-    app.will_share(&stage.world.person(ILYA).share_contact_with_mini_app()).await?;
+    app.share_contact(&fixture.world.person(ILYA).share_contact_with_mini_app()).await?;
     app.press("one-phone-toggle").await?;
-    app.keep_picture("one-phone").await?;
+    app.save_screenshot("one-phone").await?;
     app.press("share-phone").await?;
-    app.says("Telegram прислал код").await?;
-    app.types("code", &stage.world.telegram.mtproto.last_code("+79990000001").context("a code")?).await?;
-    app.says("✅ Авторизация успешна!").await?;
-    app.posts("web_app_close").await?;
-    app.is_quiet()
+    app.wait_for_text("Telegram прислал код").await?;
+    app.fill("code", &fixture.world.telegram.mtproto.last_code("+79990000001").context("a code")?).await?;
+    app.wait_for_text("✅ Авторизация успешна!").await?;
+    app.wait_for_posted("web_app_close").await?;
+    app.expect_no_errors()
 }

@@ -1,4 +1,4 @@
-//! The sandbox as a person plays it: the real binary, its page in a browser, every step a click.
+//! The sandbox as a person uses it: the real binary and its page in a browser. Every step is a click.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -9,10 +9,10 @@ use serde_json::json;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 
-use super::client::keep_picture;
-use crate::browser::{Browser, Page, View};
+use super::client::save_screenshot;
+use crate::browser::{Browser, Page, PageOptions};
 
-/// The running program. Dropped, it is asked to end, because its own service and database have to end with it.
+/// The running sandbox. Dropping it sends SIGTERM, so that its service and its database end too.
 struct Sandbox {
     url: String,
     process: Child,
@@ -22,7 +22,7 @@ struct Sandbox {
 impl Sandbox {
     async fn start() -> Result<Self> {
         let data = tempfile::tempdir()?;
-        // Built with the workspace's tests, as the binary of a package that has tests of its own binaries.
+        // Cargo builds it with the tests of the workspace, because its package tests its own binaries.
         let binary = Path::new(env!("CARGO_BIN_EXE_qr-login")).with_file_name("sandbox");
         ensure!(binary.is_file(), "the sandbox is not built: cargo build -p stand-in -p replay");
         let mut process = Command::new(binary)
@@ -32,18 +32,18 @@ impl Sandbox {
             .stdout(Stdio::piped())
             .spawn()?;
         let mut lines = BufReader::new(process.stdout.take().context("stdout is piped")?).lines();
-        let line = lines.next_line().await?.context("the sandbox ended before it said where it is")?;
+        let line = lines.next_line().await?.context("the sandbox ended before it printed its address")?;
         let url = line.split_whitespace().find(|word| word.starts_with("http://"));
-        Ok(Self { url: url.context("no address in its line")?.to_owned(), process, _data: data })
+        Ok(Self { url: url.context("no address in its output")?.to_owned(), process, _data: data })
     }
 
     async fn stop(mut self) -> Result<()> {
-        self.ask_to_end();
-        ensure!(self.process.wait().await?.success(), "the sandbox did not end well");
+        self.send_sigterm();
+        ensure!(self.process.wait().await?.success(), "the sandbox did not end with status 0");
         Ok(())
     }
 
-    fn ask_to_end(&self) {
+    fn send_sigterm(&self) {
         let pid = self.process.id().and_then(|pid| Pid::from_raw(i32::try_from(pid).ok()?));
         if let Some(pid) = pid {
             let _ = kill_process(pid, Signal::TERM);
@@ -53,89 +53,91 @@ impl Sandbox {
 
 impl Drop for Sandbox {
     fn drop(&mut self) {
-        self.ask_to_end();
+        self.send_sigterm();
     }
 }
 
 #[tokio::test]
-async fn the_sandbox_is_played_by_clicks_from_the_invite_to_the_subscription() -> Result<()> {
+async fn the_sandbox_is_used_by_clicks_from_the_invite_to_the_subscription() -> Result<()> {
     let sandbox = Sandbox::start().await?;
     let browser = Browser::launch().await?;
-    let page = browser.page(View { width: 1280, height: 800, scale: 1, dark: false, sdk: true }).await?;
+    let page =
+        browser.page(PageOptions { width: 1280, height: 800, scale: 1, dark: false, sdk: true }).await?;
     page.goto(&sandbox.url).await?;
 
-    // 1. The invite, typed, and the button under the answer.
-    page.until("document.querySelector('.suggestions button')").await?;
+    // 1. The person types the invite, and presses the button under the answer.
+    page.wait_until("document.querySelector('.suggestions button')").await?;
     ensure!(page.text().await?.contains("SANDBOX"), "the page does not say what it is");
-    keep_picture(&page, "sandbox-1-start").await?;
+    save_screenshot(&page, "sandbox-1-start").await?;
     page.click(".composer input").await?;
     page.type_text("/login 3HBP4Z3ECICZ").await?;
     page.click(".send").await?;
-    page.until("document.querySelector('.keyboard .web-app')").await?;
+    page.wait_until("document.querySelector('.keyboard .web-app')").await?;
     page.click(".keyboard .web-app").await?;
 
-    // 2. Ilya's phone asks before it does anything, and he says no: nothing happens.
+    // 2. Ilya's phone asks for confirmation. He refuses, and nothing happens.
     scan(&page).await?;
-    page.until("document.querySelector('#journal .strip').innerText.includes('QrIssued')").await?;
-    page.until(&at_rest("#journal")).await?;
-    keep_picture(&page, "sandbox").await?;
+    page.wait_until("document.querySelector('#journal .strip').innerText.includes('QrIssued')").await?;
+    page.wait_until(&animations_are_finished("#journal")).await?;
+    save_screenshot(&page, "sandbox").await?;
     page.click(".confirm button").await?;
-    page.until("!document.querySelector('.confirm')").await?;
+    page.wait_until("!document.querySelector('.confirm')").await?;
 
-    // 3. Anna's phone reads the code in the picture and confirms: refused, and the page says so.
-    on_the_phone_of(&page, "Anna").await?;
+    // 3. Anna's phone scans the code and confirms. The login is rejected, and the page says so.
+    switch_to_phone_of(&page, "Anna").await?;
     scan(&page).await?;
     page.click("#confirm").await?;
-    app_says(&page, "🚨 Вход подтвердил другой аккаунт").await?;
-    keep_picture(&page, "sandbox-2-anna").await?;
+    wait_for_app_text(&page, "🚨 Вход подтвердил другой аккаунт").await?;
+    save_screenshot(&page, "sandbox-2-anna").await?;
 
-    // 4. Begun anew in the Mini App; this time it is Ilya's phone.
-    page.eval("document.querySelector('iframe').contentDocument.getElementById('retry').click()").await?;
-    on_the_phone_of(&page, "Ilya").await?;
+    // 4. Ilya starts again in the Mini App, and his phone confirms.
+    page.evaluate("document.querySelector('iframe').contentDocument.getElementById('retry').click()").await?;
+    switch_to_phone_of(&page, "Ilya").await?;
     scan(&page).await?;
-    keep_picture(&page, "sandbox-3-confirm").await?;
+    save_screenshot(&page, "sandbox-3-confirm").await?;
     page.click("#confirm").await?;
-    app_says(&page, "✅ Авторизация успешна!").await?;
-    keep_picture(&page, "sandbox-4-done").await?;
+    wait_for_app_text(&page, "✅ Авторизация успешна!").await?;
+    save_screenshot(&page, "sandbox-4-done").await?;
 
-    // 5. The Mini App closes itself; chat, phone and journal tell the rest.
-    page.until("!document.querySelector('iframe')").await?;
-    page.until("document.querySelector('.messages').innerText.includes('✅ Авторизация успешна!')").await?;
-    page.until("document.querySelectorAll('#phone .session').length === 2").await?;
-    page.until("document.querySelector('#journal .strip').innerText.includes('SubscriptionActivated')")
+    // 5. The Mini App closes itself. Chat, phone and journal show the result.
+    page.wait_until("!document.querySelector('iframe')").await?;
+    page.wait_until("document.querySelector('.messages').innerText.includes('✅ Авторизация успешна!')")
         .await?;
-    keep_picture(&page, "sandbox-5-closed").await?;
+    page.wait_until("document.querySelectorAll('#phone .session').length === 2").await?;
+    page.wait_until("document.querySelector('#journal .strip').innerText.includes('SubscriptionActivated')")
+        .await?;
+    save_screenshot(&page, "sandbox-5-closed").await?;
     page.click("#theme").await?;
-    keep_picture(&page, "sandbox-6-dark").await?;
-    ensure!(page.complaints().is_empty(), "{:#?}", page.complaints());
+    save_screenshot(&page, "sandbox-6-dark").await?;
+    ensure!(page.errors().is_empty(), "{:#?}", page.errors());
     sandbox.stop().await
 }
 
-async fn on_the_phone_of(page: &Page, name: &str) -> Result<()> {
+async fn switch_to_phone_of(page: &Page, name: &str) -> Result<()> {
     let press = "[...document.querySelectorAll('#phone .people button')].find(it => it.textContent.endsWith(";
-    page.eval(&format!("{press}{})).click()", json!(name))).await.map(drop)
+    page.evaluate(&format!("{press}{})).click()", json!(name))).await.map(drop)
 }
 
-/// Points the phone at the Mini App once its code is on the screen, up to "Log in on another device?".
+/// Scans the code of the Mini App once it is visible, and waits for the phone's question.
 async fn scan(page: &Page) -> Result<()> {
-    page.until(
+    page.wait_until(
         "(() => { const qr = document.querySelector('iframe').contentDocument.getElementById('qr'); \
          return !qr.closest('[hidden]') && qr.complete && qr.naturalWidth > 0; })()",
     )
     .await?;
     page.click("#scan").await?;
-    page.until("document.querySelector('#confirm')").await?;
-    // The question slides in; a click has to find it at rest.
-    page.until(&at_rest(".confirm")).await
+    page.wait_until("document.querySelector('#confirm')").await?;
+    // The question slides in. A click needs its final position.
+    page.wait_until(&animations_are_finished(".confirm")).await
 }
 
-/// Nothing in there moves any more.
-fn at_rest(selector: &str) -> String {
+/// A JavaScript expression: all animations in this element are finished.
+fn animations_are_finished(selector: &str) -> String {
     let moves = "getAnimations({ subtree: true }).every(it => it.playState === 'finished')";
     format!("document.querySelector('{selector}').{moves}")
 }
 
-async fn app_says(page: &Page, words: &str) -> Result<()> {
+async fn wait_for_app_text(page: &Page, text: &str) -> Result<()> {
     let app = "document.querySelector('iframe').contentDocument.body.innerText";
-    page.until(&format!("{app}.includes({})", json!(words))).await
+    page.wait_until(&format!("{app}.includes({})", json!(text))).await
 }

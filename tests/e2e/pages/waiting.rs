@@ -1,140 +1,145 @@
-//! While a login waits: the picture that changes, the server that goes away and comes back, the other language.
+//! The page while a login waits: a new QR code, wrong clocks, a restart of the service, and the other language.
+
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use domain::Tier;
 use jiff::{SignedDuration, Timestamp};
 use stand_in::accounts::{ANNA, ILYA};
 
-use super::client::{Look, Stage};
-use crate::world::Differing;
+use super::client::{PageFixture, Screen};
+use crate::world::WorldOptions;
 
-/// Looks at the picture in every frame that the browser paints.
+/// Checks the picture in every frame that the browser paints.
 const WATCH: &str = "(() => {
     const qr = document.getElementById('qr');
     window.watched = { frames: 0, gaps: 0, pictures: new Set() };
-    const look = () => {
+    const check = () => {
         watched.frames += 1;
         const covered = document.getElementById('picture').dataset.state !== 'shown';
         if (qr.hidden || !qr.complete || qr.naturalWidth === 0 || covered) watched.gaps += 1;
         watched.pictures.add(qr.src);
-        requestAnimationFrame(look);
+        requestAnimationFrame(check);
     };
-    look();
+    check();
 })()";
 
 #[tokio::test]
 async fn a_new_token_swaps_the_picture_without_a_gap() -> Result<()> {
-    let stage = Stage::with(Differing { manual_clock: true, ..Differing::default() }).await?;
-    let code = stage.world.invite(Tier::Premium).await?;
-    stage.world.begin(ILYA, &code).await?;
-    let app = stage.press_button(ILYA, Look::USUAL).await?;
+    let fixture = PageFixture::with(WorldOptions { manual_clock: true, ..WorldOptions::default() }).await?;
+    let code = fixture.world.invite(Tier::Premium).await?;
+    fixture.world.begin_login(ILYA, &code).await?;
+    let app = fixture.press_button(ILYA, Screen::DEFAULT).await?;
     let first = app.qr_link().await?;
-    app.page.eval(WATCH).await?;
-    // Telegram's token lives for 30 s; the next one is asked for 2 s before.
-    stage.later(28);
-    app.page.until("watched.pictures.size === 2").await?;
-    app.page.eval("watched.seen = watched.frames").await?;
-    app.page.until("watched.frames > watched.seen + 5").await?;
-    ensure!(app.page.eval("watched.gaps").await? == 0, "the picture was gone for a moment");
+    app.page.evaluate(WATCH).await?;
+    // Telegram's token lives for 30 s. The next one is requested 2 s before that.
+    fixture.world.advance(Duration::from_secs(28));
+    app.page.wait_until("watched.pictures.size === 2").await?;
+    app.page.evaluate("watched.seen = watched.frames").await?;
+    app.page.wait_until("watched.frames > watched.seen + 5").await?;
+    ensure!(app.page.evaluate("watched.gaps").await? == 0, "the picture was gone for a moment");
     let second = app.qr_link().await?;
     ensure!(first != second, "the new token shows the old code");
-    stage.world.phone(ILYA).scan(&second).await?;
-    app.says("✅ Авторизация успешна!").await?;
-    app.is_quiet()
+    fixture.world.phone(ILYA).scan(&second).await?;
+    app.wait_for_text("✅ Авторизация успешна!").await?;
+    app.expect_no_errors()
 }
 
 #[tokio::test]
-async fn clocks_that_go_wrong_at_telegram_and_on_the_phone_change_nothing() -> Result<()> {
+async fn wrong_clocks_at_telegram_and_on_the_phone_change_nothing() -> Result<()> {
     for ahead_seconds in [120, -120] {
         let telegram_ahead = SignedDuration::from_secs(ahead_seconds);
-        let stage = Stage::with(Differing { telegram_ahead, ..Differing::default() }).await?;
-        let code = stage.world.invite(Tier::Premium).await?;
-        let session = stage.world.begin(ILYA, &code).await?;
-        let look = Look { ahead_seconds: -i32::try_from(ahead_seconds)?, ..Look::USUAL };
-        let app = stage.press_button(ILYA, look).await?;
+        let fixture = PageFixture::with(WorldOptions { telegram_ahead, ..WorldOptions::default() }).await?;
+        let code = fixture.world.invite(Tier::Premium).await?;
+        let session = fixture.world.begin_login(ILYA, &code).await?;
+        let screen = Screen { ahead_seconds: -i32::try_from(ahead_seconds)?, ..Screen::DEFAULT };
+        let app = fixture.press_button(ILYA, screen).await?;
         let link = app.qr_link().await?;
-        let status = stage.world.status_when(ILYA, &session, |status| status["token"].is_string()).await?;
-        // It ticks once a second, on a busy machine not even that: it is right at some look.
+        let status =
+            fixture.world.wait_for_status(ILYA, &session, |status| status["token"].is_string()).await?;
+        // The countdown changes once a second, and more slowly on a busy machine. It must be right at least once.
         let right = format!("(Date.parse({}) - rightNow()) / 1000", status["expires"]);
         let shown =
             "countdown.textContent.split(':').reduce((minutes, seconds) => minutes * 60 + +seconds, 0)";
-        app.page.until(&format!("Math.abs({shown} - {right}) <= 2")).await?;
-        let wrong = app.page.eval("Math.round((Date.now() - rightNow()) / 1000)").await?;
-        ensure!(wrong == look.ahead_seconds, "the phone's clock is right");
-        // Nor is the code on it taken for one that is dead, or lives long.
-        let events = stage.world.events().await?;
+        app.page.wait_until(&format!("Math.abs({shown} - {right}) <= 2")).await?;
+        let wrong = app.page.evaluate("Math.round((Date.now() - rightNow()) / 1000)").await?;
+        ensure!(wrong == screen.ahead_seconds, "the phone's clock is right");
+        // The service does not take the token for an expired or a long-lived one either.
+        let events = fixture.world.events().await?;
         let issued = events.iter().find(|event| event.name == "QrIssued").context("issued")?;
-        let of = |name: &str| -> Result<Timestamp> {
+        let time = |name: &str| -> Result<Timestamp> {
             Ok(issued.payload["QrIssued"][name].as_str().context("a moment")?.parse()?)
         };
-        let life = of("expires_at")?.duration_since(of("at")?);
-        ensure!((20..=40).contains(&life.as_secs()), "{life}");
-        stage.world.phone(ILYA).scan(&link).await?;
-        app.says("✅ Авторизация успешна!").await?;
-        app.posts("web_app_close").await?;
-        app.is_quiet()?;
+        let lifetime = time("expires_at")?.duration_since(time("at")?);
+        ensure!((20..=40).contains(&lifetime.as_secs()), "{lifetime}");
+        fixture.world.phone(ILYA).scan(&link).await?;
+        app.wait_for_text("✅ Авторизация успешна!").await?;
+        app.wait_for_posted("web_app_close").await?;
+        app.expect_no_errors()?;
     }
     Ok(())
 }
 
 #[tokio::test]
 async fn a_page_that_is_closed_and_opened_again_goes_on_with_the_same_login() -> Result<()> {
-    let stage = Stage::set().await?;
-    let code = stage.world.invite(Tier::Premium).await?;
-    stage.world.begin(ILYA, &code).await?;
-    let first = stage.press_button(ILYA, Look::USUAL).await?;
+    let fixture = PageFixture::start().await?;
+    let code = fixture.world.invite(Tier::Premium).await?;
+    fixture.world.begin_login(ILYA, &code).await?;
+    let first = fixture.press_button(ILYA, Screen::DEFAULT).await?;
     first.qr_link().await?;
     first.close().await?;
-    // On the same phone, and on another device beside it.
-    let (again, beside) =
-        (stage.press_button(ILYA, Look::USUAL).await?, stage.press_button(ILYA, Look::USUAL).await?);
+    // On the same phone, and on a second device.
+    let (again, second_device) = (
+        fixture.press_button(ILYA, Screen::DEFAULT).await?,
+        fixture.press_button(ILYA, Screen::DEFAULT).await?,
+    );
     let link = again.qr_link().await?;
-    beside.qr_link().await?;
-    stage.world.phone(ILYA).scan(&link).await?;
-    for app in [&again, &beside] {
-        app.says("✅ Авторизация успешна!").await?;
-        app.is_quiet()?;
+    second_device.qr_link().await?;
+    fixture.world.phone(ILYA).scan(&link).await?;
+    for app in [&again, &second_device] {
+        app.wait_for_text("✅ Авторизация успешна!").await?;
+        app.expect_no_errors()?;
     }
-    let late = stage.press_button(ILYA, Look::USUAL).await?;
-    late.says("✅ Авторизация успешна!").await?;
-    let names = stage.world.names_once("SubscriptionActivated").await?;
+    let late = fixture.press_button(ILYA, Screen::DEFAULT).await?;
+    late.wait_for_text("✅ Авторизация успешна!").await?;
+    let names = fixture.world.wait_for_event("SubscriptionActivated").await?;
     let started = names.iter().filter(|name| *name == "LoginStarted").count();
-    ensure!(started == 1, "looking is not starting: {names:?}");
+    ensure!(started == 1, "opening the page starts no login: {names:?}");
     Ok(())
 }
 
 #[tokio::test]
 async fn the_page_goes_on_when_the_service_comes_back() -> Result<()> {
-    let mut stage = Stage::set().await?;
-    let code = stage.world.invite(Tier::Premium).await?;
-    stage.world.begin(ILYA, &code).await?;
-    let app = stage.press_button(ILYA, Look::USUAL).await?;
+    let mut fixture = PageFixture::start().await?;
+    let code = fixture.world.invite(Tier::Premium).await?;
+    fixture.world.begin_login(ILYA, &code).await?;
+    let app = fixture.press_button(ILYA, Screen::DEFAULT).await?;
     app.qr_link().await?;
-    stage.world.crash_service().await;
-    app.says("Нет связи с сервером").await?;
-    app.keep_picture("offline").await?;
-    stage.world.start_service().await?;
-    app.page.until("!document.body.innerText.includes('Нет связи с сервером')").await?;
-    stage.world.phone(ILYA).scan(&app.qr_link().await?).await?;
-    app.says("✅ Авторизация успешна!").await?;
-    app.is_quiet_but_for(&["net::ERR_"])
+    fixture.world.crash_service().await;
+    app.wait_for_text("Нет связи с сервером").await?;
+    app.save_screenshot("offline").await?;
+    fixture.world.start_service().await?;
+    app.page.wait_until("!document.body.innerText.includes('Нет связи с сервером')").await?;
+    fixture.world.phone(ILYA).scan(&app.qr_link().await?).await?;
+    app.wait_for_text("✅ Авторизация успешна!").await?;
+    app.expect_only_errors(&["net::ERR_"])
 }
 
 #[tokio::test]
 async fn a_person_of_another_language_reads_english() -> Result<()> {
-    let stage = Stage::set().await?;
-    let code = stage.world.invite(Tier::Basic).await?;
-    stage.world.begin(ANNA, &code).await?;
-    let app = stage.press_button(ANNA, Look::USUAL).await?;
+    let fixture = PageFixture::start().await?;
+    let code = fixture.world.invite(Tier::Basic).await?;
+    fixture.world.begin_login(ANNA, &code).await?;
+    let app = fixture.press_button(ANNA, Screen::DEFAULT).await?;
     let link = app.qr_link().await?;
-    for words in ["⏳ Waiting for authorization...", "📱 Open in Telegram", "📋 Copy token"] {
-        app.says(words).await?;
+    for text in ["⏳ Waiting for authorization...", "📱 Open in Telegram", "📋 Copy token"] {
+        app.wait_for_text(text).await?;
     }
-    let cyrillic = app.page.eval("/[а-яё]/i.test(document.body.innerText)").await?;
+    let cyrillic = app.page.evaluate("/[а-яё]/i.test(document.body.innerText)").await?;
     ensure!(cyrillic == false, "{}", app.page.text().await?);
-    app.keep_picture("english").await?;
-    stage.world.phone(ANNA).scan(&link).await?;
-    app.says("✅ Authorization successful!").await?;
-    app.posts("web_app_close").await?;
-    app.is_quiet()
+    app.save_screenshot("english").await?;
+    fixture.world.phone(ANNA).scan(&link).await?;
+    app.wait_for_text("✅ Authorization successful!").await?;
+    app.wait_for_posted("web_app_close").await?;
+    app.expect_no_errors()
 }

@@ -1,4 +1,4 @@
-//! What a server says that it can do: the first thing a client asks.
+//! The features of the server, which a client asks for first.
 
 use tonic::{Request, Response, Status};
 

@@ -1,4 +1,4 @@
-//! Who is in the cluster: what a client asks that is given several addresses.
+//! The nodes of the cluster, for a client that has several addresses.
 
 use tonic::{Request, Response, Status};
 

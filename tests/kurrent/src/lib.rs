@@ -1,8 +1,8 @@
 //! A stand-in EventStoreDB on loopback: streams that are appended to and read over gRPC, with the real one's rules for
 //! revisions and repetitions (`rules.rs`), over real connections that break on demand.
 //!
-//! What it is not: durable, clustered, or fast. No `$all`, no subscriptions, no projections. It knows nothing of whom it
-//! serves: the definitions that it speaks are those that the client ships.
+//! What it is not: durable, clustered, or fast. No `$all`, no subscriptions, no projections. It does not know the
+//! product: its protocol definitions are those of the client library.
 
 #![allow(clippy::result_large_err, reason = "tonic's own error is large")]
 

@@ -1,4 +1,4 @@
-//! A node to try `replay mirror` with by hand: says where it listens, and how far each stream has come.
+//! A node to try `replay mirror` with by hand: prints its address, and the end of each stream.
 
 use std::io::Write;
 

@@ -21,17 +21,17 @@ use crate::protocol::event_store::client::streams::streams_server::StreamsServer
 use crate::rules::{Deleted, Expected, Outcome, Recorded, Streams};
 use crate::streams::tell;
 
-/// What the real server takes in one append unless it is told otherwise.
+/// How many bytes the real server takes in one append by default.
 const MOST_APPEND_BYTES: usize = 1_048_576;
 
-/// What goes wrong with one append.
+/// A fault of one append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// The connection breaks before anything is taken.
     CutBefore,
     /// The events are taken, and the connection breaks before the answer.
     CutAfter,
-    /// The events are taken, the connection stands, and no answer comes.
+    /// The events are taken, the connection stays open, and no answer comes.
     NeverAnswer,
     /// No answer comes, and the events are taken only as the next append arrives, before it.
     TakeLate,
@@ -39,12 +39,12 @@ pub enum Fault {
     Refuse,
 }
 
-/// How a node is.
+/// The settings of a node.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// Who is let in, as user and password; None: everybody.
+    /// The required user and password; None lets all clients in.
     pub login: Option<(String, String)>,
-    /// What is taken in one append at most; None: what the real server takes.
+    /// The largest append; None for that of the real server.
     pub most_append_bytes: Option<usize>,
     /// Whether it speaks TLS, by a certificate of its own making for `localhost`.
     pub tls: bool,
@@ -65,12 +65,12 @@ struct Cluster {
     /// The certificate and its key, as PEM.
     certificate: Option<(String, String)>,
     streams: Mutex<Streams>,
-    /// What the next appends meet; None: nothing.
+    /// The faults of the next appends; None for an append without one.
     faults: Mutex<VecDeque<Option<Fault>>>,
     late: Mutex<Vec<(String, Expected, Vec<Recorded>)>>,
     /// How many appends arrived, those that met a fault among them.
     arrived: watch::Sender<usize>,
-    /// Whenever something was appended.
+    /// Changes with every append.
     changed: watch::Sender<()>,
 }
 
@@ -138,7 +138,7 @@ impl Node {
         self.cluster.certificate.as_ref().map(|(certificate, _)| certificate.as_str())
     }
 
-    /// What goes wrong with the next appends, one after the other; None: nothing goes wrong with that one.
+    /// Sets the faults of the next appends, one after the other; None for an append without one.
     pub fn fail_next(&self, faults: impl IntoIterator<Item = Option<Fault>>) {
         locked(&self.cluster.faults).extend(faults);
     }
@@ -163,7 +163,7 @@ impl Node {
         *self.cluster.arrived.borrow()
     }
 
-    /// The streams, to look at and to spoil.
+    /// The streams, to read and to change.
     pub fn streams(&self) -> MutexGuard<'_, Streams> {
         locked(&self.cluster.streams)
     }
@@ -181,7 +181,7 @@ impl Node {
     /// Listens again, on the same port, with the same streams.
     ///
     /// # Panics
-    /// Where somebody else has taken the port.
+    /// Another process has taken the port.
     pub async fn start_again(&self) {
         let listener = TcpListener::bind(self.address).await.expect("the port it had");
         self.serve(listener);
@@ -209,7 +209,7 @@ impl Node {
         *locked(&self.running) = Some(Running { tasks: [accepting, serving], connections });
     }
 
-    /// Whether somebody may speak here, and whether it is here that they have to.
+    /// Checks user and password, and whether this node is the leader.
     pub(crate) fn admit(&self, request: &MetadataMap) -> Result<(), Status> {
         if let Some((user, password)) = &self.cluster.settings.login {
             let given = request.get("authorization").and_then(|it| it.to_str().ok());
@@ -228,10 +228,10 @@ impl Node {
         Ok(())
     }
 
-    /// The fault that the append which has just arrived is to meet.
+    /// Takes the fault for the append that has just arrived.
     pub(crate) fn met(&self) -> Option<Fault> {
         let fault = locked(&self.cluster.faults).pop_front().flatten();
-        // What came too late before comes now.
+        // Late events of the append before come now.
         let late: Vec<_> = locked(&self.cluster.late).drain(..).collect();
         for (stream, expected, events) in late {
             self.append(&stream, expected, events);
@@ -260,7 +260,7 @@ impl Node {
         self.cluster.settings.most_append_bytes.unwrap_or(MOST_APPEND_BYTES)
     }
 
-    /// Breaks the connection; whoever waits for an answer gets none.
+    /// Breaks the connection; a waiting client gets no answer.
     pub(crate) async fn cut<T>(&self, connection: Option<SocketAddr>) -> Result<Response<T>, Status> {
         if let (Some(running), Some(peer)) = (&*locked(&self.running), connection)
             && let Some(socket) = locked(&running.connections).get(&peer)

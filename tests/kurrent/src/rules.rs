@@ -8,20 +8,20 @@ use uuid::Uuid;
 /// An event of a stream; its revision is its place, from 0.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Chosen by whoever appended it.
+    /// Chosen by the client that appended it.
     pub id: Uuid,
     /// Its type.
     pub name: String,
-    /// What it says.
+    /// The data.
     pub data: Vec<u8>,
-    /// What is said about it.
+    /// The metadata.
     pub metadata: Vec<u8>,
 }
 
-/// Where a stream is expected to end.
+/// The expected end of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expected {
-    /// Wherever it ends.
+    /// Any end.
     Any,
     /// There must be none.
     NoStream,
@@ -31,12 +31,12 @@ pub enum Expected {
     Revision(u64),
 }
 
-/// What became of an append.
+/// The result of an append.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// The events are in the stream, the last at this revision: from now on, or since they came the first time.
+    /// The events are in the stream, the last at this revision. They may have been there before.
     Success(u64),
-    /// The stream ends elsewhere: with this revision, or it has no event.
+    /// The stream has another end: this revision, or no event.
     WrongExpectedVersion(Option<u64>),
     /// The stream was deleted for ever.
     Deleted,
@@ -85,7 +85,7 @@ impl Streams {
         ends
     }
 
-    /// Deletes softly: the events are gone, their revisions stay taken.
+    /// Deletes softly: the events are gone, their revisions are not used again.
     pub fn delete(&mut self, name: &str) {
         let stream = self.0.entry(name.to_owned()).or_default();
         stream.hidden_before = stream.events.len();
@@ -96,7 +96,7 @@ impl Streams {
         self.0.entry(name.to_owned()).or_default().tombstone = true;
     }
 
-    /// Loses the events from this revision on, as no server should, but a restored backup of one does.
+    /// Loses the events from this revision on, like a restored backup.
     pub fn lose_from(&mut self, name: &str, revision: usize) {
         self.0.entry(name.to_owned()).or_default().events.truncate(revision);
     }
@@ -145,7 +145,7 @@ impl Stream {
         Some(Outcome::WrongExpectedVersion(self.last()))
     }
 
-    /// Where no revision is expected, events that are there already are known by their ids.
+    /// If no revision is expected, events that are there already are found by their ids.
     fn repeated_anywhere(&self, events: &[Recorded]) -> Option<Outcome> {
         let place = |event: &Recorded| self.events.iter().position(|there| there.id == event.id);
         let first = place(events.first()?)?;
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_goes_on_where_it_is_expected_to_end_and_nowhere_else() {
+    fn an_append_is_accepted_only_at_the_expected_end() {
         let mut streams = three();
         let wrong = Outcome::WrongExpectedVersion(Some(2));
         assert_eq!(streams.append("s", Expected::Revision(1), events(&[4])), wrong);
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_deleted_stream_goes_on_counting_and_a_buried_one_takes_nothing() {
+    fn a_deleted_stream_keeps_its_revisions_and_one_deleted_for_ever_takes_nothing() {
         let mut streams = three();
         streams.delete("s");
         assert_eq!(streams.read("s"), Ok(None));

@@ -1,7 +1,7 @@
-//! A stand-in Bot API server: real HTTP on loopback, as strict as Telegram's and with its words, so that a bot which
-//! works here works there. One bot, the people of [`Accounts`], a private chat with each, and one group.
+//! A stand-in Bot API server: real HTTP on loopback, as strict as Telegram's and with the same error texts, so that a bot that
+//! works here also works there. One bot, the people of [`Accounts`], a private chat with each, and one group.
 //!
-//! Not here: media, inline mode, payments; what a bot calls beyond its methods gets `404 Not Found`.
+//! Not here: media, inline mode, payments. Other methods answer `404 Not Found`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
@@ -54,16 +54,16 @@ struct Inner {
     clock: Clock,
     address: SocketAddr,
     state: Mutex<State>,
-    /// Moves with every change of the state: long polls and watchers wait on it.
+    /// Changes with every change of the state: long polls and watchers wait for it.
     changed: watch::Sender<u64>,
     /// True: airplane mode.
     cut: watch::Sender<bool>,
-    /// Moves when answers that were held back go out.
+    /// Changes when delayed answers are sent.
     released: watch::Sender<()>,
     signing_key: SigningKey,
     http: reqwest::Client,
     front: Mutex<Option<SocketAddr>>,
-    /// The same Telegram's other side, which hears what people write.
+    /// The data centres of the same Telegram, which get the texts that people write.
     mtproto: OnceLock<MtProto>,
 }
 
@@ -131,7 +131,7 @@ impl BotApi {
         ChatPerson::new(self.clone(), id)
     }
 
-    /// Moves with every change: in chats, of commands, of answers.
+    /// Changes with every change of chats, commands or answers.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.inner.changed.subscribe()
     }
@@ -164,7 +164,7 @@ impl BotApi {
         redelivered
     }
 
-    /// Queues an update as these bytes, whatever they are, made from its id; the id.
+    /// Queues an update as these bytes, made from its id, without a check; returns the id.
     pub fn inject_update(&self, update: impl FnOnce(i64) -> Vec<u8>) -> i64 {
         let id = self.state().updates.inject(update);
         self.touch();
@@ -181,12 +181,12 @@ impl BotApi {
         self.state().calls.clone()
     }
 
-    /// How often a method was called, whatever came of it.
+    /// How often a method was called, with any result.
     pub fn count_calls(&self, method: &str) -> usize {
         self.state().calls.iter().filter(|call| call.method.eq_ignore_ascii_case(method)).count()
     }
 
-    /// Where https webhooks lead: the service's own address, in place of DNS and the TLS proxy before it.
+    /// The target of https webhooks: the service's own address, in place of DNS and the TLS proxy before it.
     pub fn set_front(&self, service: SocketAddr) {
         *self.inner.front.lock().expect("nothing panics while it is held") = Some(service);
     }
@@ -201,7 +201,7 @@ impl BotApi {
         self.state().profile.menu_buttons().into()
     }
 
-    /// Lets the data centres hear what people write, as one Telegram. Once; later calls change nothing.
+    /// Passes texts that people write to the data centres. Only the first call counts.
     pub fn join(&self, mtproto: &MtProto) {
         let _ = self.inner.mtproto.set(mtproto.clone());
     }
@@ -218,7 +218,7 @@ impl BotApi {
         self.inner.state.lock().expect("nothing panics while it is held")
     }
 
-    /// Wakes everybody who waits for a change.
+    /// Wakes all tasks that wait for a change.
     fn touch(&self) {
         self.inner.changed.send_modify(|changes| *changes += 1);
     }

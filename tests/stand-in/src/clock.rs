@@ -1,5 +1,5 @@
-//! The stand-in's clock: what "now" is for every expiry and every server time, and nothing else. Tests pass
-//! their own, so that a login token dies when they say so.
+//! The clock of the stand-in, for every expiry and every server time. Tests pass their own clock, so that a login token
+//! expires when they want.
 
 use std::fmt;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ impl fmt::Debug for Clock {
     }
 }
 
-/// A clock that stands still until it is moved; clones move together.
+/// A clock that only a test moves; clones show the same time.
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<AtomicU64>);
 

@@ -1,12 +1,12 @@
-//! A stand-in Telegram on loopback sockets, for tests and for the sandbox: START HERE for what is in it.
+//! A stand-in Telegram on loopback sockets, for tests and for the sandbox. Start here:
 //!
 //! - [`Telegram`]: all of it at once, which is what most tests want
 //! - [`accounts`]: the people; [`clock`]: the time that every expiry goes by
 //! - [`bot_api`]: the Bot API server, and a person's side of the chat with the bot
 //! - [`mtproto`]: the data centres, with real key exchange, encryption, QR login, passwords and codes
-//! - [`service`]: the real service as a child process; [`sandbox`]: the page on which a person plays everybody
+//! - [`service`]: the real service as a child process; [`sandbox`]: the page on which one person plays all people
 //! - [`mini_app`]: the login page without a browser; [`svg`]: its QR code as the screen shows it
-//! - [`phone`] and [`camera`]: what a person holds in the hand
+//! - [`phone`] and [`camera`]: the phone of a person
 
 pub mod accounts;
 pub mod bot_api;

@@ -54,7 +54,7 @@ impl MiniApp {
         Ok(self.http.get(self.page.clone()).send().await?)
     }
 
-    /// A request for this login: the answer, whatever it is.
+    /// A request for this login; returns any answer.
     ///
     /// # Errors
     /// Where the service cannot be reached.

@@ -46,17 +46,17 @@ use state::{Grant, Login, State};
 /// How the data centres are to be.
 #[derive(Clone)]
 pub struct MtProtoOptions {
-    /// What time it is there.
+    /// The clock of the data centres.
     pub clock: Clock,
-    /// Who exists.
+    /// The accounts.
     pub accounts: Accounts,
     /// The data centre that the network file names as home.
     pub home_dc: i32,
     /// Number and port of each; port 0 takes a free one.
     pub dcs: Vec<(i32, u16)>,
-    /// How long a login token lives.
+    /// How long a login token is valid.
     pub token_lifetime: Duration,
-    /// How long a login code lives.
+    /// How long a login code is valid.
     pub code_lifetime: Duration,
 }
 
@@ -110,7 +110,7 @@ impl Server {
         self.state.lock().expect("no change of the state panics")
     }
 
-    /// Changes the state and wakes whoever waits for a change.
+    /// Changes the state and wakes all tasks that wait for a change.
     fn change<T>(&self, change: impl FnOnce(&mut State) -> T) -> T {
         let result = change(&mut self.lock());
         self.changes.send_modify(|version| *version += 1);
@@ -184,7 +184,7 @@ impl MtProto {
         &self.server.accounts
     }
 
-    /// Makes things go wrong.
+    /// Faults on demand.
     pub fn faults(&self) -> Faults {
         Faults(self.server.clone())
     }
@@ -214,7 +214,7 @@ impl MtProto {
         self.server.lock().keys.iter().any(|((_, id), known)| *id == key && known.asked_to_log_out)
     }
 
-    /// How many tokens were accepted and then neither used nor taken back: logins left hanging.
+    /// How many tokens were accepted, and then neither used nor taken back.
     pub fn hanging_acceptances(&self) -> usize {
         self.server.lock().tokens.values().filter(|token| token.accepted.is_some()).count()
     }
@@ -224,7 +224,7 @@ impl MtProto {
         self.server.lock().keys.values().filter_map(|key| key.in_two_places).collect()
     }
 
-    /// The keys that somebody is connected with right now.
+    /// The keys of the current connections.
     pub fn keys_in_use(&self) -> Vec<KeyId> {
         let state = self.server.lock();
         let mut keys: Vec<_> = state.connections.values().filter_map(|it| it.key).map(|(_, id)| id).collect();
@@ -243,7 +243,7 @@ impl MtProto {
         self.wait_until(|mtproto| mtproto.calls(method) >= times).await;
     }
 
-    /// Waits until something is so; looks after every call and every change.
+    /// Waits until the condition holds; checks it after every call and every change.
     pub async fn wait_until(&self, is_so: impl Fn(&Self) -> bool) {
         let mut changes = self.changes();
         while !is_so(self) {
@@ -288,7 +288,7 @@ impl MtProto {
             .is_some_and(|token| token.expires_at > now && login_token::accepted(&state, token.key).is_none())
     }
 
-    /// Lets a phone in by no more than its key.
+    /// Logs a phone in, by its key alone.
     pub(crate) fn let_phone_in(&self, account: i64, dc: i32, key: KeyId, device: Device) {
         let created_at = self.server.clock.unix_seconds();
         self.server.change(|state| {

@@ -1,5 +1,5 @@
-//! A person's phone with Telegram on it. The stand-in lets it in by itself; everything after that is real MTProto,
-//! with a key of its own making.
+//! A person's phone with Telegram on it. The stand-in logs it in; everything after that is real MTProto,
+//! with a real key.
 
 use std::time::Duration;
 

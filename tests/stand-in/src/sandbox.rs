@@ -1,9 +1,9 @@
-//! The sandbox: one origin on which a person plays everybody. Its page and its own requests (`page/CONTRACT.md`) beside
+//! The sandbox: a page on which one person plays all people. Its page and its own requests (`page/CONTRACT.md`) beside
 //! the service, which is reached through it as through the reverse proxy of a real deployment.
 //!
-//! - [`snapshot`]: the whole state that the page draws; [`live`]: how it gets there
-//! - [`actions`]: the chat, the Mini App, the phone; [`switches`]: what goes wrong; [`journal`]: looking inside
-//! - [`proxy`]: the service behind this origin; [`files`]: the page; [`guard`]: who may ask
+//! - [`snapshot`]: the whole state that the page draws; [`live`]: how it is sent
+//! - [`actions`]: the chat, the Mini App, the phone; [`switches`]: faults; [`journal`]: log and events
+//! - [`proxy`]: the service behind this origin; [`files`]: the page; [`guard`]: who may use it
 
 mod actions;
 mod data_dir;

@@ -1,4 +1,4 @@
-//! The real service as a child process, against this Telegram: started, killed, stopped, its log kept, its tools run.
+//! The real service as a child process of the stand-in Telegram: starts, stops and kills it, keeps its log, runs its tools.
 
 use std::collections::VecDeque;
 use std::process::{Output, Stdio};

@@ -1,5 +1,5 @@
-//! What an SVG picture of a QR code looks like on a screen: painted as a PNG, so that a camera can look at it. Knows
-//! rectangles and paths of horizontal and vertical lines, which is all that such a picture is made of.
+//! Draws the SVG picture of a QR code as a PNG, so that a camera can read it. It supports rectangles and paths of horizontal
+//! and vertical lines: such a picture has nothing else.
 
 use anyhow::{Context, Result, ensure};
 use image::{GrayImage, ImageFormat, Luma};
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_such_picture_is_refused() {
+    fn another_picture_is_refused() {
         assert!(png_of("<svg></svg>").is_err());
         assert!(png_of("<svg viewBox=\"0 0 9 9\"><path d=\"M0 0c1 1 2 2 3 3\"/></svg>").is_err());
     }

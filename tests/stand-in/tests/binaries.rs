@@ -1,4 +1,4 @@
-//! The binaries' last words when they cannot start: one line each. (That these tests are here also has Cargo build the
+//! The error of a binary that cannot start is one line. (That these tests are here also has Cargo build the
 //! binaries for the browser's test of the sandbox.)
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]

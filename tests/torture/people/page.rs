@@ -1,4 +1,4 @@
-//! The page in a person's hands: looked at again and again, its buttons pressed until they are heard.
+//! How a person uses the page: reads it again and again, and presses buttons until the service answers.
 
 use std::time::Duration;
 
@@ -7,29 +7,29 @@ use serde_json::{Value, json};
 use stand_in::mini_app::MiniApp;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Crowd, ONE_ANSWER, PATIENCE, PAUSE, Person, is_live};
-use crate::ground::PASSWORD;
+use super::{Crowd, MAX_WAIT, ONE_ANSWER, PAUSE, Person, is_live};
+use crate::environment::PASSWORD;
 
-/// After so long without an answer, a password or code is given again.
+/// After this time without an answer, a password or code is given again.
 const GIVE_AGAIN_AFTER: Duration = Duration::from_secs(3);
 
 impl Person {
-    /// The link on the screen; None where the login ends before one is there.
+    /// The link on the screen; None if the login ends before.
     pub(super) async fn link(&self, page: &MiniApp) -> Option<String> {
         let there_or_over = |status: &Value| {
             status["deep_link"].is_string() || status["status"].as_str().is_some_and(|it| !is_live(it))
         };
-        let status = self.until(page, PATIENCE, there_or_over).await;
+        let status = self.until(page, MAX_WAIT, there_or_over).await;
         let link = status.as_ref().and_then(|status| status["deep_link"].as_str()).map(str::to_owned);
         let gone =
             status.is_some_and(|status| ["cancelled", "failed"].iter().any(|it| status["status"] == *it));
         if link.is_none() && !(gone && self.unsure) {
-            self.crowd.complain(format!("{}: never showed a code", page.session_id()));
+            self.crowd.report(format!("{}: never showed a code", page.session_id()));
         }
         link
     }
 
-    /// The status by name, once it is so; else what it is in the end.
+    /// The name of the status, once the condition holds, or after the wait.
     pub(super) async fn status_within(
         &self,
         page: &MiniApp,
@@ -51,7 +51,7 @@ impl Person {
         is_so: impl Fn(&Value) -> bool,
     ) -> Option<Value> {
         let began = Instant::now();
-        while self.crowd.is_patient(began, patience) {
+        while self.crowd.may_wait(began, patience) {
             if let Some(status) = self.look(page).await.filter(&is_so) {
                 return Some(status);
             }
@@ -60,7 +60,7 @@ impl Person {
         None
     }
 
-    /// The status, if the service answers just now.
+    /// The status, if the service answers now.
     pub(super) async fn look(&self, page: &MiniApp) -> Option<Value> {
         match timeout(ONE_ANSWER, page.status()).await {
             Ok(Ok(status)) => Some(status),
@@ -71,16 +71,16 @@ impl Person {
         }
     }
 
-    /// Presses a button of the page until the service has heard it.
+    /// Presses a button of the page until the service answers.
     pub(super) async fn post(&self, page: &MiniApp, path: &str) -> bool {
         self.post_with(page, path, json!({})).await
     }
 
-    /// Sends a form of the page until the service has heard it; whether it was taken.
+    /// Sends a form of the page until the service answers; returns whether it was accepted.
     pub(super) async fn post_with(&self, page: &MiniApp, path: &str, body: Value) -> bool {
         self.note(&format!("{} {path}", page.session_id()));
         let began = Instant::now();
-        while self.crowd.is_patient(began, PATIENCE) {
+        while self.crowd.may_wait(began, MAX_WAIT) {
             if let Ok(Ok(answer)) = timeout(ONE_ANSWER, page.post(path, body.clone())).await
                 && !answer.status().is_server_error()
             {
@@ -88,11 +88,11 @@ impl Person {
             }
             sleep(PAUSE).await;
         }
-        self.crowd.complain(format!("{}: nobody hears {path}", page.session_id()));
+        self.crowd.report(format!("{}: nobody hears {path}", page.session_id()));
         false
     }
 
-    /// Whether the page asks for something that was not given to it yet, or too long ago.
+    /// Whether the page asks for input that this person has not given yet, or only long ago.
     fn is_due(&mut self, status: &Value) -> bool {
         let version = status["version"].as_i64().unwrap_or_default();
         let due = self.asked_for.is_none_or(|(at, when)| at != version || when.elapsed() > GIVE_AGAIN_AFTER);
@@ -102,41 +102,41 @@ impl Person {
         due
     }
 
-    /// Types the 2-step password, at times a wrong one: the proof of it goes out.
+    /// Types the 2-step password, sometimes a wrong one, and sends its proof.
     pub(super) async fn give_password(&mut self, page: &MiniApp, status: &Value) {
         if !self.is_due(status) {
             return;
         }
-        let password = if self.dice.percent(30) { "battery staple" } else { PASSWORD };
+        let password = if self.random.percent(30) { "battery staple" } else { PASSWORD };
         let Ok(Ok(answer)) = timeout(ONE_ANSWER, page.get("/qr-auth/password", &[])).await else { return };
         let Ok(parameters) = answer.json::<Value>().await else { return };
         let proof = tokio::task::spawn_blocking(move || proof(&parameters, password)).await;
-        // No parameters: the login has gone on meanwhile.
+        // Without parameters, the login is in another state by now.
         let Ok(Ok(proof)) = proof else { return };
         self.note("gives a password");
         Crowd::count(&self.crowd.tally.passwords);
         let answer = timeout(ONE_ANSWER, page.post("/qr-auth/password", proof)).await;
         if !answer.is_ok_and(|answer| answer.is_ok_and(|it| it.status().is_success())) {
-            // Nobody heard it, or the parameters have changed: with new ones, at once.
+            // No answer, or the parameters have changed: try again at once, with new ones.
             self.asked_for = None;
         }
     }
 
-    /// Types the login code that Telegram has sent, at times a wrong one.
+    /// Types the login code that Telegram has sent, sometimes a wrong one.
     pub(super) async fn give_code(&mut self, page: &MiniApp, status: &Value) {
         if !self.is_due(status) {
             return;
         }
-        let number = self.crowd.ground.number_of(self.id);
-        let Some(code) = self.crowd.ground.telegram.mtproto.last_code(&number) else { return };
+        let number = self.crowd.environment.number_of(self.id);
+        let Some(code) = self.crowd.environment.telegram.mtproto.last_code(&number) else { return };
         let wrong = if code == "00000" { "11111" } else { "00000" };
-        let code = if self.dice.percent(30) { wrong.to_owned() } else { code };
+        let code = if self.random.percent(30) { wrong.to_owned() } else { code };
         self.note("gives a code");
         let _ = timeout(ONE_ANSWER, page.post("/qr-auth/code", json!({"code": code}))).await;
     }
 }
 
-/// What the page makes of a password.
+/// The proof that the page computes from a password.
 fn proof(parameters: &Value, password: &str) -> Result<Value> {
     let bytes = |name: &str| -> Result<Vec<u8>> {
         Ok(hex::decode(parameters[name].as_str().with_context(|| format!("no {name}"))?)?)

@@ -1,4 +1,4 @@
-//! What `getUpdates` answers, split into its updates without reading those.
+//! An answer to `getUpdates`, split into its updates, which are not read here.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -8,16 +8,16 @@ use serde_json::value::RawValue;
 use teloxide::types::ResponseParameters;
 use teloxide::{ApiError, RequestError};
 
-/// How Telegram begins the answer to what it has done.
+/// The beginning of an answer to a call that succeeded.
 const DONE: &[u8] = b"{\"ok\":true";
 
-/// An answer.
+/// An answer to `getUpdates`.
 pub(super) enum Answer<'a> {
-    /// Each as it came.
+    /// The bytes of each, as they came.
     Updates(Vec<&'a [u8]>),
-    /// There are updates in it, and it cannot be seen where one ends.
+    /// There are updates in it, but it is not clear where one ends.
     Unreadable,
-    /// No updates: Telegram refuses, or it is not Telegram that answers.
+    /// No updates: Telegram refuses, or another server has answered.
     Refused(RequestError),
 }
 
@@ -33,7 +33,7 @@ struct Refusal {
     parameters: Option<ResponseParameters>,
 }
 
-/// Reads an answer. Where an update begins and ends is found at any depth, and in bytes that are no text.
+/// Splits an answer. It finds where an update begins and ends at any depth of nesting, and in bytes that are not UTF-8.
 pub(super) fn split(body: &[u8]) -> Answer<'_> {
     let text = legible(body);
     if !body.starts_with(DONE) {
@@ -48,7 +48,7 @@ pub(super) fn split(body: &[u8]) -> Answer<'_> {
     Answer::Updates(result.into_iter().map(place).collect())
 }
 
-/// The same length as text: a `?` in place of each byte that is none.
+/// The body as text of the same length: each byte that is not UTF-8 becomes a `?`.
 fn legible(body: &[u8]) -> Cow<'_, str> {
     if let Ok(text) = std::str::from_utf8(body) {
         return Cow::Borrowed(text);
@@ -67,7 +67,7 @@ fn refusal(text: &str) -> RequestError {
             RequestError::RetryAfter(wait)
         }
         Ok(Refusal { description, .. }) => RequestError::Api(description),
-        // Without its text, which may be anybody's.
+        // Without the text, which may hold what a person wrote.
         Err(error) => RequestError::InvalidJson { source: Arc::new(error), raw: "".into() },
     }
 }

@@ -109,7 +109,7 @@ async fn an_admin_reads_who_is_there_and_how_many() {
 #[tokio::test]
 async fn while_telegram_tells_everybody_to_wait_no_number_is_tried_by_a_code() {
     let world = World::with(|chat| chat.admins = vec![ANNA]).await;
-    let (limits, soon) = (LoginLimits::new(&world.chat.db), world.hand.now() + Duration::from_secs(600));
+    let (limits, soon) = (LoginLimits::new(&world.chat.app.db), world.hand.now() + Duration::from_secs(600));
     for person in 1..=3 {
         limits.codes_flooded(domain::AccountId(uuid::Uuid::from_u128(person)), soon).await.unwrap();
     }

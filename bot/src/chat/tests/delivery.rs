@@ -1,6 +1,6 @@
 //! What happens to messages on the way: redelivered, refused, lost, stopped.
 
-use super::super::dispatch;
+use super::super::handler;
 use super::*;
 
 #[tokio::test]
@@ -23,18 +23,18 @@ async fn an_update_that_is_handled_again_means_the_same_login_and_the_same_answe
     let world = World::silent(|_| {}).await;
     world.invite(Tier::Premium, CODE, 1).await;
     let ctx = world.ctx();
-    let update = dispatch::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
+    let update = handler::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
     for _ in 0..3 {
-        dispatch::handle(&ctx, 77, &update).await.unwrap();
+        handler::handle(&ctx, 77, &update).await.unwrap();
     }
     let sender = world.sender("test").await;
     let messages = sender.claim(10, world.hand.now()).await.unwrap();
     assert_eq!(messages.len(), 1, "{messages:?}");
-    let login_id = world.chat.master.login_id(77, ILYA);
+    let login_id = world.chat.app.master.login_id(77, ILYA);
     assert_eq!(messages[0].dedup_key, format!("login/{login_id}/card"));
     sender.sent(messages[0].id, Some(1)).await.unwrap();
     assert_eq!(sender.claim(10, world.hand.now()).await.unwrap(), []);
-    let login = world.chat.store.load_login(&login_id).await.unwrap();
+    let login = world.chat.app.store.load_login(&login_id).await.unwrap();
     assert_eq!((login.status(), login.attempt()), (Some(LoginStatus::Waiting), 1));
 }
 
@@ -45,18 +45,18 @@ async fn a_login_that_ended_before_its_answer_is_not_answered_with_a_card() {
     let world = World::silent(|_| {}).await;
     let invite = world.invite(Tier::Premium, CODE, 1).await;
     let ctx = world.ctx();
-    let subject = world.chat.vault.subject_for(ILYA).await.unwrap();
-    let login_id = world.chat.master.login_id(77, ILYA);
+    let subject = world.chat.app.vault.subject_for(ILYA).await.unwrap();
+    let login_id = world.chat.app.master.login_id(77, ILYA);
     let (account_id, at) = (subject.account_id, world.hand.now());
     let redeem = InviteCommand::Redeem { account_id, login_id: login_id.clone(), attempt: 1, at };
-    world.chat.store.invite(invite, redeem, Context::by(account_id)).await.unwrap();
+    world.chat.app.store.invite(invite, redeem, Context::by(account_id)).await.unwrap();
     let start = LoginCommand::Start { account_id, invite: None, attempt: 1, at };
-    world.chat.store.login(&login_id, start, Context::system()).await.unwrap();
+    world.chat.app.store.login(&login_id, start, Context::system()).await.unwrap();
     let end = LoginCommand::Fail { attempt: 1, reason: domain::login::FailReason::Internal, at };
-    world.chat.store.login(&login_id, end, Context::system()).await.unwrap();
+    world.chat.app.store.login(&login_id, end, Context::system()).await.unwrap();
 
-    let update = dispatch::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
-    dispatch::handle(&ctx, 77, &update).await.unwrap();
+    let update = handler::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
+    handler::handle(&ctx, 77, &update).await.unwrap();
     let cards = world.sender("test").await.claim(10, world.hand.now()).await.unwrap();
     assert!(cards.iter().all(|message| !message.dedup_key.ends_with("/card")), "{cards:?}");
 }
@@ -118,7 +118,7 @@ async fn a_handler_that_waits_holds_up_its_own_chat_alone_and_loses_nothing() {
     };
     assert_eq!(answers(), Vec::<String>::new());
 
-    world.chat.vault.erase_subject(account).await.unwrap();
+    world.chat.app.vault.erase_subject(account).await.unwrap();
     ilya.wait_for_message(|message| message.text.starts_with("🔑 Чтобы войти")).await.unwrap();
     assert!(answers()[0].starts_with("👋 Здравствуйте, Ilya!"), "{:?}", answers());
     assert_eq!(answers().len(), 2);

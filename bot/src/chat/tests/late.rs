@@ -8,7 +8,7 @@ use eventlog::Fence;
 use teloxide::types::UpdateKind;
 use vault::{Linked, random_login_id};
 
-use super::super::dispatch;
+use super::super::handler;
 use super::delivery::message;
 use super::*;
 
@@ -19,48 +19,48 @@ struct Taken {
 }
 
 impl World {
-    /// Ilya writes; whoever looks into the inbox takes it up.
+    /// Ilya writes; the process that looks into the inbox takes it up.
     async fn ilya_writes(&self, update_id: i64, text: &str) -> Taken {
         let body = message(update_id, text).to_string();
-        Inbox::new(&self.chat.db).receive(body.as_bytes(), Source::Polling).await.unwrap();
-        Taken { update_id, kind: dispatch::read(&body).unwrap() }
+        Inbox::new(&self.chat.app.db).receive(body.as_bytes(), Source::Polling).await.unwrap();
+        Taken { update_id, kind: handler::read(&body).unwrap() }
     }
 
     /// A session of Ilya's is linked by a login.
     async fn links(&self, account_id: AccountId) -> LoginId {
         let (login_id, fence) = self.links_unconfirmed(account_id).await;
         let confirm = LoginCommand::Confirm { attempt: 1, method: Method::Qr, at: self.hand.now() };
-        self.chat.store.login(&login_id, confirm, Context::system().with_fence(&fence)).await.unwrap();
-        self.chat.vault.retire_replaced(&fence, account_id).await.unwrap();
-        self.chat.vault.close_attempt(&fence).await.unwrap();
+        self.chat.app.store.login(&login_id, confirm, Context::system().with_fence(&fence)).await.unwrap();
+        self.chat.app.vault.retire_replaced(&fence, account_id).await.unwrap();
+        self.chat.app.vault.close_attempt(&fence).await.unwrap();
         login_id
     }
 
     /// A worker has put a session into the vault, and is about to confirm its login.
     async fn links_unconfirmed(&self, account_id: AccountId) -> (LoginId, Fence) {
-        let (vault, login_id) = (&self.chat.vault, random_login_id());
+        let (vault, login_id) = (&self.chat.app.vault, random_login_id());
         let start = LoginCommand::Start { account_id, invite: None, attempt: 1, at: self.hand.now() };
-        self.chat.store.login(&login_id, start, Context::by(account_id)).await.unwrap();
+        self.chat.app.store.login(&login_id, start, Context::by(account_id)).await.unwrap();
         vault.open_attempt(&login_id, 1, account_id).await.unwrap();
         let claimed = vault.claim_attempts("a worker", Duration::from_secs(60), 1).await.unwrap().remove(0);
-        let key_id = self.chat.master.id().to_owned();
+        let key_id = self.chat.app.master.id().to_owned();
         let linked = Linked { account_id, login_id: login_id.clone(), sealed: b"sealed".to_vec(), key_id };
         vault.link_session(&claimed.fence, linked).await.unwrap();
         (login_id, claimed.fence)
     }
 
     async fn linked(&self, account_id: AccountId) -> Option<LoginId> {
-        self.chat.vault.linked(account_id).await.unwrap().map(|linked| linked.login_id)
+        self.chat.app.vault.linked(account_id).await.unwrap().map(|linked| linked.login_id)
     }
 
     async fn answers(&self) -> i64 {
         let answers = sqlx::query_scalar("select count(*) from vault.outbox where dedup_key like 'update/%'");
-        answers.fetch_one(self.chat.db.pool()).await.unwrap()
+        answers.fetch_one(self.chat.app.db.pool()).await.unwrap()
     }
 }
 
 async fn handle(ctx: &BotContext, taken: &Taken) {
-    dispatch::handle(ctx, taken.update_id, &taken.kind).await.unwrap();
+    handler::handle(ctx, taken.update_id, &taken.kind).await.unwrap();
 }
 
 /// Handles it to its end.
@@ -83,8 +83,8 @@ async fn a_late_cancel_ends_no_login_that_began_after_it() {
     handle(&a, &cancel).await;
 
     let status = async |update_id| {
-        let login_id = world.chat.master.login_id(update_id, ILYA);
-        world.chat.store.load_login(&login_id).await.unwrap().status()
+        let login_id = world.chat.app.master.login_id(update_id, ILYA);
+        world.chat.app.store.load_login(&login_id).await.unwrap().status()
     };
     assert_eq!(status(1).await, Some(LoginStatus::Cancelled));
     assert_eq!(status(3).await, Some(LoginStatus::Waiting));
@@ -100,14 +100,14 @@ async fn a_session_on_its_way_to_another_service_is_not_said_to_be_logged_out() 
     let account = world.account(ILYA).await;
     let login_id = world.links(account).await;
     let order = AccountCommand::ExportSession { login_id: login_id.clone(), at: world.hand.now() };
-    world.chat.store.account(account, order, Context::tool("cli")).await.unwrap();
+    world.chat.app.store.account(account, order, Context::tool("cli")).await.unwrap();
 
     finish(&ctx, &world.ilya_writes(2, "/logout").await).await;
 
     assert_eq!(world.linked(account).await, Some(login_id));
     assert!(world.events("LoggedOut").await.is_empty());
     let texts = "select body ->> 'text' from vault.outbox where dedup_key like 'update/2%'";
-    let answer: String = sqlx::query_scalar(texts).fetch_one(world.chat.db.pool()).await.unwrap();
+    let answer: String = sqlx::query_scalar(texts).fetch_one(world.chat.app.db.pool()).await.unwrap();
     assert!(answer.starts_with("ℹ️ Ваша сессия передана"), "{answer}");
 }
 
@@ -156,14 +156,14 @@ async fn a_cancel_that_is_handled_again_does_not_end_the_next_attempt() {
     finish(&a, &world.ilya_writes(1, &format!("/login {CODE}")).await).await;
     let cancel = world.ilya_writes(2, "/cancel").await;
     handle(&a, &cancel).await;
-    let login_id = world.chat.master.login_id(1, ILYA);
+    let login_id = world.chat.app.master.login_id(1, ILYA);
     let (account_id, at) = (world.account(ILYA).await, world.hand.now());
     let again = LoginCommand::Start { account_id, invite: None, attempt: 2, at };
-    world.chat.store.login(&login_id, again, Context::by(account_id)).await.unwrap();
+    world.chat.app.store.login(&login_id, again, Context::by(account_id)).await.unwrap();
 
     finish(&b, &cancel).await;
 
-    let login = world.chat.store.load_login(&login_id).await.unwrap();
+    let login = world.chat.app.store.load_login(&login_id).await.unwrap();
     assert_eq!((login.attempt(), login.status()), (2, Some(LoginStatus::Waiting)));
     assert_eq!(world.answers().await, 0);
 }
@@ -203,6 +203,6 @@ async fn a_logout_ends_no_session_whose_login_goes_on() {
     let ended = world.events("LoggedOut").await;
     assert_eq!(ended.len(), 1, "the second time there was none");
     assert_eq!(ended[0].payload["LoggedOut"]["login_id"], first.as_str());
-    world.chat.vault.retire_replaced(&fence, account).await.unwrap();
+    world.chat.app.vault.retire_replaced(&fence, account).await.unwrap();
     assert_eq!(world.linked(account).await, Some(second));
 }

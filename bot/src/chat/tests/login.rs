@@ -35,7 +35,7 @@ async fn a_code_is_answered_with_what_it_gives_and_a_button_to_the_page() {
 ⏰ QR код действителен 5 минут"
     );
     assert_eq!(card.button("🔐 Открыть QR авторизацию").unwrap().web_app_url(), card.web_app_url());
-    let login = world.chat.store.load_login(&login_of(&card)).await.unwrap();
+    let login = world.chat.app.store.load_login(&login_of(&card)).await.unwrap();
     assert_eq!(login.status(), Some(LoginStatus::Waiting));
 }
 
@@ -148,9 +148,9 @@ async fn a_newer_login_ends_the_one_before_and_says_so() {
         })
         .await
         .unwrap();
-    let ended = world.chat.store.load_login(&login_of(&first)).await.unwrap();
+    let ended = world.chat.app.store.load_login(&login_of(&first)).await.unwrap();
     assert_eq!(ended.status(), Some(LoginStatus::Cancelled));
-    let live = world.chat.store.load_login(&login_of(&second)).await.unwrap();
+    let live = world.chat.app.store.load_login(&login_of(&second)).await.unwrap();
     assert_eq!(live.status(), Some(LoginStatus::Waiting));
 }
 
@@ -174,7 +174,7 @@ async fn another_tier_is_asked_about_before_anything_is_reserved() {
     world.invite(Tier::Premium, CODE, 1).await;
     let ilya = world.ilya();
     ilya.ask("/help").await.unwrap();
-    let limits = world.chat.tiers.limits(Tier::Basic);
+    let limits = world.chat.app.tiers.limits(Tier::Basic);
     world
         .order(ILYA, |at| AccountCommand::ChangeSubscription {
             tier: Tier::Basic,
@@ -195,8 +195,9 @@ async fn another_tier_is_asked_about_before_anything_is_reserved() {
     assert_eq!(
         world
             .chat
+            .app
             .store
-            .load_invite(world.chat.vault.invite_of(CODE).await.unwrap().unwrap())
+            .load_invite(world.chat.app.vault.invite_of(CODE).await.unwrap().unwrap())
             .await
             .unwrap()
             .uses(),
@@ -208,7 +209,7 @@ async fn another_tier_is_asked_about_before_anything_is_reserved() {
     ilya.ask(&format!("/login {CODE}")).await.unwrap();
     ilya.press_button("✅ Заменить на Premium").await.unwrap();
     let card = ilya.wait_for_message(|message| message.text.starts_with(ACCEPTED)).await.unwrap();
-    let login = world.chat.store.load_login(&login_of(&card)).await.unwrap();
+    let login = world.chat.app.store.load_login(&login_of(&card)).await.unwrap();
     assert_eq!(login.status(), Some(LoginStatus::Waiting));
 }
 
@@ -251,16 +252,15 @@ async fn an_update_that_is_handled_again_counts_as_one_try() {
     let world = World::silent(|_| {}).await;
     let ctx = world.ctx();
     let handle = async |update_id| {
-        let update =
-            dispatch::read(&delivery::message(update_id, "/login 222222222222").to_string()).unwrap();
-        dispatch::handle(&ctx, update_id, &update).await.unwrap();
+        let update = handler::read(&delivery::message(update_id, "/login 222222222222").to_string()).unwrap();
+        handler::handle(&ctx, update_id, &update).await.unwrap();
     };
     for _ in 0..20 {
         handle(77).await;
     }
     handle(78).await;
     let answers: Vec<String> = sqlx::query_scalar("select body ->> 'text' from vault.outbox order by id")
-        .fetch_all(world.chat.db.pool())
+        .fetch_all(world.chat.app.db.pool())
         .await
         .unwrap();
     assert_eq!(answers, ["❌ Инвайт код не найден", "❌ Инвайт код не найден"]);

@@ -12,7 +12,7 @@ async fn admins_are_told_once_that_a_row_stands_still_and_what_to_do() {
     anna.ask("/help").await.unwrap();
     for slot in ["a", "b"] {
         let bug = format!("alter table slots.users_{slot} add constraint bug check (role <> 'auditor')");
-        sqlx::query(&bug).execute(world.chat.db.pool()).await.unwrap();
+        sqlx::query(&bug).execute(world.chat.app.db.pool()).await.unwrap();
     }
     world.order(ANNA, |at| AccountCommand::ChangeRole { role: Role::Auditor, at }).await;
     let told = ilya.wait_for_message(|message| message.text.starts_with("⚠️")).await.unwrap();

@@ -29,7 +29,7 @@ async fn a_first_message_registers_and_a_second_changes_nothing() {
     else {
         panic!("{registered:?}");
     };
-    let subject = world.chat.vault.subject_of(ILYA).await.unwrap().unwrap();
+    let subject = world.chat.app.vault.subject_of(ILYA).await.unwrap().unwrap();
     assert_eq!(
         subject.open(profile).unwrap(),
         r#"{"first_name":"Ilya","last_name":null,"username":"ilya","language_code":"ru"}"#
@@ -78,7 +78,7 @@ async fn an_unlimited_subscription_and_one_that_is_over_read_as_such() {
     let world = World::start().await;
     let ilya = world.ilya();
     ilya.ask("/start").await.unwrap();
-    let limits = world.chat.tiers.limits(Tier::Premium);
+    let limits = world.chat.app.tiers.limits(Tier::Premium);
     let grant = |days| {
         move |at| AccountCommand::ChangeSubscription {
             tier: Tier::Premium,

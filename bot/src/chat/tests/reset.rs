@@ -3,7 +3,7 @@
 use domain::{AccountId, Role};
 use teloxide::types::UpdateKind;
 
-use super::super::dispatch;
+use super::super::handler;
 use super::delivery::message;
 use super::*;
 
@@ -12,11 +12,11 @@ const PRESS: i64 = 9;
 /// Anna, an admin, and Ilya, who has written once.
 async fn ctx(world: &World) -> BotContext {
     let ctx = world.ctx();
-    let help = dispatch::read(&message(1, "/help").to_string()).unwrap();
-    dispatch::handle(&ctx, 1, &help).await.unwrap();
+    let help = handler::read(&message(1, "/help").to_string()).unwrap();
+    handler::handle(&ctx, 1, &help).await.unwrap();
     send_all(world).await;
 
-    let (vault, store, at) = (&world.chat.vault, &world.chat.store, world.hand.now());
+    let (vault, store, at) = (&world.chat.app.vault, &world.chat.app.store, world.hand.now());
     let anna = vault.subject_for(ANNA).await.unwrap();
     let (telegram_id, profile) = (anna.seal(&ANNA.to_string()), anna.seal("{}"));
     let register = AccountCommand::Register { account_id: anna.account_id, telegram_id, profile, at };
@@ -39,7 +39,7 @@ fn press(account: AccountId) -> UpdateKind {
             },
         },
     });
-    dispatch::read(&update.to_string()).unwrap()
+    handler::read(&update.to_string()).unwrap()
 }
 
 /// Sends what is in the outbox: what Ilya reads of it.
@@ -62,8 +62,8 @@ async fn send_all(world: &World) -> Vec<String> {
 
 /// What `app::erasure` does in the end, if it was ordered.
 async fn carry_out(world: &World, account: AccountId) {
-    if world.chat.store.load_account(account).await.unwrap().is_erased() {
-        world.chat.vault.erase_subject(account).await.unwrap();
+    if world.chat.app.store.load_account(account).await.unwrap().is_erased() {
+        world.chat.app.vault.erase_subject(account).await.unwrap();
     }
 }
 
@@ -78,25 +78,28 @@ async fn a_person_is_told_of_the_reset_once_though_the_process_dies() {
     let press = press(account);
     let dies =
         format!("alter table vault.outbox add constraint dies check (dedup_key not like 'update/{PRESS}/%')");
-    sqlx::query(&dies).execute(world.chat.db.pool()).await.unwrap();
-    dispatch::handle(&ctx, PRESS, &press).await.unwrap_err();
+    sqlx::query(&dies).execute(world.chat.app.db.pool()).await.unwrap();
+    handler::handle(&ctx, PRESS, &press).await.unwrap_err();
     carry_out(&world, account).await;
-    sqlx::query("alter table vault.outbox drop constraint dies").execute(world.chat.db.pool()).await.unwrap();
+    sqlx::query("alter table vault.outbox drop constraint dies")
+        .execute(world.chat.app.db.pool())
+        .await
+        .unwrap();
 
     let mut told = Vec::new();
     for _ in 0..2 {
-        dispatch::handle(&ctx, PRESS, &press).await.unwrap();
+        handler::handle(&ctx, PRESS, &press).await.unwrap();
         carry_out(&world, account).await;
         told.extend(send_all(&world).await);
     }
 
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].starts_with("🗑 Готово: мы вас забыли"), "{told:?}");
-    assert!(world.chat.vault.subject_of(ILYA).await.unwrap().is_none());
+    assert!(world.chat.app.vault.subject_of(ILYA).await.unwrap().is_none());
     let left: i64 =
         sqlx::query_scalar("select count(*) from vault.outbox where chat = $1 or body is not null")
             .bind(ILYA)
-            .fetch_one(world.chat.db.pool())
+            .fetch_one(world.chat.app.db.pool())
             .await
             .unwrap();
     assert_eq!(left, 0, "nothing names their chat");
@@ -107,12 +110,12 @@ async fn nobody_is_told_of_a_reset_that_is_refused() {
     let world = World::silent(|_| {}).await;
     let ctx = ctx(&world).await;
     // Somebody who never was registered.
-    let stranger = world.chat.vault.subject_for(42).await.unwrap();
+    let stranger = world.chat.app.vault.subject_for(42).await.unwrap();
 
-    dispatch::handle(&ctx, PRESS, &press(stranger.account_id)).await.unwrap_err();
+    handler::handle(&ctx, PRESS, &press(stranger.account_id)).await.unwrap_err();
 
     let queued: i64 = sqlx::query_scalar("select count(*) from vault.outbox where chat = 42")
-        .fetch_one(world.chat.db.pool())
+        .fetch_one(world.chat.app.db.pool())
         .await
         .unwrap();
     assert_eq!(queued, 0);

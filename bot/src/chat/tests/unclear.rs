@@ -2,7 +2,7 @@
 
 use domain::policy::Notice;
 
-use super::super::dispatch;
+use super::super::handler;
 use super::delivery::message;
 use super::*;
 
@@ -20,7 +20,7 @@ async fn a_card_that_may_have_arrived_is_sent_again() {
     let ilya = world.ilya();
     ilya.wait_for_message(|message| message.text.starts_with("👋 Здравствуйте")).await.unwrap();
     let card = ilya.from_bot().remove(0);
-    assert_eq!(login_of(&card), world.chat.master.login_id(77, ILYA));
+    assert_eq!(login_of(&card), world.chat.app.master.login_id(77, ILYA));
 }
 
 /// 1. A sender takes the card of a login and dies over it.
@@ -33,9 +33,9 @@ async fn a_card_that_may_have_arrived_is_not_sent_again_once_its_login_is_over()
     world.ilya().send("/start");
     begin(&world).await;
     take_and_die(&world).await;
-    let (login, at) = (world.chat.master.login_id(77, ILYA), world.hand.now());
+    let (login, at) = (world.chat.app.master.login_id(77, ILYA), world.hand.now());
     let end = LoginCommand::Fail { attempt: 1, reason: domain::login::FailReason::Internal, at };
-    world.chat.store.login(&login, end, Context::system()).await.unwrap();
+    world.chat.app.store.login(&login, end, Context::system()).await.unwrap();
 
     let world = world.speak();
     let ilya = world.ilya();
@@ -91,9 +91,9 @@ async fn a_frozen_senders_alarm_is_sent_again() {
     let ilya = world.ilya();
     ilya.ask("/help").await.unwrap();
     world.api.fail_next("sendMessage", Fault::HeldAnswer);
-    let standing = "insert into parked (view, key, position, error) values ('users', 'x', 1, 'bug')";
-    sqlx::query(standing).execute(world.chat.db.pool()).await.unwrap();
-    world.chat.db.wake().notify(eventlog::Topic::Projected);
+    let park = "insert into parked (view, key, position, error) values ('users', 'x', 1, 'bug')";
+    sqlx::query(park).execute(world.chat.app.db.pool()).await.unwrap();
+    world.chat.app.db.wake().notify(eventlog::Topic::Projected);
     let first = ilya.wait_for_message(|message| message.text.starts_with("⚠️")).await.unwrap();
 
     take_lease_away(&world).await;
@@ -138,7 +138,7 @@ async fn the_end_of_an_attempt_is_not_written_over_the_next_one() {
     take_and_die(&world).await;
     let account = world.account(ILYA).await;
     let again = LoginCommand::Start { account_id: account, invite: None, attempt: 2, at: world.hand.now() };
-    world.chat.store.login(&login, again, Context::by(account)).await.unwrap();
+    world.chat.app.store.login(&login, again, Context::by(account)).await.unwrap();
 
     let world = world.speak();
     ilya.ask("/help").await.unwrap();
@@ -158,7 +158,7 @@ async fn a_warning_that_may_have_arrived_is_sent_again() {
     settled(&world, &login_of(&card)).await;
     world.hush().await;
     let reject = LoginCommand::Reject { attempt: 1, at: world.hand.now() };
-    world.chat.store.login(&login_of(&card), reject, Context::system()).await.unwrap();
+    world.chat.app.store.login(&login_of(&card), reject, Context::system()).await.unwrap();
     take_and_die(&world).await;
 
     let world = world.speak();
@@ -205,7 +205,7 @@ async fn that_a_session_was_handed_over_is_told_again_where_no_answer_came() {
     ilya.ask("/help").await.unwrap();
     let account = world.account(ILYA).await;
     world.api.fail_next("sendMessage", Fault::LostAnswer);
-    let outbox = Outbox::new(&world.chat.db);
+    let outbox = Outbox::new(&world.chat.app.db);
     outbox.notice("exported", account, &Notice::SessionExported, None).await.unwrap();
 
     let is_warning = |message: &Message| message.text.starts_with("📤 Ваша сессия передана");
@@ -216,7 +216,7 @@ async fn that_a_session_was_handed_over_is_told_again_where_no_answer_came() {
 
 /// A sender that takes the next message there is, and dies before it can say what became of it.
 async fn take_and_die(world: &World) {
-    let db = &world.chat.db;
+    let db = &world.chat.app.db;
     let presence = Presence::announce(db, "dead").await.unwrap();
     let sender = world.sender("dead").await;
     let mut news = db.wake().subscribe(eventlog::Topic::Outbox);
@@ -229,19 +229,19 @@ async fn take_and_die(world: &World) {
 /// Ilya's `/login`, handled up to its answer in the outbox.
 async fn begin(world: &World) {
     let ctx = world.ctx();
-    let update = dispatch::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
-    dispatch::handle(&ctx, 77, &update).await.unwrap();
+    let update = handler::read(&message(77, &format!("/login {CODE}")).to_string()).unwrap();
+    handler::handle(&ctx, 77, &update).await.unwrap();
 }
 
 /// As when it ran out while its holder was frozen, and somebody else has had it since.
 async fn take_lease_away(world: &World) {
     let taken = "update vault.leases set epoch = nextval('vault.epoch'), expires_at = '-infinity' where name = 'poller'";
-    sqlx::query(taken).execute(world.chat.db.pool()).await.unwrap();
+    sqlx::query(taken).execute(world.chat.app.db.pool()).await.unwrap();
 }
 
 /// Waits until the bot knows that the card of a login has arrived; the person sees it a moment earlier.
 async fn settled(world: &World, login_id: &LoginId) {
-    let db = &world.chat.db;
+    let db = &world.chat.app.db;
     let mut news = db.wake().subscribe(eventlog::Topic::Outbox);
     while Outbox::new(db).message_of(&reply::card_key(login_id)).await.unwrap().is_none() {
         news.wait(Duration::from_millis(100)).await;

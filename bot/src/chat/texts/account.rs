@@ -1,4 +1,4 @@
-//! What the bot says about a person's own account: logging out, how it stands, forgetting it.
+//! What the bot says about a person's own account: logging out, its status, forgetting it.
 
 use domain::Tier;
 
@@ -9,7 +9,7 @@ pub(in crate::chat) struct AccountTexts {
     pub session_is_elsewhere: &'static str,
 
     pub nobody: &'static str,
-    pub standing: fn(&Standing) -> String,
+    pub status: fn(&AccountStatus) -> String,
 
     pub reset_question: fn(own: bool, handed_over: bool) -> String,
     pub reset: &'static str,
@@ -20,7 +20,7 @@ pub(in crate::chat) struct AccountTexts {
 }
 
 /// What `/debug_status` tells.
-pub(in crate::chat) struct Standing {
+pub(in crate::chat) struct AccountStatus {
     pub account: String,
     pub telegram_id: i64,
     pub name: String,
@@ -47,7 +47,7 @@ pub(super) const RU: AccountTexts = AccountTexts {
     session_is_elsewhere: "ℹ️ Ваша сессия передана другому сервису, и здесь её больше нет\n\n\
                            Завершить её можно в Telegram → Настройки → Устройства.",
     nobody: "🤷 Такого человека здесь нет",
-    standing: |it| {
+    status: |it| {
         let labels = Labels {
             title: "🔎 Состояние",
             account: "аккаунт",
@@ -102,7 +102,7 @@ pub(super) const EN: AccountTexts = AccountTexts {
     session_is_elsewhere: "ℹ️ Your session was handed over to another service and is not here any more\n\n\
                            You can end it in Telegram → Settings → Devices.",
     nobody: "🤷 There is no such person here",
-    standing: |it| {
+    status: |it| {
         let labels = Labels {
             title: "🔎 How it stands",
             account: "account",
@@ -145,13 +145,13 @@ pub(super) const EN: AccountTexts = AccountTexts {
     reset: "🗑 Reset",
     reset_done: "🗑 Done: we have forgotten you\n\nOur session in Telegram, if there was one, is being ended. All that is left of you is a \
                  fingerprint of your ID, for two things: a block in force, and invite codes already used. \
-                 If you write again, we shall register_or_update anew.",
+                 If you write again, we shall meet anew.",
     reset_done_to_another: |account| format!("🗑 Done: account {account} is forgotten"),
     keep: "↩️ Keep it as it is",
     kept: "👌 Everything stays as it is.",
 };
 
-/// The words around the values of [`Standing`], which are the tables' own.
+/// The words around the values of [`AccountStatus`]. The values themselves are those of the tables.
 struct Labels {
     title: &'static str,
     account: &'static str,
@@ -169,7 +169,7 @@ struct Labels {
 }
 
 impl Labels {
-    fn write(&self, it: &Standing) -> String {
+    fn write(&self, it: &AccountStatus) -> String {
         let yes_no = |is: bool| if is { self.yes } else { self.no };
         let username = it.username.as_ref().map(|name| format!(" @{name}")).unwrap_or_default();
         let until = it.until.as_ref().map(|day| format!(" {} {day}", self.until)).unwrap_or_default();

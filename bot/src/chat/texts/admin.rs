@@ -3,8 +3,6 @@
 use domain::Tier;
 use projections::counts::Counts;
 
-use crate::chat::alarm::Alarm;
-
 /// One language.
 pub(in crate::chat) struct AdminTexts {
     pub people: fn(total: i64, lines: &[String]) -> String,
@@ -36,6 +34,16 @@ pub(in crate::chat) struct Granted<'a> {
     pub id: &'a str,
     pub tier: Tier,
     pub term: String,
+}
+
+/// What was parked. No row says whom it is about.
+pub(in crate::chat) struct Alarm {
+    /// How many rows and events are parked.
+    pub count: usize,
+    /// The views that they belong to, or `reactor`.
+    pub views: Vec<String>,
+    /// The first event that was parked.
+    pub position: i64,
 }
 
 pub(super) const RU: AdminTexts = AdminTexts {

@@ -4,7 +4,7 @@ use domain::Tier;
 use domain::login::{CancelReason, FailReason};
 
 use super::{
-    About, Active, Commands, End, InviteKept, Later, LoginCard, MadeInvite, Replacement, SubscriptionCard,
+    About, Active, BeganWith, Commands, End, LoginCard, MadeInvite, Replacement, RetryTime, SubscriptionCard,
     Texts, Ways,
 };
 
@@ -38,7 +38,7 @@ pub(super) const TEXTS: Texts = Texts {
     subscription,
     no_subscription: "💎 You have no subscription\n\nTo begin, send /login CODE",
     no_subscription_yet: "👋 We have not met yet.\n\n💎 You have no subscription\n\n\
-                          Request the admin for an invite code and send /login CODE",
+                          Ask the admin for an invite code and send /login CODE",
     nothing_to_cancel: "ℹ️ There is no login to cancel now",
     unknown_command: "🤔 There is no such command\n\nWhat I can do: /help",
     private_only: "👋 I answer in private only. Write to me there.",
@@ -59,16 +59,16 @@ pub(super) const TEXTS: Texts = Texts {
     stop: "✖️ Cancel",
 
     authorized,
-    login_expired: |spared| {
-        format!("⏰ The login has expired\n\n{} {}", nothing_linked(spared), anew(spared))
+    login_expired: |began_with| {
+        format!("⏰ The login has expired\n\n{} {}", nothing_linked(began_with.is_invite()), anew(began_with))
     },
     login_cancelled,
-    login_rejected: |spared| {
+    login_rejected: |began_with| {
         format!(
             "🚨 Another account confirmed the login\n\nNothing was linked. \
              Never scan login QR codes of other people, and never forward yours: \
              whoever confirms such a code hands over access to their account.\n\n{}",
-            anew(spared)
+            anew(began_with)
         )
     },
     login_failed,
@@ -181,8 +181,8 @@ fn blocked(support: Option<&str>) -> String {
     }
 }
 
-fn too_many_tries(later: &Later) -> String {
-    format!("⏳ Too many attempts\n\nTry again in {} min, at {}", later.minutes, later.at)
+fn too_many_tries(time: &RetryTime) -> String {
+    format!("⏳ Too many attempts\n\nTry again in {} min, at {}", time.minutes, time.at)
 }
 
 fn replace_question(replacement: &Replacement) -> String {
@@ -246,24 +246,25 @@ fn authorized(tier: Option<Tier>) -> String {
     }
 }
 
-fn nothing_linked(spared: InviteKept) -> &'static str {
-    match spared {
-        InviteKept::Invite => "Nothing was linked, and the invite code is not spent.",
-        InviteKept::Nothing => "Nothing was linked.",
+fn nothing_linked(is_invite_left: bool) -> &'static str {
+    if is_invite_left {
+        "Nothing was linked, and the invite code is not spent."
+    } else {
+        "Nothing was linked."
     }
 }
 
-fn anew(spared: InviteKept) -> &'static str {
-    match spared {
-        InviteKept::Invite => "To start anew, send /login CODE",
-        InviteKept::Nothing => "To start anew, send /login",
+fn anew(began_with: BeganWith) -> &'static str {
+    match began_with {
+        BeganWith::Invite => "To start anew, send /login CODE",
+        BeganWith::Subscription => "To start anew, send /login",
     }
 }
 
-fn login_cancelled(reason: CancelReason, spared: InviteKept, support: Option<&str>) -> String {
+fn login_cancelled(reason: CancelReason, began_with: BeganWith, support: Option<&str>) -> String {
     match reason {
         CancelReason::Person | CancelReason::Erased => {
-            format!("🚫 The login was cancelled\n\n{} {}", nothing_linked(spared), anew(spared))
+            format!("🚫 The login was cancelled\n\n{} {}", nothing_linked(began_with.is_invite()), anew(began_with))
         }
         CancelReason::NewerLogin => {
             "🔁 A new login has begun, this one was cancelled\n\nGo on with the button under the latest login message."
@@ -273,7 +274,7 @@ fn login_cancelled(reason: CancelReason, spared: InviteKept, support: Option<&st
     }
 }
 
-fn login_failed(reason: FailReason, spared: InviteKept) -> String {
+fn login_failed(reason: FailReason, began_with: BeganWith) -> String {
     let why = match reason {
         FailReason::TelegramUnreachable => "Telegram could not be reached.",
         FailReason::FloodWait => "Telegram asks to wait: too many attempts.",
@@ -282,8 +283,8 @@ fn login_failed(reason: FailReason, spared: InviteKept) -> String {
         FailReason::InviteGone => "Meanwhile the invite code went to another login.",
         FailReason::Internal => "Something is wrong on our side.",
     };
-    let left = if reason == FailReason::InviteGone { InviteKept::Nothing } else { spared };
-    format!("❌ The login failed\n\n{why} {} {}", nothing_linked(left), anew(spared))
+    let is_invite_left = began_with.is_invite() && reason != FailReason::InviteGone;
+    format!("❌ The login failed\n\n{why} {} {}", nothing_linked(is_invite_left), anew(began_with))
 }
 
 fn invite_made(made: &MadeInvite<'_>) -> String {

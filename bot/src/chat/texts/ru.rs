@@ -4,7 +4,7 @@ use domain::Tier;
 use domain::login::{CancelReason, FailReason};
 
 use super::{
-    About, Active, Commands, End, InviteKept, Later, LoginCard, MadeInvite, Replacement, SubscriptionCard,
+    About, Active, BeganWith, Commands, End, LoginCard, MadeInvite, Replacement, RetryTime, SubscriptionCard,
     Texts, Ways,
 };
 
@@ -59,14 +59,16 @@ pub(super) const TEXTS: Texts = Texts {
     stop: "✖️ Отмена",
 
     authorized,
-    login_expired: |spared| format!("⏰ Время входа истекло\n\n{} {}", nothing_linked(spared), anew(spared)),
+    login_expired: |began_with| {
+        format!("⏰ Время входа истекло\n\n{} {}", nothing_linked(began_with.is_invite()), anew(began_with))
+    },
     login_cancelled,
-    login_rejected: |spared| {
+    login_rejected: |began_with| {
         format!(
             "🚨 Вход подтвердил другой аккаунт\n\nНичего не подключено. \
              Никогда не сканируйте чужие QR коды входа и не пересылайте свои: \
              кто подтвердит такой код, тот отдаст доступ к своему аккаунту.\n\n{}",
-            anew(spared)
+            anew(began_with)
         )
     },
     login_failed,
@@ -179,8 +181,8 @@ fn blocked(support: Option<&str>) -> String {
     }
 }
 
-fn too_many_tries(later: &Later) -> String {
-    format!("⏳ Слишком много попыток\n\nПопробуйте снова через {} мин., в {}", later.minutes, later.at)
+fn too_many_tries(time: &RetryTime) -> String {
+    format!("⏳ Слишком много попыток\n\nПопробуйте снова через {} мин., в {}", time.minutes, time.at)
 }
 
 fn replace_question(replacement: &Replacement) -> String {
@@ -239,24 +241,25 @@ fn authorized(tier: Option<Tier>) -> String {
     }
 }
 
-fn nothing_linked(spared: InviteKept) -> &'static str {
-    match spared {
-        InviteKept::Invite => "Ничего не подключено, инвайт код не потрачен.",
-        InviteKept::Nothing => "Ничего не подключено.",
+fn nothing_linked(is_invite_left: bool) -> &'static str {
+    if is_invite_left {
+        "Ничего не подключено, инвайт код не потрачен."
+    } else {
+        "Ничего не подключено."
     }
 }
 
-fn anew(spared: InviteKept) -> &'static str {
-    match spared {
-        InviteKept::Invite => "Чтобы начать заново, отправьте /login КОД",
-        InviteKept::Nothing => "Чтобы начать заново, отправьте /login",
+fn anew(began_with: BeganWith) -> &'static str {
+    match began_with {
+        BeganWith::Invite => "Чтобы начать заново, отправьте /login КОД",
+        BeganWith::Subscription => "Чтобы начать заново, отправьте /login",
     }
 }
 
-fn login_cancelled(reason: CancelReason, spared: InviteKept, support: Option<&str>) -> String {
+fn login_cancelled(reason: CancelReason, began_with: BeganWith, support: Option<&str>) -> String {
     match reason {
         CancelReason::Person | CancelReason::Erased => {
-            format!("🚫 Вход отменён\n\n{} {}", nothing_linked(spared), anew(spared))
+            format!("🚫 Вход отменён\n\n{} {}", nothing_linked(began_with.is_invite()), anew(began_with))
         }
         CancelReason::NewerLogin => {
             "🔁 Начат новый вход, этот отменён\n\nПродолжайте по кнопке под последним сообщением о входе."
@@ -266,7 +269,7 @@ fn login_cancelled(reason: CancelReason, spared: InviteKept, support: Option<&st
     }
 }
 
-fn login_failed(reason: FailReason, spared: InviteKept) -> String {
+fn login_failed(reason: FailReason, began_with: BeganWith) -> String {
     let why = match reason {
         FailReason::TelegramUnreachable => "Не удалось связаться с Telegram.",
         FailReason::FloodWait => "Telegram просит подождать: слишком много попыток.",
@@ -275,8 +278,8 @@ fn login_failed(reason: FailReason, spared: InviteKept) -> String {
         FailReason::InviteGone => "Инвайт код за это время достался другому входу.",
         FailReason::Internal => "У нас неполадка.",
     };
-    let left = if reason == FailReason::InviteGone { InviteKept::Nothing } else { spared };
-    format!("❌ Не удалось войти\n\n{why} {} {}", nothing_linked(left), anew(spared))
+    let is_invite_left = began_with.is_invite() && reason != FailReason::InviteGone;
+    format!("❌ Не удалось войти\n\n{why} {} {}", nothing_linked(is_invite_left), anew(began_with))
 }
 
 fn invite_made(made: &MadeInvite<'_>) -> String {

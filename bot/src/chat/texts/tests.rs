@@ -139,18 +139,18 @@ fn refusals_of_an_invite_are_those_of_the_specification() {
 
 #[test]
 fn the_other_cases_begin_as_the_specification_says() {
-    let later = Later { at: "14:35".to_owned(), minutes: 7 };
-    let cancelled = |reason| (ru().login_cancelled)(reason, InviteKept::Invite, None);
+    let time = RetryTime { at: "14:35".to_owned(), minutes: 7 };
+    let cancelled = |reason| (ru().login_cancelled)(reason, BeganWith::Invite, None);
     for (text, expected) in [
         ((ru().blocked)(None), "⛔ Доступ заблокирован"),
-        ((ru().too_many_tries)(&later), "⏳ Слишком много попыток\n\nПопробуйте снова через 7 мин., в 14:35"),
+        ((ru().too_many_tries)(&time), "⏳ Слишком много попыток\n\nПопробуйте снова через 7 мин., в 14:35"),
         ((ru().authorized)(Some(Tier::Premium)), "✅ Авторизация успешна!\n\n🎁 Подписка: Premium"),
-        ((ru().login_expired)(InviteKept::Invite), "⏰ Время входа истекло\n\n"),
+        ((ru().login_expired)(BeganWith::Invite), "⏰ Время входа истекло\n\n"),
         (cancelled(CancelReason::Person), "🚫 Вход отменён\n\n"),
         (cancelled(CancelReason::NewerLogin), "🔁 Начат новый вход, этот отменён\n\n"),
         (cancelled(CancelReason::Blocked), "⛔ Доступ заблокирован"),
         (
-            (ru().login_rejected)(InviteKept::Invite),
+            (ru().login_rejected)(BeganWith::Invite),
             "🚨 Вход подтвердил другой аккаунт\n\nНичего не подключено.",
         ),
         (ru().no_subscription.to_owned(), "💎 У вас нет подписки\n\nЧтобы начать, отправьте /login КОД"),
@@ -193,8 +193,8 @@ fn no_text_begins_or_ends_with_space_which_telegram_would_cut_off() {
     for texts in [ru(), en()] {
         let about = About { device_name: "qr-login", first_name: "Ilya" };
         let help = (texts.help)(&about);
-        let ends = [InviteKept::Invite, InviteKept::Nothing].map(|spared| (texts.login_expired)(spared));
-        let rejected = (texts.login_rejected)(InviteKept::Invite);
+        let ends = [BeganWith::Invite, BeganWith::Subscription].map(|spared| (texts.login_expired)(spared));
+        let rejected = (texts.login_rejected)(BeganWith::Invite);
         for text in [help.as_str(), texts.login_usage, &ends[0], &ends[1], &rejected] {
             assert_eq!(text.trim(), text);
             assert!(!text.contains("  \n"), "{text}");

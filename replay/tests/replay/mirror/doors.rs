@@ -1,4 +1,4 @@
-//! How the target is reached: user and password, which nobody gets to read, TLS, a cluster, and addresses that are none.
+//! How the target is reached: user and password, which are never logged, TLS, a cluster, and invalid addresses.
 
 use std::process::Output;
 
@@ -8,14 +8,15 @@ use tokio::process::Command;
 use super::{STREAM, Scene, assert_stopped, told};
 use crate::past::text;
 
-/// `replay mirror` to this address, which comes by the environment.
+/// `replay mirror` to this address, which is set in the environment.
 async fn mirror_to(scene: &Scene, to: &str, patience: &str) -> Output {
     let all = ["mirror", "--stream", STREAM, "--patience", patience];
     let mut command = Command::from(scene.past.command(&all));
     command.env("MIRROR_TO", to).env("RUST_LOG", "trace").output().await.expect("replay can be run")
 }
 
-/// Neither as it is, nor as the address has it, nor as the header has it; and who sees headers logs none of its traces.
+/// The password is not in the output: neither plain, nor as in the address, nor as in the header. The libraries that see headers
+/// log nothing.
 fn assert_secret(output: &Output) {
     let all = format!("{}{}", text(output), told(output));
     assert!(!all.contains("h2::"), "{all}");
@@ -25,7 +26,7 @@ fn assert_secret(output: &Output) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_password_opens_and_is_in_no_line_whatever_is_logged() {
+async fn the_password_is_accepted_and_is_in_no_line_at_any_log_level() {
     let login = Some(("admin".to_owned(), "op:en/sesame".to_owned()));
     let scene = Scene::with(Settings { login, ..Settings::default() }).await;
     let address = scene.node.address();
@@ -60,7 +61,7 @@ async fn a_wrong_password_is_one_line() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn over_tls_the_certificate_has_to_be_one_that_is_trusted() {
+async fn over_tls_the_certificate_has_to_be_trusted() {
     let scene = Scene::with(Settings { tls: true, ..Settings::default() }).await;
     let port = scene.node.address().port();
     let folder = std::env::temp_dir().join(format!("mirror-{port}"));
@@ -89,7 +90,7 @@ async fn in_a_cluster_the_leader_is_found() {
     assert!(done.status.success(), "{}", told(&done));
     scene.assert_complete().await;
 
-    scene.more(5).await;
+    scene.append(5).await;
     let both = format!("esdb://{},{}?tls=false", follower.address(), scene.node.address());
     let done = mirror_to(&scene, &both, "10").await;
     assert!(done.status.success(), "{}", told(&done));
@@ -97,7 +98,7 @@ async fn in_a_cluster_the_leader_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_address_that_is_none_and_none_at_all_are_one_line() {
+async fn an_invalid_address_and_a_missing_one_are_one_line() {
     let scene = Scene::make().await;
     let mut command = Command::from(scene.past.command(&["mirror"]));
     let stopped = command.env("MIRROR_TO", "http://admin:op:en/sesame@host").output().await.unwrap();

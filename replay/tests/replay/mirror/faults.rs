@@ -1,4 +1,4 @@
-//! What goes wrong on the way, and that the copy has each event once all the same.
+//! Faults of the target: the copy still has each event once.
 
 use kurrent::Fault;
 
@@ -9,10 +9,10 @@ const FAULTS: [Fault; 5] =
     [Fault::CutBefore, Fault::CutAfter, Fault::NeverAnswer, Fault::TakeLate, Fault::Refuse];
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whatever_goes_wrong_with_an_append_is_tried_again_and_nothing_is_doubled() {
+async fn an_append_that_fails_in_any_way_is_tried_again_and_nothing_is_doubled() {
     for fault in FAULTS {
         let scene = Scene::make().await;
-        scene.more(1_500).await;
+        scene.append(1_500).await;
         // The first append, and the one after its repetition.
         scene.node.fail_next([Some(fault), None, Some(fault)]);
         let done = scene.mirror(&[]).await;
@@ -24,11 +24,11 @@ async fn whatever_goes_wrong_with_an_append_is_tried_again_and_nothing_is_double
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_mirror_that_is_killed_in_the_middle_of_an_append_goes_on_where_the_stream_ends() {
-    // 1. A first append arrives whole. 2. The second meets its fate, unanswered, and 3. the mirror is killed there.
-    // 4. Another one finishes. With TakeLate, the dead one's events come in just before those of the living.
+    // 1. The first append arrives. 2. The second one meets the fault, and gets no answer. 3. The mirror is killed there.
+    // 4. Another one finishes. With TakeLate, the events of the killed one arrive just before its own.
     for (fault, taken) in [(Fault::NeverAnswer, 2_000), (Fault::TakeLate, 1_000)] {
         let scene = Scene::make().await;
-        scene.more(2_500).await;
+        scene.append(2_500).await;
         scene.node.fail_next([None, Some(fault)]);
         let mut killed = scene.start(&[]);
         within(scene.node.arrived(2)).await;
@@ -43,7 +43,7 @@ async fn a_mirror_that_is_killed_in_the_middle_of_an_append_goes_on_where_the_st
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_target_that_goes_away_is_waited_for_and_one_that_stays_away_is_said_to() {
+async fn the_mirror_waits_for_a_target_that_goes_away_and_reports_one_that_stays_away() {
     let scene = Scene::make().await;
     scene.node.stop();
     let gone = scene.mirror(&["--patience", "0"]).await;

@@ -1,4 +1,4 @@
-//! Streams that are not the beginning of this log, and events that do not go in: one clear line, and nothing is changed.
+//! Streams that are not the beginning of this log, and events that the target refuses: one clear line, and no change.
 
 use kurrent::{Expected, Recorded, Settings};
 use tokio::process::Command;
@@ -17,7 +17,7 @@ fn foreign() -> Recorded {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_added_after_somebody_elses_event() {
+async fn nothing_is_added_after_a_foreign_event() {
     let scene = Scene::make().await;
     scene.node.streams().append(STREAM, Expected::Any, vec![foreign()]);
     let stopped = scene.mirror(&[]).await;
@@ -27,12 +27,12 @@ async fn nothing_is_added_after_somebody_elses_event() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_event_that_somebody_puts_after_the_copy_stops_a_follower() {
+async fn a_foreign_event_after_the_copy_stops_a_follower() {
     let scene = Scene::make().await;
     let following = scene.start(&["--follow"]);
     scene.until_copied(11).await;
     scene.node.streams().append(STREAM, Expected::Any, vec![foreign()]);
-    scene.more(3).await;
+    scene.append(3).await;
     let stopped = ended(following).await;
     assert_stopped(&stopped, "not of this log, OrderPlaced at revision 11");
     assert!(told(&stopped).contains("11 events copied, up to position 11"), "{}", told(&stopped));
@@ -40,7 +40,7 @@ async fn an_event_that_somebody_puts_after_the_copy_stops_a_follower() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_copy_of_another_log_is_not_gone_on_with() {
+async fn the_copy_of_another_log_is_not_continued() {
     let (scene, other) = (Scene::make().await, Scene::make().await);
     assert!(scene.mirror(&[]).await.status.success());
     let mut command = Command::from(other.past.command(&["mirror", "--stream", STREAM]));
@@ -50,9 +50,9 @@ async fn the_copy_of_another_log_is_not_gone_on_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_log_that_was_restored_without_its_tail_is_not_copied_over_it() {
+async fn a_log_restored_without_its_last_events_is_not_copied_over_its_copy() {
     let scene = Scene::make().await;
-    scene.more(20).await;
+    scene.append(20).await;
     assert!(scene.mirror(&[]).await.status.success());
     let before = scene.copied(STREAM);
     scene.restore_to(25, 0).await;
@@ -60,14 +60,14 @@ async fn a_log_that_was_restored_without_its_tail_is_not_copied_over_it() {
         &scene.mirror(&[]).await,
         "the stream is ahead of the log, which does not reach position 31",
     );
-    // It goes on, and gives the same positions to other events.
-    scene.more(40).await;
+    // The restored log gives the same positions to other events.
+    scene.append(40).await;
     assert_stopped(&scene.mirror(&[]).await, "position 31 is another event in the log than in the stream");
     assert_eq!(scene.copied(STREAM), before);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stream_that_was_deleted_is_not_begun_anew_under_its_name() {
+async fn a_deleted_stream_is_not_begun_again_under_its_name() {
     let scene = Scene::make().await;
     assert!(scene.mirror(&[]).await.status.success());
     scene.node.streams().delete(STREAM);
@@ -77,10 +77,10 @@ async fn a_stream_that_was_deleted_is_not_begun_anew_under_its_name() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_takes_less_at_once_gets_less_and_an_event_too_big_for_it_is_named() {
+async fn a_server_with_a_lower_limit_gets_smaller_appends_and_an_event_above_it_is_named() {
     let small = Settings { most_append_bytes: Some(20_000), ..Settings::default() };
     let scene = Scene::with(small).await;
-    scene.more(500).await;
+    scene.append(500).await;
     let done = scene.mirror(&[]).await;
     assert!(done.status.success(), "{}", told(&done));
     scene.assert_complete().await;
@@ -94,7 +94,7 @@ async fn a_server_that_takes_less_at_once_gets_less_and_an_event_too_big_for_it_
         )
         .await;
     scene.give_positions().await;
-    scene.more(5).await;
+    scene.append(5).await;
     let stopped = scene.mirror(&[]).await;
     assert_stopped(&stopped, "does not take the event at position 512");
     assert!(told(&stopped).contains("Maximum Append Size of 20000 Exceeded"), "{}", told(&stopped));

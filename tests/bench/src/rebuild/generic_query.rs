@@ -1,4 +1,4 @@
-//! What one gets out of the box: cqrs-es's `GenericQuery` over the views of postgres-es, given the events one by one, as its
+//! The ready-made alternative: cqrs-es's `GenericQuery` over the views of postgres-es, given the events one by one, as its
 //! own replay does. (`QueryReplay::replay_all` itself cannot be used: postgres-es 0.5 binds two values to a statement that
 //! takes one.)
 //!

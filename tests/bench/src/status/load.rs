@@ -1,4 +1,4 @@
-//! The load: Debian's `wrk` as a process of its own, the same for whoever answers.
+//! The load: Debian's `wrk` as a separate process, the same for every server.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -8,12 +8,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use tokio::process::Command;
 
-use crate::ground::Person;
+use crate::environment::Person;
 
 /// Connections that are open and ask without a pause.
 pub const CONNECTIONS: u32 = 64;
 
-/// What is asked for, by whom, in a file that wrk reads.
+/// The requests, in a file that wrk reads.
 pub struct Questions(PathBuf);
 
 /// How many were answered.
@@ -25,7 +25,7 @@ pub struct Answered {
 }
 
 impl Questions {
-    /// The status of each of these logins, by whoever has the link.
+    /// The status of each of these logins, for a person who has the link.
     pub fn of_strangers(people: &[Person], dir: &Path) -> Result<Self> {
         Self::write(dir.join("strangers"), people.iter().map(|person| (person, String::new())))
     }
@@ -80,7 +80,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_wrk_says_is_read_and_a_bad_answer_counts_for_nothing() {
+    fn the_output_of_wrk_is_parsed_and_bad_answers_do_not_count() {
         let answered = read("Running\nwrk: 50000 2000000 0 4500\n").unwrap();
         assert_eq!((answered.per_second, answered.p99_ms), (25_000.0, 4.5));
         assert!(read("wrk: 50000 2000000 1 4500").is_err());

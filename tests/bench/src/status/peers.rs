@@ -1,5 +1,5 @@
 //! What the status is measured beside, each in a process of its own: an axum handler that always says the same (the
-//! limit: nothing that is served this way is served faster), and one that asks PostgreSQL each time.
+//! limit: nothing can be served faster this way), and one that queries PostgreSQL each time.
 
 use std::net::SocketAddr;
 use std::process::Stdio;
@@ -26,7 +26,7 @@ use crate::process::raise_open_files;
 /// As many connections as the product's pool has.
 const POOL: u32 = 16;
 
-/// Which peer to be; for the bench itself, which starts them.
+/// Which peer this process is. The bench starts them.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Peer {
     /// Always the same body.

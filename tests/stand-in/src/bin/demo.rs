@@ -1,4 +1,4 @@
-//! `demo`: one login as the README tells it, played by itself against the stand-in Telegram and checked at every step:
+//! `demo`: runs one login as the README describes it, against the stand-in Telegram, and checks every step:
 //! the chat, the picture of the code, the phone, the card, the events, the row, the file, the log.
 //!
 //! Ends with 0 only if every check holds.

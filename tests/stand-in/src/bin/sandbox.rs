@@ -1,4 +1,4 @@
-//! `sandbox`: the service against a stand-in Telegram on this machine, with a page on which a person plays everybody.
+//! `sandbox`: the service against a stand-in Telegram on this machine, with a page on which one person plays all people.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -57,7 +57,7 @@ async fn serve(args: Args) -> Result<()> {
     let telegram = Telegram::start(Options { clock: clock.clone(), ..Options::default() }).await?;
     let settings = Settings::new(&telegram, data_dir.path(), Some(&origin))?
         .with("ADMIN_IDS", ILYA.to_string())
-        // Whoever ends the session on the phone wants to see that it is noticed.
+        // A person who ends the session on the phone wants to see that the service notices.
         .with("SESSION_CHECK_INTERVAL", "5s");
     let service = Service::new(settings);
     let sandbox = Sandbox::new(telegram, service.clone(), clock, origin.clone());

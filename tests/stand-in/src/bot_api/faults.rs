@@ -1,4 +1,4 @@
-//! Faults on demand: what the next calls meet, and a line that can be cut.
+//! Faults on demand: for the next calls, and of the whole connection.
 
 use std::collections::VecDeque;
 use std::future::Future;

@@ -108,7 +108,7 @@ impl BotApi {
         self.touch();
         let api = self.clone();
         tokio::spawn(async move {
-            // So that whoever watches sees it end.
+            // So that a waiting watcher sees the end.
             tokio::time::sleep_until(until).await;
             api.touch();
         });

@@ -1,4 +1,4 @@
-//! The parameters of a call, whichever of the three encodings they came in: JSON, a form, or multipart (which teloxide
+//! The parameters of a call, in any of the three encodings: JSON, a form, or multipart (which teloxide
 //! uses for `setWebhook`). Forms carry everything as text and objects as JSON in it, so every getter takes both.
 
 use serde::de::DeserializeOwned;

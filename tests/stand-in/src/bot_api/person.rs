@@ -1,4 +1,4 @@
-//! A person at their side of the chat: writes, presses, shares a number, reads what stands there, opens Mini Apps.
+//! A person in the chat with the bot: writes, presses buttons, shares a number, reads messages, opens Mini Apps.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! How the Bot API says no: the error codes and the very words of Telegram, since clients tell cases apart by the text.
+//! Errors of the Bot API, with Telegram's codes and exact texts, because clients distinguish cases by the text.
 
 use axum::Json;
 use axum::http::StatusCode;

@@ -1,4 +1,4 @@
-//! The HTTP side: `/bot<TOKEN>/<Method>`, who may call, which fault the call meets, and which method it is.
+//! The HTTP side of `/bot<TOKEN>/<Method>`: checks the token, applies a fault, and finds the method.
 
 use axum::Router;
 use axum::body::{Body, Bytes};

@@ -1,4 +1,4 @@
-//! What the server knows: chats and what stands in them, callback queries, faults to come, calls that were made.
+//! The state of the server: chats and their messages, callback queries, pending faults, and past calls.
 
 use std::collections::{BTreeMap, HashMap};
 

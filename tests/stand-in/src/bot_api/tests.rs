@@ -1,4 +1,4 @@
-//! The server, as the real client and a real bot framework see it.
+//! The server, used by a real client and a real bot framework.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! Message text as Telegram keeps it: plain text plus entities with UTF-16 offsets. Reads `parse_mode=HTML` with the
-//! server's strictness and words, finds commands and links by itself, trims, and knows the limits.
+//! Message text as Telegram keeps it: plain text plus entities with UTF-16 offsets. Reads `parse_mode=HTML` as
+//! strictly as the server and with its error texts, finds commands and links, trims, and checks the limits.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
-//! Updates on their way to the bot: the queue, `getUpdates` (long poll, confirmed by offset) and the webhook.
+//! Updates for the bot: the queue, `getUpdates` (long poll, confirmed by offset) and the webhook.
 //!
-//! An update stays in the queue until it is confirmed, so a bot that dies in between gets it again, as from Telegram. Here
-//! it is bytes, so that a test can also inject what is no JSON.
+//! An update stays in the queue until it is confirmed, so a bot that dies before gets it again, as from Telegram. Updates are
+//! bytes here, so that a test can also inject invalid JSON.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -23,7 +23,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 pub(super) struct Updates {
     next_id: i64,
     queue: VecDeque<(i64, Vec<u8>)>,
-    /// Updates to deliver once more, whatever was confirmed.
+    /// Updates to deliver once more, although they were confirmed.
     again: Vec<Vec<u8>>,
     last: Option<Vec<u8>>,
     allowed: Option<Vec<String>>,
@@ -64,7 +64,7 @@ impl Updates {
         id
     }
 
-    /// Queues these bytes, whatever they are.
+    /// Queues these bytes, without a check.
     pub fn inject(&mut self, update: impl FnOnce(i64) -> Vec<u8>) -> i64 {
         let id = self.next_id;
         self.next_id += 1;

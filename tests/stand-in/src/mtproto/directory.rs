@@ -1,4 +1,4 @@
-//! Who is on Telegram: `users.*` for oneself and others, `contacts.*` by phone number.
+//! The people on Telegram: `users.*` for oneself and others, `contacts.*` by phone number.
 
 use grammers_tl_types::{Serializable, enums, functions, types};
 

@@ -1,5 +1,5 @@
-//! Auth key creation, the client's side, with any server's RSA key: the phone's way in. grammers' own knows
-//! Telegram's keys alone.
+//! Auth key creation, the client's side, with the RSA key of any server: the phone uses it. That of grammers accepts only
+//! Telegram's keys.
 
 use std::net::SocketAddr;
 
@@ -49,7 +49,7 @@ pub async fn exchange_key(address: SocketAddr, n: &str, e: &str) -> Result<[u8; 
     ensure!((theirs.nonce, theirs.server_nonce) == (nonce, server_nonce), "the server mixed up handshakes");
 
     let prime = BigUint::from_bytes_be(&theirs.dh_prime);
-    // The protocol asks for 2048 bits; a phone that nobody has is as safe with these.
+    // The protocol asks for 2048 bits; a phone that does not exist needs no more than these.
     let b = BigUint::from_bytes_be(&random::<32>());
     let g_b = BigUint::from(theirs.g as u32).modpow(&b, &prime).to_bytes_be();
     let auth_key = padded::<256>(&BigUint::from_bytes_be(&theirs.g_a).modpow(&b, &prime));

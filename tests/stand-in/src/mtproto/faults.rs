@@ -1,4 +1,4 @@
-//! What can go wrong with Telegram, on demand.
+//! Faults of Telegram, on demand.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

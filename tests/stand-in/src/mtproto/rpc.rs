@@ -1,4 +1,4 @@
-//! Remote procedure calls: wrappers peeled off, faults applied, the method found. Who may call what:
+//! Remote procedure calls: removes wrappers, applies faults, and finds the method. Who may call what:
 //!
 //! - any key: `help.*`, the ways to log in, `auth.logOut`;
 //! - a key that has still to prove a password: those, everything else is `SESSION_PASSWORD_NEEDED`;
@@ -64,7 +64,7 @@ impl Server {
             None => Some(self.dispatch(&call)),
         };
         tracing::debug!(dc = call.dc, method, error = ?answer.as_ref().and_then(|it| it.as_ref().err()), "called");
-        // Counted once it has happened, so that whoever waits for the call finds its effect.
+        // Counted after it has happened, so that a test that waits for the call finds its effect.
         self.change(|state| *state.calls.entry(method.to_owned()).or_default() += 1);
         answer
     }

@@ -1,4 +1,4 @@
-//! Everything the data centres remember: auth keys, login tokens, codes, connections, calls.
+//! The state of all data centres: auth keys, login tokens, codes, connections, calls.
 
 use std::collections::HashMap;
 
@@ -50,9 +50,9 @@ pub struct Key {
     pub device: Device,
     pub challenge: Option<Challenge>,
     pub asked_to_log_out: bool,
-    /// The connection that spoke with it first most lately.
+    /// The connection that used it for the first time most recently.
     pub connection: u64,
-    /// The number of what that connection said first. Message numbers are moments.
+    /// The id of the first message of that connection. Message ids are times.
     pub began: i64,
     pub in_two_places: Option<InTwoPlaces>,
 }
@@ -66,7 +66,7 @@ pub struct InTwoPlaces {
     pub account: Option<i64>,
     /// When the later one began.
     pub began: Timestamp,
-    /// When the earlier one spoke again, the first time.
+    /// When the earlier one sent a message again, for the first time.
     pub spoke: Timestamp,
 }
 
@@ -216,7 +216,7 @@ impl State {
         }
     }
 
-    /// Hangs up on whoever speaks with this key.
+    /// Closes the connections that use this key.
     pub fn hang_up(&self, key: KeyName) {
         for connection in self.connections.values().filter(|connection| connection.key == Some(key)) {
             let _ = connection.orders.send(Order::Close);

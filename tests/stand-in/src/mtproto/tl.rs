@@ -23,7 +23,7 @@ pub fn constructor(body: &[u8]) -> Option<u32> {
     body.first_chunk().map(|bytes| u32::from_le_bytes(*bytes))
 }
 
-/// The rest of a body, whatever it is: the query inside a wrapper such as `InvokeWithLayer<Rest>`.
+/// The rest of a body, unparsed: the query inside a wrapper such as `InvokeWithLayer<Rest>`.
 pub struct Rest(pub Vec<u8>);
 
 impl Deserializable for Rest {

@@ -1,5 +1,5 @@
-//! The sandbox's own data directory. This Telegram forgets everything at its end, so a database that remembers would
-//! speak of sessions that nobody knows: each run begins with an empty directory. Only one that a sandbox made is emptied.
+//! The data directory of a sandbox. The stand-in Telegram loses everything at its end, so a kept database would have sessions
+//! that it does not know. So each run begins with an empty directory. Only a directory that a sandbox made is emptied.
 
 use std::fs::{File, TryLockError};
 use std::io::Write;
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 
-/// Says that the directory is a sandbox's, and is held while one runs.
+/// Marks the directory of a sandbox. It is locked while one runs.
 const MARK: &str = "SANDBOX";
 
-/// An empty directory that nobody else uses, as long as this lives.
+/// An empty directory that no other process uses while this exists.
 pub struct DataDir {
     path: PathBuf,
     _mark: File,
@@ -21,7 +21,7 @@ impl DataDir {
     /// Makes the directory, or empties it where an earlier sandbox made it.
     ///
     /// # Errors
-    /// Where it holds something else, or another sandbox uses it.
+    /// The directory has other files, or another sandbox uses it.
     pub fn claim(path: &Path) -> Result<Self> {
         let mark_path = path.join(MARK);
         if path.exists() && !mark_path.exists() {

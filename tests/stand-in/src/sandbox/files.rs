@@ -1,4 +1,4 @@
-//! The page itself: embedded when this was built, or read from `SANDBOX_PAGE_DIR` on each request.
+//! The files of the page: embedded in the binary, or read from `SANDBOX_PAGE_DIR` on each request.
 
 use std::borrow::Cow;
 use std::path::Path;
@@ -39,7 +39,7 @@ fn serve(name: &str) -> Response {
 }
 
 fn read(name: &str) -> Option<Cow<'static, [u8]>> {
-    // The folder is flat: whatever names another one is none of its files.
+    // The folder is flat: a name with another folder in it is none of its files.
     if name.contains(['/', '\\']) || name.starts_with('.') {
         return None;
     }

@@ -1,4 +1,4 @@
-//! Who may ask. The sandbox hands out signed launch data and login codes, so pages of other origins that the same
+//! Who may use the sandbox. It hands out signed launch data and login codes, so pages of other origins that the same
 //! browser has open get nothing from it: neither by a request across origins nor under another host name (rebinding).
 
 use axum::Json;

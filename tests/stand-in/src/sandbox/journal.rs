@@ -1,4 +1,4 @@
-//! Looking inside: the service's log as it was written, and the event history as `replay` tells it.
+//! The journal: the log of the service as it was written, and the event history as `replay` prints it.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::Sandbox;
 /// The page asks after every change: one run of `replay` answers all who ask within this time.
 const FRESH_FOR: Duration = Duration::from_millis(250);
 
-/// The database's address, and what `replay` said last.
+/// The database's address, and the last output of `replay`.
 #[derive(Default)]
 pub(super) struct Cache(Mutex<Option<Known>>);
 

@@ -12,7 +12,7 @@ use super::Sandbox;
 /// More than any request of the Mini Apps needs.
 const BODY_BYTES: usize = 1 << 20;
 
-/// What belongs to one connection and not to the message (RFC 9110, section 7.6.1).
+/// Headers that belong to one connection and not to the message (RFC 9110, section 7.6.1).
 const HOP_BY_HOP: [HeaderName; 6] = [
     header::CONNECTION,
     header::TRANSFER_ENCODING,

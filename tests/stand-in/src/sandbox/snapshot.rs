@@ -21,7 +21,7 @@ impl Default for Published {
 }
 
 impl Sandbox {
-    /// The state now; where it differs from the one before, under a new version and for everybody who follows.
+    /// Publishes the state, with a new version, if it differs from the one before.
     pub(super) fn refresh(&self) -> Value {
         let published = &self.inner.published;
         let mut version = published.version.lock().expect("nothing panics while it is held");

@@ -1,4 +1,4 @@
-//! What goes wrong on demand.
+//! Switches for faults on demand.
 
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -27,7 +27,7 @@ pub(super) struct Options {
 pub(super) async fn options(State(sandbox): State<Sandbox>, body: Body<Options>) -> Answer {
     let wanted = read(body)?;
     let telegram = &sandbox.inner.telegram;
-    // All is checked before anything is done.
+    // Everything is checked before anything is changed.
     if wanted.person.is_none() && (wanted.password.is_some() || wanted.dc.is_some()) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, "PERSON_MISSING", "Whose account is it?"));
     }

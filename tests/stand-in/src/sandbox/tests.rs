@@ -1,5 +1,5 @@
-//! The sandbox's own requests, over HTTP. The service behind it is a shell script here: what matters is that it is a
-//! process which starts, writes, and dies.
+//! The sandbox's own requests, over HTTP. The service behind it is a shell script here: a process that starts, writes, and
+//! dies is enough.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ case \"$1 $2\" in
 esac
 ";
 
-/// A sandbox at a port of its own.
+/// A sandbox on a free port.
 struct Served {
     sandbox: Sandbox,
     telegram: Telegram,
@@ -95,7 +95,7 @@ async fn the_state_has_everything_that_the_page_draws() {
 }
 
 #[tokio::test]
-async fn a_message_reaches_the_bot_and_stands_in_the_state_under_a_new_version() {
+async fn a_message_reaches_the_bot_and_is_in_the_state_under_a_new_version() {
     let served = Served::start().await;
     let before = served.state().await;
     assert_eq!(served.state().await["version"], before["version"], "nothing has changed");
@@ -280,7 +280,7 @@ async fn the_service_is_reached_through_this_origin_unchanged() {
 }
 
 #[tokio::test]
-async fn the_journal_is_what_replay_tells_and_says_when_it_is_not_there() {
+async fn the_journal_is_the_output_of_replay_and_says_when_replay_is_missing() {
     let served = Served::start().await;
     let broken = served.folder.path().join("replay");
     write_script(&broken, "#!/bin/sh\nexit 1\n");
@@ -297,7 +297,7 @@ for n in 1 2 3; do echo \"{\\\"position\\\": $n}\"; done
 }
 
 #[test]
-fn only_a_directory_that_a_sandbox_made_is_emptied_and_by_one_at_a_time() {
+fn only_a_directory_that_a_sandbox_made_is_emptied_by_one_sandbox_at_a_time() {
     let folder = tempfile::tempdir().unwrap();
     let precious = folder.path().join("precious");
     std::fs::write(&precious, "x").unwrap();
@@ -314,8 +314,8 @@ fn only_a_directory_that_a_sandbox_made_is_emptied_and_by_one_at_a_time() {
 }
 
 fn write_script(path: &Path, text: &str) {
-    // Copied by a program of its own: a child that another test forks just now would hold our file open for writing,
-    // and such a file cannot be run.
+    // Copied by a separate program: a child that another test forks at this moment would keep our file open for writing, and
+    // such a file cannot be run.
     let draft = path.with_extension("draft");
     std::fs::write(&draft, text).unwrap();
     let copied =

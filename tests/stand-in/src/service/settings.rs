@@ -1,4 +1,4 @@
-//! How the service runs here: its environment, its ports, its binaries.
+//! The settings of the service: its environment, its ports, its binaries.
 
 use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -123,7 +123,7 @@ fn make_private_dir(path: &Path) -> Result<()> {
         .with_context(|| format!("cannot make {}", path.display()))
 }
 
-/// Two loopback ports that were free a moment ago. Not of those that the system gives to whoever connects: a service
+/// Two loopback ports that were free a moment ago. Not of those that the system gives to clients: a service
 /// that is killed has to find them free when it is started again.
 fn free_ports() -> Result<(SocketAddr, SocketAddr)> {
     let (one, two) = (listen_anywhere()?, listen_anywhere()?);

@@ -1,4 +1,4 @@
-//! A client as the service's own is: grammers-client over real sockets, with keys made beforehand.
+//! A client like that of the service: grammers-client over real sockets, with keys made beforehand.
 
 use std::sync::Arc;
 use std::time::Duration;

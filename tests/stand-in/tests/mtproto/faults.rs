@@ -1,4 +1,4 @@
-//! Telegram on a bad day.
+//! Faults of Telegram.
 
 use std::pin::pin;
 
@@ -53,7 +53,7 @@ async fn silence_leaves_a_call_waiting_and_others_served() {
 }
 
 #[tokio::test]
-async fn a_lost_update_is_made_up_for_by_the_next_export() {
+async fn the_next_export_makes_up_for_a_lost_update() {
     let (telegram, _) = telegram().await;
     let mut client = LinkedClient::new(&telegram).await;
     let phone = Phone::new(&telegram, ILYA);
@@ -96,7 +96,7 @@ async fn a_dropped_client_comes_back_with_its_key() {
 }
 
 #[tokio::test]
-async fn nobody_gets_through_in_airplane_mode() {
+async fn no_call_gets_through_in_airplane_mode() {
     let (telegram, _) = telegram().await;
     let mut client = LinkedClient::new(&telegram).await;
     let link = client.show_link().await;

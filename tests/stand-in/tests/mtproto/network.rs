@@ -1,4 +1,4 @@
-//! The file that leads a service to the stand-in.
+//! The file that tells a service the addresses of the stand-in.
 
 use crate::client::telegram;
 

@@ -26,7 +26,7 @@ async fn a_scan_is_pushed_and_logs_the_client_in() {
 }
 
 #[tokio::test]
-async fn an_account_elsewhere_is_followed_to_its_data_centre() {
+async fn a_login_follows_an_account_to_its_data_centre() {
     let (telegram, _) = telegram().await;
     telegram.accounts().update(ILYA, |ilya| ilya.dc = 4);
     let mut client = LinkedClient::new(&telegram).await;

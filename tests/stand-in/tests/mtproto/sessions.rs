@@ -1,4 +1,4 @@
-//! What becomes of a session once it is linked.
+//! Sessions after they are linked.
 
 use grammers_client::client::PasswordToken;
 use grammers_tl_types::functions;

@@ -1,0 +1,33 @@
+//! [`ApiState`]: what every request can reach.
+
+use std::sync::Arc;
+
+use app::App;
+
+use crate::init_data::Verifier;
+use crate::live_logins::LiveLogins;
+
+/// What every request can reach.
+pub struct ApiState {
+    /// The use cases, the vault, and the views for logins that are no longer live.
+    pub app: App,
+    /// Live logins.
+    pub live_logins: Arc<LiveLogins>,
+    /// Finds out who opened the Mini App.
+    pub verifier: Verifier,
+    /// What the page is told about this installation.
+    pub page: Arc<PageSettings>,
+    /// The webhook's secret, where updates come that way.
+    pub webhook_secret: Option<Arc<secrecy::SecretString>>,
+}
+
+/// What the page is told about this installation.
+#[derive(Clone, Debug)]
+pub struct PageSettings {
+    /// Whether the one-phone way is offered.
+    pub one_phone_login: bool,
+    /// The name of the session in Telegram's list of devices.
+    pub device_name: String,
+    /// One more origin that may frame the page: a private network's own.
+    pub page_origin: Option<String>,
+}

@@ -1,0 +1,5 @@
+//! Linked sessions: [`log_out`] ends one, [`hand_over`] gives one to another service. Of both orders for the same session
+//! exactly one succeeds.
+
+pub mod hand_over;
+pub mod log_out;

@@ -1,0 +1,154 @@
+//! Finds the handler of an update. An update may be handled again from its beginning, which changes nothing twice.
+
+use std::time::Duration;
+
+use app::logins::begin::Consent;
+use eventlog::DatabaseError;
+use teloxide::payloads::AnswerCallbackQuerySetters;
+use teloxide::prelude::Requester;
+use teloxide::types::{CallbackQuery, ChatKind, Message, UpdateKind, User};
+use tokio::time::timeout;
+use tracing::Span;
+use tracing::field::display;
+
+use super::commands::{Command, parse};
+use super::context::BotContext;
+use super::failure::Failure;
+use super::person::{Person, register_or_update, texts_for};
+use super::reply::Reply;
+use super::request::Request;
+use super::{admin, admin_invite, cancel, login, logout, reset, start, status, subscription, test_phone};
+
+/// How long Telegram has to take the answer to a pressed button. Without it the button spins a little longer.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// An update, as teloxide reads it; None: it cannot read it.
+pub(super) fn read(body: &str) -> Option<UpdateKind> {
+    let update: teloxide::types::Update = serde_json::from_str(body).ok()?;
+    (!matches!(update.kind, UpdateKind::Error(_))).then_some(update.kind)
+}
+
+pub(super) async fn handle(ctx: &BotContext, update_id: i64, kind: &UpdateKind) -> Result<(), Failure> {
+    match kind {
+        UpdateKind::Message(message) => on_message(ctx, update_id, message).await,
+        UpdateKind::CallbackQuery(query) => {
+            let handled = on_press(ctx, update_id, query).await;
+            // Sent once: it only stops the button's spinning.
+            let answer = ctx.bot.answer_callback_query(query.id.clone());
+            let answer = match handled.as_ref().ok().copied().flatten() {
+                Some(toast) => answer.text(toast),
+                None => answer,
+            };
+            let _ = timeout(ANSWER_TIMEOUT, answer).await;
+            handled.map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Result<(), Failure> {
+    let (Some(user), Some(text)) = (&message.from, message.text()) else { return Ok(()) };
+    if user.is_bot {
+        return Ok(());
+    }
+    let Some(command) = parse(text, &ctx.username) else { return Ok(()) };
+    let chat_id = message.chat.id.0;
+    if !matches!(message.chat.kind, ChatKind::Private(_)) {
+        let known = command != Command::Unknown;
+        let reply = known.then(|| start::private_only(ctx, user));
+        return queue(ctx, update_id, chat_id, reply).await;
+    }
+    let person = sender(ctx, update_id, user).await?;
+    let request = Request { update_id, chat_id, person, pressed: None };
+    let reply = match (&request.person, command) {
+        (person, _) if person.account.is_blocked() => Some(refusal(ctx, person)),
+        (_, Command::Help) => Some(start::help(ctx, &request)),
+        (_, Command::Login(Some(code))) => login::by_code(ctx, &request, &code, Consent::Unasked).await?,
+        (_, Command::Login(None)) => login::without_code(ctx, &request).await?,
+        (_, Command::Subscription) => Some(subscription::show(ctx, &request).await?),
+        (_, Command::Cancel) => cancel::cancel(ctx, &request).await?,
+        (_, Command::LogOut) => logout::log_out(ctx, &request).await?,
+        (_, Command::Status(id)) => Some(status::show(ctx, &request, id.as_deref()).await?),
+        (_, Command::Reset(id)) => Some(reset::ask_first(ctx, &request, id.as_deref()).await?),
+        (_, Command::TestPhone(phone)) => Some(test_phone::ask_first(ctx, &request, &phone).await?),
+        (_, Command::People) => Some(admin::people(ctx, &request).await?),
+        (_, Command::Person(id)) => Some(admin::person(ctx, &request, id.as_deref()).await?),
+        (_, Command::Grant(arguments)) => Some(admin::grant(ctx, &request, &arguments).await?),
+        (_, Command::Statistics) => Some(admin::statistics(ctx, &request).await?),
+        (_, Command::AdminInvite) => Some(admin_invite::begin(&request)),
+        (person, Command::Unknown) => Some(Reply::text(person.texts.unknown_command)),
+    };
+    queue(ctx, update_id, chat_id, reply).await
+}
+
+/// Handles a pressed button. Returns what a toast says, if anything.
+async fn on_press(
+    ctx: &BotContext,
+    update_id: i64,
+    query: &CallbackQuery,
+) -> Result<Option<&'static str>, Failure> {
+    let (Some(data), Some(message)) = (&query.data, query.regular_message()) else { return Ok(None) };
+    if !matches!(message.chat.kind, ChatKind::Private(_)) {
+        return Ok(None);
+    }
+    let chat_id = message.chat.id.0;
+    if let Some(answer) = reset::Answer::parse(data) {
+        let reply = reset::answered(ctx, update_id, &query.from, message.id.0, answer).await?;
+        ctx.queue(update_id, chat_id, reply).await?;
+        return Ok(None);
+    }
+    let person = sender(ctx, update_id, &query.from).await?;
+    let request = Request { update_id, chat_id, person, pressed: Some(message.id.0) };
+    let reply = if request.person.account.is_blocked() {
+        Some(refusal(ctx, &request.person))
+    } else if let Some(answer) = login::Answer::parse(data) {
+        login::answered(ctx, &request, answer).await?
+    } else if let Some(step) = admin_invite::Step::parse(data) {
+        Some(admin_invite::go_on(ctx, &request, step).await?)
+    } else if let Some(answer) = test_phone::Answer::parse(data) {
+        Some(test_phone::answered(ctx, &request, answer).await?)
+    } else {
+        return Ok(Some(request.person.texts.question_is_over));
+    };
+    queue(ctx, update_id, chat_id, reply).await?;
+    Ok(None)
+}
+
+/// Registers the sender, whose account the update's span names from now on.
+async fn sender(ctx: &BotContext, update_id: i64, user: &User) -> Result<Person, Failure> {
+    let person = register_or_update(ctx, update_id, user).await?;
+    Span::current().record("account.id", display(person.account_id));
+    Ok(person)
+}
+
+fn refusal(ctx: &BotContext, person: &Person) -> Reply {
+    Reply::text((person.texts.blocked)(ctx.chat.support_contact.as_deref()))
+}
+
+async fn queue(ctx: &BotContext, update_id: i64, chat_id: i64, reply: Option<Reply>) -> Result<(), Failure> {
+    match reply {
+        Some(reply) => Ok(ctx.queue(update_id, chat_id, reply).await?),
+        None => Ok(()),
+    }
+}
+
+/// Tells the sender that their update cannot be handled.
+pub(super) async fn answer_broken(
+    ctx: &BotContext,
+    update_id: i64,
+    kind: &UpdateKind,
+) -> Result<(), DatabaseError> {
+    match private_sender(kind) {
+        Some((chat_id, user)) => ctx.queue(update_id, chat_id, Reply::text(texts_for(user).broken)).await,
+        None => Ok(()),
+    }
+}
+
+fn private_sender(kind: &UpdateKind) -> Option<(i64, &User)> {
+    let (chat, user) = match kind {
+        UpdateKind::Message(message) => (&message.chat, message.from.as_ref()?),
+        UpdateKind::CallbackQuery(query) => (&query.regular_message()?.chat, &query.from),
+        _ => return None,
+    };
+    matches!(chat.kind, ChatKind::Private(_)).then_some((chat.id.0, user))
+}

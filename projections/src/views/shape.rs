@@ -1,0 +1,84 @@
+//! The name, key and columns of a view, and the SQL statements that they make.
+
+/// A view's name, key and columns, as its tables have them.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// `users`: the public name, the stem of the slots, and the name of the checkpoint.
+    pub name: &'static str,
+    /// The key's column.
+    pub key: &'static str,
+    /// The key's type in SQL.
+    pub key_type: &'static str,
+    /// Every column of a slot.
+    pub columns: &'static [&'static str],
+    /// The version of the fold. Raise it when the same log makes other rows: a view that another version built is
+    /// rebuilt without an order.
+    pub version: i32,
+}
+
+impl Shape {
+    /// `account_id, telegram_id, …`
+    pub fn column_list(&self) -> String {
+        self.columns.join(", ")
+    }
+
+    /// `slots.users_a`
+    pub fn table(&self, slot: &str) -> String {
+        format!("slots.{}_{slot}", self.name)
+    }
+
+    /// Rows by their keys ($1, text[]), as JSON.
+    pub fn select(&self, slot: &str) -> String {
+        let Self { key, key_type, .. } = self;
+        format!(
+            "select r.{key}::text, to_jsonb(r) from (select {} from {} where {key} = any($1::{key_type}[])) r",
+            self.column_list(),
+            self.table(slot)
+        )
+    }
+
+    /// All rows with their keys, as JSON.
+    pub fn select_all(&self, slot: &str) -> String {
+        let (key, columns, table) = (self.key, self.column_list(), self.table(slot));
+        format!("select r.{key}::text, to_jsonb(r) from (select {columns} from {table}) r")
+    }
+
+    /// Writes rows ($1, jsonb array): new ones, and those that differ from what is there.
+    pub fn upsert(&self, slot: &str) -> String {
+        let (columns, table) = (self.column_list(), self.table(slot));
+        let updates: Vec<String> = self
+            .columns
+            .iter()
+            .filter(|column| **column != self.key)
+            .map(|column| format!("{column} = excluded.{column}"))
+            .collect();
+        format!(
+            "insert into {table} ({columns}) select {columns} from jsonb_populate_recordset(null::{table}, $1) \
+             on conflict ({}) do update set {}",
+            self.key,
+            updates.join(", ")
+        )
+    }
+
+    /// Keys and rows, as JSON, that are not the same in two slots; null where a slot has no such row.
+    pub fn differences(&self, slot: &str, other: &str) -> String {
+        let (key, columns) = (self.key, self.column_list());
+        format!(
+            "select coalesce(l.{key}, n.{key})::text, to_jsonb(l), to_jsonb(n) \
+               from (select {columns} from {}) l \
+               full join (select {columns} from {}) n on n.{key} = l.{key} \
+              where l is distinct from n \
+              order by 1",
+            self.table(slot),
+            self.table(other),
+        )
+    }
+
+    /// Deletes rows by their keys ($1, text[]).
+    pub fn delete(&self, slot: &str) -> String {
+        format!("delete from {} where {} = any($1::{}[])", self.table(slot), self.key, self.key_type)
+    }
+}
+
+#[cfg(test)]
+mod tests;

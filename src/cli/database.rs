@@ -1,0 +1,44 @@
+//! The database of a command that works beside a running service, or alone.
+
+use std::time::Duration;
+
+use app::leader::{self, Leader};
+use eventlog::Database;
+use eventlog::clock::Clock;
+
+use crate::config::{DataConfig, DataSettings};
+use crate::service;
+
+/// How long a command waits for a leader that is busy.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Runs a command on the database. What it did shows in the views before it ends.
+pub async fn with_database<T>(
+    settings: &DataSettings,
+    work: impl AsyncFnOnce(&DataConfig, &Database) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let data = DataConfig::from_settings(settings)?;
+    let (db, cluster) = service::open_database(&data).await?;
+    let result = work(&data, &db).await;
+    let settled = settle(&data, &db).await;
+    db.close().await;
+    if let Some(cluster) = cluster {
+        cluster.stop().await?;
+    }
+    let result = result?;
+    settled?;
+    Ok(result)
+}
+
+async fn settle(data: &DataConfig, db: &Database) -> anyhow::Result<()> {
+    let leader = Leader {
+        db: db.clone(),
+        clock: Clock::system(),
+        tiers: data.tiers.clone(),
+        holder: service::holder(),
+    };
+    if !leader::settle(&leader, SETTLED_WITHIN).await? {
+        tracing::warn!("the views are behind: what was done will show in them once they have caught up");
+    }
+    Ok(())
+}

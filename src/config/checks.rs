@@ -1,0 +1,117 @@
+//! One check for each kind of value. Each says what the value should be.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use domain::{Tier, TierTerms, Tiers};
+use secrecy::{ExposeSecret, SecretString};
+use url::Url;
+
+use super::bad_setting::BadSetting;
+use super::secret::secret;
+
+pub fn api_id() -> Result<Option<i32>, BadSetting> {
+    let Some(text) = secret("TELEGRAM_API_ID")? else { return Ok(None) };
+    let api_id = text.expose_secret().trim().parse().ok().filter(|id: &i32| *id > 0);
+    Ok(Some(api_id.ok_or_else(|| BadSetting::new("TELEGRAM_API_ID", "is not a positive number"))?))
+}
+
+pub fn required(setting: &'static str, whence: &str) -> Result<SecretString, BadSetting> {
+    secret(setting)?.ok_or_else(|| not_set(setting, whence))
+}
+
+pub fn not_set(setting: &'static str, whence: &str) -> BadSetting {
+    BadSetting::new(setting, format!("is not set ({whence})"))
+}
+
+pub fn address(setting: &'static str, text: &str) -> Result<SocketAddr, BadSetting> {
+    text.trim()
+        .parse()
+        .map_err(|_| BadSetting::new(setting, format!("{text:?} is not an address like 127.0.0.1:8010")))
+}
+
+pub fn on_off(setting: &'static str, text: &str) -> Result<bool, BadSetting> {
+    match text.trim() {
+        "on" | "true" | "1" => Ok(true),
+        "off" | "false" | "0" => Ok(false),
+        other => Err(BadSetting::new(setting, format!("{other:?} is neither on nor off"))),
+    }
+}
+
+pub fn admin_ids(text: &str) -> Result<Vec<i64>, BadSetting> {
+    let ids = text.split([',', ' ']).filter(|id| !id.is_empty());
+    let id = |id: &str| {
+        id.parse().map_err(|_| BadSetting::new("ADMIN_IDS", format!("{id:?} is not a Telegram id")))
+    };
+    ids.map(id).collect()
+}
+
+pub fn auth_base_url(text: &str, private: bool) -> Result<String, BadSetting> {
+    let text = text.trim_end_matches('/');
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://").filter(|_| private));
+    let origin = host.is_some_and(|host| !host.is_empty() && !host.contains(['/', '?', '#', ' ']));
+    if origin {
+        Ok(text.to_owned())
+    } else {
+        Err(BadSetting::new(
+            "AUTH_BASE_URL",
+            format!("{text:?} is not an https origin like https://login.example.org"),
+        ))
+    }
+}
+
+/// The Bot API server; plain http only to loopback, and a private network's only there.
+///
+/// # Errors
+/// Anything else.
+pub fn bot_api_url(text: &str, private: bool) -> Result<Url, BadSetting> {
+    let bad = |problem: &str| BadSetting::new("BOT_API_URL", format!("{text:?} {problem}"));
+    let url = Url::parse(text.trim()).map_err(|_| bad("is not a URL like https://api.telegram.org"))?;
+    let loopback = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost",
+        Some(url::Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(url::Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    };
+    match url.scheme() {
+        "http" if loopback => Ok(url),
+        _ if private => Err(bad("must be http on loopback while TELEGRAM_NETWORK_FILE is set")),
+        "https" => Ok(url),
+        _ => Err(bad("is not https (plain http only to loopback)")),
+    }
+}
+
+pub fn interval(text: &str) -> Result<Duration, BadSetting> {
+    let bad =
+        || BadSetting::new("SESSION_CHECK_INTERVAL", format!("{text:?} is not a time span like 6h or 30m"));
+    let span: jiff::SignedDuration = text.parse().map_err(|_| bad())?;
+    Duration::try_from(span).ok().filter(|it| *it >= Duration::from_secs(1)).ok_or_else(bad)
+}
+
+pub fn device_name(text: &str) -> Result<String, BadSetting> {
+    let text = text.trim();
+    if text.is_empty() || text.chars().count() > 64 || text.chars().any(char::is_control) {
+        return Err(BadSetting::new("DEVICE_NAME", "must be 1 to 64 printable characters"));
+    }
+    Ok(text.to_owned())
+}
+
+pub fn pool_size(text: &str) -> Result<u32, BadSetting> {
+    let size = text.trim().parse().ok().filter(|size| (2..=1_000).contains(size));
+    size.ok_or_else(|| {
+        BadSetting::new(
+            "DATABASE_POOL_SIZE",
+            format!("{text:?} is not a number of connections from 2 to 1000"),
+        )
+    })
+}
+
+pub fn read_tiers(path: &Path) -> Result<Tiers, BadSetting> {
+    let bad = |problem: String| BadSetting::new("TIERS_FILE", format!("{}: {problem}", path.display()));
+    let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+    let table: BTreeMap<Tier, TierTerms> =
+        toml::from_str(&text).map_err(|error| bad(error.message().to_owned()))?;
+    Ok(Tiers::default().with(table))
+}

@@ -1,0 +1,99 @@
+//! After a login: logging out in the bot, ending the session in Telegram, and `/debug_status`.
+
+use anyhow::Result;
+use stand_in::accounts::{ANNA, ILYA};
+
+use crate::world::{World, WorldOptions};
+
+/// `is_authenticated` of the person's row in `users`.
+async fn is_authenticated(world: &World, person: i64) -> Result<bool> {
+    let sql = "select is_authenticated from users where telegram_id = $1";
+    Ok(sqlx::query_scalar(sql).bind(person).fetch_one(world.db.pool()).await?)
+}
+
+/// Waits until Telegram has only the phone's session of this person. Then the session file must be gone.
+async fn wait_until_logged_out(world: &World, person: i64) {
+    world.telegram.mtproto.wait_until(|it| it.sessions_of(person).iter().all(|session| session.phone)).await;
+    assert!(!world.config.sessions_dir.join(format!("user_{person}.session")).exists());
+}
+
+async fn count_sessions(world: &World) -> Result<i64> {
+    Ok(sqlx::query_scalar("select count(*) from vault.sessions").fetch_one(world.db.pool()).await?)
+}
+
+#[tokio::test]
+async fn a_person_who_logs_out_is_logged_out_at_telegram_too() -> Result<()> {
+    let world = World::start().await?;
+    let not_linked = world.person(ILYA).ask("/logout").await?;
+    assert!(not_linked.text.starts_with("ℹ️ Сейчас ваш аккаунт не подключён"), "{}", not_linked.text);
+    world.log_in(ILYA).await?;
+
+    let answer = world.person(ILYA).ask("/logout").await?;
+
+    assert!(answer.text.starts_with("🔌 Вы вышли"), "{}", answer.text);
+    wait_until_logged_out(&world, ILYA).await;
+    assert_eq!(count_sessions(&world).await?, 0);
+    world.wait_for_event("LoggedOut").await?;
+    let card = world.person(ILYA).ask("/subscription").await?;
+    assert!(card.text.contains("✅ Активна"), "the subscription stays: {}", card.text);
+    assert!(!is_authenticated(&world, ILYA).await?);
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_logout_is_finished_when_telegram_is_reachable_again() -> Result<()> {
+    let world = World::start().await?;
+    world.log_in(ILYA).await?;
+    world.telegram.mtproto.faults().airplane(true);
+
+    let answer = world.person(ILYA).ask("/logout").await?;
+    assert!(answer.text.starts_with("🔌 Вы вышли"), "{}", answer.text);
+    let keys: i64 =
+        sqlx::query_scalar("select count(*) from vault.retired_keys").fetch_one(world.db.pool()).await?;
+    assert_eq!(keys, 1, "the key is kept until it is logged out");
+
+    world.telegram.mtproto.faults().airplane(false);
+    wait_until_logged_out(&world, ILYA).await;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_was_ended_in_telegram_is_detected_and_reported() -> Result<()> {
+    let configure: fn(&mut qr_login::Config) =
+        |config| config.session_check_interval = std::time::Duration::from_secs(1);
+    let world = World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
+    world.log_in(ILYA).await?;
+
+    world.phone(ILYA).end_other_sessions().await?;
+
+    world.wait_for_event("AuthorizationRevoked").await?;
+    let text = "🔌 Сеанс завершён в Telegram";
+    world.person(ILYA).wait_for_message(|message| message.text.starts_with(text)).await?;
+    assert!(!is_authenticated(&world, ILYA).await?);
+    assert_eq!(count_sessions(&world).await?, 0);
+    assert!(world.telegram.mtproto.keys_in_two_places().is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn the_bot_shows_people_their_own_status_and_admins_anybodys() -> Result<()> {
+    let configure: fn(&mut qr_login::Config) = |config| config.admin_ids = vec![ANNA];
+    let world = World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
+    let session = world.log_in(ILYA).await?;
+
+    let own = world.person(ILYA).ask("/debug_status").await?.text;
+    for part in ["139883458 Ilya", "подписка: premium, active до", "подключён: да", "сессия: да"]
+    {
+        assert!(own.contains(part), "{part} is missing in {own}");
+    }
+    assert!(own.contains("AuthorizationConfirmed") && own.contains("SubscriptionActivated"), "{own}");
+    assert!(!own.contains(&session), "the session id is a secret: {own}");
+
+    let admin = world.person(ANNA).ask("/debug_status 139883458").await?.text;
+    assert!(admin.contains("139883458 Ilya"), "{admin}");
+    let unknown = world.person(ANNA).ask("/debug_status 1").await?.text;
+    assert!(unknown.starts_with("🤷"), "{unknown}");
+    let refused = world.person(ILYA).ask(&format!("/debug_status {ANNA}")).await?.text;
+    assert!(refused.starts_with("⛔"), "{refused}");
+    Ok(())
+}
