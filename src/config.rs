@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use bot::login::{Network, TelegramApp};
 use domain::Tiers;
 use eventlog::database::PoolSettings;
 use jiff::tz::TimeZone;
+use login_worker::{Network, TelegramApp};
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 

@@ -11,7 +11,7 @@ use crate::config::Role;
 /// Fewer than this are a reason to warn.
 const FEW: u64 = 4_096;
 /// Connections to Telegram, one for each login that a process runs at a time.
-const FOR_LOGINS: u64 = bot::login::MOST_LOGINS as u64;
+const FOR_LOGINS: u64 = login_worker::MOST_LOGINS as u64;
 /// Connections to PostgreSQL and to the Bot API, files, listeners, and what the runtime needs.
 const FOR_THE_REST: u64 = 256;
 /// Connections of the operator's listener.

@@ -15,10 +15,10 @@ use app::App;
 use app::erasure::Ledger;
 use app::leader::{self, Leader};
 use bot::chat::{BotToken, Chat, Webhook};
-use bot::login::{LoginWorkers, TelegramApp};
 use eventlog::Outage;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError, PoolSettings};
+use login_worker::{LoginWorkers, TelegramApp};
 use private_postgres::PrivateCluster;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
@@ -86,15 +86,16 @@ impl Service {
         let is_serving = Serving { db: db.clone(), live_logins: live_logins.clone(), token: token.clone() };
         serving.set(is_serving).expect("it is set here alone");
 
+        // Boxed, because the futures of whole parts are large types.
         if config.roles.contains(&Role::Projector) {
             let leading = app.clone();
             parts.spawn(async move {
-                lead(leading).await;
+                Box::pin(lead(leading)).await;
                 Ok(())
             });
             let (erasure, ledger) = (app.erasure(), erasure_ledger(&config.data)?);
             parts.spawn(async move {
-                app::erasure::run(erasure, ledger).await;
+                Box::pin(app::erasure::run(erasure, ledger)).await;
                 Ok(())
             });
         }
@@ -111,16 +112,16 @@ impl Service {
             let workers = login_workers(&config, &app);
             let (checked, interval) = (workers.clone(), config.session_check_interval);
             parts.spawn(async move {
-                bot::login::check_sessions(checked, interval).await;
+                Box::pin(login_worker::check_sessions(checked, interval)).await;
                 Ok(())
             });
             parts.spawn(async move {
-                bot::login::run(workers).await;
+                Box::pin(login_worker::run(workers)).await;
                 Ok(())
             });
             let chat = chat(config, token, app)?;
             parts.spawn(async move {
-                bot::chat::run(chat).await;
+                Box::pin(bot::chat::run(chat)).await;
                 Ok(())
             });
         }

@@ -1,5 +1,5 @@
-//! Everything that talks to Telegram: [`chat`] over the Bot API, as the bot; [`login`] over MTProto, as the person who
-//! logs in.
+//! The bot's [`chat`], over the Bot API: what people write and press, and what they are answered.
+//!
+//! Not here: the use cases (`app`) and the logins at Telegram (`login-worker`).
 
 pub mod chat;
-pub mod login;

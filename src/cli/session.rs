@@ -6,13 +6,13 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use app::App;
 use app::people::PersonId;
-use bot::login::Network;
-use bot::login::export::{Exporter, Format};
 use clap::{Subcommand, ValueEnum};
 use domain::AccountId;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
 use eventlog::store::Context;
+use login_worker::Network;
+use login_worker::export::{Exporter, Format};
 use vault::Vault;
 use vault::installation;
 

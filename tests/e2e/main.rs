@@ -6,6 +6,7 @@
 mod after_login;
 mod browser;
 mod caddy;
+mod circles;
 mod cli;
 mod crashes;
 mod debug_test_phone;

@@ -7,21 +7,25 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Which crate may know which, as in the picture of ARCHITECTURE.md. The stand-ins know nothing of the product.
-const MAY_KNOW: [(&str, &[&str]); 13] = [
+const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("domain", &[]),
     ("private-postgres", &[]),
     ("eventlog", &["domain", "private-postgres"]),
     ("vault", &["domain", "eventlog"]),
     ("projections", &["domain", "eventlog", "vault"]),
     ("app", &["domain", "eventlog", "vault", "projections"]),
-    ("bot", &["domain", "eventlog", "vault", "projections", "app"]),
+    ("login-worker", &["domain", "eventlog", "vault", "app"]),
+    ("bot", &["domain", "eventlog", "vault", "projections", "app", "login-worker"]),
     ("api", &["domain", "eventlog", "vault", "projections", "app"]),
     ("replay", &["domain", "eventlog", "vault", "projections", "app"]),
-    ("qr-login", &["domain", "private-postgres", "eventlog", "vault", "projections", "app", "bot", "api"]),
+    ("qr-login", &PARTS),
     ("stand-in", &[]),
     ("kurrent", &[]),
-    ("bench", &["domain", "eventlog", "vault", "projections", "app", "bot", "stand-in"]),
+    ("bench", &["domain", "eventlog", "vault", "projections", "app", "login-worker", "bot", "stand-in"]),
 ];
+/// What the service is composed of.
+const PARTS: [&str; 9] =
+    ["domain", "private-postgres", "eventlog", "vault", "projections", "app", "login-worker", "bot", "api"];
 /// The crates that own tables.
 const SPEAKS_SQL: [&str; 5] = ["private-postgres", "eventlog", "vault", "projections", "app"];
 /// Not part of the product: what only measures it.

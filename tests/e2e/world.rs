@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use app::invites::{Invites, Order};
-use bot::login::Network;
 use domain::Tier;
 use eventlog::clock::{Clock, ManualClock};
 use eventlog::database::{Database, PoolSettings};
@@ -15,6 +14,7 @@ use eventlog::store::Context;
 use eventlog::testing::proxy::Proxy;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
+use login_worker::Network;
 use qr_login::config::{Config, DataConfig, Role};
 use qr_login::service::Service;
 use secrecy::SecretString;

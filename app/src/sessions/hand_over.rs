@@ -1,5 +1,5 @@
 //! Handing a linked session over to another service, for good: Telegram ends a key that two places use. The bot asks Telegram
-//! and writes the key down between these steps (`bot::login::export`).
+//! and writes the key down between these steps (`login_worker::export`).
 //!
 //! 1. [`take`]: borrow the session. One that was handed over before, and whose words never came, is given out once more.
 //! 2. [`HandOver::keep`]: borrow it on, after Telegram was asked whether it lives.

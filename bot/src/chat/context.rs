@@ -12,8 +12,8 @@ use url::Url;
 
 use super::api_health::{ApiHealth, BotToken};
 use super::reply::Reply;
-use crate::login::TelegramApp;
-use crate::login::number::NumberCheck;
+use login_worker::TelegramApp;
+use login_worker::number::NumberCheck;
 
 /// What the chat needs.
 #[derive(Clone)]

@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::login::number::{Verdict, Way};
 use jiff::Timestamp;
+use login_worker::number::{Verdict, Way};
 use teloxide::types::InlineKeyboardButton;
 use vault::limits::LimitError;
 

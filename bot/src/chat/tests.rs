@@ -20,8 +20,8 @@ use vault::MasterKey;
 use vault::limits::LoginLimits;
 
 use super::*;
-use crate::login::TelegramApp;
 use app::invites::{Invites, Order};
+use login_worker::TelegramApp;
 
 mod admin;
 mod delivery;
@@ -78,7 +78,7 @@ impl World {
                 api_id: 1,
                 api_hash: "0123456789abcdef".to_owned().into(),
                 device_name: "qr-login".to_owned(),
-                network: crate::login::Network::Telegram,
+                network: login_worker::Network::Telegram,
             },
         };
         change(&mut chat);

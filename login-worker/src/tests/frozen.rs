@@ -14,7 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use vault::Vault;
 
 use super::world::{KEY_EXCHANGE, TestLogin, World};
-use crate::login::LoginWorkers;
+use crate::LoginWorkers;
 
 /// Workers in a process of their own, as far as these tests need one.
 struct Process {
@@ -31,7 +31,7 @@ impl Process {
         let life = async move {
             let db = Database::connect(&url).await.unwrap();
             let (store, vault) = (Store::new(&db), Vault::new(&db));
-            let working = tokio::spawn(crate::login::run(LoginWorkers { db, store, vault, ..workers }));
+            let working = tokio::spawn(crate::run(LoginWorkers { db, store, vault, ..workers }));
             while let Some((is_frozen, thawed)) = frozen.recv().await {
                 is_frozen.send(()).unwrap();
                 // A failed test drops the sender: the thread goes on then, too.

@@ -7,8 +7,8 @@ use vault::limits::LoginLimits;
 use vault::{Linked, PasswordChallenge, RetireReason, UserInput};
 
 use super::AttemptRecord;
-use crate::login::session_files::{self, SessionFileError};
-use crate::login::stop::Stop;
+use crate::session_files::{self, SessionFileError};
+use crate::stop::Stop;
 
 impl AttemptRecord {
     /// The session that the worker before has saved, sealed, if this one may use it.

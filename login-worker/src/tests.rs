@@ -285,7 +285,7 @@ async fn a_session_that_the_person_ends_in_telegram_is_found_out() {
     world.wait_for_event(&login, "QrIssued", 1).await;
     world.ilya_scans(&world.link(&login).await).await;
     world.wait_until_closed(&login).await;
-    let checks = tokio::spawn(crate::login::check_sessions(world.workers(), Duration::from_millis(20)));
+    let checks = tokio::spawn(crate::check_sessions(world.workers(), Duration::from_millis(20)));
     let probes = world.telegram.calls("updates.getState");
     world.while_time_passes(world.wait_for_call("updates.getState", probes + 2)).await;
     assert!(world.vault.linked(login.account).await.unwrap().is_some(), "a session that lives stays");

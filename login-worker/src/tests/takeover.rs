@@ -11,12 +11,12 @@ use vault::Presence;
 use vault::{RetireReason, random_login_id};
 
 use super::world::{KEY_EXCHANGE, TestLogin, World};
-use crate::login::attempt::Attempt;
-use crate::login::held_attempts::HeldAttempts;
-use crate::login::login_progress::LoginFollower;
-use crate::login::record::AttemptRecord;
-use crate::login::step::Step;
-use crate::login::stop::Stop;
+use crate::attempt::Attempt;
+use crate::held_attempts::HeldAttempts;
+use crate::login_progress::LoginFollower;
+use crate::record::AttemptRecord;
+use crate::step::Step;
+use crate::stop::Stop;
 
 const HOLDER: &str = "the test";
 

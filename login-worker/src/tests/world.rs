@@ -26,7 +26,7 @@ use uuid::Uuid;
 use vault::{MasterKey, Vault};
 use vault::{PasswordProof, UserInput, random_login_id};
 
-use crate::login::{LoginWorkers, Network, TelegramApp};
+use crate::{LoginWorkers, Network, TelegramApp};
 
 /// No step takes this long. A test that waits for what never happens ends by it.
 const TIMEOUT: Duration = Duration::from_secs(40);
@@ -99,7 +99,7 @@ impl World {
     }
 
     pub fn start_workers(&mut self) {
-        self.workers = Some(tokio::spawn(crate::login::run(self.workers())));
+        self.workers = Some(tokio::spawn(crate::run(self.workers())));
     }
 
     pub fn workers(&self) -> LoginWorkers {

@@ -8,7 +8,7 @@
 //! Linked sessions are checked (`check`), handed over (`export`), and copied to files (`session_files`). An admin's question
 //! about a phone number is asked in `number`.
 //!
-//! Not here: what the person reads or presses (that is [`chat`](crate::chat) and the page), and the decisions about a login,
+//! Not here: what the person reads or presses (that is `bot` and the page), and the decisions about a login,
 //! which the aggregates take.
 
 use std::sync::Arc;
