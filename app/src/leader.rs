@@ -78,7 +78,7 @@ pub async fn run(leader: Leader) {
             let mut back_off = BACK_OFF.0;
             loop {
                 let since = Instant::now();
-                let Err(error) = lead(&leader, &mut outage).await;
+                let Err(error) = Box::pin(lead(&leader, &mut outage)).await;
                 if since.elapsed() > BACK_OFF.1 {
                     back_off = BACK_OFF.0;
                 }

@@ -20,36 +20,14 @@ use crate::tier::Tier;
 mod command;
 mod error;
 mod event;
+mod role;
 #[cfg(test)]
 mod tests;
 
 pub use command::AccountCommand;
 pub use error::AccountError;
 pub use event::AccountEvent;
-
-/// What a person may do here.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Role {
-    /// Log in.
-    #[default]
-    User,
-    /// Everything.
-    Admin,
-    /// Read the history.
-    Auditor,
-}
-
-impl Role {
-    /// The stored spelling.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::User => "user",
-            Self::Admin => "admin",
-            Self::Auditor => "auditor",
-        }
-    }
-}
+pub use role::Role;
 
 /// An account, folded from its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

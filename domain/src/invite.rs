@@ -19,29 +19,19 @@ use cqrs_es::event_sink::EventSink;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::id::{AccountId, InviteId, LoginId};
-use crate::tier::Tier;
+use crate::id::{AccountId, LoginId};
 
 mod command;
 mod error;
 mod event;
+mod grant;
 #[cfg(test)]
 mod tests;
 
 pub use command::InviteCommand;
 pub use error::InviteError;
 pub use event::InviteEvent;
-
-/// What a login takes from the invite that it reserved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct InviteGrant {
-    /// Which invite.
-    pub invite_id: InviteId,
-    /// The tier it promises.
-    pub tier: Tier,
-    /// For how many days; 0 is unlimited.
-    pub subscription_days: u32,
-}
+pub use grant::InviteGrant;
 
 /// An invite, folded from its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

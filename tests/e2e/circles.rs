@@ -31,10 +31,9 @@ fn no_file_takes_part_in_a_circle_of_imports() -> Result<()> {
     for folder in CRATES {
         let files = Crate::read(folder)?;
         circles.extend(
-            files
-                .circles()
-                .into_iter()
-                .filter(|circle| circle.iter().any(|file| !file.starts_with(LANGUAGE_TABLES))),
+            files.circles().into_iter().filter(|circle| {
+                circle.iter().any(|file| !file.to_string_lossy().starts_with(LANGUAGE_TABLES))
+            }),
         );
     }
     assert!(circles.is_empty(), "files that import each other: {circles:#?}");
@@ -238,7 +237,10 @@ impl File {
 
 /// The text without comments, strings and tests.
 fn code(text: &str) -> String {
+    let text = text.replace("#[cfg(test)]\npub mod tests {", "#[cfg(test)]\nmod tests {");
     let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    // A visibility is no import.
+    let text = text.replace("pub(in crate::", "pub(in ");
     let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
     let mut code = lines.collect::<Vec<_>>().join("\n");
     while let Some(at) = code.find("#[cfg(test)]\nmod ") {

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::Role;
+use super::role::Role;
 use crate::id::{AccountId, LoginId, Sealed};
 use crate::invite::InviteGrant;
 use crate::tier::{Limits, Tier};

@@ -4,7 +4,7 @@ use cqrs_es::DomainEvent;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::Role;
+use super::role::Role;
 use crate::id::{AccountId, InviteId, LoginId, Sealed};
 use crate::tier::{Limits, Tier};
 use crate::upcast;

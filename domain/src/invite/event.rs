@@ -4,7 +4,7 @@ use cqrs_es::DomainEvent;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::InviteGrant;
+use super::grant::InviteGrant;
 use crate::id::{AccountId, InviteId, LoginId};
 use crate::tier::Tier;
 use crate::upcast;
