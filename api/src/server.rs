@@ -6,6 +6,10 @@
 //! 2. Its place says what it waits for: a head, a body, our answer, or the next request. One timer for each connection closes it
 //!    when its client is too late. An answer may take as long as it needs, as that of a long poll does.
 //! 3. When the server is dropped, connections end as soon as no request is under way there.
+//!
+//! Where all places are taken, the connection that has waited longest without a complete head is closed first; then the
+//! one that is idle longest; then the one whose body is missing longest. A request under way is never cut off. The
+//! operator's listener has places of its own.
 
 use std::convert::Infallible;
 use std::future::poll_fn;

@@ -18,7 +18,7 @@ mod prefetched;
 mod reactions;
 
 use prefetched::Prefetched;
-use reactions::{Reactions, name_of};
+use reactions::{Reactions, logged_name_of, name_of};
 
 /// Events between two moves of the checkpoint.
 const BATCH: i64 = 100;
@@ -102,7 +102,7 @@ impl Reactor {
         if moved == 1 { Ok(()) } else { Err(ProjectorError::Fenced) }
     }
 
-    #[tracing::instrument(name = "event", level = "error", skip_all, fields(event.id = name_of(event), event.position = event.position))]
+    #[tracing::instrument(name = "event", level = "error", skip_all, fields(event.id = logged_name_of(event), event.position = event.position))]
     async fn react(&self, event: &LogEvent, prefetched: &Prefetched) -> Result<(), DatabaseError> {
         let decoded = match &event.event {
             Ok(decoded) => decoded,

@@ -11,6 +11,10 @@
 //! Reserved and used both count. A release or use that names any other login or attempt than the redemption's own
 //! changes nothing. An attempt redeems once: what it has given back or lost to a newer login it does not get again,
 //! however late its order is repeated.
+//!
+//! Both `InviteRedeemed` and `InviteUsed` name the login and the attempt. That is why `InviteUsed` exists: a cancellation
+//! that races a scan cannot take back a use that Telegram has confirmed, and a confirmation cannot use what was given
+//! back.
 
 use std::collections::{BTreeMap, BTreeSet};
 

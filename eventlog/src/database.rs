@@ -1,4 +1,8 @@
 //! The database: a pool of connections, the migrations, and the signals between the processes that share it.
+//!
+//! Processes may be connected through pgbouncer in transaction mode, from 1.21 on, which knows prepared statements. So a
+//! lock is held by a transaction that stays open and holds no snapshot: for migrations, for a process's presence, and for
+//! a rebuild's claim.
 
 use std::time::Duration;
 

@@ -1,5 +1,12 @@
 //! The attempts that this process holds. One statement renews all their leases, and one query finds those whose page has given
 //! something. So a thousand logins that only wait for a scan cost the database one commit a second, not a thousand.
+//!
+//! Two workers never use one key. A claim waits until the lease is over (5 s). A worker hangs up before that, by its own
+//! clock. A process that lost its presence keeps its logins until then: a restart of PostgreSQL or of a pooler cuts the
+//! connection of a process that lives. So the logins of a killed process stand still for up to 5 s. A scan in that time
+//! is found by the worker that goes on with the key. A frozen process's key is known as its own until it is put aside. A
+//! process that stood still, and whose logins nobody has taken, goes on with their keys once its own earlier tasks have
+//! hung up.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -1,5 +1,8 @@
 //! The logins of this process's workers, as the log has them. One follower reads the log for all of them. A worker watches its
 //! own login, and so learns that it was cancelled, has expired, or has more time.
+//!
+//! What a worker has recorded may have no position yet. So the events themselves are read before a login is said to be
+//! over, and when a login is taken over.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};

@@ -12,6 +12,9 @@
 //! e = "65537"
 //! ```
 //! Everything in it has to be on this machine, so that a network file can never send a login elsewhere.
+//!
+//! The network also marks the database (`vault::installation`), so that a test's data and a real deployment's cannot
+//! meet.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -7,6 +7,12 @@
 //!
 //! A proof for another challenge than the last is refused without asking Telegram, which would not take it. Such a proof comes
 //! from a page that was open before a crash, or of a button that was pressed twice.
+//!
+//! The worker hands the proof to `auth.checkPassword` once. So the password is in no memory, log, database or backup of
+//! ours. A reader of all of those cannot compute it, cannot test guesses against a proof, and cannot use a proof twice.
+//! The page accepts only Telegram's published prime and numbers in range; others would reveal the password. Not
+//! protected: an attacker who controls the page's code, and an attacker in Telegram's place, who can test one guess with
+//! each try.
 
 use domain::LoginCommand;
 use domain::login::{FailReason, Refusal};

@@ -130,7 +130,7 @@ async fn in_compose_a_password_may_hold_what_a_url_may_not() -> Result<()> {
 #[test]
 fn the_image_is_built_by_the_command_that_the_tests_run() -> Result<()> {
     let dockerfile = repository_file("deploy/Dockerfile")?;
-    assert!(dockerfile.contains("    scripts/build --release"), "{dockerfile}");
+    assert!(dockerfile.contains("    scripts/build --profile dist"), "{dockerfile}");
     assert!(!dockerfile.contains("cargo build"), "there is a second build command");
     assert!(
         repository_file("Makefile")?.contains("\n\tscripts/build\n"),

@@ -10,6 +10,9 @@
 //! A claim takes what is free: attempts that were never claimed, and those whose lease is over. A holder that has lost its
 //! [`Presence`](crate::presence::Presence) keeps its attempts: its connection may have been cut, and it uses the keys until
 //! it has noticed. The presence shows the next holder whether the one before may still wake up.
+//!
+//! The epoch of the lease is in every write to the vault and in the metadata of every event. The database refuses an old
+//! one (SQLSTATE QR001).
 
 use std::collections::HashMap;
 use std::time::Duration;

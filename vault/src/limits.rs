@@ -1,5 +1,8 @@
 //! Limits on tries, counted in the database: they survive restarts and hold for several processes together. A person is
 //! stored as a keyed HMAC.
+//!
+//! A phone number is counted as an HMAC under the master key, and forgotten after a minute or two. While Telegram tells
+//! three people at a time to wait, no code is asked for, for any login or admin. The next code that is sent ends that.
 
 use std::time::Duration;
 

@@ -6,7 +6,7 @@ use domain::login::CancelReason;
 use domain::policy::{self, Reaction};
 use domain::{
     AccountCommand, AccountId, Event, InviteCommand, InviteGrant, InviteId, LoginCommand, LoginEvent,
-    LoginId, LoginStatus, Tiers,
+    LoginId, LoginStatus, StreamKind, Tiers,
 };
 use jiff::SignedDuration;
 
@@ -229,6 +229,14 @@ impl Reactions {
         let command = InviteCommand::Release { account_id, login_id, attempt, at: self.clock.now() };
         settled(self.store.invite(invite_id, command, context).await)
     }
+}
+
+/// [`name_of`] for the log: of a login's id, which opens a page, only the beginning.
+pub(super) fn logged_name_of(event: &LogEvent) -> String {
+    let login_id = event.stream_id.parse::<LoginId>();
+    let id = login_id.as_ref().map_or(event.stream_id.as_str(), |login_id| login_id.short());
+    let id = if event.stream == StreamKind::Login.name() { id } else { &event.stream_id };
+    format!("{}/{id}/{}", event.stream, event.sequence)
 }
 
 /// `stream/id/sequence`: the name of this event in the metadata of other events and in keys of messages.

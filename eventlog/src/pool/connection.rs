@@ -1,4 +1,7 @@
 //! One connection, each statement of which has a deadline, and the transactions on it.
+//!
+//! A statement waits 10 s for its answer. Statements that read the whole log wait 10 minutes. The connections for signals
+//! and for presence are asked every few seconds whether they live.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
