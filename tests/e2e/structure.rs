@@ -112,6 +112,21 @@ fn only_those_who_own_tables_speak_sql() -> Result<()> {
     Ok(())
 }
 
+/// A use of an invite is reserved by one use case.
+#[test]
+fn only_app_redeems_invites() -> Result<()> {
+    for path in sources()? {
+        let inside = path.strip_prefix(root())?;
+        let is_test = inside.components().any(|part| part.as_os_str() == "tests")
+            || inside.file_stem().is_some_and(|stem| stem == "tests" || stem == "testing");
+        if !is_test && !inside.starts_with("app") && !inside.starts_with("domain") {
+            let text = std::fs::read_to_string(&path)?;
+            assert!(!text.contains("InviteCommand::Redeem"), "{} redeems an invite", inside.display());
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn every_file_opens_with_what_lives_in_it() -> Result<()> {
     let sources = sources()?;
