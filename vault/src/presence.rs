@@ -62,13 +62,19 @@ impl Presence {
         F: Future<Output = ()>,
     {
         loop {
+            // A new name for each try: an announcement that failed may still hold the name before.
             let holder = name();
-            let presence = outage.retry_until_ok(ANNOUNCE_EVERY, || Self::announce(db, &holder)).await;
-            tokio::select! {
-                () = work(holder) => {}
-                () = presence.lost() => {
-                    tracing::warn!("the connection that shows this process lives was lost, beginning anew");
+            match Self::announce(db, &holder).await {
+                Ok(presence) => {
+                    outage.over();
+                    tokio::select! {
+                        () = work(holder) => {}
+                        () = presence.lost() => {
+                            tracing::warn!("the connection that shows this process lives was lost, beginning anew");
+                        }
+                    }
                 }
+                Err(error) => outage.failed(&error),
             }
             sleep(ANNOUNCE_EVERY).await;
         }

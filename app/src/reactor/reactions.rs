@@ -233,9 +233,9 @@ impl Reactions {
 
 /// [`name_of`] for the log: of a login's id, which opens a page, only the beginning.
 pub(super) fn logged_name_of(event: &LogEvent) -> String {
-    let login_id = event.stream_id.parse::<LoginId>();
-    let id = login_id.as_ref().map_or(event.stream_id.as_str(), |login_id| login_id.short());
-    let id = if event.stream == StreamKind::Login.name() { id } else { &event.stream_id };
+    let login_id = event.stream_id.parse::<LoginId>().ok();
+    let login_id = login_id.as_ref().filter(|_| event.stream == StreamKind::Login.name());
+    let id = login_id.map_or(event.stream_id.as_str(), LoginId::short);
     format!("{}/{id}/{}", event.stream, event.sequence)
 }
 
