@@ -12,22 +12,6 @@ use qr_login::{Config, Service};
 use crate::port::Port;
 use crate::world::{World, WorldOptions};
 
-/// Status and text of `/readyz`.
-async fn readiness(world: &World) -> Result<(u16, String)> {
-    let answer = world.http.get(format!("http://{}/readyz", world.ops_addr())).send().await?;
-    Ok((answer.status().as_u16(), answer.text().await?))
-}
-
-async fn wait_for_readiness(world: &World, wanted: &str) -> Result<()> {
-    let poll = async {
-        while readiness(world).await?.1 != wanted {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        Ok(())
-    };
-    tokio::time::timeout(Duration::from_secs(30), poll).await?
-}
-
 /// Appends an event of this age that no view and no reaction uses.
 async fn append_old(world: &World, age: &str) -> Result<()> {
     sqlx::query(
@@ -45,18 +29,21 @@ async fn append_old(world: &World, age: &str) -> Result<()> {
 #[tokio::test]
 async fn a_view_that_is_behind_for_a_moment_is_ready_and_one_that_stays_behind_is_not() -> Result<()> {
     let world = World::start().await?;
-    wait_for_readiness(&world, "ready\n").await?;
+    world.wait_for_readiness("ready\n").await?;
+    // Whoever leads has begun: it would not number what is appended below while it waited for the lock.
+    append_old(&world, "0 s").await?;
+    world.events().await?;
     // No view moves on while this transaction is open.
     let mut blocker = testing::connection(&world.db).await;
     sqlx::query("begin").execute(&mut blocker).await?;
-    sqlx::query("select from checkpoints for update").execute(&mut blocker).await?;
+    sqlx::query("lock checkpoints in exclusive mode").execute(&mut blocker).await?;
     append_old(&world, "0 s").await?;
     while !projections::lag::lag(&world.db).await?.consumers.iter().any(|view| view.behind > 0) {}
-    assert_eq!(readiness(&world).await?, (200, "ready\n".to_owned()));
+    assert_eq!(world.readiness().await?, (200, "ready\n".to_owned()));
     append_old(&world, "1 min").await?;
     let stays_behind = async {
         loop {
-            let (status, text) = readiness(&world).await?;
+            let (status, text) = world.readiness().await?;
             if text.starts_with("the views are behind: an event has waited for ") {
                 return anyhow::Ok(status);
             }
@@ -64,16 +51,17 @@ async fn a_view_that_is_behind_for_a_moment_is_ready_and_one_that_stays_behind_i
     };
     assert_eq!(tokio::time::timeout(Duration::from_secs(30), stays_behind).await??, 503);
     sqlx::query("rollback").execute(&mut blocker).await?;
-    wait_for_readiness(&world, "ready\n").await
+    world.wait_for_readiness("ready\n").await
 }
 
 #[tokio::test]
 async fn without_a_projector_the_service_is_not_ready() -> Result<()> {
     let configure: fn(&mut _) = |config: &mut Config| config.roles = [Role::Api, Role::Bot].into();
     let world = World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
-    wait_for_readiness(&world, "nobody leads the projections: no process with the role projector runs\n")
+    world
+        .wait_for_readiness("nobody leads the projections: no process with the role projector runs\n")
         .await?;
-    assert_eq!(readiness(&world).await?.0, 503);
+    assert_eq!(world.readiness().await?.0, 503);
     Ok(())
 }
 
@@ -113,22 +101,22 @@ async fn a_refused_bot_token_is_named() -> Result<()> {
     let configure: fn(&mut _) =
         |config: &mut Config| config.bot_token = "1:nobodys-token-at-all".to_owned().into();
     let world = World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
-    wait_for_readiness(&world, "Telegram refuses BOT_TOKEN: check it with @BotFather\n").await
+    world.wait_for_readiness("Telegram refuses BOT_TOKEN: check it with @BotFather\n").await
 }
 
 /// Every connection stays open without an answer, as after a loss of power behind a virtual address.
 #[tokio::test]
 async fn while_the_database_does_not_answer_the_operator_is_answered() -> Result<()> {
     let world = World::with(WorldOptions { proxy: true, ..WorldOptions::default() }).await?;
-    wait_for_readiness(&world, "ready\n").await?;
+    world.wait_for_readiness("ready\n").await?;
     let proxy = world.proxy.as_ref().expect("a proxy");
     proxy.goes_away();
-    assert_eq!(readiness(&world).await?, (503, "the database does not answer\n".to_owned()));
+    assert_eq!(world.readiness().await?, (503, "the database does not answer\n".to_owned()));
     let metrics = world.http.get(format!("http://{}/metrics", world.ops_addr())).send().await?;
     assert_eq!(metrics.status(), 200);
     assert!(metrics.text().await?.lines().any(|line| line == "database_answers 0"));
     proxy.comes_back();
-    wait_for_readiness(&world, "ready\n").await
+    world.wait_for_readiness("ready\n").await
 }
 
 #[tokio::test]

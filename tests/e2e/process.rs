@@ -118,7 +118,7 @@ async fn health(ops: SocketAddr) -> Result<Output> {
 #[tokio::test]
 async fn health_works_for_a_service_that_listens_on_one_address_or_on_all() -> Result<()> {
     let world = World::start().await?;
-    world.events().await?;
+    world.wait_for_readiness("ready\n").await?;
     for ip in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
         let answer = health((ip, world.ops_addr().port()).into()).await?;
         assert_eq!(String::from_utf8_lossy(&answer.stdout), "ready\n", "{answer:?}");

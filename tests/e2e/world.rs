@@ -1,8 +1,9 @@
 //! The world of a test: the real service in this process, a real PostgreSQL, and a stand-in Telegram over real sockets.
 //! Tests use its methods, and assert what a person sees and what the log recorded.
 
+use std::io::Write as _;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
@@ -41,6 +42,31 @@ pub struct World {
     service: Option<Service>,
     _port: Port,
     _dir: tempfile::TempDir,
+    _deadline: Deadline,
+}
+
+/// Ends the test program, and names the test, when a world still stands after [`Self::LONGEST`]: a test that waits for ever
+/// would otherwise hold up all that comes after it without a word.
+struct Deadline {
+    _ended: mpsc::Sender<()>,
+}
+
+impl Deadline {
+    const LONGEST: Duration = Duration::from_mins(8);
+
+    fn start() -> Self {
+        let test = std::thread::current().name().unwrap_or("a test").to_owned();
+        let (sender, ended) = mpsc::channel::<()>();
+        std::thread::spawn(move || {
+            if ended.recv_timeout(Self::LONGEST) == Err(mpsc::RecvTimeoutError::Timeout) {
+                // Not `eprintln!`, which the test harness would keep to itself.
+                let line = format!("{test} did not end within {} s\n", Self::LONGEST.as_secs());
+                let _ = std::io::stderr().write_all(line.as_bytes());
+                std::process::abort();
+            }
+        });
+        Self { _ended: sender }
+    }
 }
 
 /// What a test changes about its world.
@@ -71,6 +97,7 @@ impl World {
     }
 
     pub async fn with(options: WorldOptions) -> Result<Self> {
+        let deadline = Deadline::start();
         // The log is printed for a test that fails. RUST_LOG filters it.
         let filter = tracing_subscriber::EnvFilter::from_default_env();
         let _ = tracing_subscriber::fmt().with_env_filter(filter).with_test_writer().try_init();
@@ -114,6 +141,7 @@ impl World {
             service: None,
             _port: port,
             _dir: dir,
+            _deadline: deadline,
         };
         world.start_service().await?;
         Ok(world)
@@ -158,6 +186,23 @@ impl World {
         let card = self.person(person).ask_for_card(&format!("/login {code}")).await?;
         let url = card.web_app_url().context("a button")?;
         Ok(url.split_once("session_id=").context("a session id in the button")?.1.to_owned())
+    }
+
+    /// Waits until `/readyz` answers with this text.
+    pub async fn wait_for_readiness(&self, wanted: &str) -> Result<()> {
+        let poll = async {
+            while self.readiness().await?.1 != wanted {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            Ok(())
+        };
+        tokio::time::timeout(Duration::from_secs(60), poll).await?
+    }
+
+    /// Status and text of `/readyz`.
+    pub async fn readiness(&self) -> Result<(u16, String)> {
+        let answer = self.http.get(format!("http://{}/readyz", self.ops_addr())).send().await?;
+        Ok((answer.status().as_u16(), answer.text().await?))
     }
 
     /// The address of the operator's listener.
