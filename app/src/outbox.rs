@@ -12,6 +12,8 @@
 //! Each person's messages are sent in order: a message waits for the ones before it. This file queues messages; [`Sender`]
 //! sends them.
 
+use std::collections::HashSet;
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use domain::AccountId;
@@ -125,6 +127,21 @@ impl Outbox {
         .fetch_optional(self.db.pool())
         .await?;
         Ok(sent.flatten())
+    }
+
+    /// Those of these message ids at Telegram that are known to the outbox.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn known_messages(&self, ids: RangeInclusive<i64>) -> Result<HashSet<i64>, DatabaseError> {
+        let known = sqlx::query_scalar!(
+            r#"select message_id as "id!" from vault.outbox where message_id between $1 and $2"#,
+            ids.start(),
+            ids.end(),
+        )
+        .fetch_all(self.db.pool())
+        .await?;
+        Ok(known.into_iter().collect())
     }
 
     /// Deletes messages that were settled so long ago that nothing needs them: neither a repeated reaction nor a login's card.

@@ -4,8 +4,10 @@
 //! 1. Claim messages, and put each into words (`compose`).
 //! 2. Send it (`deliver`).
 //! 3. Record what became of it. A message may have arrived although no answer came: its sender lost the lease over it, or
-//!    Telegram was too slow. Then it is claimed again, as unclear. A sender may learn after it has lost the lease that the
-//!    message had arrived; where two stand in the chat then, one loses its button.
+//!    Telegram was too slow. Then it is claimed again, as unclear. A card that is sent again takes the button of the copy
+//!    before it: that one's message id is not known, but it is one of the last in this chat that the outbox does not know
+//!    (Telegram numbers all private messages of a bot in one row). A sender may also learn after it has lost the lease that its
+//!    message had arrived; where two are in the chat then, one loses its button.
 
 use std::num::NonZeroU32;
 use std::pin::pin;
@@ -45,6 +47,8 @@ const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 const SETTLE_FOR: Duration = Duration::from_secs(600);
 /// How often the sender tries to remove the button of a second card.
 const BUTTON_TRIES: u32 = 5;
+/// How many message ids before a card that was sent again may be that of its lost copy.
+const LOST_WITHIN: i64 = 40;
 
 /// The outages of the database, one for each step. Clones share them.
 #[derive(Clone)]
@@ -158,9 +162,14 @@ async fn send_message(
     };
     pace.until_ready().await;
     // 2. and 3. In a task of its own, so that a sender that loses its lease still records what became of the message.
+    let is_card_again = message.unclear && card_of(&message.dedup_key).is_some();
     let task = async move {
         let chat = outgoing.chat;
         let outcome = deliver::deliver(&ctx, outgoing).await;
+        if let (true, Outcome::Sent(Some(card))) = (is_card_again, &outcome) {
+            // Before it is recorded: a sender that dies here leaves the card unclear, and the next one does this again.
+            remove_lost_copies(&ctx, &mut outages.record, chat, *card).await;
+        }
         record(&ctx, &sender, &mut outages.record, id, Some(chat), outcome).await;
     };
     if let Err(error) = tokio::spawn(task.in_current_span()).await
@@ -211,6 +220,15 @@ async fn settle(sender: &Sender, id: i64, outcome: &Outcome) -> Result<Option<i6
         Outcome::Never(why) => sender.gave_up(id, why).await?,
     }
     Ok(None)
+}
+
+/// Removes the buttons of earlier copies of a card whose message ids nobody knows.
+async fn remove_lost_copies(ctx: &BotContext, outage: &mut Outage, chat: ChatId, card: i64) {
+    let before = (card - LOST_WITHIN).max(1)..=card - 1;
+    let known = outage.retry_until_ok(DATABASE_PAUSE, || ctx.outbox.known_messages(before.clone())).await;
+    for message in before.rev().filter(|message| !known.contains(message)) {
+        remove_button(ctx, chat, message).await;
+    }
 }
 
 /// Removes the button of a second copy. Two buttons do no harm, so the tries are few.

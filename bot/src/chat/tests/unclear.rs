@@ -23,6 +23,33 @@ async fn a_card_that_may_have_arrived_is_sent_again() {
     assert_eq!(login_of(&card), world.chat.app.master.login_id(77, ILYA));
 }
 
+/// 1. The card is sent and stands in the chat; its sender dies before it hears so.
+/// 2. The next one sends it again. The first one loses its button, and no other message does.
+#[tokio::test]
+async fn a_card_that_had_arrived_before_its_sender_died_loses_its_button() {
+    let mut world = World::start().await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let (ilya, anna) = (world.ilya(), world.anna());
+    world.invite(Tier::Premium, "EXPRED234567", 1).await;
+    let other = anna.ask("/login EXPRED234567").await.unwrap();
+    settled(&world, &login_of(&other)).await;
+    let reset = ilya.ask("/debug_reset").await.unwrap();
+    world.api.fail_next("sendMessage", Fault::HeldAnswer);
+    let first = ilya.ask_for_card(&format!("/login {CODE}")).await.unwrap();
+    world.hush().await;
+    take_lease_away(&world).await;
+
+    let world = world.speak();
+    let is_second = |it: &Message| it.message_id > first.message_id && it.web_app_url().is_some();
+    let second = ilya.wait_for_message(is_second).await.unwrap();
+    assert_eq!(second.web_app_url(), first.web_app_url());
+    settled(&world, &login_of(&second)).await;
+    let has_buttons = |it: &Message| it.keyboard.is_some();
+    let now: Vec<_> = ilya.from_bot().into_iter().filter(has_buttons).map(|it| it.message_id).collect();
+    assert_eq!(now, [reset.message_id, second.message_id]);
+    assert!(anna.from_bot().iter().any(|it| it.message_id == other.message_id && has_buttons(it)));
+}
+
 /// 1. A sender takes the card of a login and dies over it.
 /// 2. The login is cancelled.
 /// 3. The next sender leaves the card: it would lead nowhere.
