@@ -14,6 +14,7 @@ use eventlog::database::{Database, DatabaseError};
 use eventlog::store::{Context, Store, StoreError};
 use eventlog::wake::Topic;
 use projections::views::{login_status, subscriptions};
+use vault::Vault;
 use vault::limits::LoginLimits;
 
 /// Subscriptions in one sweep; the others are swept when the views show that these have ended.
@@ -25,6 +26,8 @@ const PRUNE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// How long settled updates and messages are kept, without their content, to recognise a second one.
 const KEEP_SETTLED: Duration = Duration::from_hours(30 * 24);
+/// How long an order from the chat keeps its id: by then neither its update nor a press of its button comes again.
+const KEEP_ORDERS: Duration = Duration::from_hours(30 * 24);
 /// How long a refused update is kept: it may hold data of a person.
 const KEEP_REFUSED: Duration = Duration::from_hours(7 * 24);
 
@@ -57,6 +60,7 @@ impl Sweeper {
                 inbox.prune(KEEP_SETTLED).await?;
                 inbox.refused().prune(KEEP_REFUSED).await?;
                 Outbox::new(&self.db).prune(KEEP_SETTLED).await?;
+                Vault::new(&self.db).prune_orders(KEEP_ORDERS).await?;
                 prune_at = now + PRUNE_EVERY;
             }
             let next = self.sweep().await?;

@@ -8,7 +8,8 @@ use eventlog::{Fence, Log, Outage, Topic};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::Instrument;
-use vault::{Claimed, Presence, random_login_id};
+use uuid::Uuid;
+use vault::{Claimed, Presence};
 
 use super::held_attempts::{HeldAttempts, LEASE_TTL};
 use super::login_progress::LoginFollower;
@@ -28,7 +29,7 @@ pub async fn run(workers: Arc<LoginWorkers>) {
     let mut outage =
         Outage::new("The login workers wait for the database", "The login workers have the database again");
     // A holder that lost its presence may have lost its attempts: it goes on under a new name.
-    let name = || random_login_id().to_string();
+    let name = || Uuid::new_v4().to_string();
     let working = |holder: String| {
         let workers = workers.clone();
         async move { work(&workers, &holder).await }

@@ -24,6 +24,10 @@ const FORMAT: u8 = 1;
 const HEADER: usize = 1 + KEY_ID;
 const KEY_ID: usize = 4;
 const NONCE: usize = 24;
+const LOGIN_ID_MAC: usize = 6;
+
+/// Random bytes of an order, which the id of what was ordered is made from.
+pub type OrderSeed = [u8; 18];
 
 /// The master key, and those before it.
 pub struct MasterKey {
@@ -173,10 +177,22 @@ impl MasterKey {
         decrypt(&key.secret, nonce.try_into().ok()?, aad, ciphertext)
     }
 
-    /// The id of the login that a `/login` update starts. It is the same for the same update, and cannot be guessed.
-    pub fn login_id(&self, update_id: i64, chat: i64) -> LoginId {
-        let key = self.derive("login id");
-        login_id(&mac(&key, &[&update_id.to_be_bytes(), &chat.to_be_bytes()])[..24])
+    /// The id of the login that an order starts: its 18 random bytes and 6 of a MAC, by which [`Self::made`] knows it.
+    pub fn login_id(&self, order: &OrderSeed) -> LoginId {
+        let tag = mac(&self.derive("login id"), &[order]);
+        login_id(&[&order[..], &tag[..LOGIN_ID_MAC]].concat())
+    }
+
+    /// Whether [`Self::login_id`] has made this id: another one is refused without a look into the database. The chance that a
+    /// made-up id passes is 1 in 2^48.
+    pub fn made(&self, login_id: &LoginId) -> bool {
+        let Ok(bytes) = URL_SAFE_NO_PAD.decode(login_id.as_str()) else { return false };
+        let Some((order, tag)) = bytes.split_first_chunk::<{ size_of::<OrderSeed>() }>() else {
+            return false;
+        };
+        let mut mac = hmac_of(&self.derive("login id"));
+        mac.update(order);
+        tag.len() == LOGIN_ID_MAC && mac.verify_truncated_left(tag).is_ok()
     }
 
     /// A keyed HMAC: equal for equal values of one kind, and reveals nothing of them.
@@ -209,7 +225,7 @@ pub fn key_id_of(blob: &[u8]) -> Option<String> {
     (blob.len() > HEADER + NONCE && blob[0] == FORMAT).then(|| hex(&blob[1..HEADER]))
 }
 
-/// The id of a login that was not started by an update.
+/// The id of a login that nobody ordered, for tests. A master key has not [made](MasterKey::made) it.
 pub fn random_login_id() -> LoginId {
     login_id(&random::<24>())
 }
@@ -227,9 +243,13 @@ pub(crate) fn random<const N: usize>() -> [u8; N] {
 
 /// HMAC-SHA256.
 pub(super) fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length");
+    let mut mac = hmac_of(key);
     parts.iter().for_each(|part| mac.update(part));
     mac.finalize().into_bytes().into()
+}
+
+fn hmac_of(key: &[u8]) -> Hmac<Sha256> {
+    <Hmac<Sha256> as KeyInit>::new_from_slice(key).expect("HMAC takes keys of any length")
 }
 
 /// XChaCha20-Poly1305.

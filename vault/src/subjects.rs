@@ -155,6 +155,13 @@ impl Vault {
         )
         .execute(&mut *transaction)
         .await?;
+        sqlx::query!(
+            "delete from vault.orders o using vault.subjects s
+              where s.account_id = $1 and o.chat = s.telegram_id",
+            account.0
+        )
+        .execute(&mut *transaction)
+        .await?;
         sqlx::query!("delete from vault.subjects where account_id = $1", account.0)
             .execute(&mut *transaction)
             .await?;

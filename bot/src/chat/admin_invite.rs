@@ -4,7 +4,6 @@
 use app::invites::{self, Order, OrderError};
 use domain::{InviteId, Tier};
 use eventlog::Context;
-use sha2::{Digest, Sha256};
 use teloxide::types::{CopyTextButton, InlineKeyboardButton};
 
 use super::context::BotContext;
@@ -101,7 +100,7 @@ async fn make(
 ) -> Result<Reply, Failure> {
     let (chat, texts) = (&ctx.chat, request.person.texts);
     let order = Order {
-        invite_id: Some(invite_id(ctx, request, tier, days, uses)),
+        invite_id: Some(invite_id(ctx, request, tier, days, uses).await?),
         subscription_days: Some(days),
         max_uses: uses,
         created_by: Some(request.person.account_id),
@@ -126,12 +125,17 @@ async fn make(
 }
 
 /// The same button of the same message always means the same invite, however often it is pressed or delivered.
-fn invite_id(ctx: &BotContext, request: &Request, tier: Tier, days: u32, uses: u32) -> InviteId {
-    let key = ctx.chat.app.master.derive("invite by button");
-    let choice = format!("{}/{:?}/{tier}/{days}/{uses}", request.chat_id, request.pressed);
-    let digest = Sha256::new().chain_update(key).chain_update(choice).finalize();
-    let bytes: [u8; 16] = digest[..16].try_into().expect("16 of 32 bytes");
-    InviteId(uuid::Builder::from_random_bytes(bytes).into_uuid())
+async fn invite_id(
+    ctx: &BotContext,
+    request: &Request,
+    tier: Tier,
+    days: u32,
+    uses: u32,
+) -> Result<InviteId, Failure> {
+    let choice = format!("invite/{tier}/{days}/{uses}");
+    let order = ctx.chat.app.vault.order(request.chat_id, &request.origin(&choice)).await?;
+    let bytes = *order.first_chunk().expect("18 bytes are more than 16");
+    Ok(InviteId(uuid::Builder::from_random_bytes(bytes).into_uuid()))
 }
 
 fn rows(request: &Request, choices: &[(String, Step)], width: usize) -> Vec<Vec<InlineKeyboardButton>> {

@@ -57,13 +57,13 @@ pub(super) async fn by_code(
     code: &str,
     consent: Consent,
 ) -> Result<Option<Reply>, Failure> {
-    let login_id = login_id(ctx, request);
+    let login_id = login_id(ctx, request).await?;
     let begun = begin::by_code(&ctx.chat.app, order(request, &login_id), code, consent).await?;
     answer(ctx, request, &login_id, begun, code)
 }
 
 pub(super) async fn without_code(ctx: &BotContext, request: &Request) -> Result<Option<Reply>, Failure> {
-    let login_id = login_id(ctx, request);
+    let login_id = login_id(ctx, request).await?;
     let begun = begin::without_code(&ctx.chat.app, order(request, &login_id)).await?;
     answer(ctx, request, &login_id, begun, "")
 }
@@ -78,12 +78,13 @@ fn order<'a>(request: &'a Request, login_id: &'a LoginId) -> LoginOrder<'a> {
     }
 }
 
-/// The login that this update means. Message ids are made negative, so that none is the number of an update.
-fn login_id(ctx: &BotContext, request: &Request) -> LoginId {
-    let origin = request.pressed.map_or(request.update_id, |message| -i64::from(message));
-    let login_id = ctx.chat.app.master.login_id(origin, request.chat_id);
+/// The login that this update means.
+async fn login_id(ctx: &BotContext, request: &Request) -> Result<LoginId, Failure> {
+    let app = &ctx.chat.app;
+    let order = app.vault.order(request.chat_id, &request.origin("login")).await?;
+    let login_id = app.master.login_id(&order);
     Span::current().record("login.id", login_id.short());
-    login_id
+    Ok(login_id)
 }
 
 fn answer(

@@ -71,10 +71,10 @@ pub(super) async fn answered(ctx: &BotContext, request: &Request, answer: Answer
     }
     let say = |text: String| Reply::text(text).instead_of(request.pressed);
     let Answer::Ask(way, phone) = answer else { return Ok(say(texts.account.kept.to_owned())) };
+    let now = ctx.chat.app.clock.now();
     // The same press makes the same id, so that its second delivery does not ask twice.
-    let (now, origin) =
-        (ctx.chat.app.clock.now(), request.pressed.map_or(request.update_id, |id| -i64::from(id)));
-    let login_id = ctx.chat.app.master.login_id(origin, request.chat_id);
+    let order = ctx.chat.app.vault.order(request.chat_id, &request.origin("phone")).await?;
+    let login_id = ctx.chat.app.master.login_id(&order);
     let (account, limits) = (request.person.account_id, ctx.chat.app.limits());
     if way == Way::Code {
         match limits.codes_flow(account, now).await {

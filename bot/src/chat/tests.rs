@@ -16,8 +16,8 @@ use jiff::tz::TimeZone;
 use stand_in::accounts::{ANNA, Accounts, ILYA};
 use stand_in::bot_api::{BotApi, ChatPerson, Fault, Message};
 use tokio::task::JoinHandle;
-use vault::MasterKey;
 use vault::limits::LoginLimits;
+use vault::{MasterKey, Origin};
 
 use super::*;
 use app::invites::{Invites, Order};
@@ -108,6 +108,12 @@ impl World {
     /// A process that handles updates.
     fn ctx(&self) -> BotContext {
         BotContext::open(self.chat.clone(), self.api.username().to_owned())
+    }
+
+    /// The login that Ilya orders by this update.
+    async fn login_of_update(&self, update_id: i64) -> LoginId {
+        let app = &self.chat.app;
+        app.master.login_id(&app.vault.order(ILYA, &Origin::Update(update_id)).await.unwrap())
     }
 
     /// The sender from now on, in place of the one before.

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::thread;
 
-use crate::{MasterKey, MasterKeyError, key_id_of};
+use crate::{MasterKey, MasterKeyError, key_id_of, random_login_id};
 
 #[test]
 fn a_new_key_is_made_once_and_only_its_owner_can_read_it() {
@@ -111,16 +111,24 @@ fn after_a_rotation_the_new_key_seals_and_the_old_one_opens() {
 }
 
 #[test]
-fn an_update_always_starts_the_same_login() {
+fn an_id_of_a_login_is_known_as_one_that_this_key_made() {
     let key = MasterKey::random();
 
-    let id = key.login_id(1, 2);
+    let id = key.login_id(&[7; 18]);
 
     assert_eq!(id.as_str().len(), 32);
-    assert_eq!(key.login_id(1, 2), id);
-    assert_ne!(key.login_id(2, 2), id);
-    assert_ne!(key.login_id(1, 3), id);
-    assert_ne!(MasterKey::random().login_id(1, 2), id, "nobody else can tell which");
+    assert!(key.made(&id));
+    assert!(!MasterKey::random().made(&id));
+    for at in 0..32 {
+        let mut text = id.to_string();
+        let other = if &text[at..=at] == "A" { "B" } else { "A" };
+        text.replace_range(at..=at, other);
+        assert!(!key.made(&text.parse().unwrap()), "{text}");
+    }
+    let shorter = id.as_str()[..24].parse().unwrap();
+    assert!(!key.made(&shorter), "18 bytes without a MAC");
+    assert!(!key.made(&format!("{id}AAAA").parse().unwrap()), "more than a MAC");
+    assert!(!key.made(&random_login_id()));
 }
 
 #[test]

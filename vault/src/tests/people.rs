@@ -7,7 +7,7 @@ use futures::future::join_all;
 use uuid::Uuid;
 
 use super::{somebody, vault};
-use crate::{CodeError, normalise_code, random_code};
+use crate::{CodeError, Origin, normalise_code, random_code};
 
 #[tokio::test]
 async fn the_same_text_of_the_same_person_is_sealed_the_same_way() {
@@ -119,4 +119,23 @@ fn what_is_not_twelve_letters_and_digits_is_no_code() {
     for text in ["", "3HBP4Z3ECIC", "3HBP4Z3ECICZ2", "3HBP4Z3ECIC ", "3HBP-Z3ECICZ", "ИНВАЙТ"] {
         assert_eq!(normalise_code(text), None, "{text:?}");
     }
+}
+
+#[tokio::test]
+async fn an_order_that_comes_again_means_the_same_and_is_deleted_with_its_person() {
+    let (database, vault) = vault().await;
+    let (one, two) = (vault.subject_for(1).await.unwrap(), vault.subject_for(2).await.unwrap());
+    let (update, button) = (Origin::Update(7), Origin::Button(7, "login".to_owned()));
+
+    let again = join_all((0..8).map(|_| vault.order(1, &update))).await;
+    let ids: HashSet<_> = again.into_iter().map(Result::unwrap).collect();
+    assert_eq!(ids.len(), 1);
+    for other in [vault.order(1, &button), vault.order(2, &update)] {
+        assert!(!ids.contains(&other.await.unwrap()));
+    }
+
+    vault.erase_subject(one.account_id).await.unwrap();
+    let left = "select chat from vault.orders";
+    assert_eq!(sqlx::query_scalar::<_, i64>(left).fetch_all(database.db.pool()).await.unwrap(), [2]);
+    assert!(vault.subject(two.account_id).await.unwrap().is_some());
 }

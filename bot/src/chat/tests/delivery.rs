@@ -30,12 +30,28 @@ async fn an_update_that_is_handled_again_means_the_same_login_and_the_same_answe
     let sender = world.sender("test").await;
     let messages = sender.claim(10, world.hand.now()).await.unwrap();
     assert_eq!(messages.len(), 1, "{messages:?}");
-    let login_id = world.chat.app.master.login_id(77, ILYA);
+    let login_id = world.login_of_update(77).await;
     assert_eq!(messages[0].dedup_key, format!("login/{login_id}/card"));
     sender.sent(messages[0].id, Some(1)).await.unwrap();
     assert_eq!(sender.claim(10, world.hand.now()).await.unwrap(), []);
     let login = world.chat.app.store.load_login(&login_id).await.unwrap();
     assert_eq!((login.status(), login.attempt()), (Some(LoginStatus::Waiting), 1));
+}
+
+/// With the log and the master key, by trying everybody's Telegram id and every number of an update.
+#[tokio::test]
+async fn whose_login_one_was_cannot_be_computed() {
+    let world = World::start().await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let login = login_of(&world.ilya().ask(&format!("/login {CODE}")).await.unwrap());
+    let master = &world.chat.app.master;
+    assert!(master.made(&login));
+    for update in 0..1000_i64 {
+        // As ids were computed before.
+        let computed = master.hmac("login id", &[update.to_be_bytes(), ILYA.to_be_bytes()].concat());
+        let computed = master.login_id(computed[..18].try_into().unwrap());
+        assert_ne!(login.as_str()[..24], computed.as_str()[..24]);
+    }
 }
 
 /// 1. `/login` is handled up to the reservation, and the process dies.
@@ -46,7 +62,7 @@ async fn a_login_that_ended_before_its_answer_is_not_answered_with_a_card() {
     let invite = world.invite(Tier::Premium, CODE, 1).await;
     let ctx = world.ctx();
     let subject = world.chat.app.vault.subject_for(ILYA).await.unwrap();
-    let login_id = world.chat.app.master.login_id(77, ILYA);
+    let login_id = world.login_of_update(77).await;
     let (account_id, at) = (subject.account_id, world.hand.now());
     let redeem = InviteCommand::Redeem { account_id, login_id: login_id.clone(), attempt: 1, at };
     world.chat.app.store.invite(invite, redeem, Context::by(account_id)).await.unwrap();

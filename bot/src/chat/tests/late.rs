@@ -83,7 +83,7 @@ async fn a_late_cancel_ends_no_login_that_began_after_it() {
     handle(&a, &cancel).await;
 
     let status = async |update_id| {
-        let login_id = world.chat.app.master.login_id(update_id, ILYA);
+        let login_id = world.login_of_update(update_id).await;
         world.chat.app.store.load_login(&login_id).await.unwrap().status()
     };
     assert_eq!(status(1).await, Some(LoginStatus::Cancelled));
@@ -156,7 +156,7 @@ async fn a_cancel_that_is_handled_again_does_not_end_the_next_attempt() {
     finish(&a, &world.ilya_writes(1, &format!("/login {CODE}")).await).await;
     let cancel = world.ilya_writes(2, "/cancel").await;
     handle(&a, &cancel).await;
-    let login_id = world.chat.app.master.login_id(1, ILYA);
+    let login_id = world.login_of_update(1).await;
     let (account_id, at) = (world.account(ILYA).await, world.hand.now());
     let again = LoginCommand::Start { account_id, invite: None, attempt: 2, at };
     world.chat.app.store.login(&login_id, again, Context::by(account_id)).await.unwrap();

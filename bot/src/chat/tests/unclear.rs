@@ -20,7 +20,7 @@ async fn a_card_that_may_have_arrived_is_sent_again() {
     let ilya = world.ilya();
     ilya.wait_for_message(|message| message.text.starts_with("👋 Здравствуйте")).await.unwrap();
     let card = ilya.from_bot().remove(0);
-    assert_eq!(login_of(&card), world.chat.app.master.login_id(77, ILYA));
+    assert_eq!(login_of(&card), world.login_of_update(77).await);
 }
 
 /// 1. The card is sent and stands in the chat; its sender dies before it hears so.
@@ -60,7 +60,7 @@ async fn a_card_that_may_have_arrived_is_not_sent_again_once_its_login_is_over()
     world.ilya().send("/start");
     begin(&world).await;
     take_and_die(&world).await;
-    let (login, at) = (world.chat.app.master.login_id(77, ILYA), world.hand.now());
+    let (login, at) = (world.login_of_update(77).await, world.hand.now());
     let end = LoginCommand::Fail { attempt: 1, reason: domain::login::FailReason::Internal, at };
     world.chat.app.store.login(&login, end, Context::system()).await.unwrap();
 
