@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use domain::Tiers;
 use eventlog::database::PoolSettings;
+use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use login_worker::{Network, TelegramApp};
 use secrecy::{ExposeSecret, SecretString};
@@ -24,7 +25,7 @@ pub use bad_setting::BadSetting;
 pub use checks::bot_api_url;
 use checks::{
     address, admin_ids, api_id, auth_base_url, device_name, interval, not_set, on_off, pool_size, read_tiers,
-    required,
+    required, trusted_proxies,
 };
 pub use role::Role;
 use role::roles;
@@ -66,6 +67,8 @@ pub struct Config {
     pub auth_base_url: String,
     /// HTTP.
     pub listen_addr: SocketAddr,
+    /// Reverse proxies that are believed whom they ask for.
+    pub trusted_proxies: Vec<IpNet>,
     /// Health and metrics.
     pub ops_listen_addr: SocketAddr,
     /// Linked sessions, as files.
@@ -151,6 +154,7 @@ impl Config {
             api_hash,
             auth_base_url: auth_base_url(base, private)?,
             listen_addr: address("LISTEN_ADDR", &settings.listen_addr)?,
+            trusted_proxies: trusted_proxies(&settings.trusted_proxies)?,
             ops_listen_addr: ops_listen_addr(settings)?,
             sessions_dir: settings.sessions_dir.clone().unwrap_or_else(|| data.data_dir.join("sessions")),
             admin_ids: admin_ids(&settings.admin_ids)?,

@@ -10,6 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use api::server::Clients;
 use api::{ApiState, Limits, LiveLogins, PageSettings, Verifier, server};
 use app::App;
 use app::erasure::Ledger;
@@ -22,6 +23,7 @@ use login_worker::{LoginWorkers, TelegramApp};
 use private_postgres::PrivateCluster;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use vault::MasterKey;
 use vault::installation;
@@ -30,6 +32,9 @@ use vault::presence::Presence;
 use crate::config::{Config, DataConfig, Role};
 use crate::ops::{self, Ops, Serving};
 use crate::{memory, open_files};
+
+/// How many connections, or requests through a proxy, one address may have at a time.
+const CONNECTIONS_AN_ADDRESS: usize = 64;
 
 /// A running service.
 pub struct Service {
@@ -61,7 +66,8 @@ impl Service {
         let serving = Arc::new(OnceLock::new());
         let ops = ops::routes(Ops { serving: serving.clone(), metrics: crate::telemetry::metrics() });
         let few = Limits::of(open_files::OPERATORS_CONNECTIONS);
-        parts.spawn(async move { match server::serve(ops_listener, ops, few).await {} });
+        parts
+            .spawn(async move { match server::serve(ops_listener, ops, few, Clients::unlimited()).await {} });
         make_data_dir(&config.data)?;
         let (db, cluster) = open_database(&config.data).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
@@ -106,7 +112,9 @@ impl Service {
                 live_logins.follow(&db, &vault).await;
                 Ok(())
             });
-            parts.spawn(async move { match api::serve(listener, state, Limits::of(connections)).await {} });
+            let limits = Limits::of(connections);
+            let clients = Clients::new(CONNECTIONS_AN_ADDRESS, config.trusted_proxies.clone());
+            parts.spawn(async move { match api::serve(listener, state, limits, clients).await {} });
         }
         if config.roles.contains(&Role::Bot) {
             let workers = login_workers(&config, &app);
@@ -215,6 +223,7 @@ fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>) -> ApiStat
         webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.master))),
         app,
         live_logins,
+        lookups: Semaphore::new(ApiState::LOOKUPS),
         verifier: Verifier::new(&config.bot_token),
         page: Arc::new(PageSettings {
             one_phone_login: config.one_phone_login,

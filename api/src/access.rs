@@ -8,7 +8,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use domain::LoginId;
 use projections::views::login_status;
-use tokio::sync::watch;
+use tokio::sync::{SemaphorePermit, watch};
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, error_span};
 
@@ -20,6 +20,11 @@ use crate::texts::{Language, Text};
 
 /// How long a login that has begun may take to reach the live logins, before the page is told to ask again.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(3);
+
+/// How long a request waits for its turn to look into the database.
+const LOOKUP_STARTS_WITHIN: Duration = Duration::from_secs(3);
+/// When it may ask again where it had none, in seconds.
+const LOOKUP_AGAIN_SECONDS: i64 = 5;
 
 /// The person who asks: the one that Telegram names, or a stranger.
 #[derive(Clone, Copy, Debug)]
@@ -103,15 +108,24 @@ async fn find_anywhere(
     language: Language,
 ) -> Result<Option<Watched>, Problem> {
     let Ok(login_id) = session_id.parse::<LoginId>() else { return Ok(None) };
+    // Anybody can make ids up. Before the database is asked, an id has to be one of ours.
+    if ended.is_none() && !state.app.master.made(&login_id) {
+        return Ok(None);
+    }
     Span::current().record("login.id", login_id.short());
+    let lookup = tokio::time::timeout(LOOKUP_STARTS_WITHIN, state.lookups.acquire()).await;
+    let Ok(Ok(lookup)) = lookup else {
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, language, Text::TooManyRequests);
+        return Err(problem.after(LOOKUP_AGAIN_SECONDS));
+    };
     if let Some(login) = ended {
         let attempt = login.borrow().attempt();
-        return Ok(begun_meanwhile(state, &login_id, attempt, language).await?.or(Some(login)));
+        return Ok(begun_meanwhile(state, lookup, &login_id, attempt, language).await?.or(Some(login)));
     }
     let row = login_status::by_id(&state.app.db, &login_id).await;
     let row = row.map_err(|error| Problem::internal(language, &error))?;
     let attempt = row.as_ref().map_or(0, |row| u32::try_from(row.attempt).unwrap_or_default());
-    if let Some(login) = begun_meanwhile(state, &login_id, attempt, language).await? {
+    if let Some(login) = begun_meanwhile(state, lookup, &login_id, attempt, language).await? {
         return Ok(Some(login));
     }
     let Some(row) = row else { return Ok(None) };
@@ -126,12 +140,14 @@ async fn find_anywhere(
 /// while the views were behind. So the log itself decides.
 async fn begun_meanwhile(
     state: &ApiState,
+    lookup: SemaphorePermit<'_>,
     login_id: &LoginId,
     attempt: u32,
     language: Language,
 ) -> Result<Option<Watched>, Problem> {
     let login = state.app.store.load_login(login_id).await;
     let latest = login.map_err(|error| Problem::internal(language, &error))?.attempt();
+    drop(lookup);
     if latest <= attempt {
         return Ok(None);
     }

@@ -87,6 +87,10 @@ impl Verifier {
     fn verify_anew(&self, raw: &str) -> Result<Verified, InitDataError> {
         let fields = parse(raw)?;
         if let Some(hash) = fields.get("hash") {
+            // Telegram writes it in lower case. One launch has one form, then.
+            if hash.bytes().any(|byte| byte.is_ascii_uppercase()) {
+                return Err(InitDataError::Malformed);
+            }
             let hash = hex::decode(hash).map_err(|_| InitDataError::Malformed)?;
             let signed = hmac(&self.secret, check_string(&fields, &["hash"]).as_bytes());
             signed.verify_slice(&hash).map_err(|_| InitDataError::Forged)?;
@@ -128,6 +132,10 @@ fn check_string(fields: &BTreeMap<String, String>, without: &[&str]) -> String {
 
 fn signed_at(fields: &BTreeMap<String, String>) -> Result<Timestamp, InitDataError> {
     let stamp = fields.get("auth_date").ok_or(InitDataError::Missing("auth_date"))?;
+    // A number, not what else can be parsed as one: with a sign, or zeros before it.
+    if stamp.starts_with('0') || !stamp.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(InitDataError::Malformed);
+    }
     let seconds = stamp.parse().map_err(|_| InitDataError::Malformed)?;
     Timestamp::from_second(seconds).map_err(|_| InitDataError::Malformed)
 }

@@ -4,10 +4,13 @@ use std::sync::{Arc, OnceLock};
 
 use axum::body::Bytes;
 use projections::views::login_status::LoginRow;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use vault::LiveToken;
 
 use crate::texts::Language;
+
+/// How many long polls a login may have at a time.
+const LONG_POLLS: usize = 4;
 
 /// A login, as the API answers for it.
 #[derive(Debug)]
@@ -22,12 +25,39 @@ pub struct LiveLogin {
     pub(crate) svg: OnceLock<String>,
     /// Its answers, put into words once.
     pub(crate) answers: Answers,
+    polls: Arc<Polls>,
+}
+
+/// The long polls that a login may have at a time. Those of people who only have the link take none of the owner's.
+#[derive(Debug)]
+struct Polls {
+    owners: Arc<Semaphore>,
+    strangers: Arc<Semaphore>,
+}
+
+impl Default for Polls {
+    fn default() -> Self {
+        let semaphore = || Arc::new(Semaphore::new(LONG_POLLS));
+        Self { owners: semaphore(), strangers: semaphore() }
+    }
 }
 
 impl LiveLogin {
     /// A login as it stands now.
     pub fn new(row: LoginRow, telegram_id: Option<i64>, token: Option<LiveToken>) -> Self {
-        Self { row, telegram_id, token, svg: OnceLock::new(), answers: Answers::default() }
+        let (svg, answers, polls) = (OnceLock::new(), Answers::default(), Arc::default());
+        Self { row, telegram_id, token, svg, answers, polls }
+    }
+
+    /// The next state of this login, which has the same long polls.
+    pub(crate) fn followed_by(&self, next: Self) -> Self {
+        Self { polls: Arc::clone(&self.polls), ..next }
+    }
+
+    /// A long poll, until dropped; None: the login has as many as it may have.
+    pub(crate) fn poll(&self, is_owner: bool) -> Option<OwnedSemaphorePermit> {
+        let polls = if is_owner { &self.polls.owners } else { &self.polls.strangers };
+        Arc::clone(polls).try_acquire_owned().ok()
     }
 
     /// The number of its latest attempt.

@@ -159,8 +159,8 @@ impl LiveLogins {
 
     async fn put(&self, row: LoginRow, vault: &Vault) -> Result<(), DatabaseError> {
         let login_id = row.login_id.clone();
-        let known = self.get(login_id.as_str()).and_then(|watched| watched.borrow().telegram_id);
-        let telegram_id = match known {
+        let before = self.get(login_id.as_str()).map(|watched| watched.borrow().clone());
+        let telegram_id = match before.as_ref().and_then(|login| login.telegram_id) {
             Some(id) => Some(id),
             None => vault.subject(row.account_id).await?.map(|subject| subject.telegram_id),
         };
@@ -169,7 +169,11 @@ impl LiveLogins {
         } else {
             None
         };
-        let login = Arc::new(LiveLogin::new(row, telegram_id, token));
+        let login = LiveLogin::new(row, telegram_id, token);
+        let login = Arc::new(match before {
+            Some(before) => before.followed_by(login),
+            None => login,
+        });
         let mut logins = self.logins.write().unwrap_or_else(PoisonError::into_inner);
         match logins.get(&login_id) {
             Some(sender) => {

@@ -22,12 +22,14 @@ pub struct Problem {
     status: StatusCode,
     detail: String,
     retry_after_seconds: Option<i64>,
+    /// Launch data would help.
+    asks_for_launch_data: bool,
 }
 
 impl Problem {
     /// With this text of ours.
     pub fn new(status: StatusCode, language: Language, text: Text) -> Self {
-        Self { status, detail: text.say(language), retry_after_seconds: None }
+        Self { status, detail: text.say(language), retry_after_seconds: None, asks_for_launch_data: false }
     }
 
     /// With a `Retry-After` of so many seconds.
@@ -48,7 +50,7 @@ impl Problem {
                 | InitDataError::Forged,
             ) => Text::OpenFromChat,
         };
-        Self::new(StatusCode::UNAUTHORIZED, language, text)
+        Self { asks_for_launch_data: true, ..Self::new(StatusCode::UNAUTHORIZED, language, text) }
     }
 
     /// An error of this service. It is logged here, once; the person learns no more than that. While the database is away, as during
@@ -78,7 +80,7 @@ impl IntoResponse for Problem {
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if self.asks_for_launch_data {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("tma"));
         }
         response

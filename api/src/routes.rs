@@ -22,7 +22,7 @@ use tower::Layer;
 use tower::util::MapResponseLayer;
 
 use crate::problem::Problem;
-use crate::server::{self, Limits};
+use crate::server::{self, Clients, Limits};
 use crate::state::ApiState;
 use crate::texts::{Language, Text};
 use crate::{page, statics};
@@ -34,11 +34,16 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 // nothing, and is by far the most frequent request.
 
 /// Serves everything on `LISTEN_ADDR`, until dropped.
-pub async fn serve(listener: TcpListener, state: ApiState, limits: Limits) -> Infallible {
+pub async fn serve(
+    listener: TcpListener,
+    state: ApiState,
+    limits: Limits,
+    clients: Arc<Clients>,
+) -> Infallible {
     let clock = state.app.clock.clone();
     // Around the router, not a layer of it: axum allocates a box for each layer of a route, for each request.
     let routes = MapResponseLayer::new(move |response| headers(response, &clock)).layer(routes(state));
-    server::serve(listener, routes, limits).await
+    server::serve(listener, routes, limits, clients).await
 }
 
 fn routes(state: ApiState) -> Router {

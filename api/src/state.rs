@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use app::App;
 
+use tokio::sync::Semaphore;
+
 use crate::init_data::Verifier;
 use crate::live_logins::LiveLogins;
 
@@ -17,8 +19,15 @@ pub struct ApiState {
     pub verifier: Verifier,
     /// What the page is told about this installation.
     pub page: Arc<PageSettings>,
+    /// Lookups of logins that are not in memory: so many at a time, so that nobody who has a link can take the database.
+    pub lookups: Semaphore,
     /// The webhook's secret, where updates come that way.
     pub webhook_secret: Option<Arc<secrecy::SecretString>>,
+}
+
+impl ApiState {
+    /// How many [`Self::lookups`] there are.
+    pub const LOOKUPS: usize = 4;
 }
 
 /// What the page is told about this installation.

@@ -39,6 +39,8 @@ pub enum Text {
     NotFound,
     Internal,
     Unavailable,
+    TooManyRequests,
+    WrongSecret,
     Blocked,
     RetryAuthorized,
     TooManyTries { wait_minutes: i64 },
@@ -112,6 +114,13 @@ impl Text {
                 "Сервис ненадолго недоступен. Попробуйте ещё раз через несколько секунд.",
                 "The service is not available for a moment. Try again in a few seconds.",
             ),
+            Self::TooManyRequests => (
+                "⏳ Слишком много запросов. Попробуйте ещё раз через несколько секунд.",
+                "⏳ Too many requests. Try again in a few seconds.",
+            ),
+            Self::WrongSecret => {
+                ("Секрет вебхука не указан или неверен.", "The webhook's secret is missing or wrong.")
+            }
             Self::Blocked => ("⛔ Доступ заблокирован", "⛔ Access is blocked"),
             Self::RetryAuthorized => ("Этот вход уже завершён успешно.", "This login has already succeeded."),
             Self::Invite(InviteError::Unknown | InviteError::NoUses) => {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use api::server::{Limits, serve};
+use api::server::{Clients, Limits, serve};
 use axum::Router;
 use axum::routing::get;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -22,7 +22,10 @@ async fn a_server_without_descriptors_goes_on_once_there_are_some() {
     let limit = getrlimit(Resource::Nofile);
     setrlimit(Resource::Nofile, Rlimit { current: Some(0), ..limit }).unwrap();
     let routes = Router::new().route("/", get(async || "here"));
-    let server = tokio::spawn(async move { match serve(listener, routes, Limits::of(10)).await {} });
+    let server =
+        tokio::spawn(
+            async move { match serve(listener, routes, Limits::of(10), Clients::unlimited()).await {} },
+        );
     client.write_all(b"GET / HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n").await.unwrap();
     let mut answer = String::new();
     let early = timeout(Duration::from_millis(300), client.read_to_string(&mut answer)).await;

@@ -1,11 +1,12 @@
 //! One check for each kind of value. Each says what the value should be.
 
 use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
 use domain::{Tier, TierTerms, Tiers};
+use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -46,6 +47,18 @@ pub fn admin_ids(text: &str) -> Result<Vec<i64>, BadSetting> {
         id.parse().map_err(|_| BadSetting::new("ADMIN_IDS", format!("{id:?} is not a Telegram id")))
     };
     ids.map(id).collect()
+}
+
+/// Addresses, or networks like 10.0.0.0/8, separated by commas; or none.
+pub fn trusted_proxies(text: &str) -> Result<Vec<IpNet>, BadSetting> {
+    let network = |text: &str| match text.parse::<IpAddr>() {
+        Ok(address) => Ok(IpNet::from(address)),
+        Err(_) => text.parse().map_err(|_| {
+            let problem = format!("{text:?} is neither an address nor a network like 10.0.0.0/8");
+            BadSetting::new("TRUSTED_PROXIES", problem)
+        }),
+    };
+    text.split([',', ' ']).filter(|text| !text.is_empty() && *text != "none").map(network).collect()
 }
 
 pub fn auth_base_url(text: &str, private: bool) -> Result<String, BadSetting> {

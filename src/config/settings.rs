@@ -14,6 +14,9 @@ pub struct Settings {
     /// Where HTTP is served.
     #[arg(long, env = "LISTEN_ADDR", default_value = "127.0.0.1:8010")]
     pub listen_addr: String,
+    /// Reverse proxies whose X-Forwarded-For counts: addresses or networks, separated by commas, or none.
+    #[arg(long, env = "TRUSTED_PROXIES", default_value = "127.0.0.0/8,::1")]
+    pub trusted_proxies: String,
     /// Where health and metrics are served, for the operator.
     #[arg(long, env = "OPS_LISTEN_ADDR", default_value = "127.0.0.1:8011")]
     pub ops_listen_addr: String,

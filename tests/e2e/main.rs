@@ -30,6 +30,7 @@ mod password_proof;
 mod port;
 mod process;
 mod settings;
+mod strangers;
 mod structure;
 mod unreadable_updates;
 mod wait;

@@ -304,6 +304,21 @@ async fn a_login_goes_on_after_its_database_moved_and_left_connections_open() ->
     finish_login(&world, &session).await
 }
 
+/// Nobody can keep the database busy with ids that they made up.
+#[tokio::test]
+async fn an_id_that_no_login_ever_had_is_answered_without_the_database() -> Result<()> {
+    let world = World::with(WorldOptions { proxy: true, ..WorldOptions::default() }).await?;
+    world.proxy.as_ref().context("a proxy")?.goes_away();
+    for id in ["A".repeat(32), "x".repeat(22), "any".to_owned()] {
+        let url = format!("{}/qr-auth-status?session_id={id}&since=0&wait=25", world.base());
+        let answer: Value = world.http.get(url).send().await?.error_for_status()?.json().await?;
+        assert_eq!(answer, json!({"status": "not_found"}));
+        let retry = world.post_as(ILYA, "/qr-auth/retry", &json!({ "session_id": id })).send().await?;
+        assert_eq!(retry.status(), 404);
+    }
+    Ok(())
+}
+
 #[tokio::test]
 async fn during_an_outage_of_the_database_a_page_is_told_when_to_retry() -> Result<()> {
     let configure: fn(&mut _) = |config: &mut Config| config.data.pool.answer_within = Duration::from_secs(1);

@@ -1,7 +1,7 @@
 //! Updates by webhook: Telegram sends them to the HTTP server.
 
 use anyhow::Result;
-use serde_json::json;
+use serde_json::{Value, json};
 use stand_in::accounts::ILYA;
 
 use crate::world::{World, WorldOptions};
@@ -34,7 +34,11 @@ async fn an_update_without_telegrams_secret_is_refused() -> Result<()> {
         if let Some(secret) = secret {
             request = request.header("X-Telegram-Bot-Api-Secret-Token", secret);
         }
-        assert_eq!(request.send().await?.status(), 401, "{secret:?}");
+        let answer = request.send().await?;
+        assert_eq!(answer.status(), 401, "{secret:?}");
+        assert!(!answer.headers().contains_key("www-authenticate"), "launch data would not help");
+        let problem: Value = answer.json().await?;
+        assert_eq!(problem["detail"], "Секрет вебхука не указан или неверен.");
     }
     let stored: i64 =
         sqlx::query_scalar("select count(*) from vault.inbox").fetch_one(world.db.pool()).await?;

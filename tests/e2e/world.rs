@@ -321,6 +321,7 @@ fn config(
         api_hash: "0123456789abcdef0123456789abcdef".into(),
         auth_base_url: format!("http://{listen_addr}"),
         listen_addr,
+        trusted_proxies: vec!["127.0.0.0/8".parse()?],
         ops_listen_addr: "127.0.0.1:0".parse()?,
         sessions_dir: dir.join("sessions"),
         admin_ids: Vec::new(),

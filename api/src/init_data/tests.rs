@@ -90,3 +90,25 @@ fn nonsense_is_refused() {
     assert_eq!(verify_at("hash=zz", TOKEN, SIGNED_AT), Err(InitDataError::Malformed));
     assert_eq!(verify_at(&"a".repeat(5000), TOKEN, SIGNED_AT), Err(InitDataError::TooLong));
 }
+
+/// A launch has one form: nobody can give it another name in the cache, or make what is read differ from what is signed.
+#[test]
+fn another_spelling_of_the_same_launch_data_is_refused() {
+    let hash = SIGNED.split_once("hash=").map(|(_, hash)| hash).unwrap();
+    let upper = SIGNED.replace(hash, &hash.to_uppercase());
+    assert_eq!(verify_at(&upper, TOKEN, SIGNED_AT), Err(InitDataError::Malformed));
+    for date in ["%2B1733584787", "01733584787", "1733584787.0", "+1733584787", "-1", ""] {
+        let signed = signed_with_date(date);
+        assert_eq!(verify_at(&signed, TOKEN, SIGNED_AT), Err(InitDataError::Malformed), "{date}");
+    }
+    assert_eq!(verify_at(&signed_with_date("1733584787"), TOKEN, SIGNED_AT), Ok(279_058_397));
+}
+
+/// The launch with another date, signed as Telegram would.
+fn signed_with_date(date: &str) -> String {
+    let changed = without(SIGNED, "hash").replace("1733584787", date);
+    let verifier = Verifier::new(&SecretString::from(TOKEN));
+    let check_string = check_string(&parse(&changed).unwrap(), &[]);
+    let hash = hmac(&verifier.secret, check_string.as_bytes()).finalize().into_bytes();
+    format!("{changed}&hash={}", hex::encode(hash))
+}

@@ -16,6 +16,9 @@ use crate::state::ApiState;
 use crate::texts::{Language, Text};
 use crate::{page, status};
 
+/// When a page that may not wait for news asks again, in seconds.
+const POLL_AGAIN_SECONDS: i64 = 2;
+
 /// `?session_id=…`, and for the status `&since=V&wait=S`. Anything else in it is not looked at.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct StatusQuery {
@@ -74,6 +77,10 @@ pub async fn status(
     };
     let owner = visitor.owns(&login.borrow())?;
     if let (Some(since), Some(wait)) = (query.since, query.wait) {
+        let Some(_poll) = login.borrow().poll(owner) else {
+            let (language, text) = (visitor.language(), Text::TooManyRequests);
+            return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, language, text).after(POLL_AGAIN_SECONDS));
+        };
         status::wait_for_news(&mut login, since, Duration::from_secs(wait)).await;
     }
     // An end that was seen only now may be that of an attempt which was retried meanwhile.

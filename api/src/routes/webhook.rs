@@ -37,7 +37,7 @@ pub async fn update(
     };
     let told = headers.get("x-telegram-bot-api-secret-token").map_or(&[][..], |value| value.as_bytes());
     if !bool::from(told.ct_eq(secret.expose_secret().as_bytes())) {
-        return Err(Problem::unauthorized(language, None));
+        return Err(Problem::new(StatusCode::UNAUTHORIZED, language, Text::WrongSecret));
     }
     // 2.
     let Ok((bytes, size_bytes)) = read(body).await else {

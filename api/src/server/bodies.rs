@@ -14,11 +14,12 @@ pub(super) struct ReceivedBody {
     body: Incoming,
     place: Arc<Place>,
     awaited: State,
+    ended: bool,
 }
 
 impl ReceivedBody {
     pub(super) fn new(body: Incoming, place: &Arc<Place>) -> Self {
-        Self { body, awaited: place.awaits_body(), place: Arc::clone(place) }
+        Self { body, awaited: place.awaits_body(), place: Arc::clone(place), ended: false }
     }
 }
 
@@ -31,7 +32,8 @@ impl HttpBody for ReceivedBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
         let frame = Pin::new(&mut self.body).poll_frame(context);
-        if matches!(frame, Poll::Ready(None)) || self.body.is_end_stream() {
+        self.ended |= matches!(frame, Poll::Ready(None));
+        if self.ended || self.body.is_end_stream() {
             self.place.has_body(self.awaited);
         }
         frame
@@ -48,6 +50,9 @@ impl HttpBody for ReceivedBody {
 
 impl Drop for ReceivedBody {
     fn drop(&mut self) {
+        if !self.body.is_end_stream() && !self.ended {
+            self.place.leaves_body();
+        }
         self.place.has_body(self.awaited);
     }
 }

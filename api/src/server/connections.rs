@@ -13,6 +13,7 @@ use metrics::counter;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 
+use super::clients::Counted;
 use super::limits::Limits;
 
 /// Between two looks for a connection that can be closed, where a request is under way on each.
@@ -68,6 +69,12 @@ pub(super) struct Place {
     index: usize,
     /// Whether anything was received since the last answer.
     received: AtomicBool,
+    /// The rest of a request's body was not wanted.
+    body_left: AtomicBool,
+    /// The connection counts for its client.
+    _connection: Option<Counted>,
+    /// The request that is under way counts for the client that a proxy asks for.
+    request: Mutex<Option<Counted>>,
 }
 
 /// Tells the connections that the server is gone.
@@ -90,14 +97,21 @@ impl Connections {
         StopWhenDropped(Arc::clone(self))
     }
 
-    /// A place for one more connection. Where all are taken, it waits until another one is closed or has ended.
-    pub(super) async fn admit(self: &Arc<Self>) -> Place {
+    /// A place for one more connection, which counts for its client. Where all are taken, it waits until another one is closed or has ended.
+    pub(super) async fn admit(self: &Arc<Self>, connection: Option<Counted>) -> Place {
         loop {
             let freed = self.freed.notified();
             let free = self.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
             if let Some(index) = free {
                 self.slots[index].set(self.since_now(Phase::Head));
-                return Place { connections: Arc::clone(self), index, received: AtomicBool::new(false) };
+                return Place {
+                    connections: Arc::clone(self),
+                    index,
+                    received: AtomicBool::new(false),
+                    body_left: AtomicBool::new(false),
+                    _connection: connection,
+                    request: Mutex::default(),
+                };
             }
             self.warn();
             self.make_room();
@@ -160,13 +174,29 @@ impl Place {
         self.slot().replace(awaited, State::new(Phase::Answer, 0));
     }
 
+    /// The rest of the body is not wanted: no other request can be read from this connection.
+    pub(super) fn leaves_body(&self) {
+        self.body_left.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`Self::leaves_body`].
+    pub(super) fn has_left_body(&self) -> bool {
+        self.body_left.load(Ordering::Relaxed)
+    }
+
     /// A request is here.
     pub(super) fn answers(&self) {
         self.slot().set(State::new(Phase::Answer, 0));
     }
 
+    /// The request under way counts for a client, until it is answered.
+    pub(super) fn counts(&self, request: Option<Counted>) {
+        *self.request.lock().unwrap_or_else(PoisonError::into_inner) = request;
+    }
+
     /// The request is answered.
     pub(super) fn idles(&self) {
+        self.counts(None);
         self.received.store(false, Ordering::Relaxed);
         self.slot().set(self.connections.since_now(Phase::Idle));
     }

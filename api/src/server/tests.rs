@@ -33,6 +33,10 @@ struct World {
 
 impl World {
     async fn start(limits: Limits) -> Self {
+        Self::with(limits, Clients::unlimited()).await
+    }
+
+    async fn with(limits: Limits, clients: Arc<Clients>) -> Self {
         let (answers, waiting) = (Arc::new(Semaphore::new(0)), Arc::new(Semaphore::new(0)));
         let bodies = Arc::new(AtomicUsize::new(0));
         let (answer, wait, body) = (answers.clone(), waiting.clone(), bodies.clone());
@@ -55,7 +59,7 @@ impl World {
             );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let server = tokio::spawn(async move { match serve(listener, routes, limits).await {} });
+        let server = tokio::spawn(async move { match serve(listener, routes, limits, clients).await {} });
         Self { addr, server, answers, waiting, bodies }
     }
 
@@ -90,6 +94,15 @@ impl Client {
             assert_ne!(read, 0, "closed after {:?}", String::from_utf8_lossy(&answer));
         }
         assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
+    }
+
+    /// The server answers with this status, and ends the connection.
+    async fn is_refused(mut self, status: u16) {
+        let mut answer = Vec::new();
+        let _ = timeout(HANGS, self.0.read_to_end(&mut answer)).await.expect("it is closed");
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+        assert_eq!(answer.contains("retry-after: "), status == 429, "{answer}");
     }
 
     /// The server ends the connection, and says nothing.
@@ -238,4 +251,82 @@ async fn when_the_server_stops_idle_connections_end_and_a_request_under_way_is_a
     world.answers.add_permits(1);
     client.is_answered("news").await;
     client.sees_the_end().await;
+}
+
+/// As many as it may have, then one more.
+#[tokio::test]
+async fn one_connection_too_many_of_an_address_is_refused() {
+    let world = World::with(PATIENT, Clients::new(3, Vec::new())).await;
+    let mut first = world.waits().await;
+    let (second, _third) = (world.sends(HALF).await, world.sends("").await);
+    world.sends("").await.is_refused(429).await;
+
+    world.answers.add_permits(1);
+    first.is_answered("news").await;
+    drop(second);
+    // The server learns of the end a moment later.
+    loop {
+        let mut next = world.sends(&get_of("/")).await;
+        let mut answer = [0; 12];
+        timeout(HANGS, next.0.read_exact(&mut answer)).await.expect("there is an answer").unwrap();
+        if &answer == b"HTTP/1.1 200" {
+            break;
+        }
+    }
+}
+
+/// Through a proxy, which may have any number of connections.
+#[tokio::test]
+async fn one_request_too_many_of_an_address_behind_a_proxy_is_refused() {
+    let world = World::with(PATIENT, Clients::new(2, vec!["127.0.0.1/32".parse().unwrap()])).await;
+    let from = |address: &str, path: &str| {
+        format!("GET {path} HTTP/1.1\r\nHost: here\r\nX-Forwarded-For: 203.0.113.9, {address}\r\n\r\n")
+    };
+    let mut waiting = Vec::new();
+    for _ in 0..2 {
+        waiting.push(world.sends(&from("192.0.2.1", "/wait")).await);
+        timeout(HANGS, world.waiting.acquire()).await.unwrap().unwrap().forget();
+    }
+    world.sends(&from("192.0.2.1", "/")).await.is_refused(429).await;
+    // A body that does not come counts as well.
+    let slow = "POST /say HTTP/1.1\r\nHost: here\r\nX-Forwarded-For: 192.0.2.1\r\nContent-Length: 9\r\n\r\n";
+    world.sends(slow).await.is_refused(429).await;
+    world.sends(&from("192.0.2.2", "/")).await.is_answered("here").await;
+    world.sends(&get_of("/")).await.is_answered("here").await;
+
+    world.answers.add_permits(1);
+    waiting[0].is_answered("news").await;
+    // The same connection may ask for somebody else, or for the same one again.
+    waiting[0].send(&from("192.0.2.2", "/")).await;
+    waiting[0].is_answered("here").await;
+    waiting[0].send(&from("192.0.2.1", "/")).await;
+    waiting[0].is_answered("here").await;
+}
+
+/// Its connection is of no use any more. A proxy would lose its next request there.
+#[tokio::test]
+async fn an_answer_before_the_end_of_a_body_says_that_the_connection_ends() {
+    let world = World::start(PATIENT).await;
+    let head = "POST / HTTP/1.1\r\nHost: here\r\nContent-Length: 9\r\n\r\n";
+    let mut early = world.sends(head).await;
+    let mut answer = String::new();
+    timeout(HANGS, early.0.read_to_string(&mut answer)).await.expect("it is closed").unwrap();
+    assert!(answer.starts_with("HTTP/1.1 405 ") && answer.contains("connection: close\r\n"), "{answer}");
+
+    let mut whole = world.sends("POST /say HTTP/1.1\r\nHost: here\r\nContent-Length: 5\r\n\r\nhello").await;
+    whole.is_answered("hello").await;
+    whole.send(&get_of("/")).await;
+    whole.is_answered("here").await;
+}
+
+/// RFC 9112, section 3.2.
+#[tokio::test]
+async fn a_request_without_a_host_or_with_two_is_refused() {
+    let world = World::start(PATIENT).await;
+    world.sends("GET / HTTP/1.1\r\n\r\n").await.is_refused(400).await;
+    world.sends("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").await.is_refused(400).await;
+    let mut old = world.sends("GET / HTTP/1.0\r\n\r\n").await;
+    let mut answer = String::new();
+    timeout(HANGS, old.0.read_to_string(&mut answer)).await.expect("it is closed").unwrap();
+    assert!(answer.starts_with("HTTP/1.0 200 ") && answer.ends_with("here"), "{answer}");
 }
