@@ -3,9 +3,11 @@
 //! Every long-running part is a future that may be dropped at any moment: the database keeps what it was doing. So to stop is to
 //! drop, and a crash is the same.
 
+use std::fmt::Display;
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
+use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -13,8 +15,8 @@ use anyhow::Context as _;
 use api::server::Clients;
 use api::{ApiState, Limits, LiveLogins, PageSettings, Verifier, server};
 use app::App;
-use app::erasure::Ledger;
 use app::leader::{self, Leader};
+use app::ledger::Ledger;
 use bot::chat::{BotToken, Chat, Webhook};
 use eventlog::Outage;
 use eventlog::clock::Clock;
@@ -99,7 +101,7 @@ impl Service {
                 Box::pin(lead(leading)).await;
                 Ok(())
             });
-            let (erasure, ledger) = (app.erasure(), erasure_ledger(&config.data)?);
+            let (erasure, ledger) = (app.erasure(), ledger(&config.data, "erased.log")?);
             parts.spawn(async move {
                 Box::pin(app::erasure::run(erasure, ledger)).await;
                 Ok(())
@@ -233,9 +235,9 @@ fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>) -> ApiStat
     }
 }
 
-/// The ledger of people who were forgotten.
-fn erasure_ledger(data: &DataConfig) -> anyhow::Result<Ledger> {
-    let path = data.data_dir.join("erased.log");
+/// A ledger in DATA_DIR.
+fn ledger<E: Clone + Display + FromStr + Ord>(data: &DataConfig, name: &str) -> anyhow::Result<Ledger<E>> {
+    let path = data.data_dir.join(name);
     Ledger::open(&path).with_context(|| format!("DATA_DIR: the ledger {} cannot be read", path.display()))
 }
 

@@ -19,6 +19,7 @@ use domain::login::CancelReason;
 use domain::{AccountCommand, AccountError, AccountId, LoginCommand};
 use tracing::Instrument;
 
+use crate::ledger::Ledger;
 use eventlog::Outage;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
@@ -29,11 +30,8 @@ use projections::projector;
 use projections::views::{invites, login_status};
 use vault::{KeptAfterErasure, MasterKey, RetireReason, Vault};
 
-mod ledger;
 #[cfg(test)]
 mod tests;
-
-pub use ledger::Ledger;
 
 /// Erased accounts in one read.
 const PAGE: i64 = 100;
@@ -113,10 +111,10 @@ impl Erasure {
         &self,
         account: AccountId,
         position: i64,
-        ledger: &mut Ledger,
+        ledger: &mut Ledger<AccountId>,
     ) -> Result<(), ErasureError> {
         let subject = self.vault.subject(account).await?;
-        if subject.is_none() && ledger.holds(account) {
+        if subject.is_none() && ledger.holds(&account) {
             return Ok(());
         }
         projector::wait_for(&self.db, position).await?;
@@ -129,7 +127,7 @@ impl Erasure {
             let person = self.master.person_hmac(subject.telegram_id);
             self.vault.remember(&person, &KeptAfterErasure { blocked, used_invites }).await?;
         }
-        ledger.add(account).map_err(ErasureError::Ledger)?;
+        ledger.add([account]).map_err(ErasureError::Ledger)?;
         self.vault.erase_subject(account).await?;
         if subject.is_some() {
             tracing::info!("a person was erased");
@@ -146,8 +144,8 @@ impl Erasure {
     }
 
     /// Erases the people of the ledger again that a restored backup has brought back.
-    async fn apply_ledger(&self, ledger: &Ledger) -> Result<(), ErasureError> {
-        for account in ledger.accounts() {
+    async fn apply_ledger(&self, ledger: &Ledger<AccountId>) -> Result<(), ErasureError> {
+        for account in ledger.entries() {
             let state = self.store.load_account(account).await?;
             if state.is_registered() && !state.is_erased() {
                 let span = tracing::error_span!("erase", account.id = %account);
@@ -162,7 +160,7 @@ impl Erasure {
 }
 
 /// Finishes every erasure, for as long as it is polled. Any number of processes may run it.
-pub async fn run(erasure: Erasure, mut ledger: Ledger) {
+pub async fn run(erasure: Erasure, mut ledger: Ledger<AccountId>) {
     let mut waker = erasure.db.wake().subscribe(Topic::Positioned);
     let (mut applied, mut position) = (false, 0);
     let mut outage =

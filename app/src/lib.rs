@@ -12,6 +12,7 @@ mod error;
 pub mod inbox;
 pub mod invites;
 pub mod leader;
+pub mod ledger;
 pub mod logins;
 pub mod outbox;
 pub mod people;
