@@ -17,6 +17,7 @@ use api::{ApiState, Limits, LiveLogins, PageSettings, Verifier, server};
 use app::App;
 use app::leader::{self, Leader};
 use app::ledger::Ledger;
+use app::sessions::stay_ended;
 use bot::chat::{BotToken, Chat, Webhook};
 use eventlog::Outage;
 use eventlog::clock::Clock;
@@ -101,9 +102,12 @@ impl Service {
                 Box::pin(lead(leading)).await;
                 Ok(())
             });
-            let (erasure, ledger) = (app.erasure(), ledger(&config.data, "erased.log")?);
+        }
+        // On every machine that may hold something of a person.
+        if config.roles.contains(&Role::Projector) || config.roles.contains(&Role::Bot) {
+            let (erasure, erased) = (app.erasure(), ledger(&config.data, "erased.log")?);
             parts.spawn(async move {
-                Box::pin(app::erasure::run(erasure, ledger)).await;
+                Box::pin(app::erasure::run(erasure, erased)).await;
                 Ok(())
             });
         }
@@ -119,6 +123,10 @@ impl Service {
             parts.spawn(async move { match api::serve(listener, state, limits, clients).await {} });
         }
         if config.roles.contains(&Role::Bot) {
+            let mut ended = ledger(&config.data, "ended-sessions.log")?;
+            stay_ended::apply(&app, &ended).await?;
+            let recording = app.clone();
+            parts.spawn(async move { match stay_ended::record(&recording, &mut ended).await {} });
             let workers = login_workers(&config, &app);
             let (checked, interval) = (workers.clone(), config.session_check_interval);
             parts.spawn(async move {

@@ -83,15 +83,15 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("erased.log");
         let (a, b) = (AccountId(Uuid::from_u128(1)), AccountId(Uuid::from_u128(2)));
-        let mut ledger = Ledger::open(&path).unwrap();
+        let mut ledger = Ledger::<AccountId>::open(&path).unwrap();
         ledger.add([a]).unwrap();
         ledger.add([a]).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), format!("{a}\n"));
 
         // Cut short by a crash.
         std::fs::write(&path, format!("{a}\n0000")).unwrap();
-        let mut ledger = Ledger::open(&path).unwrap();
+        let mut ledger = Ledger::<AccountId>::open(&path).unwrap();
         ledger.add([a, b]).unwrap();
-        assert_eq!(Ledger::open(&path).unwrap().entries(), [a, b]);
+        assert_eq!(Ledger::<AccountId>::open(&path).unwrap().entries(), [a, b]);
     }
 }

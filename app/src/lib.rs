@@ -24,11 +24,12 @@ pub mod sweeper;
 pub mod testing;
 
 pub use app::App;
-pub use erasure::{Erasure, ErasureError, Ledger};
+pub use erasure::{Erasure, ErasureError};
 pub use error::UseCaseError;
 pub use inbox::{Inbox, Update};
 pub use invites::Invites;
 pub use leader::Leader;
+pub use ledger::Ledger;
 pub use outbox::{Message, Outbox, Sender, To};
 pub use reactor::Reactor;
 pub use sweeper::Sweeper;

@@ -1,5 +1,6 @@
 //! Linked sessions: [`log_out`] ends one, [`hand_over`] gives one to another service. Of both orders for the same session
-//! exactly one succeeds.
+//! exactly one succeeds. [`stay_ended`]: no restored backup undoes that.
 
 pub mod hand_over;
 pub mod log_out;
+pub mod stay_ended;

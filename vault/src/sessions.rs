@@ -145,6 +145,18 @@ impl Vault {
         Ok(rows.iter().map(|id| columns::login_id(id)).collect::<Result<_, _>>()?)
     }
 
+    /// Every session that is here, also one that was handed over: whose it is, and the login that linked it.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn sessions(&self) -> Result<Vec<(AccountId, LoginId)>, DatabaseError> {
+        let rows =
+            sqlx::query!("select account_id, login_id from vault.sessions").fetch_all(self.db.pool()).await?;
+        let sessions =
+            rows.into_iter().map(|row| Ok((AccountId(row.account_id), columns::login_id(&row.login_id)?)));
+        Ok(sessions.collect::<Result<_, sqlx::Error>>()?)
+    }
+
     /// Borrows up to `limit` sessions that are due for a check, longest waiting first. Each is due once in `interval`, give or
     /// take a tenth of it, so that sessions which were linked together are not always checked together. The first check of a
     /// new one is somewhere in the first interval.

@@ -36,7 +36,7 @@ async fn until_erased(story: &Story, erasure: &Erasure, ledger: &Path, account: 
             tokio::task::yield_now().await;
         }
     };
-    let ledger = Ledger::open(ledger).unwrap();
+    let ledger = Ledger::<AccountId>::open(ledger).unwrap();
     tokio::select! {
         () = leader::run(leader) => {}
         () = run(erasure.clone(), ledger) => {}
@@ -67,7 +67,7 @@ async fn nothing_of_an_erased_person_is_left_but_a_block_and_used_invites() {
     assert_eq!(story.count("select count(*) from events where event_type = 'AccountErased'").await, 1);
     let kept = story.vault.kept_after_erasure(&erasure.master.person_hmac(ILYA)).await.unwrap();
     assert_eq!(kept, KeptAfterErasure { blocked: true, used_invites: vec![invite] });
-    assert!(Ledger::open(&path).unwrap().holds(&account));
+    assert!(Ledger::<AccountId>::open(&path).unwrap().holds(&account));
     assert!(verify(&story.db, |_, _| {}).await.unwrap().is_clean());
 }
 
