@@ -14,6 +14,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use eventlog::Log;
+
 mod attempt;
 mod authorization;
 mod check;
@@ -53,14 +55,8 @@ pub use workers::LoginWorkers;
 
 /// Runs the workers until dropped. The next process that runs workers resumes the attempts that were running then.
 pub async fn run(workers: LoginWorkers) {
-    let files = async {
-        if let Err(error) = session_files::update_all(&workers.vault, &workers.sessions_dir).await {
-            tracing::warn!(
-                error = &error as &dyn std::error::Error,
-                "Not every file in SESSIONS_DIR was looked at; the next start looks again"
-            );
-        }
-    };
+    let log = Log::new(&workers.db);
+    let files = session_files::keep(&workers.vault, &log, &workers.sessions_dir);
     tokio::join!(pool::run(Arc::new(workers.clone())), files);
 }
 

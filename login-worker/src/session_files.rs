@@ -2,7 +2,8 @@
 //! same time, and each of them may die in between. So no process writes what it remembers:
 //!
 //! - a process that has changed the vault writes what is there now, and reads the vault again before it goes on ([`update`])
-//! - a process that starts updates every file that is there ([`update_all`])
+//! - a process that starts updates every file that is there ([`update_all`]), and from then on those of sessions that end
+//!   elsewhere ([`keep`])
 //!
 //! How one file looks, and how it is written, is in [`mod@file`].
 
@@ -14,8 +15,10 @@ use eventlog::DatabaseError;
 use vault::Vault;
 
 pub mod file;
+mod follow;
 
 use file::SessionFile;
+pub use follow::keep;
 
 /// Why a file is not what the vault holds.
 #[derive(Debug, thiserror::Error)]

@@ -4,12 +4,14 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::Duration;
 
-use domain::LoginId;
+use domain::{AccountCommand, LoginId};
 use eventlog::store::Fence;
 use eventlog::testing::{self, TestDatabase};
+use eventlog::{Context, Log, Sequencer, Store};
+use jiff::Timestamp;
 use tempfile::TempDir;
 use uuid::Uuid;
-use vault::{Linked, random_login_id};
+use vault::{Linked, RetireReason, random_login_id};
 
 use super::*;
 
@@ -17,7 +19,7 @@ const ILYA: i64 = 139_883_458;
 
 /// A vault, a directory, and one person who has logged in.
 struct World {
-    _database: TestDatabase,
+    database: TestDatabase,
     vault: Vault,
     directory: TempDir,
     account: AccountId,
@@ -28,7 +30,7 @@ impl World {
         let database = testing::database().await;
         let vault = Vault::new(&database.db);
         let account = vault.subject_for(ILYA).await.unwrap().account_id;
-        Self { vault, directory: tempfile::tempdir().unwrap(), account, _database: database }
+        Self { vault, directory: tempfile::tempdir().unwrap(), account, database: database }
     }
 
     /// A session that a login of this person has just linked; the file is not there yet.
@@ -136,4 +138,39 @@ async fn a_file_that_a_dead_process_left_behind_is_removed_at_the_next_start() {
 
     assert_eq!(world.file(), None);
     assert!(world.directory.path().join("user_7.session").exists(), "it is no session file");
+}
+
+/// 1. A session is linked, and two machines have its file.
+/// 2. It ends by an order that the first one handles.
+/// 3. The file goes on the second one as well.
+#[tokio::test]
+async fn the_file_of_a_session_that_ended_elsewhere_goes() {
+    let world = World::start().await;
+    let linked = world.link().await;
+    world.update().await;
+    let log = Log::new(&world.database.db);
+    let gone = async {
+        let store = Store::new(&world.database.db);
+        let profile = AccountCommand::Register {
+            account_id: world.account,
+            telegram_id: domain::Sealed(String::new()),
+            profile: domain::Sealed(String::new()),
+            at: Timestamp::UNIX_EPOCH,
+        };
+        store.account(world.account, profile, Context::system()).await.unwrap();
+        let log_out = AccountCommand::LogOut { login_id: linked.login_id.clone(), at: Timestamp::UNIX_EPOCH };
+        store.account(world.account, log_out, Context::system()).await.unwrap();
+        world.vault.retire_all_linked(world.account, RetireReason::LoggedOut).await.unwrap();
+        // As a machine has it that knows nothing yet, and has looked through its files already.
+        file::write(world.directory.path(), ILYA, &SessionFile::of(&linked)).unwrap();
+        while Sequencer::take_over(&world.database.db).await.unwrap().pass().await.unwrap() > 0 {}
+        while world.file().is_some() {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = keep(&world.vault, &log, world.directory.path()) => {}
+        done = tokio::time::timeout(Duration::from_secs(30), gone) => done.expect("gone in time"),
+    }
 }
