@@ -111,7 +111,7 @@ impl Attempt {
     }
 
     /// When a token dies, by our clock. Telegram states it by its own clock. A lifetime that is not the usual one may be a
-    /// difference between the two clocks, so Telegram is asked for its time, once.
+    /// difference between the two clocks, so Telegram is asked for its time, until it has told it once.
     async fn expiry(&mut self, server_seconds: i64) -> Result<Timestamp, Stop> {
         let Ok(told) = Timestamp::from_second(server_seconds) else {
             return Ok(self.record.now() + NOMINAL_LIFETIME);
@@ -123,11 +123,12 @@ impl Attempt {
             let theirs = answer.ok().and_then(|tl::enums::Config::Config(config)| {
                 Timestamp::from_second(i64::from(config.date)).ok()
             });
-            let ahead = theirs.map(|theirs| self.record.now().duration_since(theirs));
-            self.clock_ahead = Some(ahead.unwrap_or_default());
+            let Some(theirs) = theirs else { return Ok(self.record.now() + NOMINAL_LIFETIME) };
+            self.clock_ahead = Some(self.record.now().duration_since(theirs));
         }
         let (at, now) = (told + self.clock_ahead.unwrap_or_default(), self.record.now());
-        let is_sane = at > now && at.duration_since(now) <= NOMINAL_LIFETIME * 4;
-        Ok(if is_sane { at } else { now + NOMINAL_LIFETIME })
+        let is_sane = at.duration_since(now) <= NOMINAL_LIFETIME * 4;
+        // One that is dead already is replaced in a second.
+        Ok(if is_sane { at.max(now) } else { now + NOMINAL_LIFETIME })
     }
 }

@@ -112,3 +112,17 @@ async fn an_expired_login_frees_its_invite_for_another_person() -> Result<()> {
     assert_eq!(world.telegram.mtproto.sessions_of(ANNA).len(), 1);
     Ok(())
 }
+
+/// Telegram's token is dead as it comes; nobody waits for the half minute that one usually lives.
+#[tokio::test]
+async fn a_token_that_is_dead_on_arrival_is_replaced_a_second_later() -> Result<()> {
+    let world = world_with_token_lifetime(Duration::ZERO).await?;
+    let code = world.invite(Tier::Premium).await?;
+    let session = world.begin_login(ILYA, &code).await?;
+    let first = world.wait_for_status(ILYA, &session, |status| status["token"].is_string()).await?;
+    world.advance(Duration::from_secs(2));
+    let is_another =
+        |status: &serde_json::Value| status["token"].is_string() && status["token"] != first["token"];
+    world.wait_for_status(ILYA, &session, is_another).await?;
+    Ok(())
+}
