@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use domain::{AccountEvent, AccountId, Event, LoginId};
-use eventlog::{DatabaseError, Log, LogEvent, Outage};
+use eventlog::{Log, LogEvent, Outage};
 use tokio::time::{sleep, timeout};
 use vault::Vault;
 
@@ -84,14 +84,15 @@ async fn is_gone(vault: &Vault, directory: &Path, over: &Over) -> Result<bool, S
     for telegram_id in files_of(vault, directory, over.account).await? {
         update(vault, directory, over.account, telegram_id).await?;
         let found = file::read(directory, telegram_id)?.filter(|found| found.account_id == over.account);
-        gone &= !found.is_some_and(|found| over.login.as_ref().is_none_or(|login| *login == found.login_id));
+        // Another login's session is not over, whatever else is.
+        gone &= found.is_none_or(|found| over.login.as_ref().is_some_and(|login| *login != found.login_id));
     }
     Ok(gone)
 }
 
 /// The files that are there of an account. Whose a file is that nobody can be asked about any more, the files themselves say.
 async fn files_of(vault: &Vault, directory: &Path, account: AccountId) -> Result<Vec<i64>, SessionFileError> {
-    if let Some(subject) = vault.subject(account).await.map_err(DatabaseError::from)? {
+    if let Some(subject) = vault.subject(account).await? {
         let is_there = file::path(directory, subject.telegram_id).exists();
         return Ok(is_there.then_some(subject.telegram_id).into_iter().collect());
     }

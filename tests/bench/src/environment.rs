@@ -49,13 +49,21 @@ pub struct Person {
 impl Environment {
     /// With a service that has these roles.
     pub async fn set_up(roles: &str) -> Result<Self> {
+        Self::with(roles, &[]).await
+    }
+
+    /// With other settings as well.
+    pub async fn with(roles: &str, others: &[(&'static str, &str)]) -> Result<Self> {
         let telegram = Telegram::start(Options::default()).await?;
         let test = eventlog::testing::database().await;
         let dir = tempfile::tempdir()?;
-        let settings = Settings::new(&telegram, dir.path(), None)?
+        let mut settings = Settings::new(&telegram, dir.path(), None)?
             .with("DATABASE_URL", test.url.expose_secret())
             .with("RUST_LOG", "warn")
             .with("ROLE", roles);
+        for (name, value) in others {
+            settings = settings.with(name, value);
+        }
         let service = Service::new(settings);
         service.start()?;
         service.wait_until_running().await?;

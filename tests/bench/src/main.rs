@@ -22,6 +22,7 @@ mod polls;
 mod process;
 mod rebuild;
 mod status;
+mod strangers;
 mod takeover;
 mod visible;
 
@@ -51,6 +52,8 @@ enum Section {
     Polls,
     /// From the phone to the page.
     Confirmation,
+    /// `/login`, while thousands of strangers hold connections.
+    Strangers,
 }
 
 #[derive(Debug, Parser)]
@@ -113,6 +116,7 @@ async fn measure(sections: &[Section], largest: u32, report: &mut Report) -> Res
             Section::Status => status::measure(report).await?,
             Section::Polls => polls::measure(report).await?,
             Section::Confirmation => confirmation::measure(report).await?,
+            Section::Strangers => strangers::measure(report).await?,
         }
     }
     Ok(())

@@ -15,12 +15,23 @@ pub struct Sent(TcpStream);
 
 /// Asks for a login's status as its owner: answered at once, or (`since`) when there is news.
 pub async fn ask(addr: SocketAddr, session_id: &str, init_data: &str, since: Option<i64>) -> Result<Sent> {
+    let stream = TcpStream::connect(addr).await.context("the service takes no more connections")?;
+    ask_on(stream, session_id, init_data, since).await
+}
+
+/// The same on this connection.
+pub async fn ask_on(
+    mut stream: TcpStream,
+    session_id: &str,
+    init_data: &str,
+    since: Option<i64>,
+) -> Result<Sent> {
+    let addr = stream.peer_addr()?;
     let news = since.map(|version| format!("&since={version}&wait={WAIT_SECONDS}")).unwrap_or_default();
     let request = format!(
         "GET /qr-auth-status?session_id={session_id}{news} HTTP/1.1\r\nHost: {addr}\r\n\
          Authorization: tma {init_data}\r\nConnection: close\r\n\r\n"
     );
-    let mut stream = TcpStream::connect(addr).await.context("the service takes no more connections")?;
     stream.write_all(request.as_bytes()).await?;
     Ok(Sent(stream))
 }
