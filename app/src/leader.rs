@@ -182,10 +182,12 @@ async fn pause(waker: &mut Waker, began: Instant, busy: bool) {
     waker.wait(if busy { POLL.0 } else { POLL.1 }).await;
 }
 
-/// Stores the limits of people without a subscription. They are in no event; the view `users` reads them from here.
+/// Stores the limits of people without a subscription, with their SHA-256. They are in no event; the view `users` reads them
+/// from here, and `replay verify` compares them with the SHA-256.
 async fn keep_free_limits(db: &Database, tiers: &Tiers) -> Result<(), DatabaseError> {
     sqlx::query!(
-        "update free_limits set limits = $1 where limits is distinct from $1",
+        "update free_limits set limits = $1, written_sha256 = sha256(convert_to($1::jsonb::text, 'UTF8')) \
+          where limits is distinct from $1 or written_sha256 <> sha256(convert_to($1::jsonb::text, 'UTF8'))",
         Json(tiers.limits(Tier::Free)) as _,
     )
     .execute(db.pool())

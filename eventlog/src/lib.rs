@@ -7,6 +7,7 @@ mod appends;
 pub mod clock;
 pub mod database;
 mod error;
+pub mod integrity;
 pub mod log;
 pub mod outage;
 mod pool;

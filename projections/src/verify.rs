@@ -1,10 +1,8 @@
-//! Compares every view with the log, beside a running service: decodes every event, folds every view in memory, and
-//! compares row by row with the live tables.
+//! Compares every view with the log, beside a running service: looks for faults of the log itself, decodes every event,
+//! folds every view in memory, and compares row by row with the live tables.
 //!
-//! Most of the log, up to the current position of the views, is folded without a transaction. Then one snapshot fixes the
+//! The log's own faults are looked for first, in a snapshot of their own ([`eventlog::integrity`]). Most of the log, up to the current position of the views, is folded without a transaction. Then one snapshot fixes the
 //! live rows and their positions. The few events in between are folded too, and the rows are compared in that snapshot.
-
-use std::collections::HashMap;
 
 use futures::TryStreamExt;
 use serde_json::Value;
@@ -14,6 +12,12 @@ use crate::projector;
 use crate::reading::{FoldedView, Reading};
 use crate::views::{self, AnyView, Comparison, MemoryTable, RowFailure};
 use eventlog::database::{Connection, Database, DatabaseError};
+use eventlog::integrity::{self, LogFault};
+
+mod faults;
+
+use faults::Checkpoints;
+pub use faults::ViewFault;
 
 /// Differences that are reported one by one; the others are only counted.
 const EXAMPLES: usize = 20;
@@ -25,6 +29,10 @@ pub struct Report {
     pub events: u64,
     /// Events that cannot be decoded: where, and why.
     pub undecodable: Vec<(i64, String)>,
+    /// What is wrong with positions and streams. Only looked for by [`verify`].
+    pub log_faults: Vec<LogFault>,
+    /// What is wrong with what views read, besides rows.
+    pub view_faults: Vec<ViewFault>,
     /// One report for each view.
     pub views: Vec<ViewReport>,
 }
@@ -56,9 +64,12 @@ pub struct Difference {
 }
 
 impl Report {
-    /// Whether nothing differs from the log.
+    /// Whether the log is whole, and nothing differs from it.
     pub fn is_clean(&self) -> bool {
-        self.undecodable.is_empty() && self.views.iter().all(|view| view.differ == 0)
+        self.undecodable.is_empty()
+            && self.log_faults.is_empty()
+            && self.view_faults.is_empty()
+            && self.views.iter().all(|view| view.differ == 0)
     }
 }
 
@@ -67,11 +78,12 @@ impl Report {
 /// # Errors
 /// The database's.
 pub async fn verify(db: &Database, mut progress: impl FnMut(i64, i64)) -> Result<Report, DatabaseError> {
+    let log_faults = integrity::check(db).await?;
     loop {
         if let Some(report) =
             compare_with_live(db, &views::all(), ParkedRows::StayParked, &mut progress).await?
         {
-            return Ok(report);
+            return Ok(Report { log_faults, ..report });
         }
     }
 }
@@ -106,13 +118,12 @@ pub(crate) async fn compare_with_live(
 
     let connection = db.direct().await?;
     let mut snapshot = connection.begin("begin isolation level repeatable read, read only").await?;
-    let checkpoints: HashMap<String, (i64, String)> =
-        sqlx::query!("select consumer, position, slot from checkpoints")
-            .fetch_all(&mut *snapshot)
-            .await?
-            .into_iter()
-            .map(|row| (row.consumer, (row.position, row.slot)))
-            .collect();
+    let checkpoints: Checkpoints = sqlx::query!("select consumer, position, slot from checkpoints")
+        .fetch_all(&mut *snapshot)
+        .await?
+        .into_iter()
+        .map(|row| (row.consumer, (row.position, row.slot)))
+        .collect();
     let parked_now = parked(&mut snapshot).await?;
     if parked_before.iter().any(|key| !parked_now.contains(key)) {
         return Ok(None);
@@ -120,6 +131,7 @@ pub(crate) async fn compare_with_live(
     if parked_rows == ParkedRows::StayParked {
         reading.park(&parked_now);
     }
+    let view_faults = faults::check(&mut snapshot, views, &checkpoints).await?;
     let mut reports = Vec::new();
     let last = checkpoints.values().map(|(position, _)| *position).max().unwrap_or(0);
     for folded in reading.views() {
@@ -143,7 +155,13 @@ pub(crate) async fn compare_with_live(
         reports.push(report);
     }
     snapshot.rollback().await?;
-    Ok(Some(Report { events: folding.events, undecodable: folding.undecodable, views: reports }))
+    Ok(Some(Report {
+        events: folding.events,
+        undecodable: folding.undecodable,
+        log_faults: Vec::new(),
+        view_faults,
+        views: reports,
+    }))
 }
 
 /// A view as it was at a position, or only the row with this key: rows as JSON, in the order of their keys. None where
@@ -208,7 +226,7 @@ impl Difference {
     }
 
     fn parked((key, failure): (String, RowFailure)) -> Self {
-        Self { key, what: format!("stands still at position {}: {}", failure.position, failure.error) }
+        Self { key, what: format!("is parked at position {}: {}", failure.position, failure.error) }
     }
 }
 

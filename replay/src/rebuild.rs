@@ -110,7 +110,7 @@ fn tell_row(row: &KeyReport, out: &mut impl Write) -> Result<()> {
     let what = row.difference.as_ref().map_or("does not differ", |difference| &difference.what);
     write!(out, "{} {}: {what}", row.view, row.key)?;
     if let Some((position, why)) = &row.parked {
-        write!(out, "; stands still from position {position} on: {why}")?;
+        write!(out, "; parked at position {position}: {why}")?;
     }
     Ok(writeln!(out)?)
 }

@@ -1,4 +1,5 @@
-//! `replay verify`: one line for each view, `users: N rows, 0 differ`; exit code 1 on any difference.
+//! `replay verify`: one line for each fault of the log and of what views read, and one for each view, `users: N rows, 0
+//! differ`; exit code 1 on any of the former, and on any difference.
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -14,6 +15,12 @@ pub async fn run(db: &Database, out: &mut impl Write) -> Result<ExitCode> {
     let report = projections::verify::verify(db, |position, end| progress::show(&bar, position, end)).await?;
     bar.finish_and_clear();
 
+    for fault in &report.log_faults {
+        writeln!(out, "{fault}")?;
+    }
+    for fault in &report.view_faults {
+        writeln!(out, "{fault}")?;
+    }
     for (position, error) in &report.undecodable {
         writeln!(out, "position {position}: {error}")?;
     }
