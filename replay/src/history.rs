@@ -8,6 +8,7 @@ use clap::ValueEnum;
 use domain::LoginId;
 use eventlog::{Database, DatabaseError, Filter, Log, Topic};
 use jiff::Timestamp;
+use vault::Vault;
 
 use crate::people;
 
@@ -42,12 +43,15 @@ pub struct Arguments {
     /// Go on with what happens from now on.
     #[arg(long)]
     follow: bool,
+    /// Show invite codes in full, in the table. Only the database's owner may; the others see the first three letters.
+    #[arg(long)]
+    codes: bool,
     /// Instead of the events, how the database finds the first of them.
     #[arg(long, conflicts_with = "follow")]
     explain: bool,
 }
 
-#[derive(Clone, Copy, Debug, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Format {
     Table,
     Jsonl,
@@ -74,7 +78,10 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
         let plan = log.explain(&filter, 0, PAGE).await?;
         return plan.iter().try_for_each(|line| Ok(writeln!(out, "{line}")?));
     }
-    let mut table = table::Table::new();
+    if arguments.codes {
+        allow_codes(db, arguments.format).await?;
+    }
+    let mut table = table::Table::new(arguments.codes);
     match arguments.format {
         Format::Table => table.header(out)?,
         Format::Csv => csv::header(out)?,
@@ -105,5 +112,16 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
         } else {
             return Ok(());
         }
+    }
+}
+
+/// Refuses `--codes` to everybody but the database's owner, and where no code would be shown.
+async fn allow_codes(db: &Database, format: Format) -> Result<()> {
+    if format != Format::Table {
+        bail!("--codes is for the table: the events themselves hold no code");
+    }
+    match Vault::new(db).other_owner_of_codes().await? {
+        None => Ok(()),
+        Some(owner) => bail!("--codes takes {owner}, who owns the database; without it codes are masked"),
     }
 }

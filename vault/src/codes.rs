@@ -77,4 +77,18 @@ impl Vault {
             .await?;
         Ok(row.map(|row| (row.code, row.note)))
     }
+
+    /// The owner of the codes, where the role of this connection is somebody else: None where it may do what the owner may.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn other_owner_of_codes(&self) -> Result<Option<String>, DatabaseError> {
+        Ok(sqlx::query_scalar!(
+            r#"select pg_get_userbyid(relowner)::text as "owner!"
+                 from pg_class
+                where oid = 'vault.invite_codes'::regclass and not pg_has_role(current_user, relowner, 'usage')"#
+        )
+        .fetch_optional(self.db.pool())
+        .await?)
+    }
 }

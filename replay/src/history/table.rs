@@ -1,4 +1,4 @@
-//! A table for people: with names while the person's key exists, and codes masked while they can be redeemed.
+//! A table for people: with names while the person's key exists, and codes masked, unless the database's owner asks for them.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -6,9 +6,8 @@ use std::io::{self, Write};
 use anstyle::Style;
 use anyhow::Result;
 use domain::InviteId;
-use eventlog::{Clock, Database, LogEvent};
+use eventlog::{Database, LogEvent};
 use jiff::tz::TimeZone;
-use projections::views::invites;
 use serde_json::Value;
 use vault::Vault;
 
@@ -24,12 +23,15 @@ pub struct Table {
     zone: TimeZone,
     names: Names,
     codes: HashMap<InviteId, Option<String>>,
+    /// Whether codes are shown in full.
+    in_full: bool,
 }
 
 impl Table {
-    pub fn new() -> Self {
+    /// With invite codes in full, or masked.
+    pub fn new(in_full: bool) -> Self {
         let (paint, zone) = (Paint::for_stdout(), TimeZone::system());
-        Self { paint, zone, names: Names::default(), codes: HashMap::new() }
+        Self { paint, zone, names: Names::default(), codes: HashMap::new(), in_full }
     }
 
     pub fn header(&self, out: &mut impl Write) -> io::Result<()> {
@@ -103,17 +105,14 @@ impl Table {
         }
     }
 
-    /// The invite's code, where this database role may read it.
+    /// The invite's code, where this database role may read it. Whether it can be redeemed is not asked: a use that a login has
+    /// reserved today comes back when that login ends.
     async fn code(&mut self, db: &Database, invite: InviteId) -> Option<String> {
         if let Some(known) = self.codes.get(&invite) {
             return known.clone();
         }
         let code = Vault::new(db).code_of(invite).await.ok().flatten().map(|(code, _)| code);
-        let row = invites::by_id(db, invite).await.ok().flatten();
-        let dead = row.is_some_and(|row| {
-            row.revoked || row.valid_until <= Clock::system().now() || row.reserved + row.used >= row.max_uses
-        });
-        let shown = code.map(|code| if dead { code } else { masked(&code) });
+        let shown = code.map(|code| if self.in_full { code } else { masked(&code) });
         self.codes.insert(invite, shown.clone());
         shown
     }

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use jiff::tz::TimeZone;
 use secrecy::ExposeSecret;
 
-use crate::past::{Past, person, text};
+use crate::past::{Past, invite, person, text};
 
 const ESCAPE: char = '\u{1b}';
 
@@ -69,6 +69,21 @@ async fn a_followed_history_goes_on_with_new_events() {
         let line = next();
         assert!(line.contains(&format!("\"position\":{position},")), "{line}");
     }
+    following.kill().unwrap();
+    following.wait().unwrap();
+}
+
+#[tokio::test]
+async fn a_followed_table_masks_the_codes_of_invites_that_are_made_meanwhile() {
+    let past = Past::make().await;
+    let mut following = past.command(&["history", "--follow"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(following.stdout.take().unwrap()).lines();
+    let mut next = move || lines.next().expect("it goes on").expect("text");
+    (0..12).for_each(|_| assert!(!next().contains("9XK7QM2VWTRB")));
+    invite(&past.test, "QQQQRRRRSSSS", past.now).await;
+    past.project().await;
+    let line = next();
+    assert!(line.contains("QQQ*********"), "{line}");
     following.kill().unwrap();
     following.wait().unwrap();
 }
