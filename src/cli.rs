@@ -3,6 +3,7 @@
 mod database;
 mod health;
 mod invite;
+mod operator;
 mod session;
 mod signals;
 mod user;

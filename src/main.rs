@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+use app::terminal::harmless;
 use qr_login::cli::Cli;
 use qr_login::telemetry;
 
@@ -27,6 +28,6 @@ fn main() -> ExitCode {
 }
 
 fn fail(why: &str) -> ExitCode {
-    eprintln!("qr-login: {why}");
+    eprintln!("qr-login: {}", harmless(why));
     ExitCode::FAILURE
 }

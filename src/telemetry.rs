@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use app::terminal::LogLines;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
@@ -36,7 +37,7 @@ pub fn start_log() -> Result<(), BadSetting> {
     let filter = EnvFilter::try_new(&wanted)
         .map_err(|error| BadSetting::new("RUST_LOG", format!("{wanted:?} is not a filter: {error}")))?;
     let log = registry().with(filter).with(filter_fn(may_be_logged));
-    let lines = fmt::layer().with_writer(std::io::stderr).with_target(false);
+    let lines = fmt::layer().with_writer(|| LogLines(std::io::stderr())).with_target(false);
     let colours =
         std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();
     match std::env::var("LOG_FORMAT").as_deref() {

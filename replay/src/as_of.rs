@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::{Context, Result};
+use app::terminal::write_json;
 use eventlog::{Database, Filter, Log};
 use jiff::Timestamp;
 use projections::verify;
@@ -49,7 +50,8 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
         .await?
         .with_context(|| format!("there is no view {:?}", arguments.view))?;
     for row in rows {
-        writeln!(out, "{row}")?;
+        write_json(&row, out)?;
+        writeln!(out)?;
     }
     Ok(())
 }

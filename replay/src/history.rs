@@ -4,6 +4,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use app::terminal::harmless;
 use clap::ValueEnum;
 use domain::LoginId;
 use eventlog::{Database, DatabaseError, Filter, Log, Topic};
@@ -76,7 +77,7 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     let log = Log::new(db);
     if arguments.explain {
         let plan = log.explain(&filter, 0, PAGE).await?;
-        return plan.iter().try_for_each(|line| Ok(writeln!(out, "{line}")?));
+        return plan.iter().try_for_each(|line| Ok(writeln!(out, "{}", harmless(line))?));
     }
     if arguments.codes {
         allow_codes(db, arguments.format).await?;

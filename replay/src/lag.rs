@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
+use app::terminal::harmless;
 use eventlog::{Clock, Database};
 use jiff::Timestamp;
 
@@ -21,7 +22,9 @@ pub async fn run(db: &Database, out: &mut impl Write) -> Result<()> {
         writeln!(
             out,
             "{}: position {}, {} events behind{behind}",
-            consumer.consumer, consumer.position, consumer.behind
+            harmless(&consumer.consumer),
+            consumer.position,
+            consumer.behind
         )?;
     }
     match &lag.oldest_transaction {
@@ -29,7 +32,7 @@ pub async fn run(db: &Database, out: &mut impl Write) -> Result<()> {
             out,
             "oldest writing transaction: process {} ({}), open for {:.1} s",
             open.pid,
-            open.application,
+            harmless(&open.application),
             seconds(now, open.since)
         )?,
         None => writeln!(out, "oldest writing transaction: none")?,
@@ -40,7 +43,11 @@ pub async fn run(db: &Database, out: &mut impl Write) -> Result<()> {
         writeln!(
             out,
             "  {} {} since position {} ({}): {}",
-            parked.view, parked.key, parked.position, parked.since, parked.error
+            harmless(&parked.view),
+            harmless(&parked.key),
+            parked.position,
+            parked.since,
+            harmless(&parked.error)
         )?;
     }
     Ok(())

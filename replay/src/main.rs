@@ -7,6 +7,7 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
+use app::terminal::{LogLines, harmless};
 use clap::{Parser, Subcommand};
 use eventlog::Database;
 use secrecy::SecretString;
@@ -67,13 +68,13 @@ async fn main() -> ExitCode {
     // A missing .env is no error.
     let _ = dotenvy::dotenv();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));
-    let lines = fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal());
+    let lines = fmt::layer().with_writer(|| LogLines(io::stderr())).with_ansi(io::stderr().is_terminal());
     registry().with(filter).with(filter_fn(may_be_logged)).with(lines).init();
     match run(Arguments::parse()).await {
         Ok(code) => code,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(io::stderr(), "replay: {error:#}");
+            let _ = writeln!(io::stderr(), "replay: {}", harmless(&format!("{error:#}")));
             ExitCode::FAILURE
         }
     }

@@ -15,6 +15,7 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
+use app::terminal::harmless;
 use eventlog::Database;
 use secrecy::SecretString;
 
@@ -79,7 +80,7 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     };
     let summary = mirror.summary();
     ended.with_context(|| summary.clone())?;
-    Ok(writeln!(out, "{summary}")?)
+    Ok(writeln!(out, "{}", harmless(&summary))?)
 }
 
 /// The address, from the flag, a variable, or a file.

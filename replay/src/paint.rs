@@ -46,8 +46,3 @@ impl Paint {
         if self.colours { colour.on_default() } else { Style::new() }
     }
 }
-
-/// Text from a stranger, without control characters: it stays on one line and cannot control the terminal.
-pub fn harmless(text: &str) -> String {
-    text.chars().map(|letter| if letter.is_control() { '\u{fffd}' } else { letter }).collect()
-}

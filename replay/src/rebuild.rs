@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use app::terminal::harmless;
 use eventlog::Database;
 use projections::lag;
 use projections::rebuild::{self, KeyReport, Progress};
@@ -98,7 +99,7 @@ pub fn tell_view(view: &ViewReport, out: &mut impl Write) -> Result<()> {
     }
     writeln!(out)?;
     for difference in &view.examples {
-        writeln!(out, "  {} {}", difference.key, difference.what)?;
+        writeln!(out, "  {} {}", harmless(&difference.key), harmless(&difference.what))?;
     }
     if view.differ > view.examples.len() {
         writeln!(out, "  and {} more", view.differ - view.examples.len())?;
@@ -108,9 +109,9 @@ pub fn tell_view(view: &ViewReport, out: &mut impl Write) -> Result<()> {
 
 fn tell_row(row: &KeyReport, out: &mut impl Write) -> Result<()> {
     let what = row.difference.as_ref().map_or("does not differ", |difference| &difference.what);
-    write!(out, "{} {}: {what}", row.view, row.key)?;
+    write!(out, "{} {}: {}", harmless(&row.view), harmless(&row.key), harmless(what))?;
     if let Some((position, why)) = &row.parked {
-        write!(out, "; parked at position {position}: {why}")?;
+        write!(out, "; parked at position {position}: {}", harmless(why))?;
     }
     Ok(writeln!(out)?)
 }

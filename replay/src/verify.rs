@@ -5,6 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
+use app::terminal::harmless;
 use eventlog::Database;
 
 use crate::progress;
@@ -16,13 +17,13 @@ pub async fn run(db: &Database, out: &mut impl Write) -> Result<ExitCode> {
     bar.finish_and_clear();
 
     for fault in &report.log_faults {
-        writeln!(out, "{fault}")?;
+        writeln!(out, "{}", harmless(&fault.to_string()))?;
     }
     for fault in &report.view_faults {
-        writeln!(out, "{fault}")?;
+        writeln!(out, "{}", harmless(&fault.to_string()))?;
     }
     for (position, error) in &report.undecodable {
-        writeln!(out, "position {position}: {error}")?;
+        writeln!(out, "position {position}: {}", harmless(error))?;
     }
     for view in &report.views {
         tell_view(view, out)?;

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
+use app::terminal::harmless;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
@@ -23,7 +24,7 @@ pub async fn ask(listen_addr: SocketAddr) -> anyhow::Result<()> {
     let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let ready = head.split_ascii_whitespace().nth(1) == Some("200");
     ensure!(ready, "not ready: {}", body.lines().collect::<Vec<_>>().join("; "));
-    print!("{body}");
+    body.lines().for_each(|line| println!("{}", harmless(line)));
     Ok(())
 }
 

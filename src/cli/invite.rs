@@ -2,17 +2,15 @@
 
 use anyhow::Context as _;
 use app::invites::{self, Invites, Listed, Order};
+use app::terminal::harmless;
 use clap::Subcommand;
 use domain::Tier;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
-use eventlog::store::Context;
 
 use super::database::with_database;
+use super::operator;
 use crate::config::{DataConfig, DataSettings, secret};
-
-/// Who caused it, in the events.
-const TOOL: &str = "cli";
 
 #[derive(Debug, Subcommand)]
 pub enum InviteCommand {
@@ -62,11 +60,11 @@ impl InviteCommand {
         match self {
             Self::Create { tier, code, max_uses, valid_days, subscription_days, note } => {
                 let order = Order { code, max_uses, valid_days, subscription_days, note, ..Order::new(tier) };
-                let made = invites.create(order, Context::tool(TOOL)).await?;
+                let made = invites.create(order, operator::context()).await?;
                 println!("{}", made.code);
                 match username(bot_api_url).await {
-                    Ok(username) => println!("{}", invites::link(&username, &made.code)),
-                    Err(error) => eprintln!("qr-login: no t.me link: {error:#}"),
+                    Ok(username) => println!("{}", harmless(&invites::link(&username, &made.code))),
+                    Err(error) => eprintln!("qr-login: no t.me link: {}", harmless(&format!("{error:#}"))),
                 }
             }
             Self::List { limit } => {
@@ -77,7 +75,7 @@ impl InviteCommand {
             }
             Self::Show { code } => show(&invites.show(&code).await?),
             Self::Revoke { code } => {
-                let id = invites.revoke(&code, Context::tool(TOOL)).await?;
+                let id = invites.revoke(&code, operator::context()).await?;
                 println!("revoked {id}");
             }
         }
@@ -88,7 +86,7 @@ impl InviteCommand {
 fn show(listed: &Listed) {
     let Listed { invite, code, note } = listed;
     println!("id                 {}", invite.invite_id);
-    println!("code               {}", code.as_deref().unwrap_or("(gone)"));
+    println!("code               {}", harmless(code.as_deref().unwrap_or("(gone)")));
     println!("tier               {}", invite.tier);
     println!("uses               {} used, {} reserved, of {}", invite.used, invite.reserved, invite.max_uses);
     println!("valid until        {}", invite.valid_until);
@@ -97,17 +95,20 @@ fn show(listed: &Listed) {
         days => println!("subscription days  {days}"),
     }
     println!("revoked            {}", if invite.revoked { "yes" } else { "no" });
-    println!("note               {}", note.as_deref().unwrap_or("-"));
+    println!("note               {}", harmless(note.as_deref().unwrap_or("-")));
 }
 
 fn line(listed: &Listed) -> String {
     let Listed { invite, code, note } = listed;
     let uses = format!("{}/{}", invite.used + invite.reserved, invite.max_uses);
-    let code = code.as_deref().unwrap_or("(gone)");
+    let code = harmless(code.as_deref().unwrap_or("(gone)"));
     let until = invite.valid_until.strftime("%Y-%m-%d %H:%M UTC").to_string();
     let revoked = if invite.revoked { "(revoked) " } else { "" };
     let tier = invite.tier.name();
-    format!("{code:<13} {tier:<11} {uses:>9}  {until:<20} {revoked}{}", note.as_deref().unwrap_or(""))
+    format!(
+        "{code:<13} {tier:<11} {uses:>9}  {until:<20} {revoked}{}",
+        harmless(note.as_deref().unwrap_or(""))
+    )
 }
 
 async fn username(bot_api_url: &str) -> anyhow::Result<String> {

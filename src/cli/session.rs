@@ -6,17 +6,18 @@ use std::sync::Arc;
 use anyhow::{Context as _, bail};
 use app::App;
 use app::people::PersonId;
+use app::terminal::harmless;
 use clap::{Subcommand, ValueEnum};
 use domain::AccountId;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
-use eventlog::store::Context;
 use login_worker::Network;
 use login_worker::export::{Exporter, Format};
 use vault::Vault;
 use vault::installation;
 
 use super::database::with_database;
+use super::operator;
 use crate::config::{self, DataConfig, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -82,7 +83,7 @@ async fn export(exporter: &Exporter, account: AccountId, format: ExportFormat) -
         ExportFormat::Telethon => Format::Telethon,
         ExportFormat::Grammers => Format::Grammers,
     };
-    let exported = exporter.begin(account, format, Context::tool("cli")).await?;
+    let exported = exporter.begin(account, format, operator::context()).await?;
     let mut out = std::io::stdout().lock();
     writeln!(out, "{}", *exported.words)
         .and_then(|()| out.flush())
@@ -105,8 +106,9 @@ fn ask(user: &str) -> anyhow::Result<()> {
         bail!("session export hands the key over for good: add --yes where nobody can be asked");
     }
     eprint!(
-        "The session of {user} is handed over: its key is printed here once, whoever has it has the account, and this \
-         service neither uses nor checks it until the next login. The person is told. Go on? [yes/no] "
+        "The session of {} is handed over: its key is printed here once, whoever has it has the account, and this \
+         service neither uses nor checks it until the next login. The person is told. Go on? [yes/no] ",
+        harmless(user)
     );
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;

@@ -1,5 +1,6 @@
 //! `qr-login user …`: what the tables say of a person.
 
+use app::terminal::harmless;
 use clap::Subcommand;
 use eventlog::database::Database;
 use projections::views::users::SubscriptionStatus;
@@ -31,8 +32,8 @@ async fn show(db: &Database, telegram_id: i64) -> anyhow::Result<()> {
         [user.first_name.as_deref(), user.last_name.as_deref()].into_iter().flatten().collect::<Vec<_>>();
     println!("telegram id    {}", user.telegram_id);
     println!("account id     {}", user.account_id);
-    println!("name           {}", name.join(" "));
-    println!("username       {}", user.username.as_deref().unwrap_or("-"));
+    println!("name           {}", harmless(&name.join(" ")));
+    println!("username       {}", harmless(user.username.as_deref().unwrap_or("-")));
     println!("role           {}", user.role.name());
     println!("authenticated  {}", if user.is_authenticated { "yes" } else { "no" });
     println!("blocked        {}", if user.is_blocked { "yes" } else { "no" });

@@ -3,7 +3,12 @@
 use std::process::Command;
 
 use anyhow::{Result, ensure};
+use domain::AccountCommand;
+use eventlog::clock::Clock;
+use eventlog::store::{Context, Store};
+use eventlog::{Database, Log};
 use secrecy::ExposeSecret;
+use vault::Vault;
 
 struct Terminal {
     dir: tempfile::TempDir,
@@ -67,5 +72,58 @@ async fn a_refused_command_prints_one_line_that_says_why() -> Result<()> {
         refusal_of(&["user", "show", "139883458"]),
         "qr-login: nobody with Telegram id 139883458 has written to the bot\n"
     );
+    Ok(())
+}
+
+/// A terminal would hide, move or colour something, or show letters in another order.
+const HOSTILE: &str = "\u{1b}]0;Eve\u{7}\u{9b}2J\u{202e}\u{2066}\u{200f}\u{61c}\nrole admin\r\u{7f}";
+
+fn expect_harmless(told: &str) {
+    assert!(told.contains('\u{fffd}'), "the text was shown: {told:?}");
+    let harmful = |it: char| it != '\n' && it.is_control() || HOSTILE.contains(it) && !it.is_ascii();
+    assert!(!told.contains(harmful), "{told:?}");
+    assert!(!told.lines().any(|line| line.starts_with("role admin")), "{told:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_name_and_no_note_has_power_over_the_terminal() -> Result<()> {
+    let terminal = Terminal::open().await?;
+    let code = "3HBP4Z3ECICZ";
+    terminal.run(&["invite", "create", "--tier", "premium", "--code", code, "--note", HOSTILE])?;
+    expect_harmless(&terminal.run(&["invite", "list"])?);
+    expect_harmless(&terminal.run(&["invite", "show", code])?);
+
+    let db = Database::connect(&terminal.database).await?;
+    let subject = Vault::new(&db).subject_for(7).await?;
+    let register = AccountCommand::Register {
+        account_id: subject.account_id,
+        telegram_id: subject.seal("7"),
+        profile: subject.seal(&serde_json::json!({"first_name": HOSTILE, "username": HOSTILE}).to_string()),
+        at: Clock::system().now(),
+    };
+    Store::new(&db).account(subject.account_id, register, Context::by(subject.account_id)).await?;
+    // A command settles the views before it ends.
+    terminal.run(&["invite", "list"])?;
+    let told = terminal.run(&["user", "show", "7"])?;
+    expect_harmless(&told);
+    assert_eq!(told.lines().filter(|line| line.starts_with("role ")).count(), 1, "{told}");
+
+    let refused = terminal.run(&["invite", "show", HOSTILE]).expect_err("it is no code").to_string();
+    assert_eq!(refused.lines().count(), 1, "{refused:?}");
+    let refused = terminal.run(&["session", "export", "--format", "telethon", "--yes", "--user", HOSTILE]);
+    assert_eq!(refused.expect_err("nobody").to_string().lines().count(), 1);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_names_the_user_of_the_system_who_ran_a_command() -> Result<()> {
+    let terminal = Terminal::open().await?;
+    terminal.run(&["invite", "create", "--tier", "premium", "--code", "3HBP4Z3ECICZ"])?;
+    terminal.run(&["invite", "revoke", "3HBP4Z3ECICZ"])?;
+    let me = String::from_utf8(Command::new("id").arg("-un").output()?.stdout)?;
+    let db = Database::connect(&terminal.database).await?;
+    let actors: Vec<_> =
+        Log::new(&db).read(0, 10).await?.into_iter().map(|event| event.metadata.actor).collect();
+    assert_eq!(actors, [format!("tool:cli:{}", me.trim()), format!("tool:cli:{}", me.trim())]);
     Ok(())
 }

@@ -87,6 +87,9 @@ async fn telethon_takes_a_session_over_and_this_service_forgets_it() -> Result<(
     assert_eq!(String::from_utf8_lossy(&answer.stdout).trim(), ILYA.to_string(), "{stderr}");
 
     world.wait_for_event("SessionExported").await?;
+    let me = String::from_utf8(Command::new("id").arg("-un").output().await?.stdout)?;
+    let by = world.events().await?.into_iter().find(|event| event.name == "SessionExported");
+    assert_eq!(by.context("the event")?.metadata.actor, format!("tool:cli:{}", me.trim()));
     let text = "📤 Ваша сессия передана другому сервису";
     world.person(ILYA).wait_for_message(|message| message.text.starts_with(text)).await?;
     assert_eq!(session_flags(&world).await?, (true, true));

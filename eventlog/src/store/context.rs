@@ -28,8 +28,13 @@ pub enum Actor {
     Account(AccountId),
     /// The service itself.
     System,
-    /// An operator's tool, by name.
-    Tool(&'static str),
+    /// An operator's tool.
+    Tool {
+        /// Its name.
+        name: &'static str,
+        /// The system user who ran it, where it is a command.
+        run_by: Option<String>,
+    },
 }
 
 /// The lease of a worker on an attempt.
@@ -56,7 +61,12 @@ impl Context {
 
     /// An operator's tool.
     pub fn tool(name: &'static str) -> Self {
-        Self::from_actor(Actor::Tool(name))
+        Self::from_actor(Actor::Tool { name, run_by: None })
+    }
+
+    /// An operator's command, run by this user of the system.
+    pub fn command(name: &'static str, run_by: String) -> Self {
+        Self::from_actor(Actor::Tool { name, run_by: Some(run_by) })
     }
 
     fn from_actor(actor: Actor) -> Self {
@@ -97,12 +107,13 @@ impl Context {
     ///
     /// `{"actor": "system", "account_id": "<uuid>", "correlation_id": "<login id>", "causation_id":
     /// "<stream>/<id>/<sequence>", "update_id": "17", "epoch": "3", "attempt": "1"}`; an actor is `system`,
-    /// `tool:<name>` or an account id.
+    /// an account id, `tool:<name>`, or `tool:<name>:<system user>`.
     pub(super) fn metadata(&self) -> HashMap<String, String> {
         let actor = match &self.actor {
             Actor::Account(account) => account.to_string(),
             Actor::System => "system".to_owned(),
-            Actor::Tool(name) => format!("tool:{name}"),
+            Actor::Tool { name, run_by: None } => format!("tool:{name}"),
+            Actor::Tool { name, run_by: Some(user) } => format!("tool:{name}:{user}"),
         };
         [
             ("actor", Some(actor)),

@@ -1,7 +1,9 @@
-//! Comma-separated values (RFC 4180), with the fields of the JSON Lines; the payload is JSON in one field.
+//! Comma-separated values (RFC 4180), with the fields of the JSON Lines; the payload is JSON in one field. No field is a
+//! formula ([`app::terminal::csv_field`]).
 
 use std::io::{self, Write};
 
+use app::terminal::{csv_field, write_json};
 use eventlog::LogEvent;
 
 use super::jsonl::JsonLine;
@@ -15,6 +17,8 @@ pub fn header(out: &mut impl Write) -> io::Result<()> {
 
 pub fn write(event: &LogEvent, out: &mut impl Write) -> io::Result<()> {
     let line = JsonLine::from(event);
+    let mut payload = Vec::new();
+    write_json(line.payload, &mut payload)?;
     let fields = [
         line.position.to_string(),
         line.at.to_string(),
@@ -26,27 +30,8 @@ pub fn write(event: &LogEvent, out: &mut impl Write) -> io::Result<()> {
         line.account_id.map(|id| id.to_string()).unwrap_or_default(),
         line.login_id.map(|id| id.to_string()).unwrap_or_default(),
         line.causation_id.unwrap_or_default().to_owned(),
-        line.payload.to_string(),
+        String::from_utf8_lossy(&payload).into_owned(),
     ];
-    let quoted: Vec<String> = fields.iter().map(|field| quote(field)).collect();
+    let quoted: Vec<String> = fields.iter().map(|field| csv_field(field)).collect();
     write!(out, "{}\r\n", quoted.join(","))
-}
-
-fn quote(field: &str) -> String {
-    if field.contains([',', '"', '\r', '\n']) {
-        format!("\"{}\"", field.replace('"', "\"\""))
-    } else {
-        field.to_owned()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::quote;
-
-    #[test]
-    fn a_field_with_quotes_or_commas_is_quoted() {
-        assert_eq!(quote("plain"), "plain");
-        assert_eq!(quote(r#"{"a":1,"b":2}"#), r#""{""a"":1,""b"":2}""#);
-    }
 }

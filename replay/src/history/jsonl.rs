@@ -4,6 +4,7 @@
 use std::io::Write;
 
 use anyhow::Result;
+use app::terminal::write_json;
 use domain::{AccountId, Event, LoginId};
 use eventlog::LogEvent;
 use jiff::Timestamp;
@@ -47,6 +48,6 @@ impl<'a> From<&'a LogEvent> for JsonLine<'a> {
 }
 
 pub fn write(event: &LogEvent, out: &mut impl Write) -> Result<()> {
-    serde_json::to_writer(&mut *out, &JsonLine::from(event)).map_err(std::io::Error::from)?;
+    write_json(&JsonLine::from(event), out)?;
     Ok(writeln!(out)?)
 }

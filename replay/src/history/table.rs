@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 use anyhow::Result;
+use app::terminal::harmless;
 use domain::InviteId;
 use eventlog::{Database, LogEvent};
 use jiff::tz::TimeZone;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use vault::Vault;
 
 use super::jsonl::JsonLine;
-use crate::paint::{Paint, harmless};
+use crate::paint::Paint;
 use crate::people::Names;
 
 /// The style of the table, and the names and codes that it has read so far.
@@ -61,7 +62,7 @@ impl Table {
                 details.push_str(&format!(" by {actor}"));
             }
             let (style, faint, position, name) =
-                (self.style(event), self.paint.faint(), line.position, line.event);
+                (self.style(event), self.paint.faint(), line.position, harmless(line.event));
             let (at, who, details) = (at.to_string(), harmless(&who), harmless(&details));
             writeln!(
                 out,
