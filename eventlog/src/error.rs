@@ -13,6 +13,9 @@ pub enum DatabaseError {
     /// `target_session_attrs` has a value that libpq does not know, or that is not supported here.
     #[error("DATABASE_URL: target_session_attrs is none of any, read-write, read-only, primary, standby")]
     SessionAttributes,
+    /// `PGPASSWORD_FILE` cannot be read.
+    #[error("PGPASSWORD_FILE ({0}) cannot be read")]
+    PasswordFile(String, #[source] std::io::Error),
     /// The server is too old.
     #[error("PostgreSQL {0} is too old: 14 or newer is needed")]
     TooOld(i32),

@@ -58,6 +58,9 @@ async fn only_the_mini_app_the_admin_pages_and_the_api_are_let_through() -> Resu
     let world = World::start().await?;
     let caddy = Caddy::in_front_of(&world).await?;
     let get = async |path: &str| world.http.get(format!("{}{path}", caddy.origin)).send().await;
+    let answer = get("/qr-auth?session_id=any").await?;
+    let secured = answer.headers().get("strict-transport-security").context("HSTS")?;
+    assert_eq!(secured, "max-age=31536000");
     // The service sets this referrer policy on all of its own answers.
     let paths = [
         "/qr-auth?session_id=any",

@@ -81,12 +81,131 @@ fn the_example_names_every_setting_with_its_real_default() -> Result<()> {
     Ok(())
 }
 
-/// The value that compose gives the service for this variable, with this password.
-fn compose_variable(name: &str, password: &str) -> Result<Option<String>> {
+/// The value that compose gives the service for this variable.
+fn compose_variable(name: &str) -> Result<String> {
     let compose = repository_file("deploy/compose.yaml")?;
     let value = compose.lines().find_map(|line| line.trim().strip_prefix(name)?.strip_prefix(": "));
-    let value = value.map(|value| value.trim_matches('"'));
-    Ok(value.map(|value| value.replace("${POSTGRES_PASSWORD}", password)))
+    value.map(|value| value.trim_matches('"').to_owned()).with_context(|| format!("{name} in compose"))
+}
+
+/// The lines of a service in the compose file, without those of the others.
+fn compose_service(name: &str) -> Result<String> {
+    let compose = repository_file("deploy/compose.yaml")?;
+    let services = compose.split_once("\nservices:\n").context("services")?.1;
+    let lines = services.lines().skip_while(|line| *line != format!("  {name}:")).skip(1);
+    let lines: Vec<_> = lines.take_while(|line| line.starts_with("    ") || line.is_empty()).collect();
+    anyhow::ensure!(!lines.is_empty(), "{name} is no service");
+    Ok(lines.join("\n"))
+}
+
+#[test]
+fn each_container_has_only_the_power_that_it_needs() -> Result<()> {
+    for (name, networks) in [("postgres", "[back]"), ("qr-login", "[front, back]"), ("caddy", "[front]")] {
+        let service = compose_service(name)?;
+        for needed in [
+            "    read_only: true",
+            "    cap_drop: [ALL]",
+            "    security_opt: [\"no-new-privileges:true\"]",
+            "    healthcheck:",
+            &format!("    networks: {networks}"),
+        ] {
+            assert!(service.lines().any(|line| line == needed), "{needed:?} in {name}");
+        }
+        assert!(service.contains("\n    mem_limit: ") && service.contains("\n    pids_limit: "), "{name}");
+        let added = service.lines().find(|line| line.trim().starts_with("cap_add"));
+        assert_eq!(added.is_some(), name == "caddy", "{name}: {added:?}");
+        assert!(!service.contains("privileged:") && !service.contains("docker.sock"), "{name}");
+    }
+    // PostgreSQL reaches nobody outside, and nobody publishes a port but Caddy.
+    let compose = repository_file("deploy/compose.yaml")?;
+    assert!(compose.contains("\n  back:\n    internal: true\n"), "{compose}");
+    assert_eq!(compose.matches("    ports:").count(), 1);
+    assert!(compose_service("caddy")?.contains("    ports: "));
+    Ok(())
+}
+
+#[test]
+fn in_compose_each_secret_is_a_file() -> Result<()> {
+    let compose = repository_file("deploy/compose.yaml")?;
+    for secret in ["BOT_TOKEN", "TELEGRAM_API_ID", "TELEGRAM_API_HASH", "PGPASSWORD", "POSTGRES_PASSWORD"] {
+        let file = compose_variable(&format!("{secret}_FILE"))?;
+        let name = file.strip_prefix("/run/secrets/").context("a secret")?;
+        assert!(compose.contains(&format!("\n  {name}:\n    file: ./secrets/{name}\n")), "{name}");
+        assert!(!compose.contains(&format!("      {secret}: ")), "{secret} stands in the environment");
+    }
+    for ignored in [repository_file(".gitignore")?, repository_file(".dockerignore")?] {
+        assert!(ignored.lines().any(|line| line.ends_with("deploy/secrets")), "{ignored}");
+    }
+    Ok(())
+}
+
+/// The images that the files under `deploy/` stand on: the setting that pins each, and its tag.
+const IMAGES: [&str; 4] = ["RUST_IMAGE", "DEBIAN_IMAGE", "POSTGRES_IMAGE", "CADDY_IMAGE"];
+
+#[test]
+fn each_image_can_be_pinned_by_the_digest_that_its_registry_names() -> Result<()> {
+    let files = [repository_file("deploy/Dockerfile")?, repository_file("deploy/compose.yaml")?].concat();
+    for line in files.lines().filter(|line| line.starts_with("FROM ") || line.trim().starts_with("image:")) {
+        assert!(IMAGES.iter().any(|image| line.contains(&format!("${{{image}"))), "cannot be pinned: {line}");
+    }
+    // What `deploy/pin-images` prints, where a registry answers and where none does.
+    let dir = tempfile::tempdir()?;
+    let pin = |answer: &str| -> Result<std::process::Output> {
+        let skopeo = dir.path().join("skopeo");
+        std::fs::write(&skopeo, format!("#!/bin/sh\n{answer}\n"))?;
+        std::fs::set_permissions(&skopeo, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
+        let path = format!("{}:/usr/bin:/bin", dir.path().display());
+        let script = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/pin-images");
+        Ok(Command::new(script).env("PATH", path).output()?)
+    };
+    let digest = format!("sha256:{}", "5".repeat(64));
+    let pinned = pin(&format!("echo {digest}"))?;
+    let told = String::from_utf8(pinned.stdout)?;
+    for image in IMAGES {
+        let line = told.lines().find_map(|line| line.strip_prefix(image)?.strip_prefix('='));
+        let tag = line.and_then(|line| line.strip_suffix(&format!("@{digest}")));
+        let tag = tag.with_context(|| format!("{image} in {told}"))?;
+        assert!(tag.starts_with("docker.io/library/") && files.contains(tag), "{tag}");
+    }
+    for refused in ["exit 1", "echo not-a-digest"] {
+        let output = pin(refused)?;
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success() && output.stdout.is_empty(), "{stderr}");
+        assert!(stderr.contains("no digest of docker.io/library/rust"), "{stderr}");
+    }
+    Ok(())
+}
+
+#[test]
+fn what_pip_and_npm_fetch_has_a_hash() -> Result<()> {
+    for file in ["tests/e2e/requirements.txt", "tests/bench/requirements.txt"] {
+        let text = repository_file(file)?;
+        for package in text.split("\n").filter(|line| line.contains("==")) {
+            assert!(package.ends_with(" \\"), "{file}: {package} has no hash");
+        }
+        assert!(text.matches("--hash=sha256:").count() >= text.matches("==").count(), "{file}");
+    }
+    let lock: serde_json::Value =
+        serde_json::from_str(&repository_file("tests/e2e/telegram-sdk/package-lock.json")?)?;
+    let packages = lock["packages"].as_object().context("packages")?;
+    for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
+        assert!(package["integrity"].as_str().is_some_and(|hash| hash.starts_with("sha512-")), "{name}");
+    }
+    let made_by = |file: &str, needed: &str| -> Result<bool> { Ok(repository_file(file)?.contains(needed)) };
+    assert!(made_by("scripts/telegram-sdk", "npm ci ")? && !made_by("scripts/telegram-sdk", "npm pack ")?);
+    for file in ["tests/e2e/export.rs", "tests/bench/src/status/python.rs"] {
+        assert!(made_by(file, "--require-hashes")?, "{file}");
+    }
+    Ok(())
+}
+
+#[test]
+fn the_image_says_what_it_is_made_of() -> Result<()> {
+    let dockerfile = repository_file("deploy/Dockerfile")?;
+    assert!(dockerfile.contains("\nENV CARGO=\"cargo auditable\"\n"), "{dockerfile}");
+    assert!(dockerfile.contains(" scripts/sbom /usr/local/share/qr-login\n"), "{dockerfile}");
+    assert!(dockerfile.contains("\nCOPY --from=build /usr/local/share/qr-login "), "{dockerfile}");
+    Ok(())
 }
 
 #[tokio::test]
@@ -111,15 +230,16 @@ async fn in_compose_a_password_may_hold_what_a_url_may_not() -> Result<()> {
     let cluster_url = cluster.url();
     let socket = cluster_url.expose_secret().split_once("host=").context("a socket")?.1;
     let socket = socket.split('&').next().unwrap_or_default();
-    let url = compose_variable("DATABASE_URL", password)?.context("DATABASE_URL in compose")?;
+    let url = compose_variable("DATABASE_URL")?;
     let url = url.replace("@postgres/qr_login", &format!("@localhost/qr_login?host={socket}"));
     assert!(url.contains(socket), "{url}");
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_qr-login"));
     command.args(["invite", "create", "--tier", "premium", "--code", "3HBP4Z3ECICZ"]);
     command.current_dir(dir.path()).env_clear().env("DATABASE_URL", url);
-    if let Some(password) = compose_variable("PGPASSWORD", password)? {
-        command.env("PGPASSWORD", password);
-    }
+    anyhow::ensure!(compose_variable("PGPASSWORD_FILE")?.starts_with("/run/secrets/"));
+    let file = dir.path().join("postgres_password");
+    std::fs::write(&file, format!("{password}\n"))?;
+    command.env("PGPASSWORD_FILE", &file);
     let output = command.output().await?;
     assert_eq!(String::from_utf8_lossy(&output.stdout), "3HBP4Z3ECICZ\n", "{output:?}");
     cluster.stop().await?;

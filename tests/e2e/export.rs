@@ -19,8 +19,8 @@ use tokio::process::Command;
 use crate::erasure::{confirm_reset, rows_containing, wait_until_forgotten};
 use crate::world::{World, WorldOptions};
 
-/// Pinned, so that a new release cannot break the test.
-const TELETHON: &str = "telethon==1.45.0";
+/// Telethon and what it needs: pinned, with hashes.
+const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/requirements.txt");
 /// The last request of a key exchange, as the stand-in counts it.
 const KEY_EXCHANGE: &str = "set_client_DH_params";
 
@@ -59,8 +59,8 @@ async fn python_with_telethon() -> Result<PathBuf> {
     }
     let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).status().await?;
     ensure!(made.success(), "python3 -m venv does not work: apt-get install python3-venv");
-    let installed =
-        Command::new(&python).args(["-m", "pip", "install", "--quiet", TELETHON]).status().await?;
+    let install = ["-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", REQUIREMENTS];
+    let installed = Command::new(&python).args(install).status().await?;
     ensure!(installed.success(), "Telethon cannot be installed from PyPI");
     Ok(python)
 }

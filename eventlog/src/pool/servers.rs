@@ -47,9 +47,17 @@ impl Servers {
         let (user, hosts) = authority.rsplit_once('@').map_or(("", authority), |(user, hosts)| (user, hosts));
         let at = if user.is_empty() { "" } else { "@" };
         let (path, target) = split_target(path)?;
+        let password = password_from_file()?;
         let each = hosts.split(',').map(|host| {
             let url = format!("postgresql://{user}{at}{host}{path}");
             let options = PgConnectOptions::from_str(&url).map_err(|_| DatabaseError::Url)?;
+            // The URL's own password goes first, as it does before PGPASSWORD.
+            let options = match &password {
+                Some(password) if !user.contains(':') && !path.contains("password=") => {
+                    options.password(password)
+                }
+                _ => options,
+            };
             Ok(options.application_name("qr-login"))
         });
         Ok(Self { each: each.collect::<Result<_, DatabaseError>>()?, target })
@@ -103,6 +111,17 @@ impl Servers {
             }
         }
         Ok(connection)
+    }
+}
+
+/// The password in the file that `PGPASSWORD_FILE` names, without the end of its line. `PGPASSWORD` is read by sqlx.
+fn password_from_file() -> Result<Option<String>, DatabaseError> {
+    let Some(path) = std::env::var_os("PGPASSWORD_FILE").filter(|path| !path.is_empty()) else {
+        return Ok(None);
+    };
+    match std::fs::read_to_string(&path) {
+        Ok(text) => Ok(Some(text.trim_end_matches(['\r', '\n']).to_owned())),
+        Err(error) => Err(DatabaseError::PasswordFile(path.to_string_lossy().into_owned(), error)),
     }
 }
 

@@ -11,8 +11,8 @@ use anyhow::{Context as _, Result, ensure};
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 
-const PACKAGES: [&str; 5] =
-    ["fastapi==0.165.0", "uvicorn==0.54.0", "uvloop==0.23.0", "httptools==0.9.0", "redis[hiredis]==8.1.0"];
+/// FastAPI, Redis and what they need: pinned, with hashes.
+const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/requirements.txt");
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// FastAPI and its Redis; dropping them ends them.
@@ -106,8 +106,9 @@ async fn install() -> Result<PathBuf> {
     }
     run(Command::new("/usr/bin/python3").args(["-m", "venv"]).arg(&environment)).await?;
     let pip = environment.join("bin/pip");
-    run(Command::new(pip).args(["install", "--quiet", "--disable-pip-version-check"]).args(PACKAGES)).await?;
-    std::fs::write(environment.join("installed"), PACKAGES.join("\n"))?;
+    let install = ["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--requirement"];
+    run(Command::new(pip).args(install).arg(REQUIREMENTS)).await?;
+    std::fs::write(environment.join("installed"), "")?;
     Ok(environment)
 }
 
