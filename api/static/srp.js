@@ -12,6 +12,7 @@ const P_HEX = ''
 const P = BigInt(`0x${P_HEX}`);
 const BITS = 2048;
 const ITERATIONS = 100_000;
+const MAX_SALT = 1024;
 
 /** The parameters cannot be Telegram's. No proof was computed. */
 export class UnsafeParameters extends Error {}
@@ -44,7 +45,13 @@ export function checked({ p, g, B, salt1, salt2 }) {
   if (!Number.isInteger(g) || !generates(g)) throw new UnsafeParameters('g does not generate the subgroup');
   if (!/^[0-9a-f]{1,512}$/i.test(B)) throw new UnsafeParameters('B is not a number of 2048 bits');
   if (!inRange(BigInt(`0x${B}`))) throw new UnsafeParameters('B is out of range');
-  return { g: BigInt(g), B: BigInt(`0x${B}`), salt1: bytes(salt1), salt2: bytes(salt2) };
+  return { g: BigInt(g), B: BigInt(`0x${B}`), salt1: salt(salt1), salt2: salt(salt2) };
+}
+
+/** Telegram's salts are some 40 bytes. A long one would only keep the page busy. */
+function salt(text) {
+  if (String(text).length > 2 * MAX_SALT) throw new UnsafeParameters('a salt is too long');
+  return bytes(text);
 }
 
 /** Whether g generates the subgroup of prime order (p-1)/2, by quadratic reciprocity, as Telegram lists it. */

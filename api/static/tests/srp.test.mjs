@@ -67,3 +67,8 @@ test('a secret that gives an A out of range is drawn again', async () => {
   const proof = await prove(good, vectors[0].password, () => draws.shift());
   assert.equal(proof.A, vectors[0].A);
 });
+
+test('a salt of a megabyte is refused', () => {
+  assert.ok(checked({ ...good, salt1: 'ab'.repeat(1024) }));
+  for (const name of ['salt1', 'salt2']) assert.throws(() => checked({ ...good, [name]: 'ab'.repeat(1 << 20) }), UnsafeParameters);
+});
