@@ -39,7 +39,7 @@ enum Command {
         #[command(subcommand)]
         command: invite::InviteCommand,
     },
-    /// What is known of a person.
+    /// What is known of a person; block, unblock, and roles.
     User {
         #[command(subcommand)]
         command: user::UserCommand,
@@ -84,7 +84,7 @@ impl Cli {
             Command::Serve => serve(&self.settings).await,
             Command::Health => health::ask(config::ops_listen_addr(&self.settings)?).await,
             Command::Invite { command } => command.run(&self.settings.data, &self.settings.bot_api_url).await,
-            Command::User { command } => command.run(&self.settings.data).await,
+            Command::User { command } => command.run(&self.settings).await,
             Command::Session { command } => command.run(&self.settings).await,
             Command::Database { command: DatabaseCommand::Url } => database_url(&self.settings.data),
         }

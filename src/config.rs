@@ -22,11 +22,11 @@ mod secret;
 mod settings;
 
 pub use bad_setting::BadSetting;
-pub use checks::bot_api_url;
 use checks::{
-    address, admin_ids, api_id, auth_base_url, device_name, interval, not_set, on_off, pool_size, read_tiers,
-    required, trusted_proxies,
+    address, api_id, auth_base_url, device_name, interval, not_set, on_off, pool_size, read_tiers, required,
+    trusted_proxies,
 };
+pub use checks::{admin_ids, bot_api_url};
 pub use role::Role;
 use role::roles;
 pub use secret::secret;

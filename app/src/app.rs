@@ -12,6 +12,7 @@ use vault::{MasterKey, Vault};
 
 use crate::erasure::Erasure;
 use crate::invites::Invites;
+use crate::people::permissions::Permissions;
 
 /// How long an answer waits for the views.
 const CATCH_UP: Duration = Duration::from_secs(2);
@@ -54,6 +55,11 @@ impl App {
             master: self.master.clone(),
             clock: self.clock.clone(),
         }
+    }
+
+    /// Blocks and roles.
+    pub fn permissions(&self) -> Permissions {
+        Permissions::new(&self.db)
     }
 
     /// The limits of tries.

@@ -6,7 +6,8 @@
 //!    moment is waited for, and gets a new one.
 //! 2. Record what Telegram says of them now.
 //! 3. Were they blocked when an account of theirs was erased? Then the new one is blocked, too.
-//! 4. Do the settings name them as an admin (ADMIN_IDS)? Then they are one.
+//! 4. Do the settings name them as an admin (ADMIN_IDS)? Then they are one; and no longer where the settings alone had made
+//!    them one, and do not name them any more.
 
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use vault::Vault;
 use crate::app::App;
 use crate::error::UseCaseError;
 
+pub mod permissions;
 pub mod reset;
 
 /// How often the service looks whether a person has been forgotten, and for how long.
@@ -75,13 +77,17 @@ pub async fn register_or_update(app: &App, user: TelegramUser<'_>) -> Result<Reg
         account = load(app, account_id).await?;
     }
     // 4.
-    let became_admin = user.is_first_admin && account.role() != Role::Admin;
-    if became_admin {
-        let promote = AccountCommand::ChangeRole { role: Role::Admin, at: app.clock.now() };
-        let context = Context::system().with_account(account_id).with_update(user.update_id);
-        app.store.account(account_id, promote, context).await.map_err(UseCaseError::from)?;
+    let before = account.role();
+    let is_due = match user.is_first_admin {
+        true => before != Role::Admin,
+        false => account.is_admin_by_settings(),
+    };
+    if is_due {
+        let context = Context::system().with_update(user.update_id);
+        app.permissions().name(account_id, user.is_first_admin, app.clock.now(), context).await?;
         account = load(app, account_id).await?;
     }
+    let became_admin = before != Role::Admin && account.role() == Role::Admin;
     Ok(Registered { account_id, account, is_new, became_admin })
 }
 

@@ -17,6 +17,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use app::UseCaseError;
 use app::outbox::Sender;
 use eventlog::Outage;
 use futures::future::join4;
@@ -29,6 +30,7 @@ mod admin;
 mod admin_invite;
 mod alarm;
 mod api_health;
+mod button;
 mod cancel;
 mod commands;
 mod context;
@@ -39,6 +41,7 @@ mod login;
 mod logout;
 mod menu;
 mod notice;
+mod permissions;
 mod person;
 mod poller;
 mod reply;
@@ -62,6 +65,8 @@ use context::BotContext;
 
 /// The lease under which one process speaks with the Bot API.
 const LEASE: &str = "poller";
+/// While the database fails.
+const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 /// How long the lease outlives its holder.
 const LEASE_TTL: Duration = Duration::from_secs(6);
 
@@ -87,6 +92,7 @@ async fn speak(chat: Chat, lease: Lease) {
     let username = ApiHealth::new(bot, chat.token_state.clone()).learn_username().await;
     let sender = Sender::new(&chat.app.db, &lease);
     let ctx = Arc::new(BotContext::open(chat, username));
+    apply_admin_ids(&ctx.chat).await;
     menu::publish(&ctx).await;
     let receive = async {
         match &ctx.chat.webhook {
@@ -95,4 +101,24 @@ async fn speak(chat: Chat, lease: Lease) {
         }
     };
     join4(receive, dispatch::run(&ctx), send::run(&ctx, &sender), alarm::run(&ctx)).await;
+}
+
+/// Makes ADMIN_IDS hold for everybody who is registered. What cannot be read now is settled with the person's next message.
+async fn apply_admin_ids(chat: &Chat) {
+    let mut outage =
+        Outage::new("ADMIN_IDS cannot be applied yet, trying again", "ADMIN_IDS can be applied again");
+    loop {
+        let applied = chat.app.permissions().apply_settings(&chat.admins, chat.app.clock.now()).await;
+        match applied {
+            Ok(()) => return outage.over(),
+            Err(UseCaseError::Database(error)) if error.is_transient() => {
+                outage.failed(&error);
+                tokio::time::sleep(DATABASE_PAUSE).await;
+            }
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                return tracing::error!(error, "ADMIN_IDS could not be applied to everybody");
+            }
+        }
+    }
 }

@@ -27,7 +27,7 @@ mod tests;
 pub use command::AccountCommand;
 pub use error::AccountError;
 pub use event::AccountEvent;
-pub use role::Role;
+pub use role::{Role, RoleSource, UnknownRole};
 
 /// An account, folded from its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -36,6 +36,8 @@ pub struct Account {
     erased: bool,
     blocked: bool,
     role: Role,
+    /// The role that was last ordered; the settings change it not.
+    ordered_role: Role,
     profile: Option<Sealed>,
     subscription: Option<Subscription>,
     /// Logins whose subscription has started: each starts one, once.
@@ -77,6 +79,11 @@ impl Account {
     /// What the person may do.
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// Whether they are an admin because the settings name them, and for no other reason.
+    pub fn is_admin_by_settings(&self) -> bool {
+        self.role == Role::Admin && self.ordered_role != Role::Admin
     }
 
     /// The subscription that runs at this moment.
@@ -134,7 +141,20 @@ impl Account {
                 .filter(|it| it.expires_at.is_some_and(|end| end <= at))
                 .map(|it| AccountEvent::SubscriptionExpired { tier: it.tier, at }),
             AccountCommand::ChangeRole { role, at } => {
-                (self.role != role).then_some(AccountEvent::RoleChanged { role, at })
+                // An admin by the settings alone is ordered to stay one.
+                (self.role != role || self.ordered_role != role).then_some(AccountEvent::RoleChanged {
+                    role,
+                    source: RoleSource::Order,
+                    at,
+                })
+            }
+            AccountCommand::NameAsAdmin { named, at } => {
+                let role = if named { Role::Admin } else { self.ordered_role };
+                (self.role != role).then_some(AccountEvent::RoleChanged {
+                    role,
+                    source: RoleSource::Settings,
+                    at,
+                })
             }
             AccountCommand::Block { at } => (!self.blocked).then_some(AccountEvent::AccountBlocked { at }),
             AccountCommand::Unblock { at } => self.blocked.then_some(AccountEvent::AccountUnblocked { at }),
@@ -210,7 +230,12 @@ impl Aggregate for Account {
                 self.subscription = Some(Subscription { tier, started_at, expires_at });
             }
             AccountEvent::SubscriptionExpired { .. } => self.subscription = None,
-            AccountEvent::RoleChanged { role, .. } => self.role = role,
+            AccountEvent::RoleChanged { role, source, .. } => {
+                self.role = role;
+                if source == RoleSource::Order {
+                    self.ordered_role = role;
+                }
+            }
             AccountEvent::AccountBlocked { .. } => self.blocked = true,
             AccountEvent::AccountUnblocked { .. } => self.blocked = false,
             AccountEvent::LoggedOut { login_id, .. }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::account::{AccountEvent, Role};
+use crate::account::{AccountEvent, Role, RoleSource};
 use crate::event::{DecodeError, Event, StreamKind};
 use crate::fixtures::{ADMIN, ANNA, INVITE, day, limits, login, minute, premium, sealed};
 use crate::invite::InviteEvent;
@@ -94,7 +94,7 @@ fn accounts() -> [AccountEvent; 12] {
         },
         AccountEvent::SubscriptionChanged { tier, limits, started_at, expires_at, change_id: None, at },
         AccountEvent::SubscriptionExpired { tier, at },
-        AccountEvent::RoleChanged { role: Role::Auditor, at },
+        AccountEvent::RoleChanged { role: Role::Auditor, source: RoleSource::Settings, at },
         AccountEvent::AccountBlocked { at },
         AccountEvent::AccountUnblocked { at },
         AccountEvent::LoggedOut { login_id: login_id.clone(), at },
@@ -200,7 +200,7 @@ fn every_golden_file_is_read_as_the_event_that_it_was() {
 #[test]
 fn a_field_that_came_later_is_written_and_read_as_its_golden_file_says() {
     let limits = limits(Tier::Premium);
-    let event = Event::Account(AccountEvent::SubscriptionChanged {
+    let changed = Event::Account(AccountEvent::SubscriptionChanged {
         tier: Tier::Premium,
         limits,
         started_at: minute(1),
@@ -208,10 +208,18 @@ fn a_field_that_came_later_is_written_and_read_as_its_golden_file_says() {
         change_id: Some("update/17".to_owned()),
         at: minute(1),
     });
-    let text = fs::read_to_string(directory().join("added/SubscriptionChanged.v1.change_id.json"));
-    let golden: Value = serde_json::from_str(&text.expect("its golden file")).expect("JSON");
-    assert_eq!(event.payload(), golden);
-    assert_eq!(Event::decode("account", "SubscriptionChanged", "1", golden).expect("it decodes"), event);
+    let ordered = Event::Account(AccountEvent::RoleChanged {
+        role: Role::Admin,
+        source: RoleSource::Order,
+        at: minute(1),
+    });
+    for (stream, field, event) in [("account", "change_id", changed), ("account", "source", ordered)] {
+        let name = event.name();
+        let text = fs::read_to_string(directory().join(format!("added/{name}.v1.{field}.json")));
+        let golden: Value = serde_json::from_str(&text.expect("its golden file")).expect("JSON");
+        assert_eq!(event.payload(), golden);
+        assert_eq!(Event::decode(stream, name, "1", golden).expect("it decodes"), event);
+    }
 }
 
 #[test]

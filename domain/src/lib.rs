@@ -31,7 +31,7 @@ pub mod policy;
 pub mod tier;
 pub mod upcast;
 
-pub use account::{Account, AccountCommand, AccountError, AccountEvent, Role};
+pub use account::{Account, AccountCommand, AccountError, AccountEvent, Role, RoleSource};
 pub use event::{DecodeError, Event, StreamKind};
 pub use id::{AccountId, InviteId, LoginId, Sealed};
 pub use invite::{Invite, InviteCommand, InviteError, InviteEvent, InviteGrant};

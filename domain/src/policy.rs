@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::account::AccountEvent;
+use crate::account::{AccountEvent, Role, RoleSource};
 use crate::event::Event;
 use crate::id::{AccountId, InviteId, LoginId};
 use crate::invite::{InviteEvent, InviteGrant};
@@ -31,6 +31,8 @@ pub enum Reaction {
     Activate { account_id: AccountId, login_id: LoginId, attempt: u32, grant: InviteGrant },
     /// Tell the person in the chat, once.
     Notify { account_id: AccountId, notice: Notice },
+    /// Tell every admin of a change of this person's role, and the person; not whoever made the change.
+    TellAdmins { account_id: AccountId, role: Role, source: RoleSource },
 }
 
 /// What a person is told in the chat without having asked.
@@ -74,6 +76,14 @@ pub enum Notice {
     AuthorizationRevoked,
     /// The session was handed over to another service.
     SessionExported,
+    /// A person's role was changed; for admins and that person.
+    RoleChanged {
+        account_id: AccountId,
+        role: Role,
+        source: RoleSource,
+        /// The admin who ordered it; None: the settings or an operator.
+        by: Option<AccountId>,
+    },
 }
 
 /// A notice that was stored before it said so: most logins have an invite.
@@ -94,6 +104,7 @@ impl Notice {
             Self::SubscriptionChanged { .. } => "subscription_changed",
             Self::AuthorizationRevoked => "authorization_revoked",
             Self::SessionExported => "session_exported",
+            Self::RoleChanged { .. } => "role_changed",
         }
     }
 }
@@ -187,9 +198,11 @@ fn react_to_account(account_id: AccountId, event: &AccountEvent) -> Vec<Reaction
         AccountEvent::AccountErased { .. } => {
             vec![Reaction::CancelLive { account_id, reason: CancelReason::Erased }]
         }
+        AccountEvent::RoleChanged { role, source, .. } => {
+            vec![Reaction::TellAdmins { account_id, role: *role, source: *source }]
+        }
         AccountEvent::AccountRegistered { .. }
         | AccountEvent::ProfileChanged { .. }
-        | AccountEvent::RoleChanged { .. }
         | AccountEvent::AccountUnblocked { .. }
         | AccountEvent::LoggedOut { .. } => Vec::new(),
     }

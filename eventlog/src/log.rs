@@ -77,6 +77,19 @@ impl Log {
             .await?)
     }
 
+    /// The ids of all streams of this kind that hold an event with this stored name, in a position or not yet.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn streams_with(&self, kind: StreamKind, name: &str) -> Result<Vec<String>, DatabaseError> {
+        let ids = sqlx::query_scalar!(
+            r#"select distinct aggregate_id as "id!" from events where event_type = $1 and aggregate_type = $2"#,
+            name,
+            kind.name(),
+        );
+        Ok(ids.fetch_all(&self.pool).await?)
+    }
+
     /// What has no position yet, as the sequencer finds it: by a scan of nothing else (migration 0018).
     ///
     /// # Errors

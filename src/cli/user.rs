@@ -1,27 +1,82 @@
-//! `qr-login user …`: what the tables say of a person.
+//! `qr-login user …`: what the tables say of a person, blocks and roles.
 
+use anyhow::Context as _;
+use app::people::PersonId;
+use app::people::permissions::{Ordered, PermissionOrder, Permissions};
 use app::terminal::harmless;
 use clap::Subcommand;
+use domain::Role;
+use eventlog::clock::Clock;
 use eventlog::database::Database;
+use eventlog::store::Context;
 use projections::views::users::SubscriptionStatus;
 use projections::views::{login_status, users};
+use vault::Vault;
 
 use super::database::with_database;
-use crate::config::{DataConfig, DataSettings};
+use crate::config::{self, DataConfig, Settings};
 
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
     /// One person, by Telegram id.
     Show { telegram_id: i64 },
+    /// Refuse a person everywhere, at once.
+    Block {
+        /// A Telegram id or an account id.
+        id: String,
+    },
+    /// Let a person in again.
+    Unblock {
+        /// A Telegram id or an account id.
+        id: String,
+    },
+    /// Make a person an admin, an auditor, or a user again.
+    Role {
+        /// A Telegram id or an account id.
+        id: String,
+        /// user, admin or auditor.
+        role: Role,
+    },
 }
 
 impl UserCommand {
-    pub async fn run(self, settings: &DataSettings) -> anyhow::Result<()> {
-        with_database(settings, async |_: &DataConfig, db: &Database| match self {
-            Self::Show { telegram_id } => show(db, telegram_id).await,
+    pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
+        let named = config::admin_ids(&settings.admin_ids)?;
+        let (id, order) = match self {
+            Self::Show { telegram_id } => {
+                let work = async |_: &DataConfig, db: &Database| show(db, telegram_id).await;
+                return with_database(&settings.data, work).await;
+            }
+            Self::Block { id } => (id, PermissionOrder::Block),
+            Self::Unblock { id } => (id, PermissionOrder::Unblock),
+            Self::Role { id, role } => (id, PermissionOrder::Role(role)),
+        };
+        with_database(&settings.data, async |_: &DataConfig, db: &Database| {
+            permit(db, &id, order, &named).await
         })
         .await
     }
+}
+
+async fn permit(db: &Database, id: &str, order: PermissionOrder, named: &[i64]) -> anyhow::Result<()> {
+    let Some(person) = PersonId::parse(id) else {
+        anyhow::bail!("{id:?} is neither a Telegram id nor an account id")
+    };
+    let nobody = || format!("nobody is known as {id}");
+    let account = person.account(&Vault::new(db)).await?.with_context(nobody)?;
+    let now = Clock::system().now();
+    match Permissions::new(db).order(account, order, named, now, Context::tool("cli")).await? {
+        Ordered::Done => {}
+        Ordered::Nobody => anyhow::bail!(nobody()),
+        Ordered::LastAdmin => anyhow::bail!("this is the last admin: make another one first"),
+        Ordered::NamedInSettings => anyhow::bail!("ADMIN_IDS names this admin: remove them there first"),
+    }
+    match order {
+        PermissionOrder::Block => println!("{id} is blocked"),
+        PermissionOrder::Unblock => println!("{id} is not blocked any more"),
+        PermissionOrder::Role(role) => println!("{id} has the role {}", role.name()),
+    }
+    Ok(())
 }
 
 async fn show(db: &Database, telegram_id: i64) -> anyhow::Result<()> {

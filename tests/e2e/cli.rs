@@ -2,11 +2,10 @@
 
 use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use domain::AccountCommand;
-use eventlog::clock::Clock;
-use eventlog::store::{Context, Store};
-use eventlog::{Database, Log};
+use eventlog::{Clock, Context, Database, Log, Store};
+use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use vault::Vault;
 
@@ -52,6 +51,37 @@ async fn an_invite_is_created_listed_revoked_and_shown() -> Result<()> {
     terminal.run(&["invite", "revoke", "3HBP4Z3ECICZ"])?;
     let shown = terminal.run(&["invite", "show", "3hbp4z3ecicz"])?;
     assert!(shown.contains("revoked            yes"), "{shown}");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_blocks_unblocks_and_gives_roles() -> Result<()> {
+    let terminal = Terminal::open().await?;
+    terminal.run(&["invite", "list"])?;
+    let db = Database::connect(&terminal.database).await?;
+    for telegram_id in [1, 2] {
+        let (subject, at) = (Vault::new(&db).subject_for(telegram_id).await?, Timestamp::UNIX_EPOCH);
+        let (id, profile) = (subject.seal(&telegram_id.to_string()), subject.seal("{}"));
+        let account_id = subject.account_id;
+        let register = AccountCommand::Register { account_id, telegram_id: id, profile, at };
+        Store::new(&db).account(account_id, register, Context::by(account_id)).await?;
+    }
+    let shown = |line: &str| -> Result<bool> { Ok(terminal.run(&["user", "show", "1"])?.contains(line)) };
+
+    assert_eq!(terminal.run(&["user", "role", "1", "admin"])?, "1 has the role admin\n");
+    assert!(shown("role           admin")?);
+    let refused = terminal.run(&["user", "block", "1"]).expect_err("it is refused").to_string();
+    assert_eq!(refused, "qr-login: this is the last admin: make another one first\n");
+    terminal.run(&["user", "role", "2", "admin"])?;
+    assert_eq!(terminal.run(&["user", "block", "1"])?, "1 is blocked\n");
+    assert!(shown("blocked        yes")?);
+    assert_eq!(terminal.run(&["user", "unblock", "1"])?, "1 is not blocked any more\n");
+    assert!(shown("blocked        no")?);
+    let unknown = terminal.run(&["user", "block", "3"]).expect_err("it is refused").to_string();
+    assert_eq!(unknown, "qr-login: nobody is known as 3\n");
+    let events = Log::new(&db).read(0, 100).await?;
+    let blocked = events.iter().find(|event| event.name == "AccountBlocked").context("the block")?;
+    assert_eq!(blocked.metadata.actor, "tool:cli");
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The order to forget a person, by a button that asks first. What it does is told in [`crate::erasure`].
 //!
 //! 1. Who presses it? A person whom nobody knows here has pressed it before. They stay forgotten: a press registers nobody.
-//! 2. May they? Everybody may for themselves, an admin for everybody, a blocked person for nobody.
+//! 2. May they? Everybody but the last admin may for themselves, an admin for everybody, a blocked person for nobody.
 //! 3. Who is to be told? A person who is forgotten by somebody else. After the order nobody knows their chat any more, so
 //!    the message goes out first.
 //! 4. Order the erasure.
@@ -22,6 +22,8 @@ pub enum Permission {
     Blocked,
     /// The account is not theirs, and they are no admin.
     NotAllowed,
+    /// They are the last admin: another one has to be made first.
+    LastAdmin,
     /// They want to be forgotten.
     Own,
     /// An admin orders it.
@@ -59,13 +61,29 @@ pub async fn may_reset(
         return Ok(Permission::Blocked);
     }
     if presser == account_id {
-        return Ok(Permission::Own);
+        let is_last = account.role() == Role::Admin && app.permissions().is_last_admin(presser).await?;
+        return Ok(if is_last { Permission::LastAdmin } else { Permission::Own });
     }
     if account.role() != Role::Admin {
         return Ok(Permission::NotAllowed);
     }
     // 3.
     Ok(Permission::Admin { admin: presser, tell: reachable(app, account_id).await? })
+}
+
+/// Whether the person with this Telegram id is blocked.
+///
+/// # Errors
+/// The database failed.
+pub async fn is_blocked(app: &App, telegram_id: Option<i64>) -> Result<bool, DatabaseError> {
+    let subject = match telegram_id {
+        Some(telegram_id) => app.vault.subject_of(telegram_id).await?,
+        None => None,
+    };
+    match subject {
+        Some(subject) => Ok(app.store.load_account(subject.account_id).await?.is_blocked()),
+        None => Ok(false),
+    }
 }
 
 /// Step 4. Repeating it changes nothing.

@@ -1,12 +1,13 @@
 //! What follows from one event: the commands, attempts and messages of each reaction.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use domain::login::CancelReason;
-use domain::policy::{self, Reaction};
+use domain::policy::{self, Notice, Reaction};
 use domain::{
     AccountCommand, AccountId, Event, InviteCommand, InviteGrant, InviteId, LoginCommand, LoginEvent,
-    LoginId, LoginStatus, StreamKind, Tiers,
+    LoginId, LoginStatus, Role, RoleSource, StreamKind, Tiers,
 };
 use jiff::SignedDuration;
 
@@ -17,6 +18,7 @@ use eventlog::database::{Database, DatabaseError};
 use eventlog::log::LogEvent;
 use eventlog::store::{Context, Store, StoreError};
 use projections::views::login_status::{self, LoginRow};
+use projections::views::users;
 use vault::Vault;
 
 /// How old an event may be to send a notice: a backup that is restored next week must not send those of today.
@@ -113,12 +115,43 @@ impl Reactions {
             Reaction::Activate { account_id, login_id, attempt, grant } => {
                 self.activate(event, account_id, login_id, attempt, grant).await
             }
+            Reaction::TellAdmins { account_id, role, source } => {
+                self.tell_admins(event, account_id, role, source).await
+            }
             Reaction::Notify { account_id, notice } => {
                 let key = format!("{}/{}", name_of(event), notice.kind());
                 let not_after = event.recorded_at.checked_add(NOTICE_WITHIN).ok();
                 self.outbox.notice(&key, account_id, &notice, not_after).await
             }
         }
+    }
+
+    /// Tells every admin of a changed role, and the person. Whoever ordered the change has the answer to the order; and a
+    /// person whom the settings name has the admins' list of commands.
+    async fn tell_admins(
+        &self,
+        event: &LogEvent,
+        account_id: AccountId,
+        role: Role,
+        source: RoleSource,
+    ) -> Result<(), DatabaseError> {
+        let by: Option<AccountId> = event.metadata.actor.parse().ok();
+        let is_named = source.is_settings() && role == Role::Admin;
+        let mut told: BTreeSet<AccountId> =
+            users::admins(&self.db).await?.into_iter().map(|admin| admin.account_id).collect();
+        if is_named {
+            told.remove(&account_id);
+        } else {
+            told.insert(account_id);
+        }
+        let notice = Notice::RoleChanged { account_id, role, source, by };
+        let not_after = event.recorded_at.checked_add(NOTICE_WITHIN).ok();
+        for admin in told.into_iter().filter(|admin| Some(*admin) != by) {
+            let key = format!("{}/{}/{admin}", name_of(event), notice.kind());
+            self.outbox.notice(&key, admin, &notice, not_after).await?;
+        }
+        tracing::info!(account.id = %account_id, role = role.name(), "a role was changed");
+        Ok(())
     }
 
     #[tracing::instrument(name = "activate", level = "error", skip_all, fields(login.id = login_id.short()))]

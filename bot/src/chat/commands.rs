@@ -29,8 +29,44 @@ pub(super) enum Command {
     Statistics,
     /// `/admin_invite`
     AdminInvite,
+    /// `/admin_block ID`
+    Block(Option<String>),
+    /// `/admin_unblock ID`
+    Unblock(Option<String>),
+    /// `/admin_role ID ROLE`
+    Role(Vec<String>),
     /// Any other command, and text that is no command.
     Unknown,
+}
+
+/// Makes a command of the words that follow its name.
+type Read = fn(Vec<String>) -> Command;
+
+/// Every command by its name, and how it is read.
+const COMMANDS: [(&str, Read); 17] = [
+    ("start", |words| first(words).map_or(Command::Help, |code| Command::Login(Some(code)))),
+    ("help", |_| Command::Help),
+    ("login", |words| Command::Login(first(words))),
+    ("subscription", |_| Command::Subscription),
+    ("cancel", |_| Command::Cancel),
+    ("logout", |_| Command::LogOut),
+    ("debug_status", |words| Command::Status(first(words))),
+    ("debug_reset", |words| Command::Reset(first(words))),
+    ("debug_test_phone", |words| Command::TestPhone(words.concat())),
+    ("admin_users", |_| Command::People),
+    ("admin_user", |words| Command::Person(first(words))),
+    ("admin_grant", Command::Grant),
+    ("admin_stats", |_| Command::Statistics),
+    ("admin_invite", |_| Command::AdminInvite),
+    ("admin_block", |words| Command::Block(first(words))),
+    ("admin_unblock", |words| Command::Unblock(first(words))),
+    ("admin_role", Command::Role),
+];
+
+/// The names of all commands.
+#[cfg(test)]
+pub(super) fn command_names() -> impl Iterator<Item = &'static str> {
+    COMMANDS.iter().map(|(name, _)| *name)
 }
 
 /// Reads a message. None: a command for another bot (`/login@other_bot`).
@@ -43,23 +79,12 @@ pub(super) fn parse(text: &str, username: &str) -> Option<Command> {
     if !addressee.eq_ignore_ascii_case(username) {
         return None;
     }
-    let arguments: Vec<String> = words.map(ToOwned::to_owned).collect();
-    Some(match (name.to_ascii_lowercase().as_str(), arguments.first().cloned()) {
-        ("start", None) | ("help", _) => Command::Help,
-        ("login", code) | ("start", code) => Command::Login(code),
-        ("subscription", _) => Command::Subscription,
-        ("cancel", _) => Command::Cancel,
-        ("logout", _) => Command::LogOut,
-        ("debug_status", id) => Command::Status(id),
-        ("debug_reset", id) => Command::Reset(id),
-        ("debug_test_phone", _) => Command::TestPhone(arguments.concat()),
-        ("admin_users", _) => Command::People,
-        ("admin_user", id) => Command::Person(id),
-        ("admin_grant", _) => Command::Grant(arguments),
-        ("admin_stats", _) => Command::Statistics,
-        ("admin_invite", _) => Command::AdminInvite,
-        _ => Command::Unknown,
-    })
+    let read = COMMANDS.iter().find(|(known, _)| known.eq_ignore_ascii_case(name));
+    Some(read.map_or(Command::Unknown, |(_, read)| read(words.map(ToOwned::to_owned).collect())))
+}
+
+fn first(words: Vec<String>) -> Option<String> {
+    words.into_iter().next()
 }
 
 #[cfg(test)]

@@ -11,13 +11,16 @@ use tokio::time::timeout;
 use tracing::Span;
 use tracing::field::display;
 
+use super::button::Button;
 use super::commands::{Command, parse};
 use super::context::BotContext;
 use super::failure::Failure;
 use super::person::{Person, register_or_update, texts_for};
 use super::reply::Reply;
 use super::request::Request;
-use super::{admin, admin_invite, cancel, login, logout, reset, start, status, subscription, test_phone};
+use super::{
+    admin, admin_invite, cancel, login, logout, permissions, reset, start, status, subscription, test_phone,
+};
 
 /// How long Telegram has to take the answer to a pressed button. Without it the button spins a little longer.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(5);
@@ -76,6 +79,9 @@ async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Resu
         (_, Command::Grant(arguments)) => Some(admin::grant(ctx, &request, &arguments).await?),
         (_, Command::Statistics) => Some(admin::statistics(ctx, &request).await?),
         (_, Command::AdminInvite) => Some(admin_invite::begin(&request)),
+        (_, Command::Block(id)) => Some(permissions::block(ctx, &request, id.as_deref()).await?),
+        (_, Command::Unblock(id)) => Some(permissions::unblock(ctx, &request, id.as_deref()).await?),
+        (_, Command::Role(arguments)) => Some(permissions::role(ctx, &request, &arguments).await?),
         (person, Command::Unknown) => Some(Reply::text(person.texts.unknown_command)),
     };
     queue(ctx, update_id, chat_id, reply).await
@@ -92,26 +98,34 @@ async fn on_press(
         return Ok(None);
     }
     let chat_id = message.chat.id.0;
-    if let Some(answer) = reset::Answer::parse(data) {
+    let Some(button) = Button::parse(data) else { return Ok(Some(texts_for(&query.from).question_is_over)) };
+    if let Button::Reset(answer) = button {
         let reply = reset::answered(ctx, update_id, &query.from, message.id.0, answer).await?;
         ctx.queue(update_id, chat_id, reply).await?;
         return Ok(None);
     }
+    // A button is older than the erasure of a person whom nobody knows any more: a press registers nobody.
+    if !is_known(ctx, &query.from).await? {
+        return Ok(Some(texts_for(&query.from).question_is_over));
+    }
     let person = sender(ctx, update_id, &query.from).await?;
     let request = Request { update_id, chat_id, person, pressed: Some(message.id.0) };
-    let reply = if request.person.account.is_blocked() {
-        Some(refusal(ctx, &request.person))
-    } else if let Some(answer) = login::Answer::parse(data) {
-        login::answered(ctx, &request, answer).await?
-    } else if let Some(step) = admin_invite::Step::parse(data) {
-        Some(admin_invite::go_on(ctx, &request, step).await?)
-    } else if let Some(answer) = test_phone::Answer::parse(data) {
-        Some(test_phone::answered(ctx, &request, answer).await?)
-    } else {
-        return Ok(Some(request.person.texts.question_is_over));
+    let reply = match button {
+        _ if request.person.account.is_blocked() => Some(refusal(ctx, &request.person)),
+        Button::Reset(_) => None,
+        Button::Login(answer) => login::answered(ctx, &request, answer).await?,
+        Button::Invite(step) => Some(admin_invite::go_on(ctx, &request, step).await?),
+        Button::Phone(answer) => Some(test_phone::answered(ctx, &request, answer).await?),
     };
     queue(ctx, update_id, chat_id, reply).await?;
     Ok(None)
+}
+
+/// Whether the sender is known, and is not being forgotten.
+async fn is_known(ctx: &BotContext, user: &User) -> Result<bool, Failure> {
+    let Ok(telegram_id) = i64::try_from(user.id.0) else { return Ok(false) };
+    let Some(subject) = ctx.chat.app.vault.subject_of(telegram_id).await? else { return Ok(false) };
+    Ok(!ctx.chat.app.store.load_account(subject.account_id).await?.is_erased())
 }
 
 /// Registers the sender, whose account the update's span names from now on.

@@ -11,14 +11,14 @@ use super::texts::Language;
 pub(super) async fn publish(ctx: &BotContext) {
     set(ctx, &BotCommandScope::AllPrivateChats, false).await;
     for admin in &ctx.chat.admins {
-        publish_for_admin(ctx, *admin).await;
+        publish_for(ctx, *admin, true).await;
     }
 }
 
-/// The longer list, in an admin's own chat. Telegram refuses that until the admin has written to the bot.
-pub(super) async fn publish_for_admin(ctx: &BotContext, telegram_id: i64) {
+/// The list in one person's own chat: the longer one for an admin. Telegram refuses that until they have written to the bot.
+pub(super) async fn publish_for(ctx: &BotContext, telegram_id: i64, is_admin: bool) {
     let chat_id = Recipient::Id(ChatId(telegram_id));
-    set(ctx, &BotCommandScope::Chat { chat_id }, true).await;
+    set(ctx, &BotCommandScope::Chat { chat_id }, is_admin).await;
 }
 
 async fn set(ctx: &BotContext, scope: &BotCommandScope, admin: bool) {
@@ -51,6 +51,9 @@ fn commands(language: Language, admin: bool) -> Vec<BotCommand> {
         ("admin_user", words.admin_user),
         ("admin_grant", words.admin_grant),
         ("admin_stats", words.admin_stats),
+        ("admin_block", words.admin_block),
+        ("admin_unblock", words.admin_unblock),
+        ("admin_role", words.admin_role),
         ("debug_test_phone", words.debug_test_phone),
     ];
     let more = for_admins.into_iter().filter(|_| admin);

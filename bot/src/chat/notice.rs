@@ -1,12 +1,18 @@
 //! The notices of the reactor, in a person's language.
 
 use domain::policy::Notice;
-use domain::{LoginId, Tiers};
+use domain::{AccountId, LoginId, Tiers};
 
-use super::texts::{BeganWith, End, SubscriptionCard, Texts};
+use super::texts::{BeganWith, ChangedBy, End, RoleChange, SubscriptionCard, Texts};
 
 /// The text of a notice.
-pub(super) fn render(notice: &Notice, texts: &Texts, tiers: &Tiers, support: Option<&str>) -> String {
+pub(super) fn render(
+    notice: &Notice,
+    texts: &Texts,
+    tiers: &Tiers,
+    support: Option<&str>,
+    name: &impl Fn(AccountId) -> String,
+) -> String {
     match notice {
         Notice::Authorized { tier, .. } => (texts.authorized)(*tier),
         Notice::Expired { with_invite, .. } => (texts.login_expired)(BeganWith::of(*with_invite)),
@@ -27,6 +33,23 @@ pub(super) fn render(notice: &Notice, texts: &Texts, tiers: &Tiers, support: Opt
         Notice::SubscriptionChanged { tier } => (texts.subscription_changed)(*tier),
         Notice::AuthorizationRevoked => texts.authorization_revoked.to_owned(),
         Notice::SessionExported => texts.session_exported.to_owned(),
+        Notice::RoleChanged { account_id, role, source, by } => (texts.admin.role_changed)(&RoleChange {
+            who: name(*account_id),
+            role: *role,
+            by: match by {
+                Some(admin) => ChangedBy::Admin(name(*admin)),
+                None if source.is_settings() => ChangedBy::Settings,
+                None => ChangedBy::Operator,
+            },
+        }),
+    }
+}
+
+/// The people whom a notice names.
+pub(super) fn people_in(notice: &Notice) -> Vec<AccountId> {
+    match notice {
+        Notice::RoleChanged { account_id, by, .. } => by.iter().copied().chain([*account_id]).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -45,7 +68,7 @@ pub(super) enum IfUnclear {
 /// What to do about this notice, if its sender died over it or got no answer.
 pub(super) fn if_unclear(notice: &Notice) -> IfUnclear {
     match notice {
-        Notice::Rejected { .. } | Notice::SessionExported => IfUnclear::Send,
+        Notice::Rejected { .. } | Notice::SessionExported | Notice::RoleChanged { .. } => IfUnclear::Send,
         Notice::Authorized { login_id, .. }
         | Notice::Expired { login_id, .. }
         | Notice::Cancelled { login_id, .. }
@@ -69,7 +92,7 @@ mod tests {
     }
 
     fn rendered_in(language: Language, notice: &Notice) -> String {
-        render(notice, language.texts(), &Tiers::default(), None)
+        render(notice, language.texts(), &Tiers::default(), None, &|account| account.to_string())
     }
 
     fn login_id() -> LoginId {

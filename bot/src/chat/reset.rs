@@ -71,12 +71,17 @@ pub(super) async fn answered(
 ) -> Result<Reply, Failure> {
     let texts = texts_for(user);
     let say = |text: &str| Reply::text(text).instead_of(Some(pressed));
-    let Answer::Reset(account) = answer else { return Ok(say(texts.account.kept)) };
     let (app, telegram_id) = (&ctx.chat.app, i64::try_from(user.id.0).ok());
+    let Answer::Reset(account) = answer else {
+        let is_blocked = reset::is_blocked(app, telegram_id).await?;
+        let blocked = || (texts.blocked)(ctx.chat.support_contact.as_deref());
+        return Ok(if is_blocked { say(&blocked()) } else { say(texts.account.kept) });
+    };
     match reset::may_reset(app, telegram_id, account).await? {
         Permission::AlreadyForgotten => Ok(say(texts.account.reset_done)),
         Permission::Blocked => Ok(say(&(texts.blocked)(ctx.chat.support_contact.as_deref()))),
         Permission::NotAllowed => Ok(say(texts.question_is_over)),
+        Permission::LastAdmin => Ok(say(texts.admin.last_admin)),
         Permission::Own => {
             reset::reset(app, account, account, update_id).await?;
             Ok(say(texts.account.reset_done))

@@ -29,6 +29,8 @@ mod late;
 mod login;
 mod parked;
 mod people;
+mod permissions;
+mod refused;
 mod reset;
 mod unclear;
 

@@ -14,7 +14,7 @@ mod ru;
 mod tests;
 
 pub(super) use account::{AccountStatus, AccountTexts};
-pub(super) use admin::{AdminTexts, Alarm, Granted};
+pub(super) use admin::{AdminTexts, Alarm, ChangedBy, Granted, RoleChange};
 
 /// A language that the bot speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -110,6 +110,9 @@ pub(super) struct Commands {
     pub admin_user: &'static str,
     pub admin_grant: &'static str,
     pub admin_stats: &'static str,
+    pub admin_block: &'static str,
+    pub admin_unblock: &'static str,
+    pub admin_role: &'static str,
     pub debug_test_phone: &'static str,
 }
 

@@ -4,7 +4,7 @@ use cqrs_es::DomainEvent;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::role::Role;
+use super::role::{Role, RoleSource};
 use crate::id::{AccountId, InviteId, LoginId, Sealed};
 use crate::tier::{Limits, Tier};
 use crate::upcast;
@@ -51,7 +51,13 @@ pub enum AccountEvent {
     /// The subscription's time was over.
     SubscriptionExpired { tier: Tier, at: Timestamp },
     /// The person may do more, or less.
-    RoleChanged { role: Role, at: Timestamp },
+    RoleChanged {
+        role: Role,
+        /// Who decided it. Not stored where the settings did.
+        #[serde(default, skip_serializing_if = "RoleSource::is_settings")]
+        source: RoleSource,
+        at: Timestamp,
+    },
     /// The person is refused everywhere.
     AccountBlocked { at: Timestamp },
     /// The person is let in again.

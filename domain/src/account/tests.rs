@@ -3,7 +3,7 @@
 use cqrs_es::test::TestFramework;
 use jiff::Timestamp;
 
-use super::{Account, AccountCommand, AccountError, AccountEvent, Role};
+use super::{Account, AccountCommand, AccountError, AccountEvent, Role, RoleSource};
 use crate::fixtures::{ANNA, INVITE, day, grant, limits, login, sealed};
 use crate::invite::InviteGrant;
 use crate::tier::Tier;
@@ -241,10 +241,47 @@ fn a_subscription_that_was_extended_meanwhile_does_not_expire() {
 #[test]
 fn a_role_changes_once() {
     let change = |role| AccountCommand::ChangeRole { role, at: day(1) };
-    let changed = || AccountEvent::RoleChanged { role: Role::Admin, at: day(1) };
+    let changed = || role_changed(Role::Admin, RoleSource::Order);
     then(vec![registered()], change(Role::Admin), vec![changed()]);
     then(vec![registered(), changed()], change(Role::Admin), vec![]);
     then(vec![registered()], change(Role::User), vec![]);
+}
+
+fn role_changed(role: Role, source: RoleSource) -> AccountEvent {
+    AccountEvent::RoleChanged { role, source, at: day(1) }
+}
+
+fn named(named: bool) -> AccountCommand {
+    AccountCommand::NameAsAdmin { named, at: day(1) }
+}
+
+#[test]
+fn an_admin_by_the_settings_is_one_for_as_long_as_they_name_them() {
+    let by_settings = |role| role_changed(role, RoleSource::Settings);
+    then(vec![registered()], named(true), vec![by_settings(Role::Admin)]);
+    then(vec![registered(), by_settings(Role::Admin)], named(true), vec![]);
+    then(vec![registered(), by_settings(Role::Admin)], named(false), vec![by_settings(Role::User)]);
+    then(vec![registered()], named(false), vec![]);
+}
+
+#[test]
+fn whoever_an_admin_made_one_stays_one_though_the_settings_name_them_no_longer() {
+    let (admin, order) = (|source| role_changed(Role::Admin, source), RoleSource::Order);
+    let make = || AccountCommand::ChangeRole { role: Role::Admin, at: day(1) };
+    then(vec![registered(), admin(RoleSource::Settings)], make(), vec![admin(order)]);
+    then(vec![registered(), admin(RoleSource::Settings), admin(order)], named(false), vec![]);
+    then(vec![registered(), admin(order)], named(true), vec![]);
+    then(vec![registered(), admin(order)], named(false), vec![]);
+}
+
+#[test]
+fn an_auditor_whom_the_settings_made_an_admin_is_an_auditor_again() {
+    let given = vec![
+        registered(),
+        role_changed(Role::Auditor, RoleSource::Order),
+        role_changed(Role::Admin, RoleSource::Settings),
+    ];
+    then(given, named(false), vec![role_changed(Role::Auditor, RoleSource::Settings)]);
 }
 
 fn block() -> AccountCommand {

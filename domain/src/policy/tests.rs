@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Notice, Reaction, react};
-use crate::account::AccountEvent;
+use crate::account::{AccountEvent, Role, RoleSource};
 use crate::event::Event;
 use crate::fixtures::{ANNA, INVITE, login, minute, premium};
 use crate::golden::samples;
@@ -212,6 +212,13 @@ fn a_person_hears_of_what_others_did_to_their_session_and_subscription() {
 }
 
 #[test]
+fn admins_hear_of_every_change_of_a_role() {
+    let (role, source, at) = (Role::Auditor, RoleSource::Order, minute(1));
+    let reactions = to_account(AccountEvent::RoleChanged { role, source, at });
+    assert_eq!(reactions, [Reaction::TellAdmins { account_id: ANNA, role, source }]);
+}
+
+#[test]
 fn nothing_but_a_confirmation_activates_anything() {
     for sample in samples() {
         let activates = react(&sample.stream_id(), &sample)
@@ -233,6 +240,12 @@ fn a_notice_is_stored_under_the_kind_that_it_is_written_with() {
         Notice::SubscriptionChanged { tier: Tier::Basic },
         Notice::AuthorizationRevoked,
         Notice::SessionExported,
+        Notice::RoleChanged {
+            account_id: ANNA,
+            role: Role::Admin,
+            source: RoleSource::Order,
+            by: Some(ANNA),
+        },
     ];
     for notice in notices {
         let stored = serde_json::to_value(&notice).unwrap();

@@ -16,7 +16,7 @@ use projections::views::users;
 use teloxide::types::ChatId;
 
 use crate::chat::context::BotContext;
-use crate::chat::notice::{IfUnclear, if_unclear, render};
+use crate::chat::notice::{IfUnclear, if_unclear, people_in, render};
 use crate::chat::reply::{Body, card_key, card_of};
 use crate::chat::texts::Language;
 
@@ -73,7 +73,12 @@ async fn compose_notice(
     };
     let language = users::by_account(&chat.app.db, account).await?.and_then(|user| user.language_code);
     let texts = Language::of(language.as_deref()).texts();
-    let text = render(&notice, texts, &chat.app.tiers, chat.support_contact.as_deref());
+    let people = users::by_accounts(&chat.app.db, &people_in(&notice)).await?;
+    let name = |account: AccountId| match people.get(&account) {
+        Some(user) => format!("{} ({})", user.first_name.as_deref().unwrap_or_default(), user.telegram_id),
+        None => account.to_string(),
+    };
+    let text = render(&notice, texts, &chat.app.tiers, chat.support_contact.as_deref(), &name);
     let mut outgoing = OutgoingMessage {
         chat: ChatId(subject.telegram_id),
         body: Body { text, keyboard: None, instead_of: None, warning: false },

@@ -44,8 +44,17 @@ async fn the_list_of_commands_is_set_for_each_language_and_longer_for_admins() {
         person.commands().into_iter().map(|command| command.command).collect()
     };
     let all = ["login", "subscription", "cancel", "logout", "debug_status", "debug_reset", "help"];
-    let for_admins =
-        ["admin_invite", "admin_users", "admin_user", "admin_grant", "admin_stats", "debug_test_phone"];
+    let for_admins = [
+        "admin_invite",
+        "admin_users",
+        "admin_user",
+        "admin_grant",
+        "admin_stats",
+        "admin_block",
+        "admin_unblock",
+        "admin_role",
+        "debug_test_phone",
+    ];
     assert_eq!(names(&anna), all);
     assert_eq!(names(&ilya), [&all[..], &for_admins].concat());
     assert_eq!(anna.commands()[0].description, "Log in with an invite code");

@@ -1,6 +1,6 @@
 //! What the bot says to admins.
 
-use domain::Tier;
+use domain::{Role, Tier};
 use projections::counts::Counts;
 
 /// One language.
@@ -9,6 +9,15 @@ pub(in crate::chat) struct AdminTexts {
     pub person_usage: &'static str,
     pub grant_usage: &'static str,
     pub granted: fn(&Granted<'_>) -> String,
+    pub block_usage: &'static str,
+    pub unblock_usage: &'static str,
+    pub role_usage: &'static str,
+    pub blocked: fn(id: &str) -> String,
+    pub unblocked: fn(id: &str) -> String,
+    pub role_given: fn(id: &str, role: Role) -> String,
+    pub last_admin: &'static str,
+    pub named_in_settings: &'static str,
+    pub role_changed: fn(&RoleChange) -> String,
     pub statistics: fn(&Counts) -> String,
     pub parked: fn(&Alarm) -> String,
     pub refused: fn(count: i64) -> String,
@@ -36,6 +45,23 @@ pub(in crate::chat) struct Granted<'a> {
     pub term: String,
 }
 
+/// A change of a person's role.
+pub(in crate::chat) struct RoleChange {
+    /// The person.
+    pub who: String,
+    pub role: Role,
+    pub by: ChangedBy,
+}
+
+/// Who changed a role.
+pub(in crate::chat) enum ChangedBy {
+    Admin(String),
+    /// `ADMIN_IDS`.
+    Settings,
+    /// An operator at the terminal.
+    Operator,
+}
+
 /// What was parked. No row says whom it is about.
 pub(in crate::chat) struct Alarm {
     /// How many rows and events are parked.
@@ -52,6 +78,22 @@ pub(super) const RU: AdminTexts = AdminTexts {
     grant_usage: "🎁 Кому и что дать?\n\n/admin_grant ID TIER [ДНЕЙ]\n\n\
                   TIER: trial, basic, premium, enterprise. ДНЕЙ: 0 — безлимитно; без числа — срок тарифа.",
     granted: |it| format!("🎁 {}: {}, {}", it.id, it.tier.title(), it.term),
+    block_usage: "⛔ Кого заблокировать?\n\n/admin_block ID",
+    unblock_usage: "🔓 Кого разблокировать?\n\n/admin_unblock ID",
+    role_usage: "👮 Кому какую роль?\n\n/admin_role ID ROLE\n\nROLE: user, admin, auditor.",
+    blocked: |id| format!("⛔ Доступ заблокирован: {id}"),
+    unblocked: |id| format!("🔓 Доступ снова открыт: {id}"),
+    role_given: |id, role| format!("👮 {id}: {}", role_ru(role)),
+    last_admin: "⚠️ Это последний администратор. Сначала назначьте другого: /admin_role ID admin",
+    named_in_settings: "⚠️ Этот администратор назван в настройке ADMIN_IDS. Сначала уберите его оттуда.",
+    role_changed: |it| {
+        let by = match &it.by {
+            ChangedBy::Admin(name) => format!("изменил администратор {name}"),
+            ChangedBy::Settings => "по настройке ADMIN_IDS".to_owned(),
+            ChangedBy::Operator => "изменил оператор сервиса".to_owned(),
+        };
+        format!("👮 Роль изменена\n\n{}: {}, {by}", it.who, role_ru(it.role))
+    },
     statistics: |it| {
         format!(
             "📈 Статистика\n\nЛюдей: {}, подключены: {}, заблокированы: {}\nПодписки: {}\nВходы: {}\n\
@@ -103,6 +145,22 @@ pub(super) const EN: AdminTexts = AdminTexts {
     grant_usage: "🎁 What is to be granted, and to whom?\n\n/admin_grant ID TIER [DAYS]\n\n\
                   TIER: trial, basic, premium, enterprise. DAYS: 0 is unlimited; without it, the tier's own.",
     granted: |it| format!("🎁 {}: {}, {}", it.id, it.tier.title(), it.term),
+    block_usage: "⛔ Who is to be blocked?\n\n/admin_block ID",
+    unblock_usage: "🔓 Who is to be unblocked?\n\n/admin_unblock ID",
+    role_usage: "👮 Which role, and for whom?\n\n/admin_role ID ROLE\n\nROLE: user, admin, auditor.",
+    blocked: |id| format!("⛔ Access is blocked: {id}"),
+    unblocked: |id| format!("🔓 Access is open again: {id}"),
+    role_given: |id, role| format!("👮 {id}: {}", role.name()),
+    last_admin: "⚠️ This is the last admin. Make another one first: /admin_role ID admin",
+    named_in_settings: "⚠️ The setting ADMIN_IDS names this admin. Remove them there first.",
+    role_changed: |it| {
+        let by = match &it.by {
+            ChangedBy::Admin(name) => format!("changed by the admin {name}"),
+            ChangedBy::Settings => "by the setting ADMIN_IDS".to_owned(),
+            ChangedBy::Operator => "changed by an operator of the service".to_owned(),
+        };
+        format!("👮 A role was changed\n\n{}: {}, {by}", it.who, it.role.name())
+    },
     statistics: |it| {
         format!(
             "📈 Statistics\n\nPeople: {}, linked: {}, blocked: {}\nSubscriptions: {}\nLogins: {}\n\
@@ -148,6 +206,14 @@ pub(super) const EN: AdminTexts = AdminTexts {
     phone_no_session: "🔌 Your session cannot be used now. Please try in half a minute.",
     phone_refused: "❌ Telegram refused without a reason that says anything",
 };
+
+const fn role_ru(role: Role) -> &'static str {
+    match role {
+        Role::User => "обычный пользователь",
+        Role::Admin => "администратор",
+        Role::Auditor => "аудитор",
+    }
+}
 
 /// `basic 1, premium 2`.
 fn listed(counts: &[(String, i64)]) -> String {

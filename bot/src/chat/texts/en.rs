@@ -13,6 +13,8 @@ pub(super) const TEXTS: Texts = Texts {
     admin_help: "\n\nFor the admin:\n  /admin_invite — make an invite code\n  \
                  /admin_users — list people\n  /admin_user ID — all about one person\n  \
                  /admin_grant ID TIER [DAYS] — grant a subscription\n  /admin_stats — statistics\n  \
+                 /admin_block ID, /admin_unblock ID — close and open access\n  \
+                 /admin_role ID ROLE — role: user, admin, auditor\n  \
                  /debug_status ID, /debug_reset ID — how somebody stands, and reset\n  \
                  /debug_test_phone +7… — try a phone number",
     login_usage: "🔑 To log in, send the command with your invite code:\n\n/login CODE\n\n\
@@ -95,6 +97,9 @@ pub(super) const TEXTS: Texts = Texts {
         admin_user: "All about one person",
         admin_grant: "Grant a subscription",
         admin_stats: "Statistics",
+        admin_block: "Block a person",
+        admin_unblock: "Unblock a person",
+        admin_role: "Change a role",
         debug_test_phone: "Try a phone number",
     },
 };

@@ -13,6 +13,8 @@ pub(super) const TEXTS: Texts = Texts {
     admin_help: "\n\nДля администратора:\n  /admin_invite — создать инвайт код\n  \
                  /admin_users — список людей\n  /admin_user ID — всё об одном человеке\n  \
                  /admin_grant ID TIER [ДНЕЙ] — дать подписку\n  /admin_stats — статистика\n  \
+                 /admin_block ID, /admin_unblock ID — закрыть и открыть доступ\n  \
+                 /admin_role ID ROLE — роль: user, admin, auditor\n  \
                  /debug_status ID, /debug_reset ID — состояние и сброс\n  \
                  /debug_test_phone +7… — проверить номер",
     login_usage: "🔑 Чтобы войти, отправьте команду с инвайт кодом:\n\n/login КОД\n\n\
@@ -95,6 +97,9 @@ pub(super) const TEXTS: Texts = Texts {
         admin_user: "Всё об одном человеке",
         admin_grant: "Дать подписку",
         admin_stats: "Статистика",
+        admin_block: "Заблокировать",
+        admin_unblock: "Разблокировать",
+        admin_role: "Изменить роль",
         debug_test_phone: "Проверить номер",
     },
 };

@@ -1,0 +1,55 @@
+//! The buttons under the bot's messages: what the data of one means.
+
+use super::{admin_invite, login, reset, test_phone};
+
+/// A button that was pressed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Button {
+    /// Under the question whether to forget a person.
+    Reset(reset::Answer),
+    /// Under the question whether to replace a subscription.
+    Login(login::Answer),
+    /// A step to a new invite.
+    Invite(admin_invite::Step),
+    /// Under the question whether to try a phone number.
+    Phone(test_phone::Answer),
+}
+
+/// Reads the data of one kind of button.
+type Read = fn(&str) -> Option<Button>;
+
+/// Every kind of button, with an example of its data.
+const BUTTONS: [(&str, Read); 4] = [
+    ("reset:00000000-0000-0000-0000-000000000007", |data| reset::Answer::parse(data).map(Button::Reset)),
+    ("replace:3HBP4Z3ECICZ", |data| login::Answer::parse(data).map(Button::Login)),
+    ("invite:premium:30:1", |data| admin_invite::Step::parse(data).map(Button::Invite)),
+    ("phone:own:+79990000001", |data| test_phone::Answer::parse(data).map(Button::Phone)),
+];
+
+/// An example of the data of every kind of button.
+#[cfg(test)]
+pub(super) fn button_examples() -> impl Iterator<Item = &'static str> {
+    BUTTONS.iter().map(|(example, _)| *example)
+}
+
+impl Button {
+    /// What the data of a button means; None: nothing any more.
+    pub fn parse(data: &str) -> Option<Self> {
+        BUTTONS.iter().find_map(|(_, read)| read(data))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_example_is_read_as_a_button_of_its_own_kind() {
+        let kinds: Vec<_> = button_examples().map(|data| Button::parse(data).unwrap()).collect();
+        assert!(matches!(
+            kinds[..],
+            [Button::Reset(_), Button::Login(_), Button::Invite(_), Button::Phone(_)]
+        ));
+        assert_eq!(Button::parse("anything"), None);
+    }
+}
