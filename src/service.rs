@@ -113,9 +113,9 @@ impl Service {
         }
         if let (Some(listener), Some(live_logins)) = (listener, live_logins) {
             let state = api_state(&config, app.clone(), live_logins.clone());
-            let (db, vault) = (db.clone(), app.vault.clone());
+            let (db, vault, clock) = (db.clone(), app.vault.clone(), app.clock.clone());
             parts.spawn(async move {
-                live_logins.follow(&db, &vault).await;
+                live_logins.follow(&db, &vault, &clock).await;
                 Ok(())
             });
             let limits = Limits::of(connections);
@@ -238,6 +238,7 @@ fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>) -> ApiStat
         page: Arc::new(PageSettings {
             one_phone_login: config.one_phone_login,
             device_name: config.device_name.clone(),
+            support_contact: config.support_contact.clone(),
             page_origin: config.network.page_origin().map(str::to_owned),
         }),
     }

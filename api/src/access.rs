@@ -65,11 +65,33 @@ impl Visitor {
         }
     }
 
-    /// The login, if they are its person.
+    /// The login, if they are its person and are not blocked. What is known in memory is a moment older than the log.
     ///
     /// # Errors
-    /// 401 for a stranger, 404 for an unknown session, 403 for somebody else's.
+    /// 401 for a stranger, 404 for an unknown session, 403 for somebody else's and for a person who is blocked.
     pub async fn own_login(&self, state: &ApiState, session_id: &str) -> Result<Watched, Problem> {
+        let login = self.owned(state, session_id).await?;
+        self.refuse_blocked(state, login.borrow().is_blocked)?;
+        Ok(login)
+    }
+
+    /// The same for a request that changes something. The log itself says whether the person may.
+    ///
+    /// # Errors
+    /// The same, and 500 when the database does not answer.
+    pub async fn own_login_to_act(&self, state: &ApiState, session_id: &str) -> Result<Watched, Problem> {
+        let login = self.owned(state, session_id).await?;
+        let account_id = login.borrow().row.account_id;
+        let account = state.app.store.load_account(account_id).await;
+        let account = account.map_err(|error| Problem::internal(self.language(), &error))?;
+        if account.is_erased() {
+            return Err(Problem::new(StatusCode::NOT_FOUND, self.language(), Text::SessionUnknown));
+        }
+        self.refuse_blocked(state, account.is_blocked())?;
+        Ok(login)
+    }
+
+    async fn owned(&self, state: &ApiState, session_id: &str) -> Result<Watched, Problem> {
         if self.0.is_none() {
             return Err(Problem::unauthorized(self.language(), None));
         }
@@ -80,9 +102,18 @@ impl Visitor {
         name_in_span(&login.borrow());
         Ok(login)
     }
+
+    /// # Errors
+    /// 403 for a person who is blocked.
+    pub fn refuse_blocked(&self, state: &ApiState, is_blocked: bool) -> Result<(), Problem> {
+        match is_blocked {
+            true => Err(Problem::blocked(self.language(), state.page.support_contact.as_deref())),
+            false => Ok(()),
+        }
+    }
 }
 
-/// A login by its public id: from the live logins, else from the view.
+/// A login by its public id: from the live logins, else from the view. None for an unknown one, and where its person was erased.
 ///
 /// # Errors
 /// 500 when the database does not answer.
@@ -91,14 +122,16 @@ pub async fn find(
     session_id: &str,
     language: Language,
 ) -> Result<Option<Watched>, Problem> {
-    match state.live_logins.get(session_id) {
-        Some(login) if login.borrow().row.status.is_live() => Ok(Some(login)),
+    let found = match state.live_logins.get(session_id) {
+        Some(login) if login.borrow().row.status.is_live() => Some(login),
         // On the heap: the future of every request would be as large as what few of them need.
         other => {
             let span = error_span!("find", login.id = Empty, account.id = Empty);
-            Box::pin(find_anywhere(state, session_id, other, language).instrument(span)).await
+            Box::pin(find_anywhere(state, session_id, other, language).instrument(span)).await?
         }
-    }
+    };
+    // The login of a person who was erased is nobody's any more.
+    Ok(found.filter(|login| login.borrow().telegram_id.is_some()))
 }
 
 async fn find_anywhere(
@@ -131,8 +164,11 @@ async fn find_anywhere(
     let Some(row) = row else { return Ok(None) };
     Span::current().record("account.id", display(row.account_id));
     let subject = state.app.vault.subject(row.account_id).await;
-    let telegram_id = subject.map_err(|error| Problem::internal(language, &error))?.map(|it| it.telegram_id);
-    let login = LiveLogin::new(row, telegram_id, None);
+    let subject = subject.map_err(|error| Problem::internal(language, &error))?;
+    let account = state.app.store.load_account(row.account_id).await;
+    let account = account.map_err(|error| Problem::internal(language, &error))?;
+    let telegram_id = subject.filter(|_| !account.is_erased()).map(|it| it.telegram_id);
+    let login = LiveLogin::new(row, telegram_id, None).with_block(account.is_blocked());
     Ok(Some(watch::Sender::new(Arc::new(login)).subscribe()))
 }
 

@@ -18,6 +18,6 @@ pub mod texts;
 
 pub use init_data::Verifier;
 pub use live_logins::LiveLogins;
-pub use routes::serve;
+pub use routes::{route_names, serve};
 pub use server::Limits;
 pub use state::{ApiState, PageSettings};

@@ -19,6 +19,8 @@ pub struct LiveLogin {
     pub row: LoginRow,
     /// Whose it is; None once the person is erased.
     pub telegram_id: Option<i64>,
+    /// Whether that person is blocked.
+    pub is_blocked: bool,
     /// The token that the QR code shows now.
     pub token: Option<LiveToken>,
     /// Its QR code as a picture, drawn once.
@@ -46,7 +48,17 @@ impl LiveLogin {
     /// A login as it stands now.
     pub fn new(row: LoginRow, telegram_id: Option<i64>, token: Option<LiveToken>) -> Self {
         let (svg, answers, polls) = (OnceLock::new(), Answers::default(), Arc::default());
-        Self { row, telegram_id, token, svg, answers, polls }
+        Self { row, telegram_id, is_blocked: false, token, svg, answers, polls }
+    }
+
+    /// The same, of a person who is blocked, or is not.
+    pub fn with_block(self, is_blocked: bool) -> Self {
+        Self { is_blocked, ..self }
+    }
+
+    /// The same login of a person who was erased: nothing is left that anybody may see.
+    pub(crate) fn forgotten(&self) -> Self {
+        Self::new(self.row.clone(), None, None)
     }
 
     /// The next state of this login, which has the same long polls.

@@ -1,19 +1,23 @@
 //! Live logins, in memory. They follow the log from the position of the stored view, with that view's own fold, and wake the
 //! requests that wait for a login's next version. A login that has ended stays for a while, so that its last answer is as quick
 //! as the others; after that it is read from the view.
+//!
+//! They know who is blocked, too: a block wakes the requests of that person, and is the answer to all that follow. The login
+//! of a person who is erased is dropped at once.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use domain::{Event, LoginEvent, LoginId};
-use eventlog::Outage;
+use domain::{AccountEvent, AccountId, Event, LoginEvent, LoginId};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Log, LogEvent};
+use eventlog::{Clock, Outage};
 use jiff::{SignedDuration, Timestamp};
 use projections::projector;
 use projections::views::login_status::{self, LoginRow};
+use projections::views::users;
 use tokio::sync::watch;
 use vault::Vault;
 
@@ -28,6 +32,8 @@ const KEEP_ENDED: SignedDuration = SignedDuration::from_mins(10);
 #[derive(Debug, Default)]
 pub struct LiveLogins {
     logins: RwLock<HashMap<LoginId, watch::Sender<Arc<LiveLogin>>>>,
+    /// The accounts of people who are blocked.
+    blocked: RwLock<HashSet<AccountId>>,
     arrivals: watch::Sender<()>,
     follows: AtomicBool,
 }
@@ -84,11 +90,11 @@ impl LiveLogins {
     }
 
     /// Follows the log, for ever. A lost connection is told once and followed by another.
-    pub async fn follow(&self, db: &Database, vault: &Vault) {
+    pub async fn follow(&self, db: &Database, vault: &Vault, clock: &Clock) {
         let mut outage =
             Outage::new("the live logins lost the log; trying again", "the live logins follow the log again");
         loop {
-            let Err(error) = self.follow_from_the_view(db, vault, &mut outage).await;
+            let Err(error) = self.follow_from_the_view(db, vault, clock, &mut outage).await;
             if matches!(error, DatabaseError::SetBack) {
                 // Versions that were seen may never come again. Until it is read anew, the view answers.
                 self.logins.write().unwrap_or_else(PoisonError::into_inner).clear();
@@ -110,10 +116,15 @@ impl LiveLogins {
         &self,
         db: &Database,
         vault: &Vault,
+        clock: &Clock,
         outage: &mut Outage,
     ) -> Result<std::convert::Infallible, DatabaseError> {
         // The position first: an event between the two reads is folded twice, which the version makes harmless.
-        let position = projector::position_of(db, "login_status").await?;
+        let positions =
+            [projector::position_of(db, "login_status").await?, projector::position_of(db, "users").await?];
+        let position = positions.into_iter().min().unwrap_or_default();
+        let blocked = users::blocked(db).await?.into_iter().collect();
+        *self.blocked.write().unwrap_or_else(PoisonError::into_inner) = blocked;
         for row in login_status::live(db).await? {
             self.put(row, vault).await?;
         }
@@ -134,15 +145,25 @@ impl LiveLogins {
             }
             self.follows.store(true, Ordering::Relaxed);
             outage.over();
-            match events.is_empty() {
-                true => follower.wait().await,
-                false => self.sweep(),
+            // Also where no event came: in a quiet service, what has ended is forgotten all the same.
+            self.sweep(clock.now());
+            if events.is_empty() {
+                follower.wait().await;
             }
         }
     }
 
     async fn take(&self, event: &LogEvent, vault: &Vault) -> Result<(), DatabaseError> {
-        let Ok(Event::Login(login_event)) = &event.event else { return Ok(()) };
+        let login_event = match &event.event {
+            Ok(Event::Login(login_event)) => login_event,
+            Ok(Event::Account(account_event)) => {
+                if let Ok(account) = event.stream_id.parse() {
+                    self.permit(account, account_event);
+                }
+                return Ok(());
+            }
+            Ok(Event::Invite(_)) | Err(_) => return Ok(()),
+        };
         let before = self.get(&event.stream_id).map(|watched| watched.borrow().clone());
         if before.as_ref().is_some_and(|login| login.row.version >= event.position) {
             return Ok(());
@@ -157,6 +178,48 @@ impl LiveLogins {
         self.put(row, vault).await
     }
 
+    /// What an event of an account changes for its person's logins.
+    fn permit(&self, account: AccountId, event: &AccountEvent) {
+        let is_blocked = match event {
+            AccountEvent::AccountBlocked { .. } => true,
+            AccountEvent::AccountUnblocked { .. } => false,
+            AccountEvent::AccountErased { .. } => return self.forget(account),
+            _ => return,
+        };
+        let mut blocked = self.blocked.write().unwrap_or_else(PoisonError::into_inner);
+        if is_blocked {
+            blocked.insert(account);
+        } else {
+            blocked.remove(&account);
+        }
+        drop(blocked);
+        let logins = self.logins.read().unwrap_or_else(PoisonError::into_inner);
+        for sender in logins.values() {
+            let login = sender.borrow().clone();
+            if login.row.account_id == account {
+                let changed = LiveLogin::new(login.row.clone(), login.telegram_id, login.token.clone());
+                sender.send_replace(Arc::new(login.followed_by(changed.with_block(is_blocked))));
+            }
+        }
+    }
+
+    /// Drops the logins of a person who was erased. Requests that wait for one are woken, and find nothing.
+    fn forget(&self, account: AccountId) {
+        self.blocked.write().unwrap_or_else(PoisonError::into_inner).remove(&account);
+        let mut logins = self.logins.write().unwrap_or_else(PoisonError::into_inner);
+        logins.retain(|_, sender| {
+            let login = sender.borrow().clone();
+            if login.row.account_id == account {
+                sender.send_replace(Arc::new(login.forgotten()));
+            }
+            login.row.account_id != account
+        });
+    }
+
+    fn is_blocked(&self, account: AccountId) -> bool {
+        self.blocked.read().unwrap_or_else(PoisonError::into_inner).contains(&account)
+    }
+
     async fn put(&self, row: LoginRow, vault: &Vault) -> Result<(), DatabaseError> {
         let login_id = row.login_id.clone();
         let before = self.get(login_id.as_str()).map(|watched| watched.borrow().clone());
@@ -169,7 +232,8 @@ impl LiveLogins {
         } else {
             None
         };
-        let login = LiveLogin::new(row, telegram_id, token);
+        let is_blocked = self.is_blocked(row.account_id);
+        let login = LiveLogin::new(row, telegram_id, token).with_block(is_blocked);
         let login = Arc::new(match before {
             Some(before) => before.followed_by(login),
             None => login,
@@ -187,16 +251,18 @@ impl LiveLogins {
         Ok(())
     }
 
-    fn sweep(&self) {
-        let newest = self.logins.read().unwrap_or_else(PoisonError::into_inner);
-        let ended_at = |login: &LiveLogin| login.row.ended_at;
-        let Some(latest) = newest.values().filter_map(|sender| ended_at(&sender.borrow())).max() else {
-            return;
+    /// Drops what ended a while before now.
+    fn sweep(&self, now: Timestamp) {
+        let is_old = |login: &LiveLogin| {
+            login.row.ended_at.is_some_and(|ended_at| now.duration_since(ended_at) > KEEP_ENDED)
         };
-        drop(newest);
-        let stale = |at: Timestamp| latest.duration_since(at) > KEEP_ENDED;
-        let mut logins = self.logins.write().unwrap_or_else(PoisonError::into_inner);
-        logins.retain(|_, sender| !ended_at(&sender.borrow()).is_some_and(stale));
+        let logins = self.logins.read().unwrap_or_else(PoisonError::into_inner);
+        let found = logins.values().any(|sender| is_old(&sender.borrow()));
+        drop(logins);
+        if found {
+            let mut logins = self.logins.write().unwrap_or_else(PoisonError::into_inner);
+            logins.retain(|_, sender| !is_old(&sender.borrow()));
+        }
     }
 }
 

@@ -12,6 +12,9 @@ use crate::texts::{Language, Text};
 /// About as long as a failover takes.
 const AWAY_SECONDS: i64 = 5;
 
+/// The `type` of the answer to a person who is blocked.
+const BLOCKED: &str = "urn:qr-login:blocked";
+
 /// An answer that is not what was asked for, in words a person can act on.
 ///
 /// ```json
@@ -21,6 +24,8 @@ const AWAY_SECONDS: i64 = 5;
 pub struct Problem {
     status: StatusCode,
     detail: String,
+    /// The `type`.
+    kind: &'static str,
     retry_after_seconds: Option<i64>,
     /// Launch data would help.
     asks_for_launch_data: bool,
@@ -29,12 +34,25 @@ pub struct Problem {
 impl Problem {
     /// With this text of ours.
     pub fn new(status: StatusCode, language: Language, text: Text) -> Self {
-        Self { status, detail: text.say(language), retry_after_seconds: None, asks_for_launch_data: false }
+        let (kind, detail) = ("about:blank", text.say(language));
+        Self { status, detail, kind, retry_after_seconds: None, asks_for_launch_data: false }
     }
 
     /// With a `Retry-After` of so many seconds.
     pub fn after(self, seconds: i64) -> Self {
         Self { retry_after_seconds: Some(seconds), ..self }
+    }
+
+    /// The person is blocked. They may write to the contact.
+    pub fn blocked(language: Language, support: Option<&str>) -> Self {
+        let contact = support.map(|contact| Text::Support.say(language).replace("{}", contact));
+        let detail = [Some(Text::Blocked.say(language)), contact].into_iter().flatten().collect::<Vec<_>>();
+        Self {
+            status: StatusCode::FORBIDDEN,
+            detail: detail.join(". "),
+            kind: BLOCKED,
+            retry_after_seconds: None,
+        }
     }
 
     /// Launch data is missing or not believed. The page says to open it anew from the chat.
@@ -69,7 +87,7 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let body = json!({
-            "type": "about:blank",
+            "type": self.kind,
             "title": self.status.canonical_reason().unwrap_or("Error"),
             "status": self.status.as_u16(),
             "detail": self.detail,

@@ -12,9 +12,9 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{get, post};
+use axum::routing::{MethodRouter, get, post};
 use eventlog::clock::Clock;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use tokio::net::TcpListener;
@@ -46,24 +46,36 @@ pub async fn serve(
     server::serve(listener, routes, limits, clients).await
 }
 
+/// A route: a method, a path, and what handles it.
+type Route = (Method, &'static str, MethodRouter<Arc<ApiState>>);
+
+/// Every route there is.
+fn table() -> [Route; 11] {
+    let small = || DefaultBodyLimit::max(MAX_BODY_BYTES);
+    [
+        (Method::GET, "/qr-auth", get(reads::page)),
+        (Method::GET, "/qr-auth-status", get(reads::status)),
+        (Method::GET, "/qr-auth/qr.svg", get(reads::qr)),
+        (Method::GET, "/qr-auth/static/{name}", get(statics::file)),
+        (Method::POST, "/qr-auth/telegram", post(webhook::update)),
+        (Method::POST, "/qr-auth/cancel", post(actions::cancel).layer(small())),
+        (Method::POST, "/qr-auth/retry", post(actions::retry).layer(small())),
+        (Method::GET, "/qr-auth/password", get(password::parameters)),
+        (Method::POST, "/qr-auth/password", post(password::prove).layer(small())),
+        (Method::POST, "/qr-auth/phone", post(one_phone::phone).layer(small())),
+        (Method::POST, "/qr-auth/code", post(one_phone::code).layer(small())),
+    ]
+}
+
+/// The method and the path of every route.
+pub fn route_names() -> Vec<(Method, &'static str)> {
+    table().into_iter().map(|(method, path, _)| (method, path)).collect()
+}
+
 fn routes(state: ApiState) -> Router {
-    let posts = Router::new()
-        .route("/qr-auth/cancel", post(actions::cancel))
-        .route("/qr-auth/retry", post(actions::retry))
-        .route("/qr-auth/password", get(password::parameters).post(password::prove))
-        .route("/qr-auth/phone", post(one_phone::phone))
-        .route("/qr-auth/code", post(one_phone::code))
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
-    Router::new()
-        .route("/qr-auth", get(reads::page))
-        .route("/qr-auth-status", get(reads::status))
-        .route("/qr-auth/qr.svg", get(reads::qr))
-        .route("/qr-auth/static/{name}", get(statics::file))
-        .route("/qr-auth/telegram", post(webhook::update))
-        .merge(posts)
-        .fallback(nothing_here)
-        .method_not_allowed_fallback(wrong_method)
-        .with_state(Arc::new(state))
+    let router =
+        table().into_iter().fold(Router::new(), |router, (_, path, handler)| router.route(path, handler));
+    router.fallback(nothing_here).method_not_allowed_fallback(wrong_method).with_state(Arc::new(state))
 }
 
 async fn nothing_here() -> Problem {

@@ -37,6 +37,8 @@ pub struct PageSettings {
     pub one_phone_login: bool,
     /// The name of the session in Telegram's list of devices.
     pub device_name: String,
+    /// Whom a blocked person may write to.
+    pub support_contact: Option<String>,
     /// One more origin that may frame the page: a private network's own.
     pub page_origin: Option<String>,
 }

@@ -60,9 +60,26 @@ pub fn for_owner(login: &LiveLogin, language: Language) -> Value {
     })
 }
 
-/// Waits until the login has news above `since`, has ended, or `wait` is over.
+/// For the owner while they are blocked, however the login stands: it is over, and why.
+pub fn for_blocked_owner(login: &LiveLogin, language: Language) -> Value {
+    json!({
+        "status": LoginStatus::Cancelled.name(),
+        "version": login.row.version,
+        "expires": login.row.deadline_at,
+        "telegram_id": login.telegram_id,
+        "deep_link": null,
+        "token": null,
+        "qr_expires": null,
+        "error": Text::Blocked.say(language),
+    })
+}
+
+/// Waits until the login has news above `since`, has ended, its person is refused, or `wait` is over.
 pub async fn wait_for_news(login: &mut Watched, since: i64, wait: Duration) {
-    let fresh = login.wait_for(|login| login.row.version > since || !login.row.status.is_live());
+    let fresh = login.wait_for(|login| {
+        let is_refused = login.is_blocked || login.telegram_id.is_none();
+        is_refused || login.row.version > since || !login.row.status.is_live()
+    });
     // It is no error where the wait ends first, or the login is dropped from memory: the answer is what is known now.
     let _ = tokio::time::timeout(wait.min(MAX_WAIT), fresh).await;
 }

@@ -42,6 +42,7 @@ pub enum Text {
     TooManyRequests,
     WrongSecret,
     Blocked,
+    Support,
     RetryAuthorized,
     TooManyTries { wait_minutes: i64 },
     Invite(InviteError),
@@ -122,6 +123,7 @@ impl Text {
                 ("Секрет вебхука не указан или неверен.", "The webhook's secret is missing or wrong.")
             }
             Self::Blocked => ("⛔ Доступ заблокирован", "⛔ Access is blocked"),
+            Self::Support => ("Поддержка: {}", "Support: {}"),
             Self::RetryAuthorized => ("Этот вход уже завершён успешно.", "This login has already succeeded."),
             Self::Invite(InviteError::Unknown | InviteError::NoUses) => {
                 ("❌ Инвайт код не найден", "❌ Invite code not found")

@@ -95,6 +95,7 @@ function showOutcome({ status, error }) {
 
 function refused(refusal) {
   if (refusal.status === 404) showEnd('not_found', { close: true });
+  else if (refusal.isBlocked) showEnd('blocked', { detail: refusal.detail, close: true });
   else showEnd(refusal.status === 403 ? 'foreign' : launch.initData ? 'stale' : 'outside', { detail: refusal.detail, close: true });
 }
 
@@ -158,7 +159,7 @@ async function post(button, action) {
     if (action === 'retry') restart(status);
     else follower.accept(status);
   } catch (error) {
-    if (error instanceof Refused && error.status === 401) refused(error);
+    if (error instanceof Refused && (error.status === 401 || error.isBlocked)) refused(error);
     else if (action === 'retry') view.note('end-more', (error instanceof Refused && error.detail) || text('unexpected'));
     else view.note('problem', (error instanceof Refused && error.detail) || text('unexpected'));
   } finally {

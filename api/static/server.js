@@ -1,12 +1,13 @@
 //! The requests of the page: authorisation (initData), errors (problem+json) and the server's time.
 
-/** An answer without success. `detail` is a sentence for the person, or null. */
+/** An answer without success. `detail` is a sentence for the person, or null. `type` is the problem's. */
 export class Refused extends Error {
-  constructor(status, detail, retryAfter) {
+  constructor(status, detail, retryAfter, type) {
     super(`HTTP ${status}`);
     this.status = status;
     this.detail = detail;
     this.retryAfterSeconds = retryAfter;
+    this.isBlocked = type === 'urn:qr-login:blocked';
   }
 }
 
@@ -66,5 +67,5 @@ async function refusal(answer) {
     if (/json/.test(answer.headers.get('Content-Type') ?? '')) problem = await answer.json();
   } catch { /* A proxy's page instead of problem+json: only the status code is known. */ }
   const detail = [problem.detail, problem.title].find((text) => typeof text === 'string' && text) ?? null;
-  return new Refused(answer.status, detail, Number(answer.headers.get('Retry-After')) || null);
+  return new Refused(answer.status, detail, Number(answer.headers.get('Retry-After')) || null, problem.type);
 }

@@ -29,6 +29,7 @@ mod password;
 mod password_proof;
 mod port;
 mod process;
+mod refused;
 mod settings;
 mod strangers;
 mod structure;

@@ -37,7 +37,7 @@ pub async fn cancel(
     body: Result<Json<SessionBody>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
-    let login = visitor.own_login(&state, &read_json(body, language)?.session_id).await?;
+    let login = visitor.own_login_to_act(&state, &read_json(body, language)?.session_id).await?;
     let now = login.borrow().clone();
     if !now.row.status.is_live() {
         return Ok(Json(status::for_owner(&now, language)));
@@ -55,7 +55,7 @@ pub async fn retry(
     body: Result<Json<SessionBody>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
-    let login = visitor.own_login(&state, &read_json(body, language)?.session_id).await?;
+    let login = visitor.own_login_to_act(&state, &read_json(body, language)?.session_id).await?;
     let now = login.borrow().clone();
     let order = RetryOrder {
         login_id: &now.row.login_id,
@@ -68,7 +68,8 @@ pub async fn retry(
     let attempt = match retried.map_err(|error| Problem::internal(language, &error))? {
         Retried::Live { attempt } => attempt,
         Retried::Authorized => return refuse(StatusCode::CONFLICT, Text::RetryAuthorized),
-        Retried::Blocked => return refuse(StatusCode::FORBIDDEN, Text::Blocked),
+        Retried::Blocked => return visitor.refuse_blocked(&state, true).map(|()| Json(Value::Null)),
+        Retried::Erased => return refuse(StatusCode::NOT_FOUND, Text::SessionUnknown),
         Retried::TooManyTries { retry_at } => {
             let wait_minutes = (retry_at.duration_since(state.app.clock.now()).as_secs() + 59) / 60;
             return refuse(StatusCode::TOO_MANY_REQUESTS, Text::TooManyTries { wait_minutes });

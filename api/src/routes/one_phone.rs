@@ -90,7 +90,7 @@ async fn own_login(state: &ApiState, visitor: &Visitor, session_id: &str) -> Res
     if !state.page.one_phone_login {
         return Err(Problem::new(StatusCode::NOT_FOUND, visitor.language(), Text::OnePhoneOff));
     }
-    let login = visitor.own_login(state, session_id).await?;
+    let login = visitor.own_login_to_act(state, session_id).await?;
     let login = login.borrow().clone();
     Ok(login)
 }

@@ -41,7 +41,7 @@ pub async fn parameters(
     query: StatusQuery,
     visitor: Visitor,
 ) -> Result<Json<PasswordChallenge>, Problem> {
-    let login = visitor.own_login(&state, &query.session_id).await?;
+    let login = visitor.own_login_to_act(&state, &query.session_id).await?;
     let login = login.borrow().clone();
     Ok(Json(challenge(&state, &login, visitor.language()).await?))
 }
@@ -55,7 +55,7 @@ pub async fn prove(
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
     let ProofBody { session_id, proof } = read_json(body, language)?;
-    let login = visitor.own_login(&state, &session_id).await?;
+    let login = visitor.own_login_to_act(&state, &session_id).await?;
     let login = login.borrow().clone();
     if !is_well_formed(&proof) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest));

@@ -72,8 +72,9 @@ pub async fn status(
     query: StatusQuery,
     visitor: Visitor,
 ) -> Result<Response, Problem> {
+    let not_found = || Json(json!({"status": "not_found"})).into_response();
     let Some(mut login) = find(&state, &query.session_id, visitor.language()).await? else {
-        return Ok(Json(json!({"status": "not_found"})).into_response());
+        return Ok(not_found());
     };
     let owner = visitor.owns(&login.borrow())?;
     if let (Some(since), Some(wait)) = (query.since, query.wait) {
@@ -90,6 +91,12 @@ pub async fn status(
         login = found;
     }
     let login = login.borrow();
+    if login.telegram_id.is_none() {
+        return Ok(not_found());
+    }
+    if owner && login.is_blocked {
+        return Ok(Json(status::for_blocked_owner(&login, visitor.language())).into_response());
+    }
     Ok(status::answer(&login, owner.then(|| visitor.language())))
 }
 

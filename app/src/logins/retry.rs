@@ -1,7 +1,7 @@
 //! `Try again` on the page: the next attempt of a login that ended without an authorisation.
 //!
 //! 1. How does the login stand? The log itself says so: a view may be behind the end of one attempt and the start of the next.
-//! 2. The same checks as at the beginning: not blocked, not too many tries.
+//! 2. The same checks as at the beginning: not blocked, not erased, not too many tries.
 //! 3. Reserve the invite anew, where the login had one.
 //! 4. Start the attempt. If this process dies before that, the reactor starts it.
 
@@ -38,6 +38,8 @@ pub enum Retried {
     Authorized,
     /// The person is blocked.
     Blocked,
+    /// The person was erased.
+    Erased,
     /// There were too many tries.
     TooManyTries {
         /// When the next one counts again.
@@ -66,7 +68,11 @@ pub async fn retry(app: &App, order: RetryOrder<'_>) -> Result<Retried, UseCaseE
     let attempt = Attempt { login_id, number, account_id, update_id: None };
 
     // 2.
-    if app.store.load_account(account_id).await?.is_blocked() {
+    let account = app.store.load_account(account_id).await?;
+    if account.is_erased() {
+        return Ok(Retried::Erased);
+    }
+    if account.is_blocked() {
         return Ok(Retried::Blocked);
     }
     if let Some(telegram_id) = order.telegram_id

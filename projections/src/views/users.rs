@@ -181,6 +181,15 @@ pub async fn admins(db: &Database) -> Result<Vec<User>, DatabaseError> {
     Ok(rows.into_iter().map(|Json(row)| row).collect())
 }
 
+/// The accounts of the people who are blocked.
+///
+/// # Errors
+/// The database's.
+pub async fn blocked(db: &Database) -> Result<Vec<AccountId>, DatabaseError> {
+    let ids = sqlx::query_scalar!(r#"select account_id as "id!" from users where is_blocked"#);
+    Ok(ids.fetch_all(db.pool()).await?.into_iter().map(AccountId).collect())
+}
+
 /// How many people there are.
 ///
 /// # Errors
