@@ -34,8 +34,8 @@ impl Attempt {
     /// # Errors
     /// The same.
     pub async fn confirm(&mut self, accepted: Accepted) -> Result<(), Stop> {
-        tracing::info!("QR login authorised");
         let telegram_id = self.check_owner(accepted).await?;
+        tracing::info!("QR login authorised");
         // Step 9.
         self.record.use_invite().await?;
         // Step 10.
@@ -95,6 +95,7 @@ impl Attempt {
 pub async fn complete(record: &AttemptRecord) -> Result<(), Stop> {
     record.retire_replaced().await?;
     record.close().await?;
-    tracing::info!("QR login finished");
+    // That the login has finished is told with what follows from it: the reactor does that.
+    tracing::debug!("QR login's attempt is closed");
     Ok(())
 }

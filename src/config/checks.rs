@@ -41,6 +41,10 @@ pub fn on_off(setting: &'static str, text: &str) -> Result<bool, BadSetting> {
     }
 }
 
+/// The Telegram ids of `ADMIN_IDS`.
+///
+/// # Errors
+/// One of them is no number.
 pub fn admin_ids(text: &str) -> Result<Vec<i64>, BadSetting> {
     let ids = text.split([',', ' ']).filter(|id| !id.is_empty());
     let id = |id: &str| {

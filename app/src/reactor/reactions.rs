@@ -119,6 +119,10 @@ impl Reactions {
                 self.tell_admins(event, account_id, role, source).await
             }
             Reaction::Notify { account_id, notice } => {
+                if let Notice::Authorized { login_id, tier: None } = &notice {
+                    // Without an invite nothing is activated.
+                    tracing::info!(login.id = login_id.short(), "QR login finished");
+                }
                 let key = format!("{}/{}", name_of(event), notice.kind());
                 let not_after = event.recorded_at.checked_add(NOTICE_WITHIN).ok();
                 self.outbox.notice(&key, account_id, &notice, not_after).await
@@ -172,6 +176,7 @@ impl Reactions {
         settled(self.store.account(account_id, command, context).await)?;
         if is_first {
             tracing::info!("subscription {} activated", grant.tier.name());
+            tracing::info!("QR login finished");
         }
         Ok(())
     }
