@@ -58,7 +58,7 @@ fn logins() -> [LoginEvent; 11] {
         LoginEvent::PasswordRequested { attempt, deadline_at, at },
         LoginEvent::PasswordRejected { attempt, reason: Refusal::Wrong, at },
         LoginEvent::AuthorizationConfirmed { account_id, invite, attempt, method: Method::Qr, at },
-        LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, at },
+        LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, confirmed_by: None, at },
         LoginEvent::LoginExpired { account_id, invite_id, attempt, at },
         LoginEvent::LoginCancelled { account_id, invite_id, attempt, reason, at },
         LoginEvent::LoginFailed {
@@ -213,7 +213,18 @@ fn a_field_that_came_later_is_written_and_read_as_its_golden_file_says() {
         source: RoleSource::Order,
         at: minute(1),
     });
-    for (stream, field, event) in [("account", "change_id", changed), ("account", "source", ordered)] {
+    let rejected = Event::Login(LoginEvent::AuthorizationRejected {
+        account_id: ANNA,
+        invite_id: None,
+        attempt: 1,
+        confirmed_by: Some(ADMIN),
+        at: minute(1),
+    });
+    for (stream, field, event) in [
+        ("account", "change_id", changed),
+        ("account", "source", ordered),
+        ("login", "confirmed_by", rejected),
+    ] {
         let name = event.name();
         let text = fs::read_to_string(directory().join(format!("added/{name}.v1.{field}.json")));
         let golden: Value = serde_json::from_str(&text.expect("its golden file")).expect("JSON");

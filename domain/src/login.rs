@@ -179,8 +179,8 @@ impl Attempt {
                 method,
                 at,
             }),
-            LoginCommand::Reject { attempt, at } => {
-                Some(LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, at })
+            LoginCommand::Reject { attempt, confirmed_by, at } => {
+                Some(LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, confirmed_by, at })
             }
             LoginCommand::Expire { attempt, at } => {
                 (at >= deadline_at).then_some(LoginEvent::LoginExpired { account_id, invite_id, attempt, at })

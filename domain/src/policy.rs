@@ -76,6 +76,8 @@ pub enum Notice {
     AuthorizationRevoked,
     /// The session was handed over to another service.
     SessionExported,
+    /// This person's account confirmed a login that somebody else had begun. A warning, like [`Self::Rejected`].
+    ConfirmedAnothersLogin,
     /// A person's role was changed; for admins and that person.
     RoleChanged {
         account_id: AccountId,
@@ -104,6 +106,7 @@ impl Notice {
             Self::SubscriptionChanged { .. } => "subscription_changed",
             Self::AuthorizationRevoked => "authorization_revoked",
             Self::SessionExported => "session_exported",
+            Self::ConfirmedAnothersLogin => "confirmed_anothers_login",
             Self::RoleChanged { .. } => "role_changed",
         }
     }
@@ -141,6 +144,7 @@ fn react_to_invite(event: &InviteEvent) -> Vec<Reaction> {
 
 fn react_to_login(login_id: &LoginId, event: &LoginEvent) -> Vec<Reaction> {
     let login_id = login_id.clone();
+    let mut warned = None;
     let (account_id, invite_id, attempt, notice) = match event {
         LoginEvent::LoginStarted { account_id, attempt, .. } => {
             let (account_id, attempt) = (*account_id, *attempt);
@@ -156,7 +160,8 @@ fn react_to_login(login_id: &LoginId, event: &LoginEvent) -> Vec<Reaction> {
                 None => Reaction::Notify { account_id, notice: Notice::Authorized { login_id, tier: None } },
             }];
         }
-        LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, .. } => {
+        LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, confirmed_by, .. } => {
+            warned = *confirmed_by;
             let notice = Notice::Rejected { login_id: login_id.clone(), with_invite: invite_id.is_some() };
             (*account_id, *invite_id, *attempt, notice)
         }
@@ -179,7 +184,9 @@ fn react_to_login(login_id: &LoginId, event: &LoginEvent) -> Vec<Reaction> {
         | LoginEvent::PasswordRejected { .. } => return Vec::new(),
     };
     let release = invite_id.map(|invite_id| Reaction::Release { invite_id, account_id, login_id, attempt });
-    release.into_iter().chain([Reaction::Notify { account_id, notice }]).collect()
+    let warning =
+        warned.map(|account_id| Reaction::Notify { account_id, notice: Notice::ConfirmedAnothersLogin });
+    release.into_iter().chain([Reaction::Notify { account_id, notice }]).chain(warning).collect()
 }
 
 fn react_to_account(account_id: AccountId, event: &AccountEvent) -> Vec<Reaction> {

@@ -51,11 +51,13 @@ impl Attempt {
         if telegram_id == accepted.user_id {
             return Ok(telegram_id);
         }
-        tracing::warn!("QR login was confirmed by another account");
+        let confirmed_by = self.record.account_of(accepted.user_id).await?;
+        let met = confirmed_by.map(tracing::field::display);
+        tracing::warn!(confirmed_by = met, "QR login was confirmed by another account");
         // The stranger is logged out before that is recorded: their account must not stay open while events are written.
         self.telegram.log_out().await;
         let (attempt, at) = (self.record.attempt(), self.record.now());
-        self.record.execute(LoginCommand::Reject { attempt, at }).await?;
+        self.record.execute(LoginCommand::Reject { attempt, confirmed_by, at }).await?;
         Err(Stop::Over)
     }
 

@@ -169,6 +169,15 @@ impl AttemptRecord {
         Err(Stop::Over)
     }
 
+    /// The account of another person, where they are known here.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn account_of(&self, telegram_id: i64) -> Result<Option<AccountId>, Stop> {
+        let subject = self.workers.vault.subject_of(telegram_id).await?;
+        Ok(subject.map(|subject| subject.account_id))
+    }
+
     /// The invite's reservation, if the login has one, becomes a use.
     ///
     /// # Errors

@@ -230,3 +230,21 @@ async fn a_newer_login_with_another_code_gives_the_old_use_back() -> Result<()> 
     world.wait_for_status(ANNA, &annas_session, |status| status["status"] == "authorized").await?;
     Ok(())
 }
+
+#[tokio::test]
+async fn whose_account_confirmed_somebody_elses_login_is_warned_in_their_language() -> Result<()> {
+    let world = World::start().await?;
+    world.person(ANNA).ask("/help").await?;
+    let anna = vault::Vault::new(&world.db).subject_of(ANNA).await?.context("Anna is known")?.account_id;
+    let code = world.invite(Tier::Premium).await?;
+    let session = world.begin_login(ILYA, &code).await?;
+    world.phone(ANNA).scan(&world.qr_link(ILYA, &session).await?).await?;
+
+    let warning = world.person(ANNA).wait_for_message(|message| message.text.starts_with('🚨')).await?;
+    assert!(warning.text.starts_with("🚨 You confirmed somebody else's login\n\n"), "{}", warning.text);
+    world.person(ILYA).wait_for_message(|message| message.text.starts_with("🚨 Вход подтвердил")).await?;
+    let events = world.events().await?;
+    let rejected = events.iter().find(|event| event.name == "AuthorizationRejected").context("the event")?;
+    assert_eq!(rejected.payload["AuthorizationRejected"]["confirmed_by"], json!(anna));
+    Ok(())
+}

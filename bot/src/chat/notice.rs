@@ -33,6 +33,7 @@ pub(super) fn render(
         Notice::SubscriptionChanged { tier } => (texts.subscription_changed)(*tier),
         Notice::AuthorizationRevoked => texts.authorization_revoked.to_owned(),
         Notice::SessionExported => texts.session_exported.to_owned(),
+        Notice::ConfirmedAnothersLogin => texts.confirmed_anothers_login.to_owned(),
         Notice::RoleChanged { account_id, role, source, by } => (texts.admin.role_changed)(&RoleChange {
             who: name(*account_id),
             role: *role,
@@ -68,7 +69,10 @@ pub(super) enum IfUnclear {
 /// What to do about this notice, if its sender died over it or got no answer.
 pub(super) fn if_unclear(notice: &Notice) -> IfUnclear {
     match notice {
-        Notice::Rejected { .. } | Notice::SessionExported | Notice::RoleChanged { .. } => IfUnclear::Send,
+        Notice::Rejected { .. }
+        | Notice::ConfirmedAnothersLogin
+        | Notice::SessionExported
+        | Notice::RoleChanged { .. } => IfUnclear::Send,
         Notice::Authorized { login_id, .. }
         | Notice::Expired { login_id, .. }
         | Notice::Cancelled { login_id, .. }

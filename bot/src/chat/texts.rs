@@ -86,6 +86,7 @@ pub(super) struct Texts {
     pub login_expired: fn(BeganWith) -> String,
     pub login_cancelled: fn(CancelReason, BeganWith, support: Option<&str>) -> String,
     pub login_rejected: fn(BeganWith) -> String,
+    pub confirmed_anothers_login: &'static str,
     pub login_failed: fn(FailReason, BeganWith) -> String,
     pub subscription_changed: fn(Tier) -> String,
     pub authorization_revoked: &'static str,

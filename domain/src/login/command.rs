@@ -24,8 +24,8 @@ pub enum LoginCommand {
     RejectPassword { attempt: u32, reason: Refusal, at: Timestamp },
     /// The account that asked has confirmed, and its session is stored.
     Confirm { attempt: u32, method: Method, at: Timestamp },
-    /// Another account confirmed.
-    Reject { attempt: u32, at: Timestamp },
+    /// Another account confirmed: this one, where its person is known here.
+    Reject { attempt: u32, confirmed_by: Option<AccountId>, at: Timestamp },
     /// The deadline has passed; before it, this changes nothing.
     Expire { attempt: u32, at: Timestamp },
     /// Cancel it.

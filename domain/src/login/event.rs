@@ -39,8 +39,16 @@ pub enum LoginEvent {
         method: Method,
         at: Timestamp,
     },
-    /// Another account confirmed; whose it was is not kept.
-    AuthorizationRejected { account_id: AccountId, invite_id: Option<InviteId>, attempt: u32, at: Timestamp },
+    /// Another account confirmed. Of somebody who is not known here, nothing is kept.
+    AuthorizationRejected {
+        account_id: AccountId,
+        invite_id: Option<InviteId>,
+        attempt: u32,
+        /// Whose account confirmed; None where nobody here knows them.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        confirmed_by: Option<AccountId>,
+        at: Timestamp,
+    },
     /// The deadline passed.
     LoginExpired { account_id: AccountId, invite_id: Option<InviteId>, attempt: u32, at: Timestamp },
     /// It was cancelled.

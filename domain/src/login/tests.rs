@@ -41,7 +41,13 @@ fn confirmed() -> LoginEvent {
 }
 
 fn rejected() -> LoginEvent {
-    LoginEvent::AuthorizationRejected { account_id: ANNA, invite_id: Some(INVITE), attempt: 1, at: minute(1) }
+    LoginEvent::AuthorizationRejected {
+        account_id: ANNA,
+        invite_id: Some(INVITE),
+        attempt: 1,
+        confirmed_by: None,
+        at: minute(1),
+    }
 }
 
 fn expired() -> LoginEvent {
@@ -80,7 +86,7 @@ fn confirm() -> LoginCommand {
 }
 
 fn reject() -> LoginCommand {
-    LoginCommand::Reject { attempt: 1, at: minute(1) }
+    LoginCommand::Reject { attempt: 1, confirmed_by: None, at: minute(1) }
 }
 
 fn expire_at(at: Timestamp) -> LoginCommand {

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{Notice, Reaction, react};
 use crate::account::{AccountEvent, Role, RoleSource};
 use crate::event::Event;
-use crate::fixtures::{ANNA, INVITE, login, minute, premium};
+use crate::fixtures::{ADMIN, ANNA, INVITE, login, minute, premium};
 use crate::golden::samples;
 use crate::id::InviteId;
 use crate::invite::{InviteEvent, InviteGrant};
@@ -124,7 +124,13 @@ fn a_cancelled_login_gives_its_use_back() {
 #[test]
 fn a_login_that_another_account_confirmed_gives_its_use_back() {
     let (account_id, invite_id, attempt) = (ANNA, Some(INVITE), 2);
-    let event = LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, at: minute(1) };
+    let event = LoginEvent::AuthorizationRejected {
+        account_id,
+        invite_id,
+        attempt,
+        confirmed_by: None,
+        at: minute(1),
+    };
     assert_eq!(
         to_login(event),
         [release(), notify(Notice::Rejected { login_id: login(1), with_invite: true })]
@@ -159,7 +165,7 @@ fn a_login_without_an_invite_gives_nothing_back_and_its_person_is_not_told_of_on
             Notice::Cancelled { login_id: login_id.clone(), reason: gone, with_invite },
         ),
         (
-            LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, at },
+            LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, confirmed_by: None, at },
             Notice::Rejected { login_id: login_id.clone(), with_invite },
         ),
         (
@@ -212,6 +218,20 @@ fn a_person_hears_of_what_others_did_to_their_session_and_subscription() {
 }
 
 #[test]
+fn whose_account_confirmed_somebody_elses_login_is_warned_too() {
+    let (attempt, at) = (1, minute(1));
+    let reactions = to_login(LoginEvent::AuthorizationRejected {
+        account_id: ANNA,
+        invite_id: None,
+        attempt,
+        confirmed_by: Some(ADMIN),
+        at,
+    });
+    let warned = Reaction::Notify { account_id: ADMIN, notice: Notice::ConfirmedAnothersLogin };
+    assert_eq!(reactions, [notify(Notice::Rejected { login_id: login(1), with_invite: false }), warned]);
+}
+
+#[test]
 fn admins_hear_of_every_change_of_a_role() {
     let (role, source, at) = (Role::Auditor, RoleSource::Order, minute(1));
     let reactions = to_account(AccountEvent::RoleChanged { role, source, at });
@@ -240,6 +260,7 @@ fn a_notice_is_stored_under_the_kind_that_it_is_written_with() {
         Notice::SubscriptionChanged { tier: Tier::Basic },
         Notice::AuthorizationRevoked,
         Notice::SessionExported,
+        Notice::ConfirmedAnothersLogin,
         Notice::RoleChanged {
             account_id: ANNA,
             role: Role::Admin,

@@ -184,7 +184,7 @@ async fn a_warning_that_may_have_arrived_is_sent_again() {
     let card = ilya.ask(&format!("/login {CODE}")).await.unwrap();
     settled(&world, &login_of(&card)).await;
     world.hush().await;
-    let reject = LoginCommand::Reject { attempt: 1, at: world.hand.now() };
+    let reject = LoginCommand::Reject { attempt: 1, confirmed_by: None, at: world.hand.now() };
     world.chat.app.store.login(&login_of(&card), reject, Context::system()).await.unwrap();
     take_and_die(&world).await;
 

@@ -73,6 +73,10 @@ pub(super) const TEXTS: Texts = Texts {
             anew(began_with)
         )
     },
+    confirmed_anothers_login: "🚨 You confirmed somebody else's login\n\nSomebody else showed you this login QR code. \
+                               Nothing was linked, and we are ending that session. Never scan login QR codes of other \
+                               people: whoever confirms such a code hands over access to their account.\n\n\
+                               Look through your devices: Telegram → Settings → Devices.",
     login_failed,
     subscription_changed: |tier| {
         format!("🎁 The admin changed your subscription: {}\n\nMore: /subscription", tier.title())
