@@ -52,6 +52,7 @@ impl Problem {
             detail: detail.join(". "),
             kind: BLOCKED,
             retry_after_seconds: None,
+            asks_for_launch_data: false,
         }
     }
 

@@ -177,6 +177,23 @@ impl Inbox {
         Ok(dropped.rows_affected())
     }
 
+    /// Deletes updates of people without an account that came so long ago, whether handled or not.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn prune_strangers(&self, older_than: Duration) -> Result<u64, DatabaseError> {
+        let dropped = sqlx::query!(
+            "delete from vault.inbox
+              where state = 'waiting'
+                and received_at < clock_timestamp() - make_interval(secs => $1)
+                and not exists (select from vault.subjects where telegram_id = chat)",
+            older_than.as_secs_f64(),
+        )
+        .execute(self.db.pool())
+        .await?;
+        Ok(dropped.rows_affected())
+    }
+
     async fn settle(&self, update_id: i64, state: &str, why: Option<&str>) -> Result<(), DatabaseError> {
         sqlx::query!(
             "update vault.inbox set state = $2, why = $3, chat = null, body = null

@@ -44,6 +44,13 @@ enum Durable {
     WithTheClaim,
 }
 
+/// What is sent first, as stored.
+#[derive(Clone, Copy)]
+enum Priority {
+    Normal = 0,
+    Low = 1,
+}
+
 impl Outbox {
     /// The outbox of this database.
     pub fn new(db: &Database) -> Self {
@@ -61,7 +68,24 @@ impl Outbox {
         body: &Value,
         not_after: Option<Timestamp>,
     ) -> Result<(), DatabaseError> {
-        self.put(dedup_key, Some(chat), None, body, not_after, Durable::AtOnce).await
+        let to = (Some(chat), None);
+        self.put(dedup_key, to, body, not_after, Durable::AtOnce, Priority::Normal).await
+    }
+
+    /// The same for somebody who has no business here yet: it is sent where nothing else is due, so that thousands of strangers
+    /// delay nobody.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn reply_to_stranger(
+        &self,
+        dedup_key: &str,
+        chat: i64,
+        body: &Value,
+        not_after: Option<Timestamp>,
+    ) -> Result<(), DatabaseError> {
+        let to = (Some(chat), None);
+        self.put(dedup_key, to, body, not_after, Durable::AtOnce, Priority::Low).await
     }
 
     /// Queues a notice to a person, keyed `login/<id>/<seq>/<kind>`. A key that was used before changes nothing. It does not
@@ -78,28 +102,29 @@ impl Outbox {
         not_after: Option<Timestamp>,
     ) -> Result<(), DatabaseError> {
         let body = serde_json::to_value(notice).expect("a notice is plain data");
-        self.put(dedup_key, None, Some(account), &body, not_after, Durable::WithTheClaim).await
+        let to = (None, Some(account));
+        self.put(dedup_key, to, &body, not_after, Durable::WithTheClaim, Priority::Normal).await
     }
 
     async fn put(
         &self,
         dedup_key: &str,
-        chat: Option<i64>,
-        account: Option<AccountId>,
+        (chat, account): (Option<i64>, Option<AccountId>),
         body: &Value,
         not_after: Option<Timestamp>,
         durable: Durable,
+        priority: Priority,
     ) -> Result<(), DatabaseError> {
         // Answers and notices to one person wait for each other: both use the account as their lane, if there is one.
         sqlx::query!(
             "with waits as materialized (
                select set_config('synchronous_commit',
                                  case when $6 then current_setting('synchronous_commit') else 'off' end, true))
-             insert into vault.outbox (dedup_key, lane, chat, account_id, body, not_after)
+             insert into vault.outbox (dedup_key, lane, chat, account_id, body, not_after, priority)
              select $1,
                     coalesce($3::uuid::text, (select account_id::text from vault.subjects where telegram_id = $2),
                              $2::text),
-                    $2, $3, $4, $5
+                    $2, $3, $4, $5, $7
                from waits
              on conflict do nothing",
             dedup_key,
@@ -108,6 +133,7 @@ impl Outbox {
             body,
             not_after.map(|moment| moment.to_sqlx()) as _,
             durable == Durable::AtOnce,
+            priority as i16,
         )
         .execute(self.db.pool())
         .await?;

@@ -28,6 +28,8 @@ const PRUNE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 const KEEP_SETTLED: Duration = Duration::from_hours(30 * 24);
 /// How long an order from the chat keeps its id: by then neither its update nor a press of its button comes again.
 const KEEP_ORDERS: Duration = Duration::from_hours(30 * 24);
+/// How long an update of a person without an account is kept, also where nobody handles it.
+const KEEP_STRANGERS: Duration = Duration::from_hours(30 * 24);
 /// How long a refused update is kept: it may hold data of a person.
 const KEEP_REFUSED: Duration = Duration::from_hours(7 * 24);
 
@@ -58,6 +60,7 @@ impl Sweeper {
                 LoginLimits::new(&self.db).prune(now).await?;
                 let inbox = Inbox::new(&self.db);
                 inbox.prune(KEEP_SETTLED).await?;
+                inbox.prune_strangers(KEEP_STRANGERS).await?;
                 inbox.refused().prune(KEEP_REFUSED).await?;
                 Outbox::new(&self.db).prune(KEEP_SETTLED).await?;
                 Vault::new(&self.db).prune_orders(KEEP_ORDERS).await?;

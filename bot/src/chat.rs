@@ -30,6 +30,7 @@ mod admin;
 mod admin_invite;
 mod alarm;
 mod api_health;
+mod budget;
 mod button;
 mod cancel;
 mod commands;

@@ -86,6 +86,14 @@ impl Account {
         self.role == Role::Admin && self.ordered_role != Role::Admin
     }
 
+    /// Whether they have no business here yet: no role, and never a subscription.
+    pub fn is_stranger(&self) -> bool {
+        self.role == Role::User
+            && self.activated.is_empty()
+            && self.subscription.is_none()
+            && self.changed.is_empty()
+    }
+
     /// The subscription that runs at this moment.
     pub fn subscription_at(&self, now: Timestamp) -> Option<Subscription> {
         self.subscription.filter(|it| it.expires_at.is_none_or(|end| end > now))

@@ -15,7 +15,7 @@ pub enum DatabaseError {
     SessionAttributes,
     /// `PGPASSWORD_FILE` cannot be read.
     #[error("PGPASSWORD_FILE ({0}) cannot be read")]
-    PasswordFile(String, #[source] std::io::Error),
+    PasswordFile(String, #[source] io::Error),
     /// The server is too old.
     #[error("PostgreSQL {0} is too old: 14 or newer is needed")]
     TooOld(i32),

@@ -132,6 +132,23 @@ async fn updates_handled_long_ago_are_deleted_and_waiting_ones_are_not() {
 }
 
 #[tokio::test]
+async fn what_strangers_sent_is_kept_for_a_while_and_what_others_sent_until_it_is_handled() {
+    let test = testing::database().await;
+    let inbox = Inbox::new(&test.db);
+    Vault::new(&test.db).subject_for(7).await.unwrap();
+    for (update_id, chat) in [(1, Some(7)), (2, Some(8)), (3, None)] {
+        inbox.put(update_id, chat, &json!({})).await.unwrap();
+    }
+    let hour = std::time::Duration::from_secs(3600);
+    assert_eq!(inbox.prune_strangers(hour).await.unwrap(), 0, "they came a moment ago");
+    let aged = "update vault.inbox set received_at = received_at - interval '2 hours'";
+    sqlx::query(aged).execute(test.db.pool()).await.unwrap();
+    assert_eq!(inbox.prune_strangers(hour).await.unwrap(), 2);
+    let left: Vec<_> = inbox.next(10, &[]).await.unwrap().into_iter().map(|it| it.update_id).collect();
+    assert_eq!(left, [1]);
+}
+
+#[tokio::test]
 async fn an_unreadable_update_is_kept_as_it_came_and_its_number_is_found_if_it_has_one() {
     let test = testing::database().await;
     let inbox = Inbox::new(&test.db);

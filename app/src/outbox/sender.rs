@@ -52,46 +52,18 @@ impl Sender {
         Self { db: db.clone(), lease: lease.name.clone(), epoch: lease.epoch }
     }
 
-    /// Claims up to `limit` messages to send now: one for each person, oldest first. Messages whose time ended before `now` are
+    /// Claims up to `limit` messages to send now: one for each person, the longest due first, and answers to strangers after all
+    /// others. Messages whose time ended before `now` are
     /// given up. The claim lasts until the message is settled, or the lease has another holder. Without the lease it claims
     /// nothing.
     ///
     /// # Errors
     /// The database failed.
     pub async fn claim(&self, limit: i64, now: Timestamp) -> Result<Vec<Message>, DatabaseError> {
-        sqlx::query!(
-            "update vault.outbox
-                set state = 'gave_up', why = 'too late', lane = null, chat = null, body = null
-              where state = 'waiting' and not_after < $1 and message_id is null",
-            now.to_sqlx() as _,
-        )
-        .execute(self.db.pool())
-        .await?;
-        let rows = sqlx::query!(
-            r#"with due as (
-               select id, state = 'sending' as unclear
-                 from vault.outbox o
-                where exists (select from vault.leases
-                               where name = $1 and epoch = $2 and expires_at > clock_timestamp())
-                  and not exists (select from vault.outbox earlier
-                                   where earlier.state in ('waiting', 'sending')
-                                     and earlier.lane = o.lane and earlier.id < o.id)
-                  and (state = 'waiting' and due_at <= clock_timestamp()
-                    or state = 'sending' and epoch is distinct from $2)
-                order by id
-                limit $3
-                  for update skip locked)
-             update vault.outbox o
-                set state = 'sending', unclear = o.unclear or due.unclear, epoch = $2,
-                    sender = null, announced_as = null, claimed_at = clock_timestamp()
-               from due where o.id = due.id
-             returning o.id, o.dedup_key, o.chat, o.account_id, o.body as "body!", o.unclear, o.message_id"#,
-            self.lease,
-            self.epoch,
-            limit,
-        )
-        .fetch_all(self.db.pool())
-        .await?;
+        sqlx::query_file!("src/outbox/too_late.sql", now.to_sqlx() as _).execute(self.db.pool()).await?;
+        let rows = sqlx::query_file!("src/outbox/claim.sql", self.lease, self.epoch, limit)
+            .fetch_all(self.db.pool())
+            .await?;
         let messages = rows.into_iter().map(|row| {
             let to = match (row.account_id, row.chat) {
                 (Some(account), _) => To::Account(AccountId(account)),

@@ -346,3 +346,78 @@ async fn messages_settled_long_ago_are_deleted_and_waiting_ones_are_not() {
     assert_eq!(outbox.prune(hour).await.unwrap(), 1);
     assert_eq!(keys(&sender).await, ["waits"]);
 }
+
+/// How many rows and index entries a statement has looked at, by EXPLAIN ANALYZE.
+async fn rows_read(database: &TestDatabase, statement: &str, types: &str, values: &str) -> u64 {
+    fn count(node: &serde_json::Value) -> u64 {
+        let number = |name: &str| node[name].as_f64().unwrap_or(0.0);
+        let scanned = number("Actual Rows")
+            + number("Rows Removed by Filter")
+            + number("Rows Removed by Index Recheck");
+        let own = if node["Node Type"].as_str().unwrap_or_default().contains("Scan") {
+            scanned * number("Actual Loops")
+        } else {
+            0.0
+        };
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of rows")]
+        let own = own as u64;
+        own + node["Plans"].as_array().map_or(0, |plans| plans.iter().map(count).sum())
+    }
+    let mut connection = database.db.pool().acquire().await.unwrap();
+    for text in ["set plan_cache_mode = force_generic_plan", &format!("prepare it{types} as {statement}")] {
+        sqlx::raw_sql(text).execute(&mut connection).await.unwrap();
+    }
+    let explain = format!("explain (analyze, format json, timing off) execute it({values})");
+    let rows = sqlx::raw_sql(&explain).fetch_all(&mut connection).await.unwrap();
+    let plan: String = sqlx::Row::try_get_unchecked(&rows[0], 0).unwrap();
+    sqlx::raw_sql("deallocate it").execute(&mut connection).await.unwrap();
+    let plan: serde_json::Value = serde_json::from_str(&plan).unwrap();
+    count(&plan[0]["Plan"])
+}
+
+#[tokio::test]
+async fn a_claim_reads_a_few_rows_however_many_messages_wait() {
+    let (database, _, sender) = outbox().await;
+    for waiting in [
+        // A hundred thousand people have a message each,
+        "select 'm' || n, n::text, n, '{}'::jsonb, '-infinity'::timestamptz, null::timestamptz from generate_series(1, 100000) n",
+        // a hundred thousand wait for Telegram,
+        "select 'w' || n, 'w' || n, n, '{}', 'infinity', null from generate_series(1, 100000) n",
+        // and a hundred thousand have a last moment.
+        "select 'l' || n, 'l' || n, n, '{}', clock_timestamp(), 'infinity' from generate_series(1, 100000) n",
+    ] {
+        let insert =
+            format!("insert into vault.outbox (dedup_key, lane, chat, body, due_at, not_after) {waiting}");
+        sqlx::raw_sql(&insert).execute(database.db.pool()).await.unwrap();
+    }
+    let epoch: i64 = sqlx::query_scalar("select epoch from vault.leases where name = 'sender'")
+        .fetch_one(database.db.pool())
+        .await
+        .unwrap();
+    let values = format!("'sender', {epoch}, 16");
+    for analyzed in [false, true] {
+        if analyzed {
+            sqlx::raw_sql("analyze vault.outbox").execute(database.db.pool()).await.unwrap();
+        }
+        let claim = rows_read(&database, include_str!("claim.sql"), "(text, bigint, bigint)", &values).await;
+        assert!(claim < 1_000, "a claim reads {claim} rows");
+        let too_late = rows_read(&database, include_str!("too_late.sql"), "(timestamptz)", "'epoch'").await;
+        assert!(too_late < 1_000, "giving up reads {too_late} rows");
+    }
+    assert_eq!(claim(&sender).await.len(), 100);
+}
+
+#[tokio::test]
+async fn answers_to_strangers_wait_for_all_others() {
+    let (_database, outbox, sender) = outbox().await;
+    for stranger in 0..3 {
+        outbox
+            .reply_to_stranger(&format!("stranger {stranger}"), 100 + stranger, &json!({}), None)
+            .await
+            .unwrap();
+    }
+    reply(&outbox, "known", 7).await;
+    let first = sender.claim(2, NOW).await.unwrap();
+    let first: Vec<_> = first.iter().map(|message| message.dedup_key.as_str()).collect();
+    assert_eq!(first, ["stranger 0", "known"], "in the order of their ids: the known one is not left out");
+}

@@ -11,6 +11,7 @@ use teloxide::Bot;
 use url::Url;
 
 use super::api_health::{ApiHealth, BotToken};
+use super::budget::Budgets;
 use super::reply::Reply;
 use login_worker::TelegramApp;
 use login_worker::number::NumberCheck;
@@ -62,6 +63,7 @@ pub(super) struct BotContext {
     pub api_health: ApiHealth,
     pub inbox: Inbox,
     pub outbox: Outbox,
+    pub budgets: Budgets,
 }
 
 impl BotContext {
@@ -70,6 +72,7 @@ impl BotContext {
         Self {
             inbox: Inbox::new(&chat.app.db),
             outbox: Outbox::new(&chat.app.db),
+            budgets: Budgets::default(),
             api_health: ApiHealth::new(bot.clone(), chat.token_state.clone()),
             chat,
             bot,
@@ -87,6 +90,9 @@ impl BotContext {
     pub async fn queue(&self, update_id: i64, chat_id: i64, reply: Reply) -> Result<(), DatabaseError> {
         let key = reply.key.unwrap_or_else(|| format!("update/{update_id}/1"));
         let body = serde_json::to_value(&reply.body).expect("a message is plain data");
-        self.outbox.reply(&key, chat_id, &body, reply.not_after).await
+        match reply.to_stranger {
+            true => self.outbox.reply_to_stranger(&key, chat_id, &body, reply.not_after).await,
+            false => self.outbox.reply(&key, chat_id, &body, reply.not_after).await,
+        }
     }
 }

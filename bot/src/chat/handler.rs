@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use app::logins::begin::Consent;
+use domain::Account;
 use eventlog::DatabaseError;
 use teloxide::payloads::AnswerCallbackQuerySetters;
 use teloxide::prelude::Requester;
@@ -11,6 +12,7 @@ use tokio::time::timeout;
 use tracing::Span;
 use tracing::field::display;
 
+use super::budget::{Kind, Verdict};
 use super::button::Button;
 use super::commands::{Command, parse};
 use super::context::BotContext;
@@ -18,6 +20,7 @@ use super::failure::Failure;
 use super::person::{Person, register_or_update, texts_for};
 use super::reply::Reply;
 use super::request::Request;
+use super::texts::{RetryTime, minutes_left, time_of_day};
 use super::{
     admin, admin_invite, cancel, login, logout, permissions, reset, start, status, subscription, test_phone,
 };
@@ -58,8 +61,16 @@ async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Resu
     let chat_id = message.chat.id.0;
     if !matches!(message.chat.kind, ChatKind::Private(_)) {
         let known = command != Command::Unknown;
-        let reply = known.then(|| start::private_only(ctx, user));
-        return queue(ctx, update_id, chat_id, reply).await;
+        // Everybody in a group counts as a stranger: nobody there has business with the bot.
+        let count = || ctx.budgets.count(chat_id, update_id, true, Kind::Unknown, ctx.chat.app.clock.now());
+        let reply = (known && count() == Verdict::Answer).then(|| start::private_only(ctx, user));
+        return queue(ctx, update_id, chat_id, reply, true).await;
+    }
+    let kind = if command == Command::Unknown { Kind::Unknown } else { Kind::Known };
+    let known = known(ctx, user).await?;
+    let is_stranger = known.is_none_or(|account| account.is_stranger());
+    if let Budgeted::Over(refused) = count(ctx, update_id, user, is_stranger, kind) {
+        return queue(ctx, update_id, chat_id, refused, is_stranger).await;
     }
     let person = sender(ctx, update_id, user).await?;
     let request = Request { update_id, chat_id, person, pressed: None };
@@ -84,7 +95,7 @@ async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Resu
         (_, Command::Role(arguments)) => Some(permissions::role(ctx, &request, &arguments).await?),
         (person, Command::Unknown) => Some(Reply::text(person.texts.unknown_command)),
     };
-    queue(ctx, update_id, chat_id, reply).await
+    queue(ctx, update_id, chat_id, reply, is_stranger).await
 }
 
 /// Handles a pressed button. Returns what a toast says, if anything.
@@ -105,8 +116,13 @@ async fn on_press(
         return Ok(None);
     }
     // A button is older than the erasure of a person whom nobody knows any more: a press registers nobody.
-    if !is_known(ctx, &query.from).await? {
+    let Some(account) = known(ctx, &query.from).await? else {
         return Ok(Some(texts_for(&query.from).question_is_over));
+    };
+    let is_stranger = account.is_stranger();
+    if let Budgeted::Over(refused) = count(ctx, update_id, &query.from, is_stranger, Kind::Known) {
+        queue(ctx, update_id, chat_id, refused, is_stranger).await?;
+        return Ok(None);
     }
     let person = sender(ctx, update_id, &query.from).await?;
     let request = Request { update_id, chat_id, person, pressed: Some(message.id.0) };
@@ -117,15 +133,36 @@ async fn on_press(
         Button::Invite(step) => Some(admin_invite::go_on(ctx, &request, step).await?),
         Button::Phone(answer) => Some(test_phone::answered(ctx, &request, answer).await?),
     };
-    queue(ctx, update_id, chat_id, reply).await?;
+    queue(ctx, update_id, chat_id, reply, is_stranger).await?;
     Ok(None)
 }
 
-/// Whether the sender is known, and is not being forgotten.
-async fn is_known(ctx: &BotContext, user: &User) -> Result<bool, Failure> {
-    let Ok(telegram_id) = i64::try_from(user.id.0) else { return Ok(false) };
-    let Some(subject) = ctx.chat.app.vault.subject_of(telegram_id).await? else { return Ok(false) };
-    Ok(!ctx.chat.app.store.load_account(subject.account_id).await?.is_erased())
+/// The account of the sender; None: nobody knows them, or they are being forgotten.
+async fn known(ctx: &BotContext, user: &User) -> Result<Option<Account>, Failure> {
+    let Ok(telegram_id) = i64::try_from(user.id.0) else { return Ok(None) };
+    let Some(subject) = ctx.chat.app.vault.subject_of(telegram_id).await? else { return Ok(None) };
+    let account = ctx.chat.app.store.load_account(subject.account_id).await?;
+    Ok((account.is_registered() && !account.is_erased()).then_some(account))
+}
+
+/// Whether the update is over a budget, and what the person is told then.
+enum Budgeted {
+    Within,
+    Over(Option<Reply>),
+}
+
+/// Counts the update.
+fn count(ctx: &BotContext, update_id: i64, user: &User, is_stranger: bool, kind: Kind) -> Budgeted {
+    let (now, person) = (ctx.chat.app.clock.now(), i64::try_from(user.id.0).unwrap_or_default());
+    match ctx.budgets.count(person, update_id, is_stranger, kind, now) {
+        Verdict::Answer => Budgeted::Within,
+        Verdict::Drop => Budgeted::Over(None),
+        Verdict::TellToWait(retry_at) => {
+            let at = time_of_day(retry_at, &ctx.chat.display_timezone);
+            let time = RetryTime { at, minutes: minutes_left(now, retry_at) };
+            Budgeted::Over(Some(Reply::text((texts_for(user).too_many_tries)(&time))))
+        }
+    }
 }
 
 /// Registers the sender, whose account the update's span names from now on.
@@ -139,9 +176,15 @@ fn refusal(ctx: &BotContext, person: &Person) -> Reply {
     Reply::text((person.texts.blocked)(ctx.chat.support_contact.as_deref()))
 }
 
-async fn queue(ctx: &BotContext, update_id: i64, chat_id: i64, reply: Option<Reply>) -> Result<(), Failure> {
+async fn queue(
+    ctx: &BotContext,
+    update_id: i64,
+    chat_id: i64,
+    reply: Option<Reply>,
+    to_stranger: bool,
+) -> Result<(), Failure> {
     match reply {
-        Some(reply) => Ok(ctx.queue(update_id, chat_id, reply).await?),
+        Some(reply) => Ok(ctx.queue(update_id, chat_id, Reply { to_stranger, ..reply }).await?),
         None => Ok(()),
     }
 }

@@ -11,6 +11,8 @@ pub(super) struct Reply {
     pub key: Option<String>,
     /// It is not sent after this.
     pub not_after: Option<Timestamp>,
+    /// It is sent where nothing else is to be sent.
+    pub to_stranger: bool,
     pub body: Body,
 }
 
@@ -31,7 +33,7 @@ pub(super) struct Body {
 impl Reply {
     pub fn text(text: impl Into<String>) -> Self {
         let body = Body { text: text.into(), keyboard: None, instead_of: None, warning: false };
-        Self { key: None, not_after: None, body }
+        Self { key: None, not_after: None, to_stranger: false, body }
     }
 
     /// With these rows of buttons under it.

@@ -25,6 +25,7 @@ use login_worker::TelegramApp;
 
 mod admin;
 mod delivery;
+mod flood;
 mod late;
 mod login;
 mod parked;

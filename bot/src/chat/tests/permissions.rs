@@ -4,9 +4,14 @@ use domain::Role;
 
 use super::*;
 
-/// A word to the bot, and its answer.
+/// A word to the bot, and its answer. Of a changed role the bot may tell at any moment.
 async fn say(person: &ChatPerson, text: &str) -> String {
-    person.ask(text).await.unwrap().text
+    let sent = person.send(text);
+    let notices = ["👮 Роль изменена", "👮 A role was changed"];
+    let answers = |message: &Message| {
+        message.message_id > sent && !notices.iter().any(|notice| message.text.starts_with(notice))
+    };
+    person.wait_for_message(answers).await.unwrap().text
 }
 
 async fn role_of(world: &World, person: i64) -> Role {
@@ -41,7 +46,7 @@ async fn every_admin_is_told_of_a_changed_role_and_the_person_as_well() {
     let (ilya, anna) = (world.ilya(), world.anna());
     say(&anna, "/help").await;
     say(&ilya, &format!("/admin_role {ANNA} admin")).await;
-    let told = anna.wait_for_message(|message| message.text.starts_with("👮")).await.unwrap();
+    let told = anna.wait_for_message(|message| message.text.contains("Anna (")).await.unwrap();
     let name = format!("(1{})", &ILYA.to_string()[1..]);
     assert!(
         told.text.starts_with(&format!("👮 A role was changed\n\nAnna ({ANNA}): admin")),
@@ -52,7 +57,9 @@ async fn every_admin_is_told_of_a_changed_role_and_the_person_as_well() {
     assert!(say(&anna, "/admin_stats").await.starts_with("📈"));
 
     say(&anna, &format!("/admin_role {ANNA} user")).await;
-    let told = ilya.wait_for_message(|message| message.text.starts_with("👮 Роль изменена")).await.unwrap();
+    let told =
+        |message: &Message| message.text.starts_with("👮 Роль изменена") && message.text.contains("Anna (");
+    let told = ilya.wait_for_message(told).await.unwrap();
     assert!(told.text.contains(&format!("Anna ({ANNA}): обычный пользователь")), "{}", told.text);
     assert_eq!(say(&anna, "/admin_stats").await, "⛔ This command is for admins only");
     let commands: Vec<_> = anna.commands().into_iter().map(|command| command.command).collect();

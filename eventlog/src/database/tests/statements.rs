@@ -107,7 +107,7 @@ fn add_code(directory: &Path, code: &mut String) {
         let path = entry.unwrap().path();
         if path.is_dir() {
             add_code(&path, code);
-        } else if path.extension().is_some_and(|it| it == "rs") {
+        } else if path.extension().is_some_and(|it| it == "rs" || it == "sql") {
             code.push_str(&fs::read_to_string(&path).unwrap());
         }
     }
