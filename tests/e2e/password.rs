@@ -197,6 +197,38 @@ async fn a_proof_for_a_challenge_that_telegram_dropped_is_asked_for_again() -> R
 }
 
 #[tokio::test]
+async fn the_sixth_password_in_five_minutes_is_refused_before_telegram_is_asked() -> Result<()> {
+    let world = World::with(WorldOptions { manual_clock: true, ..WorldOptions::default() }).await?;
+    world.set_ilyas_password();
+    let session = world.begin_login(ILYA, &world.invite(Tier::Premium).await?).await?;
+    world.phone(ILYA).scan(&world.qr_link(ILYA, &session).await?).await?;
+    let mut seen = world.wait_for_status(ILYA, &session, needs_password).await?;
+    for _ in 0..5 {
+        let before = seen["version"].as_i64().context("a version")?;
+        world.submit_password(ILYA, &session, WRONG).await?;
+        let newer = |status: &Value| status["version"].as_i64().is_some_and(|version| version > before);
+        seen = world.wait_for_status(ILYA, &session, newer).await?;
+    }
+    let calls = world.telegram.mtproto.calls("auth.checkPassword");
+
+    let parameters = world.password_parameters(ILYA, &session).await?;
+    let right = proof(&session, &parameters, PASSWORD).await?;
+    let refused = world.post_as(ILYA, "/qr-auth/password", &right).send().await?;
+
+    assert_eq!(refused.status(), StatusCode::TOO_MANY_REQUESTS);
+    assert_eq!(refused.headers()["content-type"], "application/problem+json");
+    let seconds: u64 = refused.headers()["retry-after"].to_str()?.parse()?;
+    assert!((1..=301).contains(&seconds), "{seconds}");
+    let problem: Value = refused.json().await?;
+    assert!(
+        problem["detail"].as_str().is_some_and(|it| it.starts_with("⏳ Слишком много попыток")),
+        "{problem}"
+    );
+    assert_eq!(world.telegram.mtproto.calls("auth.checkPassword"), calls);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_flood_wait_for_passwords_is_shown_and_waited_out() -> Result<()> {
     let world = World::with(WorldOptions { manual_clock: true, ..WorldOptions::default() }).await?;
     world.set_ilyas_password();

@@ -10,6 +10,7 @@ use axum::http::StatusCode;
 use domain::LoginStatus;
 use serde::Deserialize;
 use serde_json::Value;
+use vault::limits::LimitError;
 use vault::{PasswordChallenge, PasswordProof, UserInput};
 
 use super::input::{give_to_worker, read_json};
@@ -63,8 +64,26 @@ pub async fn prove(
     if challenge(&state, &login, language).await?.srp_id != proof.srp_id {
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::PasswordStale));
     }
+    admit(&state, &login, language).await?;
     give_to_worker(&state, &login, &UserInput::Password(proof), Text::NoPasswordAsked, language).await?;
     Ok(Json(status::for_owner(&login, language)))
+}
+
+/// Not too often. Telegram has a limit, too; reaching it would cost the person more than waiting here.
+async fn admit(state: &ApiState, login: &LiveLogin, language: Language) -> Result<(), Problem> {
+    let Some(telegram_id) = login.telegram_id else {
+        return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoPasswordAsked));
+    };
+    let now = state.app.clock.now();
+    match state.app.limits().try_password(&state.app.master, &login.row.login_id, telegram_id, now).await {
+        Ok(()) => Ok(()),
+        Err(LimitError::RetryAt(at)) => {
+            let wait_seconds = at.duration_since(now).as_secs().max(0) + 1;
+            let text = Text::TooManyTries { wait_minutes: (wait_seconds + 59) / 60 };
+            Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, language, text).after(wait_seconds))
+        }
+        Err(LimitError::Database(error)) => Err(Problem::internal(language, &error)),
+    }
 }
 
 /// The parameters that a proof has to answer now.

@@ -97,8 +97,8 @@ pub(super) async fn answered(ctx: &BotContext, request: &Request, answer: Answer
     let verdict = ctx.numbers().ask(account, &phone, way).await?;
     match (way, verdict) {
         (Way::Code, Verdict::FloodLimited(wait)) => {
-            let until = ctx.chat.app.clock.now().checked_add(wait).unwrap_or(Timestamp::MAX);
-            limits.codes_flooded(account, until).await?;
+            let now = ctx.chat.app.clock.now();
+            limits.codes_flooded(account, now.checked_add(wait).unwrap_or(Timestamp::MAX), now).await?;
         }
         (Way::Code, Verdict::OnTelegram | Verdict::TakesCodes) => limits.code_went_out().await?,
         _ => {}

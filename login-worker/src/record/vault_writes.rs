@@ -82,7 +82,7 @@ impl AttemptRecord {
     /// # Errors
     /// The database failed.
     pub async fn codes_flooded(&self, until: Timestamp) -> Result<(), Stop> {
-        Ok(LoginLimits::new(&self.workers.db).codes_flooded(self.account_id(), until).await?)
+        Ok(LoginLimits::new(&self.workers.db).codes_flooded(self.account_id(), until, self.now()).await?)
     }
 
     /// No code was sent: the login may have another one.

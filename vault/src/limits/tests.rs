@@ -135,21 +135,84 @@ async fn telegram_is_not_asked_for_codes_while_it_tells_everybody_to_wait() {
     };
 
     // 1. Two are told to wait: they wait, others do not.
-    limits.codes_flooded(people[0], minute(10)).await.unwrap();
-    limits.codes_flooded(people[1], minute(20)).await.unwrap();
+    limits.codes_flooded(people[0], minute(10), minute(0)).await.unwrap();
+    limits.codes_flooded(people[1], minute(20), minute(0)).await.unwrap();
     assert_eq!(flow(0, minute(0)).await, Some(minute(10)));
     assert_eq!(flow(0, minute(10)).await, None);
     assert_eq!(flow(3, minute(0)).await, None);
 
-    // 2. A third: everybody waits, until only two do.
-    limits.codes_flooded(people[2], minute(30)).await.unwrap();
-    assert_eq!(flow(3, minute(0)).await, Some(minute(10)));
-    assert_eq!(flow(3, minute(10)).await, None);
+    // 2. A third, and for a day: everybody waits, for a minute.
+    limits.codes_flooded(people[2], minute(24 * 60), minute(0)).await.unwrap();
+    assert_eq!(flow(3, minute(0)).await, Some(minute(1)));
 
-    // 3. Somebody gets a code after all: it was not meant for all, but for whom it was said to.
+    // 3. Then one code a minute is tried, and no more.
+    let master = MasterKey::random();
+    let code = async |phone: &str, telegram_id, at| {
+        let login = random_login_id();
+        match limits.try_code(&master, &login, telegram_id, phone, at).await {
+            Ok(()) => None,
+            Err(LimitError::RetryAt(next_at)) => Some(next_at),
+            Err(error) => panic!("{error}"),
+        }
+    };
+    assert_eq!(flow(3, minute(1)).await, None);
+    assert_eq!(code("+79990000001", 1, minute(1)).await, None);
+    assert_eq!(code("+79990000002", 2, minute(1)).await, Some(minute(2)));
+    assert_eq!(code("+79990000002", 2, minute(2)).await, None);
+
+    // 4. Somebody gets a code after all: it was not meant for all, but for whom it was said to.
     limits.code_went_out().await.unwrap();
-    assert_eq!(flow(3, minute(0)).await, None);
-    assert_eq!(flow(2, minute(0)).await, Some(minute(30)));
+    assert_eq!(code("+79990000003", 3, minute(2)).await, None);
+    assert_eq!(flow(3, minute(2)).await, None);
+    assert_eq!(flow(2, minute(2)).await, Some(minute(24 * 60)));
+
+    // 5. What three people were told counts for ten minutes, though they wait for a day.
+    for person in people.iter().copied().take(3) {
+        limits.codes_flooded(person, minute(24 * 60), minute(3)).await.unwrap();
+    }
+    assert_eq!(flow(3, minute(3)).await, Some(minute(4)));
+    assert_eq!(code("+79990000004", 4, minute(13)).await, None);
+    assert_eq!(code("+79990000005", 5, minute(13)).await, None);
+}
+
+#[tokio::test]
+async fn a_refused_code_takes_no_slot_of_whoever_has_the_number() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    let master = MasterKey::random();
+    let login = random_login_id();
+    for number in 1..=2 {
+        limits.try_code(&master, &login, 1, &format!("+7999000000{number}"), minute(0)).await.unwrap();
+    }
+    // This login has had its codes. The number is somebody else's, who asks a moment later.
+    let victims = "+79990000009";
+    assert!(limits.try_code(&master, &login, 1, victims, minute(0)).await.is_err());
+    limits.try_code(&master, &random_login_id(), 2, victims, minute(0)).await.unwrap();
+}
+
+#[tokio::test]
+async fn passwords_are_tried_a_few_times_a_login_and_person() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    let master = MasterKey::random();
+    let password = async |login: &domain::LoginId, person, at| match limits
+        .try_password(&master, login, person, at)
+        .await
+    {
+        Ok(()) => None,
+        Err(LimitError::RetryAt(next_at)) => Some(next_at),
+        Err(error) => panic!("{error}"),
+    };
+    let (first, second, third) = (random_login_id(), random_login_id(), random_login_id());
+    for _ in 0..5 {
+        assert_eq!(password(&first, 1, minute(0)).await, None);
+    }
+    assert_eq!(password(&first, 1, minute(1)).await, Some(minute(5)));
+    for _ in 0..5 {
+        assert_eq!(password(&second, 1, minute(6)).await, None, "the refused one did not count");
+    }
+    assert_eq!(password(&third, 1, minute(7)).await, Some(minute(60)));
+    assert_eq!(password(&third, 2, minute(7)).await, None, "another person has their own");
 }
 
 #[tokio::test]
@@ -172,7 +235,7 @@ async fn tries_are_forgotten_when_no_limit_counts_them_any_more() {
     let limits = LoginLimits::new(&database.db);
     let (master, login) = (MasterKey::random(), random_login_id());
     limits.try_code(&master, &login, 139_883_458, "+79990000001", minute(0)).await.unwrap();
-    limits.codes_flooded(AccountId(uuid::Uuid::from_u128(1)), minute(3)).await.unwrap();
+    limits.codes_flooded(AccountId(uuid::Uuid::from_u128(1)), minute(3), minute(0)).await.unwrap();
     let kinds = async |at| -> Vec<String> {
         limits.prune(at).await.unwrap();
         let kinds = sqlx::query_scalar("select kind from vault.tries order by kind");
@@ -180,7 +243,7 @@ async fn tries_are_forgotten_when_no_limit_counts_them_any_more() {
     };
     assert_eq!(
         kinds(minute(0)).await,
-        ["code/flood", "code/flood-for-all", "code/login", "code/number", "code/person"]
+        ["code/flood", "code/flood-for-all", "code/login", "code/number", "code/person", "code/probe"]
     );
     assert_eq!(kinds(minute(2)).await, ["code/flood", "code/flood-for-all", "code/login", "code/person"]);
     assert_eq!(kinds(minute(61)).await, ["code/person"]);
