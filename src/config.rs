@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::OnePhoneLogin;
 use domain::Tiers;
 use eventlog::database::PoolSettings;
 use ipnet::IpNet;
@@ -23,8 +24,8 @@ mod settings;
 
 pub use bad_setting::BadSetting;
 use checks::{
-    address, api_id, auth_base_url, device_name, interval, not_set, on_off, pool_size, read_tiers, required,
-    trusted_proxies,
+    address, api_id, auth_base_url, device_name, interval, not_set, on_off, one_phone_login, pool_size,
+    read_tiers, required, trusted_proxies,
 };
 pub use checks::{admin_ids, bot_api_url};
 pub use role::Role;
@@ -80,7 +81,7 @@ pub struct Config {
     /// The zone of the bot's dates.
     pub display_timezone: TimeZone,
     /// The one-phone way.
-    pub one_phone_login: bool,
+    pub one_phone_login: OnePhoneLogin,
     /// Between two checks of a linked session.
     pub session_check_interval: Duration,
     /// In Telegram's list of devices.
@@ -165,7 +166,7 @@ impl Config {
                     format!("no time zone is called {:?}", settings.display_timezone),
                 )
             })?,
-            one_phone_login: on_off("ONE_PHONE_LOGIN", &settings.one_phone_login)?,
+            one_phone_login: one_phone_login(&settings.one_phone_login)?,
             session_check_interval: interval(&settings.session_check_interval)?,
             device_name: device_name(&settings.device_name)?,
             bot_api_url: bot_api_url(&settings.bot_api_url, private)?,

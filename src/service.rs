@@ -293,7 +293,7 @@ fn chat(config: Config, token_state: BotToken, app: App) -> anyhow::Result<Chat>
         admins: config.admin_ids,
         support_contact: config.support_contact,
         display_timezone: config.display_timezone,
-        one_phone_login: config.one_phone_login,
+        one_phone_login: config.one_phone_login.is_open(),
         device_name: config.device_name,
     })
 }

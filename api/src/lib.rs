@@ -20,4 +20,4 @@ pub use init_data::Verifier;
 pub use live_logins::LiveLogins;
 pub use routes::{route_names, serve};
 pub use server::Limits;
-pub use state::{ApiState, PageSettings};
+pub use state::{ApiState, OnePhoneLogin, PageSettings};

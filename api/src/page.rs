@@ -16,7 +16,7 @@ pub fn shell(settings: &PageSettings) -> Response {
     let nonce = STANDARD.encode(random);
     let page = SHELL
         .replace("{{nonce}}", &nonce)
-        .replace("{{one_phone}}", if settings.one_phone_login { "on" } else { "off" })
+        .replace("{{one_phone}}", settings.one_phone_login.name())
         .replace("{{device_name}}", &escape(&settings.device_name));
     let policy = content_security_policy(&nonce, settings.page_origin.as_deref());
     let mut response = Html(page).into_response();

@@ -33,12 +33,39 @@ impl ApiState {
 /// What the page is told about this installation.
 #[derive(Clone, Debug)]
 pub struct PageSettings {
-    /// Whether the one-phone way is offered.
-    pub one_phone_login: bool,
+    /// Whether and how the one-phone way is offered.
+    pub one_phone_login: OnePhoneLogin,
     /// The name of the session in Telegram's list of devices.
     pub device_name: String,
     /// Whom a blocked person may write to.
     pub support_contact: Option<String>,
     /// One more origin that may frame the page: a private network's own.
     pub page_origin: Option<String>,
+}
+
+/// Whether a person may log in by a code on the same phone, and to which number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnePhoneLogin {
+    /// To the number that Telegram has signed as their own.
+    On,
+    /// To any number that they type, too. Then no hint of a 2-step password is shown: it may be somebody else's.
+    Typed,
+    /// Not at all.
+    Off,
+}
+
+impl OnePhoneLogin {
+    /// `on`, `typed`, `off`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::On => "on",
+            Self::Typed => "typed",
+            Self::Off => "off",
+        }
+    }
+
+    /// Whether the way is offered.
+    pub fn is_open(self) -> bool {
+        self != Self::Off
+    }
 }

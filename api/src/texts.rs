@@ -56,6 +56,9 @@ pub enum Text {
     NoPasswordAsked,
     NoCodeAsked,
     BadPhone,
+    ContactUnsigned,
+    ContactOfAnother,
+    NumberNotTyped,
     BadCode,
     CodeLimit,
     CodeLimitWithoutQr,
@@ -224,6 +227,18 @@ impl Text {
             Self::BadPhone => (
                 "Введите номер в международном формате: + и от 7 до 15 цифр.",
                 "Enter the number in international form: + and 7 to 15 digits.",
+            ),
+            Self::ContactUnsigned => (
+                "Telegram не подтвердил этот номер. Поделитесь номером ещё раз.",
+                "Telegram has not confirmed this number. Share your number once more.",
+            ),
+            Self::ContactOfAnother => (
+                "Это номер другого аккаунта. Нужен номер, на который зарегистрирован ваш Telegram.",
+                "This is the number of another account. The number of your own Telegram is needed.",
+            ),
+            Self::NumberNotTyped => (
+                "Номер нельзя ввести вручную: поделитесь своим номером кнопкой на этой странице.",
+                "The number cannot be typed: share your own with the button on this page.",
             ),
             Self::BadCode => ("Введите цифры кода.", "Enter the code's digits."),
             Self::CodeLimit => (

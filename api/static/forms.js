@@ -64,7 +64,7 @@ export class Forms {
     on('share-phone', 'click', () => this.#sharePhone());
     submit('phone-form', () => {
       const phone = phoneNumber(this.#view.element('phone').value);
-      if (phone) this.#sendPhone(phone);
+      if (phone) this.#sendPhone({ phone });
       else this.#showError('phone', this.#text('phone_bad'));
     });
 
@@ -129,22 +129,29 @@ export class Forms {
   #toggleOnePhone(open = this.#view.element('one-phone-body').hidden) {
     this.#view.element('one-phone-body').hidden = !open;
     this.#view.element('one-phone-toggle').setAttribute('aria-expanded', String(open));
-    this.#view.element('share-phone').hidden = !this.#telegram.canShareContact();
+    const canShare = this.#telegram.canShareContact();
+    this.#view.element('share-phone').hidden = !canShare;
+    if (open && !canShare && !this.#mayType()) this.#view.note('phone-error', this.#text('share_impossible'));
   }
 
   async #sharePhone() {
     if (this.#pending) return;
     this.#view.note('phone-error', null);
     const contact = await this.#telegram.requestContact();
-    if (!contact) return this.#showError('phone', this.#text('phone_declined'));
+    if (!contact) return this.#showError('phone', this.#text(this.#mayType() ? 'phone_declined' : 'phone_withheld'));
     if (contact.userId !== this.#userId) return this.#showError('phone', this.#text('phone_foreign'));
-    const phone = phoneNumber(`+${contact.phone}`);
-    return phone ? this.#sendPhone(phone) : this.#showError('phone', this.#text('phone_bad'));
+    return this.#sendPhone({ contact: contact.signed });
   }
 
-  #sendPhone(phone) {
-    this.#phone = phone;
-    return this.#send('phone', 'phone-form', () => this.#server.post('phone', { phone }));
+  /** Whether the server takes a number that was typed. */
+  #mayType() {
+    return !this.#view.element('phone-form').hidden;
+  }
+
+  /** `number` is `{contact}`, signed by Telegram, or `{phone}`, which was typed. */
+  #sendPhone(number) {
+    this.#phone = number;
+    return this.#send('phone', 'phone-form', () => this.#server.post('phone', number));
   }
 
   #sendCode(code) {
@@ -156,7 +163,7 @@ export class Forms {
     this.#resendAt = Date.now() + RESEND_SECONDS * 1000;
     this.tick();
     this.#view.note('code-error', null);
-    this.#send('code', 'code-form', () => this.#server.post('phone', { phone: this.#phone }), { resend: true });
+    this.#send('code', 'code-form', () => this.#server.post('phone', this.#phone), { resend: true });
   }
 
   #showCode({ code_via: via, code_length: length }) {

@@ -68,7 +68,7 @@ function show(status) {
 
 function showRunning(status, previous) {
   const token = status.status === 'waiting' ? status.token ?? null : null;
-  view.phase(phaseOf(status.status), { token, owner: true, 'one-phone': onePhone === 'on' });
+  view.phase(phaseOf(status.status), { token, owner: true, 'one-phone': onePhone !== 'off', typed: onePhone === 'typed' });
   if (status.status !== previous?.status) view.status(status.status);
   view.note('problem', status.status === 'waiting' ? status.error : null);
   picture.show(token);
@@ -144,7 +144,7 @@ function addListeners() {
 function openInTelegram() {
   const opens = linkPolicy(launch.platform) === 'opens';
   view.note('link-help-title', text(opens ? 'help_mobile_title' : 'help_desktop_title'));
-  const more = opens && onePhone === 'on' ? ` ${text('help_mobile_one_phone')}` : '';
+  const more = opens && onePhone !== 'off' ? ` ${text('help_mobile_one_phone')}` : '';
   view.note('link-help-text', text(opens ? 'help_mobile' : 'help_desktop') + more);
   view.element('devices').hidden = !opens;
   view.element('link-help').hidden = false;

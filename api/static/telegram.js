@@ -101,7 +101,8 @@ export class Telegram {
     return this.#hasBridge() && atLeast(this.#launch.version, '6.9');
   }
 
-  /** Requests the person's own number: `{phone, userId}`, or null if the person refuses. */
+  /** Requests the person's own number: `{signed, userId}`, or null if the person refuses. `signed` is Telegram's answer as it is,
+   *  with the hash by which our server knows that it is Telegram's. */
   async requestContact() {
     const requested = this.#nextEvent('phone_requested', () => true, 120_000);
     this.post('web_app_request_phone');
@@ -111,8 +112,9 @@ export class Telegram {
       const id = `contact${tries}-${Math.random().toString(36).slice(2)}`;
       const result = this.#nextEvent('custom_method_invoked', (data) => data?.req_id === id, 3_000);
       this.post('web_app_invoke_custom_method', { req_id: id, method: 'getRequestedContact', params: {} });
-      const contact = parseJson(new URLSearchParams((await result)?.result ?? '').get('contact'));
-      if (contact?.phone_number) return { phone: String(contact.phone_number), userId: contact.user_id };
+      const signed = (await result)?.result ?? '';
+      const contact = parseJson(new URLSearchParams(signed).get('contact'));
+      if (contact?.phone_number) return { signed, userId: contact.user_id };
       await new Promise((resolve) => this.#window.setTimeout(resolve, 50 * tries));
     }
     return null;

@@ -59,6 +59,8 @@ const ru = {
   phone_bad: 'Введите номер полностью, с кодом страны: +7 900 000-00-00',
   phone_foreign: 'Это номер другого аккаунта. Нужен номер, на который зарегистрирован ваш Telegram.',
   phone_declined: 'Номер не передан. Можно ввести его ниже.',
+  phone_withheld: 'Номер не передан. Код приходит только на ваш собственный номер.',
+  share_impossible: 'Эта версия Telegram не умеет делиться номером. Обновите её или войдите по QR-коду.',
 
   code_title: 'Код входа',
   code_via_app: 'Telegram прислал код в чат «Telegram» в приложении. Введите его здесь и никому не пересылайте.',
@@ -166,6 +168,8 @@ const en = {
   phone_bad: 'Enter the whole number with the country code: +44 7000 000000',
   phone_foreign: 'This is the number of another account. It has to be the number of your own Telegram.',
   phone_declined: 'The number was not shared. You can type it below.',
+  phone_withheld: 'The number was not shared. The code goes to your own number only.',
+  share_impossible: 'This version of Telegram cannot share a number. Update it, or log in by the QR code.',
 
   code_title: 'Login code',
   code_via_app: 'Telegram sent the code to the “Telegram” chat in your app. Enter it here and forward it to nobody.',

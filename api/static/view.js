@@ -29,7 +29,7 @@ export class View {
     return this.#document.getElementById(id);
   }
 
-  /** Shows the elements of this phase whose `data-needs` (`token`, `owner`, `one-phone`) is among the conditions. */
+  /** Shows the elements of this phase whose `data-needs` (`token`, `owner`, `one-phone`, `typed`) is among the conditions. */
   phase(name, conditions = {}) {
     const changed = this.#document.body.dataset.phase !== name;
     this.#document.body.dataset.phase = name;

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use api::OnePhoneLogin;
 use domain::{Tier, TierTerms, Tiers};
 use ipnet::IpNet;
 use secrecy::{ExposeSecret, SecretString};
@@ -38,6 +39,21 @@ pub fn on_off(setting: &'static str, text: &str) -> Result<bool, BadSetting> {
         "on" | "true" | "1" => Ok(true),
         "off" | "false" | "0" => Ok(false),
         other => Err(BadSetting::new(setting, format!("{other:?} is neither on nor off"))),
+    }
+}
+
+/// Whether and how the one-phone way is offered.
+///
+/// # Errors
+/// It is none of the three.
+pub fn one_phone_login(text: &str) -> Result<OnePhoneLogin, BadSetting> {
+    match text.trim() {
+        "on" | "true" | "1" => Ok(OnePhoneLogin::On),
+        "typed" => Ok(OnePhoneLogin::Typed),
+        "off" | "false" | "0" => Ok(OnePhoneLogin::Off),
+        other => {
+            Err(BadSetting::new("ONE_PHONE_LOGIN", format!("{other:?} is neither on nor off nor typed")))
+        }
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Settings {
     /// The time zone that the bot's dates are in.
     #[arg(long, env = "DISPLAY_TIMEZONE", default_value = "Europe/Moscow")]
     pub display_timezone: String,
-    /// Whether one may log in by a code on one phone: on or off.
+    /// Whether one may log in by a code on one phone: on (to the number that Telegram says is theirs), typed (to any), off.
     #[arg(long, env = "ONE_PHONE_LOGIN", default_value = "on")]
     pub one_phone_login: String,
     /// How often linked sessions are checked, like 6h or 30m.

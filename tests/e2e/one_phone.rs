@@ -8,12 +8,18 @@ use reqwest::{Response, StatusCode};
 use serde_json::{Value, json};
 use stand_in::accounts::{ANNA, ILYA};
 
-use crate::world::World;
+use crate::world::{World, WorldOptions};
 
 mod limits;
 
 const ILYAS_NUMBER: &str = "+79990000001";
 const UNUSED_NUMBER: &str = "+79990000009";
+
+/// Numbers may be typed.
+fn typed_numbers() -> WorldOptions {
+    let configure: fn(&mut qr_login::Config) = |config| config.one_phone_login = api::OnePhoneLogin::Typed;
+    WorldOptions { configure: Some(configure), ..WorldOptions::default() }
+}
 
 impl World {
     /// Ilya begins a login, and its page shows a QR code.
@@ -79,7 +85,7 @@ fn wrong_code_for(code: &str) -> String {
 
 #[tokio::test]
 async fn a_code_logs_in_on_one_phone_in_the_data_centre_of_the_account() -> Result<()> {
-    let world = World::start().await?;
+    let world = World::with(typed_numbers()).await?;
     world.telegram.accounts.update(ILYA, |ilya| ilya.dc = 4);
     let session = world.begin_ilyas_login().await?;
 
@@ -139,7 +145,7 @@ async fn a_code_logs_in_on_one_phone_in_the_data_centre_of_the_account() -> Resu
 
 #[tokio::test]
 async fn a_password_may_follow_the_code() -> Result<()> {
-    let world = World::start().await?;
+    let world = World::with(typed_numbers()).await?;
     world.set_ilyas_password();
     world.telegram.accounts.update(ILYA, |ilya| ilya.dc = 4);
     let session = world.begin_ilyas_login().await?;
@@ -158,7 +164,7 @@ async fn a_password_may_follow_the_code() -> Result<()> {
 
 #[tokio::test]
 async fn an_expired_code_is_refused_and_another_one_can_be_requested() -> Result<()> {
-    let world = World::with_manual_clock().await?;
+    let world = World::with(WorldOptions { manual_clock: true, ..typed_numbers() }).await?;
     let session = world.begin_ilyas_login().await?;
     world.request_code(&session, ILYAS_NUMBER).await?;
     let first = world.last_code(ILYAS_NUMBER)?;
@@ -194,7 +200,7 @@ async fn an_expired_code_is_refused_and_another_one_can_be_requested() -> Result
 
 #[tokio::test]
 async fn a_code_that_does_not_come_is_sent_again_by_another_way() -> Result<()> {
-    let world = World::with_manual_clock().await?;
+    let world = World::with(WorldOptions { manual_clock: true, ..typed_numbers() }).await?;
     let session = world.begin_ilyas_login().await?;
     world.request_code(&session, ILYAS_NUMBER).await?;
     let first = world.last_code(ILYAS_NUMBER)?;
@@ -214,7 +220,7 @@ async fn a_code_that_does_not_come_is_sent_again_by_another_way() -> Result<()> 
 /// The message offers the QR code where one is shown, and otherwise the last code.
 #[tokio::test]
 async fn a_number_that_cannot_get_a_code_of_digits_is_offered_the_other_ways() -> Result<()> {
-    let world = World::with_manual_clock().await?;
+    let world = World::with(WorldOptions { manual_clock: true, ..typed_numbers() }).await?;
     let session = world.begin_ilyas_login().await?;
     let faults = world.telegram.mtproto.faults();
     faults.want_email();
@@ -239,7 +245,7 @@ async fn a_number_that_cannot_get_a_code_of_digits_is_offered_the_other_ways() -
 
 #[tokio::test]
 async fn a_number_that_telegram_refuses_shows_why_and_the_qr_code_stays() -> Result<()> {
-    let world = World::start().await?;
+    let world = World::with(typed_numbers()).await?;
     world.telegram.accounts.ban_number("+79990000008");
     let session = world.begin_ilyas_login().await?;
     let link = world.qr_link(ILYA, &session).await?;
@@ -257,7 +263,7 @@ async fn a_number_that_telegram_refuses_shows_why_and_the_qr_code_stays() -> Res
 
 #[tokio::test]
 async fn a_number_without_an_account_fails_the_login_with_a_message_and_it_can_be_retried() -> Result<()> {
-    let world = World::start().await?;
+    let world = World::with(typed_numbers()).await?;
     let session = world.begin_ilyas_login().await?;
     world.request_code(&session, UNUSED_NUMBER).await?;
     world.post_code(ILYA, &session, &world.last_code(UNUSED_NUMBER)?).await?;
@@ -280,7 +286,7 @@ async fn a_number_without_an_account_fails_the_login_with_a_message_and_it_can_b
 
 #[tokio::test]
 async fn a_code_for_somebody_elses_account_links_nothing() -> Result<()> {
-    let world = World::start().await?;
+    let world = World::with(typed_numbers()).await?;
     let session = world.begin_ilyas_login().await?;
     world.request_code(&session, "+79990000002").await?;
     world.post_code(ILYA, &session, &world.last_code("+79990000002")?).await?;
@@ -292,7 +298,7 @@ async fn a_code_for_somebody_elses_account_links_nothing() -> Result<()> {
 
 #[tokio::test]
 async fn a_request_that_telegram_did_not_answer_is_not_repeated() -> Result<()> {
-    let world = World::with_manual_clock().await?;
+    let world = World::with(WorldOptions { manual_clock: true, ..typed_numbers() }).await?;
     let session = world.begin_ilyas_login().await?;
     let mtproto = &world.telegram.mtproto;
     mtproto.faults().fail("auth.sendCode", 500, "INTERDC_2_CALL_ERROR", 1);
@@ -313,7 +319,7 @@ async fn a_request_that_telegram_did_not_answer_is_not_repeated() -> Result<()> 
 
 #[tokio::test]
 async fn a_code_is_requested_again_if_telegram_says_that_it_sent_none() -> Result<()> {
-    let world = World::start().await?;
+    let world = World::with(typed_numbers()).await?;
     let session = world.begin_ilyas_login().await?;
     world.telegram.mtproto.faults().fail("auth.sendCode", 500, "AUTH_RESTART", 1);
     world.request_code(&session, ILYAS_NUMBER).await?;
@@ -323,7 +329,7 @@ async fn a_code_is_requested_again_if_telegram_says_that_it_sent_none() -> Resul
 
 #[tokio::test]
 async fn a_qr_code_that_was_shown_before_still_counts() -> Result<()> {
-    let world = World::start().await?;
+    let world = World::with(typed_numbers()).await?;
     let session = world.begin_ilyas_login().await?;
     let link = world.qr_link(ILYA, &session).await?;
     world.request_code(&session, ILYAS_NUMBER).await?;
@@ -335,7 +341,7 @@ async fn a_qr_code_that_was_shown_before_still_counts() -> Result<()> {
 
 #[tokio::test]
 async fn after_a_crash_the_login_shows_a_qr_code_again() -> Result<()> {
-    let mut world = World::start().await?;
+    let mut world = World::with(typed_numbers()).await?;
     let session = world.begin_ilyas_login().await?;
     world.request_code(&session, ILYAS_NUMBER).await?;
     world.crash_service().await;
@@ -351,7 +357,7 @@ async fn after_a_crash_the_login_shows_a_qr_code_again() -> Result<()> {
 
 #[tokio::test]
 async fn numbers_and_codes_are_accepted_only_from_the_owner_in_the_right_format_and_state() -> Result<()> {
-    let world = World::start().await?;
+    let world = World::with(typed_numbers()).await?;
     let session = world.begin_ilyas_login().await?;
     for path in ["phone", "code"] {
         let url = format!("{}/qr-auth/{path}", world.base());
@@ -379,9 +385,9 @@ async fn numbers_and_codes_are_accepted_only_from_the_owner_in_the_right_format_
 
 #[tokio::test]
 async fn the_one_phone_way_can_be_switched_off() -> Result<()> {
-    let mut world = World::start().await?;
+    let mut world = World::with(typed_numbers()).await?;
     world.crash_service().await;
-    world.config.one_phone_login = false;
+    world.config.one_phone_login = api::OnePhoneLogin::Off;
     world.start_service().await?;
     let session = world.begin_ilyas_login().await?;
     let answer = world.person(ILYA).from_bot().pop().context("an answer")?.text;
@@ -390,5 +396,87 @@ async fn the_one_phone_way_can_be_switched_off() -> Result<()> {
     assert_eq!((code, detail.as_str()), (StatusCode::NOT_FOUND, "Вход по коду выключен."));
     assert_eq!(world.post_code(ILYA, &session, "12345").await?.status(), StatusCode::NOT_FOUND);
     assert_eq!(world.telegram.mtproto.calls("auth.sendCode"), 0);
+    Ok(())
+}
+
+impl World {
+    async fn post_contact(&self, person: i64, session: &str, contact: &str) -> Result<Response> {
+        let body = json!({"session_id": session, "contact": contact});
+        Ok(self.post_as(person, "/qr-auth/phone", &body).send().await?)
+    }
+}
+
+#[tokio::test]
+async fn a_code_goes_to_the_number_that_telegram_has_signed_as_the_persons_own() -> Result<()> {
+    let world = World::start().await?;
+    let session = world.begin_ilyas_login().await?;
+    let contact = world.person(ILYA).share_contact_with_mini_app();
+    world.post_contact(ILYA, &session, &contact).await?.error_for_status()?;
+    world.wait_for_status(ILYA, &session, |status| status["status"] == "code_required").await?;
+    world.post_code(ILYA, &session, &world.last_code(ILYAS_NUMBER)?).await?;
+    world.wait_until_authorized(&session).await?;
+    assert_eq!(world.confirmation_method().await?, "code");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_number_that_is_not_signed_as_the_persons_own_is_refused_and_costs_nobody_anything() -> Result<()> {
+    let world = World::start().await?;
+    let session = world.begin_ilyas_login().await?;
+
+    // 1. A number that was typed: somebody else's, or their own.
+    for number in [UNUSED_NUMBER, ILYAS_NUMBER] {
+        let (code, detail, _) = refusal(world.post_phone(ILYA, &session, number).await?).await?;
+        assert_eq!(code, StatusCode::FORBIDDEN);
+        assert!(detail.starts_with("Номер нельзя ввести вручную"), "{detail}");
+    }
+    // 2. A contact that Telegram has signed for somebody else.
+    let annas = world.person(ANNA).share_contact_with_mini_app();
+    let (code, detail, _) = refusal(world.post_contact(ILYA, &session, &annas).await?).await?;
+    assert_eq!(code, StatusCode::FORBIDDEN);
+    assert!(detail.starts_with("Это номер другого аккаунта"), "{detail}");
+    // 3. A contact that was changed, one without a signature, launch data, and nothing at all.
+    let own = world.person(ILYA).share_contact_with_mini_app();
+    let changed = own.replace("79990000001", "79990000009");
+    assert_ne!(changed, own);
+    let unsigned = own.split_once("&hash=").context("a hash")?.0.to_owned();
+    let launch = world.person(ILYA).init_data(None);
+    for contact in [changed, unsigned, launch, String::new()] {
+        let answer = world.post_contact(ILYA, &session, &contact).await?;
+        assert_eq!(answer.status(), StatusCode::BAD_REQUEST, "{contact}");
+    }
+    let nothing = world.post_as(ILYA, "/qr-auth/phone", &json!({"session_id": session})).send().await?;
+    assert_eq!(nothing.status(), StatusCode::BAD_REQUEST);
+
+    assert_eq!(world.telegram.mtproto.calls("auth.sendCode"), 0);
+    let counted: i64 = sqlx::query_scalar("select count(*) from vault.tries where kind like 'code/%'")
+        .fetch_one(world.db.pool())
+        .await?;
+    assert_eq!(counted, 0, "nobody's budget is touched");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_signed_number_is_believed_for_as_long_as_launch_data() -> Result<()> {
+    let world = World::with_manual_clock().await?;
+    let contact = world.person(ILYA).share_contact_with_mini_app();
+    world.advance(Duration::from_secs(15 * 60 + 1));
+    let session = world.begin_ilyas_login().await?;
+    let answer = world.post_contact(ILYA, &session, &contact).await?;
+    assert_eq!(answer.status(), StatusCode::BAD_REQUEST);
+    let fresh = world.person(ILYA).share_contact_with_mini_app();
+    world.post_contact(ILYA, &session, &fresh).await?.error_for_status()?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn where_numbers_are_typed_no_hint_of_a_password_is_shown() -> Result<()> {
+    let world = World::with(typed_numbers()).await?;
+    world.set_ilyas_password();
+    let session = world.begin_ilyas_login().await?;
+    world.request_code(&session, ILYAS_NUMBER).await?;
+    world.post_code(ILYA, &session, &world.last_code(ILYAS_NUMBER)?).await?;
+    world.wait_for_status(ILYA, &session, |status| status["status"] == "password_required").await?;
+    assert_eq!(world.password_parameters(ILYA, &session).await?["hint"], Value::Null);
     Ok(())
 }

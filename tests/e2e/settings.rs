@@ -62,7 +62,10 @@ fn a_bad_setting_is_named_with_what_it_should_be() {
         "AUTH_BASE_URL: \"http://login.example.org\" is not an https origin like https://login.example.org",
     );
     expect_refusal(&[("LISTEN_ADDR", "8010")], "LISTEN_ADDR: \"8010\" is not an address like 127.0.0.1:8010");
-    expect_refusal(&[("ONE_PHONE_LOGIN", "maybe")], "ONE_PHONE_LOGIN: \"maybe\" is neither on nor off");
+    expect_refusal(
+        &[("ONE_PHONE_LOGIN", "maybe")],
+        "ONE_PHONE_LOGIN: \"maybe\" is neither on nor off nor typed",
+    );
     expect_refusal(
         &[("DISPLAY_TIMEZONE", "Mars/Base")],
         "DISPLAY_TIMEZONE: no time zone is called \"Mars/Base\"",

@@ -7,6 +7,7 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use api::OnePhoneLogin;
 use app::invites::{Invites, Order};
 use domain::Tier;
 use eventlog::clock::{Clock, ManualClock};
@@ -327,7 +328,7 @@ fn config(
         admin_ids: Vec::new(),
         support_contact: Some("@support".to_owned()),
         display_timezone: TimeZone::get("Europe/Moscow")?,
-        one_phone_login: true,
+        one_phone_login: OnePhoneLogin::On,
         session_check_interval: Duration::from_secs(6 * 3600),
         device_name: "qr-login".to_owned(),
         bot_api_url: telegram.bot_api.url().parse()?,

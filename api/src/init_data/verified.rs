@@ -30,13 +30,21 @@ impl Verified {
     /// # Errors
     /// It is too old, or from the future.
     pub fn check_age(&self, now: Timestamp) -> Result<(), InitDataError> {
-        let age = now.duration_since(self.signed_at);
-        if age > MAX_AGE {
-            Err(InitDataError::Stale)
-        } else if age < -MAX_AHEAD {
-            Err(InitDataError::Future)
-        } else {
-            Ok(())
-        }
+        check_age(self.signed_at, now)
+    }
+}
+
+/// Whether what was signed then is young enough to be believed.
+///
+/// # Errors
+/// It is too old, or from the future.
+pub fn check_age(signed_at: Timestamp, now: Timestamp) -> Result<(), InitDataError> {
+    let age = now.duration_since(signed_at);
+    if age > MAX_AGE {
+        Err(InitDataError::Stale)
+    } else if age < -MAX_AHEAD {
+        Err(InitDataError::Future)
+    } else {
+        Ok(())
     }
 }

@@ -19,7 +19,7 @@ use super::input::{give_to_worker, read_json};
 use crate::access::Visitor;
 use crate::live_login::LiveLogin;
 use crate::problem::Problem;
-use crate::state::ApiState;
+use crate::state::{ApiState, OnePhoneLogin};
 use crate::status;
 use crate::texts::{Language, Text};
 
@@ -28,11 +28,13 @@ const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;
 /// The longest code that is handed on; Telegram's have five or six digits.
 const LONGEST_CODE: usize = 10;
 
-/// `{"session_id": "…", "phone": "+79990000001"}`.
+/// `{"session_id": "…", "contact": "contact=…&auth_date=…&hash=…"}`, the answer to `requestContact`; where numbers may be typed,
+/// also `{"session_id": "…", "phone": "+79990000001"}`.
 #[derive(Deserialize)]
 pub struct PhoneBody {
     session_id: String,
-    phone: String,
+    contact: Option<String>,
+    phone: Option<String>,
 }
 
 /// `{"session_id": "…", "code": "12345"}`.
@@ -50,15 +52,16 @@ pub async fn phone(
     body: Result<Json<PhoneBody>, JsonRejection>,
 ) -> Result<Json<Value>, Problem> {
     let language = visitor.language();
-    let PhoneBody { session_id, phone } = read_json(body, language)?;
-    let phone = Zeroizing::new(phone);
+    let PhoneBody { session_id, contact, phone } = read_json(body, language)?;
+    let (contact, phone) = (contact.map(Zeroizing::new), phone.map(Zeroizing::new));
     let login = own_login(&state, &visitor, &session_id).await?;
     if !matches!(login.row.status, LoginStatus::Waiting | LoginStatus::CodeRequired) {
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoCodeAsked));
     }
-    if !is_number(&phone) {
-        return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadPhone));
-    }
+    let phone = match contact {
+        Some(contact) => own_number(&state, &login, &contact, language)?,
+        None => typed_number(&state, phone, language)?,
+    };
     admit(&state, &login, &phone, language).await?;
     give_to_worker(&state, &login, &UserInput::Phone(phone), Text::NoCodeAsked, language).await?;
     Ok(Json(status::for_owner(&login, language)))
@@ -85,9 +88,45 @@ pub async fn code(
     Ok(Json(status::for_owner(&login, language)))
 }
 
+/// The number that Telegram has signed as the login's person's own.
+fn own_number(
+    state: &ApiState,
+    login: &LiveLogin,
+    contact: &str,
+    language: Language,
+) -> Result<Zeroizing<String>, Problem> {
+    let refuse = |status, text| Problem::new(status, language, text);
+    let contact = state.verifier.verify_contact(contact, state.app.clock.now());
+    let contact = contact.map_err(|_| refuse(StatusCode::BAD_REQUEST, Text::ContactUnsigned))?;
+    let signed = Zeroizing::new(contact.phone_number);
+    if login.telegram_id != Some(contact.user_id) {
+        return Err(refuse(StatusCode::FORBIDDEN, Text::ContactOfAnother));
+    }
+    let digits = signed.chars().filter(char::is_ascii_digit);
+    let phone = Zeroizing::new(std::iter::once('+').chain(digits).collect::<String>());
+    if is_number(&phone) { Ok(phone) } else { Err(refuse(StatusCode::BAD_REQUEST, Text::BadPhone)) }
+}
+
+/// A number that was typed, where that is allowed.
+fn typed_number(
+    state: &ApiState,
+    phone: Option<Zeroizing<String>>,
+    language: Language,
+) -> Result<Zeroizing<String>, Problem> {
+    let refuse = |status, text| Err(Problem::new(status, language, text));
+    match phone {
+        None => refuse(StatusCode::BAD_REQUEST, Text::BadRequest),
+        Some(_) if state.page.one_phone_login != OnePhoneLogin::Typed => {
+            refuse(StatusCode::FORBIDDEN, Text::NumberNotTyped)
+        }
+        Some(phone) if is_number(&phone) => Ok(phone),
+        Some(_) => refuse(StatusCode::BAD_REQUEST, Text::BadPhone),
+    }
+}
+
 /// The owner's login, where this way is open at all.
 async fn own_login(state: &ApiState, visitor: &Visitor, session_id: &str) -> Result<Arc<LiveLogin>, Problem> {
-    if !state.page.one_phone_login {
+    if !state.page.one_phone_login.is_open() {
         return Err(Problem::new(StatusCode::NOT_FOUND, visitor.language(), Text::OnePhoneOff));
     }
     let login = visitor.own_login_to_act(state, session_id).await?;

@@ -18,7 +18,7 @@ use super::reads::StatusQuery;
 use crate::access::Visitor;
 use crate::live_login::LiveLogin;
 use crate::problem::Problem;
-use crate::state::ApiState;
+use crate::state::{ApiState, OnePhoneLogin};
 use crate::status;
 use crate::texts::{Language, Text};
 
@@ -44,7 +44,12 @@ pub async fn parameters(
 ) -> Result<Json<PasswordChallenge>, Problem> {
     let login = visitor.own_login_to_act(&state, &query.session_id).await?;
     let login = login.borrow().clone();
-    Ok(Json(challenge(&state, &login, visitor.language()).await?))
+    let mut challenge = challenge(&state, &login, visitor.language()).await?;
+    // Whoever types a number may type that of somebody else, whose hint is none of theirs.
+    if state.page.one_phone_login == OnePhoneLogin::Typed {
+        challenge.hint = None;
+    }
+    Ok(Json(challenge))
 }
 
 /// `POST /qr-auth/password`: the proof, for the worker. Answers the status as it stands before Telegram has looked.

@@ -285,9 +285,13 @@ test('the one-phone way: shared number, code, password', async (t) => {
     };` });
   await page.until(shown('one-phone-toggle'));
   await page.click('#one-phone-toggle');
+  assert.equal(await page.evaluate("document.getElementById('phone-form').hidden"), true, 'no number is typed');
   await page.click('#share-phone');
   await page.until(`${textOf('status')} === '⏳ Отправляем код...'`);
-  assert.deepEqual((await first('/qr-auth/phone')).body, { session_id: session, phone: '+79990000001' });
+  assert.deepEqual((await first('/qr-auth/phone')).body, {
+    session_id: session,
+    contact: `contact=${encodeURIComponent(JSON.stringify({ user_id: 139883458, phone_number: '79990000001' }))}&hash=x`,
+  });
   set({ token: TOKENS[1] });
   await page.until(`document.getElementById('token').value === ${JSON.stringify(TOKENS[1])}`);
   assert.equal(await page.evaluate(textOf('phone-error')), '', 'a new QR code is no refusal');
@@ -311,7 +315,7 @@ test('the one-phone way: shared number, code, password', async (t) => {
 });
 
 test('after a mistyped number another one gets a code, also on a page that was opened again', async (t) => {
-  const { page, set } = await opened(t, { login: { status: 'code_required', code_via: 'sms', code_length: 5, token: null } });
+  const { page, set } = await opened(t, { onePhone: 'typed', login: { status: 'code_required', code_via: 'sms', code_length: 5, token: null } });
   await page.until(`${shown('code')} && ${textOf('one-phone-toggle')} === '✏️ Другой номер'`);
   assert.ok(!await page.evaluate(shown('resend')), 'this page does not know the number');
   await page.click('#one-phone-toggle');
@@ -361,7 +365,7 @@ test('a number of somebody else is not sent', async (t) => {
 });
 
 test('a typed number is checked, sent, and its refusal shown', async (t) => {
-  const { page } = await opened(t);
+  const { page } = await opened(t, { onePhone: 'typed' });
   await page.until(shown('one-phone-toggle'));
   await page.click('#one-phone-toggle');
   await page.type('#phone', '12');

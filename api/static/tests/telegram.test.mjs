@@ -91,7 +91,9 @@ test('the contact is requested again until Telegram has it', async () => {
     const result = asked < 3 ? '' : 'contact=%7B%22user_id%22%3A139883458%2C%22phone_number%22%3A%2279990000001%22%7D&hash=x';
     queueMicrotask(() => window.Telegram.WebView.receiveEvent('custom_method_invoked', { req_id: data.req_id, result }));
   };
-  assert.deepEqual(await telegram.requestContact(), { phone: '79990000001', userId: 139883458 });
+  assert.deepEqual(await telegram.requestContact(), {
+    signed: 'contact=%7B%22user_id%22%3A139883458%2C%22phone_number%22%3A%2279990000001%22%7D&hash=x', userId: 139883458,
+  });
   assert.equal(asked, 3);
 });
 

@@ -56,7 +56,7 @@ test('every text is used, and every key that is used exists', () => {
   const sources = readdirSync(STATIC).filter((name) => /\.(js|html)$/.test(name) && name !== 'texts.js')
     .map((name) => readFileSync(new URL(name, STATIC), 'utf8')).join('\n');
   // Keys that are built at run time: outcomes with their `_text`, ways of a code, states of the picture.
-  const built = /^(code_via_\w+|picture_(loading|renewing)|(not_found|authorized|expired|cancelled|rejected|failed|stale|outside|foreign)(_text)?|waiting|code_required|password_required)$/;
+  const built = /^(code_via_\w+|picture_(loading|renewing)|(not_found|authorized|expired|cancelled|rejected|failed|stale|outside|foreign|blocked)(_text)?|waiting|code_required|password_required)$/;
   for (const key of Object.keys(TEXTS.ru)) if (!built.test(key)) assert.ok(new RegExp(`['"\`]${key}['"\`]`).test(sources), `${key} is not used`);
   for (const [, key] of sources.matchAll(/data-(?:text|label)="(\w+)"/g)) assert.ok(key in TEXTS.ru, key);
 });

@@ -69,7 +69,7 @@ async fn a_number_a_code_and_a_password_are_stored_and_logged_nowhere() -> Resul
     let mut settings = Settings::new(&telegram, folder.path(), None)?;
     settings.binary = env!("CARGO_BIN_EXE_qr-login").into();
     settings.lines_kept = usize::MAX;
-    let service = Service::new(settings.with("RUST_LOG", TRACE_EVERYTHING));
+    let service = Service::new(settings.with("RUST_LOG", TRACE_EVERYTHING).with("ONE_PHONE_LOGIN", "typed"));
     service.start()?;
     service.wait_until_running().await?;
     service.tool(&["invite", "create", "--tier", "premium", "--code", CODE]).await?;

@@ -8,13 +8,13 @@ use reqwest::StatusCode;
 use serde_json::json;
 use stand_in::accounts::{ANNA, Account, ILYA};
 
-use super::{ILYAS_NUMBER, refusal};
-use crate::world::World;
+use super::{ILYAS_NUMBER, refusal, typed_numbers};
+use crate::world::{World, WorldOptions};
 
 /// Every code is for another login and another number, so that only the person's daily limit is reached.
 #[tokio::test]
 async fn the_sixth_code_in_a_day_is_refused_with_a_message_and_the_qr_code_stays() -> Result<()> {
-    let world = World::with_manual_clock().await?;
+    let world = World::with(WorldOptions { manual_clock: true, ..typed_numbers() }).await?;
     let code = world.invite_for(Tier::Premium, 10).await?;
     let day = Duration::from_hours(24);
     for at in 1..=5 {
@@ -52,7 +52,7 @@ async fn the_sixth_code_in_a_day_is_refused_with_a_message_and_the_qr_code_stays
 
 #[tokio::test]
 async fn a_flood_wait_is_shown_and_after_three_no_code_is_requested_for_anybody() -> Result<()> {
-    let world = World::with_manual_clock().await?;
+    let world = World::with(WorldOptions { manual_clock: true, ..typed_numbers() }).await?;
     let people = [ILYA, ANNA, 3, 4];
     for (id, name, phone) in [(3, "Vera", "+79990000003"), (4, "Gleb", "+79990000004")] {
         world.telegram.accounts.insert(Account::new(id, name, phone, 2));

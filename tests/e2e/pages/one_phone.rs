@@ -8,7 +8,10 @@ use super::client::{PageFixture, QR_SHOWN, Screen, Shell};
 
 #[tokio::test]
 async fn a_number_and_a_code_are_typed_on_the_page_and_then_the_password() -> Result<()> {
-    let fixture = PageFixture::start().await?;
+    let mut fixture = PageFixture::start().await?;
+    fixture.world.crash_service().await;
+    fixture.world.config.one_phone_login = api::OnePhoneLogin::Typed;
+    fixture.world.start_service().await?;
     let world = &fixture.world;
     let password = Some(Password::new("correct horse", "which animal was right"));
     assert!(world.telegram.accounts.update(ILYA, |ilya| (ilya.dc, ilya.password) = (4, password)));
@@ -39,7 +42,8 @@ async fn a_number_and_a_code_are_typed_on_the_page_and_then_the_password() -> Re
     app.wait_for_text("❌ Неверный код").await?;
     app.save_screenshot("code-wrong").await?;
     app.fill("code", &sent).await?;
-    app.wait_for_text("Подсказка: which animal was right").await?;
+    app.wait_for_text("Двухэтапная проверка").await?;
+    ensure!(!app.page.text().await?.contains("which animal"), "the hint may be somebody else's");
     app.fill("password", "correct horse").await?;
     app.submit("password-form").await?;
     app.wait_for_text("✅ Авторизация успешна!").await?;
@@ -52,7 +56,7 @@ async fn a_number_and_a_code_are_typed_on_the_page_and_then_the_password() -> Re
 async fn the_page_does_not_offer_a_way_that_is_switched_off() -> Result<()> {
     let mut fixture = PageFixture::start().await?;
     fixture.world.crash_service().await;
-    fixture.world.config.one_phone_login = false;
+    fixture.world.config.one_phone_login = api::OnePhoneLogin::Off;
     fixture.world.start_service().await?;
     let code = fixture.world.invite(Tier::Premium).await?;
     fixture.world.begin_login(ILYA, &code).await?;
