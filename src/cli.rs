@@ -3,6 +3,7 @@
 mod database;
 mod health;
 mod invite;
+mod key;
 mod operator;
 mod session;
 mod signals;
@@ -49,6 +50,11 @@ enum Command {
         #[command(subcommand)]
         command: session::SessionCommand,
     },
+    /// The master key.
+    Key {
+        #[command(subcommand)]
+        command: key::KeyCommand,
+    },
     /// The private PostgreSQL.
     Database {
         #[command(subcommand)]
@@ -86,6 +92,7 @@ impl Cli {
             Command::Invite { command } => command.run(&self.settings.data, &self.settings.bot_api_url).await,
             Command::User { command } => command.run(&self.settings).await,
             Command::Session { command } => command.run(&self.settings).await,
+            Command::Key { command } => command.run(&self.settings).await,
             Command::Database { command: DatabaseCommand::Url } => database_url(&self.settings.data),
         }
     }

@@ -7,6 +7,7 @@ use std::fmt::Display;
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
+use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -28,9 +29,10 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use vault::MasterKey;
 use vault::installation;
 use vault::presence::Presence;
+use vault::processes::Process;
+use vault::{MasterKey, Vault};
 
 use crate::config::{Config, DataConfig, Role};
 use crate::ops::{self, Ops, Serving};
@@ -48,6 +50,7 @@ pub struct Service {
     /// Its database.
     pub db: Database,
     parts: JoinSet<anyhow::Result<()>>,
+    process: Arc<Process>,
     cluster: Option<PrivateCluster>,
 }
 
@@ -75,12 +78,14 @@ impl Service {
         let (db, cluster) = open_database(&config.data).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
         let master = Arc::new(installation::master_key(&db, &config.data.master_key_file).await?);
+        let process = Arc::new(Process::announce(&db, master.clone()).await?);
         let app = App::new(&db, master, clock, config.data.tiers.clone());
         let mut service = Self {
             listen_addr: listener.as_ref().and_then(|it| it.local_addr().ok()),
             ops_addr,
             db: db.clone(),
             parts,
+            process: process.clone(),
             cluster,
         };
         let parts = &mut service.parts;
@@ -88,6 +93,11 @@ impl Service {
         let listening = db.clone();
         parts.spawn(async move {
             listening.wake().listen().await;
+            Ok(())
+        });
+        let watching = process.clone();
+        parts.spawn(async move {
+            watching.watch(holder).await;
             Ok(())
         });
         let live_logins = listener.is_some().then(Arc::<LiveLogins>::default);
@@ -137,6 +147,13 @@ impl Service {
                 Box::pin(login_worker::run(workers)).await;
                 Ok(())
             });
+            let (vault, sessions_dir) = (app.vault.clone(), config.sessions_dir.clone());
+            parts.spawn(async move {
+                loop {
+                    process.retired().await;
+                    update_session_files(&vault, &sessions_dir).await;
+                }
+            });
             let chat = chat(config, token, app)?;
             parts.spawn(async move {
                 Box::pin(bot::chat::run(chat)).await;
@@ -162,6 +179,12 @@ impl Service {
     /// Stops: drops every part, then the private cluster.
     pub async fn stop(mut self) {
         self.parts.shutdown().await;
+        if let Err(error) = self.process.leave().await {
+            tracing::debug!(
+                error = &error as &dyn std::error::Error,
+                "a key rotation waits a little for this process"
+            );
+        }
         self.db.close().await;
         if let Some(cluster) = self.cluster.take()
             && let Err(error) = cluster.stop().await
@@ -216,7 +239,10 @@ async fn connect(url: &SecretString, pool: PoolSettings) -> Result<Database, Dat
 }
 
 /// Makes DATA_DIR, for its owner alone, where it is missing.
-fn make_data_dir(data: &DataConfig) -> anyhow::Result<()> {
+///
+/// # Errors
+/// It cannot be made.
+pub fn make_data_dir(data: &DataConfig) -> anyhow::Result<()> {
     DirBuilder::new()
         .recursive(true)
         .mode(0o700)
@@ -260,6 +286,16 @@ fn login_workers(config: &Config, app: &App) -> LoginWorkers {
         telegram: telegram_app(config),
         sessions_dir: config.sessions_dir.clone(),
         log_telegram_ids: config.log_telegram_ids,
+    }
+}
+
+/// A key has left the master key's file: no sealed copy of a session is to be left that only it opens.
+async fn update_session_files(vault: &Vault, sessions_dir: &Path) {
+    if let Err(error) = login_worker::update_session_files(vault, sessions_dir).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "Not every file in SESSIONS_DIR was written anew; the next start looks again"
+        );
     }
 }
 

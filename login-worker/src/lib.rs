@@ -11,10 +11,12 @@
 //! Not here: what the person reads or presses (that is `bot` and the page), and the decisions about a login,
 //! which the aggregates take.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use eventlog::Log;
+use vault::Vault;
 
 mod attempt;
 mod authorization;
@@ -50,6 +52,7 @@ mod workers;
 
 pub use network::{Network, NetworkError, PrivateNetwork};
 pub use pool::MAX_ATTEMPTS as MOST_LOGINS;
+pub use session_files::SessionFileError;
 pub use telegram_app::TelegramApp;
 pub use workers::LoginWorkers;
 
@@ -58,6 +61,14 @@ pub async fn run(workers: LoginWorkers) {
     let log = Log::new(&workers.db);
     let files = session_files::keep(&workers.vault, &log, &workers.sessions_dir);
     tokio::join!(pool::run(Arc::new(workers.clone())), files);
+}
+
+/// Makes every file in `SESSIONS_DIR` what the vault holds.
+///
+/// # Errors
+/// [`SessionFileError`]: the vault cannot be read, or a file cannot be written.
+pub async fn update_session_files(vault: &Vault, directory: &Path) -> Result<(), SessionFileError> {
+    session_files::update_all(vault, directory).await
 }
 
 /// Checks every linked session once in `interval`, until dropped: a person who has ended it in Telegram is not logged in here

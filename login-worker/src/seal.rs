@@ -2,7 +2,7 @@
 //! person's row, or kept for another login, do not open.
 
 use domain::{AccountId, LoginId};
-use vault::MasterKey;
+use vault::{MasterKey, session_bound_to};
 
 use super::network::Network;
 use super::session::LoginSession;
@@ -20,7 +20,7 @@ pub enum OpenError {
 
 /// The session as it is now, sealed for an account and the login that made it.
 pub fn seal(master: &MasterKey, account: AccountId, login: &LoginId, session: &LoginSession) -> Vec<u8> {
-    master.seal(&bound_to(account, login), &session.snapshot().1)
+    master.seal(&session_bound_to(account, login), &session.snapshot().1)
 }
 
 /// The session that was sealed.
@@ -34,12 +34,8 @@ pub fn open(
     network: &Network,
     sealed: &[u8],
 ) -> Result<LoginSession, OpenError> {
-    let snapshot = master.open(&bound_to(account, login), sealed).ok_or(OpenError::Sealed)?;
+    let snapshot = master.open(&session_bound_to(account, login), sealed).ok_or(OpenError::Sealed)?;
     Ok(LoginSession::restore(network, &snapshot)?)
-}
-
-fn bound_to(account: AccountId, login: &LoginId) -> Vec<u8> {
-    format!("qr-login/session/1\n{account}\n{login}").into_bytes()
 }
 
 #[cfg(test)]

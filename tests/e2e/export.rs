@@ -25,7 +25,7 @@ const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/requi
 const KEY_EXCHANGE: &str = "set_client_DH_params";
 
 /// Runs `qr-login` beside the running service.
-async fn qr_login(world: &World, arguments: &[&str]) -> Result<Output> {
+pub async fn qr_login(world: &World, arguments: &[&str]) -> Result<Output> {
     let data = &world.config.data;
     let url = data.database_url.as_ref().context("a database")?;
     let mut command = Command::new(env!("CARGO_BIN_EXE_qr-login"));

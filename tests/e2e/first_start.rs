@@ -145,7 +145,7 @@ async fn a_new_key_above_the_old_one_starts_and_the_new_one_alone_does_not() {
     let stderr = expect_stopped(&database, &data_dir);
     assert_eq!(std::fs::read_to_string(&path).unwrap(), new, "an existing file stays");
     assert_eq!(stderr.lines().count(), 1, "{stderr}");
-    assert!(stderr.contains(key.id()), "{stderr}");
+    assert!(stderr.contains(&key.id()), "{stderr}");
     std::fs::write(&path, &old).unwrap();
     expect_running(&database, &data_dir);
     db.close().await;

@@ -19,6 +19,7 @@ mod export;
 mod first_start;
 mod happy_path;
 mod invites;
+mod key_rotation;
 mod leftovers;
 mod log;
 mod one_phone;

@@ -2,7 +2,7 @@
 
 use domain::InviteId;
 
-use crate::master::random;
+use crate::crypto::random;
 use crate::vault::Vault;
 use eventlog::database::DatabaseError;
 

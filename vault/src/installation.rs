@@ -41,6 +41,17 @@ pub enum InstallationError {
         /// The file.
         path: PathBuf,
     },
+    /// The key that a rotation has made seal is not in the file.
+    #[error(
+        "MASTER_KEY_FILE: this database's key was rotated to {id}; copy the key file of the machine where \
+         `qr-login key rotate` ran to {} and start again", path.display()
+    )]
+    RotatedKey {
+        /// The key that is needed.
+        id: String,
+        /// The file.
+        path: PathBuf,
+    },
     /// The key file cannot be used.
     #[error("MASTER_KEY_FILE")]
     MasterKey(#[from] MasterKeyError),
@@ -79,6 +90,7 @@ pub async fn master_key(db: &Database, path: &Path) -> Result<MasterKey, Install
         true => MasterKey::load_or_make(path)?,
         false => (holding(path, &needed)?, false),
     };
+    refuse_without_rotated_key(db, &key, path).await?;
     let id = sqlx::query_scalar!(
         r#"update installation set master_key_id = coalesce(master_key_id, $1)
            returning master_key_id as "master_key_id!""#,
@@ -101,7 +113,25 @@ pub async fn master_key(db: &Database, path: &Path) -> Result<MasterKey, Install
 /// # Errors
 /// [`InstallationError::OtherKey`]: the file is missing, or does not hold the database's key.
 pub async fn existing_master_key(db: &Database, path: &Path) -> Result<MasterKey, InstallationError> {
-    holding(path, &needed_keys(db).await?)
+    let key = holding(path, &needed_keys(db).await?)?;
+    refuse_without_rotated_key(db, &key, path).await?;
+    Ok(key)
+}
+
+async fn refuse_without_rotated_key(
+    db: &Database,
+    key: &MasterKey,
+    path: &Path,
+) -> Result<(), InstallationError> {
+    let sealing =
+        sqlx::query_scalar!("select sealing_key_id from installation where sealing_key_id is not null")
+            .fetch_optional(db.pool())
+            .await
+            .map_err(DatabaseError::from)?;
+    match sealing.flatten().filter(|id| !key.knows(id)) {
+        Some(id) => Err(InstallationError::RotatedKey { id, path: path.to_owned() }),
+        None => Ok(()),
+    }
 }
 
 /// The ids that a key file has to hold; none while the database belongs to no key.
@@ -190,7 +220,7 @@ mod tests {
             match start {
                 Ok(key) => {
                     running += 1;
-                    assert_eq!((key.id(), key.root_id()), (&*stamp, stamp.clone()));
+                    assert_eq!((key.id(), key.root_id()), (stamp.clone(), stamp.clone()));
                     assert_eq!(MasterKey::load(path).unwrap().id(), stamp);
                 }
                 Err(InstallationError::OtherKey { id, .. }) => {
@@ -224,7 +254,7 @@ mod tests {
             if let Some(stamp) = stamp(&db).await {
                 assert_eq!(MasterKey::load(&path).unwrap().id(), stamp, "after {steps} steps");
             }
-            let file = MasterKey::load(&path).ok().map(|key| key.id().to_owned());
+            let file = MasterKey::load(&path).ok().map(|key| key.id());
             let next = master_key(&db, &path).await.unwrap();
             assert!(file.is_none_or(|file| file == next.id()), "after {steps} steps");
             if ended.is_some() {
@@ -281,7 +311,7 @@ mod tests {
             assert_eq!(stamp(&db).await, None);
         }
         master_key(&db, &old).await.unwrap();
-        assert_eq!(stamp(&db).await.as_deref(), Some(key.id()));
+        assert_eq!(stamp(&db).await, Some(key.id()));
     }
 
     #[tokio::test]
@@ -296,7 +326,7 @@ mod tests {
             let key = master_key(&db, &path).await.unwrap();
             assert_ne!(key.id(), old.id(), "the new one seals");
             seal_something(&db, &key).await;
-            assert_eq!(stamp(&db).await.as_deref(), Some(old.id()));
+            assert_eq!(stamp(&db).await, Some(old.id()));
         }
         assert!(master_key(&db, &new).await.is_err(), "the old one is needed");
     }

@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use eventlog::database::DatabaseError;
 
-use crate::master::{OrderSeed, random};
+use crate::crypto::random;
+use crate::master::OrderSeed;
 use crate::vault::Vault;
 
 /// What an order came by.

@@ -29,7 +29,7 @@ impl InputKind {
         }
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         [Self::Phone, Self::Code, Self::Password].into_iter().find(|kind| kind.name() == text)
     }
 }

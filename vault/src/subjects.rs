@@ -9,7 +9,7 @@ use domain::{AccountId, Sealed};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use crate::master::{decrypt, encrypt, mac, random};
+use crate::crypto::{decrypt, encrypt, mac, random};
 use crate::vault::Vault;
 use eventlog::database::DatabaseError;
 

@@ -12,6 +12,7 @@ mod attempts;
 mod fence;
 mod master;
 mod people;
+mod rotation;
 mod sessions;
 mod user_input;
 

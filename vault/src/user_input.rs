@@ -150,10 +150,10 @@ impl Vault {
     }
 }
 
-fn input_bound_to(login: &LoginId, kind: InputKind) -> Vec<u8> {
+pub(crate) fn input_bound_to(login: &LoginId, kind: InputKind) -> Vec<u8> {
     format!("qr-login/wish/1\n{login}\n{}", kind.name()).into_bytes()
 }
 
-fn challenge_bound_to(login: &LoginId) -> Vec<u8> {
+pub(crate) fn challenge_bound_to(login: &LoginId) -> Vec<u8> {
     format!("qr-login/challenge/1\n{login}").into_bytes()
 }

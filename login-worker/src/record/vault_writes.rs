@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use jiff::Timestamp;
 use vault::limits::LoginLimits;
-use vault::{Linked, PasswordChallenge, RetireReason, UserInput};
+use vault::{Linked, PasswordChallenge, RetireReason, UserInput, key_id_of};
 
 use super::AttemptRecord;
 use crate::session_files::{self, SessionFileError};
@@ -111,8 +111,9 @@ impl AttemptRecord {
         let linked = Linked {
             account_id: self.account_id(),
             login_id: self.login_id().clone(),
+            // Of this seal: the key may have been rotated since.
+            key_id: key_id_of(&sealed).expect("the master key has sealed it"),
             sealed,
-            key_id: workers.master.id().to_owned(),
         };
         workers.vault.link_session(self.fence(), linked).await?;
         self.update_session_file(telegram_id).await

@@ -8,7 +8,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions, Permissions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -94,6 +94,11 @@ pub fn write(directory: &Path, telegram_id: i64, content: &SessionFile) -> io::R
     let draft = directory.join(format!(".user_{telegram_id}.{:016x}", u64::from_le_bytes(suffix)));
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
+        // Root may rotate the key of a service that is another user's.
+        let owner = std::fs::metadata(directory)?;
+        if owner.uid() != file.metadata()?.uid() {
+            fchown(&file, Some(owner.uid()), Some(owner.gid()))?;
+        }
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         std::fs::rename(&draft, path(directory, telegram_id))?;

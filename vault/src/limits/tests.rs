@@ -195,7 +195,7 @@ async fn passwords_are_tried_a_few_times_a_login_and_person() {
     let database = testing::database().await;
     let limits = LoginLimits::new(&database.db);
     let master = MasterKey::random();
-    let password = async |login: &domain::LoginId, person, at| match limits
+    let password = async |login: &LoginId, person, at| match limits
         .try_password(&master, login, person, at)
         .await
     {
