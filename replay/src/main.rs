@@ -4,6 +4,7 @@
 //! Answers go to stdout, logs to stderr. Exit codes: 0, or 1 for a failure and for a difference that `verify` found.
 
 use std::io::{self, IsTerminal, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -111,8 +112,7 @@ fn database_url() -> Result<SecretString> {
     let file = set("DATABASE_URL_FILE").context(
         "DATABASE_URL is not set; for the private PostgreSQL of a running service `qr-login database url` prints it",
     )?;
-    let url =
-        std::fs::read_to_string(&file).with_context(|| format!("DATABASE_URL_FILE {file} cannot be read"))?;
+    let url = vault::secret_file::read(Path::new(&file)).context("DATABASE_URL_FILE")?;
     Ok(url.trim().into())
 }
 

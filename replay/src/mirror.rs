@@ -12,6 +12,7 @@
 //!    have the same ids that they would get again.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -98,9 +99,8 @@ fn address(flag: Option<SecretString>) -> Result<Address> {
     }
     let file =
         std::env::var("MIRROR_TO_FILE").context("where to? --to, MIRROR_TO or MIRROR_TO_FILE says it")?;
-    let text =
-        std::fs::read_to_string(&file).with_context(|| format!("MIRROR_TO_FILE {file} cannot be read"))?;
-    Address::read(&text.into(), "MIRROR_TO_FILE")
+    let text = vault::secret_file::read(Path::new(&file)).context("MIRROR_TO_FILE")?;
+    Address::read(&text.as_str().into(), "MIRROR_TO_FILE")
 }
 
 /// Waits for a signal that stops the mirror. That is no failure.

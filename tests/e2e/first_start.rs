@@ -114,6 +114,24 @@ async fn of_two_machines_that_start_at_once_one_runs_and_the_other_says_which_fi
 }
 
 #[tokio::test]
+async fn a_master_key_that_others_can_read_is_refused_with_what_to_do() {
+    let (database, dir) = (testing::url().await, tempfile::tempdir().unwrap());
+    drop(expect_running(&database, dir.path()));
+    let path = dir.path().join("master.key");
+    let file = path.display();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
+    let stderr = expect_stopped(&database, dir.path());
+    assert_eq!(
+        stderr,
+        format!(
+            "qr-login: MASTER_KEY_FILE: master key file {file} can be read by others: run chmod 600 {file}\n"
+        )
+    );
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    expect_running(&database, dir.path());
+}
+
+#[tokio::test]
 async fn a_new_key_above_the_old_one_starts_and_the_new_one_alone_does_not() {
     let (database, dir) = (testing::url().await, tempfile::tempdir().unwrap());
     let (data_dir, elsewhere) = (dir.path().join("data"), dir.path().join("elsewhere"));

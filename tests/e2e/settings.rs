@@ -1,5 +1,6 @@
 //! Bad settings, a taken port and a bad network file: the real binary prints one line and ends.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
 
@@ -97,6 +98,7 @@ fn a_secret_comes_from_one_place_only() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");
     std::fs::write(&file, "123456:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n").unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let file = file.to_str().unwrap();
     expect_refusal(
         &[("BOT_TOKEN_FILE", file)],
@@ -105,6 +107,32 @@ fn a_secret_comes_from_one_place_only() {
     // The file replaces the variable, so the next setting is the missing one.
     expect_refusal(
         &[("BOT_TOKEN", ""), ("BOT_TOKEN_FILE", file), ("TELEGRAM_API_ID", "")],
+        "TELEGRAM_API_ID: is not set (from https://my.telegram.org)",
+    );
+}
+
+#[test]
+fn a_secret_in_a_file_that_others_can_read_is_refused_unless_it_was_mounted_for_the_service_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("token");
+    std::fs::write(&path, "123456:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\n").unwrap();
+    let file = path.to_str().unwrap();
+    for mode in [0o644, 0o640, 0o604] {
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+        expect_refusal(
+            &[("BOT_TOKEN", ""), ("BOT_TOKEN_FILE", file)],
+            &format!("BOT_TOKEN: BOT_TOKEN_FILE: {file} can be read by others: run chmod 600 {file}"),
+        );
+    }
+    // As systemd mounts it.
+    let mounted = dir.path().to_str().unwrap();
+    expect_refusal(
+        &[
+            ("BOT_TOKEN", ""),
+            ("BOT_TOKEN_FILE", file),
+            ("CREDENTIALS_DIRECTORY", mounted),
+            ("TELEGRAM_API_ID", ""),
+        ],
         "TELEGRAM_API_ID: is not set (from https://my.telegram.org)",
     );
 }

@@ -21,6 +21,7 @@ pub mod processes;
 mod reseal;
 mod retired_keys;
 pub mod rotation;
+pub mod secret_file;
 mod sessions;
 mod subjects;
 mod tokens;

@@ -12,7 +12,7 @@
 //! So a key that stands between two lines of the first one is the next key.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, fchown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::Zeroizing;
 
 use crate::crypto::{hex, mac, random};
+use crate::secret_file::{self, SecretFileError};
 
 /// The length of a key's id.
 pub(super) const KEY_ID: usize = 4;
@@ -105,18 +106,14 @@ impl KeyFile {
     /// # Errors
     /// [`MasterKeyError`]: missing, malformed, readable by others, or unreadable.
     pub(crate) fn read(path: &Path) -> Result<Self, MasterKeyError> {
-        let mut file = match File::open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Err(MasterKeyError::Missing(path.to_owned()));
+        match secret_file::read_private(path) {
+            Ok(text) => Self::parse(path, &text),
+            Err(SecretFileError::Open(path)) => Err(MasterKeyError::Open(path)),
+            Err(SecretFileError::Io { path, source }) if source.kind() == io::ErrorKind::NotFound => {
+                Err(MasterKeyError::Missing(path))
             }
-            opened => opened.map_err(|error| io_error(path, error))?,
-        };
-        if file.metadata().map_err(|error| io_error(path, error))?.mode() & 0o077 != 0 {
-            return Err(MasterKeyError::Open(path.to_owned()));
+            Err(SecretFileError::Io { path, source }) => Err(MasterKeyError::Io { path, source }),
         }
-        let mut text = Zeroizing::new(String::new());
-        file.read_to_string(&mut text).map_err(|error| io_error(path, error))?;
-        Self::parse(path, &text)
     }
 
     fn parse(path: &Path, text: &str) -> Result<Self, MasterKeyError> {

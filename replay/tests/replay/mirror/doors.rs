@@ -1,5 +1,7 @@
 //! How the target is reached: user and password, which are never logged, TLS, a cluster, and invalid addresses.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
 use kurrent::{Node, Settings};
@@ -109,6 +111,10 @@ async fn an_invalid_address_and_a_missing_one_are_one_line() {
 
     let file = std::env::temp_dir().join(format!("mirror-to-{}", scene.node.address().port()));
     std::fs::write(&file, format!("{}\n", scene.to())).unwrap();
+    let open =
+        Command::from(scene.past.command(&["mirror"])).env("MIRROR_TO_FILE", &file).output().await.unwrap();
+    assert_stopped(&open, "MIRROR_TO_FILE");
+    std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
     let mut command = Command::from(scene.past.command(&["mirror", "--stream", STREAM]));
     let done = command.env("MIRROR_TO_FILE", &file).output().await.unwrap();
     assert!(done.status.success(), "{}", told(&done));
