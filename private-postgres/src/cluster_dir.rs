@@ -64,7 +64,8 @@ impl ClusterDir {
         let home = link.canonicalize().map_err(ClusterError::io("opening", &link))?;
         if let Some(user) = user {
             open_to(&data_dir, &directory, user)?;
-            if let Some(closed) = user.cannot_enter(&home) {
+            // The directory itself is the user's, or is about to be.
+            if let Some(closed) = home.parent().and_then(|above| user.cannot_enter(above)) {
                 return Err(ClusterError::Unreachable(closed));
             }
         }
@@ -82,6 +83,57 @@ impl ClusterDir {
             user.give(CWD, &directory).map_err(ClusterError::io("giving away", &directory))?;
         }
         Ok(Self { temporary: true, ..dir })
+    }
+
+    /// The same, as it is by now.
+    pub(super) fn again(&self) -> Result<Self, ClusterError> {
+        Ok(Self { temporary: self.temporary, ..Self::at(&self.data_dir)? })
+    }
+
+    /// The same, with a user of its own. An older version gave clusters to `nobody`, whom other daemons share, and a process may
+    /// have died before it gave the directory away. For the process that holds the lock.
+    ///
+    /// 1. The directory becomes root's: only root can enter it.
+    /// 2. What is in it becomes the new user's, where it was `nobody`'s.
+    /// 3. The directory becomes the new user's.
+    pub(super) async fn with_own_user(self, within: Duration) -> Result<Self, ClusterError> {
+        if !rustix::process::geteuid().is_root() {
+            return Ok(self);
+        }
+        let root = Path::new("/");
+        let owner = self.home.metadata().map_err(ClusterError::io("opening", &self.home))?.uid();
+        let nobody = User::find(root, "nobody").filter(|it| owner == 0 || owner == it.uid);
+        if owner != 0 && nobody.is_none() {
+            return Ok(self);
+        }
+        let own = User::find_or_make(root)?;
+        let give =
+            |user: User| user.give(CWD, &self.home).map_err(ClusterError::io("giving away", &self.home));
+        if let Some(nobody) = nobody {
+            tracing::info!("the private PostgreSQL gets a user of its own");
+            let its = Self { user: Some(nobody), ..self.clone() };
+            if owner != 0 {
+                its.stop_leftover(within).await?;
+                give(User::ROOT)?;
+            }
+            own.take(&self.home, nobody).await?;
+            if self.socket_dir != self.home {
+                its.remove_socket_dir().await?;
+            }
+        }
+        give(own)?;
+        self.again()
+    }
+
+    /// Removes the directory in /tmp that the user before has made for the socket.
+    async fn remove_socket_dir(&self) -> Result<(), ClusterError> {
+        let path = self.socket_dir.to_string_lossy();
+        let removed = run_in(Path::new("/"), self.user, "rm", &["-rf", &path]).await?;
+        removed
+            .status
+            .success()
+            .then_some(())
+            .ok_or_else(|| ClusterError::Unremovable(self.socket_dir.clone()))
     }
 
     pub(super) fn home(&self) -> &Path {

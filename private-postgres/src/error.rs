@@ -19,11 +19,17 @@ pub enum ClusterError {
         /// The version of the cluster.
         major: u32,
     },
-    /// PostgreSQL refuses to run as root, and there is no other user.
+    /// PostgreSQL refuses to run as root, and a user for it could not be made.
     #[error(
-        "PostgreSQL does not run as root and there is no user postgres or nobody to run it as: set DATABASE_URL"
+        "PostgreSQL does not run as root, and the user qr-login-postgres for it cannot be made ({0}): run useradd --system --user-group qr-login-postgres, run qr-login as another user, or set DATABASE_URL"
     )]
-    NoUser,
+    NoUser(String),
+    /// The cluster belongs to a user that other programs share.
+    #[error(
+        "the private PostgreSQL belongs to nobody, and cannot be given to qr-login-postgres: run chown -R qr-login-postgres: {}",
+        .0.display()
+    )]
+    Untaken(PathBuf),
     /// A directory above is closed to the server's user.
     #[error("the user who runs the private PostgreSQL cannot enter {}: choose another DATA_DIR", .0.display())]
     Unreachable(PathBuf),

@@ -5,7 +5,7 @@
 //! dies, in whatever way. A start has these steps:
 //!
 //! 1. Another process holds the lock: use its server, and start the server again should that process end first.
-//! 2. The lock is free: stop a server that a dead owner left running, make the cluster if there is none, start the server.
+//! 2. The lock is free: give the cluster a user of its own, stop a server that a dead owner left running, make the cluster if there is none, start the server.
 //! 3. Wait until the server answers; make the database `qr_login` if it is missing.
 //! 4. From then on start the server again whenever it has ended ([`keep_running`]).
 //!
@@ -106,6 +106,7 @@ impl PrivateCluster {
         let deadline = Instant::now() + READY_WITHIN;
         loop {
             if let Some(lock) = try_lock(&dir)? {
+                let dir = dir.with_own_user(STOPPED_WITHIN).await?;
                 let server = Server::start(&dir, lock).await?;
                 return Ok(Self::new(dir, Some(server)));
             }
@@ -243,7 +244,11 @@ async fn keep_running(dir: ClusterDir, server: Arc<Mutex<Option<Server>>>) {
         let started = match try_lock(&dir) {
             // Another process owns it, or is about to.
             Ok(None) => continue,
-            Ok(Some(lock)) => Server::start(&dir, lock).await,
+            // The process before may have given the cluster to another user.
+            Ok(Some(lock)) => match dir.again() {
+                Ok(dir) => Server::start(&dir, lock).await,
+                Err(error) => Err(error),
+            },
             Err(error) => Err(error),
         };
         match started {

@@ -10,6 +10,7 @@ use super::*;
 use eventlog::database::Database;
 
 mod links;
+mod own_user;
 
 /// In the environment of a process that a test starts: the directory in which it owns a cluster.
 const OWNED: &str = "QR_LOGIN_TEST_OWNED_CLUSTER";
