@@ -41,6 +41,8 @@ const MY_TELEGRAM: &str = "from https://my.telegram.org";
 pub struct DataConfig {
     /// None: a private PostgreSQL under `data_dir`.
     pub database_url: Option<SecretString>,
+    /// The same database for the role that owns it. None: `database_url` is the owner's.
+    pub database_owner_url: Option<SecretString>,
     /// How its connections are used.
     pub pool: PoolSettings,
     /// Absolute.
@@ -111,6 +113,7 @@ impl DataConfig {
         };
         Ok(Self {
             database_url: secret("DATABASE_URL")?,
+            database_owner_url: secret("DATABASE_OWNER_URL")?,
             pool: PoolSettings { size: pool_size(&settings.database_pool_size)?, ..PoolSettings::default() },
             data_dir,
             master_key_file,

@@ -76,6 +76,7 @@ impl Service {
             .spawn(async move { match server::serve(ops_listener, ops, few, Clients::unlimited()).await {} });
         make_data_dir(&config.data)?;
         let (db, cluster) = open_database(&config.data).await?;
+        warn_of_owner(&db).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
         let master = Arc::new(installation::master_key(&db, &config.data.master_key_file).await?);
         let process = Arc::new(Process::announce(&db, master.clone()).await?);
@@ -196,16 +197,16 @@ impl Service {
 }
 
 /// The database that the settings name, migrated; else a private PostgreSQL under `DATA_DIR`. Where it does not answer, this
-/// waits, and says so once.
+/// waits, and says so once. Migrations run as the owner, where the settings name one.
 ///
 /// # Errors
 /// No PostgreSQL binaries, a foreign table in the way, or a database that refuses us.
 pub async fn open_database(data: &DataConfig) -> anyhow::Result<(Database, Option<PrivateCluster>)> {
-    let (url, cluster) = match &data.database_url {
-        Some(url) => (url.clone(), None),
+    let (urls, cluster) = match &data.database_url {
+        Some(url) => (Urls { service: url.clone(), owner: data.database_owner_url.clone() }, None),
         None => {
             let cluster = PrivateCluster::start(&data.data_dir).await?;
-            (cluster.url(), Some(cluster))
+            (Urls { service: cluster.service_url(), owner: Some(cluster.url()) }, Some(cluster))
         }
     };
     let mut outage = Outage::new(
@@ -213,7 +214,7 @@ pub async fn open_database(data: &DataConfig) -> anyhow::Result<(Database, Optio
         "DATABASE_URL: the database takes writes",
     );
     loop {
-        match connect(&url, data.pool).await {
+        match connect(&urls, data.pool, cluster.is_some()).await {
             Ok(db) => {
                 outage.over();
                 return Ok((db, cluster));
@@ -227,8 +228,24 @@ pub async fn open_database(data: &DataConfig) -> anyhow::Result<(Database, Optio
     }
 }
 
-async fn connect(url: &SecretString, pool: PoolSettings) -> Result<Database, DatabaseError> {
-    let db = Database::connect_with(url, pool).await?;
+/// One database, for two roles.
+struct Urls {
+    service: SecretString,
+    owner: Option<SecretString>,
+}
+
+async fn connect(urls: &Urls, pool: PoolSettings, is_private: bool) -> Result<Database, DatabaseError> {
+    if let Some(owner) = &urls.owner {
+        let role = Database::role_of(&urls.service)?;
+        let db = Database::connect_with(owner, pool).await?;
+        let prepared = match db.migrate().await {
+            Ok(()) => db.grant_to_service(&role, is_private).await,
+            Err(error) => Err(error),
+        };
+        db.close().await;
+        prepared?;
+    }
+    let db = Database::connect_with(&urls.service, pool).await?;
     match db.migrate().await {
         Ok(()) => Ok(db),
         Err(error) => {
@@ -236,6 +253,16 @@ async fn connect(url: &SecretString, pool: PoolSettings) -> Result<Database, Dat
             Err(error)
         }
     }
+}
+
+/// Says where the service's role can do more than it has to.
+async fn warn_of_owner(db: &Database) -> Result<(), DatabaseError> {
+    if db.owns_log().await? {
+        tracing::info!(
+            "DATABASE_URL: the role owns the log, and could change it: give the service a role of its own, and set DATABASE_OWNER_URL"
+        );
+    }
+    Ok(())
 }
 
 /// Makes DATA_DIR, for its owner alone, where it is missing.

@@ -67,6 +67,14 @@ impl Database {
         Ok(Self { pool, wake, appends, stream_locks: StreamLocks::default() })
     }
 
+    /// The role that a URL names; without one, that of `PGUSER` or of this process's user, as libpq has it.
+    ///
+    /// # Errors
+    /// A bad URL.
+    pub fn role_of(url: &SecretString) -> Result<String, DatabaseError> {
+        Ok(Servers::parse(url.expose_secret())?.role().to_owned())
+    }
+
     /// Brings the tables up to date. Several processes may do so at once: an advisory lock lets one at a time. It belongs to a
     /// transaction that stays open, not to a session. Behind a pooler in transaction mode, sqlx's own lock would be taken
     /// on one connection and released on another.
@@ -74,12 +82,78 @@ impl Database {
     /// # Errors
     /// [`DatabaseError::Migrate`]: also when the tables are newer than this program.
     pub async fn migrate(&self) -> Result<(), DatabaseError> {
+        if self.is_up_to_date().await? {
+            return Ok(());
+        }
+        let may_create =
+            sqlx::query_scalar!(r#"select has_schema_privilege('public', 'create') as "may_create!""#)
+                .fetch_one(&self.pool)
+                .await?;
+        if !may_create {
+            return Err(DatabaseError::NotOwner);
+        }
         let mut lock = self.direct().await?;
         lock.execute("begin; set local idle_in_transaction_session_timeout = 0").await?;
         lock.execute("select pg_advisory_xact_lock(hashtextextended('migrate', 0))").await?;
         MIGRATIONS.run_direct(self.direct().await?.without_deadlines()).await?;
         lock.close().await;
         Ok(())
+    }
+
+    /// Lets another role do what the service does, and no more. This one owns the tables, and they are up to date. The role is
+    /// made if `make` says so.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`]: there is no such role, or this one does not own the tables.
+    pub async fn grant_to_service(&self, role: &str, make: bool) -> Result<(), DatabaseError> {
+        let mut transaction = self.pool.acquire().await?.patient().begin("begin").await?;
+        // Two grants at once to one role fail.
+        transaction.execute("select pg_advisory_xact_lock(hashtextextended('migrate', 0))").await?;
+        let is_there = sqlx::query_scalar!(
+            r#"select exists (select from pg_roles where rolname = $1) as "is_there!""#,
+            role
+        )
+        .fetch_one(&mut *transaction)
+        .await?;
+        if make && !is_there {
+            let create = format!("create role \"{}\" login", role.replace('"', "\"\""));
+            transaction.execute(&*create).await?;
+        }
+        sqlx::query!("select grant_to_service($1::text::name)", role).execute(&mut *transaction).await?;
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Whether this role owns the log, or may do everything: then a mistake in a statement can change an event.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn owns_log(&self) -> Result<bool, DatabaseError> {
+        Ok(sqlx::query_scalar!(
+            r#"select pg_has_role(relowner, 'usage') as "owns!" from pg_class where oid = 'public.events'::regclass"#
+        )
+        .fetch_one(&self.pool)
+        .await?)
+    }
+
+    /// Whether every migration was run, and no other one. It changes nothing, and needs no right to.
+    async fn is_up_to_date(&self) -> Result<bool, DatabaseError> {
+        let is_there =
+            sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "is_there!""#)
+                .fetch_one(&self.pool)
+                .await?;
+        if !is_there {
+            return Ok(false);
+        }
+        // Not checked at compile time: the table is of sqlx, which makes it.
+        let run: Vec<(i64, Vec<u8>, bool)> =
+            sqlx::query_as("select version, checksum, success from _sqlx_migrations")
+                .fetch_all(&self.pool)
+                .await?;
+        let known: Vec<_> = MIGRATIONS.iter().collect();
+        let was_run =
+            |version, checksum: &[u8]| run.iter().any(|it| *it == (version, checksum.to_vec(), true));
+        Ok(run.len() == known.len() && known.iter().all(|it| was_run(it.version, &it.checksum)))
     }
 
     /// The pool: a statement on it takes a connection, and has a deadline.

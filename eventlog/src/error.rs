@@ -22,6 +22,11 @@ pub enum DatabaseError {
     /// PostgreSQL refused, or was not there.
     #[error("PostgreSQL failed")]
     Sql(#[from] sqlx::Error),
+    /// The tables are older than this program, and this role may not change them.
+    #[error(
+        "the tables are not up to date, and the role of DATABASE_URL does not own them: set DATABASE_OWNER_URL, or start a process that has it first"
+    )]
+    NotOwner,
     /// The tables could not be brought up to date.
     #[error("the tables could not be brought up to date")]
     Migrate(#[from] MigrateError),

@@ -3,11 +3,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::OnceCell;
 
-use private_postgres::{ClusterError, PrivateCluster};
+use private_postgres::{ClusterError, PrivateCluster, SERVICE_ROLE};
 
 use crate::database::Database;
 use crate::log::Log;
@@ -50,6 +50,11 @@ pub async fn url() -> SecretString {
     cluster.copy_database(TEMPLATE, &name).await.expect("the template can be copied")
 }
 
+/// The URL of the same database for the role that the service uses in production: it owns nothing.
+pub fn service_url(owner: &SecretString) -> SecretString {
+    owner.expose_secret().replace("user=qr_login", &format!("user={SERVICE_ROLE}")).into()
+}
+
 /// A connection without deadlines, for a test that keeps other connections waiting.
 ///
 /// # Panics
@@ -82,6 +87,7 @@ async fn cluster() -> Result<PrivateCluster, ClusterError> {
     let url = cluster.create_database(TEMPLATE).await?;
     let template = Database::connect(&url).await.expect("the template can be connected to");
     template.migrate().await.expect("the template can be migrated");
+    template.grant_to_service(SERVICE_ROLE, true).await.expect("the service gets a role of its own");
     // A database with connections cannot be copied.
     template.pool().close().await;
     Ok(cluster)

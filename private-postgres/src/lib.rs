@@ -37,8 +37,10 @@ use binaries::Binaries;
 use cluster_dir::ClusterDir;
 pub use error::ClusterError;
 
-/// The database that the service uses, and its role.
+/// The database that the service uses, and the role that owns it.
 const DATABASE: &str = "qr_login";
+/// The role that the service uses.
+pub const SERVICE_ROLE: &str = "qr_login_service";
 /// Recovery after a crash may take its time.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 /// A fast shutdown writes a checkpoint.
@@ -126,7 +128,12 @@ impl PrivateCluster {
         Self { dir, server, keep_running }
     }
 
-    /// The URL of the database `qr_login`. It has no password: the permissions of the directory protect the server.
+    /// The URL of the database `qr_login` for the role [`SERVICE_ROLE`], which the owner has to make.
+    pub fn service_url(&self) -> SecretString {
+        url_for(&self.dir, DATABASE, SERVICE_ROLE)
+    }
+
+    /// The URL of the database `qr_login` for its owner. It has no password: the permissions of the directory protect the server.
     pub fn url(&self) -> SecretString {
         url_of(&self.dir, DATABASE)
     }
@@ -366,6 +373,10 @@ async fn maintenance(dir: &ClusterDir) -> Result<PgConnection, sqlx::Error> {
 
 /// A URL for libpq, psql and sqlx. The path of the socket is in the query, where any character can be escaped.
 fn url_of(dir: &ClusterDir, database: &str) -> SecretString {
+    url_for(dir, database, DATABASE)
+}
+
+fn url_for(dir: &ClusterDir, database: &str, role: &str) -> SecretString {
     let host: String = dir
         .socket_dir()
         .to_string_lossy()
@@ -377,7 +388,7 @@ fn url_of(dir: &ClusterDir, database: &str) -> SecretString {
             other => format!("%{other:02X}"),
         })
         .collect();
-    format!("postgresql:///{database}?host={host}&port=5432&user={DATABASE}").into()
+    format!("postgresql:///{database}?host={host}&port=5432&user={role}").into()
 }
 
 fn quoted(name: &str) -> String {

@@ -214,7 +214,9 @@ async fn in_compose_a_password_may_hold_what_a_url_may_not() -> Result<()> {
     let dir = tempfile::tempdir()?;
     let cluster = PrivateCluster::start(dir.path()).await?;
     let db = Database::connect(&cluster.url()).await?;
-    let set = format!("alter role qr_login password '{password}'");
+    let set = format!(
+        "alter role qr_login password '{password}'; create role qr_login_service login password '{password}'"
+    );
     sqlx::raw_sql(&set).execute(db.pool()).await?;
     let data = dir.path().join("postgres/data");
     std::fs::write(data.join("pg_hba.conf"), "local all all scram-sha-256\n")?;
@@ -230,12 +232,16 @@ async fn in_compose_a_password_may_hold_what_a_url_may_not() -> Result<()> {
     let cluster_url = cluster.url();
     let socket = cluster_url.expose_secret().split_once("host=").context("a socket")?.1;
     let socket = socket.split('&').next().unwrap_or_default();
-    let url = compose_variable("DATABASE_URL")?;
-    let url = url.replace("@postgres/qr_login", &format!("@localhost/qr_login?host={socket}"));
-    assert!(url.contains(socket), "{url}");
+    let here = |name| {
+        let url = compose_variable(name)?;
+        let url = url.replace("@postgres/qr_login?", &format!("@localhost/qr_login?host={socket}&"));
+        assert!(url.contains(socket), "{url}");
+        anyhow::Ok(url)
+    };
     let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_qr-login"));
     command.args(["invite", "create", "--tier", "premium", "--code", "3HBP4Z3ECICZ"]);
-    command.current_dir(dir.path()).env_clear().env("DATABASE_URL", url);
+    command.current_dir(dir.path()).env_clear().env("DATABASE_URL", here("DATABASE_URL")?);
+    command.env("DATABASE_OWNER_URL", here("DATABASE_OWNER_URL")?);
     anyhow::ensure!(compose_variable("PGPASSWORD_FILE")?.starts_with("/run/secrets/"));
     let file = dir.path().join("postgres_password");
     std::fs::write(&file, format!("{password}\n"))?;

@@ -7,6 +7,12 @@ use std::process::{Child, Command, Stdio};
 
 use eventlog::testing;
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::Connection;
+
+/// The URL of a fresh database, for the service's role.
+async fn fresh() -> SecretString {
+    testing::service_url(&testing::url().await)
+}
 
 /// How a start ended.
 enum Outcome {
@@ -26,6 +32,10 @@ impl Drop for RunningProcess {
 }
 
 fn spawn(database: &SecretString, data_dir: &Path) -> Child {
+    command(database, data_dir).spawn().unwrap()
+}
+
+fn command(database: &SecretString, data_dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_qr-login"));
     command.env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.current_dir(std::env::temp_dir()).stderr(Stdio::piped());
@@ -40,7 +50,7 @@ fn spawn(database: &SecretString, data_dir: &Path) -> Child {
         // The other roles need Telegram.
         ("ROLE", "api"),
     ]);
-    command.spawn().unwrap()
+    command
 }
 
 /// Waits until the process serves or ends.
@@ -77,7 +87,7 @@ fn expect_stopped(database: &SecretString, data_dir: &Path) -> String {
 
 #[tokio::test]
 async fn a_missing_data_folder_is_made_for_its_owner_only() {
-    let (database, dir) = (testing::url().await, tempfile::tempdir().unwrap());
+    let (database, dir) = (fresh().await, tempfile::tempdir().unwrap());
     let data_dir = dir.path().join("deep/data");
     let _running = expect_running(&database, &data_dir);
     assert_eq!(data_dir.metadata().unwrap().permissions().mode() & 0o777, 0o700);
@@ -86,7 +96,7 @@ async fn a_missing_data_folder_is_made_for_its_owner_only() {
 
 #[tokio::test]
 async fn of_two_machines_that_start_at_once_one_runs_and_the_other_says_which_file_to_copy() {
-    let (database, dir) = (testing::url().await, tempfile::tempdir().unwrap());
+    let (database, dir) = (fresh().await, tempfile::tempdir().unwrap());
     let machines: [PathBuf; 2] = ["one", "other"].map(|name| dir.path().join(name));
     for machine in &machines {
         std::fs::create_dir(machine).unwrap();
@@ -115,7 +125,7 @@ async fn of_two_machines_that_start_at_once_one_runs_and_the_other_says_which_fi
 
 #[tokio::test]
 async fn a_master_key_that_others_can_read_is_refused_with_what_to_do() {
-    let (database, dir) = (testing::url().await, tempfile::tempdir().unwrap());
+    let (database, dir) = (fresh().await, tempfile::tempdir().unwrap());
     drop(expect_running(&database, dir.path()));
     let path = dir.path().join("master.key");
     let file = path.display();
@@ -133,9 +143,9 @@ async fn a_master_key_that_others_can_read_is_refused_with_what_to_do() {
 
 #[tokio::test]
 async fn a_new_key_above_the_old_one_starts_and_the_new_one_alone_does_not() {
-    let (database, dir) = (testing::url().await, tempfile::tempdir().unwrap());
+    let (database, dir) = (fresh().await, tempfile::tempdir().unwrap());
     let (data_dir, elsewhere) = (dir.path().join("data"), dir.path().join("elsewhere"));
-    let fresh = testing::url().await;
+    let fresh = fresh().await;
     for (database, data_dir) in [(&database, &data_dir), (&fresh, &elsewhere)] {
         std::fs::create_dir(data_dir).unwrap();
         expect_running(database, data_dir);
@@ -167,4 +177,37 @@ async fn a_new_key_above_the_old_one_starts_and_the_new_one_alone_does_not() {
     std::fs::write(&path, &old).unwrap();
     expect_running(&database, &data_dir);
     db.close().await;
+}
+
+/// The URLs of an empty database, for a role that owns nothing and for the owner.
+async fn two_roles() -> (SecretString, SecretString) {
+    let owner = testing::url().await;
+    let mut connection = sqlx::PgConnection::connect(owner.expose_secret()).await.unwrap();
+    let empty = "drop schema public, slots, vault cascade; create schema public";
+    sqlx::raw_sql(empty).execute(&mut connection).await.unwrap();
+    connection.close().await.unwrap();
+    (testing::service_url(&owner), owner)
+}
+
+#[tokio::test]
+async fn the_owner_makes_the_tables_and_the_service_runs_with_a_role_that_owns_nothing() {
+    let ((service, owner), dir) = (two_roles().await, tempfile::tempdir().unwrap());
+    let refused = expect_stopped(&service, dir.path());
+    assert!(refused.contains("DATABASE_OWNER_URL"), "{refused}");
+    assert_eq!(refused.lines().count(), 1, "{refused}");
+
+    let mut command = command(&service, dir.path());
+    let running = outcome(command.env("DATABASE_OWNER_URL", owner.expose_secret()).spawn().unwrap());
+    assert!(matches!(running, Outcome::Runs(_)));
+    // Processes beside it do not need the owner.
+    expect_running(&service, dir.path());
+    let mut connection = sqlx::PgConnection::connect(owner.expose_secret()).await.unwrap();
+    let roles: Vec<String> = sqlx::query_scalar(
+        "select distinct usename::text from pg_stat_activity
+          where datname = current_database() and pid <> pg_backend_pid()",
+    )
+    .fetch_all(&mut connection)
+    .await
+    .unwrap();
+    assert_eq!(roles, [private_postgres::SERVICE_ROLE]);
 }

@@ -134,3 +134,28 @@ async fn an_unknown_session_is_not_found() -> Result<()> {
     assert_eq!(answer.text().await?, r#"{"status":"not_found"}"#);
     Ok(())
 }
+
+#[tokio::test]
+async fn a_login_and_a_rebuild_work_with_a_role_that_owns_nothing() -> Result<()> {
+    let world = World::start().await?;
+    let url = world.config.data.database_url.as_ref().context("a database")?;
+    let service = eventlog::Database::connect(url).await?;
+    assert!(!service.owns_log().await?);
+    world.log_in(ILYA).await?;
+    let slots = "select consumer, slot from checkpoints where consumer <> 'reactor' order by consumer";
+    let before: Vec<(String, String)> = sqlx::query_as(slots).fetch_all(world.db.pool()).await?;
+
+    let reports = projections::rebuild::rebuild(&service, &[], |_| {}).await?;
+
+    assert!(reports.len() >= 4 && reports.iter().all(|report| report.differ == 0), "{reports:?}");
+    let after: Vec<(String, String)> = sqlx::query_as(slots).fetch_all(world.db.pool()).await?;
+    assert_eq!(after.len(), before.len());
+    assert!(
+        before.iter().zip(&after).all(|(before, after)| before != after),
+        "every view was swapped: {after:?}"
+    );
+    world.log_in(ANNA).await?;
+    let owner = "select count(*) from pg_class where relowner = 'qr_login_service'::regrole";
+    assert_eq!(sqlx::query_scalar::<_, i64>(owner).fetch_one(world.db.pool()).await?, 0);
+    Ok(())
+}

@@ -122,11 +122,13 @@ impl World {
         let dir = tempfile::tempdir()?;
         let port = Port::reserve()?;
         let origin = options.page_origin.as_deref();
+        // As in production: the role owns nothing.
+        let service_url = eventlog::testing::service_url(&test.url);
         let proxy = match options.proxy {
             false => None,
-            true => Some(Proxy::before(&test.url).await),
+            true => Some(Proxy::before(&service_url).await),
         };
-        let url = proxy.as_ref().map_or(&test.url, |proxy| &proxy.url).clone();
+        let url = proxy.as_ref().map_or(&service_url, |proxy| &proxy.url).clone();
         let mut config = config(&telegram, url, dir.path(), port.addr, origin)?;
         if let Some(configure) = options.configure {
             configure(&mut config);
@@ -312,6 +314,7 @@ fn config(
         roles: [Role::Api, Role::Bot, Role::Projector].into(),
         data: DataConfig {
             database_url: Some(database),
+            database_owner_url: None,
             pool: PoolSettings::default(),
             data_dir: dir.to_owned(),
             master_key_file: dir.join("master.key"),

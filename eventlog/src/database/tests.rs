@@ -17,6 +17,7 @@ use crate::testing::proxy::Proxy;
 use crate::testing::{self, TestDatabase};
 use crate::wake::Topic;
 
+mod service_role;
 mod statements;
 
 #[tokio::test]

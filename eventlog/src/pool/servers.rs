@@ -1,11 +1,12 @@
 //! The servers of a database URL: one, or several of which one is wanted, as libpq writes it:
 //! `postgresql://user@one:5432,two:5432/db?target_session_attrs=read-write`.
 
+use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
 
 use futures::future::select_ok;
-use sqlx::postgres::PgConnectOptions;
+use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Error, PgConnection};
 use tokio::time::timeout;
 
@@ -34,7 +35,8 @@ enum Target {
 }
 
 impl Servers {
-    /// Reads a URL.
+    /// Reads a URL. A server on another machine has to prove with a certificate that it is the one, unless `sslmode` says
+    /// otherwise.
     ///
     /// # Errors
     /// [`DatabaseError::Url`], [`DatabaseError::SessionAttributes`].
@@ -48,6 +50,11 @@ impl Servers {
         let at = if user.is_empty() { "" } else { "@" };
         let (path, target) = split_target(path)?;
         let password = password_from_file()?;
+        // As libpq, which reads the same variable.
+        let query = path.split_once('?').map_or("", |(_, query)| query);
+        let says_how =
+            query.split('&').any(|pair| pair.starts_with("sslmode=") || pair.starts_with("ssl-mode="))
+                || std::env::var_os("PGSSLMODE").is_some();
         let each = hosts.split(',').map(|host| {
             let url = format!("postgresql://{user}{at}{host}{path}");
             let options = PgConnectOptions::from_str(&url).map_err(|_| DatabaseError::Url)?;
@@ -58,13 +65,19 @@ impl Servers {
                 }
                 _ => options,
             };
-            Ok(options.application_name("qr-login"))
+            let options = options.application_name("qr-login");
+            Ok(if says_how || is_here(&options) { options } else { options.ssl_mode(PgSslMode::VerifyFull) })
         });
         Ok(Self { each: each.collect::<Result<_, DatabaseError>>()?, target })
     }
 
     pub fn is_one(&self) -> bool {
         self.each.len() == 1
+    }
+
+    /// As which role.
+    pub fn role(&self) -> &str {
+        self.each[0].get_username()
     }
 
     /// The TCP ports that they listen on.
@@ -125,6 +138,16 @@ fn password_from_file() -> Result<Option<String>, DatabaseError> {
     }
 }
 
+/// Whether the way to the server leaves this machine nowhere.
+fn is_here(server: &PgConnectOptions) -> bool {
+    let host = server.get_host();
+    let ip = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+    server.get_socket().is_some()
+        || host.starts_with('/')
+        || host == "localhost"
+        || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
 /// The path and query without `target_session_attrs`, and what it asks for.
 fn split_target(path: &str) -> Result<(String, Target), DatabaseError> {
     let Some((before, query)) = path.split_once('?') else { return Ok((path.to_owned(), Target::Any)) };
@@ -168,6 +191,24 @@ mod tests {
             servers.each.iter().all(|it| it.get_username() == "app" && it.get_database() == Some("login"))
         );
         assert_eq!(servers.target, Target::ReadWrite);
+    }
+
+    #[test]
+    fn a_server_elsewhere_has_to_prove_who_it_is_unless_the_url_says_otherwise() {
+        let mode = |url: &str| Servers::parse(url).unwrap().each[0].get_ssl_mode();
+        for url in [
+            "postgresql://app@db.example.org/login",
+            "postgresql://app@10.0.0.7/login",
+            "postgresql://one,two/x",
+        ] {
+            assert!(matches!(mode(url), PgSslMode::VerifyFull), "{url}");
+        }
+        for here in ["localhost", "127.0.0.1", "[::1]:5433"] {
+            assert!(matches!(mode(&format!("postgresql://app@{here}/login")), PgSslMode::Prefer), "{here}");
+        }
+        assert!(matches!(mode("postgresql:///login?host=%2Ftmp"), PgSslMode::Prefer));
+        assert!(matches!(mode("postgresql://app@one/login?sslmode=disable"), PgSslMode::Disable));
+        assert!(matches!(mode("postgresql://app@one/login?a=b&sslmode=require"), PgSslMode::Require));
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Who may rebuild a view: one process at a time, with a role that owns the view.
+//! Who may rebuild a view: one process at a time, with the role of the service or of the owner.
 
 use sqlx::Executor;
 
@@ -58,7 +58,7 @@ pub(super) async fn may_rebuild(db: &Database, views: &[&'static dyn AnyView]) -
              from pg_class
             where relnamespace = 'public'::regnamespace
               and relname = any($1)
-              and not pg_has_role(current_user, relowner, 'usage')
+              and not has_function_privilege('public.point_view(text, text)', 'execute')
             limit 1"#,
         &names as _,
     )

@@ -41,8 +41,9 @@ impl Building<'_> {
             transaction.commit().await?;
         }
         self.write_all(folded.table.tuples(), progress).await?;
-        let analyze = format!("analyze {}", self.view.shape().table(self.slot));
-        sqlx::query(&analyze).execute(&mut self.db.pool().acquire().await?.patient()).await?;
+        sqlx::query!("select analyze_slot($1, $2)", self.view.shape().name, self.slot)
+            .execute(&mut self.db.pool().acquire().await?.patient())
+            .await?;
         let log = Log::new(self.db);
         while self.behind().await? > BATCH {
             let events = log.read(self.position, BATCH).await?;

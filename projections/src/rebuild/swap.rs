@@ -46,16 +46,8 @@ impl Building<'_> {
         sqlx::query("set local lock_timeout = '50ms'").execute(&mut *transaction).await?;
         // The projector has finished its batch. In its next one the new slot is live.
         lock_position(&mut transaction, shape.name).await?;
-        // Only the slot in the definition changes; the grants stay.
-        let definition = sqlx::query_scalar!(
-            r#"select regexp_replace(pg_get_viewdef(to_regclass('public.' || $1)), '\m' || $1 || '_[ab]\M', $1 || '_' || $2, 'g') as "definition!""#,
-            shape.name,
-            self.slot,
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
-        let replace = format!("create or replace view public.{} as {definition}", shape.name);
-        sqlx::query(&replace).execute(&mut *transaction).await?;
+        // The owner of the views does it: the service's role owns nothing.
+        sqlx::query!("select point_view($1, $2)", shape.name, self.slot).execute(&mut *transaction).await?;
         sqlx::query!("delete from parked where view = $1", shape.name).execute(&mut *transaction).await?;
         sqlx::query!(
             "insert into parked select view, key, position, error, parked_at from rebuild_parked \
