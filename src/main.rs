@@ -7,6 +7,7 @@ use qr_login::cli::Cli;
 use qr_login::telemetry;
 
 fn main() -> ExitCode {
+    vault::private_memory::close();
     // This comes first, because later code reads the environment. A missing `.env` is fine, a broken one is an error.
     if let Err(error) = dotenvy::dotenv()
         && !error.not_found()

@@ -66,6 +66,7 @@ enum Command {
 
 #[tokio::main]
 async fn main() -> ExitCode {
+    vault::private_memory::close();
     // A missing .env is no error.
     let _ = dotenvy::dotenv();
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_FILTER));

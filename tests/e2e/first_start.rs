@@ -1,7 +1,8 @@
 //! The first start: the real binary beside a database of its own, with nothing on the disk yet.
 
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -210,4 +211,29 @@ async fn the_owner_makes_the_tables_and_the_service_runs_with_a_role_that_owns_n
     .await
     .unwrap();
     assert_eq!(roles, [private_postgres::SERVICE_ROLE]);
+}
+
+#[tokio::test]
+async fn a_running_service_can_be_read_by_no_other_process_and_leaves_no_core_file() {
+    let (database, dir) = (fresh().await, tempfile::tempdir().unwrap());
+    let running = expect_running(&database, dir.path());
+    let limits = std::fs::read_to_string(format!("/proc/{}/limits", running.0.id())).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().skip(4).take(2).collect::<Vec<_>>(), ["0", "0"], "{core}");
+
+    if rustix::process::geteuid().is_root() {
+        // What belongs to another user shows it: /proc gives what cannot be read to root.
+        let place = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(place.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+        let binary = place.path().join("qr-login");
+        std::fs::copy(env!("CARGO_BIN_EXE_qr-login"), &binary).unwrap();
+        let mut command = Command::new(binary);
+        command.uid(65534).gid(65534).env_clear().current_dir("/").arg("health").stderr(Stdio::piped());
+        // It asks a listener that says nothing.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        command.env("OPS_LISTEN_ADDR", listener.local_addr().unwrap().to_string());
+        let asking = RunningProcess(command.spawn().unwrap());
+        let _asked = listener.accept().unwrap();
+        assert_eq!(std::fs::metadata(format!("/proc/{}/mem", asking.0.id())).unwrap().uid(), 0);
+    }
 }

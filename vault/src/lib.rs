@@ -17,6 +17,7 @@ mod master;
 mod orders;
 mod pending_input;
 pub mod presence;
+pub mod private_memory;
 pub mod processes;
 mod reseal;
 mod retired_keys;
