@@ -195,14 +195,12 @@ async fn passwords_are_tried_a_few_times_a_login_and_person() {
     let database = testing::database().await;
     let limits = LoginLimits::new(&database.db);
     let master = MasterKey::random();
-    let password = async |login: &LoginId, person, at| match limits
-        .try_password(&master, login, person, at)
-        .await
-    {
-        Ok(()) => None,
-        Err(LimitError::RetryAt(next_at)) => Some(next_at),
-        Err(error) => panic!("{error}"),
-    };
+    let password =
+        async |login: &LoginId, person, at| match limits.try_password(&master, login, person, at).await {
+            Ok(()) => None,
+            Err(LimitError::RetryAt(next_at)) => Some(next_at),
+            Err(error) => panic!("{error}"),
+        };
     let (first, second, third) = (random_login_id(), random_login_id(), random_login_id());
     for _ in 0..5 {
         assert_eq!(password(&first, 1, minute(0)).await, None);
