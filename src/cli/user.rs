@@ -8,12 +8,12 @@ use clap::Subcommand;
 use domain::Role;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
-use eventlog::store::Context;
 use projections::views::users::SubscriptionStatus;
 use projections::views::{login_status, users};
 use vault::Vault;
 
 use super::database::with_database;
+use super::operator;
 use crate::config::{self, DataConfig, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -65,7 +65,7 @@ async fn permit(db: &Database, id: &str, order: PermissionOrder, named: &[i64]) 
     let nobody = || format!("nobody is known as {id}");
     let account = person.account(&Vault::new(db)).await?.with_context(nobody)?;
     let now = Clock::system().now();
-    match Permissions::new(db).order(account, order, named, now, Context::tool("cli")).await? {
+    match Permissions::new(db).order(account, order, named, now, operator::context()).await? {
         Ordered::Done => {}
         Ordered::Nobody => anyhow::bail!(nobody()),
         Ordered::LastAdmin => anyhow::bail!("this is the last admin: make another one first"),
