@@ -72,7 +72,9 @@ begin
     execute format('grant select, insert, update, delete on all tables in schema vault to %I', service);
     execute format('grant select, insert, update, delete, truncate on all tables in schema slots to %I', service);
     execute format('grant usage, select on all sequences in schema vault to %I', service);
-    for one in select relname, relkind from pg_class where relnamespace = 'public'::regnamespace loop
+    -- An extension may have put relations and functions of its own there.
+    for one in select relname, relkind from pg_class
+                where relnamespace = 'public'::regnamespace and pg_has_role(relowner, 'usage') loop
         case
             when one.relname = 'events' then
                 execute format('grant select, insert on public.events to %I', service);
@@ -87,8 +89,12 @@ begin
             else null;
         end case;
     end loop;
-    execute format('grant execute on all functions in schema public, vault to %I', service);
-    execute format('revoke execute on function public.grant_to_service(name) from %I', service);
+    for one in select oid::regprocedure as name from pg_proc
+                where pronamespace in ('public'::regnamespace, 'vault'::regnamespace)
+                  and pg_has_role(proowner, 'usage')
+                  and proname <> 'grant_to_service' loop
+        execute format('grant execute on function %s to %I', one.name, service);
+    end loop;
     if (select rolsuper from pg_roles where rolname = current_user) then
         for one in select oid::regprocedure as name from pg_proc
                     where pronamespace = 'pg_catalog'::regnamespace and proname ~ '^pg_(try_)?advisory_(xact_)?lock' loop
