@@ -230,7 +230,7 @@ async fn a_dump_restored_into_a_new_cluster_goes_on_where_it_was() {
     let directory = TempDir::new().unwrap();
     let cluster = PrivateCluster::start(directory.path()).await.unwrap();
     let young = Database::connect(&cluster.url()).await.unwrap();
-    young.pool().execute("create role qr_auditor nologin").await.unwrap();
+    young.pool().execute("create role qr_auditor nologin; create role qr_login_service login").await.unwrap();
     dump_and_restore(&old.url, &cluster.url());
     young.migrate().await.unwrap();
     let story = Story::of(young, cluster.url());

@@ -267,7 +267,7 @@ async fn finishing_seals_everything_anew_and_takes_the_old_keys_out_of_the_file(
         assert_eq!(rotation.retire().unwrap(), round, "the root stays");
         assert!(!rotation.is_unfinished().await.unwrap());
 
-        assert_eq!(world.vault.sealed_with().await.unwrap(), [new.clone()]);
+        assert_eq!(world.vault.sealed_with().await.unwrap(), std::slice::from_ref(&new));
         let fresh = MasterKey::load(&world.path()).unwrap();
         assert_eq!((world.lines(), fresh.id()), (2, new));
         assert!(round == 0 || !fresh.knows(&old));
