@@ -91,6 +91,7 @@ impl Service {
         };
         let parts = &mut service.parts;
 
+        parts.spawn(async { match memory::give_back().await {} });
         let listening = db.clone();
         parts.spawn(async move {
             listening.wake().listen().await;

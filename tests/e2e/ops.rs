@@ -152,7 +152,7 @@ async fn the_public_listener_serves_no_health_readiness_or_metrics() -> Result<(
 }
 
 #[tokio::test]
-async fn every_answer_forbids_storing_sniffing_and_the_referrer() -> Result<()> {
+async fn every_answer_forbids_storing_sniffing_framing_and_the_referrer() -> Result<()> {
     let world = World::start().await?;
     for path in
         ["/qr-auth?session_id=x", "/qr-auth-status?session_id=x", "/qr-auth/qr.svg?session_id=x", "/nothing"]
@@ -161,6 +161,11 @@ async fn every_answer_forbids_storing_sniffing_and_the_referrer() -> Result<()> 
         assert_eq!(answer.headers()["cache-control"], "no-store", "{path}");
         assert_eq!(answer.headers()["referrer-policy"], "no-referrer", "{path}");
         assert_eq!(answer.headers()["x-content-type-options"], "nosniff", "{path}");
+        assert_eq!(answer.headers()["cross-origin-resource-policy"], "same-origin", "{path}");
+        let policy = answer.headers()["content-security-policy"].to_str()?;
+        assert!(policy.starts_with("default-src 'none'; "), "{path}: {policy}");
+        let in_telegram = path.starts_with("/qr-auth?");
+        assert_eq!(policy.contains("frame-ancestors 'none'"), !in_telegram, "{path}: {policy}");
     }
     let page = world.http.get(format!("{}/qr-auth?session_id=x", world.base())).send().await?;
     let policy = page.headers()["content-security-policy"].to_str()?.to_owned();
