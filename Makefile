@@ -55,6 +55,11 @@ bench: ## Measure the product beside its peers and beside the physical limit (BE
 	$(CARGO) build --profile $(PROFILE) --locked -p qr-login -p bench --bin qr-login --bin bench
 	$${CARGO_TARGET_DIR:-target}/$(PROFILE)/bench $(BENCH)
 
+.PHONY: fuzz
+fuzz: ## Fuzz what strangers send, a minute each (FUZZ_SECONDS, FUZZ_TARGET)
+	@scripts/need nodejs g++
+	@CARGO=$(CARGO) scripts/fuzz $(FUZZ_TARGET)
+
 .PHONY: check
 check: ## Formatting, commit subjects, scripts, dependencies, lints, documentation: the cheapest first
 	@scripts/need git shellcheck

@@ -4,6 +4,8 @@
 //! [`access`] decides who may see what; [`problem`] turns errors into answers.
 
 pub mod access;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 pub mod init_data;
 mod live_login;
 pub mod live_logins;

@@ -21,6 +21,9 @@ use tokio::net::TcpListener;
 use tower::Layer;
 use tower::util::MapResponseLayer;
 
+#[cfg(fuzzing)]
+pub(crate) use reads::fuzz as fuzz_status_query;
+
 use crate::problem::Problem;
 use crate::server::{self, Clients, Limits};
 use crate::state::ApiState;

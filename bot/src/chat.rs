@@ -37,6 +37,8 @@ mod commands;
 mod context;
 mod dispatch;
 mod failure;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod handler;
 mod login;
 mod logout;

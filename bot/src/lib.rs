@@ -3,3 +3,5 @@
 //! Not here: the use cases (`app`) and the logins at Telegram (`login-worker`).
 
 pub mod chat;
+#[cfg(fuzzing)]
+pub use chat::fuzzing;

@@ -297,5 +297,7 @@ fn random<const N: usize>() -> [u8; N] {
     bytes
 }
 
+#[cfg(fuzzing)]
+pub(crate) mod fuzzing;
 #[cfg(test)]
 mod tests;

@@ -27,6 +27,8 @@ mod exchange;
 pub mod export;
 mod finish;
 mod flow;
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod held_attempts;
 mod log_out;
 mod login_progress;

@@ -51,6 +51,17 @@ impl StatusQuery {
     }
 }
 
+/// For `fuzz/` alone: what is read is the same after it was written anew.
+#[cfg(fuzzing)]
+pub fn fuzz(text: &str) {
+    let Some(read) = StatusQuery::parse(text) else { return };
+    let mut again = form_urlencoded::Serializer::new(String::new());
+    again.append_pair("session_id", &read.session_id);
+    read.since.map(|since| again.append_pair("since", &since.to_string()));
+    read.wait.map(|wait| again.append_pair("wait", &wait.to_string()));
+    assert_eq!(StatusQuery::parse(&again.finish()), Some(read), "{text:?}");
+}
+
 /// A number that is none, or a name that stands there twice, is answered with 400.
 impl<S: Sync> FromRequestParts<S> for StatusQuery {
     type Rejection = Problem;

@@ -47,7 +47,7 @@ impl Step {
         }
     }
 
-    fn data(self) -> String {
+    pub(super) fn data(self) -> String {
         match self {
             Self::Tier(tier) => format!("invite:{tier}"),
             Self::Days(tier, days) => format!("invite:{tier}:{days}"),

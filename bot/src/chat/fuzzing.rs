@@ -1,0 +1,32 @@
+//! For `fuzz/` alone.
+
+use teloxide::types::UpdateKind;
+
+use super::commands::parse;
+use super::{admin_invite, handler, login, reset, test_phone};
+
+/// The body of an update, as the inbox gives it to the handler.
+pub fn update(body: &str) {
+    match handler::read(body) {
+        Some(UpdateKind::Message(said)) => message(said.text().unwrap_or_default()),
+        Some(UpdateKind::CallbackQuery(query)) => pressed(query.data.as_deref().unwrap_or_default()),
+        _ => {}
+    }
+}
+
+/// The text of a message.
+pub fn message(text: &str) {
+    let _ = parse(text, "qr_login_bot");
+}
+
+/// The data of a button.
+pub fn pressed(data: &str) {
+    if let Some(step) = admin_invite::Step::parse(data) {
+        assert_eq!(admin_invite::Step::parse(&step.data()), Some(step), "{data:?}");
+    }
+    if let Some(test_phone::Answer::Ask(_, phone)) = test_phone::Answer::parse(data) {
+        let digits = phone.strip_prefix('+').expect("an international number");
+        assert!(digits.len() <= 15 && digits.bytes().all(|byte| byte.is_ascii_digit()), "{phone:?}");
+    }
+    let _ = (login::Answer::parse(data), reset::Answer::parse(data));
+}

@@ -1,0 +1,9 @@
+//! What a hostile data centre answers while a key is made. The first byte says at which step.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((step, answer)) = data.split_first() else { return };
+    login_worker::fuzzing::exchange(*step, answer);
+});
