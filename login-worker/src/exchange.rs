@@ -99,6 +99,8 @@ async fn on_blocking_thread<T: Send + 'static>(
 async fn exchange_with_telegram(mut connection: PlainConnection) -> Result<AuthKey, ExchangeError> {
     let (request, step) = authentication::step1()?;
     let answer = connection.call(&request).await?;
+    let tl::enums::ResPq::Pq(pq) = &answer;
+    product_of_two_primes(&pq.pq)?;
     let (request, step) = on_blocking_thread(move || Ok(authentication::step2(step, answer)?)).await?;
     let answer = connection.call(&request).await?;
     let (request, step) = on_blocking_thread(move || Ok(authentication::step3(step, answer)?)).await?;
@@ -155,10 +157,7 @@ fn request_dh(
     rsa: &PublicKey,
     fingerprint: i64,
 ) -> Result<tl::functions::ReqDhParams, ExchangeError> {
-    let number = u64::from_be_bytes(pq.try_into().map_err(|_| ExchangeError::Refused("pq is not 8 bytes"))?);
-    // grammers panics on what cannot be factorised.
-    require(number > 3 && number % 2 == 1, "pq is no product of two primes")?;
-    let (p, q) = factorize(number);
+    let (p, q) = factorize(product_of_two_primes(pq)?);
     let (p, q) = (shortest(p.min(q)), shortest(p.max(q)));
     let (nonce, server_nonce) = (nonces.nonce, nonces.server_nonce);
     let inner = Zeroizing::new(
@@ -182,6 +181,40 @@ fn request_dh(
         q,
         public_key_fingerprint: fingerprint,
         encrypted_data,
+    })
+}
+
+/// The number to factorise. For a prime, or the square of one, grammers searches a factor for ever, and nobody else gets a turn
+/// on that thread: anybody between us and the server could send one.
+fn product_of_two_primes(pq: &[u8]) -> Result<u64, ExchangeError> {
+    let number = u64::from_be_bytes(pq.try_into().map_err(|_| ExchangeError::Refused("pq is not 8 bytes"))?);
+    let is_product = number > 3 && number % 2 == 1 && !is_prime(number) && number.isqrt().pow(2) != number;
+    require(is_product, "pq is no product of two primes")?;
+    Ok(number)
+}
+
+/// Miller and Rabin's test. With the first twelve primes it is exact for every number of 64 bits (oeis.org/A014233).
+fn is_prime(odd: u64) -> bool {
+    const WITNESSES: [u64; 12] = [2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37];
+    if WITNESSES.contains(&odd) {
+        return true;
+    }
+    let times = |a: u64, b: u64| u64::try_from(u128::from(a) * u128::from(b) % u128::from(odd)).unwrap_or(0);
+    let zeros = (odd - 1).trailing_zeros();
+    WITNESSES.into_iter().all(|witness| {
+        let (mut power, mut base, mut exponent) = (1, witness % odd, (odd - 1) >> zeros);
+        while exponent > 0 {
+            if exponent & 1 == 1 {
+                power = times(power, base);
+            }
+            base = times(base, base);
+            exponent >>= 1;
+        }
+        (0..zeros).any(|round| {
+            let before = power;
+            power = times(power, power);
+            before == odd - 1 || round == 0 && before == 1
+        })
     })
 }
 

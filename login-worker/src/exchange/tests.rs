@@ -106,3 +106,19 @@ fn a_number_without_two_odd_factors_is_refused_before_it_is_factorised() {
     let request = request_dh(&(1_000_003u64 * 1_000_033).to_be_bytes(), &nonces(), &rsa, 7).unwrap();
     assert_eq!((request.p, request.q), (shortest(1_000_003), shortest(1_000_033)));
 }
+
+/// Found by `fuzz/fuzz_targets/exchange.rs`: a search that never ends.
+#[test]
+fn a_prime_and_a_square_are_refused_before_anything_is_factorised() {
+    for number in [5, 9, 37, 1_000_003 * 1_000_003, 18_446_744_073_709_551_557, 4_294_967_291 * 4_294_967_291]
+    {
+        let refused = product_of_two_primes(&u64::to_be_bytes(number));
+        assert!(matches!(refused, Err(ExchangeError::Refused(_))), "{number}");
+    }
+    // Composite, and prime to the first witnesses: 3215031751 deceives the witnesses 2, 3, 5 and 7.
+    for number in [15, 3_215_031_751, 1_000_003 * 1_000_033, 0x17ED_4894_1A08_F981] {
+        assert_eq!(product_of_two_primes(&u64::to_be_bytes(number)).ok(), Some(number));
+    }
+    let primes = (3..2_000u64).step_by(2).filter(|number| is_prime(*number)).count();
+    assert_eq!(primes, 302, "with 2 there are 303 below 2,000");
+}
