@@ -109,7 +109,7 @@ pub fn tell_view(view: &ViewReport, out: &mut impl Write) -> Result<()> {
 
 fn tell_row(row: &KeyReport, out: &mut impl Write) -> Result<()> {
     let what = row.difference.as_ref().map_or("does not differ", |difference| &difference.what);
-    write!(out, "{} {}: {}", harmless(&row.view), harmless(&row.key), harmless(what))?;
+    write!(out, "{} {}: {}", harmless(row.view), harmless(&row.key), harmless(what))?;
     if let Some((position, why)) = &row.parked {
         write!(out, "; parked at position {position}: {}", harmless(why))?;
     }
