@@ -1,7 +1,7 @@
 //! The master key: a file beside the database, never in it. It seals linked sessions and the keys of running logins. Other
 //! keys are derived from it: those of login ids, of the webhook's secret, and of the HMACs that stand for people.
 //!
-//! How the file looks, and how it is written, is in [`file`]. The keys of a running process change with the file: see
+//! How the file looks, and how it is written, is in [`mod@file`]. The keys of a running process change with the file: see
 //! [`MasterKey::reload`].
 //!
 //! A sealed blob is `1 | key id (4 bytes) | nonce (24) | ciphertext and tag`, XChaCha20-Poly1305.

@@ -97,7 +97,7 @@ impl Client {
     }
 
     /// The server answers with this status, and ends the connection.
-    async fn is_refused(mut self, status: u16) {
+    async fn sees_refusal(mut self, status: u16) {
         let mut answer = Vec::new();
         let _ = timeout(HANGS, self.0.read_to_end(&mut answer)).await.expect("it is closed");
         let answer = String::from_utf8_lossy(&answer);
@@ -259,7 +259,7 @@ async fn one_connection_too_many_of_an_address_is_refused() {
     let world = World::with(PATIENT, Clients::new(3, Vec::new())).await;
     let mut first = world.waits().await;
     let (second, _third) = (world.sends(HALF).await, world.sends("").await);
-    world.sends("").await.is_refused(429).await;
+    world.sends("").await.sees_refusal(429).await;
 
     world.answers.add_permits(1);
     first.is_answered("news").await;
@@ -287,10 +287,10 @@ async fn one_request_too_many_of_an_address_behind_a_proxy_is_refused() {
         waiting.push(world.sends(&from("192.0.2.1", "/wait")).await);
         timeout(HANGS, world.waiting.acquire()).await.unwrap().unwrap().forget();
     }
-    world.sends(&from("192.0.2.1", "/")).await.is_refused(429).await;
+    world.sends(&from("192.0.2.1", "/")).await.sees_refusal(429).await;
     // A body that does not come counts as well.
     let slow = "POST /say HTTP/1.1\r\nHost: here\r\nX-Forwarded-For: 192.0.2.1\r\nContent-Length: 9\r\n\r\n";
-    world.sends(slow).await.is_refused(429).await;
+    world.sends(slow).await.sees_refusal(429).await;
     world.sends(&from("192.0.2.2", "/")).await.is_answered("here").await;
     world.sends(&get_of("/")).await.is_answered("here").await;
 
@@ -323,8 +323,8 @@ async fn an_answer_before_the_end_of_a_body_says_that_the_connection_ends() {
 #[tokio::test]
 async fn a_request_without_a_host_or_with_two_is_refused() {
     let world = World::start(PATIENT).await;
-    world.sends("GET / HTTP/1.1\r\n\r\n").await.is_refused(400).await;
-    world.sends("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").await.is_refused(400).await;
+    world.sends("GET / HTTP/1.1\r\n\r\n").await.sees_refusal(400).await;
+    world.sends("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n").await.sees_refusal(400).await;
     let mut old = world.sends("GET / HTTP/1.0\r\n\r\n").await;
     let mut answer = String::new();
     timeout(HANGS, old.0.read_to_string(&mut answer)).await.expect("it is closed").unwrap();

@@ -30,7 +30,7 @@ impl World {
         let database = testing::database().await;
         let vault = Vault::new(&database.db);
         let account = vault.subject_for(ILYA).await.unwrap().account_id;
-        Self { vault, directory: tempfile::tempdir().unwrap(), account, database: database }
+        Self { vault, directory: tempfile::tempdir().unwrap(), account, database }
     }
 
     /// A session that a login of this person has just linked; the file is not there yet.
