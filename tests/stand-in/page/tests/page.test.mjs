@@ -113,7 +113,11 @@ test('the number is shared only after a yes, and the login goes on with a code',
   assert.equal(posts(it.sandbox, 'share_contact').length, 0);
   await it.page.click('#miniapp .dialog button:last-child');
   await it.page.until(appSays('Код входа'));
-  assert.deepEqual(it.sandbox.requests.find(({ path }) => path === '/qr-auth/phone').body, { session_id: SESSION, phone: '+79990000001' });
+  const { contact, ...rest } = it.sandbox.requests.find(({ path }) => path === '/qr-auth/phone').body;
+  assert.deepEqual(rest, { session_id: SESSION });
+  const fields = new URLSearchParams(contact);
+  assert.equal(JSON.parse(fields.get('contact')).phone_number, '+79990000001');
+  assert.ok(fields.get('hash'), 'signed, and passed on as it is');
 });
 
 test('a Mini App in which a password is being typed closes only after a yes', async (t) => {
