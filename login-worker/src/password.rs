@@ -44,6 +44,9 @@ impl Attempt {
             self.record.put_challenge(&challenge).await?;
             let at = self.record.now();
             if let Some((reason, flood)) = refused {
+                if reason == Refusal::Stale {
+                    self.record.forgive_password().await?;
+                }
                 self.record.execute(LoginCommand::RejectPassword { attempt, reason, at }).await?;
                 tracing::info!("QR login's password was not taken");
                 // The person is told first: the pause may be long.
@@ -107,6 +110,7 @@ impl Attempt {
                 Wakeup::Input(UserInput::Password(_)) => {
                     let (attempt, at) = (self.record.attempt(), self.record.now());
                     let reason = Refusal::Stale;
+                    self.record.forgive_password().await?;
                     self.record.execute(LoginCommand::RejectPassword { attempt, reason, at }).await?;
                 }
                 Wakeup::Input(_) | Wakeup::Telegram(_) | Wakeup::Timeout => {}

@@ -136,16 +136,7 @@ impl LoginLimits {
     /// # Errors
     /// The database failed.
     pub async fn code_not_sent(&self, master: &MasterKey, login: &LoginId) -> Result<(), DatabaseError> {
-        sqlx::query!(
-            "update vault.tries
-                set at = at[:cardinality(at) - 1], causes = causes[:cardinality(at) - 1]
-              where kind = $1 and who = $2 and cardinality(at) > 0",
-            CODES_A_LOGIN.kind,
-            &master.hmac("login", login.as_str().as_bytes())[..]
-        )
-        .execute(self.db.pool())
-        .await?;
-        Ok(())
+        self.take_back(CODES_A_LOGIN, &master.hmac("login", login.as_str().as_bytes())).await
     }
 
     /// Whether Telegram may be asked to send this person a code: not while they have to wait, nor while the breaker is open and
@@ -244,6 +235,34 @@ impl LoginLimits {
     }
 
     /// Counts a try at several limits, or at none of them where one refuses it.
+    /// Takes the last try of a 2-step password back: Telegram did not look at it, so it was no guess.
+    ///
+    /// # Errors
+    /// The database failed: the try counts.
+    pub async fn forgive_password(
+        &self,
+        master: &MasterKey,
+        login: &LoginId,
+        telegram_id: i64,
+    ) -> Result<(), DatabaseError> {
+        self.take_back(PASSWORDS_A_LOGIN, &master.hmac("login", login.as_str().as_bytes())).await?;
+        self.take_back(PASSWORDS_A_PERSON, &master.person_hmac(telegram_id)).await
+    }
+
+    /// Forgets the last try.
+    async fn take_back(&self, limit: Limit, who: &[u8; 32]) -> Result<(), DatabaseError> {
+        sqlx::query!(
+            "update vault.tries
+                set at = at[:cardinality(at) - 1], causes = causes[:cardinality(at) - 1]
+              where kind = $1 and who = $2 and cardinality(at) > 0",
+            limit.kind,
+            &who[..]
+        )
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+
     async fn count_all(
         &self,
         limits: &[(Limit, [u8; 32])],

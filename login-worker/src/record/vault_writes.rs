@@ -94,6 +94,17 @@ impl AttemptRecord {
         Ok(LoginLimits::new(&workers.db).code_not_sent(&workers.master, self.login_id()).await?)
     }
 
+    /// Telegram did not look at the proof of a password: it was no guess.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn forgive_password(&self) -> Result<(), Stop> {
+        let workers = &self.workers;
+        let Some(subject) = workers.vault.subject(self.account_id()).await? else { return Ok(()) };
+        let limits = LoginLimits::new(&workers.db);
+        Ok(limits.forgive_password(&workers.master, self.login_id(), subject.telegram_id).await?)
+    }
+
     /// A code was sent: what Telegram said to others is not meant for all.
     ///
     /// # Errors
