@@ -70,6 +70,18 @@ impl Environment {
         Ok(Self { telegram, db: test.db, service, dir, url: test.url })
     }
 
+    /// Another process with these roles, over the same database.
+    pub async fn beside(&self, roles: &str) -> Result<Service> {
+        let settings = Settings::new(&self.telegram, self.dir.path(), None)?
+            .with("DATABASE_URL", self.url.expose_secret())
+            .with("RUST_LOG", "warn")
+            .with("ROLE", roles);
+        let service = Service::new(settings);
+        service.start()?;
+        service.wait_until_running().await?;
+        Ok(service)
+    }
+
     /// The database's URL.
     pub fn database_url(&self) -> &SecretString {
         &self.url

@@ -47,9 +47,11 @@ const PEOPLE: i64 = 600_000_000;
 /// How `/login` is answered, and whether the probe was.
 pub async fn measure(report: &mut Report) -> Result<()> {
     raise_open_files()?;
-    let environment = Environment::with("api,bot,projector", &[("TRUSTED_PROXIES", "127.0.0.1")]).await?;
+    let environment = Environment::with("api,projector", &[("TRUSTED_PROXIES", "127.0.0.1")]).await?;
     let people = environment.people(LIVE).await?;
     environment.settle().await?;
+    // A process of its own, and only now: its workers would take the attempts of those people.
+    let bot = environment.beside("bot").await?;
     let listen = environment.service.settings().listen;
     let caddy = Caddy::in_front_of(listen).await?;
     let invites = Invites::new(&environment.db, Clock::system(), Arc::new(Tiers::default()));
@@ -107,6 +109,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     }
     pages.iter().for_each(tokio::task::JoinHandle::abort);
     drop(caddy);
+    bot.stop().await;
     environment.clear().await;
     Ok(())
 }
