@@ -31,7 +31,7 @@ pub enum Reaction {
     Activate { account_id: AccountId, login_id: LoginId, attempt: u32, grant: InviteGrant },
     /// Tell the person in the chat, once.
     Notify { account_id: AccountId, notice: Notice },
-    /// Tell every admin of a change of this person's role, and the person; not whoever made the change.
+    /// Tell every admin of a change of this person's role, and the person; not the admin who made the change.
     TellAdmins { account_id: AccountId, role: Role, source: RoleSource },
 }
 

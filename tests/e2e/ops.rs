@@ -30,7 +30,7 @@ async fn append_old(world: &World, age: &str) -> Result<()> {
 async fn a_view_that_is_behind_for_a_moment_is_ready_and_one_that_stays_behind_is_not() -> Result<()> {
     let world = World::start().await?;
     world.wait_for_readiness("ready\n").await?;
-    // Whoever leads has begun: it would not number what is appended below while it waited for the lock.
+    // The leader has begun: it would not number what is appended below while it waited for the lock.
     append_old(&world, "0 s").await?;
     world.events().await?;
     // No view moves on while this transaction is open.

@@ -91,7 +91,7 @@ impl LoginLimits {
     }
 
     /// Counts one login code: 2 a login, 5 a person and day, 1 a number and minute; and while the breaker is open, 1 a minute for
-    /// all. The number is stored as a keyed HMAC. A refused try counts nowhere: neither this person nor whoever has the number
+    /// all. The number is stored as a keyed HMAC. A refused try counts nowhere: neither this person nor the owner of the number
     /// loses anything by it.
     ///
     /// # Errors

@@ -1,6 +1,6 @@
 //! What people order in the chat: a login, or an invite. An order may come twice, and both times mean the same: the random
 //! bytes that its id is made from are drawn once, and kept until the order is old or the person is erased. An id says nothing
-//! of the person, whoever holds the log and the master key.
+//! of the person, not even to somebody who holds the log and the master key.
 
 use std::fmt;
 use std::time::Duration;

@@ -45,7 +45,7 @@ pub async fn parameters(
     let login = visitor.own_login_to_act(&state, &query.session_id).await?;
     let login = login.borrow().clone();
     let mut challenge = challenge(&state, &login, visitor.language()).await?;
-    // Whoever types a number may type that of somebody else, whose hint is none of theirs.
+    // A typed number may be somebody else's, and so may the hint.
     if state.page.one_phone_login == OnePhoneLogin::Typed {
         challenge.hint = None;
     }

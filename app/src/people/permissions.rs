@@ -1,6 +1,6 @@
 //! Blocks and roles: who is refused, who is an admin, who an auditor.
 //!
-//! 1. An order takes effect with its event: whoever asks for anything afterwards is answered by it.
+//! 1. An order takes effect with its event: every later question is answered by it.
 //! 2. The last admin stays: an order that would leave none is refused. Orders that take an admin away wait for each other, so
 //!    that of two admins who remove each other one remains.
 //! 3. `ADMIN_IDS` names the first admins. Who is named is one; who is named no longer is one only where an order made them so

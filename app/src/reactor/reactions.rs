@@ -130,7 +130,7 @@ impl Reactions {
         }
     }
 
-    /// Tells every admin of a changed role, and the person. Whoever ordered the change has the answer to the order; and a
+    /// Tells every admin of a changed role, and the person. The admin who ordered the change has the answer to the order; and a
     /// person whom the settings name has the admins' list of commands.
     async fn tell_admins(
         &self,

@@ -99,7 +99,7 @@ async fn drop_if_restored(app: &App, session: EndedSession) -> Result<bool, UseC
     let EndedSession { account_id, login_id } = session;
     let log_out = AccountCommand::LogOut { login_id: login_id.clone(), at: app.clock.now() };
     let account = app.store.load_account(account_id).await?;
-    // The log knows its end: whoever records it takes the session out of the vault, too.
+    // The log knows its end: the process that recorded it takes the session out of the vault, too.
     if !account.decide(log_out.clone()).is_ok_and(|event| event.is_some()) {
         return Ok(false);
     }

@@ -203,7 +203,7 @@ impl KeyFile {
         create().map_err(|error| io_error(path, error))
     }
 
-    /// Replaces the file: whoever reads it reads the one before or this one. It keeps its owner, so that root may rotate the
+    /// Replaces the file: a reader reads the one before or this one. It keeps its owner, so that root may rotate the
     /// key of a service that is another user's.
     ///
     /// # Errors

@@ -62,5 +62,5 @@ async fn strangers_fill_neither_the_outbox_nor_the_tables_and_whoever_is_known_c
         app::outbox::To::Chat(chat) => chat == ILYA,
         app::outbox::To::Account(_) => true,
     };
-    assert!(is_ilyas, "whoever is known comes first: {next:?}");
+    assert!(is_ilyas, "a person who is known comes first: {next:?}");
 }
