@@ -10,7 +10,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use domain::{AccountCommand, AccountEvent, AccountId, Event, LoginId};
+use domain::{AccountCommand, AccountId, Event, LoginId};
 use eventlog::log::{Filter, LogEvent};
 use eventlog::{Context, DatabaseError, Log, Outage, StoreError, Topic};
 
@@ -61,16 +61,9 @@ impl FromStr for EndedSession {
 
 impl EndedSession {
     fn of(event: &LogEvent) -> Option<Self> {
-        let (AccountEvent::LoggedOut { login_id, .. }
-        | AccountEvent::SessionExported { login_id, .. }
-        | AccountEvent::AuthorizationRevoked { login_id, .. }) = (match &event.event {
-            Ok(Event::Account(event)) => event,
-            _ => return None,
-        })
-        else {
-            return None;
-        };
-        Some(Self { account_id: event.stream_id.parse().ok()?, login_id: login_id.clone() })
+        let Ok(Event::Account(account_event)) = &event.event else { return None };
+        let login_id = account_event.ended_session()?.clone();
+        Some(Self { account_id: event.stream_id.parse().ok()?, login_id })
     }
 }
 

@@ -91,6 +91,24 @@ impl AccountEvent {
         }
     }
 
+    /// The login whose linked session is not used here any more; None: no session has ended by it.
+    pub const fn ended_session(&self) -> Option<&LoginId> {
+        match self {
+            Self::LoggedOut { login_id, .. }
+            | Self::AuthorizationRevoked { login_id, .. }
+            | Self::SessionExported { login_id, .. } => Some(login_id),
+            Self::AccountRegistered { .. }
+            | Self::ProfileChanged { .. }
+            | Self::SubscriptionActivated { .. }
+            | Self::SubscriptionChanged { .. }
+            | Self::SubscriptionExpired { .. }
+            | Self::RoleChanged { .. }
+            | Self::AccountBlocked { .. }
+            | Self::AccountUnblocked { .. }
+            | Self::AccountErased { .. } => None,
+        }
+    }
+
     /// When it happened.
     pub const fn at(&self) -> Timestamp {
         match self {

@@ -27,13 +27,10 @@ struct Over {
 impl Over {
     fn of(event: &LogEvent) -> Option<Self> {
         let Ok(Event::Account(account_event)) = &event.event else { return None };
-        let login = match account_event {
-            AccountEvent::LoggedOut { login_id, .. }
-            | AccountEvent::SessionExported { login_id, .. }
-            | AccountEvent::AuthorizationRevoked { login_id, .. } => Some(login_id.clone()),
-            AccountEvent::AccountErased { .. } => None,
-            _ => return None,
-        };
+        let login = account_event.ended_session().cloned();
+        if login.is_none() && !matches!(account_event, AccountEvent::AccountErased { .. }) {
+            return None;
+        }
         Some(Self { account: event.stream_id.parse().ok()?, login })
     }
 }
