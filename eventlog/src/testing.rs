@@ -1,6 +1,8 @@
 //! A real PostgreSQL for tests: one private cluster a process, a fresh migrated database a test.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -80,6 +82,23 @@ pub async fn all_in_place(db: &Database) {
     tokio::time::timeout(Duration::from_secs(30), placed)
         .await
         .expect("what was committed gets its position");
+}
+
+/// Polls a future so many times, and then drops it, as the death of its process does. None: it had not ended by then.
+pub async fn dies_after<T>(polls: usize, dying: impl Future<Output = T>) -> Option<T> {
+    let mut left = polls;
+    let mut dying = Box::pin(dying);
+    poll_fn(|context| {
+        let polled = dying.as_mut().poll(context).map(Some);
+        match left {
+            0 => Poll::Ready(None),
+            _ => {
+                left -= 1;
+                polled
+            }
+        }
+    })
+    .await
 }
 
 async fn cluster() -> Result<PrivateCluster, ClusterError> {

@@ -162,9 +162,8 @@ fn holding(path: &Path, needed: &[String]) -> Result<MasterKey, InstallationErro
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::task::Poll;
 
-    use futures::future::{join_all, poll_fn};
+    use futures::future::join_all;
     use tempfile::TempDir;
 
     use super::*;
@@ -237,20 +236,7 @@ mod tests {
     async fn a_first_start_that_dies_anywhere_leaves_no_stamp_without_its_file() {
         for steps in 0.. {
             let (db, (_directory, path)) = (database().await, machine());
-            let mut left = steps;
-            let mut dying = Box::pin(master_key(&db, &path));
-            let ended = poll_fn(|context| {
-                let polled = dying.as_mut().poll(context).map(Some);
-                match left {
-                    0 => Poll::Ready(None),
-                    _ => {
-                        left -= 1;
-                        polled
-                    }
-                }
-            })
-            .await;
-            drop(dying);
+            let ended = testing::dies_after(steps, master_key(&db, &path)).await;
             if let Some(stamp) = stamp(&db).await {
                 assert_eq!(MasterKey::load(&path).unwrap().id(), stamp, "after {steps} steps");
             }

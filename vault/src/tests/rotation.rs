@@ -3,14 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use domain::{AccountId, LoginId};
 use eventlog::Database;
 use eventlog::store::Fence;
 use eventlog::testing;
-use futures::future::poll_fn;
 use tempfile::TempDir;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -372,20 +370,7 @@ async fn a_rotation_that_dies_anywhere_goes_on_with_the_next_run() {
         let world = World::start().await;
         let before = MasterKey::load(&world.path()).unwrap();
         world.link(&before).await;
-        let mut left = steps;
-        let mut dying = Box::pin(rotate_and_finish(&world));
-        let ended = poll_fn(|context| {
-            let polled = dying.as_mut().poll(context).map(Some);
-            match left {
-                0 => Poll::Ready(None),
-                _ => {
-                    left -= 1;
-                    polled
-                }
-            }
-        })
-        .await;
-        drop(dying);
+        let ended = testing::dies_after(steps, rotate_and_finish(&world)).await;
 
         // A process can start, and opens everything.
         let (master, process) = world.process(&world.path()).await;
