@@ -11,6 +11,7 @@ use stand_in::accounts::Account;
 use stand_in::bot_api::Launch;
 use stand_in::service::{Service, Settings};
 use stand_in::{Options, Telegram};
+use std::path::Path;
 use std::time::Duration;
 use vault::Vault;
 use vault::{Claimed, random_login_id};
@@ -57,29 +58,13 @@ impl Environment {
         let telegram = Telegram::start(Options::default()).await?;
         let test = eventlog::testing::database().await;
         let dir = tempfile::tempdir()?;
-        let mut settings = Settings::new(&telegram, dir.path(), None)?
-            .with("DATABASE_URL", test.url.expose_secret())
-            .with("RUST_LOG", "warn")
-            .with("ROLE", roles);
-        for (name, value) in others {
-            settings = settings.with(name, value);
-        }
-        let service = Service::new(settings);
-        service.start()?;
-        service.wait_until_running().await?;
+        let service = running(&telegram, dir.path(), &test.url, roles, others).await?;
         Ok(Self { telegram, db: test.db, service, dir, url: test.url })
     }
 
     /// Another process with these roles, over the same database.
     pub async fn beside(&self, roles: &str) -> Result<Service> {
-        let settings = Settings::new(&self.telegram, self.dir.path(), None)?
-            .with("DATABASE_URL", self.url.expose_secret())
-            .with("RUST_LOG", "warn")
-            .with("ROLE", roles);
-        let service = Service::new(settings);
-        service.start()?;
-        service.wait_until_running().await?;
-        Ok(service)
+        running(&self.telegram, self.dir.path(), &self.url, roles, &[]).await
     }
 
     /// The database's URL.
@@ -167,6 +152,25 @@ impl Environment {
         self.service.stop().await;
         self.db.close().await;
     }
+}
+
+/// A process of the service that answers.
+async fn running(
+    telegram: &Telegram,
+    dir: &Path,
+    database: &SecretString,
+    roles: &str,
+    others: &[(&'static str, &str)],
+) -> Result<Service> {
+    let settings = Settings::new(telegram, dir, None)?
+        .with("DATABASE_URL", database.expose_secret())
+        .with("RUST_LOG", "warn")
+        .with("ROLE", roles);
+    let settings = others.iter().fold(settings, |settings, (name, value)| settings.with(name, value));
+    let service = Service::new(settings);
+    service.start()?;
+    service.wait_until_running().await?;
+    Ok(service)
 }
 
 async fn show_code(store: &Store, vault: &Vault, person: &Person) -> Result<()> {
