@@ -75,7 +75,7 @@ impl Outages {
 }
 
 pub(super) async fn run(ctx: &Arc<BotContext>, sender: &Sender) {
-    let pace = RateLimiter::direct(Quota::per_second(PER_SECOND));
+    let pace = Arc::new(RateLimiter::direct(Quota::per_second(PER_SECOND)));
     let mut news = ctx.chat.app.db.wake().subscribe(Topic::Outbox);
     let mut under_way = FuturesUnordered::new();
     let mut outages = Outages::new();
@@ -145,7 +145,7 @@ fn span(message: &Message) -> Span {
 async fn send_message(
     ctx: &Arc<BotContext>,
     sender: &Sender,
-    pace: &DefaultDirectRateLimiter,
+    pace: &Arc<DefaultDirectRateLimiter>,
     message: Message,
     mut outages: Outages,
 ) {
@@ -162,13 +162,14 @@ async fn send_message(
     };
     pace.until_ready().await;
     // 2. and 3. In a task of its own, so that a sender that loses its lease still records what became of the message.
+    let pace = Arc::clone(pace);
     let is_card_again = message.unclear && card_of(&message.dedup_key).is_some();
     let task = async move {
         let chat = outgoing.chat;
         let outcome = deliver::deliver(&ctx, outgoing).await;
         if let (true, Outcome::Sent(Some(card))) = (is_card_again, &outcome) {
             // Before it is recorded: a sender that dies here leaves the card unclear, and the next one does this again.
-            remove_lost_copies(&ctx, &mut outages.record, chat, *card).await;
+            remove_lost_copies(&ctx, &pace, &mut outages.record, chat, *card).await;
         }
         record(&ctx, &sender, &mut outages.record, id, Some(chat), outcome).await;
     };
@@ -223,10 +224,17 @@ async fn settle(sender: &Sender, id: i64, outcome: &Outcome) -> Result<Option<i6
 }
 
 /// Removes the buttons of earlier copies of a card whose message ids nobody knows.
-async fn remove_lost_copies(ctx: &BotContext, outage: &mut Outage, chat: ChatId, card: i64) {
+async fn remove_lost_copies(
+    ctx: &BotContext,
+    pace: &DefaultDirectRateLimiter,
+    outage: &mut Outage,
+    chat: ChatId,
+    card: i64,
+) {
     let before = (card - LOST_WITHIN).max(1)..=card - 1;
     let known = outage.retry_until_ok(DATABASE_PAUSE, || ctx.outbox.known_messages(before.clone())).await;
     for message in before.rev().filter(|message| !known.contains(message)) {
+        pace.until_ready().await;
         remove_button(ctx, chat, message).await;
     }
 }
