@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use domain::{AccountCommand, AccountId, Event, LoginId};
 use eventlog::log::{Filter, LogEvent};
-use eventlog::{Context, DatabaseError, Log, Outage, StoreError, Topic};
+use eventlog::{Context, DatabaseError, Log, Outage, StoreError};
 
 use crate::app::App;
 use crate::error::UseCaseError;
@@ -22,8 +22,8 @@ use crate::ledger::Ledger;
 const ENDS: [&str; 3] = ["LoggedOut", "SessionExported", "AuthorizationRevoked"];
 /// Events in one read.
 const PAGE: i64 = 1_000;
-/// How often it looks without a signal, and after a failure.
-const POLL_EVERY: Duration = Duration::from_secs(1);
+/// How often the log is asked. Not at each event: nobody waits for the ledger, and the log may be busy.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// A session that is not used here any more: whose it was, and the login that linked it. A line of the ledger.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,7 +108,6 @@ async fn drop_if_restored(app: &App, session: EndedSession) -> Result<bool, UseC
 
 /// Records the end of every session, for as long as it is polled. Any number of machines may do it, each in its own ledger.
 pub async fn record(app: &App, ledger: &mut Ledger<EndedSession>) -> Infallible {
-    let mut waker = app.db.wake().subscribe(Topic::Positioned);
     let mut positions = [0; ENDS.len()];
     let mut outage = Outage::new(
         "the end of a session cannot be recorded yet; it is tried again",
@@ -119,12 +118,12 @@ pub async fn record(app: &App, ledger: &mut Ledger<EndedSession>) -> Infallible 
             Ok(found) => {
                 outage.over();
                 if !found {
-                    waker.wait(POLL_EVERY).await;
+                    tokio::time::sleep(LOOK_EVERY).await;
                 }
             }
             Err(error) => {
                 outage.failed(&error);
-                tokio::time::sleep(POLL_EVERY).await;
+                tokio::time::sleep(LOOK_EVERY).await;
             }
         }
     }
