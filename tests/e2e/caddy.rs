@@ -1,7 +1,7 @@
 //! `deploy/Caddyfile` with the real caddy in front of the real service.
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::process::Stdio;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use domain::Tier;
@@ -11,7 +11,6 @@ use ipnet::IpNet;
 use qr_login::Config;
 use serde_json::{Value, json};
 use stand_in::accounts::{Account, ILYA};
-use tokio::process::{Child, Command};
 
 use crate::port::Port;
 use crate::wait::eventually;
@@ -21,35 +20,21 @@ use crate::world::{World, WorldOptions};
 struct Caddy {
     origin: String,
     _ports: [Port; 2],
-    _process: Child,
-    _home: tempfile::TempDir,
+    _caddy: stand_in::caddy::Caddy,
 }
 
 impl Caddy {
     async fn in_front_of(world: &World) -> Result<Self> {
-        Self::with(world, &world.config.listen_addr.to_string()).await
+        Self::with(&world.config.listen_addr.to_string()).await
     }
 
-    async fn with(world: &World, upstream: &str) -> Result<Self> {
-        let home = tempfile::tempdir()?;
+    async fn with(upstream: &str) -> Result<Self> {
         let ports = [Port::reserve()?, Port::reserve()?];
-        let [origin, admin] = [format!("http://{}", ports[0].addr), ports[1].addr.to_string()];
-        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/Caddyfile");
-        let process = Command::new("caddy")
-            .args(["run", "--adapter", "caddyfile", "--config", file])
-            .env("HOME", home.path())
-            .env("XDG_DATA_HOME", home.path())
-            .env("XDG_CONFIG_HOME", home.path())
-            .env("CADDY_ADMIN", admin)
-            .env("AUTH_BASE_URL", &origin)
-            .env("UPSTREAM", upstream)
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .context("caddy is missing: apt-get install caddy")?;
-        eventually("caddy answers", async || Ok(world.http.get(&origin).send().await.is_ok())).await?;
-        Ok(Self { origin, _ports: ports, _process: process, _home: home })
+        let origin = format!("http://{}", ports[0].addr);
+        let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/Caddyfile"));
+        let caddy =
+            stand_in::caddy::Caddy::start(file, &origin, ports[0].addr, ports[1].addr, upstream).await?;
+        Ok(Self { origin, _ports: ports, _caddy: caddy })
     }
 }
 
@@ -113,7 +98,7 @@ async fn a_service_that_is_gone_is_noticed_by_nobody_while_another_one_answers()
     let world = World::start().await?;
     let gone = Port::reserve()?;
     let upstream = format!("{} {}", gone.addr, world.config.listen_addr);
-    let caddy = Caddy::with(&world, &upstream).await?;
+    let caddy = Caddy::with(&upstream).await?;
     for _ in 0..20 {
         let page = world.http.get(format!("{}/qr-auth?session_id=any", caddy.origin)).send().await?;
         assert_eq!(page.status(), 200);

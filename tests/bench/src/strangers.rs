@@ -8,7 +8,7 @@
 //! What it is compared with is the same service before the strangers came.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::process::Stdio;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -18,9 +18,9 @@ use app::invites::{Invites, Order};
 use domain::{Tier, Tiers};
 use eventlog::{Clock, Context};
 use stand_in::accounts::Account;
+use stand_in::caddy::Caddy;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::process::{Child, Command};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -53,7 +53,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     // A process of its own, and only now: its workers would take the attempts of those people.
     let bot = environment.beside("bot").await?;
     let listen = environment.service.settings().listen;
-    let caddy = Caddy::in_front_of(listen).await?;
+    let (caddy, caddy_addr) = caddy_in_front_of(listen).await?;
     let invites = Invites::new(&environment.db, Clock::system(), Arc::new(Tiers::default()));
     let order = Order { max_uses: 1_000, ..Order::new(Tier::Premium) };
     let code = invites.create(order, Context::tool("bench")).await?.code;
@@ -84,7 +84,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
 
     let before = answers(&environment, &code, 0).await?;
     for (way, target, first) in
-        [("directly", listen, LOGINS as i64), ("through Caddy", caddy.addr, 2 * LOGINS as i64)]
+        [("directly", listen, LOGINS as i64), ("through Caddy", caddy_addr, 2 * LOGINS as i64)]
     {
         let strangers = Strangers::come(target);
         strangers.have_begun().await;
@@ -234,38 +234,11 @@ async fn connect(from: Ipv4Addr, target: SocketAddr) -> Result<TcpStream> {
     Ok(socket.connect(target).await?)
 }
 
-/// Caddy with the shipped Caddyfile.
-struct Caddy {
-    addr: SocketAddr,
-    _process: Child,
-    _home: tempfile::TempDir,
-}
-
-impl Caddy {
-    async fn in_front_of(listen: SocketAddr) -> Result<Self> {
-        let home = tempfile::tempdir()?;
-        let port = || std::net::TcpListener::bind("127.0.0.1:0")?.local_addr();
-        let (addr, admin) = (port()?, port()?);
-        let process = Command::new("caddy")
-            .args(["run", "--adapter", "caddyfile", "--config"])
-            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/Caddyfile"))
-            .env("HOME", home.path())
-            .env("XDG_DATA_HOME", home.path())
-            .env("XDG_CONFIG_HOME", home.path())
-            .env("CADDY_ADMIN", admin.to_string())
-            .env("AUTH_BASE_URL", format!("http://:{}", addr.port()))
-            .env("UPSTREAM", listen.to_string())
-            .stdin(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .context("caddy is missing: apt-get install caddy")?;
-        let answers = async {
-            while TcpStream::connect(addr).await.is_err() {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, answers).await.context("caddy does not answer")?;
-        Ok(Self { addr, _process: process, _home: home })
-    }
+/// Caddy with the shipped Caddyfile, and where it listens.
+async fn caddy_in_front_of(listen: SocketAddr) -> Result<(Caddy, SocketAddr)> {
+    let port = || std::net::TcpListener::bind("127.0.0.1:0")?.local_addr();
+    let (addr, admin) = (port()?, port()?);
+    let file = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/Caddyfile"));
+    let origin = format!("http://:{}", addr.port());
+    Ok((Caddy::start(file, &origin, addr, admin, &listen.to_string()).await?, addr))
 }

@@ -10,6 +10,7 @@
 
 pub mod accounts;
 pub mod bot_api;
+pub mod caddy;
 pub mod camera;
 pub mod clock;
 pub mod mini_app;
