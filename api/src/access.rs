@@ -7,8 +7,9 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use domain::LoginId;
+use eventlog::DatabaseError;
 use projections::views::login_status;
-use tokio::sync::{SemaphorePermit, watch};
+use tokio::sync::watch;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, error_span};
 
@@ -151,47 +152,34 @@ async fn find_anywhere(
         let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, language, Text::TooManyRequests);
         return Err(problem.after(LOOKUP_AGAIN_SECONDS));
     };
-    if let Some(login) = ended {
-        let attempt = login.borrow().attempt();
-        return Ok(begun_meanwhile(state, lookup, &login_id, attempt, language).await?.or(Some(login)));
+    let failed = |error: DatabaseError| Problem::internal(language, &error);
+    let row = match ended {
+        Some(_) => None,
+        None => login_status::by_id(&state.app.db, &login_id).await.map_err(failed)?,
+    };
+    let known = match (&ended, &row) {
+        (Some(login), _) => login.borrow().attempt(),
+        (None, Some(row)) => u32::try_from(row.attempt).unwrap_or_default(),
+        (None, None) => 0,
+    };
+    // "Not found", or the end of an attempt, is final to the page. But a login, or its next attempt, may have begun a moment
+    // ago, while the views were behind. So the log itself decides.
+    let latest = state.app.store.load_login(&login_id).await.map_err(failed)?.attempt();
+    if latest > known {
+        // It waits in memory, and takes nobody's turn.
+        drop(lookup);
+        let arrival = state.live_logins.at_attempt(&login_id, latest);
+        let arrived = tokio::time::timeout(ARRIVES_WITHIN, arrival).await;
+        let late = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Internal);
+        return arrived.map(Some).map_err(late);
     }
-    let row = login_status::by_id(&state.app.db, &login_id).await;
-    let row = row.map_err(|error| Problem::internal(language, &error))?;
-    let attempt = row.as_ref().map_or(0, |row| u32::try_from(row.attempt).unwrap_or_default());
-    if let Some(login) = begun_meanwhile(state, lookup, &login_id, attempt, language).await? {
-        return Ok(Some(login));
-    }
-    let Some(row) = row else { return Ok(None) };
+    let Some(row) = row else { return Ok(ended) };
     Span::current().record("account.id", display(row.account_id));
-    let subject = state.app.vault.subject(row.account_id).await;
-    let subject = subject.map_err(|error| Problem::internal(language, &error))?;
-    let account = state.app.store.load_account(row.account_id).await;
-    let account = account.map_err(|error| Problem::internal(language, &error))?;
+    let subject = state.app.vault.subject(row.account_id).await.map_err(failed)?;
+    let account = state.app.store.load_account(row.account_id).await.map_err(failed)?;
     let telegram_id = subject.filter(|_| !account.is_erased()).map(|it| it.telegram_id);
     let login = LiveLogin::new(row, telegram_id, None).with_block(account.is_blocked());
     Ok(Some(watch::Sender::new(Arc::new(login)).subscribe()))
-}
-
-/// "Not found", or the end of an attempt, is final to the page. But a login, or its next attempt, may have begun a moment ago,
-/// while the views were behind. So the log itself decides.
-async fn begun_meanwhile(
-    state: &ApiState,
-    lookup: SemaphorePermit<'_>,
-    login_id: &LoginId,
-    attempt: u32,
-    language: Language,
-) -> Result<Option<Watched>, Problem> {
-    let login = state.app.store.load_login(login_id).await;
-    let latest = login.map_err(|error| Problem::internal(language, &error))?.attempt();
-    drop(lookup);
-    if latest <= attempt {
-        return Ok(None);
-    }
-    let arrival = state.live_logins.at_attempt(login_id, latest);
-    match tokio::time::timeout(ARRIVES_WITHIN, arrival).await {
-        Ok(login) => Ok(Some(login)),
-        Err(_) => Err(Problem::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Internal)),
-    }
 }
 
 /// The request's span names the login from now on.
