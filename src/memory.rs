@@ -54,7 +54,12 @@ const fn give_back_now() {}
 #[cfg(test)]
 #[cfg(target_env = "gnu")]
 mod tests {
+    use std::sync::{Mutex, PoisonError};
+
     use super::*;
+
+    /// Both tests measure the memory of the whole process.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
     const BUFFERS: usize = 64;
     const SIZE: usize = BUFFER_BYTES as usize + 8 * 1024;
@@ -67,6 +72,7 @@ mod tests {
 
     #[test]
     fn a_buffer_that_nobody_fills_takes_no_memory_also_after_others_were_given_back() {
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         keep_large_buffers_apart();
         let before = resident_bytes();
         let mut pins = Vec::new();
@@ -87,6 +93,7 @@ mod tests {
     #[test]
     fn what_a_burst_took_is_given_back() {
         const BLOCK: usize = 16 * 1024;
+        let _alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let blocks: Vec<Vec<u8>> = (0..8_000).map(|_| vec![1; BLOCK]).collect();
         let full = resident_bytes();
         // What stays lies between what is freed, so the heap cannot shrink from its end.
