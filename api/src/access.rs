@@ -9,6 +9,8 @@ use axum::http::{HeaderMap, StatusCode, header};
 use domain::LoginId;
 use eventlog::DatabaseError;
 use projections::views::login_status;
+use texts::Language;
+use texts::http::Text;
 use tokio::sync::watch;
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, error_span};
@@ -17,7 +19,6 @@ use crate::init_data::Opener;
 use crate::live_login::{LiveLogin, Watched};
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::texts::{Language, Text};
 
 /// How long a login that has begun may take to reach the live logins, before the page is told to ask again.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(3);

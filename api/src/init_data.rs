@@ -16,8 +16,7 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use sha2::Sha256;
-
-use crate::texts::Language;
+use texts::Language;
 
 mod cache;
 mod error;

@@ -16,7 +16,6 @@ pub mod server;
 mod state;
 mod statics;
 mod status;
-pub mod texts;
 
 pub use init_data::Verifier;
 pub use live_logins::LiveLogins;

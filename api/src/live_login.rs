@@ -4,10 +4,9 @@ use std::sync::{Arc, OnceLock};
 
 use axum::body::Bytes;
 use projections::views::login_status::LoginRow;
+use texts::Language;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use vault::LiveToken;
-
-use crate::texts::Language;
 
 /// How many long polls a login may have at a time.
 const LONG_POLLS: usize = 4;

@@ -5,9 +5,10 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use eventlog::database::is_transient;
 use serde_json::json;
+use texts::Language;
+use texts::http::Text;
 
 use crate::init_data::InitDataError;
-use crate::texts::{Language, Text};
 
 /// About as long as a failover takes.
 const AWAY_SECONDS: i64 = 5;

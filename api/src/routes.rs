@@ -17,6 +17,8 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get, post};
 use eventlog::clock::Clock;
 use jiff::fmt::rfc2822::DateTimePrinter;
+use texts::Language;
+use texts::http::Text;
 use tokio::net::TcpListener;
 use tower::Layer;
 use tower::util::MapResponseLayer;
@@ -27,7 +29,6 @@ pub(crate) use reads::fuzz as fuzz_status_query;
 use crate::problem::Problem;
 use crate::server::{self, Clients, Limits};
 use crate::state::ApiState;
-use crate::texts::{Language, Text};
 use crate::{page, statics};
 
 /// More than any request of ours needs.

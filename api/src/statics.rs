@@ -8,9 +8,10 @@ use axum::extract::Path;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use sha2::{Digest, Sha256};
+use texts::Language;
+use texts::http::Text;
 
 use crate::problem::Problem;
-use crate::texts::{Language, Text};
 
 macro_rules! embedded {
     ($($name:literal),* $(,)?) => {

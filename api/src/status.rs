@@ -15,9 +15,10 @@ use qrcode::{EcLevel, QrCode};
 use secrecy::ExposeSecret;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use texts::Language;
+use texts::http::Text;
 
 use crate::live_login::{LiveLogin, Watched};
-use crate::texts::{Language, Text};
 
 /// The longest that a request may wait for news.
 pub const MAX_WAIT: Duration = Duration::from_secs(25);

@@ -57,7 +57,6 @@ mod subscription;
 mod test_phone;
 #[cfg(test)]
 mod tests;
-mod texts;
 mod webhook;
 
 pub use api_health::{BotToken, WrongToken, username};

@@ -1,5 +1,5 @@
 //! No file imports one that imports it, directly or over others. The language tables alone may: a table names the shapes of
-//! `texts.rs`, which names the tables.
+//! `chat.rs`, which names the tables.
 //!
 //! Imports are read as text: every path in a file is followed to the file that defines the name, through `use` and `pub use`.
 //! Paths into other crates are left out, since Cargo allows no circle there.
@@ -10,20 +10,22 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// The folders of the product's crates.
-const CRATES: [&str; 10] = [
+const CRATES: [&str; 12] = [
     "domain/src",
     "private-postgres/src",
     "eventlog/src",
     "vault/src",
     "projections/src",
     "app/src",
+    "login-worker/src",
+    "texts/src",
     "bot/src",
     "api/src",
     "replay/src",
     "src",
 ];
 /// A circle of these alone is none.
-const LANGUAGE_TABLES: &str = "bot/src/chat/texts";
+const LANGUAGE_TABLES: &str = "texts/src/chat";
 
 #[test]
 fn no_file_takes_part_in_a_circle_of_imports() -> Result<()> {

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Which crate may know which, as in the picture of ARCHITECTURE.md. The stand-ins know nothing of the product.
-const MAY_KNOW: [(&str, &[&str]); 14] = [
+const MAY_KNOW: [(&str, &[&str]); 15] = [
     ("domain", &[]),
     ("private-postgres", &[]),
     ("eventlog", &["domain", "private-postgres"]),
@@ -15,8 +15,9 @@ const MAY_KNOW: [(&str, &[&str]); 14] = [
     ("projections", &["domain", "eventlog", "vault"]),
     ("app", &["domain", "eventlog", "vault", "projections"]),
     ("login-worker", &["domain", "eventlog", "vault", "app"]),
-    ("bot", &["domain", "eventlog", "vault", "projections", "app", "login-worker"]),
-    ("api", &["domain", "eventlog", "vault", "projections", "app"]),
+    ("texts", &["domain"]),
+    ("bot", &["domain", "eventlog", "vault", "projections", "app", "login-worker", "texts"]),
+    ("api", &["domain", "eventlog", "vault", "projections", "app", "texts"]),
     ("replay", &["domain", "eventlog", "vault", "projections", "app"]),
     ("qr-login", &PARTS),
     ("stand-in", &[]),

@@ -47,7 +47,7 @@ impl VerifiedCache {
 mod tests {
     use super::super::verified::Opener;
     use super::*;
-    use crate::texts::Language;
+    use texts::Language;
 
     const NOW: Timestamp = Timestamp::constant(1_750_000_000, 0);
 

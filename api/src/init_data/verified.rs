@@ -1,9 +1,9 @@
 //! Launch data whose signature has held: who opened the Mini App, and how long ago.
 
 use jiff::{SignedDuration, Timestamp};
+use texts::Language;
 
 use super::error::InitDataError;
-use crate::texts::Language;
 
 const MAX_AGE: SignedDuration = SignedDuration::from_mins(15);
 const MAX_AHEAD: SignedDuration = SignedDuration::from_mins(2);

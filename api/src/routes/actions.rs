@@ -11,6 +11,8 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
+use texts::Language;
+use texts::http::Text;
 
 use super::input::read_json;
 use crate::access::Visitor;
@@ -18,7 +20,6 @@ use crate::live_login::Watched;
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::status;
-use crate::texts::{Language, Text};
 
 /// How long an answer waits for its own event to come back through the log.
 const OWN_EVENT: Duration = Duration::from_secs(3);

@@ -3,12 +3,13 @@
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
+use texts::Language;
+use texts::http::Text;
 use vault::UserInput;
 
 use crate::live_login::LiveLogin;
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::texts::{Language, Text};
 
 /// What a POST says, if it can be read.
 pub(super) fn read_json<T>(body: Result<Json<T>, JsonRejection>, language: Language) -> Result<T, Problem> {

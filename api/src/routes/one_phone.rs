@@ -11,6 +11,8 @@ use domain::LoginStatus;
 use domain::login::Refusal;
 use serde::Deserialize;
 use serde_json::Value;
+use texts::Language;
+use texts::http::Text;
 use vault::UserInput;
 use vault::limits::LimitError;
 use zeroize::Zeroizing;
@@ -21,7 +23,6 @@ use crate::live_login::LiveLogin;
 use crate::problem::Problem;
 use crate::state::{ApiState, OnePhoneLogin};
 use crate::status;
-use crate::texts::{Language, Text};
 
 /// The least and the most digits of a number in international form (ITU-T E.164).
 const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;

@@ -10,6 +10,8 @@ use axum::http::StatusCode;
 use domain::LoginStatus;
 use serde::Deserialize;
 use serde_json::Value;
+use texts::Language;
+use texts::http::Text;
 use vault::limits::LimitError;
 use vault::{PasswordChallenge, PasswordProof, UserInput};
 
@@ -20,7 +22,6 @@ use crate::live_login::LiveLogin;
 use crate::problem::Problem;
 use crate::state::{ApiState, OnePhoneLogin};
 use crate::status;
-use crate::texts::{Language, Text};
 
 /// Hex digits of 2048 bits.
 const A_DIGITS: usize = 512;

@@ -9,11 +9,12 @@ use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use texts::Language;
+use texts::http::Text;
 
 use crate::access::{Visitor, find};
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::texts::{Language, Text};
 use crate::{page, status};
 
 /// When a page that may not wait for news asks again, in seconds.

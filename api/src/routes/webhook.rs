@@ -14,11 +14,12 @@ use axum::http::{HeaderMap, StatusCode};
 use futures::TryStreamExt;
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
+use texts::Language;
+use texts::http::Text;
 use tracing::Span;
 
 use crate::problem::Problem;
 use crate::state::ApiState;
-use crate::texts::{Language, Text};
 
 /// Far more than an update of Telegram's takes.
 const MAX_UPDATE_BYTES: usize = 4 << 20;

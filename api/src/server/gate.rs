@@ -10,6 +10,8 @@ use axum::response::{IntoResponse, Response};
 use futures::future::Either;
 use hyper::body::{Body as _, Incoming};
 use metrics::counter;
+use texts::Language;
+use texts::http::Text;
 use tower::util::Oneshot;
 use tower::{Service, ServiceExt};
 
@@ -17,7 +19,6 @@ use super::bodies::{AnswerBody, ReceivedBody};
 use super::clients::{Clients, TooMany};
 use super::connections::Place;
 use crate::problem::Problem;
-use crate::texts::{Language, Text};
 
 /// How soon a client with too many requests may ask again, in seconds.
 const AGAIN_SECONDS: i64 = 10;

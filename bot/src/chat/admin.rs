@@ -5,13 +5,13 @@ use app::subscriptions::{self, Grant};
 use domain::Tier;
 use projections::counts::counts;
 use projections::views::users::{self, SubscriptionStatus, User};
+use texts::chat::{Granted, Statistics};
 
 use super::context::BotContext;
 use super::failure::Failure;
 use super::reply::Reply;
 use super::request::Request;
 use super::status::{self, find};
-use super::texts::Granted;
 
 /// How many of the latest people are listed: a message holds 4096 characters.
 const LISTED: i64 = 20;
@@ -65,7 +65,16 @@ pub(super) async fn statistics(ctx: &BotContext, request: &Request) -> Result<Re
         return Ok(Reply::text(texts.admins_only));
     }
     ctx.chat.app.catch_up().await?;
-    Ok(Reply::text((texts.admin.statistics)(&counts(&ctx.chat.app.db).await?)))
+    let it = counts(&ctx.chat.app.db).await?;
+    Ok(Reply::text((texts.admin.statistics)(&Statistics {
+        people: it.people,
+        authenticated: it.authenticated,
+        blocked: it.blocked,
+        subscriptions: it.subscriptions,
+        logins: it.logins,
+        open_invites: it.open_invites,
+        uses: it.uses,
+    })))
 }
 
 /// Reads `ID TIER [DAYS]`. A free subscription would be none.

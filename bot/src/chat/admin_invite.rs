@@ -5,12 +5,12 @@ use app::invites::{self, Order, OrderError};
 use domain::{InviteId, Tier};
 use eventlog::Context;
 use teloxide::types::{CopyTextButton, InlineKeyboardButton};
+use texts::chat::{MadeInvite, day};
 
 use super::context::BotContext;
 use super::failure::Failure;
 use super::reply::Reply;
 use super::request::Request;
-use super::texts::{MadeInvite, day};
 
 /// Tiers that are offered. A free subscription would be none.
 const TIERS: [Tier; 4] = [Tier::Trial, Tier::Basic, Tier::Premium, Tier::Enterprise];

@@ -12,11 +12,12 @@ use eventlog::{DatabaseError, Topic};
 use jiff::Timestamp;
 use projections::lag::{self, Parked};
 use projections::views::users;
+use texts::Language;
+use texts::chat::{Alarm, Texts};
 use tokio::time::sleep;
 
 use super::context::BotContext;
 use super::reply::Reply;
-use super::texts::{Alarm, Language, Texts};
 
 /// The shortest and the longest time between two looks.
 const SOON: Duration = Duration::from_secs(1);

@@ -8,6 +8,7 @@ use eventlog::DatabaseError;
 use teloxide::payloads::AnswerCallbackQuerySetters;
 use teloxide::prelude::Requester;
 use teloxide::types::{CallbackQuery, ChatKind, Message, UpdateKind, User};
+use texts::chat::{RetryTime, minutes_left, time_of_day};
 use tokio::time::timeout;
 use tracing::Span;
 use tracing::field::display;
@@ -20,7 +21,6 @@ use super::failure::Failure;
 use super::person::{Person, register_or_update, texts_for};
 use super::reply::Reply;
 use super::request::Request;
-use super::texts::{RetryTime, minutes_left, time_of_day};
 use super::{
     admin, admin_invite, cancel, login, logout, permissions, reset, start, status, subscription, test_phone,
 };

@@ -9,6 +9,7 @@ use domain::login::LOGIN_TTL;
 use domain::{InviteError, LoginId};
 use jiff::Timestamp;
 use teloxide::types::{InlineKeyboardButton, WebAppInfo};
+use texts::chat::{LoginCard, Replacement, RetryTime, Ways, minutes_left, time_of_day};
 use tracing::Span;
 use url::Url;
 
@@ -17,7 +18,6 @@ use super::failure::Failure;
 use super::person::active;
 use super::reply::{Reply, card_key};
 use super::request::Request;
-use super::texts::{LoginCard, Replacement, RetryTime, Ways, minutes_left, time_of_day};
 
 /// Before the code in the data of the button that agrees.
 const REPLACE: &str = "replace:";

@@ -3,9 +3,9 @@
 use teloxide::payloads::SetMyCommandsSetters;
 use teloxide::prelude::Requester;
 use teloxide::types::{BotCommand, BotCommandScope, ChatId, Recipient};
+use texts::Language;
 
 use super::context::BotContext;
-use super::texts::Language;
 
 /// Sets the lists. Telegram keeps them: one that cannot be set now is set at the next start.
 pub(super) async fn publish(ctx: &BotContext) {
@@ -22,7 +22,7 @@ pub(super) async fn publish_for(ctx: &BotContext, telegram_id: i64, is_admin: bo
 }
 
 async fn set(ctx: &BotContext, scope: &BotCommandScope, admin: bool) {
-    for (language_code, language) in [("", Language::En), ("ru", Language::Ru)] {
+    for (language_code, language) in [("", Language::English), ("ru", Language::Russian)] {
         let request = ctx.bot.set_my_commands(commands(language, admin)).scope(scope.clone());
         let request = match language_code {
             "" => request,

@@ -2,8 +2,7 @@
 
 use domain::policy::Notice;
 use domain::{AccountId, LoginId, Tiers};
-
-use super::texts::{BeganWith, ChangedBy, End, RoleChange, SubscriptionCard, Texts};
+use texts::chat::{BeganWith, ChangedBy, End, RoleChange, SubscriptionCard, Texts};
 
 /// The text of a notice.
 pub(super) fn render(
@@ -88,11 +87,11 @@ mod tests {
     use domain::login::{CancelReason, FailReason};
     use domain::{LoginId, Tier};
 
-    use super::super::texts::Language;
     use super::*;
+    use texts::Language;
 
     fn rendered(notice: &Notice) -> String {
-        rendered_in(Language::Ru, notice)
+        rendered_in(Language::Russian, notice)
     }
 
     fn rendered_in(language: Language, notice: &Notice) -> String {
@@ -129,7 +128,7 @@ mod tests {
                 Notice::Failed { login_id: login_id.clone(), reason, with_invite },
             ];
             for notice in ends {
-                let (ru, en) = (rendered(&notice), rendered_in(Language::En, &notice));
+                let (ru, en) = (rendered(&notice), rendered_in(Language::English, &notice));
                 assert_eq!(ru.ends_with("Чтобы начать заново, отправьте /login КОД"), with_invite, "{ru}");
                 assert_eq!(ru.ends_with("Чтобы начать заново, отправьте /login"), !with_invite, "{ru}");
                 assert_eq!(en.ends_with("To start anew, send /login CODE"), with_invite, "{en}");

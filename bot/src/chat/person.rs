@@ -7,11 +7,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use projections::views::users::Profile;
 use teloxide::types::User;
+use texts::Language;
+use texts::chat::{Active, Texts, day};
 
 use super::context::BotContext;
 use super::failure::Failure;
 use super::menu;
-use super::texts::{Active, Language, Texts, day};
 
 /// A person who wrote to the bot in private.
 pub(super) struct Person {

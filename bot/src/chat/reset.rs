@@ -7,6 +7,8 @@ use app::people::reset::{self, Permission};
 use domain::AccountId;
 use projections::views::users;
 use teloxide::types::{InlineKeyboardButton, User};
+use texts::Language;
+use texts::chat::Texts;
 
 use super::context::BotContext;
 use super::failure::Failure;
@@ -14,7 +16,6 @@ use super::person::texts_for;
 use super::reply::Reply;
 use super::request::Request;
 use super::status::find;
-use super::texts::{Language, Texts};
 
 /// Before the account in the data of the button that agrees.
 const RESET: &str = "reset:";

@@ -2,13 +2,13 @@
 //! to the private chat.
 
 use teloxide::types::{InlineKeyboardButton, User};
+use texts::chat::About;
 use url::Url;
 
 use super::context::BotContext;
 use super::person::texts_for;
 use super::reply::Reply;
 use super::request::Request;
-use super::texts::About;
 
 pub(super) fn help(ctx: &BotContext, request: &Request) -> Reply {
     let about = About { device_name: &ctx.chat.device_name, first_name: &request.person.first_name };

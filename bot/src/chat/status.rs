@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use projections::views::login_status;
 use projections::views::users::{self, SubscriptionStatus, User};
+use texts::chat::{AccountStatus, day};
 
 use super::context::BotContext;
 use super::failure::Failure;
 use super::reply::Reply;
 use super::request::Request;
-use super::texts::{AccountStatus, day};
 
 /// How many of the last events are shown.
 const EVENTS: i64 = 12;

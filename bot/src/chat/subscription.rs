@@ -3,12 +3,12 @@
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use projections::views::subscriptions::{self, SubscriptionRow, SubscriptionState};
+use texts::chat::{End, SubscriptionCard, day, days_left};
 
 use super::context::BotContext;
 use super::failure::Failure;
 use super::reply::Reply;
 use super::request::Request;
-use super::texts::{End, SubscriptionCard, day, days_left};
 
 pub(super) async fn show(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
     let texts = request.person.texts;

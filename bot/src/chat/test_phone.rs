@@ -6,13 +6,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use login_worker::number::{Verdict, Way};
 use teloxide::types::InlineKeyboardButton;
+use texts::chat::{RetryTime, minutes_left, time_of_day};
 use vault::limits::LimitError;
 
 use super::context::BotContext;
 use super::failure::Failure;
 use super::reply::Reply;
 use super::request::Request;
-use super::texts::{RetryTime, minutes_left, time_of_day};
 
 /// How long to wait with a number that too many codes were sent to. Telegram does not say it.
 const NUMBER_RESTS: Duration = Duration::from_hours(24);

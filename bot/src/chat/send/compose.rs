@@ -14,11 +14,11 @@ use domain::{AccountId, LoginId};
 use eventlog::DatabaseError;
 use projections::views::users;
 use teloxide::types::ChatId;
+use texts::Language;
 
 use crate::chat::context::BotContext;
 use crate::chat::notice::{IfUnclear, if_unclear, people_in, render};
 use crate::chat::reply::{Body, card_key, card_of};
-use crate::chat::texts::Language;
 
 /// A message in words, or the reason why there is none.
 pub(super) enum Composed {

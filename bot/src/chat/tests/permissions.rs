@@ -37,7 +37,7 @@ async fn an_admin_blocks_and_unblocks_by_the_chat() {
 }
 
 fn ilya_nobody() -> &'static str {
-    texts::Language::Ru.texts().account.nobody
+    texts::Language::Russian.texts().account.nobody
 }
 
 #[tokio::test]

@@ -6,6 +6,8 @@ use domain::{InviteError, Limits, Tier};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
+use crate::Language;
+
 mod account;
 mod admin;
 mod en;
@@ -13,34 +15,21 @@ mod ru;
 #[cfg(test)]
 mod tests;
 
-pub(super) use account::{AccountStatus, AccountTexts};
-pub(super) use admin::{AdminTexts, Alarm, ChangedBy, Granted, RoleChange};
-
-/// A language that the bot speaks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Language {
-    Ru,
-    En,
-}
+pub use account::{AccountStatus, AccountTexts};
+pub use admin::{AdminTexts, Alarm, ChangedBy, Granted, RoleChange, Statistics};
 
 impl Language {
-    /// Russian for `ru` (of any region) and for none, English for everything else.
-    pub fn of(language_code: Option<&str>) -> Self {
-        let primary = language_code.unwrap_or("ru").split(['-', '_']).next().unwrap_or_default();
-        if primary.is_empty() || primary.eq_ignore_ascii_case("ru") { Self::Ru } else { Self::En }
-    }
-
-    /// Its texts.
+    /// Its texts of the chat.
     pub const fn texts(self) -> &'static Texts {
         match self {
-            Self::Ru => &ru::TEXTS,
-            Self::En => &en::TEXTS,
+            Self::Russian => &ru::TEXTS,
+            Self::English => &en::TEXTS,
         }
     }
 }
 
 /// The texts of one language, and functions that make a text from values. Each language must have them all to compile.
-pub(super) struct Texts {
+pub struct Texts {
     pub help: fn(&About<'_>) -> String,
     pub admin_help: &'static str,
     pub login_usage: &'static str,
@@ -98,7 +87,7 @@ pub(super) struct Texts {
 }
 
 /// The descriptions in the list of commands.
-pub(super) struct Commands {
+pub struct Commands {
     pub login: &'static str,
     pub subscription: &'static str,
     pub cancel: &'static str,
@@ -132,7 +121,7 @@ impl Texts {
 }
 
 /// What `/help` tells about the service.
-pub(super) struct About<'a> {
+pub struct About<'a> {
     /// The name of the linked session in Telegram's list of devices.
     pub device_name: &'a str,
     pub first_name: &'a str,
@@ -140,7 +129,7 @@ pub(super) struct About<'a> {
 
 /// The number of ways to log in that the Mini App offers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ways {
+pub enum Ways {
     /// QR code, link, token.
     Three,
     /// The same, and a code on the same phone.
@@ -148,7 +137,7 @@ pub(super) enum Ways {
 }
 
 /// The answer to `/login CODE`.
-pub(super) struct LoginCard {
+pub struct LoginCard {
     pub tier: Tier,
     pub limits: Limits,
     pub ways: Ways,
@@ -156,7 +145,7 @@ pub(super) struct LoginCard {
 
 /// A subscription that runs, as people read it.
 #[derive(Clone, Debug)]
-pub(super) struct Active {
+pub struct Active {
     pub tier: Tier,
     /// Its end; None is never.
     pub until: Option<String>,
@@ -164,7 +153,7 @@ pub(super) struct Active {
 
 /// What a login that ended began with: the next one begins with the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum BeganWith {
+pub enum BeganWith {
     /// An invite code, which the person sends once more.
     Invite,
     /// A running subscription, with which a person logs in without a code.
@@ -184,13 +173,13 @@ impl BeganWith {
 }
 
 /// A running subscription that an invite of another tier would end.
-pub(super) struct Replacement {
+pub struct Replacement {
     pub running: Active,
     pub tier: Tier,
 }
 
 /// When to try again.
-pub(super) struct RetryTime {
+pub struct RetryTime {
     /// The time of day.
     pub at: String,
     /// In how many minutes, 1 at least.
@@ -198,7 +187,7 @@ pub(super) struct RetryTime {
 }
 
 /// The answer to `/subscription`.
-pub(super) struct SubscriptionCard {
+pub struct SubscriptionCard {
     pub tier: Tier,
     pub limits: Limits,
     pub active: bool,
@@ -207,7 +196,7 @@ pub(super) struct SubscriptionCard {
 }
 
 /// How a subscription ends.
-pub(super) enum End {
+pub enum End {
     Unlimited,
     /// On this day, in so many days.
     In(String, i64),
@@ -218,7 +207,7 @@ pub(super) enum End {
 }
 
 /// An invite that was just made.
-pub(super) struct MadeInvite<'a> {
+pub struct MadeInvite<'a> {
     pub code: &'a str,
     pub link: &'a str,
     pub tier: Tier,
@@ -228,22 +217,22 @@ pub(super) struct MadeInvite<'a> {
 }
 
 /// A day as people read it, in their time zone.
-pub(super) fn day(at: Timestamp, zone: &TimeZone) -> String {
+pub fn day(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%d.%m.%Y").to_string()
 }
 
 /// A time of day.
-pub(super) fn time_of_day(at: Timestamp, zone: &TimeZone) -> String {
+pub fn time_of_day(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%H:%M").to_string()
 }
 
 /// How many days are left. A day that has begun counts as a whole one: thirty are left right after thirty were granted.
-pub(super) fn days_left(now: Timestamp, end: Timestamp) -> i64 {
+pub fn days_left(now: Timestamp, end: Timestamp) -> i64 {
     whole(end.duration_since(now), 24 * 60 * 60)
 }
 
 /// How many minutes are left, at least one. A minute that has begun counts as a whole one.
-pub(super) fn minutes_left(now: Timestamp, end: Timestamp) -> i64 {
+pub fn minutes_left(now: Timestamp, end: Timestamp) -> i64 {
     whole(end.duration_since(now), 60).max(1)
 }
 

@@ -1,10 +1,9 @@
 //! What the bot says to admins.
 
 use domain::{Role, Tier};
-use projections::counts::Counts;
 
 /// One language.
-pub(in crate::chat) struct AdminTexts {
+pub struct AdminTexts {
     pub people: fn(total: i64, lines: &[String]) -> String,
     pub person_usage: &'static str,
     pub grant_usage: &'static str,
@@ -18,7 +17,7 @@ pub(in crate::chat) struct AdminTexts {
     pub last_admin: &'static str,
     pub named_in_settings: &'static str,
     pub role_changed: fn(&RoleChange) -> String,
-    pub statistics: fn(&Counts) -> String,
+    pub statistics: fn(&Statistics) -> String,
     pub parked: fn(&Alarm) -> String,
     pub refused: fn(count: i64) -> String,
 
@@ -37,8 +36,24 @@ pub(in crate::chat) struct AdminTexts {
     pub phone_refused: &'static str,
 }
 
+/// The current numbers.
+pub struct Statistics {
+    pub people: i64,
+    /// People with a linked session.
+    pub authenticated: i64,
+    pub blocked: i64,
+    /// Active subscriptions by tier.
+    pub subscriptions: Vec<(String, i64)>,
+    /// Logins by status.
+    pub logins: Vec<(String, i64)>,
+    /// Invites that can still be redeemed.
+    pub open_invites: i64,
+    /// Final uses of invites.
+    pub uses: i64,
+}
+
 /// A subscription that an admin granted.
-pub(in crate::chat) struct Granted<'a> {
+pub struct Granted<'a> {
     /// As the admin wrote it.
     pub id: &'a str,
     pub tier: Tier,
@@ -46,7 +61,7 @@ pub(in crate::chat) struct Granted<'a> {
 }
 
 /// A change of a person's role.
-pub(in crate::chat) struct RoleChange {
+pub struct RoleChange {
     /// The person.
     pub who: String,
     pub role: Role,
@@ -54,7 +69,7 @@ pub(in crate::chat) struct RoleChange {
 }
 
 /// Who changed a role.
-pub(in crate::chat) enum ChangedBy {
+pub enum ChangedBy {
     Admin(String),
     /// `ADMIN_IDS`.
     Settings,
@@ -63,7 +78,7 @@ pub(in crate::chat) enum ChangedBy {
 }
 
 /// What was parked. No row says whom it is about.
-pub(in crate::chat) struct Alarm {
+pub struct Alarm {
     /// How many rows and events are parked.
     pub count: usize,
     /// The views that they belong to, or `reactor`.

@@ -3,28 +3,7 @@
 use domain::invite::InviteError;
 use domain::login::{CancelReason, FailReason, Refusal};
 
-/// The language of a person.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Language {
-    /// Russian: the default.
-    #[default]
-    Russian,
-    /// English: for everybody else.
-    English,
-}
-
-impl Language {
-    /// All of them, each at the place of its number.
-    pub const ALL: [Self; 2] = [Self::Russian, Self::English];
-
-    /// For Telegram's `language_code`.
-    pub fn of(code: Option<&str>) -> Self {
-        match code {
-            Some(code) if !code.is_empty() && code != "ru" && !code.starts_with("ru-") => Self::English,
-            _ => Self::Russian,
-        }
-    }
-}
+use crate::Language;
 
 /// Every sentence of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

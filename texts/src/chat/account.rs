@@ -3,7 +3,7 @@
 use domain::Tier;
 
 /// One language.
-pub(in crate::chat) struct AccountTexts {
+pub struct AccountTexts {
     pub logged_out: &'static str,
     pub not_linked: &'static str,
     pub session_is_elsewhere: &'static str,
@@ -20,7 +20,7 @@ pub(in crate::chat) struct AccountTexts {
 }
 
 /// What `/debug_status` tells.
-pub(in crate::chat) struct AccountStatus {
+pub struct AccountStatus {
     pub account: String,
     pub telegram_id: i64,
     pub name: String,
