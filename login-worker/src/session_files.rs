@@ -7,106 +7,12 @@
 //!
 //! How one file looks, and how it is written, is in [`mod@file`].
 
-use std::io;
-use std::path::Path;
-
-use domain::AccountId;
-use eventlog::DatabaseError;
-use vault::Vault;
-
 pub mod file;
 mod follow;
+mod update;
 
-use file::SessionFile;
 pub use follow::keep;
-
-/// Why a file is not what the vault holds.
-#[derive(Debug, thiserror::Error)]
-pub enum SessionFileError {
-    /// The vault cannot be read.
-    #[error(transparent)]
-    Database(#[from] DatabaseError),
-    /// For example, the disk is full, or the directory is another user's.
-    #[error("the session's file in SESSIONS_DIR cannot be kept")]
-    File(#[from] io::Error),
-}
-
-/// Makes a person's file what the vault holds. The account's session stands in no other file: not in that of a stranger whose
-/// account confirmed a login of this person, and not in that of a person who was erased.
-///
-/// Every process that touches the file reads the vault afterwards, and every process that changes the vault touches the file
-/// afterwards. So what was written after an older read does not stay.
-///
-/// # Errors
-/// [`SessionFileError`]. The file is then as it was before, or as another process made it.
-pub async fn update(
-    vault: &Vault,
-    directory: &Path,
-    account: AccountId,
-    telegram_id: i64,
-) -> Result<(), SessionFileError> {
-    let mut linked = vault.linked_as(account, telegram_id).await?;
-    loop {
-        let (directory, content) = (directory.to_owned(), linked.as_ref().map(SessionFile::of));
-        let written = tokio::task::spawn_blocking(move || {
-            write_or_remove(&directory, account, telegram_id, content.as_ref())
-        });
-        written.await.map_err(io::Error::other)??;
-        let now = vault.linked_as(account, telegram_id).await?;
-        if now == linked {
-            return Ok(());
-        }
-        linked = now;
-    }
-}
-
-/// Updates every file that is there: a process may have died between the vault and the file, or a backup may have been
-/// restored. A file that is no session file stays, and is logged.
-///
-/// # Errors
-/// [`SessionFileError`].
-pub async fn update_all(vault: &Vault, directory: &Path) -> Result<(), SessionFileError> {
-    for telegram_id in file::telegram_ids(directory)? {
-        match file::read(directory, telegram_id) {
-            Ok(Some(found)) => update(vault, directory, found.account_id, telegram_id).await?,
-            Ok(None) => {}
-            Err(error) => {
-                tracing::warn!(
-                    error = &error as &dyn std::error::Error,
-                    "A file in SESSIONS_DIR that is named like a session is none"
-                );
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Removes the file of a session that is not here any more: it is over, or another service has it. A failure is logged; the
-/// next start mends it. `telegram_id` is None where the session was never logged in, and has no file.
-pub async fn update_ended(vault: &Vault, directory: &Path, account: AccountId, telegram_id: Option<i64>) {
-    let Some(telegram_id) = telegram_id else { return };
-    if let Err(error) = update(vault, directory, account, telegram_id).await {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "The file of a session that is not here any more cannot be removed"
-        );
-    }
-}
-
-fn write_or_remove(
-    directory: &Path,
-    account: AccountId,
-    telegram_id: i64,
-    content: Option<&SessionFile>,
-) -> io::Result<()> {
-    match (content, file::read(directory, telegram_id)) {
-        (Some(content), Ok(Some(found))) if found == *content => Ok(()),
-        (Some(content), _) => file::write(directory, telegram_id, content),
-        // The person was erased and has begun anew, with another account.
-        (None, Ok(Some(found))) if found.account_id != account => Ok(()),
-        (None, _) => file::remove(directory, telegram_id),
-    }
-}
+pub use update::{SessionFileError, update, update_all, update_ended};
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,8 @@ use eventlog::{Log, LogEvent, Outage};
 use tokio::time::{sleep, timeout};
 use vault::Vault;
 
-use super::{SessionFileError, file, update, update_all};
+use super::file;
+use super::update::{SessionFileError, update, update_all};
 
 /// The event comes before the vault forgets the session: so long until the next look.
 const LOOK_AGAIN: Duration = Duration::from_secs(1);

@@ -4,15 +4,16 @@ use std::fs::OpenOptions;
 use std::io::Write;
 use std::time::Duration;
 
-use domain::{AccountCommand, LoginId};
+use domain::{AccountCommand, AccountId, LoginId};
 use eventlog::store::Fence;
 use eventlog::testing::{self, TestDatabase};
 use eventlog::{Context, Log, Sequencer, Store};
 use jiff::Timestamp;
 use tempfile::TempDir;
 use uuid::Uuid;
-use vault::{Linked, RetireReason, random_login_id};
+use vault::{Linked, RetireReason, Vault, random_login_id};
 
+use super::file::SessionFile;
 use super::*;
 
 const ILYA: i64 = 139_883_458;
