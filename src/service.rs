@@ -32,7 +32,7 @@ use tokio::task::JoinSet;
 use vault::installation;
 use vault::presence::Presence;
 use vault::processes::Process;
-use vault::{MasterKey, Vault};
+use vault::{DerivedKeys, MasterKey, Vault};
 
 use crate::config::{Config, DataConfig, Role};
 use crate::ops::{self, Ops, Serving};
@@ -50,7 +50,8 @@ pub struct Service {
     /// Its database.
     pub db: Database,
     parts: JoinSet<anyhow::Result<()>>,
-    process: Arc<Process>,
+    /// None without the master key.
+    process: Option<Arc<Process>>,
     cluster: Option<PrivateCluster>,
 }
 
@@ -78,9 +79,12 @@ impl Service {
         let (db, cluster) = open_database(&config.data).await?;
         warn_of_owner(&db).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
-        let master = Arc::new(installation::master_key(&db, &config.data.master_key_file).await?);
-        let process = Arc::new(Process::announce(&db, master.clone()).await?);
-        let app = App::new(&db, master, clock, config.data.tiers.clone());
+        let (keys, master) = keys(&db, &config).await?;
+        let process = match &master {
+            Some(master) => Some(Arc::new(Process::announce(&db, master.clone()).await?)),
+            None => None,
+        };
+        let app = App::new(&db, keys, clock, config.data.tiers.clone());
         let mut service = Self {
             listen_addr: listener.as_ref().and_then(|it| it.local_addr().ok()),
             ops_addr,
@@ -97,11 +101,12 @@ impl Service {
             listening.wake().listen().await;
             Ok(())
         });
-        let watching = process.clone();
-        parts.spawn(async move {
-            watching.watch(holder).await;
-            Ok(())
-        });
+        if let Some(watching) = process.clone() {
+            parts.spawn(async move {
+                watching.watch(holder).await;
+                Ok(())
+            });
+        }
         let live_logins = listener.is_some().then(Arc::<LiveLogins>::default);
         let token = BotToken::default();
         let is_serving = Serving { db: db.clone(), live_logins: live_logins.clone(), token: token.clone() };
@@ -134,12 +139,12 @@ impl Service {
             let clients = Clients::new(CONNECTIONS_AN_ADDRESS, config.trusted_proxies.clone());
             parts.spawn(async move { match api::serve(listener, state, limits, clients).await {} });
         }
-        if config.roles.contains(&Role::Bot) {
+        if let (Some(master), Some(process)) = (master, process) {
             let mut ended = ledger(&config.data, "ended-sessions.log")?;
             stay_ended::apply(&app, &ended).await?;
             let recording = app.clone();
             parts.spawn(async move { match stay_ended::record(&recording, &mut ended).await {} });
-            let workers = login_workers(&config, &app);
+            let workers = login_workers(&config, &app, &master);
             let (checked, interval) = (workers.clone(), config.session_check_interval);
             parts.spawn(async move {
                 Box::pin(login_worker::check_sessions(checked, interval)).await;
@@ -156,7 +161,7 @@ impl Service {
                     update_session_files(&vault, &sessions_dir).await;
                 }
             });
-            let chat = chat(config, token, app)?;
+            let chat = chat(config, token, app, master)?;
             parts.spawn(async move {
                 Box::pin(bot::chat::run(chat)).await;
                 Ok(())
@@ -181,7 +186,9 @@ impl Service {
     /// Stops: drops every part, then the private cluster.
     pub async fn stop(mut self) {
         self.parts.shutdown().await;
-        if let Err(error) = self.process.leave().await {
+        if let Some(process) = &self.process
+            && let Err(error) = process.leave().await
+        {
             tracing::debug!(
                 error = &error as &dyn std::error::Error,
                 "a key rotation waits a little for this process"
@@ -284,7 +291,7 @@ async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
 
 fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>) -> ApiState {
     ApiState {
-        webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.master))),
+        webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.keys))),
         app,
         live_logins,
         lookups: Semaphore::new(ApiState::LOOKUPS),
@@ -304,17 +311,27 @@ fn ledger<E: Clone + Display + FromStr + Ord>(data: &DataConfig, name: &str) -> 
     Ledger::open(&path).with_context(|| format!("DATA_DIR: the ledger {} cannot be read", path.display()))
 }
 
-fn login_workers(config: &Config, app: &App) -> LoginWorkers {
+fn login_workers(config: &Config, app: &App, master: &Arc<MasterKey>) -> LoginWorkers {
     LoginWorkers {
         db: app.db.clone(),
         store: app.store.clone(),
         vault: app.vault.clone(),
-        master: app.master.clone(),
+        master: master.clone(),
         clock: app.clock.clone(),
         telegram: telegram_app(config),
         sessions_dir: config.sessions_dir.clone(),
         log_telegram_ids: config.log_telegram_ids,
     }
+}
+
+/// The keys of this process. Only the role `bot` opens sessions: without it, no master key stays in memory.
+async fn keys(db: &Database, config: &Config) -> anyhow::Result<(Arc<DerivedKeys>, Option<Arc<MasterKey>>)> {
+    let path = &config.data.master_key_file;
+    if config.roles.contains(&Role::Bot) {
+        let master = installation::master_key(db, path).await?;
+        return Ok((master.derived().clone(), Some(Arc::new(master))));
+    }
+    Ok((installation::derived_keys(db, path).await?, None))
 }
 
 /// A key has left the master key's file: no sealed copy of a session is to be left that only it opens.
@@ -336,20 +353,21 @@ fn telegram_app(config: &Config) -> TelegramApp {
     }
 }
 
-fn chat(config: Config, token_state: BotToken, app: App) -> anyhow::Result<Chat> {
+fn chat(config: Config, token_state: BotToken, app: App, master: Arc<MasterKey>) -> anyhow::Result<Chat> {
     let webhook = match config.bot_webhook {
         false => None,
         true => Some(Webhook {
             url: format!("{}/qr-auth/telegram", config.auth_base_url)
                 .parse()
                 .context("AUTH_BASE_URL: not a URL that Telegram can bring updates to")?,
-            secret: webhook_secret(&app.master),
+            secret: webhook_secret(&app.keys),
         }),
     };
     Ok(Chat {
         webhook,
         telegram: telegram_app(&config),
         app,
+        master,
         token: config.bot_token,
         token_state,
         api_url: config.bot_api_url,
@@ -363,9 +381,8 @@ fn chat(config: Config, token_state: BotToken, app: App) -> anyhow::Result<Chat>
 }
 
 /// What Telegram sends along with an update, so that nobody else can.
-fn webhook_secret(master: &MasterKey) -> SecretString {
-    let key = master.derive("bot-webhook");
-    key.iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+fn webhook_secret(keys: &DerivedKeys) -> SecretString {
+    keys.webhook_secret().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
 }
 
 /// Leads while the other processes can see that this one lives: when it dies, its lease is free at once.

@@ -144,7 +144,7 @@ async fn find_anywhere(
 ) -> Result<Option<Watched>, Problem> {
     let Ok(login_id) = session_id.parse::<LoginId>() else { return Ok(None) };
     // Anybody can make ids up. Before the database is asked, an id has to be one of ours.
-    if ended.is_none() && !state.app.master.made(&login_id) {
+    if ended.is_none() && !state.app.keys.made(&login_id) {
         return Ok(None);
     }
     Span::current().record("login.id", login_id.short());

@@ -8,7 +8,7 @@ use eventlog::{Clock, Database, DatabaseError, Log, Store};
 use projections::projector::wait_for;
 use tokio::time::timeout;
 use vault::limits::LoginLimits;
-use vault::{MasterKey, Vault};
+use vault::{DerivedKeys, Vault};
 
 use crate::erasure::Erasure;
 use crate::invites::Invites;
@@ -17,7 +17,7 @@ use crate::people::permissions::Permissions;
 /// How long an answer waits for the views.
 const CATCH_UP: Duration = Duration::from_secs(2);
 
-/// The database with its parts, the master key, the clock and the tiers. The bot, the HTTP API and the command line share
+/// The database with its parts, the derived keys, the clock and the tiers. The bot, the HTTP API and the command line share
 /// one. A cheap clone.
 #[derive(Clone, Debug)]
 pub struct App {
@@ -27,8 +27,8 @@ pub struct App {
     pub store: Store,
     /// What can be forgotten or must be secret.
     pub vault: Vault,
-    /// Makes login ids and fingerprints of people, and seals sessions.
-    pub master: Arc<MasterKey>,
+    /// Makes login ids and the HMACs that stand for people.
+    pub keys: Arc<DerivedKeys>,
     /// Every deadline goes by it.
     pub clock: Clock,
     /// What each tier gives.
@@ -37,11 +37,11 @@ pub struct App {
 
 impl App {
     /// Over this database.
-    pub fn new(db: &Database, master: Arc<MasterKey>, clock: Clock, tiers: Arc<Tiers>) -> Self {
-        Self { store: Store::new(db), vault: Vault::new(db), db: db.clone(), master, clock, tiers }
+    pub fn new(db: &Database, keys: Arc<DerivedKeys>, clock: Clock, tiers: Arc<Tiers>) -> Self {
+        Self { store: Store::new(db), vault: Vault::new(db), db: db.clone(), keys, clock, tiers }
     }
 
-    /// The invites, which need no master key.
+    /// The invites, which need no keys.
     pub fn invites(&self) -> Invites {
         Invites::new(&self.db, self.clock.clone(), self.tiers.clone())
     }
@@ -52,7 +52,7 @@ impl App {
             db: self.db.clone(),
             store: self.store.clone(),
             vault: self.vault.clone(),
-            master: self.master.clone(),
+            keys: self.keys.clone(),
             clock: self.clock.clone(),
         }
     }

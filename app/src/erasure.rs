@@ -28,7 +28,7 @@ use eventlog::store::{Context, Store, StoreError};
 use eventlog::wake::Topic;
 use projections::projector;
 use projections::views::{invites, login_status};
-use vault::{KeptAfterErasure, MasterKey, RetireReason, Vault};
+use vault::{DerivedKeys, KeptAfterErasure, RetireReason, Vault};
 
 #[cfg(test)]
 mod tests;
@@ -50,7 +50,7 @@ pub struct Erasure {
     /// Holds the keys of people.
     pub vault: Vault,
     /// Makes the fingerprint of a Telegram id.
-    pub master: Arc<MasterKey>,
+    pub keys: Arc<DerivedKeys>,
     /// The time in events.
     pub clock: Clock,
 }
@@ -124,7 +124,7 @@ impl Erasure {
             self.vault.retire_all_linked(account, RetireReason::LoggedOut).await?;
             let blocked = self.store.load_account(account).await?.is_blocked();
             let used_invites = invites::used_by(&self.db, account).await?;
-            let person = self.master.person_hmac(subject.telegram_id);
+            let person = self.keys.person_hmac(subject.telegram_id);
             self.vault.remember(&person, &KeptAfterErasure { blocked, used_invites }).await?;
         }
         ledger.add([account]).map_err(ErasureError::Ledger)?;

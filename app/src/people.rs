@@ -151,7 +151,7 @@ async fn register(app: &App, user: TelegramUser<'_>) -> Result<(AccountId, bool)
 /// A reset is no way around a block: one of an erased account is true of the new one, from its first message on. True where
 /// that has just come to bear.
 async fn carry_block_over(app: &App, account_id: AccountId, telegram_id: i64) -> Result<bool, UseCaseError> {
-    let person = app.master.person_hmac(telegram_id);
+    let person = app.keys.person_hmac(telegram_id);
     if !app.vault.kept_after_erasure(&person).await?.blocked {
         return Ok(false);
     }

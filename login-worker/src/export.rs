@@ -17,7 +17,7 @@ use base64::engine::general_purpose::URL_SAFE;
 use domain::{AccountError, AccountId};
 use eventlog::{Context, DatabaseError, StoreError};
 use tracing::Instrument;
-use vault::Linked;
+use vault::{Linked, MasterKey};
 use zeroize::Zeroizing;
 
 use super::check;
@@ -42,6 +42,8 @@ pub enum Format {
 pub struct Exporter {
     /// The use case.
     pub app: App,
+    /// Opens the session.
+    pub master: MasterKey,
     /// The Telegram that the sessions are of.
     pub network: Network,
     /// The application that asks Telegram whether a session lives. None: Telegram is not asked.
@@ -112,9 +114,9 @@ impl Exporter {
         format: Format,
         context: Context,
     ) -> Result<Zeroizing<String>, ExportError> {
-        let App { store, vault, master, clock, .. } = &self.app;
+        let App { store, vault, clock, .. } = &self.app;
         let Linked { account_id: account, login_id, sealed, .. } = handed.linked().clone();
-        let session = Arc::new(seal::open(master, account, &login_id, &self.network, &sealed)?);
+        let session = Arc::new(seal::open(&self.master, account, &login_id, &self.network, &sealed)?);
         let text = to_text(&session, format).ok_or(ExportError::NoKey)?;
         if !handed.is_repeated() {
             if !self.is_alive(&session).await? {

@@ -1,6 +1,8 @@
 //! `qr-login key`: makes a master key, and rotates the one in use beside running services.
 
+use std::fs::OpenOptions;
 use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -25,6 +27,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(250);
 pub enum KeyCommand {
     /// Make a master key file. One that is there is never overwritten.
     New,
+    /// Write the keys for a machine that only serves HTTP (--role api). It opens no linked session with them.
+    Api {
+        /// Where they go: the MASTER_KEY_FILE of that machine. One that is there is never overwritten.
+        file: PathBuf,
+    },
     /// Let a new key seal. Those before it still open. It runs beside the service.
     Rotate {
         /// Seal anew what the keys before have sealed, and take them out of the file.
@@ -37,6 +44,7 @@ impl KeyCommand {
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         match self {
             Self::New => make(&DataConfig::from_settings(&settings.data)?),
+            Self::Api { file } => write_api_keys(&DataConfig::from_settings(&settings.data)?, &file),
             Self::Rotate { finish } => {
                 with_database(&settings.data, async |data: &DataConfig, db: &Database| {
                     let rotation = Rotation::begin(db, data.master_key_file.clone()).await?;
@@ -59,6 +67,19 @@ fn make(data: &DataConfig) -> anyhow::Result<()> {
     let path = &data.master_key_file;
     let id = MasterKey::make(path).context("MASTER_KEY_FILE")?;
     say(&format!("made the key {id} in {}; back it up apart from the database", path.display()))
+}
+
+fn write_api_keys(data: &DataConfig, path: &Path) -> anyhow::Result<()> {
+    let keys = MasterKey::load(&data.master_key_file).context("MASTER_KEY_FILE")?.derived().to_text();
+    let shown = path.display();
+    let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    let mut file = file.with_context(|| format!("{shown} cannot be made"))?;
+    file.write_all(keys.as_bytes())
+        .and_then(|()| file.sync_all())
+        .with_context(|| format!("{shown} cannot be written"))?;
+    say(&format!(
+        "wrote {shown}; on a machine that runs `qr-login serve --role api` alone, it is the MASTER_KEY_FILE"
+    ))
 }
 
 async fn rotate(rotation: &Rotation) -> anyhow::Result<()> {

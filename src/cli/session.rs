@@ -1,7 +1,6 @@
 //! `qr-login session export`: hands a linked session over to another service, for good.
 
 use std::io::{IsTerminal, Write};
-use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use app::App;
@@ -66,7 +65,8 @@ impl SessionCommand {
                 let sessions_dir = settings.sessions_dir.clone();
                 let master = installation::existing_master_key(db, &data.master_key_file).await?;
                 let exporter = Exporter {
-                    app: App::new(db, Arc::new(master), Clock::system(), data.tiers.clone()),
+                    app: App::new(db, master.derived().clone(), Clock::system(), data.tiers.clone()),
+                    master,
                     network: network.clone(),
                     asks_as: asks_as.clone(),
                     sessions_dir: sessions_dir.unwrap_or_else(|| data.data_dir.join("sessions")),

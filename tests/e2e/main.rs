@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod after_login;
+mod api_alone;
 mod browser;
 mod caddy;
 mod circles;

@@ -115,7 +115,7 @@ impl Environment {
         // As the bot makes ids, so that the page finds the login after its end.
         let master = MasterKey::load(&self.dir.path().join("master.key"))?;
         let order = self.vault.order(person, &Origin::Button(0, code)).await?;
-        let login_id = master.login_id(&order);
+        let login_id = master.derived().login_id(&order);
         let at = self.now() - LOGIN_TTL + SignedDuration::try_from(left)?;
         let context = Context::by(account_id).with_login(&login_id);
         let redeem = InviteCommand::Redeem { account_id, login_id: login_id.clone(), attempt: 1, at };

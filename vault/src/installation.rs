@@ -12,7 +12,9 @@
 //! file.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use crate::derived_keys::DerivedKeys;
 use crate::master::{MasterKey, MasterKeyError};
 use crate::vault::Vault;
 use eventlog::database::{Database, DatabaseError};
@@ -52,6 +54,11 @@ pub enum InstallationError {
         /// The file.
         path: PathBuf,
     },
+    /// Only the keys of HTTP are here, and no process with the master key has started yet.
+    #[error(
+        "this database belongs to no master key yet: start a process with --role bot,projector and the master key first"
+    )]
+    NoKeyYet,
     /// The key file cannot be used.
     #[error("MASTER_KEY_FILE")]
     MasterKey(#[from] MasterKeyError),
@@ -116,6 +123,30 @@ pub async fn existing_master_key(db: &Database, path: &Path) -> Result<MasterKey
     let key = holding(path, &needed_keys(db).await?)?;
     refuse_without_rotated_key(db, &key, path).await?;
     Ok(key)
+}
+
+/// The derived keys, for a process that needs no more. The file holds them alone, or it is the master key's; then only they
+/// stay in memory.
+///
+/// # Errors
+/// [`InstallationError::OtherKey`]: the file is missing, or its keys come from another root; [`InstallationError::NoKeyYet`].
+pub async fn derived_keys(db: &Database, path: &Path) -> Result<Arc<DerivedKeys>, InstallationError> {
+    let root = sqlx::query_scalar!("select master_key_id from installation")
+        .fetch_optional(db.pool())
+        .await
+        .map_err(DatabaseError::from)?
+        .flatten();
+    let keys = match DerivedKeys::load(path) {
+        Ok(Some(keys)) => keys,
+        Ok(None) => return Ok(master_key(db, path).await?.derived().clone()),
+        Err(MasterKeyError::Missing(_)) => return Ok(master_key(db, path).await?.derived().clone()),
+        Err(error) => return Err(error.into()),
+    };
+    match root {
+        Some(root) if root == keys.root_id() => Ok(Arc::new(keys)),
+        Some(id) => Err(InstallationError::OtherKey { id, path: path.to_owned() }),
+        None => Err(InstallationError::NoKeyYet),
+    }
 }
 
 async fn refuse_without_rotated_key(
@@ -219,7 +250,7 @@ mod tests {
             match start {
                 Ok(key) => {
                     running += 1;
-                    assert_eq!((key.id(), key.root_id()), (stamp.clone(), stamp.clone()));
+                    assert_eq!((key.id(), key.root_id()), (stamp.clone(), stamp.as_str()));
                     assert_eq!(MasterKey::load(path).unwrap().id(), stamp);
                 }
                 Err(InstallationError::OtherKey { id, .. }) => {

@@ -19,7 +19,7 @@ use domain::{AccountId, LoginId};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 
-use crate::master::MasterKey;
+use crate::derived_keys::DerivedKeys;
 use eventlog::database::{Connection, Database, DatabaseError};
 
 /// At most `tries` in any `window`.
@@ -73,7 +73,7 @@ impl LoginLimits {
         Self { db: db.clone() }
     }
 
-    /// Counts one attempt of a login: 10 in 10 minutes a person. `person` is [`MasterKey::person_hmac`].
+    /// Counts one attempt of a login: 10 in 10 minutes a person. `person` is [`DerivedKeys::person_hmac`].
     /// A refused try does not count, and the same attempt counts once, however often it is tried: an update is handled
     /// again where the database failed in between.
     ///
@@ -98,7 +98,7 @@ impl LoginLimits {
     /// [`LimitError::RetryAt`] that moment; for a login that has had its codes, that is after its end.
     pub async fn try_code(
         &self,
-        master: &MasterKey,
+        keys: &DerivedKeys,
         login: &LoginId,
         telegram_id: i64,
         phone: &str,
@@ -106,9 +106,9 @@ impl LoginLimits {
     ) -> Result<(), LimitError> {
         let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
         let counted = [
-            (CODES_A_NUMBER, master.hmac("phone number", digits.as_bytes())),
-            (CODES_A_LOGIN, master.hmac("login", login.as_str().as_bytes())),
-            (CODES_A_PERSON, master.person_hmac(telegram_id)),
+            (CODES_A_NUMBER, keys.phone_number_hmac(&digits)),
+            (CODES_A_LOGIN, keys.login_hmac(login)),
+            (CODES_A_PERSON, keys.person_hmac(telegram_id)),
         ];
         self.count_all(&counted, true, now).await
     }
@@ -119,14 +119,14 @@ impl LoginLimits {
     /// [`LimitError::RetryAt`] that moment.
     pub async fn try_password(
         &self,
-        master: &MasterKey,
+        keys: &DerivedKeys,
         login: &LoginId,
         telegram_id: i64,
         now: Timestamp,
     ) -> Result<(), LimitError> {
         let counted = [
-            (PASSWORDS_A_LOGIN, master.hmac("login", login.as_str().as_bytes())),
-            (PASSWORDS_A_PERSON, master.person_hmac(telegram_id)),
+            (PASSWORDS_A_LOGIN, keys.login_hmac(login)),
+            (PASSWORDS_A_PERSON, keys.person_hmac(telegram_id)),
         ];
         self.count_all(&counted, false, now).await
     }
@@ -135,8 +135,8 @@ impl LoginLimits {
     ///
     /// # Errors
     /// The database failed.
-    pub async fn code_not_sent(&self, master: &MasterKey, login: &LoginId) -> Result<(), DatabaseError> {
-        self.take_back(CODES_A_LOGIN, &master.hmac("login", login.as_str().as_bytes())).await
+    pub async fn code_not_sent(&self, keys: &DerivedKeys, login: &LoginId) -> Result<(), DatabaseError> {
+        self.take_back(CODES_A_LOGIN, &keys.login_hmac(login)).await
     }
 
     /// Whether Telegram may be asked to send this person a code: not while they have to wait, nor while the breaker is open and
@@ -234,19 +234,18 @@ impl LoginLimits {
         Ok(())
     }
 
-    /// Counts a try at several limits, or at none of them where one refuses it.
     /// Takes the last try of a 2-step password back: Telegram did not look at it, so it was no guess.
     ///
     /// # Errors
     /// The database failed: the try counts.
     pub async fn forgive_password(
         &self,
-        master: &MasterKey,
+        keys: &DerivedKeys,
         login: &LoginId,
         telegram_id: i64,
     ) -> Result<(), DatabaseError> {
-        self.take_back(PASSWORDS_A_LOGIN, &master.hmac("login", login.as_str().as_bytes())).await?;
-        self.take_back(PASSWORDS_A_PERSON, &master.person_hmac(telegram_id)).await
+        self.take_back(PASSWORDS_A_LOGIN, &keys.login_hmac(login)).await?;
+        self.take_back(PASSWORDS_A_PERSON, &keys.person_hmac(telegram_id)).await
     }
 
     /// Forgets the last try.

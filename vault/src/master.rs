@@ -1,5 +1,5 @@
-//! The master key: a file beside the database, never in it. It seals linked sessions and the keys of running logins. Other
-//! keys are derived from it: those of login ids, of the webhook's secret, and of the HMACs that stand for people.
+//! The master key: a file beside the database, never in it. It seals linked sessions and the keys of running logins. Keys for
+//! everything else are derived from it: see [`DerivedKeys`].
 //!
 //! How the file looks, and how it is written, is in [`mod@file`]. The keys of a running process change with the file: see
 //! [`MasterKey::reload`].
@@ -9,12 +9,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::LoginId;
 use zeroize::Zeroizing;
 
-use crate::crypto::{NONCE, decrypt, encrypt, hex, mac, mac_begins_with, random};
+use crate::crypto::{NONCE, decrypt, encrypt, hex, random};
+use crate::derived_keys::{self, DerivedKeys, SecretKey};
 
 pub(crate) mod file;
 
@@ -24,16 +22,14 @@ pub use file::MasterKeyError;
 
 const FORMAT: u8 = 1;
 const HEADER: usize = 1 + KEY_ID;
-const LOGIN_ID_MAC: usize = 6;
-
-/// Random bytes of an order, which the id of what was ordered is made from.
-pub type OrderSeed = [u8; 18];
 
 /// The master key, and those before it. They change while the process runs, when the key is rotated; the root never does.
 pub struct MasterKey {
     /// None: a key without a file.
     path: Option<PathBuf>,
-    root: Arc<Key>,
+    derived: Arc<DerivedKeys>,
+    /// Opens what pages give.
+    workers: SecretKey,
     keys: RwLock<Keys>,
 }
 
@@ -108,7 +104,13 @@ impl MasterKey {
     }
 
     fn of(file: KeyFile, path: Option<PathBuf>) -> Self {
-        Self { path, root: file.root().clone(), keys: RwLock::new(Keys { file, gone: Vec::new() }) }
+        let root = file.root().clone();
+        Self {
+            path,
+            derived: Arc::new(DerivedKeys::of(root.id(), &root.secret)),
+            workers: derived_keys::workers_key(&root.secret),
+            keys: RwLock::new(Keys { file, gone: Vec::new() }),
+        }
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Keys> {
@@ -152,8 +154,8 @@ impl MasterKey {
     }
 
     /// The id of the root, which stays through rotations: what a database is stamped with.
-    pub fn root_id(&self) -> String {
-        self.root.id()
+    pub fn root_id(&self) -> &str {
+        self.derived.root_id()
     }
 
     /// Whether the file holds the key of this id.
@@ -161,9 +163,14 @@ impl MasterKey {
         self.read().file.knows(key_id)
     }
 
-    /// The key for a purpose, derived from the root.
-    pub fn derive(&self, label: &str) -> [u8; 32] {
-        mac(&*self.root.secret, &[b"derive/", label.as_bytes()])
+    /// The keys that come from the root.
+    pub fn derived(&self) -> &Arc<DerivedKeys> {
+        &self.derived
+    }
+
+    /// Opens what a page gave.
+    pub(crate) fn open_input(&self, bound_to: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        derived_keys::open_input(&self.workers, bound_to, sealed)
     }
 
     /// Seals a text. It can be opened only with the same `aad`.
@@ -196,32 +203,6 @@ impl MasterKey {
         let keys = self.read();
         keys.file.keys().chain(&keys.gone).find(|key| key.id == id).cloned()
     }
-
-    /// The id of the login that an order starts: its 18 random bytes and 6 of a MAC, by which [`Self::made`] knows it.
-    pub fn login_id(&self, order: &OrderSeed) -> LoginId {
-        let tag = mac(&self.derive("login id"), &[order]);
-        login_id(&[&order[..], &tag[..LOGIN_ID_MAC]].concat())
-    }
-
-    /// Whether [`Self::login_id`] has made this id: another one is refused without a look into the database. The chance that a
-    /// made-up id passes is 1 in 2^48.
-    pub fn made(&self, login_id: &LoginId) -> bool {
-        let Ok(bytes) = URL_SAFE_NO_PAD.decode(login_id.as_str()) else { return false };
-        let Some((order, tag)) = bytes.split_first_chunk::<{ size_of::<OrderSeed>() }>() else {
-            return false;
-        };
-        tag.len() == LOGIN_ID_MAC && mac_begins_with(&self.derive("login id"), order, tag)
-    }
-
-    /// A keyed HMAC: equal for equal values of one kind, and reveals nothing of them.
-    pub fn hmac(&self, label: &str, value: &[u8]) -> [u8; 32] {
-        mac(&self.derive(label), &[value])
-    }
-
-    /// A keyed HMAC of the Telegram id, for tables that must not hold the id itself.
-    pub fn person_hmac(&self, telegram_id: i64) -> [u8; 32] {
-        mac(&self.derive("person"), &[&telegram_id.to_be_bytes()])
-    }
 }
 
 impl std::fmt::Debug for MasterKey {
@@ -233,13 +214,4 @@ impl std::fmt::Debug for MasterKey {
 /// The id of the master key that sealed a blob; None for a blob that no master key has sealed.
 pub fn key_id_of(blob: &[u8]) -> Option<String> {
     (blob.len() > HEADER + NONCE && blob[0] == FORMAT).then(|| hex(&blob[1..HEADER]))
-}
-
-/// The id of a login that nobody ordered, for tests. A master key has not [made](MasterKey::made) it.
-pub fn random_login_id() -> LoginId {
-    login_id(&random::<24>())
-}
-
-fn login_id(bytes: &[u8]) -> LoginId {
-    URL_SAFE_NO_PAD.encode(bytes).parse().expect("24 bytes are 32 characters of base64url")
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use eventlog::database::DatabaseError;
 
 use crate::crypto::random;
-use crate::master::OrderSeed;
+use crate::derived_keys::OrderSeed;
 use crate::vault::Vault;
 
 /// What an order came by.

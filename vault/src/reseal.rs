@@ -6,8 +6,6 @@ use eventlog::database::DatabaseError;
 
 use crate::columns;
 use crate::master::{MasterKey, key_id_of};
-use crate::pending_input::InputKind;
-use crate::user_input::{challenge_bound_to, input_bound_to};
 use crate::vault::Vault;
 
 const BATCH_SIZE: i64 = 100;
@@ -58,8 +56,6 @@ impl Vault {
         self.reseal_attempts(master, &mut pass).await?;
         self.reseal_sessions(master, &mut pass).await?;
         self.reseal_retired_keys(master, &mut pass).await?;
-        self.reseal_inputs(master, &mut pass).await?;
-        self.reseal_challenges(master, &mut pass).await?;
         Ok(pass)
     }
 
@@ -167,53 +163,4 @@ impl Vault {
             }
         }
     }
-
-    /// What people gave in a page. There are few, and they live for moments: one batch is all of them.
-    async fn reseal_inputs(&self, master: &MasterKey, pass: &mut Pass) -> Result<(), DatabaseError> {
-        let rows = sqlx::query!("select id, login_id, kind, body from vault.requests")
-            .fetch_all(self.db.pool())
-            .await?;
-        for row in rows.into_iter().filter(|row| is_sealed_otherwise(master, &row.body)) {
-            let Some(kind) = InputKind::parse(&row.kind) else { continue };
-            let bound_to = input_bound_to(&columns::login_id(&row.login_id)?, kind);
-            // Nobody waits for one that does not open: its worker would not open it either.
-            let Some(plain) = master.open(&bound_to, &row.body) else { continue };
-            let done = sqlx::query!(
-                "update vault.requests set body = $3 where id = $1 and body = $2",
-                row.id,
-                row.body,
-                master.seal(&bound_to, &plain)
-            )
-            .execute(self.db.pool())
-            .await?;
-            pass.count(done.rows_affected());
-        }
-        Ok(())
-    }
-
-    /// What pages prove passwords with. There are few, and they serve one try.
-    async fn reseal_challenges(&self, master: &MasterKey, pass: &mut Pass) -> Result<(), DatabaseError> {
-        let rows = sqlx::query!("select login_id, attempt, body from vault.challenges")
-            .fetch_all(self.db.pool())
-            .await?;
-        for row in rows.into_iter().filter(|row| is_sealed_otherwise(master, &row.body)) {
-            let bound_to = challenge_bound_to(&columns::login_id(&row.login_id)?);
-            let Some(plain) = master.open(&bound_to, &row.body) else { continue };
-            let done = sqlx::query!(
-                "update vault.challenges set body = $4 where login_id = $1 and attempt = $2 and body = $3",
-                row.login_id,
-                row.attempt,
-                row.body,
-                master.seal(&bound_to, &plain)
-            )
-            .execute(self.db.pool())
-            .await?;
-            pass.count(done.rows_affected());
-        }
-        Ok(())
-    }
-}
-
-fn is_sealed_otherwise(master: &MasterKey, sealed: &[u8]) -> bool {
-    key_id_of(sealed).is_some_and(|id| id != master.id())
 }

@@ -9,6 +9,7 @@ use super::{Claimed, Vault, random_login_id};
 use eventlog::testing::{self, TestDatabase};
 
 mod attempts;
+mod derived_keys;
 mod fence;
 mod master;
 mod people;

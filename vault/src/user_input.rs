@@ -1,10 +1,12 @@
 //! What a person gives in the page, for the worker of their login, and the password challenge that the worker gives the page.
-//! The master key seals both, because phone numbers, codes and hints are private.
+//! Both are sealed, because phone numbers, codes and hints are private: input for workers alone, challenges for whoever has the
+//! derived keys.
 
 use domain::LoginId;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use crate::derived_keys::DerivedKeys;
 use crate::master::MasterKey;
 use crate::pending_input::{InputKind, PendingInput};
 use crate::vault::{Vault, VaultError, fenced_unless};
@@ -64,6 +66,11 @@ impl UserInput {
         }
     }
 
+    /// As the login's worker alone can open it.
+    pub(crate) fn sealed_for(&self, keys: &DerivedKeys, login: &LoginId) -> Vec<u8> {
+        keys.seal_input(&input_bound_to(login, self.kind()), &self.plain())
+    }
+
     fn plain(&self) -> Zeroizing<Vec<u8>> {
         Zeroizing::new(match self {
             Self::Phone(text) | Self::Code(text) => text.as_bytes().to_vec(),
@@ -75,7 +82,7 @@ impl UserInput {
 impl PendingInput {
     /// Opens it; None where it was not sealed for this login.
     pub fn open(&self, master: &MasterKey, login: &LoginId) -> Option<UserInput> {
-        let plain = master.open(&input_bound_to(login, self.kind), &self.body)?;
+        let plain = master.open_input(&input_bound_to(login, self.kind), &self.body)?;
         let text = || std::str::from_utf8(&plain).ok().map(|text| Zeroizing::new(text.to_owned()));
         match self.kind {
             InputKind::Phone => text().map(UserInput::Phone),
@@ -92,14 +99,12 @@ impl Vault {
     /// The database failed.
     pub async fn give_input(
         &self,
-        master: &MasterKey,
+        keys: &DerivedKeys,
         login: &LoginId,
         attempt: u32,
         input: &UserInput,
     ) -> Result<bool, DatabaseError> {
-        let kind = input.kind();
-        let body = master.seal(&input_bound_to(login, kind), &input.plain());
-        self.store_input(login, attempt, kind, &body).await
+        self.store_input(login, attempt, input.kind(), &input.sealed_for(keys, login)).await
     }
 
     /// Stores the challenge that the next proof has to answer.
@@ -108,7 +113,7 @@ impl Vault {
     /// [`VaultError::Fenced`]; the database failed.
     pub async fn put_challenge(
         &self,
-        master: &MasterKey,
+        keys: &DerivedKeys,
         fence: &Fence,
         challenge: &PasswordChallenge,
     ) -> Result<(), VaultError> {
@@ -121,7 +126,7 @@ impl Vault {
             fence.login_id.as_str(),
             i64::from(fence.attempt),
             fence.epoch,
-            master.seal(&challenge_bound_to(&fence.login_id), &plain)
+            keys.seal_challenge(&challenge_bound_to(&fence.login_id), &plain)
         )
         .execute(self.db.pool())
         .await?;
@@ -134,7 +139,7 @@ impl Vault {
     /// The database failed.
     pub async fn challenge(
         &self,
-        master: &MasterKey,
+        keys: &DerivedKeys,
         login: &LoginId,
         attempt: u32,
     ) -> Result<Option<PasswordChallenge>, DatabaseError> {
@@ -145,15 +150,15 @@ impl Vault {
         )
         .fetch_optional(self.db.pool())
         .await?;
-        let plain = body.and_then(|body| master.open(&challenge_bound_to(login), &body));
+        let plain = body.and_then(|body| keys.open_challenge(&challenge_bound_to(login), &body));
         Ok(plain.and_then(|plain| serde_json::from_slice(&plain).ok()))
     }
 }
 
-pub(crate) fn input_bound_to(login: &LoginId, kind: InputKind) -> Vec<u8> {
+fn input_bound_to(login: &LoginId, kind: InputKind) -> Vec<u8> {
     format!("qr-login/wish/1\n{login}\n{}", kind.name()).into_bytes()
 }
 
-pub(crate) fn challenge_bound_to(login: &LoginId) -> Vec<u8> {
+fn challenge_bound_to(login: &LoginId) -> Vec<u8> {
     format!("qr-login/challenge/1\n{login}").into_bytes()
 }

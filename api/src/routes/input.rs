@@ -27,7 +27,7 @@ pub(super) async fn give_to_worker(
     too_late: Text,
     language: Language,
 ) -> Result<(), Problem> {
-    match state.app.vault.give_input(&state.app.master, &login.row.login_id, login.attempt(), input).await {
+    match state.app.vault.give_input(&state.app.keys, &login.row.login_id, login.attempt(), input).await {
         Ok(true) => Ok(()),
         Ok(false) => Err(Problem::new(StatusCode::CONFLICT, language, too_late)),
         Err(error) => Err(Problem::internal(language, &error)),

@@ -155,7 +155,7 @@ async fn admit(state: &ApiState, login: &LiveLogin, phone: &str, language: Langu
     };
     let calm = limits.codes_flow(login.row.account_id, now).await;
     calm.map_err(|error| not_yet(error, &|_| Text::Refused(Refusal::TooMany)))?;
-    let tried = limits.try_code(&state.app.master, &login.row.login_id, telegram_id, phone, now).await;
+    let tried = limits.try_code(&state.app.keys, &login.row.login_id, telegram_id, phone, now).await;
     tried.map_err(|error| {
         not_yet(error, &|wait_seconds| match wait_seconds {
             ..=61 => Text::CodeSoon { wait_seconds },

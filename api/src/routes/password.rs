@@ -81,7 +81,7 @@ async fn admit(state: &ApiState, login: &LiveLogin, language: Language) -> Resul
         return Err(Problem::new(StatusCode::CONFLICT, language, Text::NoPasswordAsked));
     };
     let now = state.app.clock.now();
-    match state.app.limits().try_password(&state.app.master, &login.row.login_id, telegram_id, now).await {
+    match state.app.limits().try_password(&state.app.keys, &login.row.login_id, telegram_id, now).await {
         Ok(()) => Ok(()),
         Err(LimitError::RetryAt(at)) => {
             let wait_seconds = at.duration_since(now).as_secs().max(0) + 1;
@@ -102,7 +102,7 @@ async fn challenge(
     if login.row.status != LoginStatus::PasswordRequired {
         return Err(not_asked());
     }
-    let found = state.app.vault.challenge(&state.app.master, &login.row.login_id, login.attempt()).await;
+    let found = state.app.vault.challenge(&state.app.keys, &login.row.login_id, login.attempt()).await;
     found.map_err(|error| Problem::internal(language, &error))?.ok_or_else(not_asked)
 }
 

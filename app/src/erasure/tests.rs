@@ -18,7 +18,7 @@ fn erasure(story: &Story) -> Erasure {
         db: story.db.clone(),
         store: story.store.clone(),
         vault: story.vault.clone(),
-        master: Arc::new(MasterKey::random()),
+        keys: Arc::new(DerivedKeys::random()),
         clock: story.clock.clone(),
     }
 }
@@ -65,7 +65,7 @@ async fn nothing_of_an_erased_person_is_left_but_a_block_and_used_invites() {
 
     assert_eq!(story.count("select count(*) from users").await, 0);
     assert_eq!(story.count("select count(*) from events where event_type = 'AccountErased'").await, 1);
-    let kept = story.vault.kept_after_erasure(&erasure.master.person_hmac(ILYA)).await.unwrap();
+    let kept = story.vault.kept_after_erasure(&erasure.keys.person_hmac(ILYA)).await.unwrap();
     assert_eq!(kept, KeptAfterErasure { blocked: true, used_invites: vec![invite] });
     assert!(Ledger::<AccountId>::open(&path).unwrap().holds(&account));
     assert!(verify(&story.db, |_, _| {}).await.unwrap().is_clean());

@@ -110,7 +110,7 @@ pub async fn by_code(
         return Ok(Begun::InviteRefused(error));
     }
     // An account of theirs that was erased may have used it.
-    let person = app.master.person_hmac(order.telegram_id);
+    let person = app.keys.person_hmac(order.telegram_id);
     if app.vault.kept_after_erasure(&person).await?.used_invites.contains(&invite_id) {
         return Ok(Begun::InviteRefused(InviteError::AlreadyUsedByYou));
     }

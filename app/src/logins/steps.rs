@@ -29,7 +29,7 @@ pub(super) enum Reservation {
 impl Attempt<'_> {
     /// Counts a try of this person; the same attempt counts once. When to try again, where there were too many.
     pub async fn count(&self, app: &App, telegram_id: i64) -> Result<Option<Timestamp>, DatabaseError> {
-        let person = app.master.person_hmac(telegram_id);
+        let person = app.keys.person_hmac(telegram_id);
         match app.limits().try_login(&person, self.login_id, self.number, app.clock.now()).await {
             Ok(()) => Ok(None),
             Err(LimitError::RetryAt(at)) => Ok(Some(at)),

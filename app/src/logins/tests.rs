@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::login::CancelReason;
 use domain::{AccountCommand, AccountId, InviteError, InviteId, LoginCommand, LoginId, LoginStatus, Tier};
 use eventlog::Context;
-use vault::{MasterKey, random_login_id};
+use vault::{DerivedKeys, random_login_id};
 
 use super::begin::{self, Begun, Consent, LoginOrder};
 use super::retry::{self, Retried, RetryOrder};
@@ -24,8 +24,8 @@ struct World {
 impl World {
     async fn begin() -> Self {
         let story = Story::begin().await;
-        let master = Arc::new(MasterKey::random());
-        let app = App::new(&story.db, master, story.clock.clone(), story.tiers.clone());
+        let keys = Arc::new(DerivedKeys::random());
+        let app = App::new(&story.db, keys, story.clock.clone(), story.tiers.clone());
         Self { story, app }
     }
 

@@ -1,6 +1,8 @@
 //! What every part of the chat works with: [`Chat`], as the service starts it, and [`BotContext`], while this process speaks with
 //! the Bot API.
 
+use std::sync::Arc;
+
 use app::App;
 use app::inbox::Inbox;
 use app::outbox::Outbox;
@@ -9,6 +11,7 @@ use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 use teloxide::Bot;
 use url::Url;
+use vault::MasterKey;
 
 use super::api_health::{ApiHealth, BotToken};
 use super::budget::Budgets;
@@ -21,6 +24,8 @@ use login_worker::number::NumberCheck;
 pub struct Chat {
     /// What the use cases work with.
     pub app: App,
+    /// Opens the linked session that asks Telegram about a number.
+    pub master: Arc<MasterKey>,
     /// The bot's token.
     pub token: SecretString,
     /// Whether Telegram accepts that token; the chat keeps it up to date.
@@ -82,8 +87,8 @@ impl BotContext {
 
     /// Asks Telegram about numbers.
     pub fn numbers(&self) -> NumberCheck {
-        let Chat { app, telegram, .. } = &self.chat;
-        NumberCheck { vault: app.vault.clone(), master: app.master.clone(), telegram: telegram.clone() }
+        let Chat { app, master, telegram, .. } = &self.chat;
+        NumberCheck { vault: app.vault.clone(), master: master.clone(), telegram: telegram.clone() }
     }
 
     /// Queues an answer for a chat. A key that was used before changes nothing.

@@ -82,7 +82,7 @@ fn order<'a>(request: &'a Request, login_id: &'a LoginId) -> LoginOrder<'a> {
 async fn login_id(ctx: &BotContext, request: &Request) -> Result<LoginId, Failure> {
     let app = &ctx.chat.app;
     let order = app.vault.order(request.chat_id, &request.origin("login")).await?;
-    let login_id = app.master.login_id(&order);
+    let login_id = app.keys.login_id(&order);
     Span::current().record("login.id", login_id.short());
     Ok(login_id)
 }

@@ -74,7 +74,7 @@ pub(super) async fn answered(ctx: &BotContext, request: &Request, answer: Answer
     let now = ctx.chat.app.clock.now();
     // The same press makes the same id, so that its second delivery does not ask twice.
     let order = ctx.chat.app.vault.order(request.chat_id, &request.origin("phone")).await?;
-    let login_id = ctx.chat.app.master.login_id(&order);
+    let login_id = ctx.chat.app.keys.login_id(&order);
     let (account, limits) = (request.person.account_id, ctx.chat.app.limits());
     if way == Way::Code {
         match limits.codes_flow(account, now).await {
@@ -85,7 +85,7 @@ pub(super) async fn answered(ctx: &BotContext, request: &Request, answer: Answer
             Err(LimitError::Database(error)) => return Err(error.into()),
         }
     }
-    match limits.try_code(&ctx.chat.app.master, &login_id, request.person.telegram_id, &phone, now).await {
+    match limits.try_code(&ctx.chat.app.keys, &login_id, request.person.telegram_id, &phone, now).await {
         Ok(()) => {}
         Err(LimitError::RetryAt(at)) => {
             let at_time = time_of_day(at, &ctx.chat.display_timezone);

@@ -65,8 +65,10 @@ impl World {
         let db = testing::database().await.db;
         // Long ago: what the database records is later, so that no news is too old to be told.
         let (clock, hand) = Clock::manual("2024-11-22T10:00:00Z".parse().unwrap());
+        let master = Arc::new(MasterKey::random());
         let mut chat = Chat {
-            app: App::new(&db, Arc::new(MasterKey::random()), clock, Arc::new(Tiers::default())),
+            app: App::new(&db, master.derived().clone(), clock, Arc::new(Tiers::default())),
+            master,
             token: api.token().to_owned().into(),
             token_state: BotToken::default(),
             api_url: api.url().parse().unwrap(),
@@ -116,7 +118,7 @@ impl World {
     /// The login that Ilya orders by this update.
     async fn login_of_update(&self, update_id: i64) -> LoginId {
         let app = &self.chat.app;
-        app.master.login_id(&app.vault.order(ILYA, &Origin::Update(update_id)).await.unwrap())
+        app.keys.login_id(&app.vault.order(ILYA, &Origin::Update(update_id)).await.unwrap())
     }
 
     /// The sender from now on, in place of the one before.

@@ -64,7 +64,7 @@ impl AttemptRecord {
     /// [`Stop::Fenced`]; the database failed.
     pub async fn put_challenge(&self, challenge: &PasswordChallenge) -> Result<(), Stop> {
         let workers = &self.workers;
-        Ok(workers.vault.put_challenge(&workers.master, self.fence(), challenge).await?)
+        Ok(workers.vault.put_challenge(workers.master.derived(), self.fence(), challenge).await?)
     }
 
     /// Takes what the person gave in the page.
@@ -91,7 +91,7 @@ impl AttemptRecord {
     /// The database failed.
     pub async fn code_not_sent(&self) -> Result<(), Stop> {
         let workers = &self.workers;
-        Ok(LoginLimits::new(&workers.db).code_not_sent(&workers.master, self.login_id()).await?)
+        Ok(LoginLimits::new(&workers.db).code_not_sent(workers.master.derived(), self.login_id()).await?)
     }
 
     /// Telegram did not look at the proof of a password: it was no guess.
@@ -102,7 +102,7 @@ impl AttemptRecord {
         let workers = &self.workers;
         let Some(subject) = workers.vault.subject(self.account_id()).await? else { return Ok(()) };
         let limits = LoginLimits::new(&workers.db);
-        Ok(limits.forgive_password(&workers.master, self.login_id(), subject.telegram_id).await?)
+        Ok(limits.forgive_password(workers.master.derived(), self.login_id(), subject.telegram_id).await?)
     }
 
     /// A code was sent: what Telegram said to others is not meant for all.

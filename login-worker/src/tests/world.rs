@@ -232,12 +232,15 @@ impl World {
 
     /// The person gives something in the page.
     pub async fn give_input(&self, login: &TestLogin, input: UserInput) {
-        assert!(self.vault.give_input(&self.master, &login.id, login.attempt, &input).await.unwrap());
+        assert!(
+            self.vault.give_input(self.master.derived(), &login.id, login.attempt, &input).await.unwrap()
+        );
     }
 
     /// The person types a password in the page, which computes the proof.
     pub async fn prove_password(&self, login: &TestLogin, password: &str) {
-        let challenge = self.vault.challenge(&self.master, &login.id, login.attempt).await.unwrap().unwrap();
+        let challenge =
+            self.vault.challenge(self.master.derived(), &login.id, login.attempt).await.unwrap().unwrap();
         assert_eq!(challenge.hint.as_deref(), Some("a horse"));
         let bytes = |hex: &str| -> Vec<u8> {
             (0..hex.len()).step_by(2).map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap()).collect()

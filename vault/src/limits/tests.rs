@@ -7,7 +7,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 
 use super::{LimitError, LoginLimits};
-use crate::{MasterKey, random_login_id};
+use crate::{DerivedKeys, random_login_id};
 use eventlog::testing;
 
 const ANNA: [u8; 32] = [1; 32];
@@ -106,10 +106,10 @@ async fn of_twenty_tries_at_once_ten_are_let_through() {
 async fn codes_are_few_for_a_number_a_login_and_a_person() {
     let database = testing::database().await;
     let limits = LoginLimits::new(&database.db);
-    let master = MasterKey::random();
+    let keys = DerivedKeys::random();
     let (first, second, third) = (random_login_id(), random_login_id(), random_login_id());
     let code = async |login: &LoginId, phone: &str, at| {
-        limits.try_code(&master, login, 139_883_458, phone, at).await.is_ok()
+        limits.try_code(&keys, login, 139_883_458, phone, at).await.is_ok()
     };
 
     assert!(code(&first, "+7 999 000-00-01", minute(0)).await);
@@ -146,10 +146,10 @@ async fn telegram_is_not_asked_for_codes_while_it_tells_everybody_to_wait() {
     assert_eq!(flow(3, minute(0)).await, Some(minute(1)));
 
     // 3. Then one code a minute is tried, and no more.
-    let master = MasterKey::random();
+    let keys = DerivedKeys::random();
     let code = async |phone: &str, telegram_id, at| {
         let login = random_login_id();
-        match limits.try_code(&master, &login, telegram_id, phone, at).await {
+        match limits.try_code(&keys, &login, telegram_id, phone, at).await {
             Ok(()) => None,
             Err(LimitError::RetryAt(next_at)) => Some(next_at),
             Err(error) => panic!("{error}"),
@@ -179,24 +179,24 @@ async fn telegram_is_not_asked_for_codes_while_it_tells_everybody_to_wait() {
 async fn a_refused_code_takes_no_slot_of_whoever_has_the_number() {
     let database = testing::database().await;
     let limits = LoginLimits::new(&database.db);
-    let master = MasterKey::random();
+    let keys = DerivedKeys::random();
     let login = random_login_id();
     for number in 1..=2 {
-        limits.try_code(&master, &login, 1, &format!("+7999000000{number}"), minute(0)).await.unwrap();
+        limits.try_code(&keys, &login, 1, &format!("+7999000000{number}"), minute(0)).await.unwrap();
     }
     // This login has had its codes. The number is somebody else's, who asks a moment later.
     let victims = "+79990000009";
-    assert!(limits.try_code(&master, &login, 1, victims, minute(0)).await.is_err());
-    limits.try_code(&master, &random_login_id(), 2, victims, minute(0)).await.unwrap();
+    assert!(limits.try_code(&keys, &login, 1, victims, minute(0)).await.is_err());
+    limits.try_code(&keys, &random_login_id(), 2, victims, minute(0)).await.unwrap();
 }
 
 #[tokio::test]
 async fn passwords_are_tried_a_few_times_a_login_and_person() {
     let database = testing::database().await;
     let limits = LoginLimits::new(&database.db);
-    let master = MasterKey::random();
+    let keys = DerivedKeys::random();
     let password =
-        async |login: &LoginId, person, at| match limits.try_password(&master, login, person, at).await {
+        async |login: &LoginId, person, at| match limits.try_password(&keys, login, person, at).await {
             Ok(()) => None,
             Err(LimitError::RetryAt(next_at)) => Some(next_at),
             Err(error) => panic!("{error}"),
@@ -207,7 +207,7 @@ async fn passwords_are_tried_a_few_times_a_login_and_person() {
     }
     assert_eq!(password(&first, 1, minute(1)).await, Some(minute(5)));
     // Telegram did not look at the last one.
-    limits.forgive_password(&master, &first, 1).await.unwrap();
+    limits.forgive_password(&keys, &first, 1).await.unwrap();
     assert_eq!(password(&first, 1, minute(1)).await, None);
     assert_eq!(password(&first, 1, minute(1)).await, Some(minute(5)));
     for _ in 0..5 {
@@ -221,11 +221,11 @@ async fn passwords_are_tried_a_few_times_a_login_and_person() {
 async fn a_number_that_nobody_has_costs_the_login_no_code() {
     let database = testing::database().await;
     let limits = LoginLimits::new(&database.db);
-    let (master, login) = (MasterKey::random(), random_login_id());
+    let (keys, login) = (DerivedKeys::random(), random_login_id());
     let code =
-        async |phone: &str| limits.try_code(&master, &login, 139_883_458, phone, minute(0)).await.is_ok();
+        async |phone: &str| limits.try_code(&keys, &login, 139_883_458, phone, minute(0)).await.is_ok();
     assert!(code("+79990000001").await);
-    limits.code_not_sent(&master, &login).await.unwrap();
+    limits.code_not_sent(&keys, &login).await.unwrap();
     assert!(code("+79990000002").await);
     assert!(code("+79990000003").await);
     assert!(!code("+79990000004").await);
@@ -235,8 +235,8 @@ async fn a_number_that_nobody_has_costs_the_login_no_code() {
 async fn tries_are_forgotten_when_no_limit_counts_them_any_more() {
     let database = testing::database().await;
     let limits = LoginLimits::new(&database.db);
-    let (master, login) = (MasterKey::random(), random_login_id());
-    limits.try_code(&master, &login, 139_883_458, "+79990000001", minute(0)).await.unwrap();
+    let (keys, login) = (DerivedKeys::random(), random_login_id());
+    limits.try_code(&keys, &login, 139_883_458, "+79990000001", minute(0)).await.unwrap();
     limits.codes_flooded(AccountId(uuid::Uuid::from_u128(1)), minute(3), minute(0)).await.unwrap();
     let kinds = async |at| -> Vec<String> {
         limits.prune(at).await.unwrap();

@@ -63,6 +63,12 @@ pub enum MasterKeyError {
         /// Which line, from 1.
         line: usize,
     },
+    /// It holds what `qr-login key api` has written.
+    #[error(
+        "master key file {} holds the keys of a process that serves HTTP alone (--role api); copy the whole master key here",
+        .0.display()
+    )]
+    ApiOnly(PathBuf),
     /// Its last line is another key than before.
     #[error("master key file {}: its last line is another root ({id})", path.display())]
     OtherRoot {
@@ -107,6 +113,7 @@ impl KeyFile {
     /// [`MasterKeyError`]: missing, malformed, readable by others, or unreadable.
     pub(crate) fn read(path: &Path) -> Result<Self, MasterKeyError> {
         match secret_file::read_private(path) {
+            Ok(text) if is_file_of_derived_keys(&text) => Err(MasterKeyError::ApiOnly(path.to_owned())),
             Ok(text) => Self::parse(path, &text),
             Err(SecretFileError::Open(path)) => Err(MasterKeyError::Open(path)),
             Err(SecretFileError::Io { path, source }) if source.kind() == io::ErrorKind::NotFound => {
@@ -274,6 +281,11 @@ pub(super) fn remove(path: &Path) -> Result<(), MasterKeyError> {
 
 fn io_error(path: &Path, source: io::Error) -> MasterKeyError {
     MasterKeyError::Io { path: path.to_owned(), source }
+}
+
+/// Whether a key file holds [derived keys](crate::DerivedKeys), and no master key.
+pub(crate) fn is_file_of_derived_keys(text: &str) -> bool {
+    text.trim_start().starts_with('{')
 }
 
 fn directory(path: &Path) -> &Path {

@@ -23,7 +23,7 @@ async fn input_reaches_the_worker_once_and_opens_for_its_login_alone() {
     let (other, _) = claimed(&vault, "b", LONG).await;
     let input = UserInput::Code("12345".to_owned().into());
 
-    assert!(vault.give_input(&master, &login, 1, &input).await.unwrap());
+    assert!(vault.give_input(master.derived(), &login, 1, &input).await.unwrap());
 
     let taken = vault.take_inputs(&a.fence).await.unwrap();
     assert_eq!(taken.len(), 1);
@@ -39,7 +39,7 @@ async fn input_for_an_attempt_that_is_over_is_not_taken() {
     let (login, a) = claimed(&vault, "a", LONG).await;
     vault.close_attempt(&a.fence).await.unwrap();
     let input = UserInput::Phone("+79990000001".to_owned().into());
-    assert!(!vault.give_input(&MasterKey::random(), &login, 1, &input).await.unwrap());
+    assert!(!vault.give_input(MasterKey::random().derived(), &login, 1, &input).await.unwrap());
 }
 
 #[tokio::test]
@@ -47,14 +47,14 @@ async fn the_last_challenge_is_the_one_to_answer_until_the_attempt_is_closed() {
     let (_database, vault) = vault().await;
     let master = MasterKey::random();
     let (login, a) = claimed(&vault, "a", LONG).await;
-    assert_eq!(vault.challenge(&master, &login, 1).await.unwrap(), None);
+    assert_eq!(vault.challenge(master.derived(), &login, 1).await.unwrap(), None);
 
-    vault.put_challenge(&master, &a.fence, &challenge("1")).await.unwrap();
-    vault.put_challenge(&master, &a.fence, &challenge("2")).await.unwrap();
-    assert_eq!(vault.challenge(&master, &login, 1).await.unwrap(), Some(challenge("2")));
+    vault.put_challenge(master.derived(), &a.fence, &challenge("1")).await.unwrap();
+    vault.put_challenge(master.derived(), &a.fence, &challenge("2")).await.unwrap();
+    assert_eq!(vault.challenge(master.derived(), &login, 1).await.unwrap(), Some(challenge("2")));
 
     vault.close_attempt(&a.fence).await.unwrap();
-    assert_eq!(vault.challenge(&master, &login, 1).await.unwrap(), None);
+    assert_eq!(vault.challenge(master.derived(), &login, 1).await.unwrap(), None);
 }
 
 #[tokio::test]
@@ -62,6 +62,6 @@ async fn a_worker_that_lost_its_attempt_asks_for_no_password() {
     let (_database, vault) = vault().await;
     let (_, a) = claimed(&vault, "a", OVER).await;
     claim(&vault, "b", LONG).await;
-    let answer = vault.put_challenge(&MasterKey::random(), &a.fence, &challenge("1")).await;
+    let answer = vault.put_challenge(MasterKey::random().derived(), &a.fence, &challenge("1")).await;
     assert!(matches!(answer, Err(VaultError::Fenced)));
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use vault::{Linked, MasterKey};
+use vault::{DerivedKeys, Linked};
 
 use super::*;
 use crate::testing::Story;
@@ -21,8 +21,8 @@ struct World {
 impl World {
     async fn start() -> Self {
         let story = Story::begin().await;
-        let master = Arc::new(MasterKey::random());
-        let app = App::new(&story.db, master, story.clock.clone(), story.tiers.clone());
+        let keys = Arc::new(DerivedKeys::random());
+        let app = App::new(&story.db, keys, story.clock.clone(), story.tiers.clone());
         let account = story.person(ILYA, "{}").await;
         Self { story, app, account, directory: tempfile::tempdir().unwrap() }
     }

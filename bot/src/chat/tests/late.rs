@@ -43,7 +43,7 @@ impl World {
         self.chat.app.store.login(&login_id, start, Context::by(account_id)).await.unwrap();
         vault.open_attempt(&login_id, 1, account_id).await.unwrap();
         let claimed = vault.claim_attempts("a worker", Duration::from_secs(60), 1).await.unwrap().remove(0);
-        let key_id = self.chat.app.master.id();
+        let key_id = self.chat.master.id();
         let linked = Linked { account_id, login_id: login_id.clone(), sealed: b"sealed".to_vec(), key_id };
         vault.link_session(&claimed.fence, linked).await.unwrap();
         (login_id, claimed.fence)
