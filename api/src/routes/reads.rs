@@ -122,7 +122,9 @@ pub async fn qr(
     let login = visitor.own_login(&state, &query.session_id).await?;
     let login = login.borrow().clone();
     match status::qr_svg(&login) {
-        Some(picture) => Ok(([(header::CONTENT_TYPE, "image/svg+xml")], picture.to_owned()).into_response()),
+        Some(picture) => {
+            Ok(([(header::CONTENT_TYPE, "image/svg+xml; charset=utf-8")], picture.to_owned()).into_response())
+        }
         None => Err(Problem::new(StatusCode::NOT_FOUND, visitor.language(), Text::NoQr)),
     }
 }

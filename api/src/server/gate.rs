@@ -18,6 +18,7 @@ use tower::{Service, ServiceExt};
 use super::bodies::{AnswerBody, ReceivedBody};
 use super::clients::{Clients, TooMany};
 use super::connections::Place;
+use crate::page;
 use crate::problem::Problem;
 
 /// How soon a client with too many requests may ask again, in seconds.
@@ -45,6 +46,9 @@ where
             Some(problem) => {
                 self.place.answers();
                 let mut answer = problem.into_response();
+                for (name, value) in page::HEADERS {
+                    answer.headers_mut().entry(name).or_insert(value);
+                }
                 // The rest of the request, which may never come, is not waited for.
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 Either::Right(ready(Ok(answer.map(|body| AnswerBody::new(body, &self.place)))))
