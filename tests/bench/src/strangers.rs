@@ -37,8 +37,11 @@ const STRANGERS: usize = 20_000;
 /// How many of them this process can hold at a time, beside the pages.
 const AT_A_TIME: usize = 9_000;
 const ADDRESSES: usize = 400;
-/// How many people say `/login`, one after the other.
+/// How many people say `/login`, one after the other, at least; and how long after each other.
 const LOGINS: usize = 40;
+const BETWEEN_LOGINS: Duration = Duration::from_millis(200);
+/// More do not fit between the first people of one way and those of the next.
+const LOGINS_AT_MOST: usize = 1_000;
 const GOAL_MS: f64 = 2_000.0;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// The first of those who say `/login`.
@@ -55,7 +58,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     let listen = environment.service.settings().listen;
     let (caddy, caddy_addr) = caddy_in_front_of(listen).await?;
     let invites = Invites::new(&environment.db, Clock::system(), Arc::new(Tiers::default()));
-    let order = Order { max_uses: 1_000, ..Order::new(Tier::Premium) };
+    let order = Order { max_uses: 5_000, ..Order::new(Tier::Premium) };
     let code = invites.create(order, Context::tool("bench")).await?.code;
 
     let now = eventlog::Log::new(&environment.db).end().await?;
@@ -82,17 +85,21 @@ pub async fn measure(report: &mut Report) -> Result<()> {
         })
         .collect();
 
-    let before = answers(&environment, &code, 0).await?;
-    for (way, target, first) in
-        [("directly", listen, LOGINS as i64), ("through Caddy", caddy_addr, 2 * LOGINS as i64)]
-    {
+    let before = answers(&environment, &code, 0, || true).await?;
+    for (way, target, first) in [
+        ("directly", listen, LOGINS_AT_MOST as i64),
+        ("through Caddy", caddy_addr, 2 * LOGINS_AT_MOST as i64),
+    ] {
         let strangers = Strangers::come(target);
         strangers.have_begun().await;
-        let during = answers(&environment, &code, first).await?;
+        let during = answers(&environment, &code, first, || strangers.tried() >= STRANGERS).await?;
         let tried = strangers.tried();
         strangers.go().await;
-        ensure!(tried >= STRANGERS / 10, "only {tried} strangers had come");
-        eprintln!("{way}: {tried} of {STRANGERS} strangers had come when the last /login was answered");
+        ensure!(
+            tried >= STRANGERS,
+            "only {tried} strangers had come when {} people had logged in",
+            during.probes
+        );
         for (quantile, value, reference) in [
             ("p50", during.quantile(0.5), before.quantile(0.5)),
             ("slowest", during.quantile(1.0), before.quantile(1.0)),
@@ -128,11 +135,19 @@ impl Answers {
     }
 }
 
-/// `/login` of so many people in turn, with a probe after each.
-async fn answers(environment: &Environment, code: &str, first: i64) -> Result<Answers> {
+/// `/login` of people in turn until all strangers have come, with a probe after each.
+async fn answers(
+    environment: &Environment,
+    code: &str,
+    first: i64,
+    all_have_come: impl Fn() -> bool,
+) -> Result<Answers> {
     let mut answers = Answers { waits: Vec::new(), probes: 0, ready: 0 };
     let ops = environment.service.settings().ops;
-    for number in first..first + LOGINS as i64 {
+    for number in first..first + LOGINS_AT_MOST as i64 {
+        if answers.probes >= LOGINS && all_have_come() {
+            break;
+        }
         let id = PEOPLE + number;
         environment.telegram.accounts.insert(Account::new(id, "Person", &format!("+7{id}"), 2));
         let asked = Instant::now();
@@ -140,7 +155,12 @@ async fn answers(environment: &Environment, code: &str, first: i64) -> Result<An
         timeout(PATIENCE, person.ask_for_card(&order)).await.context("/login was not answered")??;
         answers.waits.push(asked.elapsed().as_secs_f64() * 1e3);
         answers.probes += 1;
-        answers.ready += usize::from(is_ready(ops).await.unwrap_or(false));
+        match is_ready(ops).await {
+            Ok(true) => answers.ready += 1,
+            Ok(false) => eprintln!("/readyz says that it is not ready"),
+            Err(error) => eprintln!("/readyz was not answered: {error:#}"),
+        }
+        tokio::time::sleep(BETWEEN_LOGINS).await;
     }
     answers.waits.sort_by(f64::total_cmp);
     Ok(answers)
