@@ -321,3 +321,28 @@ fn the_map_is_short() -> Result<()> {
     assert!(map.lines().count() <= MOST_LINES, "ARCHITECTURE.md has {} lines", map.lines().count());
     Ok(())
 }
+
+/// The summary in the threat model counts the rows of the table.
+#[test]
+fn the_summary_of_the_asvs_counts_its_rows() -> Result<()> {
+    const VERDICTS: [&str; 4] = ["met", "in part", "not met", "n/a"];
+    let read = |name: &str| std::fs::read_to_string(root().join("docs").join(name));
+    let cells = |line: &str| line.split('|').map(|cell| cell.trim().to_owned()).collect::<Vec<_>>();
+    let mut counted = std::collections::BTreeMap::<u32, [usize; 4]>::new();
+    for row in read("asvs.md")?.lines().map(cells) {
+        let Some(chapter) = row.get(1).and_then(|number| number.split('.').next()?.parse().ok()) else { continue };
+        let verdict = row.get(4).context("a row without a verdict")?;
+        let verdict = VERDICTS.iter().position(|it| it == verdict).with_context(|| format!("{row:?}"))?;
+        counted.entry(chapter).or_default()[verdict] += 1;
+    }
+    let mut told = std::collections::BTreeMap::<u32, [usize; 4]>::new();
+    for row in read("threat-model.md")?.lines().map(cells) {
+        let chapter = row.get(1).and_then(|name| name.strip_prefix('V')?.split(' ').next()?.parse().ok());
+        let (Some(chapter), [_, _, counts @ .., _]) = (chapter, row.as_slice()) else { continue };
+        let counts: Vec<usize> = counts.iter().map(|count| count.parse()).collect::<Result<_, _>>()?;
+        told.insert(chapter, counts.try_into().map_err(|_| anyhow::anyhow!("{row:?} has four counts"))?);
+    }
+    assert_eq!(told, counted);
+    assert_eq!(counted.values().flatten().sum::<usize>(), 253);
+    Ok(())
+}
