@@ -338,6 +338,30 @@ fn an_invented_path_or_name_is_found() -> Result<()> {
     Ok(())
 }
 
+/// `invite create`, `key rotate`, …: what can be run.
+fn leaves(command: &clap::Command, path: &str) -> Vec<String> {
+    let below =
+        command.get_subcommands().flat_map(|next| leaves(next, &format!("{path} {}", next.get_name())));
+    let below: Vec<String> = below.collect();
+    if below.is_empty() { vec![path.to_owned()] } else { below }
+}
+
+#[test]
+fn every_command_and_every_route_is_in_the_documentation() -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
+    let text = std::fs::read_to_string(path)?;
+    let missing = |command: &String| {
+        let last = command.rsplit(' ').next().unwrap_or_default();
+        !text.contains(command.as_str()) && !text.contains(&format!("`{last}"))
+    };
+    let commands: Vec<_> =
+        leaves(&qr_login::cli::Cli::command(), "qr-login").into_iter().filter(missing).collect();
+    let routes = api::route_names().into_iter().map(|(method, path)| format!("`{method} {path}"));
+    let routes: Vec<_> = routes.filter(|route| !text.contains(route)).collect();
+    assert!(commands.is_empty() && routes.is_empty(), "docs/commands.md lacks {commands:?} {routes:?}");
+    Ok(())
+}
+
 #[test]
 fn a_link_to_an_invented_heading_is_found() {
     let map = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
