@@ -13,10 +13,13 @@ use crate::world::World;
 
 const ROLE: &str = "digest_service";
 
+fn document() -> Result<String> {
+    Ok(std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/embed.md"))?)
+}
+
 /// The blocks of SQL, in their order: who runs it, and what.
 fn statements() -> Result<Vec<(String, String)>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/embed.md");
-    let document = std::fs::read_to_string(path)?;
+    let document = document()?;
     let blocks = document.split("```sql\n").skip(1).filter_map(|rest| rest.split("```").next());
     let blocks = blocks.map(|block| {
         let (first, sql) = block.split_once('\n').context("an empty block")?;
@@ -39,6 +42,20 @@ async fn expect_refused(world: &World, statements: &[&str]) -> Result<()> {
         let code = error.as_database_error().and_then(|it| it.code()).unwrap_or_default().into_owned();
         assert_eq!(code, "42501", "{refused}: {error}");
     }
+    Ok(())
+}
+
+#[tokio::test]
+async fn every_column_of_users_is_in_the_documentation() -> Result<()> {
+    let test = testing::database().await;
+    let columns = "select column_name::text from information_schema.columns
+                    where table_schema = 'public' and table_name = 'users'";
+    let columns: Vec<String> = sqlx::query_scalar(columns).fetch_all(test.db.pool()).await?;
+    let document = document()?;
+    let missing: Vec<_> =
+        columns.iter().filter(|column| !document.contains(&format!("`{column}`"))).collect();
+    assert!(columns.len() >= 19, "{columns:?}");
+    assert!(missing.is_empty(), "docs/embed.md lacks {missing:?}");
     Ok(())
 }
 
