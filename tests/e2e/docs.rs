@@ -1,4 +1,5 @@
-//! The documents against the tree: every path, name, command, route and setting in backticks exists, and every link leads to a file.
+//! The documents against the tree: every path, name, command, route and setting in backticks exists, and every link leads to a file,
+//! and to a heading of it.
 //!
 //! A span in backticks is one of these, tried in this order:
 //!
@@ -236,10 +237,33 @@ fn spans(text: &str) -> Vec<(String, String)> {
     spans
 }
 
-/// Where links to files lead.
+/// Where links to files and to headings lead.
 fn links(text: &str) -> impl Iterator<Item = &str> {
     let targets = text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-    targets.filter(|target| !target.contains("://") && !target.starts_with('#'))
+    targets.filter(|target| !target.contains("://"))
+}
+
+/// Whether a link of this document leads to a file, and to a heading that the file has.
+fn leads_somewhere(document: &Path, link: &str) -> bool {
+    let (file, heading) = link.split_once('#').map_or((link, None), |(file, heading)| (file, Some(heading)));
+    let target = match file.is_empty() {
+        true => document.to_owned(),
+        false => document.parent().unwrap_or(document).join(file),
+    };
+    match heading {
+        None => target.exists(),
+        Some(heading) => {
+            let text = std::fs::read_to_string(target).unwrap_or_default();
+            text.lines().any(|line| line.starts_with('#') && anchor(line) == heading)
+        }
+    }
+}
+
+/// The name of a heading in a link, as GitHub makes it.
+fn anchor(heading: &str) -> String {
+    let text = heading.trim_start_matches('#').trim().to_lowercase();
+    let kept = text.chars().filter(|c| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_'));
+    kept.map(|c| if c == ' ' { '-' } else { c }).collect()
 }
 
 fn documents() -> Result<Vec<PathBuf>> {
@@ -259,8 +283,7 @@ fn what_the_documents_name_is_in_the_tree() -> Result<()> {
     for document in documents()? {
         let name = document.strip_prefix(&tree.root)?.display();
         let text = std::fs::read_to_string(&document).with_context(|| name.to_string())?;
-        let folder = document.parent().context("a folder")?;
-        for link in links(&text).filter(|link| !folder.join(link).exists()) {
+        for link in links(&text).filter(|link| !leads_somewhere(&document, link)) {
             problems.push(format!("{name}: the link to {link} leads nowhere"));
         }
         let mut before = None;
@@ -313,6 +336,42 @@ fn an_invented_path_or_name_is_found() -> Result<()> {
         assert!(tree.problem(invented).is_some(), "`{invented}` passes for a name that exists");
     }
     Ok(())
+}
+
+/// `invite create`, `key rotate`, …: what can be run.
+fn leaves(command: &clap::Command, path: &str) -> Vec<String> {
+    let below =
+        command.get_subcommands().flat_map(|next| leaves(next, &format!("{path} {}", next.get_name())));
+    let below: Vec<String> = below.collect();
+    if below.is_empty() { vec![path.to_owned()] } else { below }
+}
+
+#[test]
+fn every_command_and_every_route_is_in_the_documentation() -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
+    let text = std::fs::read_to_string(path)?;
+    let missing = |command: &String| {
+        let last = command.rsplit(' ').next().unwrap_or_default();
+        !text.contains(command.as_str()) && !text.contains(&format!("`{last}"))
+    };
+    let commands: Vec<_> =
+        leaves(&qr_login::cli::Cli::command(), "qr-login").into_iter().filter(missing).collect();
+    let routes = api::route_names().into_iter().map(|(method, path)| format!("`{method} {path}"));
+    let routes: Vec<_> = routes.filter(|route| !text.contains(route)).collect();
+    assert!(commands.is_empty() && routes.is_empty(), "docs/commands.md lacks {commands:?} {routes:?}");
+    Ok(())
+}
+
+#[test]
+fn a_link_to_an_invented_heading_is_found() {
+    let map = Path::new(env!("CARGO_MANIFEST_DIR")).join("ARCHITECTURE.md");
+    for link in ["docs/keys.md", "docs/keys.md#what-the-root-means", "#known-faults"] {
+        assert!(leads_somewhere(&map, link), "{link} leads nowhere");
+    }
+    for link in ["docs/supper.md", "docs/keys.md#supper", "#supper"] {
+        assert!(!leads_somewhere(&map, link), "{link} leads somewhere");
+    }
+    assert_eq!(anchor("## Как всё отключить?"), "как-всё-отключить");
 }
 
 #[test]

@@ -129,3 +129,28 @@ impl Context {
         .collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::AccountId;
+    use serde_json::Value;
+
+    use super::{Context, Fence};
+
+    /// Other services read the metadata by this document.
+    #[test]
+    fn the_metadata_is_as_the_documentation_says() {
+        let document = include_str!("../../../docs/events.md");
+        let block = document.split("## Metadata").nth(1).and_then(|text| text.split("```json").nth(1));
+        let block = block.and_then(|text| text.split("```").next()).expect("an example under Metadata");
+        let documented: Value = serde_json::from_str(block).expect("JSON");
+
+        let account: AccountId = "00000000-0000-0000-0000-00000000000a".parse().unwrap();
+        let login_id = "login-00000000000000000000000001".parse().unwrap();
+        let context = Context::by(account)
+            .with_cause("login/login-00000000000000000000000001/7")
+            .with_update(17)
+            .with_fence(&Fence { login_id, attempt: 1, epoch: 3 });
+        assert_eq!(serde_json::to_value(context.metadata()).unwrap(), documented);
+    }
+}
