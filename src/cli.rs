@@ -3,25 +3,42 @@
 mod database;
 mod health;
 mod invite;
+mod json;
 mod key;
 mod operator;
 mod session;
 mod signals;
 mod user;
+mod user_list;
 
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
 use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
-
+use clap_complete::Shell;
 use eventlog::clock::Clock;
 use private_postgres::PrivateCluster;
 use secrecy::ExposeSecret;
 
-use crate::config::{self, Config, DataConfig, DataSettings, Settings};
+use crate::check;
+use crate::config::{self, BadSetting, BadSettings, Config, DataConfig, DataSettings, Settings};
 use crate::service::Service;
 
 /// Links a person's Telegram account to a service.
+///
+/// Without a command it serves. Required are BOT_TOKEN, TELEGRAM_API_ID, TELEGRAM_API_HASH and AUTH_BASE_URL; `qr-login check` says
+/// what is missing. Each flag falls back to its environment variable.
 #[derive(Debug, Parser)]
-#[command(name = "qr-login", version, about)]
+#[command(
+    name = "qr-login",
+    version,
+    about,
+    after_help = "Required: BOT_TOKEN, TELEGRAM_API_ID, TELEGRAM_API_HASH (variables or files), AUTH_BASE_URL. --help shows every setting.",
+    after_long_help = config::variables_help()
+)]
 pub struct Cli {
     #[command(flatten)]
     settings: Settings,
@@ -35,12 +52,20 @@ enum Command {
     Serve,
     /// Ask the service on this machine whether it is ready.
     Health,
+    /// Check everything that the service needs: settings, database, bot token, Telegram, clock, public address, folders, master key.
+    ///
+    /// Before the first start and afterwards. It changes nothing. Exit code 1 on a fault.
+    Check {
+        /// For a program.
+        #[arg(long)]
+        json: bool,
+    },
     /// Make, list, show and revoke invites.
     Invite {
         #[command(subcommand)]
         command: invite::InviteCommand,
     },
-    /// What is known of a person; block, unblock, and roles.
+    /// Who is known here; block, unblock, and roles.
     User {
         #[command(subcommand)]
         command: user::UserCommand,
@@ -59,6 +84,18 @@ enum Command {
     Database {
         #[command(subcommand)]
         command: DatabaseCommand,
+    },
+    /// Print what completes commands in a shell.
+    #[command(after_help = "Example: qr-login completions bash >/etc/bash_completion.d/qr-login")]
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Write the manual pages into a folder.
+    #[command(after_help = "Example: qr-login man /usr/local/share/man/man1")]
+    Man {
+        /// It has to exist.
+        folder: PathBuf,
     },
 }
 
@@ -81,21 +118,55 @@ impl Cli {
         Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
     }
 
-    /// Runs the command.
+    /// A setting of the log is bad, so nothing was started. Whoever serves is told of the other settings, too.
+    pub fn bad_settings(&self, of_log: BadSetting) -> BadSettings {
+        let mut bad = vec![of_log];
+        if matches!(self.command, None | Some(Command::Serve | Command::Check { .. }))
+            && let Err(BadSettings(others)) = Config::from_settings(&self.settings)
+        {
+            bad.extend(others);
+        }
+        BadSettings(bad)
+    }
+
+    /// Runs the command. Exit code 1 where the check has found a fault.
     ///
     /// # Errors
     /// One that a person can act on.
-    pub async fn run(self) -> anyhow::Result<()> {
+    pub async fn run(self) -> anyhow::Result<ExitCode> {
+        let data = &self.settings.data;
         match self.command.unwrap_or(Command::Serve) {
-            Command::Serve => serve(&self.settings).await,
-            Command::Health => health::ask(config::ops_listen_addr(&self.settings)?).await,
-            Command::Invite { command } => command.run(&self.settings.data, &self.settings.bot_api_url).await,
-            Command::User { command } => command.run(&self.settings).await,
-            Command::Session { command } => command.run(&self.settings).await,
-            Command::Key { command } => command.run(&self.settings).await,
-            Command::Database { command: DatabaseCommand::Url } => database_url(&self.settings.data),
+            Command::Serve => serve(&self.settings).await?,
+            Command::Health => health::ask(config::ops_listen_addr(&self.settings)?).await?,
+            Command::Check { json } => return check(&self.settings, json).await,
+            Command::Invite { command } => command.run(data, &self.settings.bot_api_url).await?,
+            Command::User { command } => command.run(&self.settings).await?,
+            Command::Session { command } => command.run(&self.settings).await?,
+            Command::Key { command } => command.run(&self.settings).await?,
+            Command::Database { command: DatabaseCommand::Url } => database_url(data)?,
+            Command::Completions { shell } => {
+                clap_complete::generate(shell, &mut Self::command(), "qr-login", &mut io::stdout());
+            }
+            Command::Man { folder } => write_manual(&folder)?,
         }
+        Ok(ExitCode::SUCCESS)
     }
+}
+
+async fn check(settings: &Settings, json: bool) -> anyhow::Result<ExitCode> {
+    let report = check::check(settings).await;
+    let mut out = io::stdout().lock();
+    match json {
+        true => report.write_json(&mut out)?,
+        false => report.write_text(&mut out)?,
+    }
+    out.flush()?;
+    Ok(if report.has_fault() { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn write_manual(folder: &Path) -> anyhow::Result<()> {
+    clap_mangen::generate_to(Cli::command(), folder)
+        .with_context(|| format!("the pages cannot be written to {}", folder.display()))
 }
 
 async fn serve(settings: &Settings) -> anyhow::Result<()> {

@@ -1,9 +1,9 @@
-//! Settings: environment variables and, but for secrets, flags. Each is checked here, once, and a bad one is told in one
+//! Settings: environment variables and, but for secrets, flags. Each is checked here, once, and all bad ones are told, each in one
 //! line that names it and says what it should be.
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use eventlog::database::PoolSettings;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use login_worker::{Network, TelegramApp};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use url::Url;
 
 mod bad_setting;
@@ -22,16 +22,17 @@ mod role;
 mod secret;
 mod settings;
 
-pub use bad_setting::BadSetting;
+use bad_setting::Collected;
+pub use bad_setting::{BadSetting, BadSettings};
 use checks::{
-    address, api_id, auth_base_url, device_name, interval, not_set, on_off, one_phone_login, pool_size,
-    read_tiers, required, trusted_proxies,
+    address, api_id, auth_base_url, database_url, device_name, interval, not_set, on_off, one_phone_login,
+    pool_size, read_tiers, required, time_zone, trusted_proxies,
 };
-pub use checks::{admin_ids, bot_api_url};
+pub use checks::{admin_ids, bot_api_url, bot_token};
 pub use role::Role;
 use role::roles;
 pub use secret::secret;
-pub use settings::{DataSettings, Settings};
+pub use settings::{DataSettings, HEADINGS, Settings, VARIABLES, Variable, variables_help};
 
 /// Where an application's id and hash come from.
 const MY_TELEGRAM: &str = "from https://my.telegram.org";
@@ -102,23 +103,27 @@ impl DataConfig {
     /// Checks the settings that every command needs.
     ///
     /// # Errors
-    /// The first bad one.
-    pub fn from_settings(settings: &DataSettings) -> Result<Self, BadSetting> {
-        let data_dir = std::path::absolute(&settings.data_dir)
-            .map_err(|error| BadSetting::new("DATA_DIR", format!("not a path: {error}")))?;
-        let master_key_file = settings.master_key_file.clone().unwrap_or_else(|| data_dir.join("master.key"));
-        let tiers = match &settings.tiers_file {
-            None => Tiers::default(),
-            Some(path) => read_tiers(path)?,
+    /// Each that is bad.
+    pub fn from_settings(settings: &DataSettings) -> Result<Self, BadSettings> {
+        let mut bad = Collected::default();
+        let data_dir = bad.take(data_dir(settings));
+        let [database_url, database_owner_url] =
+            ["DATABASE_URL", "DATABASE_OWNER_URL"].map(|setting| bad.take(database_url(setting)));
+        let tiers = bad.take(settings.tiers_file.as_deref().map_or(Ok(Tiers::default()), read_tiers));
+        let size = bad.take(pool_size(&settings.database_pool_size));
+        let whole = || {
+            let data_dir = data_dir?;
+            Some(Self {
+                database_url: database_url?,
+                database_owner_url: database_owner_url?,
+                pool: PoolSettings { size: size?, ..PoolSettings::default() },
+                master_key_file: master_key_file(settings, &data_dir),
+                data_dir,
+                tiers: Arc::new(tiers?),
+            })
         };
-        Ok(Self {
-            database_url: secret("DATABASE_URL")?,
-            database_owner_url: secret("DATABASE_OWNER_URL")?,
-            pool: PoolSettings { size: pool_size(&settings.database_pool_size)?, ..PoolSettings::default() },
-            data_dir,
-            master_key_file,
-            tiers: Arc::new(tiers),
-        })
+        let whole = whole();
+        bad.finish(whole)
     }
 }
 
@@ -126,66 +131,120 @@ impl Config {
     /// Checks everything, in the order in which a person would set it up.
     ///
     /// # Errors
-    /// The first setting that is missing or bad.
-    pub fn from_settings(settings: &Settings) -> Result<Self, BadSetting> {
-        let bot_token = required("BOT_TOKEN", "from @BotFather")?;
-        let well_formed = bot_token.expose_secret().split_once(':').is_some_and(|(id, key)| {
-            !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) && key.len() >= 8
-        });
-        if !well_formed {
-            return Err(BadSetting::new("BOT_TOKEN", "is not a bot token, which looks like 123456:ABC-DEF"));
-        }
-        let api_id = api_id()?.ok_or_else(|| not_set("TELEGRAM_API_ID", MY_TELEGRAM))?;
-        let api_hash = required("TELEGRAM_API_HASH", MY_TELEGRAM)?;
-        let base = settings.auth_base_url.as_deref().map(str::trim).filter(|it| !it.is_empty());
-        let base = base.ok_or_else(|| {
-            BadSetting::new(
-                "AUTH_BASE_URL",
-                "is not set: the public https origin of the Mini App, like https://login.example.org",
-            )
-        })?;
-        let network = match &settings.telegram_network_file {
-            None => Network::Telegram,
-            Some(path) => Network::read(path)
-                .map_err(|error| BadSetting::new("TELEGRAM_NETWORK_FILE", error.to_string()))?,
+    /// Each setting that is missing or bad.
+    pub fn from_settings(settings: &Settings) -> Result<Self, BadSettings> {
+        let mut bad = Collected::default();
+        let bot_token = bad.take(bot_token());
+        let api_id =
+            bad.take(api_id().and_then(|id| id.ok_or_else(|| not_set("TELEGRAM_API_ID", MY_TELEGRAM))));
+        let api_hash = bad.take(required("TELEGRAM_API_HASH", MY_TELEGRAM));
+        let network = bad.take(network(settings));
+        // What a bad network file would ask of the others is not known.
+        let private = network.as_ref().map(Network::is_private);
+        let base = bad.take(base_url(settings, private.unwrap_or(true)));
+        let data = bad.take(DataConfig::from_settings(&settings.data));
+        let roles = bad.take(roles(&settings.role));
+        let listen_addr = bad.take(listen_addr(settings).and_then(|addr| {
+            match private == Some(true) && !addr.ip().is_loopback() {
+                true => {
+                    Err(BadSetting::new("LISTEN_ADDR", "must be loopback while TELEGRAM_NETWORK_FILE is set"))
+                }
+                false => Ok(addr),
+            }
+        }));
+        let trusted_proxies = bad.take(trusted_proxies(&settings.trusted_proxies));
+        let ops_listen_addr = bad.take(ops_listen_addr(settings));
+        let admin_ids = bad.take(admin_ids(&settings.admin_ids));
+        let display_timezone = bad.take(time_zone(&settings.display_timezone));
+        let one_phone_login = bad.take(one_phone_login(&settings.one_phone_login));
+        let session_check_interval = bad.take(interval(&settings.session_check_interval));
+        let device_name = bad.take(device_name(&settings.device_name));
+        let bot_api_url = bad.take(bot_api_url(&settings.bot_api_url, private.unwrap_or(false)));
+        let bot_webhook = bad.take(on_off("BOT_WEBHOOK", &settings.bot_webhook));
+        let log_telegram_ids = bad.take(on_off("LOG_TELEGRAM_IDS", &settings.log_telegram_ids));
+        let whole = || {
+            let data = data?;
+            Some(Self {
+                roles: roles?,
+                bot_token: bot_token?,
+                api_id: api_id?,
+                api_hash: api_hash?,
+                auth_base_url: base?,
+                listen_addr: listen_addr?,
+                trusted_proxies: trusted_proxies?,
+                ops_listen_addr: ops_listen_addr?,
+                sessions_dir: sessions_dir(settings, &data.data_dir),
+                admin_ids: admin_ids?,
+                support_contact: settings.support_contact.clone().filter(|it| !it.trim().is_empty()),
+                display_timezone: display_timezone?,
+                one_phone_login: one_phone_login?,
+                session_check_interval: session_check_interval?,
+                device_name: device_name?,
+                bot_api_url: bot_api_url?,
+                bot_webhook: bot_webhook?,
+                network: network?,
+                log_telegram_ids: log_telegram_ids?,
+                data,
+            })
         };
-        let private = !matches!(network, Network::Telegram);
-        let data = DataConfig::from_settings(&settings.data)?;
-        let config = Self {
-            roles: roles(&settings.role)?,
-            bot_token,
-            api_id,
-            api_hash,
-            auth_base_url: auth_base_url(base, private)?,
-            listen_addr: address("LISTEN_ADDR", &settings.listen_addr)?,
-            trusted_proxies: trusted_proxies(&settings.trusted_proxies)?,
-            ops_listen_addr: ops_listen_addr(settings)?,
-            sessions_dir: settings.sessions_dir.clone().unwrap_or_else(|| data.data_dir.join("sessions")),
-            admin_ids: admin_ids(&settings.admin_ids)?,
-            support_contact: settings.support_contact.clone().filter(|it| !it.trim().is_empty()),
-            display_timezone: TimeZone::get(&settings.display_timezone).map_err(|_| {
-                BadSetting::new(
-                    "DISPLAY_TIMEZONE",
-                    format!("no time zone is called {:?}", settings.display_timezone),
-                )
-            })?,
-            one_phone_login: one_phone_login(&settings.one_phone_login)?,
-            session_check_interval: interval(&settings.session_check_interval)?,
-            device_name: device_name(&settings.device_name)?,
-            bot_api_url: bot_api_url(&settings.bot_api_url, private)?,
-            bot_webhook: on_off("BOT_WEBHOOK", &settings.bot_webhook)?,
-            network,
-            log_telegram_ids: on_off("LOG_TELEGRAM_IDS", &settings.log_telegram_ids)?,
-            data,
-        };
-        if private && !config.listen_addr.ip().is_loopback() {
-            return Err(BadSetting::new(
-                "LISTEN_ADDR",
-                "must be loopback while TELEGRAM_NETWORK_FILE is set",
-            ));
-        }
-        Ok(config)
+        let whole = whole();
+        bad.finish(whole)
     }
+}
+
+/// Where the data is, absolute.
+///
+/// # Errors
+/// It is no path.
+pub fn data_dir(settings: &DataSettings) -> Result<PathBuf, BadSetting> {
+    std::path::absolute(&settings.data_dir)
+        .map_err(|error| BadSetting::new("DATA_DIR", format!("not a path: {error}")))
+}
+
+/// Where the master key is.
+pub fn master_key_file(settings: &DataSettings, data_dir: &Path) -> PathBuf {
+    settings.master_key_file.clone().unwrap_or_else(|| data_dir.join("master.key"))
+}
+
+/// Where linked sessions are, as files.
+pub fn sessions_dir(settings: &Settings, data_dir: &Path) -> PathBuf {
+    settings.sessions_dir.clone().unwrap_or_else(|| data_dir.join("sessions"))
+}
+
+/// Which Telegram.
+///
+/// # Errors
+/// The file that describes a private one is bad.
+pub fn network(settings: &Settings) -> Result<Network, BadSetting> {
+    match &settings.telegram_network_file {
+        None => Ok(Network::Telegram),
+        Some(path) => {
+            Network::read(path).map_err(|error| BadSetting::new("TELEGRAM_NETWORK_FILE", error.to_string()))
+        }
+    }
+}
+
+/// The public origin, without a slash at its end. In a private network it may be http.
+///
+/// # Errors
+/// It is missing, or no origin.
+pub fn base_url(settings: &Settings, private: bool) -> Result<String, BadSetting> {
+    let base = settings.auth_base_url.as_deref().map(str::trim).filter(|it| !it.is_empty());
+    let base = base.ok_or_else(|| {
+        BadSetting::new(
+            "AUTH_BASE_URL",
+            "is not set: the public https origin of the Mini App, like https://login.example.org",
+        )
+    })?;
+    auth_base_url(base, private)
+}
+
+/// Where HTTP is served.
+///
+/// # Errors
+/// It is not an address.
+pub fn listen_addr(settings: &Settings) -> Result<SocketAddr, BadSetting> {
+    address("LISTEN_ADDR", &settings.listen_addr)
 }
 
 /// Where health and metrics are served.

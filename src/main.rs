@@ -2,8 +2,10 @@
 
 use std::process::ExitCode;
 
+use anyhow::anyhow;
 use app::terminal::harmless;
 use qr_login::cli::Cli;
+use qr_login::config::BadSettings;
 use qr_login::telemetry;
 
 fn main() -> ExitCode {
@@ -12,23 +14,30 @@ fn main() -> ExitCode {
     if let Err(error) = dotenvy::dotenv()
         && !error.not_found()
     {
-        return fail(&format!(".env: {error}"));
+        return fail(&anyhow!(".env: {error}"));
     }
     let cli = Cli::read();
-    if let Err(error) = telemetry::start_log() {
-        return fail(&error.to_string());
+    if let Err(bad) = telemetry::start_log() {
+        // Whoever serves is told of the other settings, too.
+        return fail(&cli.bad_settings(bad).into());
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&format!("the runtime does not start: {error}")),
+        Err(error) => return fail(&anyhow!("the runtime does not start: {error}")),
     };
     match runtime.block_on(cli.run()) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => fail(&format!("{error:#}")),
+        Ok(code) => code,
+        Err(error) => fail(&error),
     }
 }
 
-fn fail(why: &str) -> ExitCode {
-    eprintln!("qr-login: {}", harmless(why));
+/// One line, or one for each bad setting.
+fn fail(error: &anyhow::Error) -> ExitCode {
+    match error.downcast_ref::<BadSettings>() {
+        Some(BadSettings(bad)) => {
+            bad.iter().for_each(|bad| eprintln!("qr-login: {}", harmless(&bad.to_string())))
+        }
+        None => eprintln!("qr-login: {}", harmless(&format!("{error:#}"))),
+    }
     ExitCode::FAILURE
 }

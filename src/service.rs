@@ -10,7 +10,6 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use api::server::Clients;
@@ -22,7 +21,7 @@ use app::sessions::stay_ended;
 use bot::chat::{BotToken, Chat, Webhook};
 use eventlog::Outage;
 use eventlog::clock::Clock;
-use eventlog::database::{Database, DatabaseError, PoolSettings};
+use eventlog::database::{Database, DatabaseError};
 use login_worker::{LoginWorkers, TelegramApp};
 use private_postgres::PrivateCluster;
 use secrecy::SecretString;
@@ -35,6 +34,7 @@ use vault::processes::Process;
 use vault::{DerivedKeys, MasterKey, Vault};
 
 use crate::config::{Config, DataConfig, Role};
+use crate::database::{self, Patience};
 use crate::ops::{self, Ops, Serving};
 use crate::{memory, open_files};
 
@@ -76,7 +76,7 @@ impl Service {
         parts
             .spawn(async move { match server::serve(ops_listener, ops, few, Clients::unlimited()).await {} });
         make_data_dir(&config.data)?;
-        let (db, cluster) = open_database(&config.data).await?;
+        let (db, cluster) = database::open(&config.data, Patience::WaitForServer).await?;
         warn_of_owner(&db).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
         let (keys, master) = keys(&db, &config).await?;
@@ -200,65 +200,6 @@ impl Service {
         {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "the private PostgreSQL did not stop cleanly");
-        }
-    }
-}
-
-/// The database that the settings name, migrated; else a private PostgreSQL under `DATA_DIR`. Where it does not answer, this
-/// waits, and says so once. Migrations run as the owner, where the settings name one.
-///
-/// # Errors
-/// No PostgreSQL binaries, a foreign table in the way, or a database that refuses us.
-pub async fn open_database(data: &DataConfig) -> anyhow::Result<(Database, Option<PrivateCluster>)> {
-    let (urls, cluster) = match &data.database_url {
-        Some(url) => (Urls { service: url.clone(), owner: data.database_owner_url.clone() }, None),
-        None => {
-            let cluster = PrivateCluster::start(&data.data_dir).await?;
-            (Urls { service: cluster.service_url(), owner: Some(cluster.url()) }, Some(cluster))
-        }
-    };
-    let mut outage = Outage::new(
-        "DATABASE_URL: the database takes no writes yet, trying again",
-        "DATABASE_URL: the database takes writes",
-    );
-    loop {
-        match connect(&urls, data.pool, cluster.is_some()).await {
-            Ok(db) => {
-                outage.over();
-                return Ok((db, cluster));
-            }
-            Err(error) if error.is_transient() => {
-                outage.failed(&error);
-                tokio::time::sleep(Duration::from_secs(1)).await;
-            }
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
-/// One database, for two roles.
-struct Urls {
-    service: SecretString,
-    owner: Option<SecretString>,
-}
-
-async fn connect(urls: &Urls, pool: PoolSettings, is_private: bool) -> Result<Database, DatabaseError> {
-    if let Some(owner) = &urls.owner {
-        let role = Database::role_of(&urls.service)?;
-        let db = Database::connect_with(owner, pool).await?;
-        let prepared = match db.migrate().await {
-            Ok(()) => db.grant_to_service(&role, is_private).await,
-            Err(error) => Err(error),
-        };
-        db.close().await;
-        prepared?;
-    }
-    let db = Database::connect_with(&urls.service, pool).await?;
-    match db.migrate().await {
-        Ok(()) => Ok(db),
-        Err(error) => {
-            db.close().await;
-            Err(error)
         }
     }
 }

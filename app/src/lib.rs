@@ -4,10 +4,11 @@
 //! API and the terminal put that into their own words. A use case that is given the same order twice does nothing twice.
 //!
 //! Read [`logins::begin`] for a use case, [`reactor`] for what follows from an event, [`leader`] for the process that does it.
-//! [`terminal`] is what both command lines do with strangers' text.
+//! [`terminal`] is what both command lines do with strangers' text, [`columns`] how their tables fit a terminal.
 //! What deliberately is not here: rules (`domain`), Telegram (`bot`), HTTP (`api`), texts that people read.
 
 mod app;
+pub mod columns;
 pub mod erasure;
 mod error;
 pub mod inbox;
@@ -20,6 +21,7 @@ pub mod people;
 pub mod reactor;
 pub mod sessions;
 pub mod subscriptions;
+pub mod suggest;
 pub mod sweeper;
 pub mod terminal;
 #[cfg(any(test, feature = "testing"))]

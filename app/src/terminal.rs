@@ -2,7 +2,8 @@
 //! line, has no power over the terminal, and cannot change the order in which letters are read.
 //!
 //! Every command of `qr-login` and `replay` prints such text through [`harmless`]; JSON through [`write_json`], which
-//! loses nothing; a spreadsheet's field through [`csv_field`]; and the log through [`LogLines`].
+//! loses nothing; a spreadsheet's field through [`csv_field`]; and the log through [`LogLines`]. Columns that fit a terminal are in
+//! [`columns`](crate::columns).
 
 use std::borrow::Cow;
 use std::io::{self, Write};

@@ -47,6 +47,7 @@ mod notice;
 mod permissions;
 mod person;
 mod poller;
+pub mod probe;
 mod reply;
 mod request;
 mod reset;

@@ -94,6 +94,11 @@ pub enum DecodeError {
 }
 
 impl Event {
+    /// The stored names of all events, stream by stream.
+    pub fn names() -> impl Iterator<Item = &'static str> {
+        [&InviteEvent::NAMES[..], &LoginEvent::NAMES, &AccountEvent::NAMES].into_iter().flatten().copied()
+    }
+
     /// The event that a row of the log holds, whatever version it was written in.
     ///
     /// # Errors

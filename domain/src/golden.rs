@@ -172,6 +172,7 @@ fn every_event_has_a_sample_and_a_golden_file_and_no_file_is_left_over() {
         .collect();
 
     assert_eq!(samples, names_in_the_source());
+    assert_eq!(samples, Event::names().map(str::to_owned).collect());
     let wanted = samples
         .iter()
         .flat_map(|name| (1..=current_version(name)).map(move |version| format!("{name}.v{version}.json")));

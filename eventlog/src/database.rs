@@ -36,6 +36,30 @@ pub struct Database {
     stream_locks: StreamLocks,
 }
 
+/// How the tables of a database stand beside this program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tables {
+    /// There are none yet.
+    None {
+        /// How many migrations will make them.
+        migrations: usize,
+    },
+    /// As this program needs them.
+    UpToDate,
+    /// An older version of this program made them.
+    Behind {
+        /// How many migrations are missing.
+        migrations: usize,
+    },
+    /// A newer version of this program has changed them.
+    Newer,
+    /// A migration failed half-way, or is another one than the one of its number here.
+    Changed {
+        /// Which.
+        migration: i64,
+    },
+}
+
 impl Database {
     /// Connects to `postgresql://…`, and checks that the server is not too old. With several servers in the URL, it connects
     /// to the one that `target_session_attrs` asks for, and searches it again whenever the connection is lost.
@@ -65,6 +89,14 @@ impl Database {
         let pool = Pool::new(servers, server, settings);
         let (wake, appends) = (Wake::new(pool.clone()), Appends::new(pool.clone()));
         Ok(Self { pool, wake, appends, stream_locks: StreamLocks::default() })
+    }
+
+    /// Checks a URL, and connects nowhere.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Url`], [`DatabaseError::SessionAttributes`], [`DatabaseError::PasswordFile`].
+    pub fn check_url(url: &SecretString) -> Result<(), DatabaseError> {
+        Servers::parse(url.expose_secret()).map(drop)
     }
 
     /// The role that a URL names; without one, that of `PGUSER` or of this process's user, as libpq has it.
@@ -138,22 +170,52 @@ impl Database {
 
     /// Whether every migration was run, and no other one. It changes nothing, and needs no right to.
     async fn is_up_to_date(&self) -> Result<bool, DatabaseError> {
+        Ok(self.tables().await? == Tables::UpToDate)
+    }
+
+    /// How the tables stand beside this program. It changes nothing. The role has to be the service's or the owner's.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn tables(&self) -> Result<Tables, DatabaseError> {
         let is_there =
             sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "is_there!""#)
                 .fetch_one(&self.pool)
                 .await?;
+        let known: Vec<_> = MIGRATIONS.iter().collect();
         if !is_there {
-            return Ok(false);
+            return Ok(Tables::None { migrations: known.len() });
         }
         // Not checked at compile time: the table is of sqlx, which makes it.
         let run: Vec<(i64, Vec<u8>, bool)> =
             sqlx::query_as("select version, checksum, success from _sqlx_migrations")
                 .fetch_all(&self.pool)
                 .await?;
-        let known: Vec<_> = MIGRATIONS.iter().collect();
-        let was_run =
-            |version, checksum: &[u8]| run.iter().any(|it| *it == (version, checksum.to_vec(), true));
-        Ok(run.len() == known.len() && known.iter().all(|it| was_run(it.version, &it.checksum)))
+        let of_version = |version| known.iter().find(|it| it.version == version);
+        for (version, checksum, succeeded) in &run {
+            match of_version(*version) {
+                Some(migration) if *succeeded && **checksum == *migration.checksum => {}
+                Some(_) => return Ok(Tables::Changed { migration: *version }),
+                None => return Ok(Tables::Newer),
+            }
+        }
+        Ok(match known.len() - run.len() {
+            0 => Tables::UpToDate,
+            migrations => Tables::Behind { migrations },
+        })
+    }
+
+    /// Whether the log is in this database, for a role that may read it and no more.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn has_log(&self) -> Result<bool, DatabaseError> {
+        let has_log = sqlx::query_scalar!(
+            r#"select exists (select
+                                from pg_class
+                               where relnamespace = to_regnamespace('public') and relname = 'log_index') as "has_log!""#
+        );
+        Ok(has_log.fetch_one(&self.pool).await?)
     }
 
     /// The pool: a statement on it takes a connection, and has a deadline.
@@ -202,5 +264,8 @@ impl Database {
     }
 }
 
+mod inspection;
 #[cfg(test)]
 mod tests;
+
+pub use inspection::{Durability, Missing, Standbys};

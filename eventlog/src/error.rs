@@ -19,6 +19,14 @@ pub enum DatabaseError {
     /// The server is too old.
     #[error("PostgreSQL {0} is too old: 14 or newer is needed")]
     TooOld(i32),
+    /// No connection could be made, and it is known why.
+    #[error("{problem}")]
+    Connect {
+        /// Why, and where: `connection refused at 127.0.0.1:5432`. It says what `error` says.
+        problem: String,
+        /// As the driver has it.
+        error: Box<sqlx::Error>,
+    },
     /// PostgreSQL refused, or was not there.
     #[error("PostgreSQL failed")]
     Sql(#[from] sqlx::Error),
@@ -44,12 +52,41 @@ impl DatabaseError {
     pub fn is_transient(&self) -> bool {
         is_transient(self)
     }
+
+    /// Whether there is no server at the address that was given: it refuses connections, or has no such name. It may come later, so a
+    /// service waits for it. A person at a terminal does not.
+    pub fn is_absent(&self) -> bool {
+        match self {
+            Self::Connect { error, .. } => match &**error {
+                sqlx::Error::Io(error) => {
+                    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+                        || is_unknown_host(error)
+                }
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+
+    /// Whether the database has not the tables or columns that a statement asked for.
+    pub fn is_of_other_tables(&self) -> bool {
+        let Self::Sql(sqlx::Error::Database(error)) = self else { return false };
+        // undefined_table, undefined_column, undefined_function, invalid_schema_name
+        error.code().is_some_and(|code| ["42P01", "42703", "42883", "3F000"].contains(&&*code))
+    }
+}
+
+/// Whether a name has no address. The resolver's error has no kind of its own.
+pub(crate) fn is_unknown_host(error: &io::Error) -> bool {
+    error.to_string().starts_with("failed to lookup address information")
 }
 
 /// The same for an error that a failure of the database may have caused.
 pub fn is_transient(error: &(dyn std::error::Error + 'static)) -> bool {
-    std::iter::successors(Some(error), |error| error.source())
-        .any(|error| error.downcast_ref().is_some_and(passes))
+    std::iter::successors(Some(error), |error| error.source()).any(|error| match error.downcast_ref() {
+        Some(DatabaseError::Connect { error, .. }) => passes(error),
+        _ => error.downcast_ref().is_some_and(passes),
+    })
 }
 
 fn passes(error: &sqlx::Error) -> bool {

@@ -19,7 +19,7 @@ pub use event::{Fact, LogEvent, Metadata, as_stored};
 pub use query::Filter;
 
 use event::log_event;
-use query::{SELECT, Window, about, history, last, next, stream};
+use query::{SELECT, Window, about, history, last, next, nth_last, stream};
 
 #[cfg(test)]
 mod tests;
@@ -183,10 +183,46 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn last(&self, filter: &Filter, limit: i64) -> Result<Vec<LogEvent>, DatabaseError> {
-        let window = self.window(filter).await?;
-        let mut events = self.fetch(last(SELECT, filter, window, limit)).await?;
+        let mut events = self.before(filter, i64::MAX, limit).await?;
         events.reverse();
         Ok(events)
+    }
+
+    /// Up to `limit` events before a position that pass the filter, the latest first.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn before(
+        &self,
+        filter: &Filter,
+        before: i64,
+        limit: i64,
+    ) -> Result<Vec<LogEvent>, DatabaseError> {
+        let window = self.window(filter).await?;
+        self.fetch(last(SELECT, filter, window, before, limit)).await
+    }
+
+    /// The position of the event that is the `number`th from the end (from 1), of those that pass the filter; None where fewer
+    /// pass.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn nth_last(&self, filter: &Filter, number: i64) -> Result<Option<i64>, DatabaseError> {
+        let window = self.window(filter).await?;
+        let mut query = nth_last(filter, window, number);
+        Ok(query.build_query_scalar().fetch_optional(&self.pool).await?)
+    }
+
+    /// Whether any event has this stored name, in a position or not yet.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn holds(&self, name: &str) -> Result<bool, DatabaseError> {
+        let found = sqlx::query_scalar!(
+            r#"select exists (select from events where event_type = $1) as "found!""#,
+            name
+        );
+        Ok(found.fetch_one(&self.pool).await?)
     }
 
     /// The events up to a position that may be about one row of a view: of streams of this id, and of streams in which

@@ -6,7 +6,7 @@
 //! What is left at Telegram when a login is over is logged out until Telegram confirms it (`retire`).
 //!
 //! Linked sessions are checked (`check`), handed over (`export`), and copied to files (`session_files`). An admin's question
-//! about a phone number is asked in `number`.
+//! about a phone number is asked in `number`, an operator's whether Telegram answers at all in `probe`.
 //!
 //! Not here: what the person reads or presses (that is `bot` and the page), and the decisions about a login,
 //! which the aggregates take.
@@ -37,6 +37,7 @@ pub mod number;
 mod owner;
 mod password;
 mod pool;
+pub mod probe;
 mod record;
 mod renewal;
 mod retire;

@@ -146,6 +146,23 @@ impl PrivateCluster {
         Ok(url_of(&ClusterDir::at(data_dir)?, DATABASE))
     }
 
+    /// The same with that of [`Self::service_url`] beside it.
+    ///
+    /// # Errors
+    /// There cannot be a cluster in this directory.
+    pub fn urls_of(data_dir: &Path) -> Result<(SecretString, SecretString), ClusterError> {
+        let dir = ClusterDir::at(data_dir)?;
+        Ok((url_of(&dir, DATABASE), url_for(&dir, DATABASE, SERVICE_ROLE)))
+    }
+
+    /// Whether a PostgreSQL is installed that a new cluster could be made with.
+    ///
+    /// # Errors
+    /// [`ClusterError::NotInstalled`].
+    pub fn is_installed() -> Result<(), ClusterError> {
+        Binaries::find(None).map(drop)
+    }
+
     /// Makes another, empty database, and returns its URL.
     ///
     /// # Errors

@@ -43,6 +43,11 @@ pub fn names() -> Vec<&'static str> {
     all().iter().map(|view| view.shape().name).collect()
 }
 
+/// The columns of a view's rows, in their order; None where there is no such view.
+pub fn columns_of(view: &str) -> Option<&'static [&'static str]> {
+    named(view).map(|view| view.shape().columns)
+}
+
 /// The view of this name.
 pub(crate) fn named(name: &str) -> Option<&'static dyn AnyView> {
     all().into_iter().find(|view| view.shape().name == name)

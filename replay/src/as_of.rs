@@ -1,16 +1,21 @@
-//! `replay as-of T|POSITION VIEW`: a view as it was, with one JSON object for each row.
+//! `replay as-of T|POSITION VIEW`: a view as it was, as a table, as JSON Lines or as CSV.
 
-use std::io::Write;
+use std::io::{self, IsTerminal, Write};
 
-use anyhow::{Context, Result};
-use app::terminal::write_json;
+use anyhow::{Result, bail};
+use app::columns::{Table, TooNarrow, to_the_second, width_of_stdout};
+use app::suggest::unknown;
+use app::terminal::{csv_field, write_json};
 use eventlog::{Database, Filter, Log};
 use jiff::Timestamp;
-use projections::verify;
+use projections::{verify, views};
+use serde_json::Value;
 
+use crate::history::Format;
 use crate::people;
 
 #[derive(Debug, clap::Args)]
+#[command(after_help = EXAMPLES)]
 pub struct Arguments {
     /// A position, or a time: everything up to the last event that was recorded by then.
     #[arg(value_name = "T|POSITION", value_parser = moment)]
@@ -20,7 +25,15 @@ pub struct Arguments {
     /// Only this row. (A login's id may begin with a hyphen.)
     #[arg(long, allow_hyphen_values = true)]
     key: Option<String>,
+    /// On a terminal a table, otherwise JSON Lines.
+    #[arg(long, value_enum)]
+    format: Option<Format>,
 }
+
+const EXAMPLES: &str = "Examples:
+  replay as-of 4711 users --key 139883458
+  replay as-of 2026-11-22T10:00:00Z login_status
+  replay as-of 2026-11-22 subscriptions --format csv";
 
 #[derive(Clone, Copy, Debug)]
 enum Moment {
@@ -36,8 +49,17 @@ fn moment(text: &str) -> Result<Moment, String> {
 }
 
 pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<()> {
+    let Some(columns) = views::columns_of(&arguments.view) else {
+        bail!(unknown("view", &arguments.view, &views::names()))
+    };
     let position = match arguments.moment {
-        Moment::Position(position) => position,
+        Moment::Position(position) => {
+            let end = Log::new(db).end().await?;
+            if position > end {
+                bail!("there is no position {position}: the log ends at {end}");
+            }
+            position
+        }
         Moment::Time(at) => position_at(db, at).await?,
     };
     let key = match arguments.key {
@@ -46,14 +68,50 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
         }
         key => key,
     };
-    let rows = verify::as_of(db, position, &arguments.view, key.as_deref())
-        .await?
-        .with_context(|| format!("there is no view {:?}", arguments.view))?;
-    for row in rows {
-        write_json(&row, out)?;
-        writeln!(out)?;
+    let rows = verify::as_of(db, position, &arguments.view, key.as_deref()).await?.unwrap_or_default();
+    match arguments.format.unwrap_or_else(default_format) {
+        Format::Table => {
+            let mut table = Table::new(columns.iter().copied(), TooNarrow::Block);
+            rows.iter().for_each(|row| table.push(columns.iter().map(|column| cell(&row[column]))));
+            table.write(width_of_stdout(), out)?;
+        }
+        Format::Jsonl => {
+            for row in rows {
+                write_json(&row, out)?;
+                writeln!(out)?;
+            }
+        }
+        Format::Csv => {
+            write!(out, "{}\r\n", columns.join(","))?;
+            for row in rows {
+                let fields: Vec<_> = columns.iter().map(|column| csv_field(&text(&row[column]))).collect();
+                write!(out, "{}\r\n", fields.join(","))?;
+            }
+        }
     }
     Ok(())
+}
+
+/// Programs that read a pipe get what they always got.
+fn default_format() -> Format {
+    if io::stdout().is_terminal() { Format::Table } else { Format::Jsonl }
+}
+
+/// A value for people: times to the second.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.parse().map_or_else(|_| text.clone(), to_the_second),
+        other => text(other),
+    }
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// The position before the first event that was recorded after this moment.

@@ -1,15 +1,17 @@
 //! `replay`: shows the log to auditors and admins at a terminal. It needs only `DATABASE_URL`: no master key, no token.
 //! It reads. The only things that it can write are views, which are made from the log anyway.
 //!
-//! Answers go to stdout, logs to stderr. Exit codes: 0, or 1 for a failure and for a difference that `verify` found.
+//! Answers go to stdout, logs to stderr. Exit codes: 0, 1 for a failure and for a difference that `verify` found, 2 for a command line
+//! that is wrong.
 
 use std::io::{self, IsTerminal, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use app::terminal::{LogLines, harmless};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use eventlog::Database;
 use secrecy::SecretString;
 use tracing::{Level, Metadata};
@@ -36,16 +38,50 @@ const DEFAULT_FILTER: &str = "warn,eventstore=off";
 const NEVER_BELOW_WARN: [&str; 8] =
     ["eventstore", "h2", "hyper", "hyper_util", "reqwest", "rustls", "tonic", "tower"];
 
-/// Replays the log of qr-login.
+/// Replays the log of qr-login: what happened, in its one order, and the views that are made from it.
+///
+/// Everything but `rebuild` and `unpark` only reads. It works beside a running service, and also with the database role
+/// `qr_auditor`.
 #[derive(Debug, Parser)]
-#[command(name = "replay", version, about)]
+#[command(name = "replay", version, about, after_long_help = ENVIRONMENT)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
 }
 
+const ENVIRONMENT: &str = "Environment:
+  DATABASE_URL       Required. The database: postgres://user:password@host/name, or what `qr-login database url` prints.
+                     Or DATABASE_URL_FILE, a file with it. A .env in this folder is read.
+  PGPASSWORD         The password, where it is not in the URL. Or PGPASSWORD_FILE.
+  TZ                 The time zone of tables.
+  NO_COLOR           No colours.
+  RUST_LOG           The log on stderr. Default: warn.
+
+Examples:
+  DATABASE_URL=$(qr-login database url) replay history --last 20
+  replay history --user 139883458 --format jsonl
+  replay as-of 2026-11-22T10:00:00Z users
+  replay verify";
+
 #[derive(Debug, Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Log(LogCommand),
+    /// Print what completes commands in a shell.
+    Completions {
+        /// Which shell.
+        shell: Shell,
+    },
+    /// Write the manual pages into a folder.
+    Man {
+        /// It has to exist.
+        folder: PathBuf,
+    },
+}
+
+/// What needs the database.
+#[derive(Debug, Subcommand)]
+enum LogCommand {
     /// The events in their one order.
     History(history::Arguments),
     /// A view as it stood at a time or a position.
@@ -83,19 +119,36 @@ async fn main() -> ExitCode {
 }
 
 async fn run(arguments: Arguments) -> Result<ExitCode> {
+    let command = match arguments.command {
+        Command::Log(command) => command,
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Arguments::command(), "replay", &mut io::stdout());
+            return Ok(ExitCode::SUCCESS);
+        }
+        Command::Man { folder } => {
+            clap_mangen::generate_to(Arguments::command(), &folder)
+                .with_context(|| format!("the pages cannot be written to {}", folder.display()))?;
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let db = Database::connect(&database_url()?).await.context("the database cannot be reached")?;
+    ensure!(
+        db.has_log().await?,
+        "there are no qr-login tables in this database: DATABASE_URL names another one, or the service was never started"
+    );
     let out = &mut io::stdout().lock();
-    match arguments.command {
-        Command::History(arguments) => history::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
-        Command::AsOf(arguments) => as_of::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
-        Command::Verify => verify::run(&db, out).await,
-        Command::Rebuild(arguments) => rebuild::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
-        Command::Unpark(which) => rebuild::unpark(&db, which, out).await,
-        Command::Export(arguments) => export::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
+    match command {
+        LogCommand::Verify => return verify::run(&db, out).await,
+        LogCommand::Unpark(which) => return rebuild::unpark(&db, which, out).await,
+        LogCommand::History(arguments) => history::run(&db, arguments, out).await?,
+        LogCommand::AsOf(arguments) => as_of::run(&db, arguments, out).await?,
+        LogCommand::Rebuild(arguments) => rebuild::run(&db, arguments, out).await?,
+        LogCommand::Export(arguments) => export::run(&db, arguments, out).await?,
         #[cfg(feature = "mirror")]
-        Command::Mirror(arguments) => mirror::run(&db, arguments, out).await.map(|()| ExitCode::SUCCESS),
-        Command::Lag => lag::run(&db, out).await.map(|()| ExitCode::SUCCESS),
+        LogCommand::Mirror(arguments) => mirror::run(&db, arguments, out).await?,
+        LogCommand::Lag => lag::run(&db, out).await?,
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn may_be_logged(metadata: &Metadata<'_>) -> bool {

@@ -24,6 +24,14 @@ pub async fn account(db: &Database, id: &str) -> Result<AccountId> {
     }
 }
 
+/// The actor as events name them: a person by their account id, everybody else by name.
+pub async fn actor(db: &Database, actor: &str) -> Result<String> {
+    match actor.parse::<i64>() {
+        Ok(_) => Ok(account(db, actor).await?.to_string()),
+        Err(_) => Ok(actor.to_owned()),
+    }
+}
+
 /// The invite with an id or a code.
 pub async fn invite(db: &Database, id: &str) -> Result<InviteId> {
     if let Ok(invite) = id.parse() {

@@ -5,8 +5,10 @@ use std::time::Duration;
 use app::leader::{self, Leader};
 use eventlog::Database;
 use eventlog::clock::Clock;
+use eventlog::database::Tables;
 
 use crate::config::{DataConfig, DataSettings};
+use crate::database::{self, Patience};
 use crate::service;
 
 /// How long a command waits for a leader that is busy.
@@ -18,7 +20,7 @@ pub async fn with_database<T>(
     work: impl AsyncFnOnce(&DataConfig, &Database) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let data = DataConfig::from_settings(settings)?;
-    let (db, cluster) = service::open_database(&data).await?;
+    let (db, cluster) = database::open(&data, Patience::FailAtOnce).await?;
     let result = work(&data, &db).await;
     let settled = settle(&data, &db).await;
     db.close().await;
@@ -28,6 +30,36 @@ pub async fn with_database<T>(
     let result = result?;
     settled?;
     Ok(result)
+}
+
+/// Runs a command that only reads. It makes no database, and changes no table: an older or a newer service may be running on
+/// them.
+pub async fn reading<T>(
+    settings: &DataSettings,
+    work: impl AsyncFnOnce(&DataConfig, &Database) -> anyhow::Result<T>,
+) -> anyhow::Result<T> {
+    let data = DataConfig::from_settings(settings)?;
+    let (db, cluster) = database::open_to_read(&data).await?;
+    // Where nobody leads, what happened last is not in the views yet.
+    let caught_up = match db.tables().await {
+        Ok(Tables::UpToDate) => settle(&data, &db).await,
+        _ => Ok(()),
+    };
+    if let Err(error) = caught_up {
+        tracing::warn!(
+            error = &*error as &dyn std::error::Error,
+            "the views could not be brought up to date first"
+        );
+    }
+    let result = match work(&data, &db).await {
+        Ok(result) => Ok(result),
+        Err(error) => Err(database::explain(&db, error).await),
+    };
+    db.close().await;
+    if let Some(cluster) = cluster {
+        cluster.stop().await?;
+    }
+    result
 }
 
 async fn settle(data: &DataConfig, db: &Database) -> anyhow::Result<()> {

@@ -7,8 +7,11 @@ use clap::Subcommand;
 use domain::Tier;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
+use projections::views::invites::InviteRow;
+use serde::Serialize;
 
-use super::database::with_database;
+use super::database::{reading, with_database};
+use super::json::print_json;
 use super::operator;
 use crate::config::{DataConfig, DataSettings, secret};
 
@@ -38,22 +41,53 @@ pub enum InviteCommand {
     /// The newest ones.
     List {
         /// How many.
-        #[arg(long, default_value_t = 50)]
+        #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..))]
         limit: i64,
+        /// For a program: `{"items": […]}`.
+        #[arg(long)]
+        json: bool,
     },
     /// One, by its code or its id.
-    Show { code: String },
+    Show {
+        /// Its code or its id.
+        code: String,
+        /// For a program.
+        #[arg(long)]
+        json: bool,
+    },
     /// Let nobody redeem it any more, by its code or its id.
-    Revoke { code: String },
+    Revoke {
+        /// Its code or its id.
+        code: String,
+    },
+}
+
+/// An invite for a program.
+#[derive(Serialize)]
+struct JsonInvite<'a> {
+    #[serde(flatten)]
+    invite: &'a InviteRow,
+    code: Option<&'a str>,
+    note: Option<&'a str>,
+}
+
+/// Invites for a program.
+#[derive(Serialize)]
+struct JsonInvites<'a> {
+    items: Vec<JsonInvite<'a>>,
 }
 
 impl InviteCommand {
     pub async fn run(self, settings: &DataSettings, bot_api_url: &str) -> anyhow::Result<()> {
-        with_database(settings, async |data: &DataConfig, db: &Database| {
+        let reads = matches!(self, Self::List { .. } | Self::Show { .. });
+        let work = async |data: &DataConfig, db: &Database| {
             let invites = Invites::new(db, Clock::system(), data.tiers.clone());
             self.carry_out(&invites, bot_api_url).await
-        })
-        .await
+        };
+        match reads {
+            true => reading(settings, work).await,
+            false => with_database(settings, work).await,
+        }
     }
 
     async fn carry_out(self, invites: &Invites, bot_api_url: &str) -> anyhow::Result<()> {
@@ -67,19 +101,30 @@ impl InviteCommand {
                     Err(error) => eprintln!("qr-login: no t.me link: {}", harmless(&format!("{error:#}"))),
                 }
             }
-            Self::List { limit } => {
+            Self::List { limit, json: true } => {
+                let listed = invites.list(limit, 0).await?;
+                print_json(&JsonInvites { items: listed.iter().map(JsonInvite::from).collect() })?;
+            }
+            Self::List { limit, json: false } => {
                 println!("{:<13} {:<11} {:>9}  {:<20} NOTE", "CODE", "TIER", "USES", "VALID UNTIL");
                 for listed in invites.list(limit, 0).await? {
                     println!("{}", line(&listed));
                 }
             }
-            Self::Show { code } => show(&invites.show(&code).await?),
+            Self::Show { code, json: true } => print_json(&JsonInvite::from(&invites.show(&code).await?))?,
+            Self::Show { code, json: false } => show(&invites.show(&code).await?),
             Self::Revoke { code } => {
                 let id = invites.revoke(&code, operator::context()).await?;
                 println!("revoked {id}");
             }
         }
         Ok(())
+    }
+}
+
+impl<'a> From<&'a Listed> for JsonInvite<'a> {
+    fn from(Listed { invite, code, note }: &'a Listed) -> Self {
+        Self { invite, code: code.as_deref(), note: note.as_deref() }
     }
 }
 

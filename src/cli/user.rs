@@ -8,18 +8,31 @@ use clap::Subcommand;
 use domain::Role;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
-use projections::views::users::SubscriptionStatus;
 use projections::views::{login_status, users};
 use vault::Vault;
 
-use super::database::with_database;
+use super::database::{reading, with_database};
+use super::json::print_json;
 use super::operator;
+use super::user_list::{LIST_EXAMPLES, ListArguments};
 use crate::config::{self, DataConfig, Settings};
 
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {
+    /// Who is known here, the latest to write to the bot first.
+    #[command(after_help = LIST_EXAMPLES)]
+    List {
+        #[command(flatten)]
+        list: ListArguments,
+    },
     /// One person, by Telegram id.
-    Show { telegram_id: i64 },
+    Show {
+        /// A Telegram id.
+        telegram_id: i64,
+        /// For a program.
+        #[arg(long)]
+        json: bool,
+    },
     /// Refuse a person everywhere, at once.
     Block {
         /// A Telegram id or an account id.
@@ -43,9 +56,13 @@ impl UserCommand {
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
         let named = config::admin_ids(&settings.admin_ids)?;
         let (id, order) = match self {
-            Self::Show { telegram_id } => {
-                let work = async |_: &DataConfig, db: &Database| show(db, telegram_id).await;
-                return with_database(&settings.data, work).await;
+            Self::Show { telegram_id, json } => {
+                let work = async |_: &DataConfig, db: &Database| show(db, telegram_id, json).await;
+                return reading(&settings.data, work).await;
+            }
+            Self::List { list } => {
+                let work = async |_: &DataConfig, db: &Database| list.print(db).await;
+                return reading(&settings.data, work).await;
             }
             Self::Block { id } => (id, PermissionOrder::Block),
             Self::Unblock { id } => (id, PermissionOrder::Unblock),
@@ -79,10 +96,13 @@ async fn permit(db: &Database, id: &str, order: PermissionOrder, named: &[i64]) 
     Ok(())
 }
 
-async fn show(db: &Database, telegram_id: i64) -> anyhow::Result<()> {
+async fn show(db: &Database, telegram_id: i64, json: bool) -> anyhow::Result<()> {
     let Some(user) = users::by_telegram_id(db, telegram_id).await? else {
         anyhow::bail!("nobody with Telegram id {telegram_id} has written to the bot");
     };
+    if json {
+        return Ok(print_json(&user)?);
+    }
     let name =
         [user.first_name.as_deref(), user.last_name.as_deref()].into_iter().flatten().collect::<Vec<_>>();
     println!("telegram id    {}", user.telegram_id);
@@ -92,7 +112,7 @@ async fn show(db: &Database, telegram_id: i64) -> anyhow::Result<()> {
     println!("role           {}", user.role.name());
     println!("authenticated  {}", if user.is_authenticated { "yes" } else { "no" });
     println!("blocked        {}", if user.is_blocked { "yes" } else { "no" });
-    println!("subscription   {} ({})", user.subscription_type, subscription_words(user.subscription_status));
+    println!("subscription   {} ({})", user.subscription_type, user.subscription_status.name());
     match user.subscription_expires_at {
         Some(end) => println!("until          {end}"),
         None => println!("until          -"),
@@ -101,12 +121,4 @@ async fn show(db: &Database, telegram_id: i64) -> anyhow::Result<()> {
         println!("live login     {}…: {}, until {}", login.login_id.short(), login.status, login.deadline_at);
     }
     Ok(())
-}
-
-fn subscription_words(status: SubscriptionStatus) -> &'static str {
-    match status {
-        SubscriptionStatus::None => "none",
-        SubscriptionStatus::Active => "active",
-        SubscriptionStatus::Expired => "expired",
-    }
 }

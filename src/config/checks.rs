@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use api::OnePhoneLogin;
 use domain::{Tier, TierTerms, Tiers};
+use eventlog::Database;
 use ipnet::IpNet;
+use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
@@ -18,6 +20,35 @@ pub fn api_id() -> Result<Option<i32>, BadSetting> {
     let Some(text) = secret("TELEGRAM_API_ID")? else { return Ok(None) };
     let api_id = text.expose_secret().trim().parse().ok().filter(|id: &i32| *id > 0);
     Ok(Some(api_id.ok_or_else(|| BadSetting::new("TELEGRAM_API_ID", "is not a positive number"))?))
+}
+
+/// The bot's token.
+///
+/// # Errors
+/// It is missing, or does not look like one.
+pub fn bot_token() -> Result<SecretString, BadSetting> {
+    let token = required("BOT_TOKEN", "from @BotFather")?;
+    let well_formed = token.expose_secret().split_once(':').is_some_and(|(id, key)| {
+        !id.is_empty() && id.bytes().all(|byte| byte.is_ascii_digit()) && key.len() >= 8
+    });
+    match well_formed {
+        true => Ok(token),
+        false => Err(BadSetting::new("BOT_TOKEN", "is not a bot token, which looks like 123456:ABC-DEF")),
+    }
+}
+
+/// The URL of a database, where it is set.
+pub fn database_url(setting: &'static str) -> Result<Option<SecretString>, BadSetting> {
+    let url = secret(setting)?;
+    if let Some(url) = &url {
+        Database::check_url(url).map_err(|error| BadSetting::database(setting, &error))?;
+    }
+    Ok(url)
+}
+
+pub fn time_zone(name: &str) -> Result<TimeZone, BadSetting> {
+    TimeZone::get(name)
+        .map_err(|_| BadSetting::new("DISPLAY_TIMEZONE", format!("no time zone is called {name:?}")))
 }
 
 pub fn required(setting: &'static str, whence: &str) -> Result<SecretString, BadSetting> {

@@ -7,6 +7,8 @@ use domain::AccountCommand;
 use eventlog::{Clock, Context, Database, Log, Store};
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
+use serde_json::Value;
+use sqlx::Connection as _;
 use vault::Vault;
 
 struct Terminal {
@@ -82,6 +84,156 @@ async fn an_operator_blocks_unblocks_and_gives_roles() -> Result<()> {
     let events = Log::new(&db).read(0, 100).await?;
     let blocked = events.iter().find(|event| event.name == "AccountBlocked").context("the block")?;
     assert!(blocked.metadata.actor.starts_with("tool:cli:"), "{}", blocked.metadata.actor);
+    Ok(())
+}
+
+/// People with these Telegram ids, and the views up to them.
+async fn register(terminal: &Terminal, telegram_ids: &[i64]) -> Result<Database> {
+    let db = Database::connect(&terminal.database).await?;
+    for telegram_id in telegram_ids {
+        let (subject, at) = (Vault::new(&db).subject_for(*telegram_id).await?, Clock::system().now());
+        let (id, profile) = (subject.seal(&telegram_id.to_string()), subject.seal("{}"));
+        let account_id = subject.account_id;
+        let register = AccountCommand::Register { account_id, telegram_id: id, profile, at };
+        Store::new(&db).account(account_id, register, Context::by(account_id)).await?;
+    }
+    Ok(db)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn people_are_listed_by_what_they_are_page_by_page() -> Result<()> {
+    let terminal = Terminal::open().await?;
+    register(&terminal, &[1, 2, 3, 4, 5]).await?.close().await;
+    terminal.run(&["user", "role", "2", "admin"])?;
+    terminal.run(&["user", "block", "4"])?;
+    let ids = |args: &[&str]| -> Result<Vec<i64>> {
+        let page: Value =
+            serde_json::from_str(&terminal.run(&[&["user", "list", "--json"], args].concat())?)?;
+        let items = page["items"].as_array().context("items")?;
+        Ok(items.iter().filter_map(|user| user["telegram_id"].as_i64()).collect())
+    };
+    assert_eq!(ids(&[])?, [5, 4, 3, 2, 1]);
+    assert_eq!(ids(&["--role", "admin"])?, [2]);
+    assert_eq!(ids(&["--blocked", "yes"])?, [4]);
+    assert_eq!(ids(&["--blocked", "no", "--role", "user"])?, [5, 3, 1]);
+    assert_eq!(ids(&["--tier", "premium"])?, [0_i64; 0]);
+    assert_eq!(ids(&["--status", "none", "--limit", "2"])?, [5, 4]);
+    assert_eq!(ids(&["--limit", "2", "--after", "4"])?, [3, 2]);
+    let page = |args: &[&str]| -> Result<Value> { Ok(serde_json::from_str(&terminal.run(args)?)?) };
+    let first = page(&["user", "list", "--json", "--limit", "4"])?;
+    let next = first["next"].as_str().context("there are more")?;
+    let last = page(&["user", "list", "--json", "--limit", "4", "--after", next])?;
+    assert_eq!((last["items"][0]["telegram_id"].as_i64(), &last["next"]), (Some(1), &Value::Null));
+
+    let table = terminal.run(&["user", "list", "--role", "admin"])?;
+    let lines: Vec<_> = table.lines().collect();
+    assert!(lines[0].starts_with("TELEGRAM ID") && lines[1].starts_with("2 "), "{table}");
+    assert_eq!(lines.len(), 2, "{table}");
+    let shown: Value = serde_json::from_str(&terminal.run(&["user", "show", "4", "--json"])?)?;
+    assert_eq!((shown["telegram_id"].as_i64(), &shown["is_blocked"]), (Some(4), &Value::Bool(true)));
+    let unknown = terminal.run(&["user", "list", "--after", "77"]).expect_err("nobody").to_string();
+    assert_eq!(unknown, "qr-login: --after: nobody is known as 77\n");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn invites_are_listed_for_a_program() -> Result<()> {
+    let terminal = Terminal::open().await?;
+    terminal.run(&[
+        "invite",
+        "create",
+        "--tier",
+        "premium",
+        "--code",
+        "3HBP4Z3ECICZ",
+        "--note",
+        "a=\u{1b}",
+    ])?;
+    let listed: Value = serde_json::from_str(&terminal.run(&["invite", "list", "--json"])?)?;
+    let shown: Value = serde_json::from_str(&terminal.run(&["invite", "show", "3HBP4Z3ECICZ", "--json"])?)?;
+    assert_eq!(listed["items"], serde_json::json!([shown]));
+    for (field, value) in [("code", "3HBP4Z3ECICZ"), ("tier", "premium"), ("note", "a=\u{1b}")] {
+        assert_eq!(shown[field], value, "{shown}");
+    }
+    assert_eq!((&shown["max_uses"], &shown["revoked"]), (&1.into(), &false.into()));
+    Ok(())
+}
+
+/// A database without our tables, or with those of the version before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_that_reads_changes_no_table() -> Result<()> {
+    let terminal = Terminal::open().await?;
+    register(&terminal, &[1]).await?.close().await;
+    terminal.run(&["invite", "list"])?;
+    let mut connection = sqlx::PgConnection::connect(terminal.database.expose_secret()).await?;
+    let last = "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)";
+    sqlx::query(last).execute(&mut connection).await?;
+    let migrations = "select count(*) from _sqlx_migrations";
+    let before: i64 = sqlx::query_scalar(migrations).fetch_one(&mut connection).await?;
+    for reading in [&["user", "show", "1"][..], &["user", "list"], &["invite", "list"]] {
+        assert!(!terminal.run(reading)?.is_empty(), "{reading:?}");
+        assert_eq!(sqlx::query_scalar::<_, i64>(migrations).fetch_one(&mut connection).await?, before);
+    }
+    // What is missing is named where it is the cause.
+    sqlx::query("drop view users").execute(&mut connection).await?;
+    let refused = terminal.run(&["user", "list"]).expect_err("there is no such view").to_string();
+    assert!(refused.starts_with("qr-login: the tables are 1 migration behind this program"), "{refused}");
+
+    let empty = "drop schema public, slots, vault cascade; create schema public";
+    sqlx::raw_sql(empty).execute(&mut connection).await?;
+    for reading in [&["user", "show", "1"][..], &["user", "list"], &["invite", "show", "3HBP4Z3ECICZ"]] {
+        let refused = terminal.run(reading).expect_err("there are no tables").to_string();
+        assert_eq!(
+            refused,
+            "qr-login: there are no qr-login tables in this database: the first start of the service makes them\n"
+        );
+    }
+    let tables = "select count(*) from pg_class where relnamespace = 'public'::regnamespace";
+    assert_eq!(sqlx::query_scalar::<_, i64>(tables).fetch_one(&mut connection).await?, 0);
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_command_names_at_once_why_there_is_no_database() -> Result<()> {
+    let mut terminal = Terminal::open().await?;
+    let url = terminal.database.expose_secret().to_owned();
+    let name = url.split_once(":///").and_then(|(_, rest)| rest.split('?').next()).context("a name")?;
+    // A label of 64 letters has no address, and nobody has to be asked.
+    let nowhere = "x".repeat(64);
+    let cases = [
+        ("postgres://x:pa55word@127.0.0.1:1/x".to_owned(), "connection refused at 127.0.0.1:1"),
+        (format!("postgres://x:pa55word@{nowhere}/x?sslmode=disable"), "unknown host xxxx"),
+        (url.replace(name, "no_such_database"), "has no database no_such_database"),
+        (
+            url.replace("user=qr_login", "user=nobody_here"),
+            "refuses nobody_here: role \"nobody_here\" does not exist",
+        ),
+        ("postgres:///x?host=/nowhere&user=x".to_owned(), "no server at /nowhere"),
+    ];
+    for (url, cause) in cases {
+        terminal.database = url.into();
+        for command in [&["invite", "list"][..], &["invite", "create", "--tier", "basic"]] {
+            let refused = terminal.run(command).expect_err(cause).to_string();
+            assert!(refused.contains(cause) && refused.lines().count() == 1, "{cause} in {refused}");
+            assert!(!refused.contains("pa55word"), "{refused}");
+        }
+    }
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn shells_complete_the_commands_and_the_manual_has_a_page_for_each() -> Result<()> {
+    let terminal = Terminal::open().await?;
+    for shell in ["bash", "zsh", "fish"] {
+        let script = terminal.run(&["completions", shell])?;
+        assert!(script.contains("qr-login") && script.contains("max-uses"), "{shell}");
+    }
+    let folder = terminal.dir.path().display().to_string();
+    assert_eq!(terminal.run(&["man", &folder])?, "");
+    for (page, holds) in [("qr-login.1", "AUTH_BASE_URL"), ("qr-login-user-list.1", "blocked")] {
+        let text = std::fs::read_to_string(terminal.dir.path().join(page))?;
+        assert!(text.contains(".TH") && text.contains(holds), "{page}");
+    }
     Ok(())
 }
 

@@ -35,7 +35,7 @@ fn expect_only_the_database_refused(environment: &[(&str, &str)], file: &str) ->
     let output =
         command.envs(environment.iter().copied()).env("DATABASE_URL", "mysql://localhost").output()?;
     let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(stderr.starts_with("qr-login: DATABASE_URL"), "{stderr}");
+    assert_eq!(stderr, "qr-login: DATABASE_URL is not a postgresql:// URL\n");
     Ok(())
 }
 
@@ -76,6 +76,12 @@ fn the_example_names_every_setting_with_its_real_default() -> Result<()> {
         let named = example.get(&*name).with_context(|| format!("{name} is not in the example"))?;
         if let Some(default) = argument.get_default_values().first() {
             assert_eq!(*named, default.to_string_lossy(), "{name}");
+        }
+    }
+    for variable in qr_login::config::VARIABLES {
+        let named = example.get(variable.name).with_context(|| format!("{} is not there", variable.name))?;
+        if let Some(default) = variable.default {
+            assert_eq!(*named, default, "{}", variable.name);
         }
     }
     Ok(())

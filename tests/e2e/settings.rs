@@ -94,6 +94,57 @@ fn a_bad_setting_is_named_with_what_it_should_be() {
 }
 
 #[test]
+fn all_bad_settings_are_told_at_once_each_in_a_line() {
+    let dir = tempfile::tempdir().unwrap();
+    let changed = [
+        ("BOT_TOKEN", ""),
+        ("TELEGRAM_API_ID", "abc"),
+        ("AUTH_BASE_URL", "http://login.example.org"),
+        ("DATABASE_URL", "mysql://someone:pa55word@localhost"),
+        ("DATABASE_OWNER_URL", "mysql://localhost"),
+        ("LISTEN_ADDR", "8010"),
+        ("ONE_PHONE_LOGIN", "maybe"),
+        ("LOG_FORMAT", "xml"),
+    ];
+    let output = serve_with(dir.path(), &changed).unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    let told: Vec<_> = stderr.lines().map(|line| line.strip_prefix("qr-login: ").unwrap()).collect();
+    assert_eq!(
+        told,
+        [
+            "LOG_FORMAT: \"xml\" is neither text nor json",
+            "BOT_TOKEN: is not set (from @BotFather)",
+            "TELEGRAM_API_ID: is not a positive number",
+            "AUTH_BASE_URL: \"http://login.example.org\" is not an https origin like https://login.example.org",
+            "DATABASE_URL is not a postgresql:// URL",
+            "DATABASE_OWNER_URL is not a postgresql:// URL",
+            "LISTEN_ADDR: \"8010\" is not an address like 127.0.0.1:8010",
+            "ONE_PHONE_LOGIN: \"maybe\" is neither on nor off nor typed",
+        ]
+    );
+}
+
+#[test]
+fn help_names_every_setting_with_what_is_required() {
+    let help = |flag: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_qr-login")).arg(flag).env_clear().output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let (short, long) = (help("-h"), help("--help"));
+    for required in ["BOT_TOKEN", "TELEGRAM_API_ID", "TELEGRAM_API_HASH", "AUTH_BASE_URL"] {
+        assert!(short.contains(required) && long.contains(required), "{required}");
+    }
+    let command = <qr_login::cli::Cli as clap::CommandFactory>::command();
+    let flags = command.get_arguments().filter_map(|argument| argument.get_env()?.to_str());
+    let others = qr_login::config::VARIABLES.iter().map(|variable| variable.name);
+    for name in flags.chain(others) {
+        assert!(long.contains(name), "{name} in {long}");
+    }
+    assert!(long.contains("\nExamples:\n") && long.contains("[default: 127.0.0.1:8010]"), "{long}");
+}
+
+#[test]
 fn a_secret_comes_from_one_place_only() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("token");

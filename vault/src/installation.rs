@@ -67,6 +67,15 @@ pub enum InstallationError {
     Database(#[from] DatabaseError),
 }
 
+/// What a database says of the installation that it belongs to. Before the first start it says nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stamp {
+    /// As [`belongs_to`] has stamped it.
+    pub network: Option<String>,
+    /// The id of the key that the first start had.
+    pub master_key_id: Option<String>,
+}
+
 /// Stamps the database with this network, or makes sure that it is stamped so.
 ///
 /// # Errors
@@ -85,6 +94,19 @@ pub async fn belongs_to(db: &Database, network: &str) -> Result<(), Installation
     } else {
         Err(InstallationError::OtherNetwork { of, wanted: network.to_owned() })
     }
+}
+
+/// The network and the key that the database is stamped with; nothing is stamped.
+///
+/// # Errors
+/// The database failed.
+pub async fn stamp(db: &Database) -> Result<Stamp, DatabaseError> {
+    let row =
+        sqlx::query!("select network, master_key_id from installation").fetch_optional(db.pool()).await?;
+    Ok(row.map_or_else(Stamp::default, |row| Stamp {
+        network: Some(row.network),
+        master_key_id: row.master_key_id,
+    }))
 }
 
 /// The master key, for a start of the service: made where the database belongs to none yet. The network is stamped before.
@@ -203,7 +225,9 @@ mod tests {
     #[tokio::test]
     async fn a_database_belongs_to_the_network_of_its_first_start() {
         let test = testing::database().await;
+        assert_eq!(super::stamp(&test.db).await.unwrap(), Stamp::default());
         belongs_to(&test.db, "telegram").await.expect("the first start stamps");
+        assert_eq!(super::stamp(&test.db).await.unwrap().network.as_deref(), Some("telegram"));
         belongs_to(&test.db, "telegram").await.expect("a later one agrees");
         let other = belongs_to(&test.db, "private:ab12").await;
         assert!(matches!(other, Err(InstallationError::OtherNetwork { of, .. }) if of == "telegram"));
@@ -223,7 +247,7 @@ mod tests {
     }
 
     async fn stamp(db: &Database) -> Option<String> {
-        sqlx::query_scalar("select master_key_id from installation").fetch_one(db.pool()).await.unwrap()
+        super::stamp(db).await.unwrap().master_key_id
     }
 
     /// Something in the database is sealed with this key.

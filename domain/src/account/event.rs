@@ -73,6 +73,22 @@ pub enum AccountEvent {
 }
 
 impl AccountEvent {
+    /// The stored names of all of them.
+    pub const NAMES: [&'static str; 12] = [
+        "AccountRegistered",
+        "ProfileChanged",
+        "SubscriptionActivated",
+        "SubscriptionChanged",
+        "SubscriptionExpired",
+        "RoleChanged",
+        "AccountBlocked",
+        "AccountUnblocked",
+        "LoggedOut",
+        "AuthorizationRevoked",
+        "SessionExported",
+        "AccountErased",
+    ];
+
     /// Its stored name.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -42,6 +42,10 @@ pub enum InviteEvent {
 }
 
 impl InviteEvent {
+    /// The stored names of all of them.
+    pub const NAMES: [&'static str; 5] =
+        ["InviteCreated", "InviteRedeemed", "InviteUsed", "InviteReleased", "InviteRevoked"];
+
     /// Its stored name.
     pub const fn name(&self) -> &'static str {
         match self {

@@ -148,6 +148,21 @@ pub enum Method {
 }
 
 impl LoginEvent {
+    /// The stored names of all of them.
+    pub const NAMES: [&'static str; 11] = [
+        "LoginStarted",
+        "QrIssued",
+        "CodeSent",
+        "CodeRejected",
+        "PasswordRequested",
+        "PasswordRejected",
+        "AuthorizationConfirmed",
+        "AuthorizationRejected",
+        "LoginExpired",
+        "LoginCancelled",
+        "LoginFailed",
+    ];
+
     /// Its stored name.
     pub const fn name(&self) -> &'static str {
         match self {

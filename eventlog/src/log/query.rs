@@ -1,4 +1,5 @@
-//! The queries of the log, in SQL. Each filter is answered from an index.
+//! The queries of the log, in SQL. Each filter is answered from an index, but for those by which events are left out and by who
+//! acted: what another filter leaves is read for them.
 //!
 //! All of them select the same columns, for one reading of rows, and some have a condition for each filter. So they are put
 //! together at run time; a test prepares them in all their shapes.
@@ -22,6 +23,10 @@ pub struct Filter {
     pub invite: Option<InviteId>,
     /// With this stored name.
     pub name: Option<String>,
+    /// With none of these stored names.
+    pub not_names: Vec<String>,
+    /// By this actor: `system`, an account id, `tool:cli:ilya`; `tool:cli` means everybody at that tool.
+    pub actor: Option<String>,
     /// Recorded at this time or later.
     pub since: Option<Timestamp>,
     /// Recorded before this time.
@@ -32,6 +37,12 @@ pub struct Filter {
 pub(super) const SELECT: &str = "
 select i.position, e.recorded_at, e.aggregate_type, e.aggregate_id, e.sequence, e.event_type, e.event_version,
        e.payload, e.metadata
+  from log_index i join events e on e.event_no = i.event_no
+ where ";
+
+/// Their positions alone; a condition follows.
+pub(super) const SELECT_POSITIONS: &str = "
+select i.position
   from log_index i join events e on e.event_no = i.event_no
  where ";
 
@@ -71,15 +82,24 @@ pub(super) fn history<'a>(
     query
 }
 
-/// The last `limit` events that pass the filter, the latest first.
+/// The last `limit` events before a position that pass the filter, the latest first.
 pub(super) fn last<'a>(
     select: &str,
     filter: &'a Filter,
     window: Window,
+    before: i64,
     limit: i64,
 ) -> QueryBuilder<'a, Postgres> {
     let mut query = passing(select, filter, window, 0);
+    query.push(" and i.position < ").push_bind(before);
     query.push(" order by i.position desc limit ").push_bind(limit);
+    query
+}
+
+/// The position of the event that is the `number`th from the end, of those that pass the filter.
+pub(super) fn nth_last<'a>(filter: &'a Filter, window: Window, number: i64) -> QueryBuilder<'a, Postgres> {
+    let mut query = passing(SELECT_POSITIONS, filter, window, 0);
+    query.push(" order by i.position desc offset ").push_bind(number - 1).push(" limit 1");
     query
 }
 
@@ -126,6 +146,13 @@ fn passing<'a>(select: &str, filter: &'a Filter, window: Window, after: i64) -> 
     }
     if let Some(name) = &filter.name {
         query.push(" and e.event_type = ").push_bind(name);
+    }
+    if !filter.not_names.is_empty() {
+        query.push(" and e.event_type <> all(").push_bind(&filter.not_names).push(")");
+    }
+    if let Some(actor) = &filter.actor {
+        query.push(" and (e.metadata ->> 'actor' = ").push_bind(actor);
+        query.push(" or starts_with(e.metadata ->> 'actor', ").push_bind(format!("{actor}:")).push("))");
     }
     // Of both tables, so that neither is read beyond it.
     if let Some(from) = window.from {

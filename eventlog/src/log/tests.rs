@@ -141,6 +141,20 @@ async fn the_history_filters_by_each_of_its_questions() {
     let third = log.read(2, 1).await.unwrap()[0].recorded_at;
     assert_eq!(positions(&log, Filter { since: Some(third), ..all.clone() }).await, [3, 4, 5, 6]);
     assert_eq!(positions(&log, Filter { until: Some(third), ..all.clone() }).await, [1, 2]);
+    let not = Filter { not_names: vec!["QrIssued".into(), "InviteRevoked".into()], ..all.clone() };
+    assert_eq!(positions(&log, not).await, [2, 6]);
+    let by = |actor: &str| Filter { actor: Some(actor.to_owned()), ..Filter::default() };
+    assert_eq!(positions(&log, by("tool:cli")).await, [1]);
+    assert_eq!(positions(&log, by("tool")).await, [1]);
+    assert_eq!(positions(&log, by("too")).await, [0_i64; 0]);
+    assert_eq!(positions(&log, by(&account().to_string())).await, [6]);
+    let qr = Filter { name: Some("QrIssued".into()), ..all.clone() };
+    assert_eq!(log.nth_last(&qr, 1).await.unwrap(), Some(5));
+    assert_eq!(log.nth_last(&qr, 3).await.unwrap(), Some(3));
+    assert_eq!(log.nth_last(&qr, 4).await.unwrap(), None);
+    let back: Vec<i64> = log.before(&qr, 5, 10).await.unwrap().iter().map(|event| event.position).collect();
+    assert_eq!(back, [4, 3]);
+    assert!(log.holds("QrIssued").await.unwrap() && !log.holds("QrEaten").await.unwrap());
     let both = Filter { account: Some(account()), name: Some("QrIssued".into()), ..all };
     assert_eq!(positions(&log, both).await, [3, 4]);
 }

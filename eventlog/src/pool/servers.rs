@@ -1,6 +1,7 @@
 //! The servers of a database URL: one, or several of which one is wanted, as libpq writes it:
 //! `postgresql://user@one:5432,two:5432/db?target_session_attrs=read-write`.
 
+use std::io::ErrorKind;
 use std::net::IpAddr;
 use std::str::FromStr;
 use std::time::Duration;
@@ -10,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{ConnectOptions, Connection, Error, PgConnection};
 use tokio::time::timeout;
 
-use crate::error::{DatabaseError, no_answer};
+use crate::error::{DatabaseError, is_unknown_host, no_answer};
 
 /// How long one of several servers may take to answer whether it is the wanted one.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
@@ -90,12 +91,13 @@ impl Servers {
     ///
     /// # Errors
     /// No server is there, or none is the wanted one: the error of one of them.
-    pub async fn find(&self) -> Result<(PgConnectOptions, PgConnection), Error> {
+    pub async fn find(&self) -> Result<(PgConnectOptions, PgConnection), DatabaseError> {
         let within = if self.is_one() { CONNECTED_WITHIN } else { ANSWER_WITHIN };
         let tries = self.each.iter().map(|server| {
             Box::pin(async move {
                 let tried = timeout(within, self.try_one(server)).await;
-                Ok((server.clone(), tried.unwrap_or_else(|_| Err(no_answer("connecting")))?))
+                let connection = tried.unwrap_or_else(|_| Err(no_answer("connecting")));
+                Ok((server.clone(), connection.map_err(|error| connect_error(server, error))?))
             })
         });
         select_ok(tries).await.map(|(found, _)| found)
@@ -124,6 +126,40 @@ impl Servers {
             }
         }
         Ok(connection)
+    }
+}
+
+/// Why there is no connection to this server, in words for its operator. It names no password.
+fn connect_error(server: &PgConnectOptions, error: Error) -> DatabaseError {
+    let place = place_of(server);
+    let problem = match &error {
+        Error::Io(io) => match io.kind() {
+            ErrorKind::ConnectionRefused => format!("connection refused at {place}"),
+            ErrorKind::NotFound => format!("no server at {place}"),
+            ErrorKind::TimedOut => format!("no answer from {place}"),
+            _ if is_unknown_host(io) => format!("unknown host {}", server.get_host()),
+            _ => return error.into(),
+        },
+        Error::Database(refusal) => match refusal.code().unwrap_or_default().as_ref() {
+            "28P01" => format!("{place} refuses the password of {}", server.get_username()),
+            "28000" => format!("{place} refuses {}: {}", server.get_username(), refusal.message()),
+            "3D000" => {
+                let name = server.get_database().unwrap_or_else(|| server.get_username());
+                format!("{place} has no database {name}")
+            }
+            _ => return error.into(),
+        },
+        _ => return error.into(),
+    };
+    DatabaseError::Connect { problem, error: Box::new(error) }
+}
+
+/// `127.0.0.1:5432`, or the folder of a socket.
+fn place_of(server: &PgConnectOptions) -> String {
+    match server.get_socket() {
+        Some(folder) => folder.display().to_string(),
+        None if server.get_host().starts_with('/') => server.get_host().to_owned(),
+        None => format!("{}:{}", server.get_host(), server.get_port()),
     }
 }
 

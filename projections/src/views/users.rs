@@ -20,6 +20,8 @@ use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 use vault::PersonKey;
 
+pub mod filtered;
+
 /// A person, as the public view shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {

@@ -1,17 +1,23 @@
-//! A table for people: with names while the person's key exists, and codes masked, unless the database's owner asks for them.
+//! A table for people: with names while the person's key exists, and codes masked, unless the database's owner asks for them. Times
+//! are told to the second.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
 
 use anstyle::Style;
 use anyhow::Result;
+use app::columns::width_of_stdout;
 use app::terminal::harmless;
 use domain::InviteId;
 use eventlog::{Database, LogEvent};
+use jiff::civil::Date;
 use jiff::tz::TimeZone;
+use jiff::{Timestamp, Zoned};
 use serde_json::Value;
 use vault::Vault;
 
+use super::columns::{Cells, Columns};
+use super::fold::rows;
 use super::jsonl::JsonLine;
 use crate::paint::Paint;
 use crate::people::Names;
@@ -20,6 +26,9 @@ use crate::people::Names;
 #[derive(Debug)]
 pub struct Table {
     paint: Paint,
+    columns: Columns,
+    /// The day of the row before.
+    day: Option<Date>,
     /// The reader's time zone: `TZ`, or else that of the machine.
     zone: TimeZone,
     names: Names,
@@ -29,31 +38,51 @@ pub struct Table {
 }
 
 impl Table {
-    /// With invite codes in full, or masked.
-    pub fn new(in_full: bool) -> Self {
+    /// With invite codes in full, or masked, for a log that ends at this position.
+    pub fn new(in_full: bool, end: i64) -> Self {
         let (paint, zone) = (Paint::for_stdout(), TimeZone::system());
-        Self { paint, zone, names: Names::default(), codes: HashMap::new(), in_full }
+        let columns = Columns::of(width_of_stdout(), end);
+        Self { paint, columns, day: None, zone, names: Names::default(), codes: HashMap::new(), in_full }
     }
 
     pub fn header(&self, out: &mut impl Write) -> io::Result<()> {
-        let at = format!("AT ({})", self.zone.iana_name().unwrap_or("local"));
-        let [position, event, who] = ["POSITION", "EVENT", "WHO"];
+        let at = match self.columns.has_day_lines() {
+            true => "AT".to_owned(),
+            false => format!("AT ({})", self.zone_name()),
+        };
+        let position = if self.columns.is_cut() { "POS" } else { "POSITION" };
+        let cells = Cells { position, at: &at, event: "EVENT", who: "WHO", details: "DETAILS" };
         let faint = self.paint.faint();
-        writeln!(out, "{faint}{position:>8}  {at:<19}  {event:<22}  {who:<24}  DETAILS{faint:#}")
+        writeln!(out, "{faint}{}{faint:#}", self.columns.row(&cells).concat())
+    }
+
+    fn zone_name(&self) -> &str {
+        self.zone.iana_name().unwrap_or("local")
+    }
+
+    /// Where a row has only its time: a line for each new day.
+    fn day_line(&mut self, at: &Zoned, out: &mut impl Write) -> io::Result<()> {
+        if !self.columns.has_day_lines() || self.day == Some(at.date()) {
+            return Ok(());
+        }
+        self.day = Some(at.date());
+        let faint = self.paint.faint();
+        writeln!(out, "{faint}{} ({}){faint:#}", at.date(), self.zone_name())
     }
 
     pub async fn write(&mut self, db: &Database, page: &[LogEvent], out: &mut impl Write) -> Result<()> {
         self.names.look_up(db, page.iter().filter_map(|event| JsonLine::from(event).account_id)).await?;
-        for event in page {
-            let line = JsonLine::from(event);
+        for row in rows(page) {
+            let (event, line) = (row.event, JsonLine::from(row.event));
             let who = line.account_id.map(|account| self.names.of(account)).unwrap_or_default();
-            let at = line.at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M:%S");
+            let at = line.at.to_zoned(self.zone.clone());
+            self.day_line(&at, out)?;
             let mut details = self.subject(db, event).await;
             if event.event.is_err() {
                 details.push_str(" (cannot be decoded)");
             }
-            for (field, value) in line.payload.as_object().into_iter().flatten() {
-                if let Some(text) = detail(field, value) {
+            for (field, value) in JsonLine::from(row.last).payload.as_object().into_iter().flatten() {
+                if let Some(text) = detail(field, value, &at) {
                     details.push_str(&format!(" {field}={text}"));
                 }
             }
@@ -61,12 +90,19 @@ impl Table {
             if !actor.is_empty() && Some(actor.to_owned()) != line.account_id.map(|id| id.to_string()) {
                 details.push_str(&format!(" by {actor}"));
             }
-            let (style, faint, position, name) =
-                (self.style(event), self.paint.faint(), line.position, harmless(line.event));
-            let (at, who, details) = (at.to_string(), harmless(&who), harmless(&details));
+            let times = if row.times > 1 { format!(" ×{}", row.times) } else { String::new() };
+            let shape = if self.columns.has_day_lines() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+            let [left, event_cell, who, details] = self.columns.row(&Cells {
+                position: &line.position.to_string(),
+                at: &at.strftime(shape).to_string(),
+                event: &format!("{}{times}", harmless(line.event)),
+                who: &harmless(&who),
+                details: &harmless(details.trim_start()),
+            });
+            let (style, faint) = (self.style(event), self.paint.faint());
             writeln!(
                 out,
-                "{faint}{position:>8}  {at:<19}{faint:#}  {style}{name:<22}{style:#}  {who:<24}  {faint}{details}{faint:#}"
+                "{faint}{left}{faint:#}{style}{event_cell}{style:#}{who}{faint}{details}{faint:#}"
             )?;
         }
         Ok(())
@@ -125,7 +161,7 @@ fn masked(code: &str) -> String {
 }
 
 /// The value of a field for the details. None for fields that are in a column, sealed, or long.
-fn detail(field: &str, value: &Value) -> Option<String> {
+fn detail(field: &str, value: &Value, at: &Zoned) -> Option<String> {
     const NOT_SHOWN: [&str; 9] = [
         "at",
         "account_id",
@@ -142,14 +178,32 @@ fn detail(field: &str, value: &Value) -> Option<String> {
     }
     match value {
         Value::Null | Value::Object(_) | Value::Array(_) => None,
-        Value::String(text) => Some(text.clone()),
+        Value::String(text) => Some(match text.parse::<Timestamp>() {
+            Ok(time) => told(time, at),
+            Err(_) => text.clone(),
+        }),
         other => Some(other.to_string()),
     }
 }
 
+/// A time beside another one, to the second: without its date where that is the same.
+fn told(time: Timestamp, beside: &Zoned) -> String {
+    let time = time.to_zoned(beside.time_zone().clone());
+    let shape = if time.date() == beside.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+    time.strftime(shape).to_string()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::masked;
+    use super::{masked, told};
+
+    #[test]
+    fn a_time_is_told_to_the_second_and_with_its_date_only_where_that_is_another_one() {
+        let at: jiff::Zoned = "2026-11-22T23:59:00+09:00[Asia/Tokyo]".parse().unwrap();
+        let time = |text: &str| told(text.parse().unwrap(), &at);
+        assert_eq!(time("2026-11-22T14:59:30.123456789Z"), "23:59:30");
+        assert_eq!(time("2026-11-22T15:00:00Z"), "2026-11-23 00:00:00");
+    }
 
     #[test]
     fn a_masked_code_keeps_three_letters() {

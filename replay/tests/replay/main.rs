@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
 mod damage;
+mod history;
 #[cfg(feature = "mirror")]
 mod mirror;
 mod past;

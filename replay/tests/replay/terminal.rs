@@ -13,9 +13,19 @@ const ESCAPE: char = '\u{1b}';
 
 /// Runs the program on a terminal of its own.
 fn on_a_terminal(past: &Past, arguments: &str) -> String {
-    let command = format!("{} {arguments}", env!("CARGO_BIN_EXE_replay"));
+    run_on_a_terminal(past, &format!("{} {arguments}", env!("CARGO_BIN_EXE_replay")))
+}
+
+/// The same on one that has so many columns. Colours take none.
+pub fn on_columns(past: &Past, columns: usize, arguments: &str) -> String {
+    let command =
+        format!("stty rows 40 cols {columns}; NO_COLOR=1 {} {arguments}", env!("CARGO_BIN_EXE_replay"));
+    run_on_a_terminal(past, &command)
+}
+
+fn run_on_a_terminal(past: &Past, command: &str) -> String {
     let output = Command::new("script")
-        .args(["--quiet", "--return", "--command", &command, "/dev/null"])
+        .args(["--quiet", "--return", "--command", command, "/dev/null"])
         .env("DATABASE_URL", past.test.url.expose_secret())
         .env("TERM", "xterm-256color")
         .env_remove("NO_COLOR")

@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use sqlx::{Executor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{SELECT, Window, about, history, last, next, stream};
+use super::{SELECT, Window, about, history, last, next, nth_last, stream};
 use crate::database::Database;
 use crate::log::{Filter, Log, LogEvent};
 use crate::sequencer::Sequencer;
@@ -99,6 +99,8 @@ async fn no_filter_of_the_history_reads_the_whole_log() {
         ("since", Filter { since: Some(late), ..all.clone() }),
         ("until", Filter { until: Some(begin + SignedDuration::from_secs(900)), ..all.clone() }),
         ("account since", Filter { account: Some(account), since: Some(late), ..all.clone() }),
+        ("all but a frequent event", Filter { not_names: vec!["QrIssued".to_owned()], ..all.clone() }),
+        ("a frequent actor", Filter { actor: Some("system".to_owned()), ..all.clone() }),
         (
             "event of an account",
             Filter { account: Some(account), name: Some("QrIssued".to_owned()), ..all.clone() },
@@ -110,7 +112,8 @@ async fn no_filter_of_the_history_reads_the_whole_log() {
         for (way, query) in [
             ("from the start", history(&select, filter, window, 0, 500)),
             ("from the middle", history(&select, filter, window, 50_000, 500)),
-            ("the last", last(&select, filter, window, 10)),
+            ("the last", last(&select, filter, window, i64::MAX, 10)),
+            ("the last before the middle", last(&select, filter, window, 50_000, 10)),
         ] {
             let (rows, plan) = rows_read(&db, query).await;
             assert_found_by_index(&format!("{name}, {way}"), rows, &plan);
@@ -143,6 +146,8 @@ async fn each_assembled_statement_is_accepted_by_a_migrated_database() {
         login: Some("a".repeat(32).parse().unwrap()),
         invite: Some(InviteId(uuid)),
         name: Some("QrIssued".to_owned()),
+        not_names: vec!["LoginStarted".to_owned()],
+        actor: Some("system".to_owned()),
         since: Some(at),
         until: Some(at),
     };
@@ -153,6 +158,8 @@ async fn each_assembled_statement_is_accepted_by_a_migrated_database() {
         (Filter { login: all.login.clone(), ..Filter::default() }, Window::default()),
         (Filter { invite: all.invite, ..Filter::default() }, Window::default()),
         (Filter { name: all.name.clone(), ..Filter::default() }, Window::default()),
+        (Filter { not_names: all.not_names.clone(), ..Filter::default() }, Window::default()),
+        (Filter { actor: all.actor.clone(), ..Filter::default() }, Window::default()),
         (Filter { since: all.since, ..Filter::default() }, Window { to: None, ..window }),
         (Filter { until: all.until, ..Filter::default() }, Window { from: None, ..window }),
         (all, window),
@@ -161,7 +168,8 @@ async fn each_assembled_statement_is_accepted_by_a_migrated_database() {
     let mut queries = vec![next(0, 1), stream(StreamKind::Login, &id), about(SELECT, &id, 1)];
     for (filter, window) in &filters {
         queries.push(history(SELECT, filter, *window, 0, 1));
-        queries.push(last(SELECT, filter, *window, 1));
+        queries.push(last(SELECT, filter, *window, 1, 1));
+        queries.push(nth_last(filter, *window, 1));
     }
     for query in &queries {
         let accepted = db.pool().prepare(query.sql()).await;

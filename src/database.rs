@@ -1,0 +1,138 @@
+//! The database of a process: which one, who brings its tables up to date, and who waits for it.
+//!
+//! A service waits for its database, whatever is wrong with it that may pass. A command has a person before it: it waits for a
+//! server that starts or hands over, and says at once that there is none, that the password is wrong, or that the tables are
+//! missing.
+
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use eventlog::Outage;
+use eventlog::database::{Database, DatabaseError, PoolSettings, Tables};
+use private_postgres::PrivateCluster;
+use secrecy::SecretString;
+
+use crate::config::DataConfig;
+
+/// What to do where there is no server at the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Wait for it, and say so once.
+    WaitForServer,
+    /// Fail.
+    FailAtOnce,
+}
+
+/// The database that the settings name, migrated; else a private PostgreSQL under `DATA_DIR`. Where it takes no writes yet, this
+/// waits, and says so once. Migrations run as the owner, where the settings name one.
+///
+/// # Errors
+/// No PostgreSQL binaries, a foreign table in the way, or a database that refuses us.
+pub async fn open(
+    data: &DataConfig,
+    patience: Patience,
+) -> anyhow::Result<(Database, Option<PrivateCluster>)> {
+    let (urls, cluster) = match &data.database_url {
+        Some(url) => (Urls { service: url.clone(), owner: data.database_owner_url.clone() }, None),
+        None => {
+            let cluster = PrivateCluster::start(&data.data_dir).await?;
+            (Urls { service: cluster.service_url(), owner: Some(cluster.url()) }, Some(cluster))
+        }
+    };
+    let db = until_it_serves(patience, || migrated(&urls, data.pool, cluster.is_some())).await?;
+    Ok((db, cluster))
+}
+
+/// The same database for a command that only reads: nothing is made, and no table is changed.
+///
+/// # Errors
+/// There is no database, or no table of ours in it.
+pub async fn open_to_read(data: &DataConfig) -> anyhow::Result<(Database, Option<PrivateCluster>)> {
+    let (url, cluster) = match &data.database_url {
+        Some(url) => (url.clone(), None),
+        None => {
+            ensure!(
+                data.data_dir.join("postgres").exists(),
+                "there is no database yet: DATABASE_URL is not set, and {} has none; the first start of the service makes it",
+                data.data_dir.display()
+            );
+            let cluster = PrivateCluster::start(&data.data_dir).await?;
+            (cluster.url(), Some(cluster))
+        }
+    };
+    let db = until_it_serves(Patience::FailAtOnce, || Database::connect_with(&url, data.pool)).await?;
+    match db.has_log().await {
+        Ok(true) => Ok((db, cluster)),
+        Ok(false) => {
+            bail!("there are no qr-login tables in this database: the first start of the service makes them")
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// Says of an error that other tables than this program's may be its cause.
+pub async fn explain(db: &Database, error: anyhow::Error) -> anyhow::Error {
+    let other_tables =
+        error.chain().any(|cause| cause.downcast_ref().is_some_and(DatabaseError::is_of_other_tables));
+    match db.tables().await {
+        Ok(Tables::Behind { migrations }) if other_tables => error.context(format!(
+            "the tables are {migrations} migration{} behind this program: start its service once, or read with the version that runs",
+            if migrations == 1 { "" } else { "s" }
+        )),
+        Ok(Tables::Newer) if other_tables => error.context("the tables are of a newer version of this program"),
+        _ => error,
+    }
+}
+
+async fn until_it_serves<F: Future<Output = Result<Database, DatabaseError>>>(
+    patience: Patience,
+    mut connect: impl FnMut() -> F,
+) -> anyhow::Result<Database> {
+    let mut outage = Outage::new(
+        "DATABASE_URL: the database takes no writes yet, trying again",
+        "DATABASE_URL: the database takes writes",
+    );
+    loop {
+        match connect().await {
+            Ok(db) => {
+                outage.over();
+                return Ok(db);
+            }
+            Err(error) if patience == Patience::FailAtOnce && error.is_absent() => {
+                return Err(error).context("the database cannot be reached");
+            }
+            Err(error) if error.is_transient() => {
+                outage.failed(&error);
+                tokio::time::sleep(Duration::from_secs(1)).await;
+            }
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// One database, for two roles.
+struct Urls {
+    service: SecretString,
+    owner: Option<SecretString>,
+}
+
+async fn migrated(urls: &Urls, pool: PoolSettings, is_private: bool) -> Result<Database, DatabaseError> {
+    if let Some(owner) = &urls.owner {
+        let role = Database::role_of(&urls.service)?;
+        let db = Database::connect_with(owner, pool).await?;
+        let prepared = match db.migrate().await {
+            Ok(()) => db.grant_to_service(&role, is_private).await,
+            Err(error) => Err(error),
+        };
+        db.close().await;
+        prepared?;
+    }
+    let db = Database::connect_with(&urls.service, pool).await?;
+    match db.migrate().await {
+        Ok(()) => Ok(db),
+        Err(error) => {
+            db.close().await;
+            Err(error)
+        }
+    }
+}
