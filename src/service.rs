@@ -140,7 +140,7 @@ impl Service {
             parts.spawn(async move { match api::serve(listener, state, limits, clients).await {} });
         }
         if let (Some(master), Some(process)) = (master, process) {
-            let mut ended = ledger(&config.data, "ended-sessions.log")?;
+            let mut ended = ledger(&config.data, stay_ended::LEDGER)?;
             stay_ended::apply(&app, &ended).await?;
             let recording = app.clone();
             parts.spawn(async move { match stay_ended::record(&recording, &mut ended).await {} });
@@ -261,6 +261,7 @@ fn login_workers(config: &Config, app: &App, master: &Arc<MasterKey>) -> LoginWo
         clock: app.clock.clone(),
         telegram: telegram_app(config),
         sessions_dir: config.sessions_dir.clone(),
+        ended_sessions: config.data.data_dir.join(stay_ended::LEDGER),
         log_telegram_ids: config.log_telegram_ids,
     }
 }

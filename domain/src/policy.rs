@@ -1,6 +1,7 @@
 //! What follows from an event: pure, and told once for each event. The reactor carries it out, at least once; the
 //! aggregates make that exactly once.
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{AccountEvent, Role, RoleSource};
@@ -78,6 +79,14 @@ pub enum Notice {
     SessionExported,
     /// This person's account confirmed a login that somebody else had begun. A warning, like [`Self::Rejected`].
     ConfirmedAnothersLogin,
+    /// Telegram knows a session of this service that nobody here holds. A warning: only the person can end it.
+    UnownedSession {
+        /// As the person's list of devices names it.
+        device: String,
+        created_at: Timestamp,
+        /// When it was used last.
+        active_at: Timestamp,
+    },
     /// A person's role was changed; for admins and that person.
     RoleChanged {
         account_id: AccountId,
@@ -107,6 +116,7 @@ impl Notice {
             Self::AuthorizationRevoked => "authorization_revoked",
             Self::SessionExported => "session_exported",
             Self::ConfirmedAnothersLogin => "confirmed_anothers_login",
+            Self::UnownedSession { .. } => "unowned_session",
             Self::RoleChanged { .. } => "role_changed",
         }
     }

@@ -1,5 +1,6 @@
 //! A person may end a linked session in Telegram (Settings > Devices), and Telegram does not report that. So each session is
-//! checked now and then. One that is over is recorded as `AuthorizationRevoked`, and forgotten.
+//! checked now and then. One that is over is recorded as `AuthorizationRevoked`, and forgotten. One that lives shows sessions that
+//! nobody here holds (`unowned`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use super::seal;
 use super::session::LoginSession;
 use super::session_files;
 use super::telegram_app::TelegramApp;
+use super::unowned;
 use super::workers::LoginWorkers;
 
 /// How many are checked at once: few, since nothing waits for it.
@@ -69,7 +71,15 @@ async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
     };
     match is_alive(&workers.telegram, &session).await {
         Ok(false) => {}
-        Ok(true) => return release(workers, borrowed).await,
+        Ok(true) => {
+            let mut borrowed = borrowed.clone();
+            let sessions = unowned::list(workers, &mut borrowed, &session).await;
+            release(workers, &borrowed).await;
+            if let Some(sessions) = sessions {
+                unowned::tell(workers, linked, &sessions).await;
+            }
+            return;
+        }
         // Telegram may be unreachable: that says nothing about the session.
         Err(error) => {
             tracing::debug!(error = &error as &dyn std::error::Error, "A linked session was not checked");

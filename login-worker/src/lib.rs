@@ -5,8 +5,9 @@
 //! login over both (`flow`, `authorization`, `code`, `password`, `finish`). It watches its login in the log (`login_progress`).
 //! What is left at Telegram when a login is over is logged out until Telegram confirms it (`retire`).
 //!
-//! Linked sessions are checked (`check`), handed over (`export`), and copied to files (`session_files`). An admin's question
-//! about a phone number is asked in `number`, an operator's whether Telegram answers at all in `probe`.
+//! Linked sessions are checked (`check`), handed over (`export`), and copied to files (`session_files`). Those that Telegram
+//! knows and nobody here holds are told to their person (`unowned`). An admin's question about a phone number is asked in
+//! `number`, an operator's whether Telegram answers at all in `probe`.
 //!
 //! Not here: what the person reads or presses (that is `bot` and the page), and the decisions about a login,
 //! which the aggregates take.
@@ -51,6 +52,7 @@ mod telegram_app;
 mod telegram_client;
 #[cfg(test)]
 mod tests;
+mod unowned;
 mod workers;
 
 pub use network::{Network, NetworkError, PrivateNetwork};

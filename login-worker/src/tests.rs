@@ -15,6 +15,7 @@ mod code_and_password;
 mod frozen;
 mod log_behind;
 mod takeover;
+mod unowned;
 mod world;
 
 use world::World;

@@ -25,6 +25,8 @@ pub struct LoginWorkers {
     pub telegram: TelegramApp,
     /// Where the sealed copies of linked sessions go.
     pub sessions_dir: PathBuf,
+    /// The ledger of sessions that have ended (`app::sessions::stay_ended`).
+    pub ended_sessions: PathBuf,
     /// Whether the log names Telegram ids. If not, it names account ids.
     pub log_telegram_ids: bool,
 }

@@ -1,9 +1,18 @@
-//! After a login: logging out in the bot, ending the session in Telegram, and `/debug_status`.
+//! After a login: logging out in the bot, ending the session in Telegram, sessions that nobody holds, and `/debug_status`.
+
+use std::time::Duration;
 
 use anyhow::Result;
+use jiff::SignedDuration;
 use stand_in::accounts::{ANNA, ILYA};
+use stand_in::mtproto::Device;
 
+use crate::erasure::{confirm_reset, wait_until_forgotten};
+use crate::wait::eventually;
 use crate::world::{World, WorldOptions};
+
+/// The question for all sessions of an account.
+const LIST: &str = "account.getAuthorizations";
 
 /// `is_authenticated` of the person's row in `users`.
 async fn is_authenticated(world: &World, person: i64) -> Result<bool> {
@@ -60,7 +69,7 @@ async fn a_logout_is_finished_when_telegram_is_reachable_again() -> Result<()> {
 #[tokio::test]
 async fn a_session_that_was_ended_in_telegram_is_detected_and_reported() -> Result<()> {
     let configure: fn(&mut qr_login::Config) =
-        |config| config.session_check_interval = std::time::Duration::from_secs(1);
+        |config| config.session_check_interval = Duration::from_secs(1);
     let world = World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
     world.log_in(ILYA).await?;
 
@@ -72,6 +81,58 @@ async fn a_session_that_was_ended_in_telegram_is_detected_and_reported() -> Resu
     assert!(!is_authenticated(&world, ILYA).await?);
     assert_eq!(count_sessions(&world).await?, 0);
     assert!(world.telegram.mtproto.keys_in_two_places().is_empty());
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_session_that_telegram_knows_and_nobody_here_holds_is_told_once() -> Result<()> {
+    let configure: fn(&mut qr_login::Config) =
+        |config| config.session_check_interval = Duration::from_secs(1);
+    let mut world =
+        World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
+    // Of a login that a failover has lost.
+    let device = Device {
+        api_id: world.config.api_id,
+        model: world.config.device_name.clone(),
+        system_version: "Linux".to_owned(),
+        app_version: "0.1.0".to_owned(),
+    };
+    let created_at = world.now() - SignedDuration::from_hours(2);
+    world.telegram.mtproto.add_session(ILYA, device, created_at.as_second());
+    world.log_in(ILYA).await?;
+
+    let is_warning =
+        |text: &str| text.starts_with("⚠️ В вашем аккаунте есть сеанс, о котором мы ничего не знаем");
+    let told = world.person(ILYA).wait_for_message(|message| is_warning(&message.text)).await?.text;
+
+    let time =
+        created_at.to_zoned(world.config.display_timezone.clone()).strftime("%d.%m.%Y в %H:%M").to_string();
+    assert!(told.contains(&format!("«qr-login», вход {time}")), "{told}");
+    eventually("it is noted", async || Ok(world.count_rows("vault.unowned_sessions").await? == 1)).await?;
+    let metrics = format!("http://{}/metrics", world.ops_addr());
+    eventually("it is counted", async || {
+        let metrics = world.http.get(&metrics).send().await?.text().await?;
+        Ok(metrics.contains("unowned_sessions_total 1"))
+    })
+    .await?;
+
+    // The next day, in another process.
+    world.crash_service().await;
+    sqlx::query("update vault.sessions set listed_at = listed_at - interval '1 day'")
+        .execute(world.db.pool())
+        .await?;
+    let asked = world.telegram.mtproto.calls(LIST);
+    world.start_service().await?;
+    world.telegram.mtproto.wait_for_call(LIST, asked + 1).await;
+    let probes = world.telegram.mtproto.calls("updates.getState");
+    world.telegram.mtproto.wait_for_call("updates.getState", probes + 1).await;
+    world.person(ILYA).ask("/subscription").await?;
+    let warnings = world.person(ILYA).from_bot().iter().filter(|message| is_warning(&message.text)).count();
+    assert_eq!(warnings, 1);
+
+    confirm_reset(&world, ILYA, "/debug_reset").await?;
+    wait_until_forgotten(&world, ILYA).await?;
+    assert_eq!(world.count_rows("vault.unowned_sessions").await?, 0);
     Ok(())
 }
 

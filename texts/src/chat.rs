@@ -80,6 +80,7 @@ pub struct Texts {
     pub subscription_changed: fn(Tier) -> String,
     pub authorization_revoked: &'static str,
     pub session_exported: &'static str,
+    pub unowned_session: fn(&UnownedSession<'_>) -> String,
 
     pub account: &'static AccountTexts,
     pub admin: &'static AdminTexts,
@@ -204,6 +205,28 @@ pub enum End {
     Passed(String),
     /// Not known.
     Unknown,
+}
+
+/// A session of this service that Telegram knows and nobody here holds.
+pub struct UnownedSession<'a> {
+    /// The name of the device in Telegram's list.
+    pub device: &'a str,
+    /// When the person logged it in.
+    pub created: Moment,
+    /// When it was used last.
+    pub active: Moment,
+}
+
+/// A moment as people read it.
+pub struct Moment {
+    pub day: String,
+    pub time: String,
+}
+
+impl Moment {
+    pub fn of(at: Timestamp, zone: &TimeZone) -> Self {
+        Self { day: day(at, zone), time: time_of_day(at, zone) }
+    }
 }
 
 /// An invite that was just made.

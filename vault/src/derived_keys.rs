@@ -244,6 +244,6 @@ fn login_id(bytes: &[u8]) -> LoginId {
     URL_SAFE_NO_PAD.encode(bytes).parse().expect("24 bytes are 32 characters of base64url")
 }
 
-fn derive(root: &[u8; 32], label: &str) -> Zeroizing<[u8; 32]> {
+pub(crate) fn derive(root: &[u8; 32], label: &str) -> Zeroizing<[u8; 32]> {
     Zeroizing::new(mac(root, &[b"derive/", label.as_bytes()]))
 }

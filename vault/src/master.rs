@@ -9,9 +9,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
+use domain::AccountId;
 use zeroize::Zeroizing;
 
-use crate::crypto::{NONCE, decrypt, encrypt, hex, random};
+use crate::crypto::{NONCE, decrypt, encrypt, hex, mac, random};
 use crate::derived_keys::{self, DerivedKeys, SecretKey};
 
 pub(crate) mod file;
@@ -30,6 +31,7 @@ pub struct MasterKey {
     derived: Arc<DerivedKeys>,
     /// Opens what pages give.
     workers: SecretKey,
+    telegram_sessions: Zeroizing<[u8; 32]>,
     keys: RwLock<Keys>,
 }
 
@@ -109,6 +111,7 @@ impl MasterKey {
             path,
             derived: Arc::new(DerivedKeys::of(root.id(), &root.secret)),
             workers: derived_keys::workers_key(&root.secret),
+            telegram_sessions: derived_keys::derive(&root.secret, "telegram session"),
             keys: RwLock::new(Keys { file, gone: Vec::new() }),
         }
     }
@@ -166,6 +169,12 @@ impl MasterKey {
     /// The keys that come from the root.
     pub fn derived(&self) -> &Arc<DerivedKeys> {
         &self.derived
+    }
+
+    /// A keyed HMAC of a person's session at Telegram, by Telegram's number for it. Only workers need it, so it is not one of
+    /// the [derived keys](DerivedKeys).
+    pub fn session_hmac(&self, account: AccountId, telegram_hash: i64) -> [u8; 32] {
+        mac(&*self.telegram_sessions, &[account.0.as_bytes(), &telegram_hash.to_be_bytes()])
     }
 
     /// Opens what a page gave.

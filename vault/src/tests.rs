@@ -15,6 +15,7 @@ mod master;
 mod people;
 mod rotation;
 mod sessions;
+mod unowned;
 mod user_input;
 
 /// Long enough to outlast any test.

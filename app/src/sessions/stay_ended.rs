@@ -18,6 +18,9 @@ use crate::app::App;
 use crate::error::UseCaseError;
 use crate::ledger::Ledger;
 
+/// The name of the ledger's file.
+pub const LEDGER: &str = "ended-sessions.log";
+
 /// The events that end a session here.
 const ENDS: [&str; 3] = ["LoggedOut", "SessionExported", "AuthorizationRevoked"];
 /// Events in one read.

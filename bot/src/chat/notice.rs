@@ -1,8 +1,9 @@
-//! The notices of the reactor, in a person's language.
+//! Notices, in a person's language.
 
 use domain::policy::Notice;
 use domain::{AccountId, LoginId, Tiers};
-use texts::chat::{BeganWith, ChangedBy, End, RoleChange, SubscriptionCard, Texts};
+use jiff::tz::TimeZone;
+use texts::chat::{BeganWith, ChangedBy, End, Moment, RoleChange, SubscriptionCard, Texts, UnownedSession};
 
 /// The text of a notice.
 pub(super) fn render(
@@ -10,6 +11,7 @@ pub(super) fn render(
     texts: &Texts,
     tiers: &Tiers,
     support: Option<&str>,
+    zone: &TimeZone,
     name: &impl Fn(AccountId) -> String,
 ) -> String {
     match notice {
@@ -33,6 +35,13 @@ pub(super) fn render(
         Notice::AuthorizationRevoked => texts.authorization_revoked.to_owned(),
         Notice::SessionExported => texts.session_exported.to_owned(),
         Notice::ConfirmedAnothersLogin => texts.confirmed_anothers_login.to_owned(),
+        Notice::UnownedSession { device, created_at, active_at } => {
+            (texts.unowned_session)(&UnownedSession {
+                device,
+                created: Moment::of(*created_at, zone),
+                active: Moment::of(*active_at, zone),
+            })
+        }
         Notice::RoleChanged { account_id, role, source, by } => (texts.admin.role_changed)(&RoleChange {
             who: name(*account_id),
             role: *role,
@@ -57,7 +66,7 @@ pub(super) fn people_in(notice: &Notice) -> Vec<AccountId> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum IfUnclear {
     /// Send it again: twice is better than not at all. It is a warning that another account confirmed the login, or that another
-    /// service has the session now. Only the person can do something about it, and no card or command shows it.
+    /// service has the session now, or nobody. Only the person can do something about it, and no card or command shows it.
     Send,
     /// Write it into the login's own message, where it cannot be shown twice.
     EditCard(LoginId),
@@ -71,6 +80,7 @@ pub(super) fn if_unclear(notice: &Notice) -> IfUnclear {
         Notice::Rejected { .. }
         | Notice::ConfirmedAnothersLogin
         | Notice::SessionExported
+        | Notice::UnownedSession { .. }
         | Notice::RoleChanged { .. } => IfUnclear::Send,
         Notice::Authorized { login_id, .. }
         | Notice::Expired { login_id, .. }
@@ -95,7 +105,8 @@ mod tests {
     }
 
     fn rendered_in(language: Language, notice: &Notice) -> String {
-        render(notice, language.texts(), &Tiers::default(), None, &|account| account.to_string())
+        let (tiers, zone) = (Tiers::default(), TimeZone::get("Europe/Moscow").unwrap());
+        render(notice, language.texts(), &tiers, None, &zone, &|account| account.to_string())
     }
 
     fn login_id() -> LoginId {
@@ -147,6 +158,33 @@ mod tests {
             "❌ Не удалось войти\n\nИнвайт код за это время достался другому входу. Ничего не подключено. \
              Чтобы начать заново, отправьте /login КОД"
         );
+    }
+
+    #[test]
+    fn a_session_that_nobody_holds_is_told_with_what_to_do() {
+        let notice = Notice::UnownedSession {
+            device: "qr-login".to_owned(),
+            created_at: "2026-11-22T10:05:00Z".parse().unwrap(),
+            active_at: "2026-11-22T21:30:00Z".parse().unwrap(),
+        };
+        for part in [
+            "«qr-login»",
+            "22.11.2026 в 13:05",
+            "последний раз был в сети 23.11.2026 в 00:30",
+            "Telegram → Настройки → Устройства",
+        ] {
+            assert!(rendered(&notice).contains(part), "{part} is missing in {}", rendered(&notice));
+        }
+        let english = rendered_in(Language::English, &notice);
+        for part in [
+            "“qr-login”",
+            "22.11.2026 at 13:05",
+            "last active on 23.11.2026 at 00:30",
+            "Telegram → Settings → Devices",
+        ] {
+            assert!(english.contains(part), "{part} is missing in {english}");
+        }
+        assert_eq!(if_unclear(&notice), IfUnclear::Send);
     }
 
     #[test]

@@ -36,9 +36,9 @@ pub struct World {
     pub db: TestDatabase,
     pub store: Store,
     pub vault: Vault,
-    pub manual_clock: ManualClock,
-    clock: Clock,
-    master: Arc<MasterKey>,
+    pub manual_clock: Arc<ManualClock>,
+    pub clock: Clock,
+    pub master: Arc<MasterKey>,
     directory: TempDir,
     workers: Option<JoinHandle<()>>,
     leader: JoinHandle<()>,
@@ -73,7 +73,6 @@ impl World {
     }
 
     async fn with_telegram(token_lifetime: Duration, ahead: SignedDuration) -> Self {
-        let db = eventlog::testing::database().await;
         let (clock, manual_clock) = Clock::manual("2026-11-22T10:00:00Z".parse().unwrap());
         let theirs = clock.clone();
         let options = MtProtoOptions {
@@ -82,11 +81,21 @@ impl World {
             ..MtProtoOptions::default()
         };
         let telegram = MtProto::start(options).await.unwrap();
+        Self::over(telegram, (clock, Arc::new(manual_clock)), Arc::new(MasterKey::random())).await
+    }
+
+    /// With a database of its own, which knows nothing.
+    pub async fn over(
+        telegram: MtProto,
+        (clock, manual_clock): (Clock, Arc<ManualClock>),
+        master: Arc<MasterKey>,
+    ) -> Self {
+        let db = eventlog::testing::database().await;
         let mut world = Self {
             store: Store::new(&db.db),
             vault: Vault::new(&db.db),
             leader: lead(&db, &clock),
-            master: Arc::new(MasterKey::random()),
+            master,
             directory: tempfile::tempdir().unwrap(),
             workers: None,
             telegram,
@@ -117,6 +126,7 @@ impl World {
                 network,
             },
             sessions_dir: self.sessions_dir(),
+            ended_sessions: self.ended_sessions(),
             log_telegram_ids: true,
         }
     }
@@ -142,6 +152,10 @@ impl World {
 
     pub fn sessions_dir(&self) -> PathBuf {
         self.directory.path().join("sessions")
+    }
+
+    pub fn ended_sessions(&self) -> PathBuf {
+        self.directory.path().join(app::sessions::stay_ended::LEDGER)
     }
 
     pub fn session_file(&self) -> PathBuf {

@@ -5,7 +5,7 @@ use domain::login::{CancelReason, FailReason};
 
 use super::{
     About, Active, BeganWith, Commands, End, LoginCard, MadeInvite, Replacement, RetryTime, SubscriptionCard,
-    Texts, Ways,
+    Texts, UnownedSession, Ways,
 };
 
 pub(super) const TEXTS: Texts = Texts {
@@ -85,6 +85,7 @@ pub(super) const TEXTS: Texts = Texts {
                             more. To link it again, send /login",
     session_exported: "📤 Your session was handed over to another service\n\nThis service does not use it any more. \
                        You can end it in Telegram → Settings → Devices.",
+    unowned_session,
 
     account: &super::account::EN,
     admin: &super::admin::EN,
@@ -294,6 +295,20 @@ fn login_failed(reason: FailReason, began_with: BeganWith) -> String {
     };
     let is_invite_left = began_with.is_invite() && reason != FailReason::InviteGone;
     format!("❌ The login failed\n\n{why} {} {}", nothing_linked(is_invite_left), anew(began_with))
+}
+
+fn unowned_session(session: &UnownedSession<'_>) -> String {
+    let UnownedSession { device, created, active } = session;
+    format!(
+        "⚠️ Your account has a session that we know nothing about\n\n\
+         Device “{device}”, logged in on {} at {}. Most likely our record of this login was lost in a failure on our \
+         side. We do not use this session.\n\n\
+         What to do: Telegram → Settings → Devices → “{device}” → Terminate session. Our current session has the same \
+         name in the list, so choose the one that was last active on {} at {}. If you end the wrong one, just log in \
+         again: /login\n\n\
+         We do not end it ourselves: another service that you gave access to may be using it. If so, leave it as it is.",
+        created.day, created.time, active.day, active.time
+    )
 }
 
 fn invite_made(made: &MadeInvite<'_>) -> String {

@@ -5,7 +5,7 @@ use domain::login::{CancelReason, FailReason};
 
 use super::{
     About, Active, BeganWith, Commands, End, LoginCard, MadeInvite, Replacement, RetryTime, SubscriptionCard,
-    Texts, Ways,
+    Texts, UnownedSession, Ways,
 };
 
 pub(super) const TEXTS: Texts = Texts {
@@ -85,6 +85,7 @@ pub(super) const TEXTS: Texts = Texts {
                             Чтобы подключиться снова, отправьте /login",
     session_exported: "📤 Ваша сессия передана другому сервису\n\nЭтот сервис её больше не использует. \
                        Завершить её можно в Telegram → Настройки → Устройства.",
+    unowned_session,
 
     account: &super::account::RU,
     admin: &super::admin::RU,
@@ -289,6 +290,20 @@ fn login_failed(reason: FailReason, began_with: BeganWith) -> String {
     };
     let is_invite_left = began_with.is_invite() && reason != FailReason::InviteGone;
     format!("❌ Не удалось войти\n\n{why} {} {}", nothing_linked(is_invite_left), anew(began_with))
+}
+
+fn unowned_session(session: &UnownedSession<'_>) -> String {
+    let UnownedSession { device, created, active } = session;
+    format!(
+        "⚠️ В вашем аккаунте есть сеанс, о котором мы ничего не знаем\n\n\
+         Устройство «{device}», вход {} в {}. Скорее всего, запись об этом входе пропала из-за сбоя у нас. \
+         Мы этим сеансом не пользуемся.\n\n\
+         Что сделать: Telegram → Настройки → Устройства → «{device}» → Завершить сеанс. Наш нынешний сеанс называется \
+         в списке так же, поэтому выберите тот, который последний раз был в сети {} в {}. Если завершите не тот, просто \
+         войдите снова: /login\n\n\
+         Сами мы его не завершаем: вдруг им пользуется другой сервис, которому вы дали доступ. Тогда оставьте всё как есть.",
+        created.day, created.time, active.day, active.time
+    )
 }
 
 fn invite_made(made: &MadeInvite<'_>) -> String {

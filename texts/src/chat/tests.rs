@@ -185,7 +185,10 @@ fn no_text_begins_or_ends_with_space_which_telegram_would_cut_off() {
         let help = (texts.help)(&about);
         let ends = [BeganWith::Invite, BeganWith::Subscription].map(|spared| (texts.login_expired)(spared));
         let rejected = (texts.login_rejected)(BeganWith::Invite);
-        for text in [help.as_str(), texts.login_usage, &ends[0], &ends[1], &rejected] {
+        let moment = || Moment { day: "22.11.2026".to_owned(), time: "13:05".to_owned() };
+        let session = UnownedSession { device: "qr-login", created: moment(), active: moment() };
+        let unowned = (texts.unowned_session)(&session);
+        for text in [help.as_str(), texts.login_usage, &ends[0], &ends[1], &rejected, &unowned] {
             assert_eq!(text.trim(), text);
             assert!(!text.contains("  \n"), "{text}");
         }

@@ -164,7 +164,7 @@ async fn logging_out_keeps_the_key_until_it_is_gone_at_telegram() {
 }
 
 /// Linked, and its worker has hung up.
-async fn linked(vault: &Vault) -> Linked {
+pub async fn linked(vault: &Vault) -> Linked {
     let (login, a) = claimed(vault, "a", LONG).await;
     let new = session(a.account_id, &login);
     vault.link_session(&a.fence, new.clone()).await.unwrap();
@@ -201,7 +201,7 @@ async fn end_borrowing(vault: &Vault, linked: &Linked) {
         .unwrap();
 }
 
-async fn borrow(vault: &Vault, account: AccountId) -> Borrowed {
+pub async fn borrow(vault: &Vault, account: AccountId) -> Borrowed {
     match vault.take_linked(account).await.unwrap() {
         Taken::Free(borrowed) => borrowed,
         other => panic!("{other:?}"),

@@ -78,7 +78,8 @@ async fn compose_notice(
         Some(user) => format!("{} ({})", user.first_name.as_deref().unwrap_or_default(), user.telegram_id),
         None => account.to_string(),
     };
-    let text = render(&notice, texts, &chat.app.tiers, chat.support_contact.as_deref(), &name);
+    let (support, zone) = (chat.support_contact.as_deref(), &chat.display_timezone);
+    let text = render(&notice, texts, &chat.app.tiers, support, zone, &name);
     let mut outgoing = OutgoingMessage {
         chat: ChatId(subject.telegram_id),
         body: Body { text, keyboard: None, instead_of: None, warning: false },

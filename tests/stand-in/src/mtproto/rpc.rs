@@ -48,7 +48,13 @@ impl Server {
     pub fn answer(&self, call: Call) -> Option<Answer> {
         let call = self.unwrap(call);
         let method = grammers_tl_types::name_for_id(tl::constructor(&call.body)?);
-        let fault = self.lock().faults.take(method);
+        let fault = {
+            let mut state = self.lock();
+            if let Some(key) = state.keys.get_mut(&call.key_name()) {
+                key.active_at = self.clock.unix_seconds();
+            }
+            state.faults.take(method)
+        };
         let answer = match fault {
             Some(Failure::Silence) => None,
             Some(Failure::Error(code, name)) => Some(Err(error(code, &name))),

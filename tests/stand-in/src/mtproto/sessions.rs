@@ -24,6 +24,8 @@ pub struct Session {
     pub device: Device,
     /// Unix seconds.
     pub created_at: i64,
+    /// When its key was last used: Unix seconds.
+    pub active_at: i64,
     /// The account's own phone.
     pub phone: bool,
     /// The token or code was good, the 2-step password has still to come.
@@ -77,6 +79,7 @@ pub fn describe(key: &Key, (dc, id): KeyName, grant: &Grant) -> Session {
         key: id,
         device: key.device.clone(),
         created_at: grant.created_at,
+        active_at: key.active_at.max(grant.created_at),
         phone: grant.phone,
         password_pending: matches!(key.login, Login::PasswordPending(_)),
     }
@@ -165,7 +168,7 @@ pub fn to_tl(session: &Session, current: bool, password_pending: bool) -> enums:
         app_name: if session.phone { "Telegram".into() } else { session.device.model.clone() },
         app_version: session.device.app_version.clone(),
         date_created: session.created_at as i32,
-        date_active: session.created_at as i32,
+        date_active: session.active_at as i32,
         ip: "127.0.0.1".into(),
         country: "Russia".into(),
         region: String::new(),

@@ -50,6 +50,8 @@ pub struct Key {
     pub device: Device,
     pub challenge: Option<Challenge>,
     pub asked_to_log_out: bool,
+    /// When it was last used for a call: Unix seconds.
+    pub active_at: i64,
     /// The connection that used it for the first time most recently.
     pub connection: u64,
     /// The id of the first message of that connection. Message ids are times.
@@ -180,6 +182,7 @@ impl State {
             device: Device::default(),
             challenge: None,
             asked_to_log_out: false,
+            active_at: 0,
             connection: 0,
             began: 0,
             in_two_places: None,

@@ -1,9 +1,11 @@
 //! Sessions after they are linked.
 
+use std::time::Duration;
+
 use grammers_client::client::PasswordToken;
-use grammers_tl_types::functions;
-use stand_in::accounts::{ILYA, Password};
-use stand_in::mtproto::MtProto;
+use grammers_tl_types::{enums, functions};
+use stand_in::accounts::{ANNA, ILYA, Password};
+use stand_in::mtproto::{Device, MtProto};
 use stand_in::phone::Phone;
 
 use crate::client::{LinkedClient, account_of, refusal, telegram};
@@ -98,6 +100,29 @@ async fn a_person_sees_the_session_and_ends_it() {
 }
 
 #[tokio::test]
+async fn a_client_sees_every_session_of_its_account_as_telegram_lists_them() {
+    let (telegram, clock) = telegram().await;
+    let client = linked(&telegram).await;
+    let device = Device { api_id: 18, model: "another".into(), ..Device::default() };
+    let other = telegram.add_session(ILYA, device.clone(), 1_789_000_000);
+    telegram.add_session(ANNA, device, 1_789_000_000);
+    clock.advance(Duration::from_secs(60));
+    let enums::account::Authorizations::Authorizations(list) =
+        client.call(&functions::account::GetAuthorizations {}).await.unwrap();
+    let seen = list.authorizations.iter().map(|enums::Authorization::Authorization(it)| {
+        (it.hash, it.current, it.api_id, &it.device_model[..], it.date_created, it.date_active)
+    });
+    let expected = [
+        (other, false, 18, "another", 1_789_000_000, 1_789_000_000),
+        (0, true, 17, "qr-login", 1_790_000_000, 1_790_000_060),
+    ];
+    let phones = |model: &str| model == "Ilya's phone";
+    assert_eq!(seen.filter(|it| !phones(it.3)).collect::<Vec<_>>(), expected);
+    Phone::new(&telegram, ILYA).end_session(other).await.unwrap();
+    assert_eq!(telegram.sessions_of(ILYA).len(), 1);
+}
+
+#[tokio::test]
 async fn a_phone_follows_its_account_to_another_data_centre() {
     let (telegram, _) = telegram().await;
     let phone = Phone::new(&telegram, ILYA);
@@ -112,18 +137,15 @@ async fn a_phone_follows_its_account_to_another_data_centre() {
 async fn a_client_learns_of_itself_and_of_the_data_centres() {
     let (telegram, _) = telegram().await;
     let client = linked(&telegram).await;
-    let grammers_tl_types::enums::users::UserFull::Full(me) = client
-        .call(&functions::users::GetFullUser { id: grammers_tl_types::enums::InputUser::UserSelf })
-        .await
-        .unwrap();
-    let grammers_tl_types::enums::User::User(user) = &me.users[0] else { panic!("nobody") };
+    let enums::users::UserFull::Full(me) =
+        client.call(&functions::users::GetFullUser { id: enums::InputUser::UserSelf }).await.unwrap();
+    let enums::User::User(user) = &me.users[0] else { panic!("nobody") };
     assert_eq!((user.username.as_deref(), user.phone.as_deref()), (Some("ilya"), Some("79990000001")));
     assert_eq!(
         (user.is_self, user.first_name.as_deref(), user.last_name.as_deref()),
         (true, Some("Ilya"), None)
     );
-    let grammers_tl_types::enums::Config::Config(config) =
-        client.call(&functions::help::GetConfig {}).await.unwrap();
+    let enums::Config::Config(config) = client.call(&functions::help::GetConfig {}).await.unwrap();
     assert_eq!(config.this_dc, 2);
     assert_eq!(refusal(client.call(&functions::account::GetAccountTtl {}).await), "METHOD_INVALID");
 }
