@@ -4,12 +4,13 @@ use domain::policy::Notice;
 use domain::{AccountId, LoginId, Tiers};
 use texts::chat::{BeganWith, ChangedBy, End, RoleChange, SubscriptionCard, Texts};
 
-/// The text of a notice.
+/// The text of a notice. `goes_on`: a login of the person is live, this one or a newer one.
 pub(super) fn render(
     notice: &Notice,
     texts: &Texts,
     tiers: &Tiers,
     support: Option<&str>,
+    goes_on: bool,
     name: &impl Fn(AccountId) -> String,
 ) -> String {
     match notice {
@@ -18,7 +19,9 @@ pub(super) fn render(
         Notice::Cancelled { reason, with_invite, .. } => {
             (texts.login_cancelled)(*reason, BeganWith::of(*with_invite), support)
         }
-        Notice::Rejected { with_invite, .. } => (texts.login_rejected)(BeganWith::of(*with_invite)),
+        Notice::Rejected { with_invite, .. } => {
+            (texts.login_rejected)((!goes_on).then(|| BeganWith::of(*with_invite)))
+        }
         Notice::Failed { reason, with_invite, .. } => {
             (texts.login_failed)(*reason, BeganWith::of(*with_invite))
         }
@@ -33,6 +36,8 @@ pub(super) fn render(
         Notice::AuthorizationRevoked => texts.authorization_revoked.to_owned(),
         Notice::SessionExported => texts.session_exported.to_owned(),
         Notice::ConfirmedAnothersLogin => texts.confirmed_anothers_login.to_owned(),
+        // The card has no message of its own.
+        Notice::CardChanged { .. } => String::new(),
         Notice::RoleChanged { account_id, role, source, by } => (texts.admin.role_changed)(&RoleChange {
             who: name(*account_id),
             role: *role,
@@ -53,33 +58,30 @@ pub(super) fn people_in(notice: &Notice) -> Vec<AccountId> {
     }
 }
 
-/// What to do about a notice that may have been sent already.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum IfUnclear {
-    /// Send it again: twice is better than not at all. It is a warning that another account confirmed the login, or that another
-    /// service has the session now. Only the person can do something about it, and no card or command shows it.
-    Send,
-    /// Write it into the login's own message, where it cannot be shown twice.
-    EditCard(LoginId),
-    /// Drop it: `/subscription` and `/login` show the same, and nobody has gained access to anything of the person.
-    Drop,
-}
-
-/// What to do about this notice, if its sender died over it or got no answer.
-pub(super) fn if_unclear(notice: &Notice) -> IfUnclear {
+/// The login whose end or success a notice tells.
+pub(super) fn login_of(notice: &Notice) -> Option<&LoginId> {
     match notice {
-        Notice::Rejected { .. }
-        | Notice::ConfirmedAnothersLogin
-        | Notice::SessionExported
-        | Notice::RoleChanged { .. } => IfUnclear::Send,
         Notice::Authorized { login_id, .. }
         | Notice::Expired { login_id, .. }
         | Notice::Cancelled { login_id, .. }
-        | Notice::Failed { login_id, .. } => IfUnclear::EditCard(login_id.clone()),
-        Notice::SubscriptionExpired { .. }
-        | Notice::SubscriptionChanged { .. }
-        | Notice::AuthorizationRevoked => IfUnclear::Drop,
+        | Notice::Rejected { login_id, .. }
+        | Notice::Failed { login_id, .. }
+        | Notice::CardChanged { login_id } => Some(login_id),
+        _ => None,
     }
+}
+
+/// Whether a notice that may have been sent already is sent again: twice is better than not at all. It says that another account
+/// confirmed the login, that another service has the session now, or that a role was changed. Only the person can do something
+/// about it, and no card or command shows it.
+pub(super) const fn is_warning(notice: &Notice) -> bool {
+    matches!(
+        notice,
+        Notice::Rejected { .. }
+            | Notice::ConfirmedAnothersLogin
+            | Notice::SessionExported
+            | Notice::RoleChanged { .. }
+    )
 }
 
 #[cfg(test)]
@@ -95,7 +97,7 @@ mod tests {
     }
 
     fn rendered_in(language: Language, notice: &Notice) -> String {
-        render(notice, language.texts(), &Tiers::default(), None, &|account| account.to_string())
+        render(notice, language.texts(), &Tiers::default(), None, false, &|account| account.to_string())
     }
 
     fn login_id() -> LoginId {
@@ -131,8 +133,8 @@ mod tests {
                 let (ru, en) = (rendered(&notice), rendered_in(Language::English, &notice));
                 assert_eq!(ru.ends_with("Чтобы начать заново, отправьте /login КОД"), with_invite, "{ru}");
                 assert_eq!(ru.ends_with("Чтобы начать заново, отправьте /login"), !with_invite, "{ru}");
-                assert_eq!(en.ends_with("To start anew, send /login CODE"), with_invite, "{en}");
-                assert_eq!(en.ends_with("To start anew, send /login"), !with_invite, "{en}");
+                assert_eq!(en.ends_with("To start again, send /login CODE"), with_invite, "{en}");
+                assert_eq!(en.ends_with("To start again, send /login"), !with_invite, "{en}");
                 assert!(with_invite || !(ru.contains("инвайт") || en.contains("invite")), "{ru}\n{en}");
             }
         }
@@ -151,13 +153,17 @@ mod tests {
 
     #[test]
     fn only_a_warning_is_sent_again() {
-        let (rejected, expired) = (
-            Notice::Rejected { login_id: login_id(), with_invite: true },
-            Notice::Expired { login_id: login_id(), with_invite: true },
-        );
-        assert_eq!(if_unclear(&rejected), IfUnclear::Send);
-        assert_eq!(if_unclear(&expired), IfUnclear::EditCard(login_id()));
-        assert_eq!(if_unclear(&Notice::SessionExported), IfUnclear::Send);
-        assert_eq!(if_unclear(&Notice::AuthorizationRevoked), IfUnclear::Drop);
+        assert!(is_warning(&Notice::Rejected { login_id: login_id(), with_invite: true }));
+        assert!(!is_warning(&Notice::Expired { login_id: login_id(), with_invite: true }));
+        assert!(is_warning(&Notice::SessionExported));
+        assert!(!is_warning(&Notice::AuthorizationRevoked));
+    }
+
+    #[test]
+    fn a_warning_does_not_tell_how_to_begin_a_login_that_goes_on() {
+        let notice = Notice::Rejected { login_id: login_id(), with_invite: true };
+        let name = |account: AccountId| account.to_string();
+        let text = render(&notice, Language::English.texts(), &Tiers::default(), None, true, &name);
+        assert!(!text.contains("/login"), "{text}");
     }
 }
