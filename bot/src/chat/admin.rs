@@ -70,8 +70,8 @@ pub(super) async fn grant(
         return Ok(Reply::text(texts.admins_only));
     }
     let usage = texts.admin.grant_usage;
-    let (id, tier, days) = match read_grant(arguments) {
-        Ok(Some(order)) => order,
+    let Written { id, tier, days } = match read_grant(arguments) {
+        Ok(Some(written)) => written,
         Ok(None) => return Ok(Reply::text(usage)),
         Err(fault) => return Ok(Reply::text(format!("{}\n\n{usage}", (texts.admin.fault)(&fault)))),
     };
@@ -116,13 +116,24 @@ pub(super) async fn statistics(ctx: &BotContext, request: &Request) -> Result<Re
     })))
 }
 
+/// What an admin wrote to grant a subscription.
+#[derive(Debug, PartialEq, Eq)]
+struct Written<'a> {
+    id: &'a str,
+    tier: Tier,
+    days: Option<u32>,
+}
+
 /// Reads `ID TIER [DAYS]`; None: something is missing.
-fn read_grant(arguments: &[String]) -> Result<Option<(&str, Tier, Option<u32>)>, Fault<'_>> {
+fn read_grant(arguments: &[String]) -> Result<Option<Written<'_>>, Fault<'_>> {
     let [id, tier, rest @ ..] = arguments else { return Ok(None) };
     let tier = read_tier(tier)?;
     match rest {
-        [] => Ok(Some((id, tier, None))),
-        [days] => Ok(Some((id, tier, Some(days.parse().map_err(|_| Fault::NotDays(days))?)))),
+        [] => Ok(Some(Written { id, tier, days: None })),
+        [days] => {
+            let days = Some(days.parse().map_err(|_| Fault::NotDays(days))?);
+            Ok(Some(Written { id, tier, days }))
+        }
         [_, more, ..] => Err(Fault::TooMany(more)),
     }
 }
@@ -155,13 +166,11 @@ mod tests {
 
     #[test]
     fn a_grant_is_an_id_a_tier_and_perhaps_days() {
-        let read = |text: &str| {
-            let words = words(text);
-            read_grant(&words).map(|it| it.map(|(id, tier, days)| (id.to_owned(), tier, days))).ok()
-        };
-        assert_eq!(read("7 premium"), Some(Some(("7".to_owned(), Tier::Premium, None))));
-        assert_eq!(read("@ilya Basic 0"), Some(Some(("@ilya".to_owned(), Tier::Basic, Some(0)))));
-        assert_eq!((read(""), read("7")), (Some(None), Some(None)));
+        let (premium, basic) = (words("7 premium"), words("@ilya Basic 0"));
+        let written = |id, tier, days| Ok(Some(Written { id, tier, days }));
+        assert_eq!(read_grant(&premium), written("7", Tier::Premium, None));
+        assert_eq!(read_grant(&basic), written("@ilya", Tier::Basic, Some(0)));
+        assert_eq!((read_grant(&[]), read_grant(&words("7"))), (Ok(None), Ok(None)));
     }
 
     #[test]

@@ -75,7 +75,7 @@ async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Resu
     let known = known(ctx, user).await?;
     let is_stranger = known.is_none_or(|account| account.is_stranger());
     if let Budgeted::Over(refused) = count(ctx, update_id, user, is_stranger, kind) {
-        return queue(ctx, update_id, chat_id, refused, is_stranger).await;
+        return queue(ctx, update_id, chat_id, refused.map(|it| *it), is_stranger).await;
     }
     let person = sender(ctx, update_id, user).await?;
     let request = Request { update_id, chat_id, person, pressed: None };
@@ -129,7 +129,7 @@ async fn on_press(
     };
     let is_stranger = account.is_stranger();
     if let Budgeted::Over(refused) = count(ctx, update_id, &query.from, is_stranger, Kind::Known) {
-        queue(ctx, update_id, chat_id, refused, is_stranger).await?;
+        queue(ctx, update_id, chat_id, refused.map(|it| *it), is_stranger).await?;
         return Ok(None);
     }
     let person = sender(ctx, update_id, &query.from).await?;
@@ -143,7 +143,7 @@ async fn on_press(
         Button::Help(chapter) => Some(start::help(ctx, &request, chapter)),
         Button::People(page) => Some(admin::people(ctx, &request, page).await?),
         Button::Undo(undo) => match take_back::answered(ctx, &request, undo).await? {
-            take_back::Answered::Reply(reply) => Some(reply),
+            take_back::Answered::Reply(reply) => Some(*reply),
             take_back::Answered::TooLate => return Ok(Some(request.person.texts.admin.undo_is_late)),
         },
     };
@@ -162,7 +162,7 @@ async fn known(ctx: &BotContext, user: &User) -> Result<Option<Account>, Failure
 /// Whether the update is over a budget, and what the person is told then.
 enum Budgeted {
     Within,
-    Over(Option<Reply>),
+    Over(Option<Box<Reply>>),
 }
 
 /// Counts the update.
@@ -173,7 +173,7 @@ fn count(ctx: &BotContext, update_id: i64, user: &User, is_stranger: bool, kind:
         Verdict::Drop => Budgeted::Over(None),
         Verdict::TellToWait(retry_at) => {
             let minutes = minutes_left(now, retry_at);
-            Budgeted::Over(Some(Reply::text((texts_for(user).too_many_tries)(minutes))))
+            Budgeted::Over(Some(Reply::text((texts_for(user).too_many_tries)(minutes)).into()))
         }
     }
 }

@@ -159,7 +159,7 @@ async fn send_message(
     let composed = outages.compose.retry_until_ok(DATABASE_PAUSE, || compose(&ctx, &message)).await;
     let no_call = match &composed {
         Composed::InCard => Some(Outcome::InCard),
-        Composed::GivenUp(why) => Some(Outcome::Never(*why)),
+        Composed::GivenUp(why) => Some(Outcome::Never(why)),
         Composed::Message(_) | Composed::Card(_) => None,
     };
     if let Some(outcome) = no_call {

@@ -13,14 +13,14 @@ use super::{admin, permissions};
 
 /// What became of a press.
 pub(super) enum Answered {
-    Reply(Reply),
+    Reply(Box<Reply>),
     TooLate,
 }
 
 pub(super) async fn answered(ctx: &BotContext, request: &Request, undo: Undo) -> Result<Answered, Failure> {
     let (texts, app) = (request.person.texts, &ctx.chat.app);
     if !request.person.is_admin() {
-        return Ok(Answered::Reply(Reply::text(texts.admins_only)));
+        return Ok(Answered::Reply(Reply::text(texts.admins_only).into()));
     }
     if undo.is_late(app.clock.now()) {
         return Ok(Answered::TooLate);
@@ -58,5 +58,5 @@ pub(super) async fn answered(ctx: &BotContext, request: &Request, undo: Undo) ->
         Ok(what) => (texts.admin.undone)(&what),
         Err(why) => why,
     };
-    Ok(Answered::Reply(Reply::text(text).instead_of(request.pressed)))
+    Ok(Answered::Reply(Reply::text(text).instead_of(request.pressed).into()))
 }

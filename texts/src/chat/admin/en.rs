@@ -94,8 +94,8 @@ pub(in crate::chat) const EN: AdminTexts = AdminTexts {
     },
 
     phone_usage: "☎️ Which number should I check?\n\n/debug_test_phone +14155550123",
-    phone_by_session: "☎️ Checking a number\n\nThe bot asks Telegram through your own linked session: it looks the number \
-                       up, and if that finds nobody, adds it to your contacts for a moment and deletes it.",
+    phone_by_session: "☎️ Checking a number\n\nTelegram is asked by your own linked session: it looks the number up, and if that \
+                       finds nobody, adds it to your contacts for a moment and deletes it.",
     phone_by_code: "☎️ Checking a number\n\nYour account is not linked, so Telegram sends a login code to this number. \
                     Its owner will see that; the bot does not use the code and cancels it at once.",
     phone_ask: "☎️ Check it",
