@@ -1,10 +1,14 @@
 //! Subscriptions that are granted without an invite.
 
-use domain::{AccountCommand, AccountId, Tier};
-use eventlog::Context;
+use cqrs_es::Aggregate;
+use domain::{Account, AccountCommand, AccountEvent, AccountId, Event, StreamKind, Tier};
+use eventlog::{Context, Log};
+use jiff::Timestamp;
 
 use crate::app::App;
 use crate::error::UseCaseError;
+
+const DAY_SECONDS: i64 = 24 * 60 * 60;
 
 /// An admin's order to give a person a subscription, in place of the one that runs.
 #[derive(Clone, Copy, Debug)]
@@ -21,11 +25,33 @@ pub struct Grant {
     pub update_id: i64,
 }
 
-/// Grants a subscription; for how many days, 0 is unlimited.
+/// A subscription that was granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Granted {
+    /// For how many days; 0 is unlimited.
+    pub days: u32,
+    /// When it ends; None is never.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// An admin's order to give a person the subscription back that another order has replaced.
+#[derive(Clone, Copy, Debug)]
+pub struct TakeBack {
+    /// The admin.
+    pub ordered_by: AccountId,
+    /// Whose it is.
+    pub account_id: AccountId,
+    /// The update that held the other order.
+    pub granted_by_update: i64,
+    /// The update that holds this one.
+    pub update_id: i64,
+}
+
+/// Grants a subscription.
 ///
 /// # Errors
 /// [`UseCaseError`]: the account takes none, or the database failed.
-pub async fn grant(app: &App, grant: Grant) -> Result<u32, UseCaseError> {
+pub async fn grant(app: &App, grant: Grant) -> Result<Granted, UseCaseError> {
     let Grant { granted_by, account_id, tier, update_id, .. } = grant;
     let days = grant.days.unwrap_or_else(|| app.tiers.terms(tier).days);
     let change = AccountCommand::ChangeSubscription {
@@ -37,5 +63,42 @@ pub async fn grant(app: &App, grant: Grant) -> Result<u32, UseCaseError> {
     };
     let context = Context::by(granted_by).with_account(account_id).with_update(update_id);
     app.store.account(account_id, change, context).await?;
-    Ok(days)
+    let running = app.store.load_account(account_id).await?.subscription_at(app.clock.now());
+    Ok(Granted { days, expires_at: running.and_then(|running| running.expires_at) })
+}
+
+/// Gives the subscription back that an order has replaced, for the days that it had left; a day that has begun counts. Its tier
+/// comes along. None: there was none, it is over, or the subscription has changed since.
+///
+/// # Errors
+/// [`UseCaseError`]: the account takes none, or the database failed.
+pub async fn take_back(app: &App, order: TakeBack) -> Result<Option<(Tier, Granted)>, UseCaseError> {
+    let TakeBack { ordered_by, account_id, granted_by_update, update_id } = order;
+    let mut account = Account::default();
+    let mut replaced = None;
+    for event in Log::new(&app.db).stream(StreamKind::Account, &account_id.to_string()).await? {
+        let Ok(Event::Account(decoded)) = event.event else { continue };
+        match decoded {
+            AccountEvent::SubscriptionChanged { .. }
+                if event.metadata.update_id == Some(granted_by_update) =>
+            {
+                replaced = account.subscription_at(app.clock.now());
+            }
+            // This very order, which is handled again.
+            AccountEvent::SubscriptionChanged { .. } if event.metadata.update_id == Some(update_id) => {}
+            AccountEvent::SubscriptionChanged { .. }
+            | AccountEvent::SubscriptionActivated { .. }
+            | AccountEvent::SubscriptionExpired { .. } => replaced = None,
+            _ => {}
+        }
+        account.apply(decoded);
+    }
+    let Some(replaced) = replaced else { return Ok(None) };
+    let left = replaced.expires_at.map_or(0, |end| {
+        let seconds = end.duration_since(app.clock.now()).as_secs();
+        u32::try_from((seconds + DAY_SECONDS - 1) / DAY_SECONDS).unwrap_or(u32::MAX).max(1)
+    });
+    let (tier, days) = (replaced.tier, Some(left));
+    let back = Grant { granted_by: ordered_by, account_id, tier, days, update_id };
+    Ok(Some((tier, grant(app, back).await?)))
 }

@@ -33,6 +33,7 @@ mod api_health;
 mod budget;
 mod button;
 mod cancel;
+mod card;
 mod commands;
 mod context;
 mod dispatch;
@@ -55,9 +56,12 @@ mod send;
 mod start;
 mod status;
 mod subscription;
+mod take_back;
 mod test_phone;
 #[cfg(test)]
 mod tests;
+mod typing;
+mod undo;
 mod webhook;
 
 pub use api_health::{BotToken, WrongToken, username};

@@ -32,6 +32,8 @@ pub enum Reaction {
     Activate { account_id: AccountId, login_id: LoginId, attempt: u32, grant: InviteGrant },
     /// Tell the person in the chat, once.
     Notify { account_id: AccountId, notice: Notice },
+    /// Bring the login's card in the chat up to date. The account is None where the event does not name it.
+    ShowCard { account_id: Option<AccountId>, login_id: LoginId },
     /// Tell every admin of a change of this person's role, and the person; not the admin who made the change.
     TellAdmins { account_id: AccountId, role: Role, source: RoleSource },
 }
@@ -87,6 +89,8 @@ pub enum Notice {
         /// When it was used last.
         active_at: Timestamp,
     },
+    /// The login's card in the chat is out of date. It is no message of its own.
+    CardChanged { login_id: LoginId },
     /// A person's role was changed; for admins and that person.
     RoleChanged {
         account_id: AccountId,
@@ -117,6 +121,7 @@ impl Notice {
             Self::SessionExported => "session_exported",
             Self::ConfirmedAnothersLogin => "confirmed_anothers_login",
             Self::UnownedSession { .. } => "unowned_session",
+            Self::CardChanged { .. } => "card_changed",
             Self::RoleChanged { .. } => "role_changed",
         }
     }
@@ -158,17 +163,24 @@ fn react_to_login(login_id: &LoginId, event: &LoginEvent) -> Vec<Reaction> {
     let (account_id, invite_id, attempt, notice) = match event {
         LoginEvent::LoginStarted { account_id, attempt, .. } => {
             let (account_id, attempt) = (*account_id, *attempt);
-            return vec![
+            let mut reactions = vec![
                 Reaction::OpenAttempt { account_id, login_id: login_id.clone(), attempt },
-                Reaction::CancelEarlier { account_id, login_id, attempt },
+                Reaction::CancelEarlier { account_id, login_id: login_id.clone(), attempt },
             ];
+            // The card of a first attempt is the answer to /login.
+            if attempt > 1 {
+                reactions.push(Reaction::ShowCard { account_id: Some(account_id), login_id });
+            }
+            return reactions;
         }
         LoginEvent::AuthorizationConfirmed { account_id, invite, attempt, .. } => {
             let account_id = *account_id;
-            return vec![match invite {
-                Some(grant) => Reaction::Activate { account_id, login_id, attempt: *attempt, grant: *grant },
-                None => Reaction::Notify { account_id, notice: Notice::Authorized { login_id, tier: None } },
-            }];
+            return match invite {
+                Some(grant) => {
+                    vec![Reaction::Activate { account_id, login_id, attempt: *attempt, grant: *grant }]
+                }
+                None => authorized(account_id, login_id, None),
+            };
         }
         LoginEvent::AuthorizationRejected { account_id, invite_id, attempt, confirmed_by, .. } => {
             warned = *confirmed_by;
@@ -187,23 +199,35 @@ fn react_to_login(login_id: &LoginId, event: &LoginEvent) -> Vec<Reaction> {
             let (login_id, with_invite) = (login_id.clone(), invite_id.is_some());
             (*account_id, *invite_id, *attempt, Notice::Failed { login_id, reason: *reason, with_invite })
         }
+        LoginEvent::CodeSent { .. } | LoginEvent::PasswordRequested { .. } => {
+            return vec![Reaction::ShowCard { account_id: None, login_id }];
+        }
         LoginEvent::QrIssued { .. }
-        | LoginEvent::CodeSent { .. }
         | LoginEvent::CodeRejected { .. }
-        | LoginEvent::PasswordRequested { .. }
         | LoginEvent::PasswordRejected { .. } => return Vec::new(),
     };
+    // The other ends are told by the card alone: their notice is what changes it.
+    let is_told_by_a_message =
+        matches!(notice, Notice::Rejected { .. } | Notice::Cancelled { reason: CancelReason::Person, .. });
+    let card = Reaction::ShowCard { account_id: Some(account_id), login_id: login_id.clone() };
+    let card = is_told_by_a_message.then_some(card);
     let release = invite_id.map(|invite_id| Reaction::Release { invite_id, account_id, login_id, attempt });
     let warning =
         warned.map(|account_id| Reaction::Notify { account_id, notice: Notice::ConfirmedAnothersLogin });
-    release.into_iter().chain([Reaction::Notify { account_id, notice }]).chain(warning).collect()
+    let told = Reaction::Notify { account_id, notice };
+    release.into_iter().chain([told]).chain(card).chain(warning).collect()
+}
+
+fn authorized(account_id: AccountId, login_id: LoginId, tier: Option<Tier>) -> Vec<Reaction> {
+    let card = Reaction::ShowCard { account_id: Some(account_id), login_id: login_id.clone() };
+    vec![Reaction::Notify { account_id, notice: Notice::Authorized { login_id, tier } }, card]
 }
 
 fn react_to_account(account_id: AccountId, event: &AccountEvent) -> Vec<Reaction> {
     let notify = |notice| vec![Reaction::Notify { account_id, notice }];
     match event {
         AccountEvent::SubscriptionActivated { login_id, tier, .. } => {
-            notify(Notice::Authorized { login_id: login_id.clone(), tier: Some(*tier) })
+            authorized(account_id, login_id.clone(), Some(*tier))
         }
         AccountEvent::SubscriptionChanged { tier, .. } => notify(Notice::SubscriptionChanged { tier: *tier }),
         AccountEvent::SubscriptionExpired { tier, .. } => notify(Notice::SubscriptionExpired { tier: *tier }),

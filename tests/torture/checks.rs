@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use projections::verify::verify;
 use sqlx::Row;
-use stand_in::bot_api::From;
+use stand_in::bot_api::{From, Message};
 use tokio::time::{Instant, sleep};
 
 use crate::environment::Environment;
@@ -167,6 +167,7 @@ const QUERIES: [(&str, &str); 11] = [
         "select e.aggregate_id || ' ' || e.event_type || ' ' || count(o.id)
            from events e
            left join vault.outbox o on o.dedup_key like 'login/' || e.aggregate_id || '/' || e.sequence || '/%'
+                and o.dedup_key not like '%/card_changed'
           where e.event_type in ('LoginExpired', 'LoginCancelled', 'LoginFailed', 'AuthorizationRejected')
           group by e.aggregate_id, e.event_type, e.sequence having count(o.id) <> 1",
     ),
@@ -280,20 +281,28 @@ async fn messages(environment: &Environment) -> Result<Vec<String>> {
     let people: Vec<i64> =
         sqlx::query_scalar("select telegram_id from vault.subjects").fetch_all(&environment.checked).await?;
     let mut unknown = 0;
-    let mut cards: BTreeMap<String, u32> = BTreeMap::new();
+    let mut copies: BTreeMap<String, u32> = BTreeMap::new();
+    let cards = cards(environment).await?;
     for person in people {
         let chat = environment.telegram.person(person).messages();
         let from_bot: Vec<_> = chat.into_iter().filter(|message| message.from == From::Bot).collect();
         unknown += from_bot.iter().filter(|message| !known.contains(&message.message_id)).count();
         for message in &from_bot {
             if let Some(url) = message.web_app_url() {
-                *cards.entry(url.to_owned()).or_default() += 1;
+                *copies.entry(url.to_owned()).or_default() += 1;
+                faults.push(format!("{person} is still offered {url}, which is over"));
+            }
+            let Some((login, sign)) = cards.get(&message.message_id) else { continue };
+            if !message.text.contains(sign) {
+                faults.push(format!("the card of {login} does not say {sign}: {}", message.text));
             }
         }
         for sign in ["✅ Авторизация", "🚫", "🔁"] {
-            // A notice in the login's own card counts for one that may have been lost.
-            let said =
-                from_bot.iter().filter(|it| it.edited.is_none() && it.text.starts_with(sign)).count() as i64;
+            // What a card says is no message.
+            let is_told = |it: &&Message| {
+                it.edited.is_none() && !cards.contains_key(&it.message_id) && it.text.starts_with(sign)
+            };
+            let said = from_bot.iter().filter(is_told).count() as i64;
             let happened =
                 told.iter().find(|(who, what, _)| *who == person && what == sign).map_or(0, |it| it.2);
             if said > happened {
@@ -304,9 +313,26 @@ async fn messages(environment: &Environment) -> Result<Vec<String>> {
     if unknown as i64 > lost {
         faults.push(format!("{unknown} messages that nobody knows to have sent, {lost} unclear ones"));
     }
-    let twice = cards.iter().filter(|(_, count)| **count > 1);
+    let twice = copies.iter().filter(|(_, count)| **count > 1);
     faults.extend(twice.map(|(url, count)| format!("the card of {url} was sent {count} times")));
     Ok(faults)
+}
+
+/// The cards in the chats, by message id: the login of each, and what its card has to say about the end of that.
+async fn cards(environment: &Environment) -> Result<BTreeMap<i64, (String, String)>> {
+    let cards: Vec<(i64, String, String)> = sqlx::query_as(
+        "select o.message_id, l.login_id, case l.status
+                  when 'authorized' then '✅'
+                  when 'expired' then '⏰'
+                  when 'rejected' then '🚨'
+                  when 'failed' then '❌'
+                  else case l.reason when 'newer_login' then '🔁' when 'blocked' then '⛔' else '🚫' end end
+           from login_status l join vault.outbox o on o.dedup_key = 'login/' || l.login_id || '/card'
+          where o.message_id is not null",
+    )
+    .fetch_all(&environment.checked)
+    .await?;
+    Ok(cards.into_iter().map(|(message, login, sign)| (message, (login, sign))).collect())
 }
 
 /// The events of the login or the person that a failure names, one on each line.

@@ -1,22 +1,27 @@
-//! What the bot says, in both languages. People read these texts to the letter. They are sent without a parse mode, so nothing
-//! that a person wrote can become markup.
+//! What the bot says, in both languages. People read these texts to the letter.
 
 use domain::login::{CancelReason, FailReason};
 use domain::{InviteError, Limits, Tier};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::Language;
+use crate::{Language, Styled};
 
 mod account;
 mod admin;
+mod card;
 mod en;
+mod help;
+mod plural;
 mod ru;
+mod term;
 #[cfg(test)]
 mod tests;
 
-pub use account::{AccountStatus, AccountTexts};
-pub use admin::{AdminTexts, Alarm, ChangedBy, Granted, RoleChange, Statistics};
+pub use account::{AccountStatus, AccountTexts, ForAdmin, Known, Session};
+pub use admin::{AdminTexts, Alarm, ChangedBy, Fault, Granted, PeoplePage, RoleChange, Statistics};
+pub use card::CardTexts;
+pub use help::{About, Chapter, HelpTexts};
 
 impl Language {
     /// Its texts of the chat.
@@ -30,28 +35,32 @@ impl Language {
 
 /// The texts of one language, and functions that make a text from values. Each language must have them all to compile.
 pub struct Texts {
-    pub help: fn(&About<'_>) -> String,
-    pub admin_help: &'static str,
+    pub help: &'static HelpTexts,
+    /// Asks for an invite code.
     pub login_usage: &'static str,
-    pub invite_accepted: fn(&LoginCard) -> String,
-    pub login_again: fn(ways: Ways) -> String,
+    /// In the input field, where it is asked for.
+    pub login_placeholder: &'static str,
     pub open_page: &'static str,
+    pub card: &'static CardTexts,
 
-    pub unknown_code: &'static str,
+    pub unknown_code: fn(tries_left: u32) -> String,
     pub invite_expired: &'static str,
     pub invite_used_up: &'static str,
     pub invite_revoked: &'static str,
     pub invite_already_yours: fn(Option<&Active>) -> String,
     pub blocked: fn(support: Option<&str>) -> String,
-    pub too_many_tries: fn(&RetryTime) -> String,
+    pub too_many_tries: fn(minutes: i64) -> String,
 
     pub replace_question: fn(&Replacement) -> String,
     pub replace: fn(Tier) -> String,
     pub keep: &'static str,
     pub kept: &'static str,
+    /// A button whose question is over.
     pub question_is_over: &'static str,
 
     pub subscription: fn(&SubscriptionCard) -> String,
+    /// A login that is not finished ends in so many minutes.
+    pub login_goes_on: fn(minutes: i64) -> String,
     pub no_subscription: &'static str,
     pub no_subscription_yet: &'static str,
     pub nothing_to_cancel: &'static str,
@@ -66,15 +75,18 @@ pub struct Texts {
     pub invite_uses: fn(Tier, days: u32) -> String,
     pub days: fn(u32) -> String,
     pub uses: fn(u32) -> String,
-    pub invite_made: fn(&MadeInvite<'_>) -> String,
+    pub invite_made: fn(&MadeInvite<'_>) -> Styled,
     pub copy_code: &'static str,
+    /// On the button that revokes an invite within a minute.
+    pub take_back: &'static str,
     pub invite_stopped: &'static str,
     pub stop: &'static str,
 
     pub authorized: fn(Option<Tier>) -> String,
     pub login_expired: fn(BeganWith) -> String,
     pub login_cancelled: fn(CancelReason, BeganWith, support: Option<&str>) -> String,
-    pub login_rejected: fn(BeganWith) -> String,
+    /// None: the login goes on.
+    pub login_rejected: fn(Option<BeganWith>) -> String,
     pub confirmed_anothers_login: &'static str,
     pub login_failed: fn(FailReason, BeganWith) -> String,
     pub subscription_changed: fn(Tier) -> String,
@@ -85,16 +97,20 @@ pub struct Texts {
     pub account: &'static AccountTexts,
     pub admin: &'static AdminTexts,
     pub commands: Commands,
+    /// What stands in an empty chat with the bot, up to 512 characters.
+    pub description: &'static str,
+    /// What stands in the bot's profile, up to 120 characters.
+    pub short_description: &'static str,
 }
 
 /// The descriptions in the list of commands.
 pub struct Commands {
     pub login: &'static str,
     pub subscription: &'static str,
+    pub me: &'static str,
     pub cancel: &'static str,
     pub logout: &'static str,
-    pub debug_status: &'static str,
-    pub debug_reset: &'static str,
+    pub forget: &'static str,
     pub help: &'static str,
     pub admin_invite: &'static str,
     pub admin_users: &'static str,
@@ -104,6 +120,8 @@ pub struct Commands {
     pub admin_block: &'static str,
     pub admin_unblock: &'static str,
     pub admin_role: &'static str,
+    pub debug_status: &'static str,
+    pub debug_reset: &'static str,
     pub debug_test_phone: &'static str,
 }
 
@@ -111,21 +129,13 @@ impl Texts {
     /// Why an invite was refused; None for a reason that only a bug can lead to.
     pub fn refusal(&self, error: InviteError, active: Option<&Active>) -> Option<String> {
         match error {
-            InviteError::Unknown => Some(self.unknown_code.to_owned()),
             InviteError::Expired => Some(self.invite_expired.to_owned()),
             InviteError::UsedUp => Some(self.invite_used_up.to_owned()),
             InviteError::Revoked => Some(self.invite_revoked.to_owned()),
             InviteError::AlreadyUsedByYou => Some((self.invite_already_yours)(active)),
-            InviteError::NotReserved | InviteError::NoUses => None,
+            InviteError::Unknown | InviteError::NotReserved | InviteError::NoUses => None,
         }
     }
-}
-
-/// What `/help` tells about the service.
-pub struct About<'a> {
-    /// The name of the linked session in Telegram's list of devices.
-    pub device_name: &'a str,
-    pub first_name: &'a str,
 }
 
 /// The number of ways to log in that the Mini App offers.
@@ -135,13 +145,6 @@ pub enum Ways {
     Three,
     /// The same, and a code on the same phone.
     Four,
-}
-
-/// The answer to `/login CODE`.
-pub struct LoginCard {
-    pub tier: Tier,
-    pub limits: Limits,
-    pub ways: Ways,
 }
 
 /// A subscription that runs, as people read it.
@@ -179,14 +182,6 @@ pub struct Replacement {
     pub tier: Tier,
 }
 
-/// When to try again.
-pub struct RetryTime {
-    /// The time of day.
-    pub at: String,
-    /// In how many minutes, 1 at least.
-    pub minutes: i64,
-}
-
 /// The answer to `/subscription`.
 pub struct SubscriptionCard {
     pub tier: Tier,
@@ -220,12 +215,14 @@ pub struct UnownedSession<'a> {
 /// A moment as people read it.
 pub struct Moment {
     pub day: String,
+    /// With its zone.
     pub time: String,
 }
 
 impl Moment {
     pub fn of(at: Timestamp, zone: &TimeZone) -> Self {
-        Self { day: day(at, zone), time: time_of_day(at, zone) }
+        let time = at.to_zoned(zone.clone()).strftime("%H:%M %Z").to_string();
+        Self { day: day(at, zone), time }
     }
 }
 
@@ -244,9 +241,14 @@ pub fn day(at: Timestamp, zone: &TimeZone) -> String {
     at.to_zoned(zone.clone()).strftime("%d.%m.%Y").to_string()
 }
 
-/// A time of day.
-pub fn time_of_day(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%H:%M").to_string()
+/// A day and a time of day, without the year.
+pub fn moment(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%d.%m %H:%M").to_string()
+}
+
+/// The zone of such a moment, as people call it: `MSK`.
+pub fn zone_name(at: Timestamp, zone: &TimeZone) -> String {
+    at.to_zoned(zone.clone()).strftime("%Z").to_string()
 }
 
 /// How many days are left. A day that has begun counts as a whole one: thirty are left right after thirty were granted.

@@ -5,6 +5,9 @@
 #[expect(missing_docs, reason = "the sentence beside a field says it")]
 pub mod chat;
 pub mod http;
+mod styled;
+
+pub use styled::{Part, Style, Styled};
 
 /// A language that the product speaks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

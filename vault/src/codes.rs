@@ -10,6 +10,9 @@ const LENGTH: usize = 12;
 /// A–Z and 0–9 without the look-alikes 0, O, 1 and I: 32 characters, so that a random byte chooses without bias.
 const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
+/// Hyphen-minus, hyphen, non-breaking hyphen, figure dash, en dash, em dash, minus: what keyboards make of a hyphen.
+const HYPHENS: [char; 7] = ['-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2212}'];
+
 /// Why a code could not be added.
 #[derive(Debug, thiserror::Error)]
 pub enum CodeError {
@@ -26,9 +29,12 @@ pub fn random_code() -> String {
     random::<LENGTH>().map(|byte| char::from(ALPHABET[usize::from(byte) % ALPHABET.len()])).iter().collect()
 }
 
-/// The code as it is stored, in upper case; None for a text that is not 12 of A–Z and 0–9.
+/// The code as it is stored, in upper case; None for a text that is not 12 of A–Z and 0–9. People write it in groups, so spaces
+/// and hyphens of any kind do not count.
 pub fn normalise_code(text: &str) -> Option<String> {
-    let code = text.trim();
+    let written = text.chars().filter(|c| !(c.is_whitespace() || HYPHENS.contains(c)));
+    // One more than a code has tells a longer text from it.
+    let code: String = written.take(LENGTH + 1).collect();
     (code.len() == LENGTH && code.bytes().all(|byte| byte.is_ascii_alphanumeric()))
         .then(|| code.to_ascii_uppercase())
 }

@@ -73,7 +73,8 @@ impl LoginLimits {
         Self { db: db.clone() }
     }
 
-    /// Counts one attempt of a login: 10 in 10 minutes a person. `person` is [`DerivedKeys::person_hmac`].
+    /// Counts one attempt of a login, and returns how many are left: 10 in 10 minutes a person. `person` is
+    /// [`DerivedKeys::person_hmac`].
     /// A refused try does not count, and the same attempt counts once, however often it is tried: an update is handled
     /// again where the database failed in between.
     ///
@@ -85,9 +86,19 @@ impl LoginLimits {
         login: &LoginId,
         attempt: u32,
         now: Timestamp,
-    ) -> Result<(), LimitError> {
+    ) -> Result<u32, LimitError> {
         let mut connection = self.db.pool().acquire().await.map_err(DatabaseError::from)?;
-        count(&mut connection, LOGIN, person, Some(&format!("{login}/{attempt}")), now).await
+        count(&mut connection, LOGIN, person, Some(&format!("{login}/{attempt}")), now).await?;
+        let window = SignedDuration::try_from(LOGIN.window).expect("a window is a day at most");
+        let counted = sqlx::query_scalar!(
+            r#"select count(*) as "count!" from vault.tries t, unnest(t.at) a
+                where t.kind = $1 and t.who = $2 and a > $3"#,
+            LOGIN.kind,
+            &person[..],
+            (now - window).to_sqlx() as _,
+        );
+        let counted = counted.fetch_one(&mut connection).await.map_err(DatabaseError::from)?;
+        Ok(u32::try_from(i64::from(LOGIN.tries) - counted).unwrap_or_default())
     }
 
     /// Counts one login code: 2 a login, 5 a person and day, 1 a number and minute; and while the breaker is open, 1 a minute for

@@ -14,7 +14,7 @@ use domain::{Account, AccountId, InviteError, InviteGrant, LoginId, LoginStatus,
 use jiff::Timestamp;
 use vault::normalise_code;
 
-use super::steps::{Attempt, Reservation};
+use super::steps::{Attempt, Counted, Reservation};
 use crate::app::App;
 use crate::error::UseCaseError;
 
@@ -57,7 +57,12 @@ pub enum Begun {
         /// When the next one counts again.
         retry_at: Timestamp,
     },
-    /// There is no such invite, or not for this person.
+    /// Nobody made an invite with this code.
+    UnknownCode {
+        /// How many tries this person has left for now.
+        tries_left: u32,
+    },
+    /// The invite is not for this person, or not any more.
     InviteRefused(InviteError),
     /// Nothing was reserved: the person has to agree first.
     WouldReplace {
@@ -89,10 +94,12 @@ pub async fn by_code(
     }
 
     // 2.
-    if status.is_none()
-        && let Some(retry_at) = attempt.count(app, order.telegram_id).await?
-    {
-        return Ok(Begun::TooManyTries { retry_at });
+    let mut tries_left = 0;
+    if status.is_none() {
+        match attempt.count(app, order.telegram_id).await? {
+            Counted::Left(left) => tries_left = left,
+            Counted::TooMany(retry_at) => return Ok(Begun::TooManyTries { retry_at }),
+        }
     }
 
     // 3.
@@ -100,9 +107,9 @@ pub async fn by_code(
         Some(code) => app.vault.invite_of(&code).await?,
         None => None,
     };
-    let Some(invite_id) = invite_id else { return Ok(Begun::InviteRefused(InviteError::Unknown)) };
+    let Some(invite_id) = invite_id else { return Ok(Begun::UnknownCode { tries_left }) };
     let invite = app.store.load_invite(invite_id).await?;
-    let Some(grant) = invite.grant() else { return Ok(Begun::InviteRefused(InviteError::Unknown)) };
+    let Some(grant) = invite.grant() else { return Ok(Begun::UnknownCode { tries_left }) };
     if status.is_some() {
         return Ok(Begun::Live(Some(grant)));
     }
@@ -145,7 +152,7 @@ pub async fn without_code(app: &App, order: LoginOrder<'_>) -> Result<Begun, Use
     }
     if status.is_none() {
         let attempt = order.attempt();
-        if let Some(retry_at) = attempt.count(app, order.telegram_id).await? {
+        if let Counted::TooMany(retry_at) = attempt.count(app, order.telegram_id).await? {
             return Ok(Begun::TooManyTries { retry_at });
         }
         attempt.start(app, None, app.clock.now()).await?;

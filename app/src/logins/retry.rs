@@ -9,7 +9,7 @@ use domain::{AccountId, InviteError, InviteId, LoginError, LoginId, LoginStatus}
 use eventlog::StoreError;
 use jiff::Timestamp;
 
-use super::steps::{Attempt, Reservation};
+use super::steps::{Attempt, Counted, Reservation};
 use crate::app::App;
 use crate::error::UseCaseError;
 
@@ -76,7 +76,7 @@ pub async fn retry(app: &App, order: RetryOrder<'_>) -> Result<Retried, UseCaseE
         return Ok(Retried::Blocked);
     }
     if let Some(telegram_id) = order.telegram_id
-        && let Some(retry_at) = attempt.count(app, telegram_id).await?
+        && let Counted::TooMany(retry_at) = attempt.count(app, telegram_id).await?
     {
         return Ok(Retried::TooManyTries { retry_at });
     }

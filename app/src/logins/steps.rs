@@ -26,13 +26,21 @@ pub(super) enum Reservation {
     Refused(InviteError),
 }
 
+/// What became of a try.
+pub(super) enum Counted {
+    /// It counts; so many are left.
+    Left(u32),
+    /// There were too many. The next one counts then.
+    TooMany(Timestamp),
+}
+
 impl Attempt<'_> {
-    /// Counts a try of this person; the same attempt counts once. When to try again, where there were too many.
-    pub async fn count(&self, app: &App, telegram_id: i64) -> Result<Option<Timestamp>, DatabaseError> {
+    /// Counts a try of this person; the same attempt counts once.
+    pub async fn count(&self, app: &App, telegram_id: i64) -> Result<Counted, DatabaseError> {
         let person = app.keys.person_hmac(telegram_id);
         match app.limits().try_login(&person, self.login_id, self.number, app.clock.now()).await {
-            Ok(()) => Ok(None),
-            Err(LimitError::RetryAt(at)) => Ok(Some(at)),
+            Ok(left) => Ok(Counted::Left(left)),
+            Err(LimitError::RetryAt(at)) => Ok(Counted::TooMany(at)),
             Err(LimitError::Database(error)) => Err(error),
         }
     }

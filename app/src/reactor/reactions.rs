@@ -123,11 +123,28 @@ impl Reactions {
                     // Without an invite nothing is activated.
                     tracing::info!(login.id = login_id.short(), "QR login finished");
                 }
-                let key = format!("{}/{}", name_of(event), notice.kind());
-                let not_after = event.recorded_at.checked_add(NOTICE_WITHIN).ok();
-                self.outbox.notice(&key, account_id, &notice, not_after).await
+                self.notify(event, account_id, &notice).await
+            }
+            Reaction::ShowCard { account_id, login_id } => {
+                let account_id = match account_id.or(event.metadata.account_id) {
+                    Some(account_id) => Some(account_id),
+                    None => login_status::by_id(&self.db, &login_id).await?.map(|login| login.account_id),
+                };
+                let Some(account_id) = account_id else { return Ok(()) };
+                self.notify(event, account_id, &Notice::CardChanged { login_id }).await
             }
         }
+    }
+
+    async fn notify(
+        &self,
+        event: &LogEvent,
+        account_id: AccountId,
+        notice: &Notice,
+    ) -> Result<(), DatabaseError> {
+        let key = format!("{}/{}", name_of(event), notice.kind());
+        let not_after = event.recorded_at.checked_add(NOTICE_WITHIN).ok();
+        self.outbox.notice(&key, account_id, notice, not_after).await
     }
 
     /// Tells every admin of a changed role, and the person. The admin who ordered the change has the answer to the order; and a

@@ -2,31 +2,51 @@
 //! `/admin_stats`. The admin's Mini App shows more.
 
 use app::subscriptions::{self, Grant};
-use domain::Tier;
+use domain::{AccountId, Tier};
 use projections::counts::counts;
 use projections::views::users::{self, SubscriptionStatus, User};
-use texts::chat::{Granted, Statistics};
+use teloxide::types::InlineKeyboardButton;
+use texts::chat::{Fault, Granted, PeoplePage, Statistics, day};
 
 use super::context::BotContext;
 use super::failure::Failure;
+use super::person::{full_name, who};
 use super::reply::Reply;
 use super::request::Request;
 use super::status::{self, find};
+use super::undo::{Order, Undo};
 
 /// How many of the latest people are listed: a message holds 4096 characters.
 const LISTED: i64 = 20;
+/// Before the page in the data of a button.
+const PEOPLE: &str = "people:";
 /// A name longer than this is cut in a list.
 const NAME_LENGTH: usize = 40;
 
-pub(super) async fn people(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
+pub(super) async fn people(ctx: &BotContext, request: &Request, page: i64) -> Result<Reply, Failure> {
     let texts = request.person.texts;
     if !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
     ctx.chat.app.catch_up().await?;
     let total = users::count(&ctx.chat.app.db).await?;
-    let lines: Vec<String> = users::list(&ctx.chat.app.db, LISTED, 0).await?.iter().map(line).collect();
-    Ok(Reply::text((texts.admin.people)(total, &lines)))
+    let pages = (total + LISTED - 1) / LISTED;
+    // There may be fewer pages than when the button was made.
+    let page = page.clamp(1, pages.max(1));
+    let users = users::list(&ctx.chat.app.db, LISTED, (page - 1) * LISTED).await?;
+    let lines = users.iter().map(line).collect();
+    let button = |label: &str, page: i64| InlineKeyboardButton::callback(label, format!("{PEOPLE}{page}"));
+    let newer = (page > 1).then(|| button(texts.admin.newer, page - 1));
+    let older = (page < pages).then(|| button(texts.admin.older, page + 1));
+    let buttons: Vec<_> = newer.into_iter().chain(older).collect();
+    let text = (texts.admin.people)(&PeoplePage { total, page, pages, lines });
+    let reply = Reply::text(text).instead_of(request.pressed);
+    Ok(if buttons.is_empty() { reply } else { reply.with_buttons(vec![buttons]) })
+}
+
+/// The page in the data of a button.
+pub(super) fn page(data: &str) -> Option<i64> {
+    data.strip_prefix(PEOPLE)?.parse().ok().filter(|page| *page > 0)
 }
 
 pub(super) async fn person(ctx: &BotContext, request: &Request, id: Option<&str>) -> Result<Reply, Failure> {
@@ -49,14 +69,33 @@ pub(super) async fn grant(
     if !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
-    let Some((id, tier, days)) = read_grant(arguments) else {
-        return Ok(Reply::text(texts.admin.grant_usage));
+    let usage = texts.admin.grant_usage;
+    let Written { id, tier, days } = match read_grant(arguments) {
+        Ok(Some(written)) => written,
+        Ok(None) => return Ok(Reply::text(usage)),
+        Err(fault) => return Ok(Reply::text(format!("{}\n\n{usage}", (texts.admin.fault)(&fault)))),
     };
-    let Some(account_id) = find(ctx, id).await? else { return Ok(Reply::text(texts.account.nobody)) };
+    let Some(account_id) = find(ctx, id).await? else {
+        return Ok(Reply::text((texts.account.nobody)(id)));
+    };
     let Request { update_id, person, .. } = request;
+    let (app, now) = (&ctx.chat.app, ctx.chat.app.clock.now());
+    let before = app.store.load_account(account_id).await?.subscription_at(now);
     let order = Grant { granted_by: person.account_id, account_id, tier, days, update_id: *update_id };
-    let days = subscriptions::grant(&ctx.chat.app, order).await?;
-    Ok(Reply::text((texts.admin.granted)(&Granted { id, tier, term: (texts.days)(days) })))
+    let granted = subscriptions::grant(app, order).await?;
+    let until = granted.expires_at.map(|end| (day(end, &ctx.chat.display_timezone), granted.days));
+    let who = name_of(ctx, account_id, id).await?;
+    let reply = Reply::text((texts.admin.granted)(&Granted { who: &who, tier, until }));
+    // Without a subscription before, there is none to go back to.
+    let undo = Undo::new(Order::Grant { account_id, update_id: *update_id }, now);
+    Ok(if before.is_some() { reply.with_buttons(undo.buttons(texts)) } else { reply })
+}
+
+/// How an admin is told who a person is; where nobody has registered, as the admin wrote it.
+pub(super) async fn name_of(ctx: &BotContext, account: AccountId, id: &str) -> Result<String, Failure> {
+    ctx.chat.app.catch_up().await?;
+    let user = users::by_account(&ctx.chat.app.db, account).await?;
+    Ok(user.as_ref().map_or_else(|| id.to_owned(), who))
 }
 
 pub(super) async fn statistics(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
@@ -77,43 +116,79 @@ pub(super) async fn statistics(ctx: &BotContext, request: &Request) -> Result<Re
     })))
 }
 
-/// Reads `ID TIER [DAYS]`. A free subscription would be none.
-fn read_grant(arguments: &[String]) -> Option<(&str, Tier, Option<u32>)> {
-    let (id, tier, days) = match arguments {
-        [id, tier] => (id, tier, None),
-        [id, tier, days] => (id, tier, Some(days.parse().ok()?)),
-        _ => return None,
-    };
-    let tier = tier.to_ascii_lowercase().parse().ok().filter(|tier| *tier != Tier::Free)?;
-    Some((id, tier, days))
+/// What an admin wrote to grant a subscription.
+#[derive(Debug, PartialEq, Eq)]
+struct Written<'a> {
+    id: &'a str,
+    tier: Tier,
+    days: Option<u32>,
+}
+
+/// Reads `ID TIER [DAYS]`; None: something is missing.
+fn read_grant(arguments: &[String]) -> Result<Option<Written<'_>>, Fault<'_>> {
+    let [id, tier, rest @ ..] = arguments else { return Ok(None) };
+    let tier = read_tier(tier)?;
+    match rest {
+        [] => Ok(Some(Written { id, tier, days: None })),
+        [days] => {
+            let days = Some(days.parse().map_err(|_| Fault::NotDays(days))?);
+            Ok(Some(Written { id, tier, days }))
+        }
+        [_, more, ..] => Err(Fault::TooMany(more)),
+    }
+}
+
+/// A tier that can be granted. A free subscription would be none.
+pub(super) fn read_tier(word: &str) -> Result<Tier, Fault<'_>> {
+    let tier = word.to_ascii_lowercase().parse().ok().filter(|tier| *tier != Tier::Free);
+    tier.ok_or(Fault::NoTier(word))
 }
 
 fn line(user: &User) -> String {
-    let name = [&user.first_name, &user.last_name].into_iter().flatten().cloned().collect::<Vec<_>>();
-    let name: String = name.join(" ").chars().take(NAME_LENGTH).collect();
+    let name: String = full_name(user).chars().take(NAME_LENGTH).collect();
+    let username = user.username.as_ref().map(|name| format!(" @{name}")).unwrap_or_default();
     let tier = match user.subscription_status {
         SubscriptionStatus::Active => user.subscription_type.name(),
         SubscriptionStatus::None | SubscriptionStatus::Expired => "–",
     };
     let linked = if user.is_authenticated { " 🔗" } else { "" };
     let blocked = if user.is_blocked { " ⛔" } else { "" };
-    format!("{} {name}: {tier}{linked}{blocked}", user.telegram_id)
+    format!("{} {name}{username}: {tier}{linked}{blocked}", user.telegram_id)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
     #[test]
     fn a_grant_is_an_id_a_tier_and_perhaps_days() {
-        let read = |text: &str| {
-            let words: Vec<String> = text.split(' ').map(str::to_owned).collect();
-            read_grant(&words).map(|(id, tier, days)| (id.to_owned(), tier, days))
-        };
-        assert_eq!(read("7 premium"), Some(("7".to_owned(), Tier::Premium, None)));
-        assert_eq!(read("7 Basic 0"), Some(("7".to_owned(), Tier::Basic, Some(0))));
-        for bad in ["7", "7 gold", "7 free", "7 basic x", "7 basic 1 2"] {
-            assert_eq!(read(bad), None, "{bad}");
+        let (premium, basic) = (words("7 premium"), words("@ilya Basic 0"));
+        let written = |id, tier, days| Ok(Some(Written { id, tier, days }));
+        assert_eq!(read_grant(&premium), written("7", Tier::Premium, None));
+        assert_eq!(read_grant(&basic), written("@ilya", Tier::Basic, Some(0)));
+        assert_eq!((read_grant(&[]), read_grant(&words("7"))), (Ok(None), Ok(None)));
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_grant_is_named() {
+        for (text, fault) in [
+            ("7 gold", Fault::NoTier("gold")),
+            ("7 free", Fault::NoTier("free")),
+            ("7 basic x", Fault::NotDays("x")),
+            ("7 basic -1", Fault::NotDays("-1")),
+            ("7 basic 1 2", Fault::TooMany("2")),
+        ] {
+            assert_eq!(read_grant(&words(text)), Err(fault), "{text}");
         }
+    }
+
+    #[test]
+    fn the_page_in_a_button_is_a_number_from_one_on() {
+        assert_eq!(page("people:3"), Some(3));
+        assert_eq!([page("people:0"), page("people:-1"), page("people:x"), page("keep")], [None; 4]);
     }
 }

@@ -1,6 +1,8 @@
 //! The buttons under the bot's messages: what the data of one means.
 
-use super::{admin_invite, login, reset, test_phone};
+use texts::chat::Chapter;
+
+use super::{admin, admin_invite, login, reset, start, test_phone, undo};
 
 /// A button that was pressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,17 +15,28 @@ pub(super) enum Button {
     Invite(admin_invite::Step),
     /// Under the question whether to try a phone number.
     Phone(test_phone::Answer),
+    /// To a chapter of the help.
+    Help(Chapter),
+    /// To a page of the list of people, from 1.
+    People(i64),
+    /// Takes an admin's order back.
+    Undo(undo::Undo),
 }
 
 /// Reads the data of one kind of button.
 type Read = fn(&str) -> Option<Button>;
 
 /// Every kind of button, with an example of its data.
-const BUTTONS: [(&str, Read); 4] = [
+const BUTTONS: [(&str, Read); 7] = [
     ("reset:00000000-0000-0000-0000-000000000007", |data| reset::Answer::parse(data).map(Button::Reset)),
     ("replace:3HBP4Z3ECICZ", |data| login::Answer::parse(data).map(Button::Login)),
     ("invite:premium:30:1", |data| admin_invite::Step::parse(data).map(Button::Invite)),
     ("phone:own:+79990000001", |data| test_phone::Answer::parse(data).map(Button::Phone)),
+    ("help:safety", |data| start::parse(data).map(Button::Help)),
+    ("people:2", |data| admin::page(data).map(Button::People)),
+    ("undo:block:00000000000000000000000000000007:1790000000", |data| {
+        undo::Undo::parse(data).map(Button::Undo)
+    }),
 ];
 
 /// An example of the data of every kind of button.
@@ -48,7 +61,15 @@ mod tests {
         let kinds: Vec<_> = button_examples().map(|data| Button::parse(data).unwrap()).collect();
         assert!(matches!(
             kinds[..],
-            [Button::Reset(_), Button::Login(_), Button::Invite(_), Button::Phone(_)]
+            [
+                Button::Reset(_),
+                Button::Login(_),
+                Button::Invite(_),
+                Button::Phone(_),
+                Button::Help(_),
+                Button::People(_),
+                Button::Undo(_)
+            ]
         ));
         assert_eq!(Button::parse("anything"), None);
     }

@@ -1,6 +1,7 @@
 //! Why an update could not be handled.
 
 use app::UseCaseError;
+use app::invites::OrderError;
 use app::people::RegisterError;
 use eventlog::DatabaseError;
 
@@ -16,6 +17,16 @@ pub(super) enum Failure {
     /// Telegram sent what it never sends.
     #[error("{0}")]
     Malformed(&'static str),
+}
+
+impl Failure {
+    /// Why an order about an invite failed.
+    pub fn of_order(error: OrderError) -> Self {
+        match error {
+            OrderError::Database(error) => Self::Database(error),
+            other => Self::Command(other.into()),
+        }
+    }
 }
 
 impl From<UseCaseError> for Failure {

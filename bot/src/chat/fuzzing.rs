@@ -3,7 +3,7 @@
 use teloxide::types::UpdateKind;
 
 use super::commands::parse;
-use super::{admin_invite, handler, login, reset, test_phone};
+use super::{admin, admin_invite, handler, login, reset, start, test_phone, undo};
 
 /// The body of an update, as the inbox gives it to the handler.
 pub fn update(body: &str) {
@@ -28,5 +28,8 @@ pub fn pressed(data: &str) {
         let digits = phone.strip_prefix('+').expect("an international number");
         assert!(digits.len() <= 15 && digits.bytes().all(|byte| byte.is_ascii_digit()), "{phone:?}");
     }
-    let _ = (login::Answer::parse(data), reset::Answer::parse(data));
+    if let Some(undo) = undo::Undo::parse(data) {
+        assert_eq!(undo::Undo::parse(&undo.data()), Some(undo), "{data:?}");
+    }
+    let _ = (login::Answer::parse(data), reset::Answer::parse(data), start::parse(data), admin::page(data));
 }

@@ -8,7 +8,7 @@ use eventlog::DatabaseError;
 use teloxide::payloads::AnswerCallbackQuerySetters;
 use teloxide::prelude::Requester;
 use teloxide::types::{CallbackQuery, ChatKind, Message, UpdateKind, User};
-use texts::chat::{RetryTime, minutes_left, time_of_day};
+use texts::chat::{Chapter, minutes_left};
 use tokio::time::timeout;
 use tracing::Span;
 use tracing::field::display;
@@ -22,7 +22,8 @@ use super::person::{Person, register_or_update, texts_for};
 use super::reply::Reply;
 use super::request::Request;
 use super::{
-    admin, admin_invite, cancel, login, logout, permissions, reset, start, status, subscription, test_phone,
+    admin, admin_invite, cancel, login, logout, permissions, reset, start, status, subscription, take_back,
+    test_phone,
 };
 
 /// How long Telegram has to take the answer to a pressed button. Without it the button spins a little longer.
@@ -57,7 +58,11 @@ async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Resu
     if user.is_bot {
         return Ok(());
     }
-    let Some(command) = parse(text, &ctx.username) else { return Ok(()) };
+    let Some(mut command) = parse(text, &ctx.username) else { return Ok(()) };
+    let asked = message.reply_to_message().and_then(Message::text);
+    if command == Command::Unknown && !text.starts_with('/') && asked.is_some_and(login::is_question) {
+        command = Command::Login(Some(text.to_owned()));
+    }
     let chat_id = message.chat.id.0;
     if !matches!(message.chat.kind, ChatKind::Private(_)) {
         let known = command != Command::Unknown;
@@ -70,26 +75,29 @@ async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Resu
     let known = known(ctx, user).await?;
     let is_stranger = known.is_none_or(|account| account.is_stranger());
     if let Budgeted::Over(refused) = count(ctx, update_id, user, is_stranger, kind) {
-        return queue(ctx, update_id, chat_id, refused, is_stranger).await;
+        return queue(ctx, update_id, chat_id, refused.map(|it| *it), is_stranger).await;
     }
     let person = sender(ctx, update_id, user).await?;
     let request = Request { update_id, chat_id, person, pressed: None };
     let reply = match (&request.person, command) {
         (person, _) if person.account.is_blocked() => Some(refusal(ctx, person)),
-        (_, Command::Help) => Some(start::help(ctx, &request)),
+        (_, Command::Start) => Some(start::start(ctx, &request)),
+        (_, Command::Help) => Some(start::help(ctx, &request, Chapter::Overview)),
         (_, Command::Login(Some(code))) => login::by_code(ctx, &request, &code, Consent::Unasked).await?,
         (_, Command::Login(None)) => login::without_code(ctx, &request).await?,
         (_, Command::Subscription) => Some(subscription::show(ctx, &request).await?),
+        (_, Command::Me) => Some(status::me(ctx, &request).await?),
+        (_, Command::Forget) => Some(reset::forget(ctx, &request).await?),
         (_, Command::Cancel) => cancel::cancel(ctx, &request).await?,
         (_, Command::LogOut) => logout::log_out(ctx, &request).await?,
         (_, Command::Status(id)) => Some(status::show(ctx, &request, id.as_deref()).await?),
         (_, Command::Reset(id)) => Some(reset::ask_first(ctx, &request, id.as_deref()).await?),
         (_, Command::TestPhone(phone)) => Some(test_phone::ask_first(ctx, &request, &phone).await?),
-        (_, Command::People) => Some(admin::people(ctx, &request).await?),
+        (_, Command::People) => Some(admin::people(ctx, &request, 1).await?),
         (_, Command::Person(id)) => Some(admin::person(ctx, &request, id.as_deref()).await?),
         (_, Command::Grant(arguments)) => Some(admin::grant(ctx, &request, &arguments).await?),
         (_, Command::Statistics) => Some(admin::statistics(ctx, &request).await?),
-        (_, Command::AdminInvite) => Some(admin_invite::begin(&request)),
+        (_, Command::AdminInvite(words)) => Some(admin_invite::begin(ctx, &request, &words).await?),
         (_, Command::Block(id)) => Some(permissions::block(ctx, &request, id.as_deref()).await?),
         (_, Command::Unblock(id)) => Some(permissions::unblock(ctx, &request, id.as_deref()).await?),
         (_, Command::Role(arguments)) => Some(permissions::role(ctx, &request, &arguments).await?),
@@ -121,7 +129,7 @@ async fn on_press(
     };
     let is_stranger = account.is_stranger();
     if let Budgeted::Over(refused) = count(ctx, update_id, &query.from, is_stranger, Kind::Known) {
-        queue(ctx, update_id, chat_id, refused, is_stranger).await?;
+        queue(ctx, update_id, chat_id, refused.map(|it| *it), is_stranger).await?;
         return Ok(None);
     }
     let person = sender(ctx, update_id, &query.from).await?;
@@ -132,6 +140,12 @@ async fn on_press(
         Button::Login(answer) => login::answered(ctx, &request, answer).await?,
         Button::Invite(step) => Some(admin_invite::go_on(ctx, &request, step).await?),
         Button::Phone(answer) => Some(test_phone::answered(ctx, &request, answer).await?),
+        Button::Help(chapter) => Some(start::help(ctx, &request, chapter)),
+        Button::People(page) => Some(admin::people(ctx, &request, page).await?),
+        Button::Undo(undo) => match take_back::answered(ctx, &request, undo).await? {
+            take_back::Answered::Reply(reply) => Some(*reply),
+            take_back::Answered::TooLate => return Ok(Some(request.person.texts.admin.undo_is_late)),
+        },
     };
     queue(ctx, update_id, chat_id, reply, is_stranger).await?;
     Ok(None)
@@ -148,7 +162,7 @@ async fn known(ctx: &BotContext, user: &User) -> Result<Option<Account>, Failure
 /// Whether the update is over a budget, and what the person is told then.
 enum Budgeted {
     Within,
-    Over(Option<Reply>),
+    Over(Option<Box<Reply>>),
 }
 
 /// Counts the update.
@@ -158,9 +172,8 @@ fn count(ctx: &BotContext, update_id: i64, user: &User, is_stranger: bool, kind:
         Verdict::Answer => Budgeted::Within,
         Verdict::Drop => Budgeted::Over(None),
         Verdict::TellToWait(retry_at) => {
-            let at = time_of_day(retry_at, &ctx.chat.display_timezone);
-            let time = RetryTime { at, minutes: minutes_left(now, retry_at) };
-            Budgeted::Over(Some(Reply::text((texts_for(user).too_many_tries)(&time))))
+            let minutes = minutes_left(now, retry_at);
+            Budgeted::Over(Some(Reply::text((texts_for(user).too_many_tries)(minutes)).into()))
         }
     }
 }

@@ -1,18 +1,19 @@
-//! `/login CODE` and `/login`, the button under the question whether to replace a subscription, and the card that opens the
-//! page. What the order does is told in `app::logins::begin`.
+//! `/login CODE` and `/login`, and the button under the question whether to replace a subscription. What the order does is told
+//! in `app::logins::begin`; the answer is the login's card (`card`).
 //!
 //! A login's id comes from the update, so that a second delivery means the same login. The button under a question means one
 //! login, however often it is pressed.
 
 use app::logins::begin::{self, Begun, Consent, LoginOrder};
 use domain::login::LOGIN_TTL;
-use domain::{InviteError, LoginId};
+use domain::{InviteError, InviteGrant, LoginId};
 use jiff::Timestamp;
-use teloxide::types::{InlineKeyboardButton, WebAppInfo};
-use texts::chat::{LoginCard, Replacement, RetryTime, Ways, minutes_left, time_of_day};
+use teloxide::types::InlineKeyboardButton;
+use texts::Language;
+use texts::chat::{Replacement, minutes_left};
 use tracing::Span;
-use url::Url;
 
+use super::card;
 use super::context::BotContext;
 use super::failure::Failure;
 use super::person::active;
@@ -95,26 +96,24 @@ fn answer(
     code: &str,
 ) -> Result<Option<Reply>, Failure> {
     let texts = request.person.texts;
-    let text = match begun {
-        Begun::Live(Some(grant)) => {
-            let limits = ctx.chat.app.tiers.limits(grant.tier);
-            (texts.invite_accepted)(&LoginCard { tier: grant.tier, limits, ways: ways(ctx) })
-        }
-        Begun::Live(None) => (texts.login_again)(ways(ctx)),
+    match begun {
+        Begun::Live(grant) => Ok(Some(card(ctx, request, login_id, grant))),
         // The person was told how it ended: a card would only mislead.
         Begun::Ended => {
             let over = |_| Reply::text(texts.question_is_over).instead_of(request.pressed);
-            return Ok(request.pressed.map(over));
+            Ok(request.pressed.map(over))
         }
         Begun::WouldReplace { running, tier } => {
             let question = Replacement { running: active(&running, &ctx.chat.display_timezone), tier };
-            return Ok(Some(ask_first(request, &question, code)));
+            Ok(Some(ask_first(request, &question, code)))
         }
-        Begun::InviteRefused(error) => return refusal(ctx, request, error).map(Some),
-        Begun::TooManyTries { retry_at } => return Ok(Some(too_many(ctx, request, retry_at))),
-        Begun::NoSubscription => return Ok(Some(Reply::text(texts.login_usage))),
-    };
-    card(ctx, request, login_id, text).map(Some)
+        Begun::UnknownCode { tries_left } => {
+            Ok(Some(Reply::text((texts.unknown_code)(tries_left)).instead_of(request.pressed)))
+        }
+        Begun::InviteRefused(error) => refusal(ctx, request, error).map(Some),
+        Begun::TooManyTries { retry_at } => Ok(Some(too_many(ctx, request, retry_at))),
+        Begun::NoSubscription => Ok(Some(Reply::text(texts.login_usage).asking(texts.login_placeholder))),
+    }
 }
 
 fn ask_first(request: &Request, question: &Replacement, code: &str) -> Reply {
@@ -135,27 +134,21 @@ fn refusal(ctx: &BotContext, request: &Request, error: InviteError) -> Result<Re
 }
 
 fn too_many(ctx: &BotContext, request: &Request, retry_at: Timestamp) -> Reply {
-    let now = ctx.chat.app.clock.now();
-    let at = time_of_day(retry_at, &ctx.chat.display_timezone);
-    let time = RetryTime { at, minutes: minutes_left(now, retry_at) };
-    Reply::text((request.person.texts.too_many_tries)(&time))
+    let minutes = minutes_left(ctx.chat.app.clock.now(), retry_at);
+    Reply::text((request.person.texts.too_many_tries)(minutes))
 }
 
-fn ways(ctx: &BotContext) -> Ways {
-    if ctx.chat.one_phone_login { Ways::Four } else { Ways::Three }
+/// Whether this is the question for a code, in any language: what answers it is one, however it is written.
+pub(super) fn is_question(text: &str) -> bool {
+    Language::ALL.iter().any(|language| language.texts().login_usage == text)
 }
 
 /// The message whose button opens the page: one a login.
-fn card(ctx: &BotContext, request: &Request, login_id: &LoginId, text: String) -> Result<Reply, Failure> {
-    let page = format!("{}/qr-auth?session_id={login_id}", ctx.chat.auth_base_url.trim_end_matches('/'));
-    let url = Url::parse(&page).map_err(|_| Failure::Malformed("AUTH_BASE_URL is no URL"))?;
-    let button = InlineKeyboardButton::web_app(request.person.texts.open_page, WebAppInfo { url });
+fn card(ctx: &BotContext, request: &Request, login_id: &LoginId, grant: Option<InviteGrant>) -> Reply {
     let deadline = ctx.chat.app.clock.now().checked_add(LOGIN_TTL).ok();
-    let reply = Reply::text(text)
-        .with_buttons(vec![vec![button]])
-        .instead_of(request.pressed)
-        .with_key(card_key(login_id));
-    Ok(deadline.into_iter().fold(reply, Reply::not_after))
+    let body = card::first(&ctx.chat, request.person.texts, login_id, grant);
+    let reply = Reply::from(body).instead_of(request.pressed).with_key(card_key(login_id));
+    deadline.into_iter().fold(reply, Reply::not_after)
 }
 
 #[cfg(test)]

@@ -1,15 +1,32 @@
-//! The list of commands that Telegram shows: Russian, and English for every other language. Admins get a longer one.
+//! What Telegram shows beside the chat: what the bot does, the list of commands, in Russian, and in English for every other language, and longer
+//! for admins; and the menu button, which opens the page of a live login.
 
-use teloxide::payloads::SetMyCommandsSetters;
+use teloxide::RequestError;
+use teloxide::payloads::{
+    GetMyDescriptionSetters, GetMyShortDescriptionSetters, SetChatMenuButtonSetters, SetMyCommandsSetters,
+    SetMyDescriptionSetters, SetMyShortDescriptionSetters,
+};
 use teloxide::prelude::Requester;
-use teloxide::types::{BotCommand, BotCommandScope, ChatId, Recipient};
+use teloxide::types::{BotCommand, BotCommandScope, ChatId, MenuButton, Recipient};
 use texts::Language;
+use texts::chat::Texts;
+use tokio::time::sleep;
 
 use super::context::BotContext;
 
+/// Telegram's code of a language; none is every language without texts of its own.
+const LANGUAGES: [(&str, Language); 2] = [("", Language::English), ("ru", Language::Russian)];
+/// How often it is tried to set a menu button.
+const MENU_TRIES: u32 = 3;
+
 /// Sets the lists. Telegram keeps them: one that cannot be set now is set at the next start.
 pub(super) async fn publish(ctx: &BotContext) {
-    set(ctx, &BotCommandScope::AllPrivateChats, false).await;
+    for (code, language) in LANGUAGES {
+        if let Err(error) = describe(ctx, code, language.texts()).await {
+            tracing::debug!(error = &error as &dyn std::error::Error, "the description was not set");
+        }
+    }
+    set_commands(ctx, &BotCommandScope::AllPrivateChats, false).await;
     for admin in &ctx.chat.admins {
         publish_for(ctx, *admin, true).await;
     }
@@ -18,16 +35,44 @@ pub(super) async fn publish(ctx: &BotContext) {
 /// The list in one person's own chat: the longer one for an admin. Telegram refuses that until they have written to the bot.
 pub(super) async fn publish_for(ctx: &BotContext, telegram_id: i64, is_admin: bool) {
     let chat_id = Recipient::Id(ChatId(telegram_id));
-    set(ctx, &BotCommandScope::Chat { chat_id }, is_admin).await;
+    set_commands(ctx, &BotCommandScope::Chat { chat_id }, is_admin).await;
 }
 
-async fn set(ctx: &BotContext, scope: &BotCommandScope, admin: bool) {
-    for (language_code, language) in [("", Language::English), ("ru", Language::Russian)] {
+/// Sets what the menu button of a chat opens; None: the list of commands. A button that cannot be set does little harm: the page
+/// of a login that is over says so.
+pub(super) async fn set(ctx: &BotContext, chat: ChatId, menu: Option<MenuButton>) {
+    let menu = menu.unwrap_or(MenuButton::Commands);
+    for _ in 0..MENU_TRIES {
+        match ctx.bot.set_chat_menu_button().chat_id(chat).menu_button(menu.clone()).await {
+            Ok(_) => return ctx.api_health.answered(),
+            Err(RequestError::RetryAfter(wait)) => sleep(wait.duration()).await,
+            Err(error @ RequestError::Api(_)) => {
+                let error = &error as &dyn std::error::Error;
+                return tracing::debug!(error, "the menu button was not set");
+            }
+            Err(error) => sleep(ctx.api_health.failed(&error)).await,
+        }
+    }
+}
+
+/// Says what the bot does: in the empty chat and in its profile. Telegram limits how often that changes, so it is set only where
+/// it is something else.
+async fn describe(ctx: &BotContext, code: &str, texts: &Texts) -> Result<(), RequestError> {
+    let bot = &ctx.bot;
+    if bot.get_my_description().language_code(code).await?.description != texts.description {
+        bot.set_my_description().language_code(code).description(texts.description).await?;
+    }
+    let short = bot.get_my_short_description().language_code(code).await?.short_description;
+    if short != texts.short_description {
+        bot.set_my_short_description().language_code(code).short_description(texts.short_description).await?;
+    }
+    Ok(())
+}
+
+async fn set_commands(ctx: &BotContext, scope: &BotCommandScope, admin: bool) {
+    for (code, language) in LANGUAGES {
         let request = ctx.bot.set_my_commands(commands(language, admin)).scope(scope.clone());
-        let request = match language_code {
-            "" => request,
-            code => request.language_code(code),
-        };
+        let request = request.language_code(code);
         if let Err(error) = request.await {
             tracing::debug!(error = &error as &dyn std::error::Error, "the list of commands was not set");
         }
@@ -39,10 +84,10 @@ fn commands(language: Language, admin: bool) -> Vec<BotCommand> {
     let for_all = [
         ("login", words.login),
         ("subscription", words.subscription),
+        ("me", words.me),
         ("cancel", words.cancel),
         ("logout", words.logout),
-        ("debug_status", words.debug_status),
-        ("debug_reset", words.debug_reset),
+        ("forget", words.forget),
         ("help", words.help),
     ];
     let for_admins = [
@@ -54,6 +99,8 @@ fn commands(language: Language, admin: bool) -> Vec<BotCommand> {
         ("admin_block", words.admin_block),
         ("admin_unblock", words.admin_unblock),
         ("admin_role", words.admin_role),
+        ("debug_status", words.debug_status),
+        ("debug_reset", words.debug_reset),
         ("debug_test_phone", words.debug_test_phone),
     ];
     let more = for_admins.into_iter().filter(|_| admin);

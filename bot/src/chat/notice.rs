@@ -5,13 +5,14 @@ use domain::{AccountId, LoginId, Tiers};
 use jiff::tz::TimeZone;
 use texts::chat::{BeganWith, ChangedBy, End, Moment, RoleChange, SubscriptionCard, Texts, UnownedSession};
 
-/// The text of a notice.
+/// The text of a notice. `goes_on`: a login of the person is live, this one or a newer one.
 pub(super) fn render(
     notice: &Notice,
     texts: &Texts,
     tiers: &Tiers,
     support: Option<&str>,
     zone: &TimeZone,
+    goes_on: bool,
     name: &impl Fn(AccountId) -> String,
 ) -> String {
     match notice {
@@ -20,7 +21,9 @@ pub(super) fn render(
         Notice::Cancelled { reason, with_invite, .. } => {
             (texts.login_cancelled)(*reason, BeganWith::of(*with_invite), support)
         }
-        Notice::Rejected { with_invite, .. } => (texts.login_rejected)(BeganWith::of(*with_invite)),
+        Notice::Rejected { with_invite, .. } => {
+            (texts.login_rejected)((!goes_on).then(|| BeganWith::of(*with_invite)))
+        }
         Notice::Failed { reason, with_invite, .. } => {
             (texts.login_failed)(*reason, BeganWith::of(*with_invite))
         }
@@ -42,6 +45,8 @@ pub(super) fn render(
                 active: Moment::of(*active_at, zone),
             })
         }
+        // The card has no message of its own.
+        Notice::CardChanged { .. } => String::new(),
         Notice::RoleChanged { account_id, role, source, by } => (texts.admin.role_changed)(&RoleChange {
             who: name(*account_id),
             role: *role,
@@ -62,34 +67,31 @@ pub(super) fn people_in(notice: &Notice) -> Vec<AccountId> {
     }
 }
 
-/// What to do about a notice that may have been sent already.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum IfUnclear {
-    /// Send it again: twice is better than not at all. It is a warning that another account confirmed the login, or that another
-    /// service has the session now, or nobody. Only the person can do something about it, and no card or command shows it.
-    Send,
-    /// Write it into the login's own message, where it cannot be shown twice.
-    EditCard(LoginId),
-    /// Drop it: `/subscription` and `/login` show the same, and nobody has gained access to anything of the person.
-    Drop,
-}
-
-/// What to do about this notice, if its sender died over it or got no answer.
-pub(super) fn if_unclear(notice: &Notice) -> IfUnclear {
+/// The login whose end or success a notice tells.
+pub(super) fn login_of(notice: &Notice) -> Option<&LoginId> {
     match notice {
-        Notice::Rejected { .. }
-        | Notice::ConfirmedAnothersLogin
-        | Notice::SessionExported
-        | Notice::UnownedSession { .. }
-        | Notice::RoleChanged { .. } => IfUnclear::Send,
         Notice::Authorized { login_id, .. }
         | Notice::Expired { login_id, .. }
         | Notice::Cancelled { login_id, .. }
-        | Notice::Failed { login_id, .. } => IfUnclear::EditCard(login_id.clone()),
-        Notice::SubscriptionExpired { .. }
-        | Notice::SubscriptionChanged { .. }
-        | Notice::AuthorizationRevoked => IfUnclear::Drop,
+        | Notice::Rejected { login_id, .. }
+        | Notice::Failed { login_id, .. }
+        | Notice::CardChanged { login_id } => Some(login_id),
+        _ => None,
     }
+}
+
+/// Whether a notice that may have been sent already is sent again: twice is better than not at all. It says that another account
+/// confirmed the login, that another service has the session now, or that a role was changed. Only the person can do something
+/// about it, and no card or command shows it.
+pub(super) const fn is_warning(notice: &Notice) -> bool {
+    matches!(
+        notice,
+        Notice::Rejected { .. }
+            | Notice::ConfirmedAnothersLogin
+            | Notice::SessionExported
+            | Notice::UnownedSession { .. }
+            | Notice::RoleChanged { .. }
+    )
 }
 
 #[cfg(test)]
@@ -106,7 +108,7 @@ mod tests {
 
     fn rendered_in(language: Language, notice: &Notice) -> String {
         let (tiers, zone) = (Tiers::default(), TimeZone::get("Europe/Moscow").unwrap());
-        render(notice, language.texts(), &tiers, None, &zone, &|account| account.to_string())
+        render(notice, language.texts(), &tiers, None, &zone, false, &|account| account.to_string())
     }
 
     fn login_id() -> LoginId {
@@ -142,8 +144,8 @@ mod tests {
                 let (ru, en) = (rendered(&notice), rendered_in(Language::English, &notice));
                 assert_eq!(ru.ends_with("Чтобы начать заново, отправьте /login КОД"), with_invite, "{ru}");
                 assert_eq!(ru.ends_with("Чтобы начать заново, отправьте /login"), !with_invite, "{ru}");
-                assert_eq!(en.ends_with("To start anew, send /login CODE"), with_invite, "{en}");
-                assert_eq!(en.ends_with("To start anew, send /login"), !with_invite, "{en}");
+                assert_eq!(en.ends_with("To start again, send /login CODE"), with_invite, "{en}");
+                assert_eq!(en.ends_with("To start again, send /login"), !with_invite, "{en}");
                 assert!(with_invite || !(ru.contains("инвайт") || en.contains("invite")), "{ru}\n{en}");
             }
         }
@@ -184,18 +186,23 @@ mod tests {
         ] {
             assert!(english.contains(part), "{part} is missing in {english}");
         }
-        assert_eq!(if_unclear(&notice), IfUnclear::Send);
+        assert!(is_warning(&notice));
     }
 
     #[test]
     fn only_a_warning_is_sent_again() {
-        let (rejected, expired) = (
-            Notice::Rejected { login_id: login_id(), with_invite: true },
-            Notice::Expired { login_id: login_id(), with_invite: true },
-        );
-        assert_eq!(if_unclear(&rejected), IfUnclear::Send);
-        assert_eq!(if_unclear(&expired), IfUnclear::EditCard(login_id()));
-        assert_eq!(if_unclear(&Notice::SessionExported), IfUnclear::Send);
-        assert_eq!(if_unclear(&Notice::AuthorizationRevoked), IfUnclear::Drop);
+        assert!(is_warning(&Notice::Rejected { login_id: login_id(), with_invite: true }));
+        assert!(!is_warning(&Notice::Expired { login_id: login_id(), with_invite: true }));
+        assert!(is_warning(&Notice::SessionExported));
+        assert!(!is_warning(&Notice::AuthorizationRevoked));
+    }
+
+    #[test]
+    fn a_warning_does_not_tell_how_to_begin_a_login_that_goes_on() {
+        let notice = Notice::Rejected { login_id: login_id(), with_invite: true };
+        let name = |account: AccountId| account.to_string();
+        let text =
+            render(&notice, Language::English.texts(), &Tiers::default(), None, &TimeZone::UTC, true, &name);
+        assert!(!text.contains("/login"), "{text}");
     }
 }

@@ -1,15 +1,17 @@
 //! `/admin_block ID`, `/admin_unblock ID`, `/admin_role ID ROLE`. What they do is told in `app::people::permissions`.
 
 use app::people::permissions::{Ordered, PermissionOrder};
-use domain::Role;
+use domain::{AccountId, Role};
 use eventlog::Context;
+use texts::chat::Fault;
 
 use super::context::BotContext;
 use super::failure::Failure;
-use super::menu;
 use super::reply::Reply;
 use super::request::Request;
 use super::status::find;
+use super::undo::{Order, Undo};
+use super::{admin, menu};
 
 pub(super) async fn block(ctx: &BotContext, request: &Request, id: Option<&str>) -> Result<Reply, Failure> {
     let usage = request.person.texts.admin.block_usage;
@@ -26,11 +28,22 @@ pub(super) async fn role(
     request: &Request,
     arguments: &[String],
 ) -> Result<Reply, Failure> {
+    let texts = request.person.texts;
+    let usage = texts.admin.role_usage;
     let order = match arguments {
-        [id, role] => role.parse().ok().map(|role| (id.as_str(), PermissionOrder::Role(role))),
-        _ => None,
+        [id, role, rest @ ..] => match (role.to_ascii_lowercase().parse(), rest) {
+            (Err(_), _) => Err(Fault::NoRole(role)),
+            (Ok(_), [more, ..]) => Err(Fault::TooMany(more)),
+            (Ok(role), []) => Ok(Some((id.as_str(), PermissionOrder::Role(role)))),
+        },
+        _ => Ok(None),
     };
-    carry_out(ctx, request, order, request.person.texts.admin.role_usage).await
+    match order {
+        Err(fault) if request.person.is_admin() => {
+            Ok(Reply::text(format!("{}\n\n{usage}", (texts.admin.fault)(&fault))))
+        }
+        order => carry_out(ctx, request, order.unwrap_or_default(), usage).await,
+    }
 }
 
 async fn carry_out(
@@ -44,23 +57,56 @@ async fn carry_out(
         return Ok(Reply::text(texts.admins_only));
     }
     let Some((id, order)) = order else { return Ok(Reply::text(usage)) };
-    let Some(account) = find(ctx, id).await? else { return Ok(Reply::text(texts.account.nobody)) };
+    let Some(account) = find(ctx, id).await? else {
+        return Ok(Reply::text((texts.account.nobody)(id)));
+    };
+    let before = ctx.chat.app.store.load_account(account).await?;
+    let who = admin::name_of(ctx, account, id).await?;
+    let done = match give(ctx, request, account, &who, order).await? {
+        Ok(done) => done,
+        Err(why) => return Ok(Reply::text(why)),
+    };
+    let back = match order {
+        PermissionOrder::Block if !before.is_blocked() => Some(PermissionOrder::Unblock),
+        PermissionOrder::Unblock if before.is_blocked() => Some(PermissionOrder::Block),
+        PermissionOrder::Role(role) if role != before.role() => Some(PermissionOrder::Role(before.role())),
+        _ => None,
+    };
+    let reply = Reply::text(done);
+    Ok(match back {
+        Some(order) => {
+            let undo = Undo::new(Order::Permission { account, order }, ctx.chat.app.clock.now());
+            reply.with_buttons(undo.buttons(texts))
+        }
+        None => reply,
+    })
+}
+
+/// Carries an order out: what holds now, or why it does not.
+pub(super) async fn give(
+    ctx: &BotContext,
+    request: &Request,
+    account: AccountId,
+    who: &str,
+    order: PermissionOrder,
+) -> Result<Result<String, String>, Failure> {
+    let texts = request.person.texts;
     let context = Context::by(request.person.account_id).with_update(request.update_id);
     let (app, named) = (&ctx.chat.app, &ctx.chat.admins);
     let ordered = app.permissions().order(account, order, named, app.clock.now(), context).await?;
-    Ok(Reply::text(match ordered {
-        Ordered::Nobody => texts.account.nobody.to_owned(),
-        Ordered::LastAdmin => texts.admin.last_admin.to_owned(),
-        Ordered::NamedInSettings => texts.admin.named_in_settings.to_owned(),
-        Ordered::Done => match order {
-            PermissionOrder::Block => (texts.admin.blocked)(id),
-            PermissionOrder::Unblock => (texts.admin.unblocked)(id),
+    Ok(match ordered {
+        Ordered::Nobody => Err((texts.account.nobody)(who)),
+        Ordered::LastAdmin => Err(texts.admin.last_admin.to_owned()),
+        Ordered::NamedInSettings => Err(texts.admin.named_in_settings.to_owned()),
+        Ordered::Done => Ok(match order {
+            PermissionOrder::Block => (texts.admin.blocked)(who),
+            PermissionOrder::Unblock => (texts.admin.unblocked)(who),
             PermissionOrder::Role(role) => {
                 if let Some(subject) = app.vault.subject(account).await? {
                     menu::publish_for(ctx, subject.telegram_id, role == Role::Admin).await;
                 }
-                (texts.admin.role_given)(id, role)
+                (texts.admin.role_given)(who, role)
             }
-        },
-    }))
+        }),
+    })
 }

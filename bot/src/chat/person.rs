@@ -5,7 +5,7 @@ use domain::account::Subscription;
 use domain::{Account, AccountId, Role};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use projections::views::users::Profile;
+use projections::views::users::{Profile, User as KnownUser};
 use teloxide::types::User;
 use texts::Language;
 use texts::chat::{Active, Texts, day};
@@ -64,6 +64,18 @@ pub(super) async fn register_or_update(
         is_new: registered.is_new,
         account: registered.account,
     })
+}
+
+/// A person as an admin reads them: `Ilya Petrov (@ilya · 139883458)`.
+pub(super) fn who(user: &KnownUser) -> String {
+    let username = user.username.as_ref().map(|name| format!("@{name} · ")).unwrap_or_default();
+    format!("{} ({username}{})", full_name(user), user.telegram_id)
+}
+
+/// First and last name.
+pub(super) fn full_name(user: &KnownUser) -> String {
+    let name = [&user.first_name, &user.last_name].into_iter().flatten().cloned().collect::<Vec<_>>();
+    name.join(" ")
 }
 
 /// A running subscription, as people read it.

@@ -3,7 +3,10 @@
 use domain::LoginId;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use teloxide::types::{InlineKeyboardButton, InlineKeyboardMarkup};
+use teloxide::types::{
+    InlineKeyboardButton, InlineKeyboardMarkup, MenuButton, MessageEntity, MessageEntityKind,
+};
+use texts::{Part, Style, Styled};
 
 /// What a handler returns.
 pub(super) struct Reply {
@@ -20,25 +23,62 @@ pub(super) struct Reply {
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Body {
     pub text: String,
+    /// How its parts look.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub entities: Vec<MessageEntity>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keyboard: Option<InlineKeyboardMarkup>,
+    /// It asks for an answer: the client opens the input field with these words in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ask: Option<String>,
     /// The message of the bot that it replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<i32>,
     /// A warning: twice is better than not at all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warning: bool,
+    /// What the chat's menu button opens, once this is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub menu: Option<MenuButton>,
+}
+
+impl Body {
+    pub fn text(text: impl Into<Styled>) -> Self {
+        let (text, parts) = text.into().into_parts();
+        let entities = parts.into_iter().map(entity).collect();
+        Self { text, entities, keyboard: None, ask: None, instead_of: None, warning: false, menu: None }
+    }
+}
+
+fn entity(part: Part) -> MessageEntity {
+    let kind = match part.style {
+        Style::Bold => MessageEntityKind::Bold,
+        Style::Code => MessageEntityKind::Code,
+        Style::Quote => MessageEntityKind::Blockquote,
+    };
+    MessageEntity::new(kind, part.offset, part.length)
+}
+
+impl From<Body> for Reply {
+    fn from(body: Body) -> Self {
+        Self { key: None, not_after: None, to_stranger: false, body }
+    }
 }
 
 impl Reply {
-    pub fn text(text: impl Into<String>) -> Self {
-        let body = Body { text: text.into(), keyboard: None, instead_of: None, warning: false };
-        Self { key: None, not_after: None, to_stranger: false, body }
+    pub fn text(text: impl Into<Styled>) -> Self {
+        Body::text(text).into()
     }
 
     /// With these rows of buttons under it.
     pub fn with_buttons(mut self, rows: Vec<Vec<InlineKeyboardButton>>) -> Self {
         self.body.keyboard = Some(InlineKeyboardMarkup::new(rows));
+        self
+    }
+
+    /// The client asks for an answer, with these words in the input field.
+    pub fn asking(mut self, placeholder: &str) -> Self {
+        self.body.ask = Some(placeholder.to_owned());
         self
     }
 

@@ -1,4 +1,4 @@
-//! `/debug_reset [ID]`: forgets a person, after asking. What the button does is told in `app::people::reset`.
+//! `/forget` and `/debug_reset [ID]`: forgets a person, after asking. What the button does is told in `app::people::reset`.
 //!
 //! The press registers nobody: a person who is forgotten stays so until they write again. A person who is forgotten by somebody
 //! else is told so. That message is in the outbox before the order, and is all that names their chat until it is sent.
@@ -12,7 +12,7 @@ use texts::chat::Texts;
 
 use super::context::BotContext;
 use super::failure::Failure;
-use super::person::texts_for;
+use super::person::{texts_for, who};
 use super::reply::Reply;
 use super::request::Request;
 use super::status::find;
@@ -38,10 +38,25 @@ impl Answer {
     }
 }
 
+/// `/forget`.
+pub(super) async fn forget(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
+    question(ctx, request, None, request.person.texts.account.forget).await
+}
+
+/// `/debug_reset [ID]`.
 pub(super) async fn ask_first(
     ctx: &BotContext,
     request: &Request,
     id: Option<&str>,
+) -> Result<Reply, Failure> {
+    question(ctx, request, id, request.person.texts.account.reset).await
+}
+
+async fn question(
+    ctx: &BotContext,
+    request: &Request,
+    id: Option<&str>,
+    agree: &str,
 ) -> Result<Reply, Failure> {
     let texts = request.person.texts;
     let account = match id {
@@ -52,13 +67,21 @@ pub(super) async fn ask_first(
     if !own && !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
-    let Some(account) = account else { return Ok(Reply::text(texts.account.nobody)) };
+    let Some(account) = account else {
+        return Ok(Reply::text((texts.account.nobody)(id.unwrap_or_default())));
+    };
     // This service cannot end a session that it handed over.
     ctx.chat.app.catch_up().await?;
     let user = users::by_account(&ctx.chat.app.db, account).await?;
-    let handed_over = user.is_some_and(|user| user.session_exported);
-    Ok(Reply::text((texts.account.reset_question)(own, handed_over)).with_buttons(vec![
-        vec![InlineKeyboardButton::callback(texts.account.reset, format!("{RESET}{account}"))],
+    let handed_over = user.as_ref().is_some_and(|user| user.session_exported);
+    let question = if own {
+        (texts.account.forget_question)(handed_over)
+    } else {
+        let who = user.as_ref().map_or_else(|| account.to_string(), who);
+        (texts.account.reset_question)(&who, handed_over)
+    };
+    Ok(Reply::text(question).with_buttons(vec![
+        vec![InlineKeyboardButton::callback(agree, format!("{RESET}{account}"))],
         vec![InlineKeyboardButton::callback(texts.account.keep, KEEP)],
     ]))
 }

@@ -28,11 +28,14 @@ use tracing::{Instrument, Span, error_span};
 
 mod compose;
 mod deliver;
+mod refresh;
 
-use compose::{Composed, compose};
+use compose::{Composed, OutgoingMessage, compose};
 use deliver::Outcome;
+use refresh::refresh;
 
 use super::context::BotContext;
+use super::menu;
 use super::reply::card_of;
 
 /// Messages under way at a time.
@@ -154,30 +157,52 @@ async fn send_message(
         return record(&ctx, &sender, &mut outages.record, id, None, Outcome::Sent(message.arrived)).await;
     }
     let composed = outages.compose.retry_until_ok(DATABASE_PAUSE, || compose(&ctx, &message)).await;
-    let outgoing = match composed {
-        Composed::Message(outgoing) => outgoing,
-        Composed::GivenUp(why) => {
-            return record(&ctx, &sender, &mut outages.record, id, None, Outcome::Never(why)).await;
-        }
+    let no_call = match &composed {
+        Composed::InCard => Some(Outcome::InCard),
+        Composed::GivenUp(why) => Some(Outcome::Never(why)),
+        Composed::Message(_) | Composed::Card(_) => None,
     };
+    if let Some(outcome) = no_call {
+        return record(&ctx, &sender, &mut outages.record, id, None, outcome).await;
+    }
     pace.until_ready().await;
     // 2. and 3. In a task of its own, so that a sender that loses its lease still records what became of the message.
-    let pace = Arc::clone(pace);
-    let is_card_again = message.unclear && card_of(&message.dedup_key).is_some();
+    let (pace, is_unclear) = (Arc::clone(pace), message.unclear);
     let task = async move {
-        let chat = outgoing.chat;
-        let outcome = deliver::deliver(&ctx, outgoing).await;
-        if let (true, Outcome::Sent(Some(card))) = (is_card_again, &outcome) {
-            // Before it is recorded: a sender that dies here leaves the card unclear, and the next one does this again.
-            remove_lost_copies(&ctx, &pace, &mut outages.record, chat, *card).await;
-        }
-        record(&ctx, &sender, &mut outages.record, id, Some(chat), outcome).await;
+        let (chat, outcome) = match composed {
+            Composed::Message(outgoing) => {
+                send_once(&ctx, &pace, &mut outages.record, outgoing, is_unclear).await
+            }
+            Composed::Card(card) => (None, refresh(&ctx, &pace, &mut outages.compose, card).await),
+            Composed::InCard | Composed::GivenUp(_) => return,
+        };
+        record(&ctx, &sender, &mut outages.record, id, chat, outcome).await;
     };
     if let Err(error) = tokio::spawn(task.in_current_span()).await
         && let Ok(panic) = error.try_into_panic()
     {
         std::panic::resume_unwind(panic);
     }
+}
+
+/// Sends a message. Returns its chat, and what became of it.
+async fn send_once(
+    ctx: &BotContext,
+    pace: &DefaultDirectRateLimiter,
+    outage: &mut Outage,
+    outgoing: OutgoingMessage,
+    is_unclear: bool,
+) -> (Option<ChatId>, Outcome) {
+    let (chat, is_card, menu) = (outgoing.chat, outgoing.is_card, outgoing.body.menu.clone());
+    let outcome = deliver::deliver(ctx, outgoing).await;
+    // Before it is recorded: a sender that dies here leaves the card unclear, and the next one does this again.
+    if let (true, true, Outcome::Sent(Some(card))) = (is_card, is_unclear, &outcome) {
+        remove_lost_copies(ctx, pace, outage, chat, *card).await;
+    }
+    if let (Some(menu), Outcome::Sent(_)) = (menu, &outcome) {
+        menu::set(ctx, chat, Some(menu)).await;
+    }
+    (Some(chat), outcome)
 }
 
 /// Records what became of a message. `chat`: the chat that it was just sent to.
@@ -219,6 +244,7 @@ async fn settle(sender: &Sender, id: i64, outcome: &Outcome) -> Result<Option<i6
         Outcome::Later(wait) => sender.retry_after(id, *wait).await?,
         Outcome::Unclear(wait) => sender.unclear(id, *wait).await?,
         Outcome::Never(why) => sender.gave_up(id, why).await?,
+        Outcome::InCard => sender.gave_up(id, "the card of its login says it").await?,
     }
     Ok(None)
 }

@@ -1,22 +1,30 @@
-//! `/debug_status [ID]`: what the tables and the last events say of a person. A chat shows the name, position and time of an
-//! event, not what it holds.
+//! `/me` and `/debug_status [ID]`: what is known of a person, and what happened, in words. Admins are shown the latest events as
+//! well: name, position and time of each, not what it holds.
 
 use app::people::PersonId;
 use domain::AccountId;
 use eventlog::log::{Filter, Log};
-use jiff::Timestamp;
-use jiff::tz::TimeZone;
 use projections::views::login_status;
 use projections::views::users::{self, SubscriptionStatus, User};
-use texts::chat::{AccountStatus, day};
+use texts::chat::{AccountStatus, ForAdmin, Known, Session, day, days_left, minutes_left, moment, zone_name};
 
 use super::context::BotContext;
 use super::failure::Failure;
+use super::person::full_name;
 use super::reply::Reply;
 use super::request::Request;
 
-/// How many of the last events are shown.
-const EVENTS: i64 = 12;
+/// How many events are looked at; most of a login's are of no interest to its person.
+const LOOKED_AT: i64 = 80;
+/// How many of them are told in words.
+const TOLD: usize = 8;
+/// How many of the latest events an admin is shown.
+const RAW: usize = 12;
+
+/// What is known of the person who asks.
+pub(super) async fn me(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
+    show(ctx, request, None).await
+}
 
 pub(super) async fn show(ctx: &BotContext, request: &Request, id: Option<&str>) -> Result<Reply, Failure> {
     let texts = request.person.texts;
@@ -32,54 +40,70 @@ pub(super) async fn show(ctx: &BotContext, request: &Request, id: Option<&str>) 
         Some(account) => users::by_account(&ctx.chat.app.db, account).await?,
         None => None,
     };
-    let Some(user) = user else { return Ok(Reply::text(texts.account.nobody)) };
-    Ok(Reply::text((texts.account.status)(&account_status(ctx, &user).await?)))
+    let Some(user) = user else {
+        return Ok(Reply::text((texts.account.nobody)(id.unwrap_or_default())));
+    };
+    let is_shown_events = request.person.is_admin() && id.is_some();
+    let status = account_status(ctx, request, &user, is_shown_events).await?;
+    Ok(Reply::text((texts.account.status)(&status)))
 }
 
-/// The account of a person who is named by a Telegram id or an account id.
+/// The account of a person who is named by a Telegram id, an account id or a @username.
 pub(super) async fn find(ctx: &BotContext, id: &str) -> Result<Option<AccountId>, Failure> {
+    if let Some(username) = id.strip_prefix('@') {
+        ctx.chat.app.catch_up().await?;
+        let user = users::by_username(&ctx.chat.app.db, username).await?;
+        return Ok(user.map(|user| user.account_id));
+    }
     match PersonId::parse(id) {
         Some(id) => Ok(id.account(&ctx.chat.app.vault).await?),
         None => Ok(None),
     }
 }
 
-async fn account_status(ctx: &BotContext, user: &User) -> Result<AccountStatus, Failure> {
-    let (chat, zone) = (&ctx.chat, &ctx.chat.display_timezone);
+async fn account_status(
+    ctx: &BotContext,
+    request: &Request,
+    user: &User,
+    is_shown_events: bool,
+) -> Result<AccountStatus, Failure> {
+    let (chat, zone, now) = (&ctx.chat, &ctx.chat.display_timezone, ctx.chat.app.clock.now());
     let filter = Filter { account: Some(user.account_id), ..Filter::default() };
-    let events = Log::new(&chat.app.db).last(&filter, EVENTS).await?;
+    let events = Log::new(&chat.app.db).last(&filter, LOOKED_AT).await?;
+    let event = request.person.texts.account.event;
+    let told = events.iter().filter_map(|it| Some((moment(it.recorded_at, zone), event(&it.name)?)));
+    let mut history: Vec<_> = told.collect();
+    history.drain(..history.len().saturating_sub(TOLD));
+    let raw = events.iter().skip(events.len().saturating_sub(RAW));
+    let raw = raw.map(|it| format!("#{} {} {}", it.position, moment(it.recorded_at, zone), it.name));
     let live = login_status::live_of(&chat.app.db, user.account_id).await?;
-    let name = [&user.first_name, &user.last_name].into_iter().flatten().cloned().collect::<Vec<_>>();
+    let is_linked = chat.app.vault.linked(user.account_id).await?.is_some();
+    let username = user.username.as_ref().map(|name| format!(" (@{name})")).unwrap_or_default();
+    let tier = user.subscription_type;
+    let end = user.subscription_expires_at;
     Ok(AccountStatus {
-        account: user.account_id.to_string(),
+        for_admin: is_shown_events.then(|| ForAdmin {
+            account: user.account_id.to_string(),
+            role: user.role,
+            events: raw.collect(),
+        }),
         telegram_id: user.telegram_id,
-        name: name.join(" "),
-        username: user.username.clone(),
-        role: user.role.name(),
+        name: format!("{}{username}", full_name(user)),
         blocked: user.is_blocked,
-        tier: user.subscription_type,
         subscription: match user.subscription_status {
-            SubscriptionStatus::None => "none",
-            SubscriptionStatus::Active => "active",
-            SubscriptionStatus::Expired => "expired",
+            SubscriptionStatus::None => Known::Never,
+            SubscriptionStatus::Active => {
+                Known::Active(tier, end.map(|end| (day(end, zone), days_left(now, end))))
+            }
+            SubscriptionStatus::Expired => Known::Over(end.map(|end| day(end, zone))),
         },
-        until: user.subscription_expires_at.map(|end| day(end, zone)),
-        authenticated: user.is_authenticated,
-        exported: user.session_exported,
-        linked: chat.app.vault.linked(user.account_id).await?.is_some(),
-        live: live
-            .iter()
-            .map(|login| {
-                format!("{}… {}, {}", login.login_id.short(), login.status, moment(login.deadline_at, zone))
-            })
-            .collect(),
-        events: events
-            .iter()
-            .map(|event| format!("#{} {} {}", event.position, moment(event.recorded_at, zone), event.name))
-            .collect(),
+        session: match user.session_exported {
+            true => Session::HandedOver,
+            false if is_linked => Session::Linked,
+            false => Session::None,
+        },
+        login_minutes: live.iter().map(|login| login.deadline_at).max().map(|end| minutes_left(now, end)),
+        history,
+        zone: zone_name(now, zone),
     })
-}
-
-fn moment(at: Timestamp, zone: &TimeZone) -> String {
-    at.to_zoned(zone.clone()).strftime("%d.%m %H:%M:%S").to_string()
 }

@@ -1,9 +1,10 @@
-//! `/subscription`: the tier that runs, its limits, its end.
+//! `/subscription`: the tier that runs, its limits, its end; and whether a login goes on.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use projections::views::login_status;
 use projections::views::subscriptions::{self, SubscriptionRow, SubscriptionState};
-use texts::chat::{End, SubscriptionCard, day, days_left};
+use texts::chat::{End, SubscriptionCard, day, days_left, minutes_left};
 
 use super::context::BotContext;
 use super::failure::Failure;
@@ -11,14 +12,20 @@ use super::reply::Reply;
 use super::request::Request;
 
 pub(super) async fn show(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
-    let texts = request.person.texts;
+    let (texts, account, now) = (request.person.texts, request.person.account_id, ctx.chat.app.clock.now());
     ctx.chat.app.catch_up().await?;
-    let row = subscriptions::by_account(&ctx.chat.app.db, request.person.account_id).await?;
-    Ok(Reply::text(match row {
-        Some(row) => (texts.subscription)(&card(&row, ctx.chat.app.clock.now(), &ctx.chat.display_timezone)),
+    let row = subscriptions::by_account(&ctx.chat.app.db, account).await?;
+    let mut text = match row {
+        Some(row) => (texts.subscription)(&card(&row, now, &ctx.chat.display_timezone)),
         None if request.person.is_new => texts.no_subscription_yet.to_owned(),
         None => texts.no_subscription.to_owned(),
-    }))
+    };
+    let live = login_status::live_of(&ctx.chat.app.db, account).await?;
+    if let Some(deadline_at) = live.iter().map(|login| login.deadline_at).max() {
+        let goes_on = (texts.login_goes_on)(minutes_left(now, deadline_at));
+        text.push_str(&format!("\n\n{goes_on}"));
+    }
+    Ok(Reply::text(text))
 }
 
 /// The card of a subscription. It counts as over from its end on, also before the end is recorded.

@@ -6,13 +6,14 @@ use std::time::Duration;
 use jiff::Timestamp;
 use login_worker::number::{Verdict, Way};
 use teloxide::types::InlineKeyboardButton;
-use texts::chat::{RetryTime, minutes_left, time_of_day};
+use texts::chat::minutes_left;
 use vault::limits::LimitError;
 
 use super::context::BotContext;
 use super::failure::Failure;
 use super::reply::Reply;
 use super::request::Request;
+use super::typing;
 
 /// How long to wait with a number that too many codes were sent to. Telegram does not say it.
 const NUMBER_RESTS: Duration = Duration::from_hours(24);
@@ -87,14 +88,11 @@ pub(super) async fn answered(ctx: &BotContext, request: &Request, answer: Answer
     }
     match limits.try_code(&ctx.chat.app.keys, &login_id, request.person.telegram_id, &phone, now).await {
         Ok(()) => {}
-        Err(LimitError::RetryAt(at)) => {
-            let at_time = time_of_day(at, &ctx.chat.display_timezone);
-            let time = RetryTime { at: at_time, minutes: minutes_left(now, at) };
-            return Ok(say((texts.too_many_tries)(&time)));
-        }
+        Err(LimitError::RetryAt(at)) => return Ok(say((texts.too_many_tries)(minutes_left(now, at)))),
         Err(LimitError::Database(error)) => return Err(error.into()),
     }
-    let verdict = ctx.numbers().ask(account, &phone, way).await?;
+    let numbers = ctx.numbers();
+    let verdict = typing::meanwhile(ctx, request.chat_id, numbers.ask(account, &phone, way)).await?;
     match (way, verdict) {
         (Way::Code, Verdict::FloodLimited(wait)) => {
             let now = ctx.chat.app.clock.now();

@@ -24,6 +24,7 @@ use app::invites::{Invites, Order};
 use login_worker::TelegramApp;
 
 mod admin;
+mod cards;
 mod delivery;
 mod flood;
 mod late;

@@ -9,7 +9,7 @@ use crate::fixtures::{ADMIN, ANNA, INVITE, login, minute, premium};
 use crate::golden::samples;
 use crate::id::InviteId;
 use crate::invite::{InviteEvent, InviteGrant};
-use crate::login::{CancelReason, FailReason, LoginEvent, Method};
+use crate::login::{CancelReason, CodeVia, FailReason, LoginEvent, Method};
 use crate::tier::Tier;
 
 fn to_login(event: LoginEvent) -> Vec<Reaction> {
@@ -26,6 +26,10 @@ fn release() -> Reaction {
 
 fn notify(notice: Notice) -> Reaction {
     Reaction::Notify { account_id: ANNA, notice }
+}
+
+fn card() -> Reaction {
+    Reaction::ShowCard { account_id: Some(ANNA), login_id: login(1) }
 }
 
 fn confirmed(invite: Option<InviteGrant>) -> LoginEvent {
@@ -64,8 +68,34 @@ fn a_started_login_is_offered_to_the_workers_and_ends_the_persons_earlier_ones()
         [
             Reaction::OpenAttempt { account_id, login_id: login_id.clone(), attempt },
             Reaction::CancelEarlier { account_id, login_id, attempt },
+            card(),
         ]
     );
+}
+
+#[test]
+fn the_card_of_a_first_attempt_is_sent_by_who_began_it() {
+    let (account_id, invite, deadline_at) = (ANNA, Some(premium()), minute(5));
+    let first = LoginEvent::LoginStarted { account_id, invite, attempt: 1, deadline_at, at: minute(0) };
+    assert!(!to_login(first).contains(&card()));
+}
+
+/// In the chat it is answered, and the card names it; on the page the card alone says so.
+#[test]
+fn the_card_of_a_login_that_its_person_cancelled_is_shown_after_the_answer() {
+    let (invite_id, reason) = (None, CancelReason::Person);
+    let event = LoginEvent::LoginCancelled { account_id: ANNA, invite_id, attempt: 2, reason, at: minute(1) };
+    let told = notify(Notice::Cancelled { login_id: login(1), reason, with_invite: false });
+    assert_eq!(to_login(event), [told, card()]);
+}
+
+#[test]
+fn the_card_says_what_telegram_asks_for() {
+    let (attempt, deadline_at, at) = (1, minute(5), minute(1));
+    let shown = [Reaction::ShowCard { account_id: None, login_id: login(1) }];
+    assert_eq!(to_login(LoginEvent::PasswordRequested { attempt, deadline_at, at }), shown);
+    let (via, length) = (CodeVia::App, Some(5));
+    assert_eq!(to_login(LoginEvent::CodeSent { attempt, via, length, deadline_at, at }), shown);
 }
 
 #[test]
@@ -78,7 +108,7 @@ fn a_confirmed_login_with_an_invite_activates_what_it_promised() {
 #[test]
 fn a_confirmed_login_without_an_invite_activates_nothing_and_says_that_it_succeeded() {
     let notice = Notice::Authorized { login_id: login(1), tier: None };
-    assert_eq!(to_login(confirmed(None)), [notify(notice)]);
+    assert_eq!(to_login(confirmed(None)), [notify(notice), card()]);
 }
 
 #[test]
@@ -94,7 +124,7 @@ fn a_started_subscription_is_what_the_person_is_told_of() {
         at: minute(1),
     };
     let notice = Notice::Authorized { login_id: login(1), tier: Some(Tier::Premium) };
-    assert_eq!(to_account(event), [notify(notice)]);
+    assert_eq!(to_account(event), [notify(notice), card()]);
 }
 
 #[test]
@@ -133,7 +163,7 @@ fn a_login_that_another_account_confirmed_gives_its_use_back() {
     };
     assert_eq!(
         to_login(event),
-        [release(), notify(Notice::Rejected { login_id: login(1), with_invite: true })]
+        [release(), notify(Notice::Rejected { login_id: login(1), with_invite: true }), card()]
     );
 }
 
@@ -174,7 +204,9 @@ fn a_login_without_an_invite_gives_nothing_back_and_its_person_is_not_told_of_on
         ),
     ];
     for (event, notice) in told {
-        assert_eq!(to_login(event), [notify(notice)]);
+        let mut told = to_login(event);
+        told.retain(|reaction| *reaction != card());
+        assert_eq!(told, [notify(notice)]);
     }
 }
 
@@ -228,7 +260,8 @@ fn whose_account_confirmed_somebody_elses_login_is_warned_too() {
         at,
     });
     let warned = Reaction::Notify { account_id: ADMIN, notice: Notice::ConfirmedAnothersLogin };
-    assert_eq!(reactions, [notify(Notice::Rejected { login_id: login(1), with_invite: false }), warned]);
+    let told = notify(Notice::Rejected { login_id: login(1), with_invite: false });
+    assert_eq!(reactions, [told, card(), warned]);
 }
 
 #[test]
@@ -261,6 +294,7 @@ fn a_notice_is_stored_under_the_kind_that_it_is_written_with() {
         Notice::AuthorizationRevoked,
         Notice::SessionExported,
         Notice::ConfirmedAnothersLogin,
+        Notice::CardChanged { login_id: login(1) },
         Notice::RoleChanged {
             account_id: ANNA,
             role: Role::Admin,

@@ -135,6 +135,21 @@ pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<User
     Ok(row.map(|Json(row)| row))
 }
 
+/// A person by their username, without the @. Of two who had it one after the other, who was heard of last.
+///
+/// # Errors
+/// The database's.
+pub async fn by_username(db: &Database, username: &str) -> Result<Option<User>, DatabaseError> {
+    let row = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<User>" from users r
+            where lower(username) = lower($1) order by updated_at desc limit 1"#,
+        username,
+    )
+    .fetch_optional(db.pool())
+    .await?;
+    Ok(row.map(|Json(row)| row))
+}
+
 /// The people among these accounts who are not erased.
 ///
 /// # Errors

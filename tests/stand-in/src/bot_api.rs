@@ -141,7 +141,7 @@ impl BotApi {
         self.state().faults.add(which.into(), fault);
     }
 
-    /// Lets every answer go that [`Fault::HeldAnswer`] holds back.
+    /// Lets every answer go that [`Fault::HeldAnswer`] holds back, and every request that [`Fault::HeldRequest`] does.
     pub fn release_answers(&self) {
         self.inner.released.send_replace(());
     }
@@ -199,6 +199,11 @@ impl BotApi {
     /// Menu buttons by person; `""` is the default.
     pub fn menu_buttons(&self) -> serde_json::Value {
         self.state().profile.menu_buttons().into()
+    }
+
+    /// What the bot says about itself: `description` or `short_description`, in this language; `""` is any other.
+    pub fn profile_text(&self, what: &str, language: &str) -> Option<String> {
+        self.state().profile.text(what, language).map(str::to_owned)
     }
 
     /// Passes texts that people write to the data centres. Only the first call counts.

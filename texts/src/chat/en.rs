@@ -3,27 +3,20 @@
 use domain::Tier;
 use domain::login::{CancelReason, FailReason};
 
-use super::{
-    About, Active, BeganWith, Commands, End, LoginCard, MadeInvite, Replacement, RetryTime, SubscriptionCard,
-    Texts, UnownedSession, Ways,
-};
+use super::plural::counted_en;
+use super::term::running_en;
+use super::{Active, BeganWith, Commands, End, MadeInvite, Replacement, SubscriptionCard, Texts, UnownedSession};
+use crate::Styled;
 
 pub(super) const TEXTS: Texts = Texts {
-    help,
-    admin_help: "\n\nFor the admin:\n  /admin_invite — make an invite code\n  \
-                 /admin_users — list people\n  /admin_user ID — all about one person\n  \
-                 /admin_grant ID TIER [DAYS] — grant a subscription\n  /admin_stats — statistics\n  \
-                 /admin_block ID, /admin_unblock ID — close and open access\n  \
-                 /admin_role ID ROLE — role: user, admin, auditor\n  \
-                 /debug_status ID, /debug_reset ID — how somebody stands, and reset\n  \
-                 /debug_test_phone +7… — try a phone number",
-    login_usage: "🔑 To log in, send the command with your invite code:\n\n/login CODE\n\n\
-                  The admin hands the codes out.",
-    invite_accepted,
-    login_again,
+    help: &super::help::EN,
+    login_usage: "🔑 To log in, send your invite code\n\nReply to this message with the code, or send /login CODE. The \
+                  admin hands the codes out.",
+    login_placeholder: "Invite code",
     open_page: "🔐 Open QR authorization",
+    card: &super::card::EN,
 
-    unknown_code: "❌ Invite code not found",
+    unknown_code,
     invite_expired: "❌ The invite code has expired\n\nAsk the admin for a new code",
     invite_used_up: "❌ The invite code has already been used\n\nAsk the admin for a new code",
     invite_revoked: "❌ The invite code was revoked\n\nAsk the admin for a new code",
@@ -34,12 +27,18 @@ pub(super) const TEXTS: Texts = Texts {
     replace_question,
     replace: |tier| format!("✅ Replace with {}", tier.title()),
     keep: "↩️ Keep it as it is",
-    kept: "👌 Everything stays as it is, the invite code is not spent.",
-    question_is_over: "This question is out of date. Send /login CODE again.",
+    kept: "👌 Everything stays as it is, and the invite code is not spent.",
+    question_is_over: "This button does not work any more. Please send the command again.",
 
     subscription,
+    login_goes_on: |minutes| {
+        format!(
+            "🔐 A login is in progress: {} left. Go on with the button under the login message, or cancel it: /cancel",
+            counted_en(minutes, "minute")
+        )
+    },
     no_subscription: "💎 You have no subscription\n\nTo begin, send /login CODE",
-    no_subscription_yet: "👋 We have not met yet.\n\n💎 You have no subscription\n\n\
+    no_subscription_yet: "👋 We haven't met yet.\n\n💎 You have no subscription\n\n\
                           Ask the admin for an invite code and send /login CODE",
     nothing_to_cancel: "ℹ️ There is no login to cancel now",
     unknown_command: "🤔 There is no such command\n\nWhat I can do: /help",
@@ -48,16 +47,19 @@ pub(super) const TEXTS: Texts = Texts {
     admins_only: "⛔ This command is for admins only",
     broken: "😔 That did not work: something is wrong on our side. Please try again a little later.",
 
-    invite_tier: "🎟 A new invite code\n\nWhich subscription does it give?",
-    invite_days: |tier| format!("🎟 A new invite code: {}\n\nHow long is the subscription?", tier.title()),
+    invite_tier: "🎟 New invite code\n\nWhich subscription does it give?",
+    invite_days: |tier| {
+        format!("🎟 New invite code: {}\n\nHow long does the subscription last?", tier.title())
+    },
     invite_uses: |tier, days| {
-        format!("🎟 A new invite code: {}, {}\n\nHow many times can it be used?", tier.title(), term(days))
+        format!("🎟 New invite code: {}, {}\n\nHow many times can it be used?", tier.title(), term(days))
     },
     days: term,
     uses: times,
     invite_made,
     copy_code: "📋 Copy the code",
-    invite_stopped: "👌 No invite code was made.",
+    take_back: "↩️ Revoke the code",
+    invite_stopped: "👌 No invite code was created.",
     stop: "✖️ Cancel",
 
     authorized,
@@ -69,8 +71,8 @@ pub(super) const TEXTS: Texts = Texts {
         format!(
             "🚨 Another account confirmed the login\n\nNothing was linked. \
              Never scan login QR codes of other people, and never forward yours: \
-             whoever confirms such a code hands over access to their account.\n\n{}",
-            anew(began_with)
+             whoever confirms such a code hands over access to their account.{}",
+            began_with.map(|it| format!("\n\n{}", anew(it))).unwrap_or_default()
         )
     },
     confirmed_anothers_login: "🚨 You confirmed somebody else's login\n\nSomebody else showed you this login QR code. \
@@ -92,96 +94,46 @@ pub(super) const TEXTS: Texts = Texts {
     commands: Commands {
         login: "Log in with an invite code",
         subscription: "My subscription",
+        me: "What you know about me",
         cancel: "Cancel the login",
-        logout: "Unlink the account",
-        debug_status: "What is known of you",
-        debug_reset: "Forget me",
+        logout: "Disconnect the account",
+        forget: "Forget me",
         help: "What this bot can do",
-        admin_invite: "Make an invite code",
+        admin_invite: "Create an invite code",
         admin_users: "List people",
-        admin_user: "All about one person",
+        admin_user: "Everything about one person",
         admin_grant: "Grant a subscription",
         admin_stats: "Statistics",
         admin_block: "Block a person",
         admin_unblock: "Unblock a person",
         admin_role: "Change a role",
-        debug_test_phone: "Try a phone number",
+        debug_status: "Status of an account",
+        debug_reset: "Full reset of a person",
+        debug_test_phone: "Check a phone number",
     },
+    description: "I link your Telegram account to a service with an invite code.\n\nThe service becomes a new device of \
+                  your account: it can read your chats and act in your name. It does not learn your cloud password, and \
+                  you can disconnect it at any time.\n\nPress Start and send your invite code.",
+    short_description: "Links your Telegram account to a service with an invite code. You can disconnect it at any time.",
 };
 
-fn help(about: &About<'_>) -> String {
-    let device = about.device_name;
-    format!(
-        "👋 Hello, {}!\n\n\
-         I link your Telegram account to the service: with an invite code you log in through a QR code, \
-         and your subscription begins.\n\n\
-         🔓 Which access the service gets\n\
-         It joins your account as a new device, “{device}”: it can read chats and channels and act in your name. \
-         It does not get your cloud password.\n\n\
-         🔌 How to end it\n\
-         At any time: Telegram → Settings → Devices → “{device}” → Terminate session. Or here: /logout\n\n\
-         ▶️ What next\n\
-         Get an invite code from the admin and send /login CODE\n\n\
-         Commands:\n\
-         \u{20} /login CODE — log in with an invite code\n\
-         \u{20} /subscription — my subscription\n\
-         \u{20} /cancel — cancel a login that has begun\n\
-         \u{20} /logout — unlink the account\n\
-         \u{20} /debug_status — what is known of you\n\
-         \u{20} /debug_reset — forget me\n\
-         \u{20} /help — this help",
-        about.first_name
-    )
-}
-
-fn invite_accepted(card: &LoginCard) -> String {
-    format!(
-        "✅ Invite code accepted!\n\n\
-         🎁 Subscription: {}\n\
-         📊 Limits:\n\
-         \u{20} • Channels: {}\n\
-         \u{20} • Posts/day: {}\n\
-         \u{20} • RAG requests/day: {}\n\n{}",
-        card.tier.title(),
-        card.limits.max_channels,
-        card.limits.posts_per_day,
-        card.limits.rag_per_day,
-        ways(card.ways)
-    )
-}
-
-fn login_again(ways_: Ways) -> String {
-    format!("🔐 A new login\n\nYour subscription stays as it is.\n\n{}", ways(ways_))
-}
-
-fn ways(ways: Ways) -> String {
-    let (count, fourth) = match ways {
-        Ways::Three => (3, ""),
-        Ways::Four => (4, "\n  4. Log in by code on this phone"),
+fn unknown_code(tries_left: u32) -> String {
+    let tries = match tries_left {
+        0 => "That was the last try for now. The next one is in a few minutes.".to_owned(),
+        1 => "1 try left.".to_owned(),
+        left => format!("{left} tries left."),
     };
-    format!(
-        "👇 Press the button below to authorize:\n\n\
-         The Mini App offers {count} ways:\n\
-         \u{20} 1. Scan the QR code with a camera\n\
-         \u{20} 2. Open the deep link in Telegram\n\
-         \u{20} 3. Copy the token{fourth}\n\n\
-         ⏰ The QR code is valid for 5 minutes"
-    )
+    format!("❌ Invite code not found\n\n{tries}")
 }
 
 fn invite_already_yours(active: Option<&Active>) -> String {
     let now = match active {
-        Some(active) => format!("💎 Your active subscription: {}", running(active)),
+        Some(active) => {
+            format!("💎 Your active subscription: {}", running_en(active.tier, active.until.as_deref()))
+        }
         None => "💎 You have no active subscription now".to_owned(),
     };
     format!("ℹ️ You have already used this code\n\n{now}")
-}
-
-fn running(active: &Active) -> String {
-    match &active.until {
-        Some(until) => format!("{} until {until}", active.tier.title()),
-        None => format!("{} (unlimited)", active.tier.title()),
-    }
 }
 
 fn blocked(support: Option<&str>) -> String {
@@ -191,8 +143,8 @@ fn blocked(support: Option<&str>) -> String {
     }
 }
 
-fn too_many_tries(time: &RetryTime) -> String {
-    format!("⏳ Too many attempts\n\nTry again in {} min, at {}", time.minutes, time.at)
+fn too_many_tries(minutes: i64) -> String {
+    format!("⏳ Too many attempts\n\nTry again in {}", counted_en(minutes, "minute"))
 }
 
 fn replace_question(replacement: &Replacement) -> String {
@@ -202,7 +154,7 @@ fn replace_question(replacement: &Replacement) -> String {
          Now: {}\n\
          The invite code gives: {}\n\n\
          After the login the new subscription replaces this one, and what is left of it is lost. Replace it?",
-        running(active),
+        running_en(active.tier, active.until.as_deref()),
         tier.title()
     )
 }
@@ -226,8 +178,8 @@ fn subscription(card: &SubscriptionCard) -> String {
     );
     let start = card.started.as_ref().map(|day| format!("📅 Start: {day}"));
     let end = match &card.end {
-        End::Unlimited => Some("⏳ Term: Unlimited".to_owned()),
-        End::In(day, left) => Some(format!("⏳ End: {day} ({} left)", count(*left, "day"))),
+        End::Unlimited => Some("⏳ Term: unlimited".to_owned()),
+        End::In(day, left) => Some(format!("⏳ End: {day} ({} left)", counted_en(*left, "day"))),
         End::Passed(day) => Some(format!("⏳ End: {day}")),
         End::Unknown => None,
     };
@@ -266,8 +218,8 @@ fn nothing_linked(is_invite_left: bool) -> &'static str {
 
 fn anew(began_with: BeganWith) -> &'static str {
     match began_with {
-        BeganWith::Invite => "To start anew, send /login CODE",
-        BeganWith::Subscription => "To start anew, send /login",
+        BeganWith::Invite => "To start again, send /login CODE",
+        BeganWith::Subscription => "To start again, send /login",
     }
 }
 
@@ -311,35 +263,31 @@ fn unowned_session(session: &UnownedSession<'_>) -> String {
     )
 }
 
-fn invite_made(made: &MadeInvite<'_>) -> String {
-    format!(
-        "✅ The invite code is made\n\n\
+fn invite_made(made: &MadeInvite<'_>) -> Styled {
+    Styled::new(format!(
+        "✅ Invite code created\n\n\
          🔑 {}\n\
          🔗 {}\n\n\
          🎁 Subscription: {}, {}\n\
-         👥 Uses: {}\n\
+         👥 Works for {}\n\
          📅 The code is valid until {}",
         made.code,
         made.link,
         made.tier.title(),
         term(made.days),
-        made.uses,
+        times(made.uses),
         made.valid_until
-    )
+    ))
+    .code(made.code)
 }
 
 fn term(days: u32) -> String {
     match days {
         0 => "unlimited".to_owned(),
-        days => count(i64::from(days), "day"),
+        days => counted_en(i64::from(days), "day"),
     }
 }
 
 fn times(uses: u32) -> String {
-    count(i64::from(uses), "use")
-}
-
-fn count(number: i64, what: &str) -> String {
-    let ending = if number == 1 { "" } else { "s" };
-    format!("{number} {what}{ending}")
+    counted_en(i64::from(uses), "use")
 }

@@ -3,27 +3,20 @@
 use domain::Tier;
 use domain::login::{CancelReason, FailReason};
 
-use super::{
-    About, Active, BeganWith, Commands, End, LoginCard, MadeInvite, Replacement, RetryTime, SubscriptionCard,
-    Texts, UnownedSession, Ways,
-};
+use super::plural::{self, counted_ru};
+use super::term::{days_left_ru, running_ru};
+use super::{Active, BeganWith, Commands, End, MadeInvite, Replacement, SubscriptionCard, Texts, UnownedSession};
+use crate::Styled;
 
 pub(super) const TEXTS: Texts = Texts {
-    help,
-    admin_help: "\n\nДля администратора:\n  /admin_invite — создать инвайт код\n  \
-                 /admin_users — список людей\n  /admin_user ID — всё об одном человеке\n  \
-                 /admin_grant ID TIER [ДНЕЙ] — дать подписку\n  /admin_stats — статистика\n  \
-                 /admin_block ID, /admin_unblock ID — закрыть и открыть доступ\n  \
-                 /admin_role ID ROLE — роль: user, admin, auditor\n  \
-                 /debug_status ID, /debug_reset ID — состояние и сброс\n  \
-                 /debug_test_phone +7… — проверить номер",
-    login_usage: "🔑 Чтобы войти, отправьте команду с инвайт кодом:\n\n/login КОД\n\n\
+    help: &super::help::RU,
+    login_usage: "🔑 Чтобы войти, отправьте инвайт код\n\nОтветьте кодом на это сообщение или отправьте /login КОД. \
                   Код выдаёт администратор.",
-    invite_accepted,
-    login_again,
+    login_placeholder: "Инвайт код",
     open_page: "🔐 Открыть QR авторизацию",
+    card: &super::card::RU,
 
-    unknown_code: "❌ Инвайт код не найден",
+    unknown_code,
     invite_expired: "❌ Срок действия инвайт кода истёк\n\nОбратитесь к администратору за новым кодом",
     invite_used_up: "❌ Инвайт код уже использован\n\nОбратитесь к администратору за новым кодом",
     invite_revoked: "❌ Инвайт код отозван\n\nОбратитесь к администратору за новым кодом",
@@ -35,9 +28,15 @@ pub(super) const TEXTS: Texts = Texts {
     replace: |tier| format!("✅ Заменить на {}", tier.title()),
     keep: "↩️ Оставить как есть",
     kept: "👌 Всё осталось как есть, инвайт код не потрачен.",
-    question_is_over: "Этот вопрос уже неактуален. Отправьте /login КОД ещё раз.",
+    question_is_over: "Эта кнопка уже не действует. Отправьте команду ещё раз.",
 
     subscription,
+    login_goes_on: |minutes| {
+        format!(
+            "🔐 Вход ещё не закончен: осталось {}. Продолжите по кнопке под сообщением о входе или отмените: /cancel",
+            counted_ru(minutes, ["минута", "минуты", "минут"])
+        )
+    },
     no_subscription: "💎 У вас нет подписки\n\nЧтобы начать, отправьте /login КОД",
     no_subscription_yet: "👋 Мы ещё не знакомы.\n\n💎 У вас нет подписки\n\n\
                           Попросите у администратора инвайт код и отправьте /login КОД",
@@ -57,6 +56,7 @@ pub(super) const TEXTS: Texts = Texts {
     uses: times,
     invite_made,
     copy_code: "📋 Скопировать код",
+    take_back: "↩️ Отозвать код",
     invite_stopped: "👌 Инвайт код не создан.",
     stop: "✖️ Отмена",
 
@@ -69,8 +69,8 @@ pub(super) const TEXTS: Texts = Texts {
         format!(
             "🚨 Вход подтвердил другой аккаунт\n\nНичего не подключено. \
              Никогда не сканируйте чужие QR коды входа и не пересылайте свои: \
-             кто подтвердит такой код, тот отдаст доступ к своему аккаунту.\n\n{}",
-            anew(began_with)
+             кто подтвердит такой код, тот отдаст доступ к своему аккаунту.{}",
+            began_with.map(|it| format!("\n\n{}", anew(it))).unwrap_or_default()
         )
     },
     confirmed_anothers_login: "🚨 Вы подтвердили чужой вход\n\nЭтот QR код входа показал вам кто-то другой. \
@@ -92,96 +92,50 @@ pub(super) const TEXTS: Texts = Texts {
     commands: Commands {
         login: "Войти по инвайт коду",
         subscription: "Моя подписка",
+        me: "Что обо мне известно",
         cancel: "Отменить вход",
         logout: "Отключить аккаунт",
-        debug_status: "Что о вас известно",
-        debug_reset: "Забыть меня",
+        forget: "Забыть меня",
         help: "Что умеет бот",
         admin_invite: "Создать инвайт код",
         admin_users: "Список людей",
         admin_user: "Всё об одном человеке",
-        admin_grant: "Дать подписку",
+        admin_grant: "Выдать подписку",
         admin_stats: "Статистика",
         admin_block: "Заблокировать",
         admin_unblock: "Разблокировать",
         admin_role: "Изменить роль",
+        debug_status: "Состояние аккаунта",
+        debug_reset: "Полный сброс человека",
         debug_test_phone: "Проверить номер",
     },
+    description: "Подключаю аккаунт Telegram к сервису по инвайт коду.\n\nСервис станет новым устройством в вашем \
+                  аккаунте: сможет читать чаты и действовать от вашего имени. Облачный пароль он не узнает, а отключить \
+                  его можно в любой момент.\n\nНажмите «Старт» и пришлите инвайт код.",
+    short_description: "Подключает аккаунт Telegram к сервису по инвайт коду. Отключить можно в любой момент.",
 };
 
-fn help(about: &About<'_>) -> String {
-    let device = about.device_name;
-    format!(
-        "👋 Здравствуйте, {}!\n\n\
-         Я подключаю ваш аккаунт Telegram к сервису: по инвайт коду вы входите через QR код, \
-         и у вас начинается подписка.\n\n\
-         🔓 Какой доступ получит сервис\n\
-         Он подключится к вашему аккаунту как новое устройство «{device}»: сможет читать чаты и каналы \
-         и действовать от вашего имени. Облачный пароль он не получает.\n\n\
-         🔌 Как отключить\n\
-         В любой момент: Telegram → Настройки → Устройства → «{device}» → Завершить сеанс. Или здесь: /logout\n\n\
-         ▶️ Что дальше\n\
-         Получите у администратора инвайт код и отправьте /login КОД\n\n\
-         Команды:\n\
-         \u{20} /login КОД — войти по инвайт коду\n\
-         \u{20} /subscription — моя подписка\n\
-         \u{20} /cancel — отменить начатый вход\n\
-         \u{20} /logout — отключить аккаунт\n\
-         \u{20} /debug_status — что о вас известно\n\
-         \u{20} /debug_reset — забыть меня\n\
-         \u{20} /help — эта справка",
-        about.first_name
-    )
-}
-
-fn invite_accepted(card: &LoginCard) -> String {
-    format!(
-        "✅ Инвайт код принят!\n\n\
-         🎁 Подписка: {}\n\
-         📊 Лимиты:\n\
-         \u{20} • Каналов: {}\n\
-         \u{20} • Постов/день: {}\n\
-         \u{20} • RAG запросов/день: {}\n\n{}",
-        card.tier.title(),
-        card.limits.max_channels,
-        card.limits.posts_per_day,
-        card.limits.rag_per_day,
-        ways(card.ways)
-    )
-}
-
-fn login_again(ways_: Ways) -> String {
-    format!("🔐 Новый вход\n\nВаша подписка остаётся как есть.\n\n{}", ways(ways_))
-}
-
-fn ways(ways: Ways) -> String {
-    let (count, fourth) = match ways {
-        Ways::Three => (3, ""),
-        Ways::Four => (4, "\n  4. Войти по коду на этом телефоне"),
+fn unknown_code(tries_left: u32) -> String {
+    let left = i64::from(tries_left);
+    let tries = match left {
+        0 => "Это была последняя попытка, следующая — через несколько минут.".to_owned(),
+        left => format!(
+            "{} {}.",
+            plural::ru(left, ["Осталась", "Осталось", "Осталось"]),
+            counted_ru(left, ["попытка", "попытки", "попыток"])
+        ),
     };
-    format!(
-        "👇 Нажмите кнопку ниже для авторизации:\n\n\
-         В Mini App будут доступны {count} способа:\n\
-         \u{20} 1. Сканировать QR код камерой\n\
-         \u{20} 2. Открыть deep link в Telegram\n\
-         \u{20} 3. Скопировать токен{fourth}\n\n\
-         ⏰ QR код действителен 5 минут"
-    )
+    format!("❌ Инвайт код не найден\n\n{tries}")
 }
 
 fn invite_already_yours(active: Option<&Active>) -> String {
     let now = match active {
-        Some(active) => format!("💎 Сейчас активна подписка: {}", running(active)),
+        Some(active) => {
+            format!("💎 Сейчас активна подписка: {}", running_ru(active.tier, active.until.as_deref()))
+        }
         None => "💎 Сейчас активной подписки нет".to_owned(),
     };
     format!("ℹ️ Вы уже использовали этот код\n\n{now}")
-}
-
-fn running(active: &Active) -> String {
-    match &active.until {
-        Some(until) => format!("{} до {until}", active.tier.title()),
-        None => format!("{} (безлимитная)", active.tier.title()),
-    }
 }
 
 fn blocked(support: Option<&str>) -> String {
@@ -191,8 +145,9 @@ fn blocked(support: Option<&str>) -> String {
     }
 }
 
-fn too_many_tries(time: &RetryTime) -> String {
-    format!("⏳ Слишком много попыток\n\nПопробуйте снова через {} мин., в {}", time.minutes, time.at)
+fn too_many_tries(minutes: i64) -> String {
+    let wait = counted_ru(minutes, ["минуту", "минуты", "минут"]);
+    format!("⏳ Слишком много попыток\n\nПопробуйте снова через {wait}")
 }
 
 fn replace_question(replacement: &Replacement) -> String {
@@ -202,7 +157,7 @@ fn replace_question(replacement: &Replacement) -> String {
          Сейчас: {}\n\
          Инвайт код даёт: {}\n\n\
          После входа новая подписка заменит нынешнюю, остаток не сохранится. Заменить?",
-        running(active),
+        running_ru(active.tier, active.until.as_deref()),
         tier.title()
     )
 }
@@ -226,8 +181,8 @@ fn subscription(card: &SubscriptionCard) -> String {
     );
     let start = card.started.as_ref().map(|day| format!("📅 Начало: {day}"));
     let end = match &card.end {
-        End::Unlimited => Some("⏳ Срок: Безлимитная".to_owned()),
-        End::In(day, left) => Some(format!("⏳ Окончание: {day} ({})", days_left(*left))),
+        End::Unlimited => Some("⏳ Срок: бессрочно".to_owned()),
+        End::In(day, left) => Some(format!("⏳ Окончание: {day} ({})", days_left_ru(*left))),
         End::Passed(day) => Some(format!("⏳ Окончание: {day}")),
         End::Unknown => None,
     };
@@ -306,45 +261,31 @@ fn unowned_session(session: &UnownedSession<'_>) -> String {
     )
 }
 
-fn invite_made(made: &MadeInvite<'_>) -> String {
-    format!(
+fn invite_made(made: &MadeInvite<'_>) -> Styled {
+    Styled::new(format!(
         "✅ Инвайт код создан\n\n\
          🔑 {}\n\
          🔗 {}\n\n\
          🎁 Подписка: {}, {}\n\
-         👥 Использований: {}\n\
+         👥 Сработает {}\n\
          📅 Код действителен до {}",
         made.code,
         made.link,
         made.tier.title(),
         term(made.days),
-        made.uses,
+        times(made.uses),
         made.valid_until
-    )
+    ))
+    .code(made.code)
 }
 
 fn term(days: u32) -> String {
     match days {
-        0 => "безлимитная".to_owned(),
-        days => format!("{days} {}", plural(i64::from(days), ["день", "дня", "дней"])),
+        0 => "бессрочно".to_owned(),
+        days => counted_ru(i64::from(days), ["день", "дня", "дней"]),
     }
 }
 
 fn times(uses: u32) -> String {
-    format!("{uses} {}", plural(i64::from(uses), ["раз", "раза", "раз"]))
-}
-
-fn days_left(days: i64) -> String {
-    let left = plural(days, ["остался", "осталось", "осталось"]);
-    format!("{left} {days} {}", plural(days, ["день", "дня", "дней"]))
-}
-
-/// The form for 1, for 2 to 4, and for the rest.
-fn plural(count: i64, forms: [&'static str; 3]) -> &'static str {
-    match (count % 10, count % 100) {
-        (_, 11..=14) => forms[2],
-        (1, _) => forms[0],
-        (2..=4, _) => forms[1],
-        _ => forms[2],
-    }
+    counted_ru(i64::from(uses), ["раз", "раза", "раз"])
 }

@@ -18,7 +18,7 @@ fn minute(minutes: u64) -> Timestamp {
 }
 
 /// A new login of this person.
-async fn try_login(limits: &LoginLimits, person: &[u8; 32], at: Timestamp) -> Result<(), LimitError> {
+async fn try_login(limits: &LoginLimits, person: &[u8; 32], at: Timestamp) -> Result<u32, LimitError> {
     limits.try_login(person, &random_login_id(), 1, at).await
 }
 
@@ -38,6 +38,16 @@ async fn the_eleventh_login_in_ten_minutes_is_told_when_to_try_again() {
     let eleventh = try_login(&limits, &ANNA, minute(9)).await;
 
     assert!(matches!(eleventh, Err(LimitError::RetryAt(at)) if at == minute(10)), "{eleventh:?}");
+}
+
+#[tokio::test]
+async fn a_try_says_how_many_are_left() {
+    let database = testing::database().await;
+    let limits = LoginLimits::new(&database.db);
+    for left in (0..10).rev() {
+        assert_eq!(try_login(&limits, &ANNA, minute(0)).await.unwrap(), left);
+    }
+    assert_eq!(try_login(&limits, &ANNA, minute(10)).await.unwrap(), 9, "the others are ten minutes ago");
 }
 
 #[tokio::test]

@@ -115,8 +115,31 @@ fn drawn_codes_hold_no_look_alikes_and_do_not_repeat() {
 }
 
 #[test]
+fn a_code_is_read_however_people_write_it() {
+    let written = [
+        "3HBP4Z3ECICZ",
+        " 3hbp4z3ecicz\n",
+        "3HBP-4Z3E-CICZ",
+        "3hbp 4z3e cicz",
+        "3HBP\u{a0}4Z3E \u{2013} CICZ",
+    ];
+    for text in written {
+        assert_eq!(normalise_code(text).as_deref(), Some("3HBP4Z3ECICZ"), "{text:?}");
+    }
+}
+
+#[test]
 fn what_is_not_twelve_letters_and_digits_is_no_code() {
-    for text in ["", "3HBP4Z3ECIC", "3HBP4Z3ECICZ2", "3HBP4Z3ECIC ", "3HBP-Z3ECICZ", "ИНВАЙТ"] {
+    for text in [
+        "",
+        "3HBP4Z3ECIC",
+        "3HBP4Z3ECICZ2",
+        "3HBP4Z3ECIC ",
+        "3HBP-Z3ECICZ",
+        "3HBP_4Z3E_CICZ",
+        "ИНВАЙТ",
+        "------------",
+    ] {
         assert_eq!(normalise_code(text), None, "{text:?}");
     }
 }

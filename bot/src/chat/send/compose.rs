@@ -2,27 +2,34 @@
 //!
 //! Twice would be worse than not at all, and a person who misses an answer asks again. Two kinds are sent again:
 //!
-//! - the card of a login that goes on, whose button is the only way into it. One card counts; another one loses its button as
-//!   soon as its number is known;
+//! - the card of a login, which is the only way into it. One card counts; another one loses its button as soon as its number
+//!   is known;
 //! - a warning, to the person or to the admins.
 //!
-//! A notice about a login is written into that login's card instead, where it cannot be shown twice (`notice::IfUnclear`).
+//! What the card of a login shows is not told by a message as well, but for what the person has to hear: that they are in, that
+//! another account confirmed, and that the login ended to which they said `/cancel`.
 
 use app::outbox::{Message, To};
 use domain::policy::Notice;
 use domain::{AccountId, LoginId};
 use eventlog::DatabaseError;
-use projections::views::users;
-use teloxide::types::ChatId;
+use projections::views::{login_status, users};
+use teloxide::types::{ChatId, MessageId};
 use texts::Language;
+use texts::chat::Texts;
 
+use crate::chat::card::{self, CardState};
 use crate::chat::context::BotContext;
-use crate::chat::notice::{IfUnclear, if_unclear, people_in, render};
-use crate::chat::reply::{Body, card_key, card_of};
+use crate::chat::notice::{is_warning, login_of, people_in, render};
+use crate::chat::reply::{Body, card_of};
 
 /// A message in words, or the reason why there is none.
 pub(super) enum Composed {
     Message(OutgoingMessage),
+    /// The card of a login is brought up to date.
+    Card(OutgoingCard),
+    /// The card of the login says the same.
+    InCard,
     GivenUp(&'static str),
 }
 
@@ -34,29 +41,60 @@ pub(super) struct OutgoingMessage {
     pub warning: bool,
     /// It only edits a message. Where that is gone, nothing is sent.
     pub edit_only: bool,
+    /// It is the first card of a login.
+    pub is_card: bool,
+}
+
+/// A card to bring up to date.
+pub(super) struct OutgoingCard {
+    pub chat: ChatId,
+    pub message: MessageId,
+    pub login: LoginId,
+    pub texts: &'static Texts,
+    /// How the login stood when this was composed.
+    pub state: CardState,
+    /// A message tells how it ended.
+    pub is_told: bool,
 }
 
 /// Puts a message into words, or says why it is not to be sent.
 pub(super) async fn compose(ctx: &BotContext, message: &Message) -> Result<Composed, DatabaseError> {
     match message.to {
-        To::Chat(chat) => {
-            let Ok(body) = serde_json::from_value::<Body>(message.body.clone()) else {
-                return Ok(Composed::GivenUp("not a message"));
-            };
-            let mut outgoing =
-                OutgoingMessage { chat: ChatId(chat), warning: body.warning, body, edit_only: false };
-            if message.unclear && !outgoing.warning {
-                match card_of(&message.dedup_key) {
-                    Some(login) if is_live(ctx, &login).await? => {}
-                    Some(_) => return Ok(Composed::GivenUp("its login is over")),
-                    None if outgoing.body.instead_of.is_some() => outgoing.edit_only = true,
-                    None => return Ok(Composed::GivenUp("it may have been sent already")),
-                }
-            }
-            Ok(Composed::Message(outgoing))
-        }
+        To::Chat(chat) => compose_answer(ctx, ChatId(chat), message).await,
         To::Account(account) => compose_notice(ctx, account, message).await,
     }
+}
+
+async fn compose_answer(
+    ctx: &BotContext,
+    chat: ChatId,
+    message: &Message,
+) -> Result<Composed, DatabaseError> {
+    let Ok(body) = serde_json::from_value::<Body>(message.body.clone()) else {
+        return Ok(Composed::GivenUp("not a message"));
+    };
+    let card_of = card_of(&message.dedup_key);
+    let is_card = card_of.is_some();
+    let mut outgoing = OutgoingMessage { chat, warning: body.warning, body, edit_only: false, is_card };
+    if let Some(login) = card_of {
+        match CardState::load(ctx, &login).await? {
+            Some(state) if !state.is_live() && !message.unclear => {
+                return Ok(Composed::GivenUp("its login is over"));
+            }
+            // A copy of it may be in the chat, with the button. This one takes the button from it.
+            Some(state) if !state.is_live() => {
+                let texts = texts_of(ctx, state.account_id).await?;
+                outgoing.body = state.card(&ctx.chat, texts, &login, false);
+            }
+            _ => {}
+        }
+    } else if message.unclear && !outgoing.warning {
+        match outgoing.body.instead_of {
+            Some(_) => outgoing.edit_only = true,
+            None => return Ok(Composed::GivenUp("it may have been sent already")),
+        }
+    }
+    Ok(Composed::Message(outgoing))
 }
 
 async fn compose_notice(
@@ -71,43 +109,104 @@ async fn compose_notice(
     let Some(subject) = chat.app.vault.subject(account).await? else {
         return Ok(Composed::GivenUp("nobody is there to be told"));
     };
-    let language = users::by_account(&chat.app.db, account).await?.and_then(|user| user.language_code);
-    let texts = Language::of(language.as_deref()).texts();
+    let chat_id = ChatId(subject.telegram_id);
+    if let Notice::CardChanged { login_id } = notice {
+        return compose_card(ctx, account, chat_id, login_id, &message.dedup_key).await;
+    }
+    let mut goes_on = false;
+    if let Some(login) = login_of(&notice)
+        && let Some(state) = CardState::load(ctx, login).await?
+    {
+        let live = login_status::live_of(&chat.app.db, account).await?;
+        let is_overtaken = live.iter().any(|other| other.login_id != *login);
+        goes_on = state.is_live() || is_overtaken;
+        let news = News { account, chat: chat_id, login, state, is_overtaken };
+        if let Some(elsewhere) = told_elsewhere(ctx, &notice, news).await? {
+            return Ok(elsewhere);
+        }
+    }
+    if message.unclear && !is_warning(&notice) {
+        return Ok(Composed::GivenUp("it may have been sent already"));
+    }
     let people = users::by_accounts(&chat.app.db, &people_in(&notice)).await?;
     let name = |account: AccountId| match people.get(&account) {
         Some(user) => format!("{} ({})", user.first_name.as_deref().unwrap_or_default(), user.telegram_id),
         None => account.to_string(),
     };
+    let texts = texts_of(ctx, account).await?;
     let (support, zone) = (chat.support_contact.as_deref(), &chat.display_timezone);
-    let text = render(&notice, texts, &chat.app.tiers, support, zone, &name);
-    let mut outgoing = OutgoingMessage {
-        chat: ChatId(subject.telegram_id),
-        body: Body { text, keyboard: None, instead_of: None, warning: false },
-        warning: if_unclear(&notice) == IfUnclear::Send,
+    let text = render(&notice, texts, &chat.app.tiers, support, zone, goes_on, &name);
+    Ok(Composed::Message(OutgoingMessage {
+        chat: chat_id,
+        body: Body::text(text),
+        warning: is_warning(&notice),
         edit_only: false,
-    };
-    if message.unclear {
-        match if_unclear(&notice) {
-            IfUnclear::Send => {}
-            IfUnclear::Drop => return Ok(Composed::GivenUp("it may have been sent already")),
-            IfUnclear::EditCard(login) => {
-                let card = ctx.outbox.message_of(&card_key(&login)).await?;
-                let Some(card) = card.and_then(|id| i32::try_from(id).ok()) else {
-                    return Ok(Composed::GivenUp("it may have been sent already"));
-                };
-                // The card's button is the way into a login that goes on.
-                if is_live(ctx, &login).await? {
-                    return Ok(Composed::GivenUp("the login was begun anew"));
-                }
-                outgoing.body.instead_of = Some(card);
-                outgoing.edit_only = true;
-            }
-        }
-    }
-    Ok(Composed::Message(outgoing))
+        is_card: false,
+    }))
 }
 
-async fn is_live(ctx: &BotContext, login: &LoginId) -> Result<bool, DatabaseError> {
-    let status = ctx.chat.app.store.load_login(login).await?.status();
-    Ok(status.is_some_and(|status| status.is_live()))
+/// News of a login.
+struct News<'a> {
+    account: AccountId,
+    chat: ChatId,
+    login: &'a LoginId,
+    state: CardState,
+    /// Another login of the same person goes on: what is told now would stand below its card, and seem to be about it.
+    is_overtaken: bool,
+}
+
+/// What news of a login is instead of a message of its own; None: it is one.
+async fn told_elsewhere(
+    ctx: &BotContext,
+    notice: &Notice,
+    news: News<'_>,
+) -> Result<Option<Composed>, DatabaseError> {
+    let News { account, chat, login, state, is_overtaken } = news;
+    match notice {
+        // The news is older than what the card and the page show.
+        Notice::Expired { .. } | Notice::Cancelled { .. } | Notice::Failed { .. } if state.is_live() => {
+            Ok(Some(Composed::GivenUp("the login was begun anew")))
+        }
+        // What the person said in the chat is answered there.
+        Notice::Cancelled { .. } if state.cancelled_in_chat && !is_overtaken => Ok(None),
+        Notice::Expired { .. } | Notice::Cancelled { .. } | Notice::Failed { .. } => {
+            match card::message_of(ctx, login).await? {
+                Some(message) => {
+                    let (login, texts, message) =
+                        (login.clone(), texts_of(ctx, account).await?, MessageId(message));
+                    let card = OutgoingCard { chat, message, login, texts, state, is_told: false };
+                    Ok(Some(Composed::Card(card)))
+                }
+                // The card of the newer login says enough.
+                None => Ok(state.is_superseded().then_some(Composed::InCard)),
+            }
+        }
+        Notice::Authorized { .. } if is_overtaken => {
+            Ok(card::message_of(ctx, login).await?.map(|_| Composed::InCard))
+        }
+        _ => Ok(None),
+    }
+}
+
+async fn compose_card(
+    ctx: &BotContext,
+    account: AccountId,
+    chat: ChatId,
+    login: LoginId,
+    key: &str,
+) -> Result<Composed, DatabaseError> {
+    let Some(state) = CardState::load(ctx, &login).await? else {
+        return Ok(Composed::GivenUp("the login has not begun"));
+    };
+    let Some(message) = card::message_of(ctx, &login).await? else {
+        return Ok(Composed::GivenUp("the login has no card"));
+    };
+    let texts = texts_of(ctx, account).await?;
+    let is_told = card::is_told(ctx, key, &state, &login, message).await?;
+    Ok(Composed::Card(OutgoingCard { chat, message: MessageId(message), login, texts, state, is_told }))
+}
+
+async fn texts_of(ctx: &BotContext, account: AccountId) -> Result<&'static Texts, DatabaseError> {
+    let language = users::by_account(&ctx.chat.app.db, account).await?.and_then(|user| user.language_code);
+    Ok(Language::of(language.as_deref()).texts())
 }

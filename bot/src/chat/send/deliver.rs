@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use teloxide::payloads::{EditMessageTextSetters, SendMessageSetters};
 use teloxide::prelude::Requester;
-use teloxide::types::{LinkPreviewOptions, MessageId};
+use teloxide::types::{ForceReply, LinkPreviewOptions, MessageId};
 use teloxide::{ApiError, RequestError};
 
 use super::compose::OutgoingMessage;
 use crate::chat::context::BotContext;
+use crate::chat::reply::Body;
 
 /// Before the next try of a message that Telegram has not accepted.
 const AGAIN: Duration = Duration::from_secs(1);
@@ -21,6 +22,8 @@ pub(super) enum Outcome {
     /// It may have arrived. The next sender that claims it decides what to do (`compose`).
     Unclear(Duration),
     Never(&'static str),
+    /// Nothing is to be sent: the card of the login says it.
+    InCard,
 }
 
 impl Outcome {
@@ -30,6 +33,7 @@ impl Outcome {
             Self::Later(_) => "later",
             Self::Unclear(_) => "unclear",
             Self::Never(_) => "given_up",
+            Self::InCard => "in_card",
         }
     }
 }
@@ -39,14 +43,24 @@ pub(super) async fn deliver(ctx: &BotContext, mut outgoing: OutgoingMessage) -> 
     if let Some(message) = outgoing.body.instead_of {
         match edit(ctx, &outgoing, MessageId(message)).await {
             Ok(()) => return Outcome::Sent(Some(i64::from(message))),
-            Err(error) if is_gone(&error) && !outgoing.edit_only => outgoing.body.instead_of = None,
+            Err(error) if is_gone(&error) && outgoing.edit_only => {
+                ctx.api_health.answered();
+                return Outcome::Never("the message is gone");
+            }
+            Err(error) if is_gone(&error) => outgoing.body.instead_of = None,
             Err(error) => return outcome_of(ctx, &outgoing, &error),
         }
     }
-    let request = ctx.bot.send_message(outgoing.chat, &outgoing.body.text).link_preview_options(no_preview());
-    let request = match &outgoing.body.keyboard {
-        Some(keyboard) => request.reply_markup(keyboard.clone()),
-        None => request,
+    let Body { text, entities, keyboard, ask, .. } = &outgoing.body;
+    let request = ctx
+        .bot
+        .send_message(outgoing.chat, text)
+        .entities(entities.clone())
+        .link_preview_options(no_preview());
+    let request = match (keyboard, ask) {
+        (Some(keyboard), _) => request.reply_markup(keyboard.clone()),
+        (None, Some(words)) => request.reply_markup(ForceReply::new().input_field_placeholder(words.clone())),
+        (None, None) => request,
     };
     match request.await {
         Ok(sent) => {
@@ -61,6 +75,7 @@ async fn edit(ctx: &BotContext, outgoing: &OutgoingMessage, message: MessageId) 
     let request = ctx
         .bot
         .edit_message_text(outgoing.chat, message, &outgoing.body.text)
+        .entities(outgoing.body.entities.clone())
         .link_preview_options(no_preview());
     let request = match &outgoing.body.keyboard {
         Some(keyboard) => request.reply_markup(keyboard.clone()),

@@ -16,7 +16,7 @@ async fn admins_are_told_once_that_a_row_stands_still_and_what_to_do() {
     }
     world.order(ANNA, |at| AccountCommand::ChangeRole { role: Role::Auditor, at }).await;
     let told = ilya.wait_for_message(|message| message.text.starts_with("⚠️")).await.unwrap();
-    assert!(told.text.contains("Стоят на месте: 1 (users), с позиции"), "{}", told.text);
+    assert!(told.text.contains("Пока не учтено: 1 запись (users), начиная с позиции"), "{}", told.text);
     assert!(told.text.contains("replay unpark"), "{}", told.text);
     let account = world.account(ANNA).await.to_string();
     assert!(!told.text.contains("Anna") && !told.text.contains(&account), "{}", told.text);

@@ -24,11 +24,15 @@ async fn an_admin_blocks_and_unblocks_by_the_chat() {
     let (ilya, anna) = (world.ilya(), world.anna());
     say(&anna, "/help").await;
     assert_eq!(say(&ilya, "/admin_block").await, "⛔ Кого заблокировать?\n\n/admin_block ID");
-    assert_eq!(say(&ilya, &format!("/admin_block {ANNA}")).await, format!("⛔ Доступ заблокирован: {ANNA}"));
+    let anna_is = format!("Anna (@anna · {ANNA})");
+    assert_eq!(
+        say(&ilya, &format!("/admin_block {ANNA}")).await,
+        format!("⛔ Доступ заблокирован: {anna_is}")
+    );
     assert_eq!(say(&anna, "/subscription").await, "⛔ Access is blocked\n\nSupport: @support");
     assert_eq!(
         say(&ilya, &format!("/admin_unblock {ANNA}")).await,
-        format!("🔓 Доступ снова открыт: {ANNA}")
+        format!("🔓 Доступ снова открыт: {anna_is}")
     );
     assert!(say(&anna, "/subscription").await.starts_with("💎"));
     assert_eq!(say(&ilya, "/admin_block 42").await, ilya_nobody());
@@ -36,8 +40,8 @@ async fn an_admin_blocks_and_unblocks_by_the_chat() {
     assert_eq!(events[0].metadata.actor, world.account(ILYA).await.to_string(), "the log says who did it");
 }
 
-fn ilya_nobody() -> &'static str {
-    texts::Language::Russian.texts().account.nobody
+fn ilya_nobody() -> String {
+    (texts::Language::Russian.texts().account.nobody)("42")
 }
 
 #[tokio::test]

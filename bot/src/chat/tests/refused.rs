@@ -32,7 +32,7 @@ enum For {
 
 fn command(name: &str) -> For {
     match name {
-        "start" | "help" | "login" | "subscription" | "cancel" | "logout" => For::Everybody,
+        "start" | "help" | "login" | "subscription" | "me" | "cancel" | "logout" | "forget" => For::Everybody,
         "debug_status" | "debug_reset" => For::AdminsForOthers,
         "debug_test_phone" | "admin_users" | "admin_user" | "admin_grant" | "admin_stats"
         | "admin_invite" | "admin_block" | "admin_unblock" | "admin_role" => For::Admins,
@@ -42,9 +42,9 @@ fn command(name: &str) -> For {
 
 fn button(button: &Button) -> For {
     match button {
-        Button::Login(_) => For::Everybody,
+        Button::Login(_) | Button::Help(_) => For::Everybody,
         Button::Reset(_) => For::AdminsForOthers,
-        Button::Invite(_) | Button::Phone(_) => For::Admins,
+        Button::Invite(_) | Button::Phone(_) | Button::People(_) | Button::Undo(_) => For::Admins,
     }
 }
 

@@ -261,13 +261,13 @@ async fn begin(world: &World) {
 }
 
 /// As when it ran out while its holder was frozen, and somebody else has had it since.
-async fn take_lease_away(world: &World) {
+pub(super) async fn take_lease_away(world: &World) {
     let taken = "update vault.leases set epoch = nextval('vault.epoch'), expires_at = '-infinity' where name = 'poller'";
     sqlx::query(taken).execute(world.chat.app.db.pool()).await.unwrap();
 }
 
 /// Waits until the bot knows that the card of a login has arrived; the person sees it a moment earlier.
-async fn settled(world: &World, login_id: &LoginId) {
+pub(super) async fn settled(world: &World, login_id: &LoginId) {
     let db = &world.chat.app.db;
     let mut news = db.wake().subscribe(eventlog::Topic::Outbox);
     while Outbox::new(db).message_of(&reply::card_key(login_id)).await.unwrap().is_none() {

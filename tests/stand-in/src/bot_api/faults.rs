@@ -25,6 +25,8 @@ pub enum Fault {
     LostAnswer,
     /// The request is carried out, and the answer waits for `BotApi::release_answers`.
     HeldAnswer,
+    /// The request itself waits for `BotApi::release_answers`, as on a slow line, and is carried out then.
+    HeldRequest,
 }
 
 /// Which calls meet a fault.

@@ -106,6 +106,19 @@ fn check_button(button: &Button, private_chat: bool) -> Result<(), Refusal> {
     }
 }
 
+/// The words of a `force_reply` markup; None: it is another markup.
+///
+/// # Errors
+/// Telegram takes 1 to 64 characters.
+pub(super) fn asks_for_reply(markup: Option<&Value>) -> Result<Option<String>, Refusal> {
+    let Some(markup) = markup.filter(|markup| markup["force_reply"] == true) else { return Ok(None) };
+    let words = markup["input_field_placeholder"].as_str().unwrap_or_default();
+    match words.chars().count() {
+        0..=64 => Ok(Some(words.to_owned())),
+        _ => Err(Refusal::bad_request("input field placeholder is too long")),
+    }
+}
+
 /// Telegram opens Mini Apps by https only. This stand-in also takes http from its own machine, for the sandbox.
 pub(super) fn check_web_app(url: &str) -> Result<(), Refusal> {
     let refused =

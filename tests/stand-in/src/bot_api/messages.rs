@@ -22,13 +22,14 @@ impl BotApi {
         }
         let mut state = self.state();
         let chat_id = self.open_chat(&mut state, params)?;
-        let (keyboard, _) = keyboard::checked(
-            params.object("reply_markup", "reply keyboard markup JSON object")?,
-            chat_id > 0,
-        )?;
+        let markup: Option<Value> = params.object("reply_markup", "reply keyboard markup JSON object")?;
+        let asks_for_reply = keyboard::asks_for_reply(markup.as_ref())?;
+        let (keyboard, _) = keyboard::checked(markup, chat_id > 0)?;
         self.check_reply(&state, chat_id, params)?;
         let date = self.now();
-        let message = state.put(chat_id, From::Bot, self.id(), date, text, keyboard).clone();
+        let message = state.put(chat_id, From::Bot, self.id(), date, text, keyboard);
+        message.asks_for_reply = asks_for_reply;
+        let message = message.clone();
         drop(state);
         self.touch();
         Ok(self.message_json(chat_id, &message))
@@ -175,6 +176,15 @@ impl BotApi {
             }
         };
         message_json(message, chat_json(chat_id, self.accounts().get(chat_id).as_ref()), from)
+    }
+
+    /// A message of a person's, with the one that it replies to.
+    pub(super) fn with_reply(&self, chat_id: i64, message: &Message, replied: Option<&Message>) -> Value {
+        let mut json = self.message_json(chat_id, message);
+        if let Some(replied) = replied {
+            json["reply_to_message"] = self.message_json(chat_id, replied);
+        }
+        json
     }
 }
 

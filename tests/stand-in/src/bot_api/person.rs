@@ -48,12 +48,26 @@ impl ChatPerson {
     /// Sends a text; its message id. Unblocks the bot, as writing to it does.
     pub fn send(&self, text: &str) -> i64 {
         self.set_blocked(false);
-        self.put(self.id, Text::typed(text), None)
+        self.put(self.id, Text::typed(text), None, None)
+    }
+
+    /// Sends a text as a reply to a message in the chat; its message id.
+    pub fn reply(&self, to: i64, text: &str) -> i64 {
+        self.set_blocked(false);
+        self.put(self.id, Text::typed(text), None, Some(to))
+    }
+
+    /// Deletes a message in the chat for both sides.
+    pub fn delete(&self, message_id: i64) {
+        if let Some(chat) = self.api.state().chats.get_mut(&self.id) {
+            chat.messages.remove(&message_id);
+        }
+        self.api.touch();
     }
 
     /// Sends a text to the group; its message id. The bot, in privacy mode, is told only of commands for it.
     pub fn send_in_group(&self, text: &str) -> i64 {
-        self.put(GROUP_ID, Text::typed(text), None)
+        self.put(GROUP_ID, Text::typed(text), None, None)
     }
 
     /// Shares the person's own contact in the chat; its message id. The number has no plus there, as from the apps.
@@ -67,7 +81,7 @@ impl ChatPerson {
         if let Some(last_name) = &account.last_name {
             contact["last_name"] = last_name.as_str().into();
         }
-        self.put(self.id, Text::default(), Some(contact))
+        self.put(self.id, Text::default(), Some(contact), None)
     }
 
     /// Shares the number with a Mini App (`requestContact`): it stands in the chat, and the app gets this signed string.
@@ -267,14 +281,17 @@ impl ChatPerson {
         }
     }
 
-    fn put(&self, chat_id: i64, text: Text, contact: Option<Value>) -> i64 {
+    fn put(&self, chat_id: i64, text: Text, contact: Option<Value>, reply_to: Option<i64>) -> i64 {
         let date = self.api.now();
         let told = chat_id == self.id || is_for_the_bot(&text, self.api.username());
         let mut state = self.api.state();
         let message = state.put(chat_id, From::Person, self.id, date, text, None);
         message.contact = contact;
+        message.reply_to = reply_to;
+        let message = message.clone();
         let (message_id, said) = (message.message_id, message.text.clone());
-        let json = self.api.message_json(chat_id, message);
+        let replied = reply_to.and_then(|id| state.chats.get(&chat_id)?.messages.get(&id));
+        let json = self.api.with_reply(chat_id, &message, replied);
         if told {
             state.updates.push("message", json);
         }

@@ -53,6 +53,12 @@ impl Profile {
         by_language
     }
 
+    /// A text of the profile that was set in this language.
+    pub fn text(&self, what: &str, language: &str) -> Option<&str> {
+        let set = self.texts.iter().find(|((name, of), _)| *name == what && of == language);
+        set.map(|(_, text)| text.as_str())
+    }
+
     /// Menu buttons by chat id; `""` is the default.
     pub fn menu_buttons(&self) -> Map<String, Value> {
         let mut buttons = Map::from_iter([(String::new(), json!({"type": "commands"}))]);

@@ -64,6 +64,10 @@ async fn call(
             let _ = released.changed().await;
             answer
         }
+        Some(Fault::HeldRequest) => {
+            let _ = api.inner.released.subscribe().changed().await;
+            answer(api.run(&method, &params).await)
+        }
         None => answer(api.run(&method, &params).await),
     };
     api.state().calls[number].status = Some(response.status().as_u16());

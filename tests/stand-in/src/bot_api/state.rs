@@ -44,6 +44,12 @@ pub struct Message {
     pub contact: Option<Value>,
     /// The inline keyboard under it.
     pub keyboard: Option<Keyboard>,
+    /// It opens a reply to itself, with these words in the empty input field (`force_reply`).
+    #[serde(skip)]
+    pub asks_for_reply: Option<String>,
+    /// The message that it replies to.
+    #[serde(skip)]
+    pub reply_to: Option<i64>,
     /// The author's id.
     #[serde(skip)]
     pub sender_id: i64,
@@ -147,6 +153,8 @@ impl State {
             entities: text.entities,
             contact: None,
             keyboard,
+            asks_for_reply: None,
+            reply_to: None,
             sender_id,
             hidden: false,
         })

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use teloxide::prelude::*;
-use teloxide::types::{InlineKeyboardButton, InlineKeyboardMarkup, ParseMode, UpdateKind, WebAppInfo};
+use teloxide::types::{
+    ForceReply, InlineKeyboardButton, InlineKeyboardMarkup, ParseMode, UpdateKind, WebAppInfo,
+};
 use teloxide::{ApiError, RequestError};
 
 use super::*;
@@ -336,4 +338,56 @@ async fn launch_data_carries_who_and_when_and_a_forged_hash_differs() {
     let age = fresh["auth_date"].parse::<i64>().unwrap() - stale["auth_date"].parse::<i64>().unwrap();
     assert!((3599..=3601).contains(&age), "{age}");
     assert_eq!(fields(ilya.forged_init_data())["hash"].len(), 64);
+}
+
+#[tokio::test]
+async fn what_answers_a_forced_reply_names_the_question() {
+    let api = server().await;
+    let (bot, ilya) = (bot(&api), api.person(ILYA));
+    ilya.send("/login");
+    let chat = ChatId(ILYA);
+    let words = ForceReply::new().input_field_placeholder("Code".to_owned());
+    let question = bot.send_message(chat, "Which code?").reply_markup(words).await.unwrap();
+    let seen =
+        ilya.wait_for_message(|message| message.asks_for_reply.as_deref() == Some("Code")).await.unwrap();
+    ilya.reply(seen.message_id, "3HBP4Z3ECICZ");
+    let updates = bot.get_updates().await.unwrap();
+    let UpdateKind::Message(answer) = &updates.last().unwrap().kind else { panic!("{updates:?}") };
+    assert_eq!(answer.reply_to_message().map(|it| it.id), Some(question.id));
+
+    let long = ForceReply::new().input_field_placeholder("x".repeat(65));
+    bot.send_message(chat, "Which code?").reply_markup(long).await.unwrap_err();
+}
+
+/// 1. A request is held back.  2. Another one overtakes it.  3. The first one is carried out after all.
+#[tokio::test]
+async fn a_held_request_is_carried_out_when_it_is_released() {
+    let api = server().await;
+    let (bot, ilya) = (bot(&api), api.person(ILYA));
+    ilya.send("/start");
+    let sent = bot.send_message(ChatId(ILYA), "one").await.unwrap();
+    api.fail_next("editMessageText", Fault::HeldRequest);
+    let late = tokio::spawn(bot.edit_message_text(ChatId(ILYA), sent.id, "late").send());
+    while api.count_calls("editMessageText") == 0 {
+        tokio::task::yield_now().await;
+    }
+    bot.edit_message_text(ChatId(ILYA), sent.id, "two").await.unwrap();
+    assert_eq!(ilya.from_bot()[0].text, "two");
+    // The request may be on its way to where it is held.
+    while !late.is_finished() {
+        api.release_answers();
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(ilya.from_bot()[0].text, "late");
+}
+
+#[tokio::test]
+async fn a_message_that_a_person_deleted_cannot_be_edited() {
+    let api = server().await;
+    let (bot, ilya) = (bot(&api), api.person(ILYA));
+    ilya.send("/start");
+    let sent = bot.send_message(ChatId(ILYA), "one").await.unwrap();
+    ilya.delete(sent.id.0.into());
+    let error = bot.edit_message_text(ChatId(ILYA), sent.id, "two").await.unwrap_err();
+    assert!(matches!(error, RequestError::Api(ApiError::MessageToEditNotFound)), "{error:?}");
 }

@@ -1,0 +1,62 @@
+//! An admin takes an order back, by the button under its confirmation (`undo`).
+
+use app::subscriptions::{self, TakeBack};
+use eventlog::Context;
+use texts::chat::{Granted, day};
+
+use super::context::BotContext;
+use super::failure::Failure;
+use super::reply::Reply;
+use super::request::Request;
+use super::undo::{Order, Undo};
+use super::{admin, permissions};
+
+/// What became of a press.
+pub(super) enum Answered {
+    Reply(Box<Reply>),
+    TooLate,
+}
+
+pub(super) async fn answered(ctx: &BotContext, request: &Request, undo: Undo) -> Result<Answered, Failure> {
+    let (texts, app) = (request.person.texts, &ctx.chat.app);
+    if !request.person.is_admin() {
+        return Ok(Answered::Reply(Reply::text(texts.admins_only).into()));
+    }
+    if undo.is_late(app.clock.now()) {
+        return Ok(Answered::TooLate);
+    }
+    let context = Context::by(request.person.account_id).with_update(request.update_id);
+    let done = match undo.order {
+        Order::Permission { account, order } => {
+            let who = admin::name_of(ctx, account, &account.to_string()).await?;
+            permissions::give(ctx, request, account, &who, order).await?
+        }
+        Order::Grant { account_id, update_id } => {
+            let order = TakeBack {
+                ordered_by: request.person.account_id,
+                account_id,
+                granted_by_update: update_id,
+                update_id: request.update_id,
+            };
+            let who = admin::name_of(ctx, account_id, &account_id.to_string()).await?;
+            match subscriptions::take_back(app, order).await? {
+                Some((tier, granted)) => {
+                    let zone = &ctx.chat.display_timezone;
+                    let until = granted.expires_at.map(|end| (day(end, zone), granted.days));
+                    Ok((texts.admin.granted)(&Granted { who: &who, tier, until }))
+                }
+                None => return Ok(Answered::TooLate),
+            }
+        }
+        Order::Invite(invite) => {
+            let code = app.vault.code_of(invite).await?.map(|(code, _)| code).unwrap_or_default();
+            app.invites().revoke(&invite.to_string(), context).await.map_err(Failure::of_order)?;
+            Ok((texts.admin.invite_revoked)(&code))
+        }
+    };
+    let text = match done {
+        Ok(what) => (texts.admin.undone)(&what),
+        Err(why) => why,
+    };
+    Ok(Answered::Reply(Reply::text(text).instead_of(request.pressed).into()))
+}

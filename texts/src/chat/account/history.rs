@@ -1,0 +1,53 @@
+//! What the events of the log mean to the person whom they are about.
+
+/// In Russian; None: nothing that the person knows of.
+pub(super) fn ru(event: &str) -> Option<&'static str> {
+    Some(match event {
+        "AccountRegistered" => "первое сообщение боту",
+        "ProfileChanged" => "новое имя или username",
+        "LoginStarted" => "вход начат",
+        "CodeSent" => "Telegram прислал код входа",
+        "PasswordRequested" => "Telegram запросил облачный пароль",
+        "AuthorizationConfirmed" => "вход выполнен",
+        "AuthorizationRejected" => "вход подтвердил другой аккаунт",
+        "LoginExpired" => "время входа истекло",
+        "LoginCancelled" => "вход отменён",
+        "LoginFailed" => "войти не удалось",
+        "SubscriptionActivated" => "началась подписка",
+        "SubscriptionChanged" => "администратор изменил подписку",
+        "SubscriptionExpired" => "подписка закончилась",
+        "RoleChanged" => "изменилась роль",
+        "AccountBlocked" => "доступ заблокирован",
+        "AccountUnblocked" => "доступ снова открыт",
+        "LoggedOut" => "аккаунт отключён здесь",
+        "AuthorizationRevoked" => "сеанс завершён в Telegram",
+        "SessionExported" => "сессия передана другому сервису",
+        _ => return None,
+    })
+}
+
+/// In English.
+pub(super) fn en(event: &str) -> Option<&'static str> {
+    Some(match event {
+        "AccountRegistered" => "first message to the bot",
+        "ProfileChanged" => "new name or username",
+        "LoginStarted" => "login started",
+        "CodeSent" => "Telegram sent a login code",
+        "PasswordRequested" => "Telegram asked for the cloud password",
+        "AuthorizationConfirmed" => "logged in",
+        "AuthorizationRejected" => "another account confirmed the login",
+        "LoginExpired" => "login timed out",
+        "LoginCancelled" => "login cancelled",
+        "LoginFailed" => "login failed",
+        "SubscriptionActivated" => "subscription started",
+        "SubscriptionChanged" => "an admin changed the subscription",
+        "SubscriptionExpired" => "subscription ended",
+        "RoleChanged" => "role changed",
+        "AccountBlocked" => "access blocked",
+        "AccountUnblocked" => "access opened again",
+        "LoggedOut" => "account disconnected here",
+        "AuthorizationRevoked" => "session ended in Telegram",
+        "SessionExported" => "session handed over to another service",
+        _ => return None,
+    })
+}

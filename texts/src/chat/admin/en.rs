@@ -1,0 +1,121 @@
+//! English.
+
+use domain::Role;
+
+use super::{AdminTexts, ChangedBy, Fault, listed};
+use crate::Styled;
+use crate::chat::plural::counted_en;
+
+pub(in crate::chat) const EN: AdminTexts = AdminTexts {
+    people: |it| {
+        let page = if it.pages > 1 { format!(" · page {} of {}", it.page, it.pages) } else { String::new() };
+        Styled::new(format!("👥 {}{page}\n\n{}", people(it.total), it.lines.join("\n")))
+    },
+    newer: "◀️ Newer",
+    older: "Older ▶️",
+    person_usage: "👤 Whom should I show?\n\n/admin_user ID\n\nAn ID is a Telegram ID, a @username or an account ID.",
+
+    grant_usage: "🎁 Who gets which subscription?\n\n/admin_grant ID TIER [DAYS]\n\n\
+                  TIER: trial, basic, premium or enterprise. DAYS: 0 is unlimited; without a number, the tier's own \
+                  term.",
+    granted: |it| match &it.until {
+        Some((day, days)) => format!(
+            "🎁 Subscription granted: {}\n\n{} until {day} ({})",
+            it.who,
+            it.tier.title(),
+            counted_en(i64::from(*days), "day")
+        ),
+        None => format!("🎁 Subscription granted: {}\n\n{}, unlimited", it.who, it.tier.title()),
+    },
+    block_usage: "⛔ Whom should I block?\n\n/admin_block ID",
+    unblock_usage: "🔓 Whom should I unblock?\n\n/admin_unblock ID",
+    role_usage: "👮 Who gets which role?\n\n/admin_role ID ROLE\n\nROLE: user, admin or auditor.",
+    invite_usage: "/admin_invite [TIER [DAYS [USES]]]\n\n\
+                   TIER: trial, basic, premium or enterprise. DAYS: 0 is unlimited. USES: how often the code works.",
+    blocked: |who| format!("⛔ Access blocked: {who}"),
+    unblocked: |who| format!("🔓 Access open again: {who}"),
+    role_given: |who, given| format!("👮 {who} is now: {}", role(given)),
+    fault: |fault| match fault {
+        Fault::NoTier(word) => format!("❌ There is no tier {word}"),
+        Fault::NotDays(word) => format!("❌ The number of days must be a whole number, not “{word}”"),
+        Fault::NotUses(word) => {
+            format!("❌ The number of uses must be a whole number from 1 on, not “{word}”")
+        }
+        Fault::NoRole(word) => format!("❌ There is no role {word}"),
+        Fault::TooMany(word) => format!("❌ One word too many: {word}"),
+    },
+
+    undo: "↩️ Undo",
+    undone: |what| format!("↩️ Undone\n\n{what}"),
+    undo_is_late: "The minute is over: this button undoes nothing any more. Please send the command.",
+    invite_revoked: |code| format!("🎟 Invite code {code} revoked"),
+
+    last_admin: "⚠️ This is the last admin. Make another one first: /admin_role ID admin",
+    named_in_settings: "⚠️ The setting ADMIN_IDS names this admin. Remove them there first.",
+    role_changed: |it| {
+        let by = match &it.by {
+            ChangedBy::Admin(name) => format!("changed by the admin {name}"),
+            ChangedBy::Settings => "by the setting ADMIN_IDS".to_owned(),
+            ChangedBy::Operator => "changed by an operator of the service".to_owned(),
+        };
+        format!("👮 A role was changed\n\n{}: {}, {by}", it.who, role(it.role))
+    },
+    statistics: |it| {
+        Styled::new(format!(
+            "📈 Statistics\n\n\
+             👥 {}: {} linked, {} blocked\n\
+             💎 Active subscriptions: {}\n\
+             🔐 Logins: {}\n\
+             🎟 {} open, {}",
+            people(it.people),
+            it.authenticated,
+            it.blocked,
+            listed(&it.subscriptions, str::to_owned),
+            listed(&it.logins, |status| status.replace('_', " ")),
+            counted_en(it.open_invites, "invite code"),
+            counted_en(it.uses, "use"),
+        ))
+    },
+    parked: |it| {
+        let rows = counted_en(i64::try_from(it.count).unwrap_or(i64::MAX), "row");
+        format!(
+            "⚠️ An event could not be processed\n\nParked: {rows} ({}), from position {} on. Everything else goes \
+             on.\n\nDetails: replay lag. After the fix: replay unpark",
+            it.views.join(", "),
+            it.position
+        )
+    },
+    refused: |count| {
+        let updates = counted_en(count, "update");
+        format!(
+            "⚠️ An update from Telegram could not be read or stored\n\nPut aside: {updates}. The others are \
+             processed.\n\nDetails: table vault.refused_updates, which keeps them for a week"
+        )
+    },
+
+    phone_usage: "☎️ Which number should I check?\n\n/debug_test_phone +14155550123",
+    phone_by_session: "☎️ Checking a number\n\nTelegram is asked by your own linked session: it looks the number up, and if that \
+                       finds nobody, adds it to your contacts for a moment and deletes it.",
+    phone_by_code: "☎️ Checking a number\n\nYour account is not linked, so Telegram sends a login code to this number. \
+                    Its owner will see that; the bot does not use the code and cancels it at once.",
+    phone_ask: "☎️ Check it",
+    phone_found: "✅ The number is on Telegram",
+    phone_not_found: "🤷 Nobody is found: not registered, banned, or hidden by privacy settings",
+    phone_takes_codes: "✅ Telegram takes this number, but the code did not go to an app: it is not known whether anybody \
+                        is registered",
+    phone_invalid: "❌ This is not a phone number",
+    phone_banned: "⛔ The number is banned from Telegram",
+    phone_flood: |minutes| format!("⏳ Telegram asks to wait: {minutes} min."),
+    phone_unreachable: "😔 Telegram does not answer. Please try again later.",
+    phone_no_session: "🔌 Your session cannot be used right now. Please try again in half a minute.",
+    phone_refused: "❌ Telegram refused and did not say why",
+};
+
+/// A role as people call it.
+pub(in crate::chat) const fn role(role: Role) -> &'static str {
+    role.name()
+}
+
+fn people(count: i64) -> String {
+    if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
+}

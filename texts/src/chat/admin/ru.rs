@@ -1,0 +1,137 @@
+//! Russian.
+
+use domain::Role;
+
+use super::{AdminTexts, ChangedBy, Fault, listed};
+use crate::Styled;
+use crate::chat::plural::counted_ru;
+
+pub(in crate::chat) const RU: AdminTexts = AdminTexts {
+    people: |it| {
+        let total = counted_ru(it.total, ["человек", "человека", "человек"]);
+        let page = if it.pages > 1 {
+            format!(" · страница {} из {}", it.page, it.pages)
+        } else {
+            String::new()
+        };
+        Styled::new(format!("👥 {total}{page}\n\n{}", it.lines.join("\n")))
+    },
+    newer: "◀️ Новее",
+    older: "Раньше ▶️",
+    person_usage: "👤 Кого показать?\n\n/admin_user ID\n\nID — это Telegram ID, @username или ID аккаунта.",
+
+    grant_usage: "🎁 Кому и какую подписку выдать?\n\n/admin_grant ID TIER [ДНЕЙ]\n\n\
+                  TIER: trial, basic, premium или enterprise. ДНЕЙ: 0 — бессрочно, без числа — срок тарифа.",
+    granted: |it| match &it.until {
+        Some((day, days)) => {
+            let days = counted_ru(i64::from(*days), ["день", "дня", "дней"]);
+            format!("🎁 Подписка выдана: {}\n\n{} до {day} ({days})", it.who, it.tier.title())
+        }
+        None => format!("🎁 Подписка выдана: {}\n\n{}, бессрочно", it.who, it.tier.title()),
+    },
+    block_usage: "⛔ Кого заблокировать?\n\n/admin_block ID",
+    unblock_usage: "🔓 Кого разблокировать?\n\n/admin_unblock ID",
+    role_usage: "👮 Кому какую роль?\n\n/admin_role ID ROLE\n\nROLE: user, admin или auditor.",
+    invite_usage: "/admin_invite [TIER [ДНЕЙ [РАЗ]]]\n\n\
+                   TIER: trial, basic, premium или enterprise. ДНЕЙ: 0 — бессрочно. РАЗ: сколько раз код сработает.",
+    blocked: |who| format!("⛔ Доступ заблокирован: {who}"),
+    unblocked: |who| format!("🔓 Доступ снова открыт: {who}"),
+    role_given: |who, given| format!("👮 {who}: теперь {}", role(given)),
+    fault: |fault| match fault {
+        Fault::NoTier(word) => format!("❌ Нет тарифа {word}"),
+        Fault::NotDays(word) => format!("❌ Число дней должно быть целым, а не «{word}»"),
+        Fault::NotUses(word) => format!("❌ Число использований — целое, от 1, а не «{word}»"),
+        Fault::NoRole(word) => format!("❌ Нет роли {word}"),
+        Fault::TooMany(word) => format!("❌ Лишнее слово: {word}"),
+    },
+
+    undo: "↩️ Отменить",
+    undone: |what| format!("↩️ Отменено\n\n{what}"),
+    undo_is_late: "Минута прошла: эта кнопка больше не отменяет. Отправьте команду.",
+    invite_revoked: |code| format!("🎟 Инвайт код {code} отозван"),
+
+    last_admin: "⚠️ Это последний администратор. Сначала назначьте другого: /admin_role ID admin",
+    named_in_settings: "⚠️ Этот администратор назван в настройке ADMIN_IDS. Сначала уберите его оттуда.",
+    role_changed: |it| {
+        let by = match &it.by {
+            ChangedBy::Admin(name) => format!("изменил администратор {name}"),
+            ChangedBy::Settings => "по настройке ADMIN_IDS".to_owned(),
+            ChangedBy::Operator => "изменил оператор сервиса".to_owned(),
+        };
+        format!("👮 Роль изменена\n\n{}: {}, {by}", it.who, role(it.role))
+    },
+    statistics: |it| {
+        Styled::new(format!(
+            "📈 Статистика\n\n\
+             👥 {}: подключено {}, заблокировано {}\n\
+             💎 Действующие подписки: {}\n\
+             🔐 Входы: {}\n\
+             🎟 {} открыто, {}",
+            counted_ru(it.people, ["человек", "человека", "человек"]),
+            it.authenticated,
+            it.blocked,
+            listed(&it.subscriptions, str::to_owned),
+            listed(&it.logins, |status| login(status).to_owned()),
+            counted_ru(it.open_invites, ["инвайт код", "инвайт кода", "инвайт кодов"]),
+            counted_ru(it.uses, ["использование", "использования", "использований"]),
+        ))
+    },
+    parked: |it| {
+        let count = i64::try_from(it.count).unwrap_or(i64::MAX);
+        format!(
+            "⚠️ Событие не удалось обработать\n\nПока не учтено: {} ({}), начиная с позиции {}. Всё остальное \
+             работает.\n\nЧто именно: replay lag. После исправления: replay unpark",
+            counted_ru(count, ["запись", "записи", "записей"]),
+            it.views.join(", "),
+            it.position
+        )
+    },
+    refused: |count| {
+        let updates = counted_ru(count, ["обновление", "обновления", "обновлений"]);
+        format!(
+            "⚠️ Обновление от Telegram не удалось прочитать или сохранить\n\nОтложено {updates}, остальные \
+             обрабатываются.\n\nЧто именно: таблица vault.refused_updates, там они хранятся неделю"
+        )
+    },
+
+    phone_usage: "☎️ Какой номер проверить?\n\n/debug_test_phone +79990000000",
+    phone_by_session: "☎️ Проверка номера\n\nБот спросит Telegram через вашу собственную подключённую сессию: поищет \
+                       номер, а если не найдёт, на мгновение добавит его в ваши контакты и удалит.",
+    phone_by_code: "☎️ Проверка номера\n\nВаш аккаунт не подключён, поэтому Telegram отправит на этот номер код \
+                    входа. Владелец его увидит; бот им не воспользуется и сразу отзовёт.",
+    phone_ask: "☎️ Проверить",
+    phone_found: "✅ Номер есть в Telegram",
+    phone_not_found: "🤷 Номер не найден: не зарегистрирован, забанен или скрыт настройками приватности",
+    phone_takes_codes: "✅ Telegram принимает этот номер, но код ушёл не в приложение: зарегистрирован ли кто-то, \
+                        неизвестно",
+    phone_invalid: "❌ Это не телефонный номер",
+    phone_banned: "⛔ Номер забанен в Telegram",
+    phone_flood: |minutes| format!("⏳ Telegram просит подождать: {minutes} мин."),
+    phone_unreachable: "😔 Telegram не отвечает. Попробуйте позже.",
+    phone_no_session: "🔌 Ваша сессия сейчас недоступна. Попробуйте через полминуты.",
+    phone_refused: "❌ Telegram отказал и не объяснил почему",
+};
+
+/// A role as people call it.
+pub(in crate::chat) const fn role(role: Role) -> &'static str {
+    match role {
+        Role::User => "обычный пользователь",
+        Role::Admin => "администратор",
+        Role::Auditor => "аудитор",
+    }
+}
+
+/// A login's status as people call it.
+fn login(status: &str) -> &str {
+    match status {
+        "waiting" => "ждут",
+        "code_required" => "ждут код",
+        "password_required" => "ждут пароль",
+        "authorized" => "удались",
+        "expired" => "истекли",
+        "cancelled" => "отменены",
+        "rejected" => "чужой аккаунт",
+        "failed" => "не удались",
+        other => other,
+    }
+}

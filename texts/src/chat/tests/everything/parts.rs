@@ -1,0 +1,230 @@
+//! The smaller tables.
+
+use domain::Role;
+
+use super::*;
+
+impl Everything {
+    pub fn cards(&mut self, texts: &CardTexts) {
+        let CardTexts { by_invite, without_invite, waiting, code, password, done, cancelled, rejected, menu } =
+            texts;
+        for tier in TIERS {
+            self.messages.push(by_invite(tier, Tiers::default().limits(tier)));
+        }
+        self.messages.extend([waiting(Ways::Three), waiting(Ways::Four)]);
+        let others = [without_invite, code, password, done, cancelled, rejected];
+        self.messages.extend(others.map(|it| it.to_string()));
+        self.menus.push(menu.to_string());
+    }
+
+    pub fn account(&mut self, texts: &AccountTexts) {
+        let AccountTexts {
+            logged_out,
+            not_linked,
+            session_is_elsewhere,
+            nobody,
+            status,
+            event,
+            forget_question,
+            forget,
+            reset_question,
+            reset,
+            reset_done,
+            reset_done_to_another,
+            keep,
+            kept,
+        } = texts;
+        let plain = [logged_out, not_linked, session_is_elsewhere, reset_done, kept];
+        self.messages.extend(plain.map(|it| it.to_string()));
+        self.messages.extend([nobody("@nobody"), reset_done_to_another("7")]);
+        for handed_over in [true, false] {
+            self.messages.extend([forget_question(handed_over), reset_question("Ilya (7)", handed_over)]);
+        }
+        self.buttons.extend([forget, reset, keep].map(|it| it.to_string()));
+        let known = || {
+            let active =
+                COUNTS.map(|count| Known::Active(Tier::Premium, Some(("1.1.2027".to_owned(), count.into()))));
+            let others = [Known::Never, Known::Active(Tier::Premium, None), Known::Over(None)];
+            active.into_iter().chain(others).chain([Known::Over(Some("1.1.2027".to_owned()))])
+        };
+        for number in 0..known().count() {
+            for session in [Session::Linked, Session::HandedOver, Session::None] {
+                let events = vec!["#1 22.11 13:05 LoginStarted".to_owned()];
+                let admin = ForAdmin { account: "7".to_owned(), role: Role::Auditor, events };
+                self.messages.push(
+                    status(&AccountStatus {
+                        for_admin: (number % 2 == 0).then_some(admin),
+                        telegram_id: 7,
+                        name: "Ilya (@ilya)".to_owned(),
+                        blocked: number % 3 == 0,
+                        subscription: known().nth(number).unwrap_or(Known::Never),
+                        session,
+                        login_minutes: COUNTS.get(number).map(|count| i64::from(*count)),
+                        history: event("LoginStarted")
+                            .map(|what| ("22.11 13:05".to_owned(), what))
+                            .into_iter()
+                            .collect(),
+                        zone: "MSK".to_owned(),
+                    })
+                    .text()
+                    .to_owned(),
+                );
+            }
+        }
+    }
+
+    pub fn admin(&mut self, texts: &AdminTexts) {
+        let AdminTexts {
+            people,
+            newer,
+            older,
+            person_usage,
+            grant_usage,
+            granted,
+            block_usage,
+            unblock_usage,
+            role_usage,
+            invite_usage,
+            blocked,
+            unblocked,
+            role_given,
+            fault,
+            undo,
+            undone,
+            undo_is_late,
+            invite_revoked,
+            last_admin,
+            named_in_settings,
+            role_changed,
+            statistics,
+            parked,
+            refused,
+            phone_usage,
+            phone_by_session,
+            phone_by_code,
+            phone_ask,
+            phone_found,
+            phone_not_found,
+            phone_takes_codes,
+            phone_invalid,
+            phone_banned,
+            phone_flood,
+            phone_unreachable,
+            phone_no_session,
+            phone_refused,
+        } = texts;
+        self.half_buttons.extend([newer, older].map(|it| it.to_string()));
+        self.buttons.extend([undo, phone_ask].map(|it| it.to_string()));
+        self.toasts.push(undo_is_late.to_string());
+        self.messages.extend(
+            [
+                person_usage,
+                grant_usage,
+                block_usage,
+                unblock_usage,
+                role_usage,
+                invite_usage,
+                last_admin,
+                named_in_settings,
+                phone_usage,
+                phone_by_session,
+                phone_by_code,
+                phone_found,
+                phone_not_found,
+                phone_takes_codes,
+                phone_invalid,
+                phone_banned,
+                phone_unreachable,
+                phone_no_session,
+                phone_refused,
+            ]
+            .map(|it| it.to_string()),
+        );
+        self.messages.extend([
+            blocked("Ilya (7)"),
+            unblocked("Ilya (7)"),
+            undone("…"),
+            invite_revoked("3HBP4Z3ECICZ"),
+        ]);
+        let faults = [Fault::NoTier("gold"), Fault::NotDays("x"), Fault::NotUses("0"), Fault::NoRole("king")];
+        self.messages.extend(faults.iter().chain([&Fault::TooMany("more")]).map(|it| fault(it)));
+        for role in [Role::User, Role::Admin, Role::Auditor] {
+            self.messages.push(role_given("Ilya (7)", role));
+            for by in [ChangedBy::Admin("Anna (8)".to_owned()), ChangedBy::Settings, ChangedBy::Operator] {
+                self.messages.push(role_changed(&RoleChange { who: "Ilya (7)".to_owned(), role, by }));
+            }
+        }
+        for count in COUNTS {
+            let (total, lines) = (i64::from(count), vec!["7 Ilya: –".to_owned()]);
+            for pages in [1, 2] {
+                let page = PeoplePage { total, page: 1, pages, lines: lines.clone() };
+                self.messages.push(people(&page).text().to_owned());
+            }
+            let until = Some(("22.12.2026".to_owned(), count));
+            self.messages.push(granted(&Granted { who: "Ilya (7)", tier: Tier::Basic, until }));
+            let statuses =
+                ["waiting", "code_required", "password_required", "authorized", "expired", "failed"];
+            let logins = statuses.map(|status| (status.to_owned(), total)).into();
+            let subscriptions = vec![("premium".to_owned(), total)];
+            let (authenticated, blocked, open_invites, uses) = (total, total, total, total);
+            let counted = Statistics {
+                people: total,
+                authenticated,
+                blocked,
+                subscriptions,
+                logins,
+                open_invites,
+                uses,
+            };
+            self.messages.push(statistics(&counted).text().to_owned());
+            let views = vec!["users".to_owned()];
+            self.messages.push(parked(&Alarm { count: count as usize, views, position: 17 }));
+            self.messages.extend([refused(total), phone_flood(u64::from(count))]);
+        }
+        self.messages.push(granted(&Granted { who: "Ilya (7)", tier: Tier::Basic, until: None }));
+    }
+
+    pub fn commands(&mut self, commands: &Commands) {
+        let Commands {
+            login,
+            subscription,
+            me,
+            cancel,
+            logout,
+            forget,
+            help,
+            admin_invite,
+            admin_users,
+            admin_user,
+            admin_grant,
+            admin_stats,
+            admin_block,
+            admin_unblock,
+            admin_role,
+            debug_status,
+            debug_reset,
+            debug_test_phone,
+        } = commands;
+        let all = [
+            login,
+            subscription,
+            me,
+            cancel,
+            logout,
+            forget,
+            help,
+            admin_invite,
+            admin_users,
+            admin_user,
+            admin_grant,
+            admin_stats,
+            admin_block,
+            admin_unblock,
+            admin_role,
+            debug_status,
+            debug_reset,
+            debug_test_phone,
+        ];
+        self.commands.extend(all.map(|it| it.to_string()));
+    }
+}
