@@ -29,6 +29,7 @@ demo: ## One login from /login to the row in users, played and checked in the te
 test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
 	@scripts/need postgresql chromium caddy nodejs npm python3-venv
 	@scripts/telegram-sdk
+	@scripts/axe
 	@scripts/pgbouncer
 	node --test $$(find api/static tests/stand-in/page -name '*.test.mjs' | sort)
 	python3 api/static/tests/srp_vectors.py
