@@ -31,10 +31,12 @@ export class View {
   }
 
   /** Shows the elements of this phase and, where it has steps, of this step, whose `data-needs` (`token`, `owner`, …) are all
-   *  among the conditions. If the focused element goes away, the heading of what is shown now gets the focus. */
+   *  among the conditions. Another phase or step begins at its top. If the focused element goes away, the heading of what is
+   *  shown now gets the focus. */
   phase(name, { step = null, ...conditions } = {}) {
     const { body } = this.#document;
     const changed = body.dataset.phase !== name;
+    const moved = changed || (body.dataset.step ?? '') !== (step ?? '');
     const focused = this.#document.activeElement;
     body.dataset.phase = name;
     body.dataset.step = step ?? '';
@@ -43,6 +45,7 @@ export class View {
       const fits = phases.split(' ').includes(name) && (!steps || step === null || steps.split(' ').includes(step));
       element.hidden = !fits || Boolean(needs && needs.split(' ').some((need) => !conditions[need]));
     }
+    if (moved) this.#document.defaultView.scrollTo(0, 0);
     if (focused !== body && focused?.closest('[hidden]')) this.focusHeading();
     return changed;
   }

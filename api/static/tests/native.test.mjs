@@ -100,11 +100,13 @@ test('a client of 2022 gets the controls that it has, and no others', async (t) 
 });
 
 test('the arrow leads back to the first step, and the focus to where it came from', async (t) => {
-  const { page } = await client.open(t, { platform: 'android' });
+  const { page } = await client.open(t, { platform: 'android', height: 500 });
   await page.until(shown('to-scan'));
+  await page.evaluate('scrollTo(0, 400)');
   assert.ok(!(await page.evaluate(back)).is_visible);
   await page.click('#to-scan');
   await page.until(`${shown('qr')} && ${back}.is_visible && document.activeElement.id === 'scan-title'`);
+  assert.equal(await page.evaluate('scrollY'), 0, 'a step begins at its top');
   assert.ok(!await page.evaluate(shown('back')), 'the arrow stands once');
   await pressNative(page, 'back');
   await page.until(`${shown('number-title')} && !${back}.is_visible && document.activeElement.id === 'to-scan'`);
