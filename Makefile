@@ -6,6 +6,8 @@ SHELL := /bin/bash
 CARGO ?= cargo
 # What `make bench` measures: as the image holds it, or `release`.
 PROFILE ?= dist
+# Which pictures `make gallery` takes; all without.
+GROUP ?=
 
 .PHONY: help
 help: ## What can be done here
@@ -29,11 +31,17 @@ demo: ## One login from /login to the row in users, played and checked in the te
 test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
 	@scripts/need postgresql chromium caddy nodejs npm python3-venv
 	@scripts/telegram-sdk
+	@scripts/axe
 	@scripts/pgbouncer
 	node --test $$(find api/static tests/stand-in/page -name '*.test.mjs' | sort)
 	python3 api/static/tests/srp_vectors.py
 	scripts/build
 	$(CARGO) test --workspace --locked
+
+.PHONY: gallery
+gallery: ## Take a picture of each state that people see, for docs/gallery.md (GROUP=page)
+	@scripts/need chromium nodejs fontconfig fonts-inter fonts-noto-color-emoji
+	node tests/gallery/gallery.mjs $(GROUP)
 
 .PHONY: image-test
 image-test: ## Build the image with buildah on bases of debootstrap, and run it with podman (as root)

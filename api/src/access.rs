@@ -3,15 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use app::sessions::state::state_of as session_state;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
-use domain::LoginId;
+use domain::{LoginId, LoginStatus};
 use eventlog::DatabaseError;
 use projections::views::login_status;
+use serde_json::Value;
 use texts::Language;
 use texts::http::Text;
-use tokio::sync::watch;
+use tokio::sync::{SemaphorePermit, watch};
 use tracing::field::{Empty, display};
 use tracing::{Instrument, Span, error_span};
 
@@ -19,6 +21,7 @@ use crate::init_data::Opener;
 use crate::live_login::{LiveLogin, Watched};
 use crate::problem::Problem;
 use crate::state::ApiState;
+use crate::status;
 
 /// How long a login that has begun may take to reach the live logins, before the page is told to ask again.
 const ARRIVES_WITHIN: Duration = Duration::from_secs(3);
@@ -148,11 +151,7 @@ async fn find_anywhere(
         return Ok(None);
     }
     Span::current().record("login.id", login_id.short());
-    let lookup = tokio::time::timeout(LOOKUP_STARTS_WITHIN, state.lookups.acquire()).await;
-    let Ok(Ok(lookup)) = lookup else {
-        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, language, Text::TooManyRequests);
-        return Err(problem.after(LOOKUP_AGAIN_SECONDS));
-    };
+    let lookup = lookup(state, language).await?;
     let failed = |error: DatabaseError| Problem::internal(language, &error);
     let row = match ended {
         Some(_) => None,
@@ -181,6 +180,32 @@ async fn find_anywhere(
     let telegram_id = subject.filter(|_| !account.is_erased()).map(|it| it.telegram_id);
     let login = LiveLogin::new(row, telegram_id, None).with_block(account.is_blocked());
     Ok(Some(watch::Sender::new(Arc::new(login)).subscribe()))
+}
+
+/// The owner's status of a login that has ended before this request. Where it had succeeded, its session may have ended since,
+/// and the status says so.
+///
+/// # Errors
+/// 429 where too many ask at once; 500 when the database does not answer.
+pub async fn ended_status(state: &ApiState, login: &LiveLogin, language: Language) -> Result<Value, Problem> {
+    if login.row.status != LoginStatus::Authorized {
+        return Ok(status::for_owner(login, language));
+    }
+    let _lookup = lookup(state, language).await?;
+    let session = session_state(&state.app, login.row.account_id, &login.row.login_id).await;
+    let session = session.map_err(|error| Problem::internal(language, &error))?;
+    Ok(status::for_owner_since(login, language, session))
+}
+
+/// A turn to look into the database.
+async fn lookup(state: &ApiState, language: Language) -> Result<SemaphorePermit<'_>, Problem> {
+    match tokio::time::timeout(LOOKUP_STARTS_WITHIN, state.lookups.acquire()).await {
+        Ok(Ok(lookup)) => Ok(lookup),
+        _ => {
+            let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, language, Text::TooManyRequests);
+            Err(problem.after(LOOKUP_AGAIN_SECONDS))
+        }
+    }
 }
 
 /// The request's span names the login from now on.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use app::sessions::state::SessionState;
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
 use axum::response::Response;
@@ -44,8 +45,23 @@ fn for_anybody(login: &LiveLogin) -> Value {
     })
 }
 
-/// For the owner.
+/// For the owner. A login that has just succeeded has a `session`, which is linked.
 pub fn for_owner(login: &LiveLogin, language: Language) -> Value {
+    let mut status = running_or_ended(login, language);
+    if login.row.status == LoginStatus::Authorized {
+        status["session"] = SessionState::Linked.name().into();
+    }
+    status
+}
+
+/// For the owner of a login that has succeeded before: what became of its session since.
+pub fn for_owner_since(login: &LiveLogin, language: Language, session: SessionState) -> Value {
+    let mut status = running_or_ended(login, language);
+    status["session"] = session.name().into();
+    status
+}
+
+fn running_or_ended(login: &LiveLogin, language: Language) -> Value {
     let token = login.token.as_ref().map(|token| URL_SAFE_NO_PAD.encode(token.token.expose_secret()));
     json!({
         "status": login.row.status.name(),

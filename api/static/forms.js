@@ -2,6 +2,7 @@
 //! and waits for the version with the outcome, because Telegram answers after our server does.
 
 import { Refused } from './server.js';
+import { maskedNumber, phoneNumber } from './phone.js';
 import { minutesAndSeconds } from './clock.js';
 
 /** A number gets one code a minute at most. */
@@ -9,30 +10,28 @@ const RESEND_SECONDS = 60;
 /** After this time without an outcome the form can be used again. */
 const OUTCOME_TIMEOUT_MS = 45_000;
 
-/** `+` and 7 to 15 digits, or null. A Russian number may also begin with 8, or directly with 9. No whole number of another
- *  country has one of these forms. */
-export function phoneNumber(typed) {
-  let digits = typed.replace(/\D/g, '');
-  if (!typed.trim().startsWith('+')) digits = digits.replace(/^8(?=\d{10}$)|^(?=9\d{9}$)/, '7');
-  return /^\d{7,15}$/.test(digits) ? `+${digits}` : null;
-}
-
 export class Forms {
-  #view; #text; #telegram; #server; #onStatus; #userId;
+  #view; #text; #telegram; #server; #onStatus; #onCodeSent; #onChange; #userId;
   #latest = null;
   #pending = null;
+  /** The last number that was sent: what the server gets, and how it is shown. */
   #phone = null;
+  /** The number that has got the code, masked. Null if this page does not know it. */
+  #sentTo = null;
   #resendAt = 0;
   #parameters = null;
   #codeLength = null;
 
-  /** `onStatus(status)` gets the answer of a POST. `userId` is the person's Telegram id. */
-  constructor({ view, text, telegram, server, onStatus, userId }) {
+  /** `onStatus(status)` gets the answer of a POST. `onCodeSent()` is called when Telegram has sent a code, `onChange()` when a
+   *  button looks different. `userId` is the person's Telegram id. */
+  constructor({ view, text, telegram, server, onStatus, onCodeSent, onChange, userId }) {
     this.#view = view;
     this.#text = text;
     this.#telegram = telegram;
     this.#server = server;
     this.#onStatus = onStatus;
+    this.#onCodeSent = onCodeSent;
+    this.#onChange = onChange;
     this.#userId = userId;
     this.#addListeners();
   }
@@ -51,7 +50,7 @@ export class Forms {
   tick() {
     const seconds = Math.ceil((this.#resendAt - Date.now()) / 1000);
     const resend = this.#view.element('resend');
-    resend.disabled = seconds > 0 || this.#pending !== null;
+    this.#view.pressable(resend, seconds <= 0 && this.#pending === null);
     resend.textContent = seconds > 0 ? this.#text('resend_in', { time: minutesAndSeconds(seconds) }) : this.#text('resend');
     resend.hidden = this.#phone === null;
   }
@@ -60,11 +59,11 @@ export class Forms {
     const on = (id, event, handler) => this.#view.element(id).addEventListener(event, handler);
     const submit = (id, handler) => on(id, 'submit', (event) => { event.preventDefault(); if (!this.#pending) handler(); });
 
-    on('one-phone-toggle', 'click', () => this.#toggleOnePhone());
     on('share-phone', 'click', () => this.#sharePhone());
+    on('phone', 'input', () => this.#onChange());
     submit('phone-form', () => {
       const phone = phoneNumber(this.#view.element('phone').value);
-      if (phone) this.#sendPhone({ phone });
+      if (phone) this.#sendPhone({ phone }, phone);
       else this.#showError('phone', this.#text('phone_bad'));
     });
 
@@ -88,11 +87,10 @@ export class Forms {
 
   #enterPhase({ status }) {
     this.#clearSecrets();
-    if (status === 'waiting') this.#view.element('one-phone-toggle').textContent = this.#text('one_phone');
-    if (status === 'code_required') {
-      // The number may be wrong, or may have been typed on a page that is closed now.
-      this.#view.element('one-phone-toggle').textContent = this.#text('other_number');
-      this.#awaitCode();
+    if (status === 'waiting') {
+      this.#phone = null;
+    } else if (status === 'code_required') {
+      this.#awaitCode(this.#pending?.field === 'phone');
     } else if (status === 'password_required') {
       this.#view.note('password-error', null);
       this.#view.element('password').focus();
@@ -100,11 +98,12 @@ export class Forms {
     }
   }
 
-  /** Telegram has sent a code. */
-  #awaitCode() {
-    this.#toggleOnePhone(false);
+  /** Telegram has sent a code: to the number of this page, or to one that another page has given. */
+  #awaitCode(isOurs) {
+    this.#sentTo = isOurs && this.#phone ? this.#phone.shown : null;
     this.#resendAt = Date.now() + RESEND_SECONDS * 1000;
     this.#view.note('code-error', null);
+    this.#onCodeSent();
     this.#view.element('code').focus();
   }
 
@@ -119,28 +118,28 @@ export class Forms {
     if (sameStatus && mayBeOtherChange && !status.error) return;
     if (pending) this.#release();
     if (sameStatus) {
-      if (sendsCode && !status.error) this.#awaitCode();
+      if (sendsCode && !status.error) this.#awaitCode(true);
       else this.#showError(pending.field, status.error ?? this.#text('password_refused'));
     } else if (status.error && !entered && status.status === 'waiting' && this.#phone) {
       this.#showError('phone', status.error);
     }
   }
 
-  #toggleOnePhone(open = this.#view.element('one-phone-body').hidden) {
-    this.#view.element('one-phone-body').hidden = !open;
-    this.#view.element('one-phone-toggle').setAttribute('aria-expanded', String(open));
-    const canShare = this.#telegram.canShareContact();
-    this.#view.element('share-phone').hidden = !canShare;
-    if (open && !canShare && !this.#mayType()) this.#view.note('phone-error', this.#text('share_impossible'));
-  }
-
   async #sharePhone() {
-    if (this.#pending) return;
+    const share = this.#view.element('share-phone');
+    if (this.#pending || share.hasAttribute('aria-busy')) return undefined;
     this.#view.note('phone-error', null);
+    this.#working(share, true);
     const contact = await this.#telegram.requestContact();
+    this.#working(share, false);
     if (!contact) return this.#showError('phone', this.#text(this.#mayType() ? 'phone_declined' : 'phone_withheld'));
     if (contact.userId !== this.#userId) return this.#showError('phone', this.#text('phone_foreign'));
-    return this.#sendPhone({ contact: contact.signed });
+    return this.#sendPhone({ contact: contact.signed }, contact.number);
+  }
+
+  #working(button, on) {
+    this.#view.working(button, on);
+    this.#onChange();
   }
 
   /** Whether the server takes a number that was typed. */
@@ -148,10 +147,10 @@ export class Forms {
     return !this.#view.element('phone-form').hidden;
   }
 
-  /** `number` is `{contact}`, signed by Telegram, or `{phone}`, which was typed. */
-  #sendPhone(number) {
-    this.#phone = number;
-    return this.#send('phone', 'phone-form', () => this.#server.post('phone', number));
+  /** `fields` is `{contact}`, signed by Telegram, or `{phone}`, which was typed. */
+  #sendPhone(fields, number) {
+    this.#phone = { fields, shown: maskedNumber(number) };
+    return this.#send('phone', 'phone-form', () => this.#server.post('phone', fields));
   }
 
   #sendCode(code) {
@@ -159,16 +158,17 @@ export class Forms {
   }
 
   #resend() {
-    if (this.#pending) return;
+    if (this.#pending || Date.now() < this.#resendAt) return;
     this.#resendAt = Date.now() + RESEND_SECONDS * 1000;
     this.tick();
     this.#view.note('code-error', null);
-    this.#send('code', 'code-form', () => this.#server.post('phone', this.#phone), { resend: true });
+    this.#send('code', 'code-form', () => this.#server.post('phone', this.#phone.fields), { resend: true });
   }
 
   #showCode({ code_via: via, code_length: length }) {
     this.#codeLength = length ?? null;
     const known = ['app', 'sms', 'call', 'flash_call', 'missed_call', 'email', 'fragment'].includes(via);
+    this.#view.note('sent-to', this.#sentTo ? this.#text('sent_to', { number: this.#sentTo }) : this.#text('sent'));
     this.#view.note('code-lead', this.#text(`code_via_${known ? via : 'other'}`));
   }
 
@@ -202,7 +202,9 @@ export class Forms {
     this.#pending = pending;
     this.#view.note(`${field}-error`, null);
     this.#view.busy(form, true);
+    if (form === 'phone-form') this.#view.working(this.#view.element('share-phone'), true);
     this.#view.status(field === 'phone' || resend ? 'sending_code' : 'checking');
+    this.#onChange();
     pending.timer = setTimeout(() => this.#fail(pending, this.#text('unexpected')), OUTCOME_TIMEOUT_MS);
     try {
       this.#onStatus(await request());
@@ -223,7 +225,9 @@ export class Forms {
     clearTimeout(timer);
     this.#pending = null;
     this.#view.busy(form, false);
+    if (form === 'phone-form') this.#view.working(this.#view.element('share-phone'), false);
     if (this.#latest) this.#view.status(this.#latest.status in { waiting: 1, code_required: 1, password_required: 1 } ? this.#latest.status : 'loading');
+    this.#onChange();
   }
 
   #showError(field, message) {

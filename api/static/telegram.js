@@ -7,7 +7,8 @@ const SDK_TIMEOUT_MS = 3_000;
 /** The SDK stores the launch parameters under this key, because a reload may lose the fragment. We use the same key. */
 const STORAGE_KEY = '__telegram__initParams';
 /** The events of the client that we handle. */
-const EVENTS = ['theme_changed', 'visibility_changed', 'safe_area_changed', 'content_safe_area_changed', 'phone_requested', 'custom_method_invoked'];
+const EVENTS = ['theme_changed', 'visibility_changed', 'safe_area_changed', 'content_safe_area_changed', 'phone_requested', 'custom_method_invoked',
+  'main_button_pressed', 'secondary_button_pressed', 'back_button_pressed', 'popup_closed', 'fullscreen_changed', 'fullscreen_failed'];
 
 /** `{initData, platform, version, theme, user}` from the URL fragment, otherwise those that an earlier load stored. */
 export function launchParams(fragment, storage) {
@@ -24,10 +25,15 @@ export function launchParams(fragment, storage) {
   };
 }
 
+/** Whether the client runs on a phone or a tablet. Nobody can scan the screen in their hand. */
+export function isHandheld(platform) {
+  return ['ios', 'android', 'android_x'].includes(platform);
+}
+
 /** Whether the page `opens` a `tg://` link on this platform (iOS, Android), or only `explains`. Desktop would close the page, and
  *  web clients do nothing. */
 export function linkPolicy(platform) {
-  return ['ios', 'android', 'android_x'].includes(platform) ? 'opens' : 'explains';
+  return isHandheld(platform) ? 'opens' : 'explains';
 }
 
 /** Whether client version `have` (`"8.0"`) is `need` or later. */
@@ -41,7 +47,7 @@ export class Telegram {
   #launch;
   #handlers = new Map();
   #sdk = null;
-  #background = null;
+  #theme = {};
 
   constructor(window, launch) {
     this.#window = window;
@@ -66,9 +72,16 @@ export class Telegram {
       this.post('web_app_request_safe_area');
       this.post('web_app_request_content_safe_area');
     }
-    this.#callOrPost((sdk) => sdk.ready(), 'web_app_ready');
-    this.#callOrPost((sdk) => sdk.expand(), 'web_app_expand');
+    this.call((sdk) => sdk.ready(), 'web_app_ready');
+    this.call((sdk) => sdk.expand(), 'web_app_expand');
+    // A scroll that begins at the top would close the page.
+    if (this.supports('7.7')) this.call((sdk) => sdk.disableVerticalSwipes(), 'web_app_setup_swipe_behavior', { allow_vertical_swipe: false });
     this.#paintClient();
+  }
+
+  /** Whether there is a client around the page, of this version or later. */
+  supports(version) {
+    return this.#hasBridge() && atLeast(this.#launch.version, version);
   }
 
   on(event, handler) {
@@ -80,29 +93,29 @@ export class Telegram {
   }
 
   close() {
-    this.#callOrPost((sdk) => sdk.close(), 'web_app_close');
+    this.call((sdk) => sdk.close(), 'web_app_close');
   }
 
   /** `success`, `error` or `warning` for a notification, `light` for an impact. */
   haptic(kind) {
-    if (!atLeast(this.#launch.version, '6.1')) return;
+    if (!this.supports('6.1')) return;
     this.post('web_app_trigger_haptic_feedback', kind === 'light'
       ? { type: 'impact', impact_style: 'light' } : { type: 'notification', notification_type: kind });
   }
 
   /** Sets whether the client asks before it closes the page. */
   guardClosing(on) {
-    if (!atLeast(this.#launch.version, '6.2')) return;
-    this.#callOrPost((sdk) => (on ? sdk.enableClosingConfirmation() : sdk.disableClosingConfirmation()),
+    if (!this.supports('6.2')) return;
+    this.call((sdk) => (on ? sdk.enableClosingConfirmation() : sdk.disableClosingConfirmation()),
       'web_app_setup_closing_behavior', { need_confirmation: on });
   }
 
   canShareContact() {
-    return this.#hasBridge() && atLeast(this.#launch.version, '6.9');
+    return this.supports('6.9');
   }
 
-  /** Requests the person's own number: `{signed, userId}`, or null if the person refuses. `signed` is Telegram's answer as it is,
-   *  with the hash by which our server knows that it is Telegram's. */
+  /** Requests the person's own number: `{signed, number, userId}`, or null if the person refuses. `signed` is Telegram's answer as
+   *  it is, with the hash by which our server knows that it is Telegram's. */
   async requestContact() {
     const requested = this.#nextEvent('phone_requested', () => true, 120_000);
     this.post('web_app_request_phone');
@@ -114,7 +127,7 @@ export class Telegram {
       this.post('web_app_invoke_custom_method', { req_id: id, method: 'getRequestedContact', params: {} });
       const signed = (await result)?.result ?? '';
       const contact = parseJson(new URLSearchParams(signed).get('contact'));
-      if (contact?.phone_number) return { signed, userId: contact.user_id };
+      if (contact?.phone_number) return { signed, number: contact.phone_number, userId: contact.user_id };
       await new Promise((resolve) => this.#window.setTimeout(resolve, 50 * tries));
     }
     return null;
@@ -129,27 +142,36 @@ export class Telegram {
     else if (this.#inFrame()) this.#window.parent.postMessage(JSON.stringify({ eventType: event, eventData: data }), '*');
   }
 
-  applyTheme(params) {
-    const root = this.#window.document.documentElement;
-    for (const [name, color] of Object.entries(params)) {
-      if (/^[a-z_]+$/.test(name) && /^#[0-9a-f]{6}$/i.test(color)) root.style.setProperty(`--tg-theme-${name.replace(/_/g, '-')}`, color);
-    }
-    this.#background = params.secondary_bg_color ?? params.bg_color ?? this.#background;
-    if (/^#[0-9a-f]{6}$/i.test(params.bg_color ?? '')) root.dataset.scheme = isDark(params.bg_color) ? 'dark' : 'light';
-  }
-
-  #callOrPost(callSdk, event, data) {
+  /** Calls a method of the SDK. Without the SDK, or where it has no such method, sends the event that the method would send. */
+  call(callSdk, event, data) {
     try {
       if (this.#sdk) return callSdk(this.#sdk);
     } catch { /* The SDK does not support it here. */ }
-    this.post(event, data);
+    return this.post(event, data);
+  }
+
+  applyTheme(params) {
+    const root = this.#window.document.documentElement;
+    for (const [name, color] of Object.entries(params)) {
+      if (!/^[a-z_]+$/.test(name) || !isColor(color)) continue;
+      this.#theme[name] = color;
+      root.style.setProperty(`--tg-theme-${name.replace(/_/g, '-')}`, color);
+    }
+    if (isColor(params.bg_color)) root.dataset.scheme = isDark(params.bg_color) ? 'dark' : 'light';
+  }
+
+  /** The first of these colours that the client's theme has. */
+  color(...names) {
+    return names.map((name) => this.#theme[name]).find(Boolean) ?? null;
   }
 
   /** Gives the client's bars the colour of the page. */
   #paintClient() {
-    if (!this.#background || !atLeast(this.#launch.version, '6.1')) return;
-    this.post('web_app_set_header_color', { color_key: 'secondary_bg_color' });
-    this.post('web_app_set_background_color', { color: this.#background });
+    const color = this.color('secondary_bg_color', 'bg_color');
+    if (!color || !this.supports('6.1')) return;
+    this.call((sdk) => sdk.setHeaderColor('secondary_bg_color'), 'web_app_set_header_color', { color_key: 'secondary_bg_color' });
+    this.call((sdk) => sdk.setBackgroundColor(color), 'web_app_set_background_color', { color });
+    if (this.supports('7.10')) this.call((sdk) => sdk.setBottomBarColor(color), 'web_app_set_bottom_bar_color', { color });
   }
 
   #applyInsets(kind, data) {
@@ -221,6 +243,10 @@ function loadParams(storage) {
 
 function saveParams(storage, params) {
   try { storage?.setItem(STORAGE_KEY, JSON.stringify(params)); } catch { /* Storage is denied: the fragment is enough. */ }
+}
+
+function isColor(text) {
+  return /^#[0-9a-f]{6}$/i.test(text ?? '');
 }
 
 function isDark(color) {

@@ -21,6 +21,7 @@ export class View {
     document.title = text('title');
     for (const element of document.querySelectorAll('[data-text]')) element.textContent = text(element.dataset.text, { device });
     for (const element of document.querySelectorAll('[data-label]')) element.setAttribute('aria-label', text(element.dataset.label));
+    for (const element of document.querySelectorAll('[data-placeholder]')) element.placeholder = text(element.dataset.placeholder);
     this.element('qr').alt = text('picture_alt');
     document.querySelector('main').hidden = false;
   }
@@ -29,15 +30,35 @@ export class View {
     return this.#document.getElementById(id);
   }
 
-  /** Shows the elements of this phase whose `data-needs` (`token`, `owner`, `one-phone`, `typed`) is among the conditions. */
-  phase(name, conditions = {}) {
-    const changed = this.#document.body.dataset.phase !== name;
-    this.#document.body.dataset.phase = name;
+  /** Shows the elements of this phase and, where it has steps, of this step, whose `data-needs` (`token`, `owner`, …) are all
+   *  among the conditions. Another phase or step begins at its top. If the focused element goes away, the heading of what is
+   *  shown now gets the focus. */
+  phase(name, { step = null, ...conditions } = {}) {
+    const { body } = this.#document;
+    const changed = body.dataset.phase !== name;
+    const moved = changed || (body.dataset.step ?? '') !== (step ?? '');
+    const focused = this.#document.activeElement;
+    body.dataset.phase = name;
+    body.dataset.step = step ?? '';
     for (const element of this.#document.querySelectorAll('[data-phases]')) {
-      const needs = element.dataset.needs;
-      element.hidden = !element.dataset.phases.split(' ').includes(name) || Boolean(needs && !conditions[needs]);
+      const { phases, steps, needs } = element.dataset;
+      const fits = phases.split(' ').includes(name) && (!steps || step === null || steps.split(' ').includes(step));
+      element.hidden = !fits || Boolean(needs && needs.split(' ').some((need) => !conditions[need]));
     }
+    if (moved) this.#document.defaultView.scrollTo(0, 0);
+    if (focused !== body && focused?.closest('[hidden]')) this.focusHeading();
     return changed;
+  }
+
+  /** Moves the focus to the heading of what is shown, which a screen reader then reads. */
+  focusHeading() {
+    const headings = [...this.#document.querySelectorAll('[tabindex="-1"]')];
+    headings.find((one) => !one.closest('[hidden]'))?.focus({ preventScroll: true });
+  }
+
+  /** Puts a text into an element. */
+  say(id, key) {
+    this.#fill(id, this.#text(key));
   }
 
   /** The live region. It is set only on a change, because a screen reader reads it aloud each time. */
@@ -87,11 +108,26 @@ export class View {
     if (changed) this.element('end-title').focus({ preventScroll: true });
   }
 
-  /** Disables the controls of a form while its request runs. */
+  /** Shows that the request of a form runs. Its controls stay focusable, so that neither focus nor keyboard is lost. */
   busy(formId, on) {
     const form = this.element(formId);
-    form.toggleAttribute('aria-busy', on);
-    for (const control of form.querySelectorAll('input, button')) control.disabled = on;
+    if (on) form.setAttribute('aria-busy', 'true');
+    else form.removeAttribute('aria-busy');
+    for (const input of form.querySelectorAll('input')) input.readOnly = on;
+    for (const button of form.querySelectorAll('button[type="submit"]')) this.pressable(button, !on);
+  }
+
+  /** A button whose request runs. */
+  working(button, on) {
+    if (on) button.setAttribute('aria-busy', 'true');
+    else button.removeAttribute('aria-busy');
+    this.pressable(button, !on);
+  }
+
+  /** A button that cannot be pressed now stays focusable. */
+  pressable(button, on) {
+    if (on) button.removeAttribute('aria-disabled');
+    else button.setAttribute('aria-disabled', 'true');
   }
 
   #fill(id, words) {

@@ -94,6 +94,16 @@ impl Account {
             && self.changed.is_empty()
     }
 
+    /// Whether the session that this login linked has ended: the person logged out, or ended it in Telegram.
+    pub fn is_unlinked(&self, login_id: &LoginId) -> bool {
+        self.unlinked.contains(login_id)
+    }
+
+    /// Whether the session that this login linked was handed over to another service.
+    pub fn is_handed_over(&self, login_id: &LoginId) -> bool {
+        self.exported.contains(login_id)
+    }
+
     /// The subscription that runs at this moment.
     pub fn subscription_at(&self, now: Timestamp) -> Option<Subscription> {
         self.subscription.filter(|it| it.expires_at.is_none_or(|end| end > now))

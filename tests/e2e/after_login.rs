@@ -1,13 +1,15 @@
-//! After a login: logging out in the bot, ending the session in Telegram, sessions that nobody holds, and `/debug_status`.
+//! After a login: logging out in the bot, ending the session in Telegram, sessions that nobody holds, what an old login says, and
+//! `/debug_status`.
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 use jiff::SignedDuration;
 use stand_in::accounts::{ANNA, ILYA};
 use stand_in::mtproto::Device;
 
 use crate::erasure::{confirm_reset, wait_until_forgotten};
+use crate::export::qr_login;
 use crate::wait::eventually;
 use crate::world::{World, WorldOptions};
 
@@ -81,6 +83,45 @@ async fn a_session_that_was_ended_in_telegram_is_detected_and_reported() -> Resu
     assert!(!is_authenticated(&world, ILYA).await?);
     assert_eq!(count_sessions(&world).await?, 0);
     assert!(world.telegram.mtproto.keys_in_two_places().is_empty());
+    Ok(())
+}
+
+/// `session` of the owner's status.
+async fn session_state(world: &World, session: &str) -> Result<String> {
+    let path = format!("/qr-auth-status?session_id={session}");
+    let status: serde_json::Value = world.get_as(ILYA, &path).send().await?.json().await?;
+    assert_eq!(status["status"], "authorized");
+    Ok(status["session"].as_str().context("its session")?.to_owned())
+}
+
+#[tokio::test]
+async fn an_old_login_tells_its_owner_how_the_account_stands_today() -> Result<()> {
+    let world = World::start().await?;
+    let first = world.log_in(ILYA).await?;
+    assert_eq!(session_state(&world, &first).await?, "linked");
+
+    // 1. A later login links another session.
+    let second = world.log_in(ILYA).await?;
+    eventually("the first one is replaced", async || Ok(session_state(&world, &first).await? == "replaced"))
+        .await?;
+    assert_eq!(session_state(&world, &second).await?, "linked");
+
+    // 2. The person logs out.
+    world.person(ILYA).ask("/logout").await?;
+    world.wait_for_event("LoggedOut").await?;
+    assert_eq!(session_state(&world, &first).await?, "ended");
+    assert_eq!(session_state(&world, &second).await?, "ended");
+
+    // 3. The next session is handed over.
+    let third = world.log_in(ILYA).await?;
+    let export = ["session", "export", "--user", &ILYA.to_string(), "--format", "grammers", "--yes"];
+    assert!(qr_login(&world, &export).await?.status.success());
+    assert_eq!(session_state(&world, &third).await?, "handed_over");
+
+    // 4. A person who only has the link learns nothing of that.
+    let url = format!("{}/qr-auth-status?session_id={third}", world.base());
+    let bare: serde_json::Map<_, _> = world.http.get(url).send().await?.json().await?;
+    assert_eq!(bare.keys().collect::<Vec<_>>(), ["expires", "status", "version"]);
     Ok(())
 }
 

@@ -191,14 +191,17 @@ fn what_pip_and_npm_fetch_has_a_hash() -> Result<()> {
         }
         assert!(text.matches("--hash=sha256:").count() >= text.matches("==").count(), "{file}");
     }
-    let lock: serde_json::Value =
-        serde_json::from_str(&repository_file("tests/e2e/telegram-sdk/package-lock.json")?)?;
-    let packages = lock["packages"].as_object().context("packages")?;
-    for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
-        assert!(package["integrity"].as_str().is_some_and(|hash| hash.starts_with("sha512-")), "{name}");
-    }
     let made_by = |file: &str, needed: &str| -> Result<bool> { Ok(repository_file(file)?.contains(needed)) };
-    assert!(made_by("scripts/telegram-sdk", "npm ci ")? && !made_by("scripts/telegram-sdk", "npm pack ")?);
+    for tool in ["telegram-sdk", "axe"] {
+        let lock: serde_json::Value =
+            serde_json::from_str(&repository_file(&format!("tests/e2e/{tool}/package-lock.json"))?)?;
+        let packages = lock["packages"].as_object().context("packages")?;
+        for (name, package) in packages.iter().filter(|(name, _)| !name.is_empty()) {
+            assert!(package["integrity"].as_str().is_some_and(|hash| hash.starts_with("sha512-")), "{name}");
+        }
+        let script = format!("scripts/{tool}");
+        assert!(made_by(&script, "npm ci ")? && !made_by(&script, "npm pack ")?);
+    }
     for file in ["tests/e2e/export.rs", "tests/bench/src/status/python.rs"] {
         assert!(made_by(file, "--require-hashes")?, "{file}");
     }

@@ -69,11 +69,11 @@ impl Text {
             }
             Self::OpenFromChat => (
                 "Откройте эту страницу кнопкой из чата с ботом: так Telegram подтвердит, что это вы.",
-                "Open this page with the button in the bot's chat: that is how Telegram confirms that it is you.",
+                "Open this page with the button in the chat with the bot, so that Telegram can confirm it’s you.",
             ),
             Self::LaunchDataStale => (
                 "Страница открыта слишком давно. Закройте её и откройте заново кнопкой из чата с ботом.",
-                "This page was opened too long ago. Close it and open it anew with the button in the bot's chat.",
+                "This page was opened too long ago. Close it and open it again with the button in the chat with the bot.",
             ),
             Self::NotYours => (
                 "Этот вход начал другой человек. Отправьте боту /login, чтобы начать свой.",
@@ -84,18 +84,18 @@ impl Text {
                 "❌ Session not found. Send /login to the bot to start a new login.",
             ),
             Self::NoQr => (
-                "QR кода сейчас нет: вход завершён или код ещё не получен.",
-                "There is no QR code now: the login has ended, or the code has not come yet.",
+                "QR кода сейчас нет: вход завершён или код ещё не готов.",
+                "There is no QR code right now: the login has ended, or the code isn’t ready yet.",
             ),
             Self::BadRequest => ("Запрос составлен неверно.", "The request is malformed."),
             Self::NotFound => ("Здесь ничего нет.", "There is nothing here."),
             Self::Internal => (
-                "Что-то сломалось у нас. Попробуйте ещё раз через минуту.",
+                "У нас что-то сломалось. Попробуйте ещё раз через минуту.",
                 "Something broke on our side. Try again in a minute.",
             ),
             Self::Unavailable => (
                 "Сервис ненадолго недоступен. Попробуйте ещё раз через несколько секунд.",
-                "The service is not available for a moment. Try again in a few seconds.",
+                "The service is unavailable for a moment. Try again in a few seconds.",
             ),
             Self::TooManyRequests => (
                 "⏳ Слишком много запросов. Попробуйте ещё раз через несколько секунд.",
@@ -131,14 +131,14 @@ impl Text {
             ),
             Self::Cancelled { reason: CancelReason::Person, with_invite: true } => (
                 "🚫 Вход отменён. Ничего не подключено, инвайт код не потрачен.",
-                "🚫 Login cancelled. Nothing was linked, and the invite code is not spent.",
+                "🚫 Login cancelled. Nothing was linked, and the invite code can still be used.",
             ),
             Self::Cancelled { reason: CancelReason::Person, with_invite: false } => {
                 ("🚫 Вход отменён. Ничего не подключено.", "🚫 Login cancelled. Nothing was linked.")
             }
             Self::Cancelled { reason: CancelReason::NewerLogin, .. } => (
-                "🔁 Начат новый вход, этот отменён. Откройте последнюю кнопку в чате с ботом.",
-                "🔁 A newer login was started, this one is cancelled. Use the latest button in the bot's chat.",
+                "🔁 Начат новый вход, этот отменён. Нажмите последнюю кнопку в чате с ботом.",
+                "🔁 A newer login was started, so this one is cancelled. Press the latest button in the chat with the bot.",
             ),
             Self::Cancelled { reason: CancelReason::Blocked, .. } => {
                 ("⛔ Доступ заблокирован", "⛔ Access is blocked")
@@ -149,19 +149,19 @@ impl Text {
             ),
             Self::Rejected => (
                 "🚨 Вход подтвердил другой аккаунт. Ничего не подключено. Никогда не сканируйте и не пересылайте чужие коды входа.",
-                "🚨 Another account confirmed the login. Nothing was linked. Never scan or forward login codes of others.",
+                "🚨 Another account confirmed the login. Nothing was linked. Never scan other people’s login codes, and never forward yours.",
             ),
             Self::Failed(FailReason::TelegramUnreachable) => (
                 "Telegram не отвечал до конца входа. Попробуйте снова чуть позже.",
-                "Telegram did not answer until the login's end. Try again a little later.",
+                "Telegram did not answer in time. Try again a little later.",
             ),
             Self::Failed(FailReason::FloodWait) => (
                 "Telegram просит подождать: слишком много запросов. Попробуйте снова позже.",
-                "Telegram asks to wait: too many requests. Try again later.",
+                "Telegram asks us to wait: too many requests. Try again later.",
             ),
             Self::Failed(FailReason::NotRegistered) => (
                 "На этом номере нет аккаунта Telegram. Проверьте номер и попробуйте снова.",
-                "There is no Telegram account with this number. Check the number and try again.",
+                "There is no Telegram account with this number. Check it and try again.",
             ),
             Self::Failed(FailReason::SessionLost) => (
                 "Telegram закрыл сессию во время входа. Попробуйте снова.",
@@ -172,71 +172,71 @@ impl Text {
                 "The invite code is no longer reserved for this login. Send /login with the code to the bot.",
             ),
             Self::Failed(FailReason::Internal) => {
-                ("Что-то сломалось у нас. Попробуйте снова.", "Something broke on our side. Try again.")
+                ("У нас что-то сломалось. Попробуйте снова.", "Something broke on our side. Try again.")
             }
             Self::PasswordWrong => ("❌ Неверный пароль", "❌ Wrong password"),
             Self::PasswordStale => (
-                "Пароль не был проверен: запрос Telegram устарел. Введите пароль ещё раз.",
-                "The password was not checked: Telegram's request was out of date. Enter the password once more.",
+                "Пароль не проверен: запрос Telegram устарел. Введите пароль ещё раз.",
+                "The password was not checked: Telegram’s request had expired. Enter the password once more.",
             ),
             Self::Refused(Refusal::Wrong) => ("❌ Неверный код", "❌ Wrong code"),
             Self::Refused(Refusal::Stale) => {
-                ("❌ Код устарел. Запросите новый.", "❌ The code is too old. Ask for a new one.")
+                ("❌ Код устарел. Запросите новый.", "❌ The code has expired. Ask for a new one.")
             }
             Self::Refused(Refusal::NumberInvalid) => (
                 "❌ Telegram не знает такого номера. Проверьте номер и код страны.",
-                "❌ Telegram does not know this number. Check it and its country code.",
+                "❌ Telegram doesn’t know this number. Check it and the country code.",
             ),
             Self::Refused(Refusal::NoCode) => (
                 "❌ Telegram не присылает на этот номер код из цифр. Войдите по QR коду.",
-                "❌ Telegram sends no code of digits to this number. Log in by the QR code.",
+                "❌ Telegram doesn’t send a code of digits to this number. Log in with the QR code.",
             ),
             Self::Refused(Refusal::NumberBanned) => {
                 ("❌ Этот номер заблокирован в Telegram.", "❌ This number is banned from Telegram.")
             }
             Self::Refused(Refusal::TooMany) => (
                 "⏳ Telegram просит подождать: слишком много попыток. Попробуйте позже.",
-                "⏳ Telegram asks to wait: too many tries. Try again later.",
+                "⏳ Telegram asks you to wait: too many tries. Try again later.",
             ),
             Self::Refused(Refusal::Unclear) => {
                 ("Telegram не ответил. Попробуйте ещё раз.", "Telegram did not answer. Try again.")
             }
-            Self::NoPasswordAsked => ("Пароль сейчас не нужен.", "No password is asked for now."),
-            Self::NoCodeAsked => ("Код сейчас не нужен.", "No code is asked for now."),
+            Self::NoPasswordAsked => ("Пароль сейчас не нужен.", "No password is needed right now."),
+            Self::NoCodeAsked => ("Код сейчас не нужен.", "No code is needed right now."),
             Self::BadPhone => (
                 "Введите номер в международном формате: + и от 7 до 15 цифр.",
-                "Enter the number in international form: + and 7 to 15 digits.",
+                "Enter the number in the international format: + and 7 to 15 digits.",
             ),
             Self::ContactUnsigned => (
                 "Telegram не подтвердил этот номер. Поделитесь номером ещё раз.",
-                "Telegram has not confirmed this number. Share your number once more.",
+                "Telegram has not confirmed this number. Share it once more.",
             ),
             Self::ContactOfAnother => (
                 "Это номер другого аккаунта. Нужен номер, на который зарегистрирован ваш Telegram.",
-                "This is the number of another account. The number of your own Telegram is needed.",
+                "This number belongs to another account. Use the number of your own Telegram.",
             ),
             Self::NumberNotTyped => (
                 "Номер нельзя ввести вручную: поделитесь своим номером кнопкой на этой странице.",
-                "The number cannot be typed: share your own with the button on this page.",
+                "The number can’t be typed here: share your own with the button on this page.",
             ),
             Self::BadCode => ("Введите цифры кода.", "Enter the code's digits."),
             Self::CodeLimit => (
                 "⏳ Слишком много кодов. Войдите по QR коду или попробуйте позже.",
-                "⏳ Too many codes. Log in by the QR code or try again later.",
+                "⏳ Too many codes. Log in with the QR code or try again later.",
             ),
             Self::CodeLimitWithoutQr => (
                 "⏳ Слишком много кодов. Введите последний код или отмените вход, начните его снова и подтвердите по QR коду.",
-                "⏳ Too many codes. Enter the last code, or cancel the login, start it anew and confirm it by the QR code.",
+                "⏳ Too many codes. Enter the last code, or cancel the login, start it again and confirm it with the QR code.",
             ),
             Self::CodeLost => (
                 "❌ Присланный код входа больше не действует. Отсканируйте QR код или запросите новый код.",
-                "❌ The login code you were sent is of no use any more. Scan the QR code or ask for a new code.",
+                "❌ The login code you got no longer works. Scan the QR code or ask for a new code.",
             ),
             Self::NoCodeWithoutQr => (
                 "❌ Telegram не присылает на этот номер код из цифр. Введите последний код или отмените вход, начните его снова и подтвердите по QR коду.",
-                "❌ Telegram sends no code of digits to this number. Enter the last code, or cancel the login, start it anew and confirm it by the QR code.",
+                "❌ Telegram doesn’t send a code of digits to this number. Enter the last code, or cancel the login, start it again and confirm it with the QR code.",
             ),
-            Self::OnePhoneOff => ("Вход по коду выключен.", "Logging in by a code is switched off."),
+            Self::OnePhoneOff => ("Вход по коду выключен.", "Logging in by code is switched off."),
         };
         match language {
             Language::Russian => ru,

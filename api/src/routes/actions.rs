@@ -15,7 +15,7 @@ use texts::Language;
 use texts::http::Text;
 
 use super::input::read_json;
-use crate::access::Visitor;
+use crate::access::{Visitor, ended_status};
 use crate::live_login::Watched;
 use crate::problem::Problem;
 use crate::state::ApiState;
@@ -41,7 +41,7 @@ pub async fn cancel(
     let login = visitor.own_login_to_act(&state, &read_json(body, language)?.session_id).await?;
     let now = login.borrow().clone();
     if !now.row.status.is_live() {
-        return Ok(Json(status::for_owner(&now, language)));
+        return Ok(Json(ended_status(&state, &now, language).await?));
     }
     let cancelled = cancel::cancel(&state.app, &now.row.login_id, now.row.account_id, now.attempt()).await;
     cancelled.map_err(|error| Problem::internal(language, &error))?;

@@ -8,11 +8,12 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use domain::LoginStatus;
 use serde_json::json;
 use texts::Language;
 use texts::http::Text;
 
-use crate::access::{Visitor, find};
+use crate::access::{Visitor, ended_status, find};
 use crate::problem::Problem;
 use crate::state::ApiState;
 use crate::{page, status};
@@ -89,6 +90,7 @@ pub async fn status(
         return Ok(not_found());
     };
     let owner = visitor.owns(&login.borrow())?;
+    let had_ended = !login.borrow().row.status.is_live();
     if let (Some(since), Some(wait)) = (query.since, query.wait) {
         let Some(_poll) = login.borrow().poll(owner) else {
             let (language, text) = (visitor.language(), Text::TooManyRequests);
@@ -102,12 +104,17 @@ pub async fn status(
     {
         login = found;
     }
-    let login = login.borrow();
+    let login = login.borrow().clone();
     if login.telegram_id.is_none() {
         return Ok(not_found());
     }
     if owner && login.is_blocked {
         return Ok(Json(status::for_blocked_owner(&login, visitor.language())).into_response());
+    }
+    if owner && had_ended && login.row.status == LoginStatus::Authorized {
+        // On the heap, as in `find`.
+        let status = Box::pin(ended_status(&state, &login, visitor.language())).await?;
+        return Ok(Json(status).into_response());
     }
     Ok(status::answer(&login, owner.then(|| visitor.language())))
 }

@@ -59,12 +59,12 @@ export class Browser {
   }
 
   /** A page with a browser context of its own, so that nothing is left from another test. */
-  async page({ width = 390, height = 844, scale = 1, dark = false, before = '' } = {}) {
+  async page({ width = 390, height = 844, scale = 1, dark = false, reduced = true, before = '' } = {}) {
     const { browserContextId } = await this.send('Target.createBrowserContext');
     const { targetId } = await this.send('Target.createTarget', { url: 'about:blank', browserContextId });
     const { sessionId } = await this.send('Target.attachToTarget', { targetId, flatten: true });
     const page = new Page(this, sessionId, targetId);
-    await page.prepare({ width, height, scale, dark, before });
+    await page.prepare({ width, height, scale, dark, reduced, before });
     return page;
   }
 
@@ -93,10 +93,15 @@ export class Page {
     return this.browser.send(method, params, this.sessionId);
   }
 
-  async prepare({ width, height, scale, dark, before }) {
+  async prepare({ width, height, scale, dark, reduced, before }) {
     for (const domain of ['Page', 'Runtime', 'Log']) await this.send(`${domain}.enable`);
     await this.send('Emulation.setDeviceMetricsOverride', { width, height, deviceScaleFactor: scale, mobile: false });
-    await this.send('Emulation.setEmulatedMedia', { features: [{ name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' }] });
+    await this.send('Emulation.setEmulatedMedia', { features: [
+      { name: 'prefers-color-scheme', value: dark ? 'dark' : 'light' },
+      { name: 'prefers-reduced-motion', value: reduced ? 'reduce' : 'no-preference' },
+    ] });
+    // A page in a headless window has the focus, as the one that a person looks at.
+    await this.send('Emulation.setFocusEmulationEnabled', { enabled: true });
     if (before) await this.send('Page.addScriptToEvaluateOnNewDocument', { source: before });
   }
 

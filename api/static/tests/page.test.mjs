@@ -2,63 +2,19 @@
 
 import assert from 'node:assert/strict';
 import { createHash, pbkdf2Sync } from 'node:crypto';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { readFileSync } from 'node:fs';
-import { Browser } from './browser.mjs';
-import { MockService, TOKENS, initData, iso } from './mock.mjs';
+import { Client, ILYA, contact, last, posted, press, shown, textOf } from './client.mjs';
+import { TOKENS, initData, iso } from './mock.mjs';
 
 const P = BigInt(`0x${/P_HEX = ''([\s\S]*?);/.exec(readFileSync(new URL('../srp.js', import.meta.url), 'utf8'))[1].replace(/[^0-9a-f]/g, '')}`);
 /** Downloaded by scripts/telegram-sdk. It is Telegram's, so it is not in the repository. */
 const SDK = new URL('../../../target/telegram-sdk/telegram-web-app.js', import.meta.url);
-const ILYA = { id: 139883458, first_name: 'Ilya', language_code: 'ru' };
-/** A native client around the page. `posted` holds the events that it gets. */
-const BRIDGE = `window.posted = []; window.TelegramWebviewProxy = { postEvent(event, data) {
-  window.posted.push([event, JSON.parse(data)]); window.client?.(event, JSON.parse(data)); } };`;
-const posted = (event) => `window.posted.some(([name]) => name === ${JSON.stringify(event)})`;
 
-let browser;
-let service;
-let count = 0;
-
-before(async () => {
-  browser = await Browser.start();
-});
-after(() => browser.stop());
-
-/** One login and a page that shows it. `sdk` is `blocked`, `hanging`, or the script that telegram.org answers with. */
-async function opened(t, { login = {}, user = ILYA, platform = 'ios', sdk = 'blocked', width = 390, before: script = '', unknown = false, ...options } = {}) {
-  service = await new MockService(options).listen();
-  count += 1;
-  const session = `session-${count}`;
-  if (!unknown) service.login(session, login);
-  const page = await browser.page({ width, before: BRIDGE + script });
-  await page.send('Fetch.enable', { patterns: [{ urlPattern: 'https://telegram.org/*' }] });
-  browser.listen(({ method, params, sessionId }) => {
-    if (method !== 'Fetch.requestPaused' || sessionId !== page.sessionId || sdk === 'hanging') return;
-    if (sdk === 'blocked') page.send('Fetch.failRequest', { requestId: params.requestId, errorReason: 'ConnectionRefused' });
-    else page.send('Fetch.fulfillRequest', { requestId: params.requestId, responseCode: 200, responseHeaders: [{ name: 'Content-Type', value: 'text/javascript' }], body: Buffer.from(sdk).toString('base64') });
-  });
-  const fragment = user ? `#tgWebAppData=${encodeURIComponent(initData(user))}&tgWebAppVersion=9.1&tgWebAppPlatform=${platform}` : '';
-  await page.open(`${service.origin}/qr-auth?session_id=${session}${fragment}`);
-  t.after(async () => {
-    await page.close();
-    await service.close();
-    assert.deepEqual(page.complaints.filter((one) => !/telegram\.org|status of (401|403|404|502|504)/.test(one)), [], 'the page complains');
-  });
-  return { page, session, set: (fields) => service.set(session, fields) };
-}
-
-const shown = (id) => `!document.getElementById('${id}').closest('[hidden]')`;
-const textOf = (id) => `document.getElementById('${id}').textContent`;
-const requests = (path) => service.requests.filter((request) => request.path === path);
-/** Waits for the first request to this path. */
-async function first(path) {
-  for (;;) {
-    const [request] = requests(path);
-    if (request) return request;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-}
+const client = new Client();
+const opened = (t, options) => client.open(t, options);
+const requests = (path) => client.requests(path);
+const first = (path) => client.first(path);
 
 test('a waiting login shows the code, the countdown, the ways to log in and the access', async (t) => {
   const { page } = await opened(t);
@@ -68,7 +24,11 @@ test('a waiting login shows the code, the countdown, the ways to log in and the 
   assert.equal(await page.evaluate("document.getElementById('token').value"), TOKENS[0]);
   assert.ok(await page.evaluate("document.getElementById('token').readOnly"));
   const words = await page.evaluate('document.body.innerText');
-  for (const one of ['📱 Открыть в Telegram', '📋 Скопировать токен', 'Войти по коду на этом телефоне', 'новое устройство «qr-login»', '/logout', 'Отменить вход']) assert.ok(words.includes(one), one);
+  for (const one of [
+    '📱 Открыть в Telegram', '📋 Скопировать токен', 'Войти по коду', 'Сервис сможет читать ваши чаты и действовать от вашего имени · подробнее',
+    'Ответьте «Да, это я»', 'новое устройство «qr-login»', '/logout', 'recover@telegram.org',
+  ]) assert.ok(words.includes(one), one);
+  assert.equal((await page.evaluate(last('web_app_setup_secondary_button'))).text, 'Отменить вход');
   assert.equal(await page.evaluate('document.documentElement.lang'), 'ru');
   const [{ headers }] = requests('/qr-auth/qr.svg');
   assert.equal(headers.authorization, `tma ${initData(ILYA)}`);
@@ -140,21 +100,20 @@ for (const [status, title, words] of [
     await page.until(`${textOf('end-title')} === ${JSON.stringify(title)}`);
     assert.ok((await page.evaluate('document.body.innerText')).includes(words));
     assert.ok(!(await page.evaluate(textOf('end-text'))).includes(title), 'the title is said once');
-    service.onPost = () => ({ status: 'waiting', token: TOKENS[1], expires: iso(300), qr_expires: iso(28) });
-    assert.equal(await page.evaluate("document.getElementById('retry').textContent"), '🔄 Попробовать снова');
-    await page.click('#retry');
+    client.service.onPost = () => ({ status: 'waiting', token: TOKENS[1], expires: iso(300), qr_expires: iso(28) });
+    assert.equal((await page.evaluate(last('web_app_setup_main_button'))).text, '🔄 Попробовать снова');
+    await press(page, 'retry');
     await page.until(`${shown('qr')} && document.getElementById('token').value === ${JSON.stringify(TOKENS[1])}`);
     assert.deepEqual((await first('/qr-auth/retry')).body, { session_id: session });
-    service.set(session, { status: 'authorized' });
+    client.service.set(session, { status: 'authorized' });
     await page.until(`${textOf('end-title')} === '✅ Авторизация успешна!'`);
   });
 }
 
 test('a person who may not try again reads why, and the end stays', async (t) => {
   const { page } = await opened(t, { login: { status: 'expired', token: null } });
-  service.onPost = () => ({ problem: [403, '⛔ Доступ заблокирован'] });
-  await page.until(shown('retry'));
-  await page.click('#retry');
+  client.service.onPost = () => ({ problem: [403, '⛔ Доступ заблокирован'] });
+  await press(page, 'retry');
   await page.until(`${textOf('end-more')} === '⛔ Доступ заблокирован'`);
   assert.equal(await page.evaluate(textOf('end-title')), '⏰ Время входа истекло');
 });
@@ -173,7 +132,7 @@ test('another person reads that the login is not theirs', async (t) => {
 test('with stale launch data the page says to open it again', async (t) => {
   const { page } = await opened(t, { before: '' });
   await page.until(shown('qr'));
-  service.broken = 401;
+  client.service.broken = 401;
   await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
   await page.until(`${textOf('end-title')} === '🔑 Откройте страницу заново'`);
 });
@@ -181,10 +140,10 @@ test('with stale launch data the page says to open it again', async (t) => {
 test('stale launch data removes the message about a lost connection', async (t) => {
   const { page } = await opened(t);
   await page.until(shown('qr'));
-  service.broken = 502;
+  client.service.broken = 502;
   await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
   await page.until(shown('trouble'));
-  service.broken = 401;
+  client.service.broken = 401;
   await page.until(`${textOf('end-title')} === '🔑 Откройте страницу заново'`);
   assert.ok(!await page.evaluate(shown('trouble')), 'it does not try again');
 });
@@ -192,11 +151,11 @@ test('stale launch data removes the message about a lost connection', async (t) 
 test('a button that is refused for stale launch data ends the page', async (t) => {
   const { page, session, set } = await opened(t);
   await page.until(shown('qr'));
-  service.onPost = () => ({ problem: [502, 'Не сейчас.'] });
-  await page.click('#cancel');
+  client.service.onPost = () => ({ problem: [502, 'Не сейчас.'] });
+  await press(page, 'cancel');
   await page.until(`${shown('problem')} && ${textOf('problem')} === 'Не сейчас.'`);
-  service.onPost = () => ({ problem: [401, 'Страница открыта слишком давно.'] });
-  await page.click('#cancel');
+  client.service.onPost = () => ({ problem: [401, 'Страница открыта слишком давно.'] });
+  await press(page, 'cancel');
   await page.until(`${textOf('end-title')} === '🔑 Откройте страницу заново'`);
   assert.ok(!await page.evaluate(shown('problem')));
   // A change that a request in flight would bring, and an answer that comes after it.
@@ -224,7 +183,7 @@ test('coming back to the page polls at once, and never twice at a time', async (
 
 test('where long polls are refused, the end is still seen', async (t) => {
   const { page, set } = await opened(t);
-  service.noLongPoll = true;
+  client.service.noLongPoll = true;
   await page.until(shown('qr'));
   set({ status: 'expired' });
   await page.until(`${textOf('end-title')} === '⏰ Время входа истекло'`);
@@ -233,24 +192,24 @@ test('where long polls are refused, the end is still seen', async (t) => {
 test('a service that is unreachable is reported until it is back', async (t) => {
   const { page } = await opened(t);
   await page.until(shown('qr'));
-  service.broken = 502;
+  client.service.broken = 502;
   await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))");
   await page.until(`${shown('trouble')} && ${textOf('trouble')}.startsWith('Нет связи')`);
-  service.broken = null;
+  client.service.broken = null;
   await page.until(`!(${shown('trouble')})`);
 });
 
-for (const [platform, follows] of [['ios', true], ['android', true], ['tdesktop', false], ['macos', false], ['weba', false]]) {
+for (const [platform, follows] of [['ios', true], ['android', true], ['tdesktop', false], ['macos', false], ['weba', false], ['webk', false]]) {
   test(`on ${platform} the link is ${follows ? 'followed, and what comes next is said' : 'never followed: scanning is explained'}`, async (t) => {
     const { page } = await opened(t, { platform });
     const links = [];
-    browser.listen(({ method, params, sessionId }) => {
+    client.browser.listen(({ method, params, sessionId }) => {
       if (sessionId === page.sessionId && method === 'Page.frameRequestedNavigation') links.push(params.url);
     });
-    await page.until(shown('qr'));
+    await page.until(shown(follows ? 'other-toggle' : 'open'));
+    if (follows) await page.click('#other-toggle');
     await page.click('#open');
     await page.until(shown('link-help'));
-    assert.equal(await page.evaluate(shown('devices')), follows);
     assert.match(await page.evaluate(textOf('link-help-title')), follows ? /просит отсканировать/ : /Отсканируйте код телефоном/);
     assert.deepEqual(links.filter((url) => !url.startsWith('http')), follows ? [`tg://login?token=${TOKENS[0]}`] : []);
   });
@@ -268,36 +227,27 @@ test('copying falls back to the selection where the clipboard is denied', async 
 
 test('cancelling ends the login', async (t) => {
   const { page, session } = await opened(t);
-  service.onPost = (what) => (what === 'cancel' ? { status: 'cancelled' } : {});
-  await page.until(shown('cancel'));
-  await page.click('#cancel');
+  client.service.onPost = (what) => (what === 'cancel' ? { status: 'cancelled' } : {});
+  await press(page, 'cancel');
   await page.until(`${textOf('end-title')} === '🚫 Вход отменён'`);
   assert.deepEqual((await first('/qr-auth/cancel')).body, { session_id: session });
 });
 
 test('the one-phone way: shared number, code, password', async (t) => {
-  const { page, set, session } = await opened(t, { before: `
-    window.client = (event, data) => {
-      const tell = (name, what) => setTimeout(() => window.Telegram.WebView.receiveEvent(name, what));
-      if (event === 'web_app_request_phone') tell('phone_requested', { status: 'sent' });
-      if (event === 'web_app_invoke_custom_method') tell('custom_method_invoked', { req_id: data.req_id,
-        result: 'contact=' + encodeURIComponent(JSON.stringify({ user_id: 139883458, phone_number: '79990000001' })) + '&hash=x' });
-    };` });
-  await page.until(shown('one-phone-toggle'));
-  await page.click('#one-phone-toggle');
+  const { page, set, session } = await opened(t, { platform: 'ios', before: `window.contact = ${JSON.stringify(contact())};` });
+  await page.until(shown('number-title'));
   assert.equal(await page.evaluate("document.getElementById('phone-form').hidden"), true, 'no number is typed');
-  await page.click('#share-phone');
+  await press(page, 'share-phone');
   await page.until(`${textOf('status')} === '⏳ Отправляем код...'`);
-  assert.deepEqual((await first('/qr-auth/phone')).body, {
-    session_id: session,
-    contact: `contact=${encodeURIComponent(JSON.stringify({ user_id: 139883458, phone_number: '79990000001' }))}&hash=x`,
-  });
+  assert.deepEqual((await first('/qr-auth/phone')).body, { session_id: session, contact: contact() });
+  assert.deepEqual(await page.evaluate(`(({ is_active, is_progress_visible }) => [is_active, is_progress_visible])(${last('web_app_setup_main_button')})`), [false, true]);
   set({ token: TOKENS[1] });
   await page.until(`document.getElementById('token').value === ${JSON.stringify(TOKENS[1])}`);
   assert.equal(await page.evaluate(textOf('phone-error')), '', 'a new QR code is no refusal');
   set({ status: 'code_required', code_via: 'app', code_length: 5, token: null });
   await page.until(`${shown('code')} && document.activeElement.id === 'code'`);
   assert.match(await page.evaluate(textOf('code-lead')), /в чат «Telegram»/);
+  assert.equal(await page.evaluate(textOf('sent-to')), 'Отправлен на +7 ••• ••01');
 
   await page.send('Input.insertText', { text: '12 345' });
   await page.until("document.getElementById('code-form').hasAttribute('aria-busy')");
@@ -305,7 +255,7 @@ test('the one-phone way: shared number, code, password', async (t) => {
   set({ error: 'Неверный код. Осталась одна попытка.' });
   await page.until(`${textOf('code-error')} === 'Неверный код. Осталась одна попытка.'`);
   assert.equal(await page.evaluate("document.getElementById('code').value"), '');
-  await page.click('#code-form button');
+  await press(page, 'send-code');
   assert.equal(await page.evaluate(textOf('code-error')), 'Неверный код. Осталась одна попытка.', 'pressed too late');
 
   await page.type('#code', '54321');
@@ -315,23 +265,25 @@ test('the one-phone way: shared number, code, password', async (t) => {
 });
 
 test('after a mistyped number another one gets a code, also on a page that was opened again', async (t) => {
-  const { page, set } = await opened(t, { onePhone: 'typed', login: { status: 'code_required', code_via: 'sms', code_length: 5, token: null } });
-  await page.until(`${shown('code')} && ${textOf('one-phone-toggle')} === '✏️ Другой номер'`);
+  const { page, set } = await opened(t, { onePhone: 'typed', platform: 'android', login: { status: 'code_required', code_via: 'sms', code_length: 5, token: null } });
+  await page.until(`${shown('code')} && ${textOf('sent-to')} === 'Отправлен на ваш номер'`);
   assert.ok(!await page.evaluate(shown('resend')), 'this page does not know the number');
-  await page.click('#one-phone-toggle');
+  await page.click('#change-number');
+  await page.until(`${textOf('number-title')} === 'Другой номер' && ${shown('phone')}`);
   await page.type('#phone', '+7 999 000-00-02');
-  await page.click('#phone-form button');
+  await press(page, 'send-phone');
   await page.until(`${textOf('status')} === '⏳ Отправляем код...'`);
   assert.equal((await first('/qr-auth/phone')).body.phone, '+79990000002');
   set({ error: 'Telegram не знает такого номера.' });
   await page.until(`${textOf('phone-error')} === 'Telegram не знает такого номера.'`);
 
-  await page.click('#phone-form button');
+  await press(page, 'send-phone');
   await page.until("document.getElementById('phone-form').hasAttribute('aria-busy')");
   set({ error: null, code_via: 'app' });
   await page.until(`!${shown('phone')} && document.activeElement.id === 'code'`);
   assert.match(await page.evaluate(textOf('code-lead')), /в чат «Telegram»/);
-  assert.match(await page.evaluate(textOf('resend')), /^Отправить ещё раз можно через/);
+  assert.equal(await page.evaluate(textOf('sent-to')), 'Отправлен на +7 ••• ••02');
+  assert.match(await page.evaluate(textOf('resend')), /^Отправить ещё раз через/);
 });
 
 test('a code that another device requested again does not refuse the one typed here', async (t) => {
@@ -341,7 +293,7 @@ test('a code that another device requested again does not refuse the one typed h
   await page.until(`${textOf('status')} === '⏳ Проверяем...'`);
   await first('/qr-auth/code');
   set({ code_via: 'sms' });
-  await page.until(`${textOf('code-lead')} === 'Telegram отправил код по SMS.'`);
+  await page.until(`${textOf('code-lead')} === 'Код придёт по SMS.'`);
   assert.equal(await page.evaluate(textOf('code-error')), '', 'it is not refused');
   assert.equal(await page.evaluate(textOf('status')), '⏳ Проверяем...');
   set({ error: '❌ Код устарел. Запросите новый.' });
@@ -350,80 +302,73 @@ test('a code that another device requested again does not refuse the one typed h
 });
 
 test('a number of somebody else is not sent', async (t) => {
-  const { page } = await opened(t, { before: `
-    window.client = (event, data) => {
-      const tell = (name, what) => setTimeout(() => window.Telegram.WebView.receiveEvent(name, what));
-      if (event === 'web_app_request_phone') tell('phone_requested', { status: 'sent' });
-      if (event === 'web_app_invoke_custom_method') tell('custom_method_invoked', { req_id: data.req_id,
-        result: 'contact=' + encodeURIComponent(JSON.stringify({ user_id: 5, phone_number: '79990000001' })) });
-    };` });
-  await page.until(shown('one-phone-toggle'));
-  await page.click('#one-phone-toggle');
-  await page.click('#share-phone');
+  const { page } = await opened(t, { platform: 'ios', before: `window.contact = ${JSON.stringify(contact('79990000001', 5))};` });
+  await press(page, 'share-phone');
   await page.until(`${textOf('phone-error')}.startsWith('Это номер другого аккаунта')`);
   assert.equal(requests('/qr-auth/phone').length, 0);
 });
 
 test('a typed number is checked, sent, and its refusal shown', async (t) => {
-  const { page } = await opened(t, { onePhone: 'typed' });
-  await page.until(shown('one-phone-toggle'));
-  await page.click('#one-phone-toggle');
+  const { page } = await opened(t, { onePhone: 'typed', platform: 'ios' });
+  await page.until(shown('phone'));
+  assert.equal(await page.evaluate("document.getElementById('phone').placeholder"), 'Например, +7 900 000-00-00');
   await page.type('#phone', '12');
-  await page.click('#phone-form button');
+  await press(page, 'send-phone');
   await page.until(`${textOf('phone-error')}.startsWith('Введите номер полностью')`);
   assert.equal(requests('/qr-auth/phone').length, 0);
-  service.onPost = () => ({ problem: [429, 'Код на этот номер уже отправлен, подождите минуту.'] });
+  client.service.onPost = () => ({ problem: [429, 'Код на этот номер уже отправлен, подождите минуту.'] });
   await page.evaluate("document.getElementById('phone').value = ''");
   await page.type('#phone', '8 (999) 000-00-01');
-  await page.click('#phone-form button');
+  await press(page, 'send-phone');
   await page.until(`${textOf('phone-error')} === 'Код на этот номер уже отправлен, подождите минуту.'`);
   assert.equal((await first('/qr-auth/phone')).body.phone, '+79990000001');
-  assert.ok(!await page.evaluate("document.getElementById('phone').disabled"));
+  assert.ok(!await page.evaluate("document.getElementById('phone').readOnly"));
   page.complaints = page.complaints.filter((one) => !/429/.test(one));
 });
 
-test('ONE_PHONE_LOGIN=off hides that way', async (t) => {
-  const { page } = await opened(t, { onePhone: 'off' });
+test('ONE_PHONE_LOGIN=off hides that way, and a phone leads with the QR code', async (t) => {
+  const { page } = await opened(t, { onePhone: 'off', platform: 'ios' });
   await page.until(shown('qr'));
-  assert.ok(!await page.evaluate(shown('one-phone-toggle')));
+  assert.doesNotMatch(await page.evaluate('document.body.innerText'), /Войти по коду/);
+  assert.ok(!await page.evaluate(shown('back')));
 });
 
 test('the password is proved and never sent, and a wrong one is tried again with new parameters', async (t) => {
   const account = new Account('correct horse 🔐');
   const { page, set } = await opened(t, { login: { status: 'password_required', token: null } });
-  service.password = account.parameters('обычная');
+  client.service.password = account.parameters('обычная');
   const verdicts = [];
-  service.onPost = (what, body) => {
+  client.service.onPost = (what, body) => {
     const right = account.verify(body);
     verdicts.push(right);
-    service.password = account.parameters('обычная');
+    client.service.password = account.parameters('обычная');
     setImmediate(() => set(right ? { status: 'authorized' } : { error: '❌ Неверный пароль' }));
     return {};
   };
   await page.until(`${textOf('password-hint')} === 'Подсказка: обычная'`);
   await page.type('#password', 'wrong horse');
   await page.until("window.posted.some(([name, data]) => name === 'web_app_setup_closing_behavior' && data.need_confirmation)");
-  await page.click('#password-form button[type=submit]');
+  await press(page, 'send-password');
   await page.until(`${textOf('password-error')} === '❌ Неверный пароль'`);
   await page.evaluate("document.getElementById('password').value = ''");
   await page.type('#password', 'correct horse 🔐');
-  await page.click('#password-form button[type=submit]');
+  await press(page, 'send-password');
   await page.until(`${textOf('end-title')} === '✅ Авторизация успешна!'`);
   assert.deepEqual(verdicts, [false, true]);
   const tries = requests('/qr-auth/password').filter(({ method }) => method === 'POST');
   assert.deepEqual(tries.map(({ body }) => body.srp_id), ['1', '2']);
-  assert.doesNotMatch(JSON.stringify(service.requests), /horse/);
+  assert.doesNotMatch(JSON.stringify(client.service.requests), /horse/);
   assert.equal(await page.evaluate("document.getElementById('password').value"), '');
   assert.ok(await page.evaluate("window.posted.filter(([name]) => name === 'web_app_setup_closing_behavior').at(-1)[1].need_confirmation === false"));
 });
 
 test('parameters with another prime get no proof', async (t) => {
   const { page } = await opened(t, { login: { status: 'password_required', token: null } });
-  service.password = { ...new Account('x').parameters(), p: (P - 2n).toString(16) };
+  client.service.password = { ...new Account('x').parameters(), p: (P - 2n).toString(16) };
   await page.until(`${shown('password')}`);
   await page.type('#password', 'secret');
-  await page.click('#password-form button[type=submit]');
-  await page.until(`${textOf('password-error')}.startsWith('Параметры проверки')`);
+  await press(page, 'send-password');
+  await page.until(`${textOf('password-error')}.startsWith('Ответ на запрос пароля')`);
   assert.ok(requests('/qr-auth/password').every(({ method }) => method === 'GET'));
 });
 

@@ -47,7 +47,7 @@ test('every element that a module uses is in the shell', () => {
   const ids = new Set([...shell.matchAll(/\sid="([\w-]+)"/g)].map(([, id]) => id));
   for (const name of modules) {
     for (const [, id] of read(name).matchAll(/\belement\('([\w-]+)'\)/g)) assert.ok(ids.has(id), `${name}: ${id}`);
-    for (const [, id] of read(name).matchAll(/\b(?:on|click|submit|note)\('([\w-]+)'/g)) {
+    for (const [, id] of read(name).matchAll(/\b(?:on|click|submit|note|say)\('([\w-]+)'/g)) {
       if (!/_/.test(id)) assert.ok(ids.has(id), `${name}: ${id}`);
     }
   }

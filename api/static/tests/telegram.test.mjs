@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Telegram, atLeast, launchParams, linkPolicy } from '../telegram.js';
 import { ServerClock, minutesAndSeconds } from '../clock.js';
-import { phoneNumber } from '../forms.js';
+import { maskedNumber, phoneNumber } from '../phone.js';
 
 const initData = 'query_id=AAH&user=%7B%22id%22%3A139883458%2C%22first_name%22%3A%22%D0%98%20%2B%22%2C%22language_code%22%3A%22ru%22%7D&hash=ab';
 const fragment = `#tgWebAppData=${encodeURIComponent(initData)}&tgWebAppVersion=8.0&tgWebAppPlatform=ios&tgWebAppThemeParams=%7B%22bg_color%22%3A%22%23212121%22%7D`;
@@ -67,6 +67,7 @@ test('without the SDK, ready and expand go over the bridge', async () => {
   const window = nativeWindow();
   await new Telegram(window, launchParams(fragment, storage())).start();
   const events = window.posted.map(([event]) => event);
+  assert.ok(events.includes('web_app_setup_swipe_behavior'), events.join());
   assert.ok(events.includes('web_app_ready') && events.includes('web_app_expand'), events.join());
 });
 
@@ -92,7 +93,7 @@ test('the contact is requested again until Telegram has it', async () => {
     queueMicrotask(() => window.Telegram.WebView.receiveEvent('custom_method_invoked', { req_id: data.req_id, result }));
   };
   assert.deepEqual(await telegram.requestContact(), {
-    signed: 'contact=%7B%22user_id%22%3A139883458%2C%22phone_number%22%3A%2279990000001%22%7D&hash=x', userId: 139883458,
+    signed: 'contact=%7B%22user_id%22%3A139883458%2C%22phone_number%22%3A%2279990000001%22%7D&hash=x', number: '79990000001', userId: 139883458,
   });
   assert.equal(asked, 3);
 });
@@ -114,6 +115,13 @@ test('phone numbers are read in the ways people write them', () => {
   assert.equal(phoneNumber('+81 90 1234 5678'), '+819012345678');
   assert.equal(phoneNumber('+8 6139 000 000'), '+86139000000');
   for (const bad of ['', '+', '12345', '+1234567890123456', 'phone']) assert.equal(phoneNumber(bad), null);
+});
+
+test('a number is shown by its country and its end', () => {
+  assert.equal(maskedNumber('79990000001'), '+7 ••• ••01');
+  assert.equal(maskedNumber('+447700900123'), '+44 ••• ••23');
+  assert.equal(maskedNumber('+380501234567'), '+380 ••• ••67');
+  assert.equal(maskedNumber('+12025550143'), '+1 ••• ••43');
 });
 
 test('the countdown runs on the server’s clock, not on the device’s', () => {

@@ -333,6 +333,18 @@ fn a_session_ends_once_whoever_ends_it() {
 }
 
 #[test]
+fn what_became_of_a_session_is_seen() {
+    let mut account = Account::default();
+    let exported = AccountEvent::SessionExported { login_id: login(1), at: day(2) };
+    let revoked = AccountEvent::AuthorizationRevoked { login_id: login(2), at: day(2) };
+    for event in [registered(), exported, revoked] {
+        cqrs_es::Aggregate::apply(&mut account, event);
+    }
+    let seen = |number| (account.is_handed_over(&login(number)), account.is_unlinked(&login(number)));
+    assert_eq!([seen(1), seen(2), seen(3)], [(true, false), (false, true), (false, false)]);
+}
+
+#[test]
 fn the_session_of_a_later_login_ends_for_itself() {
     let given = vec![registered(), AccountEvent::LoggedOut { login_id: login(1), at: day(2) }];
     let when = AccountCommand::LogOut { login_id: login(2), at: day(3) };

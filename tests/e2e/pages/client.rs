@@ -155,12 +155,18 @@ impl MiniApp {
         self.page.wait_until(&format!("document.body.innerText.includes({})", json!(text))).await
     }
 
+    /// Waits until the client shows this text on its main button.
+    pub async fn wait_for_main_button(&self, text: &str) -> Result<()> {
+        let last = "posted.filter(([event]) => event === 'web_app_setup_main_button').at(-1)[1].text";
+        self.window.wait_until(&format!("{last} === {}", json!(text))).await
+    }
+
     /// Waits until the page has sent this event to the client.
     pub async fn wait_for_posted(&self, event: &str) -> Result<()> {
         self.window.wait_until(&format!("posted.some(([event]) => event === {})", json!(event))).await
     }
 
-    /// Presses the button with this id.
+    /// Presses the button with this id, also where the client shows it as its own.
     pub async fn press(&self, id: &str) -> Result<()> {
         self.page.evaluate(&format!("document.getElementById({}).click()", json!(id))).await.map(drop)
     }
@@ -168,7 +174,7 @@ impl MiniApp {
     /// Replaces the text of the input with this id.
     pub async fn fill(&self, id: &str, text: &str) -> Result<()> {
         let input = format!("document.getElementById({})", json!(id));
-        self.page.wait_until(&format!("!{input}.disabled && !{input}.closest('[hidden]')")).await?;
+        self.page.wait_until(&format!("!{input}.readOnly && !{input}.closest('[hidden]')")).await?;
         self.page.evaluate(&format!("{{ const input = {input}; input.focus(); input.select(); }}")).await?;
         self.window.type_text(text).await
     }
@@ -191,8 +197,12 @@ impl MiniApp {
         self.window.request_bodies()
     }
 
-    /// Waits for the QR code and reads it from a screenshot, as a camera does.
+    /// Waits for the QR code and reads it from a screenshot, as a camera does. On a phone it is one step further.
     pub async fn qr_link(&self) -> Result<String> {
+        self.page.wait_until("document.body.dataset.phase === 'waiting'").await?;
+        if self.screen.shell == Shell::Native {
+            self.press("to-scan").await?;
+        }
         self.page.wait_until(QR_SHOWN).await?;
         let screenshot = self.window.screenshot().await?;
         stand_in::camera::read_qr(&screenshot).with_context(|| format!("with {:?}", self.screen))
@@ -248,9 +258,11 @@ const WRONG_CLOCK: &str = "window.rightNow = Date.now; window.Date = class exten
     constructor(...given) { super(...given.length ? given : [rightNow() + AHEAD_SECONDS * 1000]); } \
     static now() { return rightNow() + AHEAD_SECONDS * 1000; } };";
 
-/// The bridge that a native client adds to its web view.
-const NATIVE_BRIDGE: &str = "window.posted = []; window.TelegramWebviewProxy = { \
-    postEvent(event, data) { window.posted.push([event, JSON.parse(data)]); } };";
+/// The bridge that a native client adds to its web view. Its person answers each question with yes.
+const NATIVE_BRIDGE: &str = "window.posted = []; window.TelegramWebviewProxy = { postEvent(event, data) { \
+    window.posted.push([event, JSON.parse(data)]); \
+    const answer = () => window.Telegram.WebView.receiveEvent('popup_closed', { button_id: 'yes' }); \
+    if (event === 'web_app_open_popup') setTimeout(answer); } };";
 
 /// A web client: a frame over the whole window, and answers to the SDK's requests.
 const WEB_CLIENT: &str = r"<!doctype html><meta charset=utf-8><link rel=icon href=data:,>
@@ -267,6 +279,7 @@ const WEB_CLIENT: &str = r"<!doctype html><meta charset=utf-8><link rel=icon hre
       if (eventType === 'web_app_request_theme') tell('theme_changed', { theme_params: theme });
       if (eventType === 'web_app_request_viewport') tell('viewport_changed', { width: innerWidth, height: innerHeight, is_expanded: true, is_state_stable: true });
       if (eventType === 'web_app_request_safe_area') tell('safe_area_changed', { top: 0, bottom: 0, left: 0, right: 0 });
+      if (eventType === 'web_app_open_popup') tell('popup_closed', { button_id: 'yes' });
       if (eventType === 'web_app_request_phone') tell('phone_requested', { status: window.contact ? 'sent' : 'cancelled' });
       if (eventType === 'web_app_invoke_custom_method') tell('custom_method_invoked', { req_id: eventData.req_id, result: window.contact ?? '' });
       if (eventType === 'web_app_request_content_safe_area') tell('content_safe_area_changed', { top: 0, bottom: 0, left: 0, right: 0 });

@@ -38,7 +38,7 @@ async fn a_login_that_somebody_else_confirms_is_refused_on_the_page() -> Result<
     fixture.world.phone(ANNA).scan(&app.qr_link().await?).await?;
     app.wait_for_text("🚨 Вход подтвердил другой аккаунт").await?;
     app.wait_for_text("Ничего не подключено.").await?;
-    app.wait_for_text("🔄 Попробовать снова").await?;
+    app.wait_for_main_button("🔄 Попробовать снова").await?;
     app.save_screenshot("rejected").await?;
     app.expect_no_errors()
 }
@@ -63,6 +63,21 @@ async fn a_cancelled_login_says_who_cancelled_it() -> Result<()> {
     second.save_screenshot("cancelled").await?;
     first.expect_no_errors()?;
     second.expect_no_errors()
+}
+
+#[tokio::test]
+async fn an_old_page_never_shows_a_success_after_a_logout() -> Result<()> {
+    let fixture = PageFixture::start().await?;
+    let session = fixture.world.log_in(ILYA).await?;
+    fixture.world.person(ILYA).ask("/logout").await?;
+    let url = format!("{}/qr-auth?session_id={session}", fixture.world.base());
+    let app = fixture.open(&url, &fixture.world.person(ILYA).init_data(None), Screen::DEFAULT).await?;
+    app.wait_for_text("🔌 Аккаунт отключён").await?;
+    app.wait_for_text("отправьте боту /login").await?;
+    app.wait_for_main_button("Закрыть").await?;
+    assert!(!app.page.text().await?.contains("Авторизация успешна"));
+    app.save_screenshot("logged-out").await?;
+    app.expect_no_errors()
 }
 
 #[tokio::test]

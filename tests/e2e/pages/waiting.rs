@@ -7,7 +7,7 @@ use domain::Tier;
 use jiff::{SignedDuration, Timestamp};
 use stand_in::accounts::{ANNA, ILYA};
 
-use super::client::{PageFixture, Screen};
+use super::client::{PageFixture, Screen, Shell};
 use crate::world::WorldOptions;
 
 /// Checks the picture in every frame that the browser paints.
@@ -132,7 +132,7 @@ async fn a_person_of_another_language_reads_english() -> Result<()> {
     let fixture = PageFixture::start().await?;
     let code = fixture.world.invite(Tier::Basic).await?;
     fixture.world.begin_login(ANNA, &code).await?;
-    let app = fixture.press_button(ANNA, Screen::DEFAULT).await?;
+    let app = fixture.press_button(ANNA, Screen { shell: Shell::Web, ..Screen::DEFAULT }).await?;
     let link = app.qr_link().await?;
     for text in ["⏳ Waiting for authorization...", "📱 Open in Telegram", "📋 Copy token"] {
         app.wait_for_text(text).await?;

@@ -83,13 +83,17 @@ export class MiniApp {
 
   #build(src) {
     this.#frame = h('iframe', { title: 'Mini App', allow: "clipboard-read 'none'; clipboard-write 'none'" });
-    this.mainButton = h('button', { type: 'button', class: 'main-button', hidden: true, onclick: () => this.#send('main_button_pressed', {}) });
+    const bottom = (kind) => h('button', { type: 'button', class: `${kind}-button`, hidden: true, onclick: () => this.#send(`${kind}_button_pressed`, {}) });
+    this.mainButton = bottom('main');
+    this.secondaryButton = bottom('secondary');
+    this.backButton = h('button', { type: 'button', class: 'plain', 'aria-label': 'Back', hidden: true, onclick: () => this.#send('back_button_pressed', {}) }, icon('back'));
     const screen = h('div', { class: 'screen' },
       h('header', { class: 'app-head' },
         h('button', { type: 'button', class: 'plain', 'aria-label': 'Close the Mini App', onclick: () => this.#userCloses() }, icon('close')),
+        this.backButton,
         h('div', { class: 'grow' }, h('strong', {}, 'QR Login'), h('small', {}, `mini app · opened by ${this.#person.first_name}`)),
         h('button', { type: 'button', class: 'plain', 'aria-label': 'More', onclick: () => this.#more(screen) }, icon('more'))),
-      this.#frame, this.mainButton);
+      this.#frame, this.mainButton, this.secondaryButton);
     this.#host.replaceChildren(screen);
     this.#frame.src = src;
   }
@@ -131,7 +135,11 @@ export class MiniApp {
       });
       case 'web_app_request_safe_area': return this.#send('safe_area_changed', { top: 0, bottom: 0, left: 0, right: 0 });
       case 'web_app_request_content_safe_area': return this.#send('content_safe_area_changed', { top: 0, bottom: 0, left: 0, right: 0 });
-      case 'web_app_setup_main_button': return this.#setMainButton(data);
+      case 'web_app_setup_main_button': return setUp(this.mainButton, data);
+      case 'web_app_setup_secondary_button': return setUp(this.secondaryButton, data);
+      case 'web_app_setup_back_button': this.backButton.hidden = !data.is_visible; return undefined;
+      case 'web_app_open_popup': return this.#popUp(data);
+      case 'web_app_request_fullscreen': return this.#send('fullscreen_failed', { error: 'UNSUPPORTED' });
       case 'web_app_trigger_haptic_feedback': return this.#shake(data);
       case 'web_app_open_link': return this.#openLink(data.url);
       case 'web_app_open_tg_link': return toast(`Telegram would open t.me${data.path_full ?? ''}`);
@@ -145,12 +153,12 @@ export class MiniApp {
     }
   }
 
-  #setMainButton({ is_visible: visible, is_active: active, text, color, text_color: textColor }) {
-    this.mainButton.hidden = !visible;
-    this.mainButton.disabled = active === false;
-    this.mainButton.textContent = text ?? '';
-    if (color) this.mainButton.style.setProperty('background', color);
-    if (textColor) this.mainButton.style.setProperty('color', textColor);
+  async #popUp({ title, message, buttons }) {
+    const choice = await ask(this.#host.firstChild, {
+      title, text: message,
+      buttons: buttons.map(({ id, type, text }) => ({ label: text ?? type, value: id, kind: type === 'destructive' ? 'danger' : '' })),
+    });
+    this.#send('popup_closed', choice === null ? {} : { button_id: choice });
   }
 
   #shake({ type, notification_type: notification }) {
@@ -179,4 +187,13 @@ export class MiniApp {
     }
     return this.#send('phone_requested', { status: sure ? 'sent' : 'cancelled' });
   }
+}
+
+/** Shows a button below the page as the Mini App wants it. */
+function setUp(button, { is_visible: visible, is_active: active, is_progress_visible: busy, text, color, text_color: textColor }) {
+  button.hidden = !visible;
+  button.disabled = active === false;
+  button.textContent = `${text ?? ''}${busy ? ' …' : ''}`;
+  if (color) button.style.setProperty('background', color);
+  if (textColor) button.style.setProperty('color', textColor);
 }

@@ -120,6 +120,21 @@ test('the number is shared only after a yes, and the login goes on with a code',
   assert.ok(fields.get('hash'), 'signed, and passed on as it is');
 });
 
+test('the buttons of the Mini App stand below it, its arrow above it, and its question over it', async (t) => {
+  const it = await opened(t);
+  await invited(it);
+  await it.page.until("document.querySelector('.secondary-button').textContent === 'Отменить вход' && document.querySelector('.main-button').hidden");
+  await it.page.evaluate("document.querySelector('iframe').contentDocument.getElementById('one-phone-toggle').click()");
+  await it.page.until("document.querySelector('.main-button').textContent === 'Поделиться номером'");
+  await it.page.click('#miniapp .app-head [aria-label=Back]');
+  await it.page.until("document.querySelector('.main-button').hidden");
+  await it.page.click('.secondary-button');
+  await it.page.until("document.querySelector('#miniapp .dialog')?.innerText.includes('Отменить вход?')");
+  await it.page.click('#miniapp .dialog button.danger');
+  await it.page.until(appSays('🚫 Вход отменён'));
+  await it.page.until("document.querySelector('.main-button').textContent === '🔄 Попробовать снова'");
+});
+
 test('a Mini App in which a password is being typed closes only after a yes', async (t) => {
   const it = await opened(t);
   await invited(it);

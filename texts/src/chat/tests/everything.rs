@@ -79,6 +79,7 @@ pub(super) fn everything(language: Language) -> Everything {
         subscription_changed,
         authorization_revoked,
         session_exported,
+        unowned_session,
         account,
         admin,
         commands,
@@ -155,6 +156,9 @@ pub(super) fn everything(language: Language) -> Everything {
         all.messages.push(invite_made(&made).text().to_owned());
     }
     all.messages.push(authorized(None));
+    let moment = || Moment { day: "22.11.2026".to_owned(), time: "13:05 MSK".to_owned() };
+    let session = UnownedSession { device: "qr-login", created: moment(), active: moment() };
+    all.messages.push(unowned_session(&session));
     for began_with in [BeganWith::Invite, BeganWith::Subscription] {
         all.messages.extend([
             login_expired(began_with),
