@@ -4,6 +4,7 @@
 //! Not here: the log itself (`eventlog`), and what follows from an event (`app`).
 
 pub mod counts;
+pub mod explain;
 pub mod lag;
 pub mod projector;
 mod reading;

@@ -37,8 +37,10 @@ use selection::select_views;
 use slot::Building;
 
 pub use error::RebuildError;
+pub(crate) use keys::row as live_row;
 pub use keys::{KeyReport, rebuild_account, unpark};
 pub use progress::Progress;
+pub(crate) use slot::events_of;
 
 /// Rebuilds these views, or all where none is named. Reports how each differed from the live one before the swap.
 ///

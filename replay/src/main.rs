@@ -21,6 +21,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
 
 mod as_of;
+mod explain;
 mod export;
 mod history;
 mod lag;
@@ -86,6 +87,8 @@ enum LogCommand {
     History(history::Arguments),
     /// A view as it stood at a time or a position.
     AsOf(as_of::Arguments),
+    /// The events that make a row, each with what it changed; exit code 1 where the live row is another one.
+    Explain(explain::Arguments),
     /// Decode every event, build every view in memory, and compare row by row; exit code 1 on any difference.
     Verify,
     /// Build views anew from the log, beside the live ones, and swap: all of them, or those that are named.
@@ -138,6 +141,7 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     );
     let out = &mut io::stdout().lock();
     match command {
+        LogCommand::Explain(arguments) => return explain::run(&db, arguments, out).await,
         LogCommand::Verify => return verify::run(&db, out).await,
         LogCommand::Unpark(which) => return rebuild::unpark(&db, which, out).await,
         LogCommand::History(arguments) => history::run(&db, arguments, out).await?,

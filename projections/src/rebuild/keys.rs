@@ -170,7 +170,8 @@ fn report(
     KeyReport { view: view.shape().name, key: key.to_owned(), difference, parked }
 }
 
-async fn row(
+/// The row of this key in a slot.
+pub(crate) async fn row(
     connection: &mut Connection,
     view: &'static dyn AnyView,
     slot: &str,

@@ -159,7 +159,7 @@ impl<'a> Building<'a> {
 }
 
 /// The events of one row, up to a position.
-pub(super) async fn events_of(
+pub(crate) async fn events_of(
     db: &Database,
     view: &'static dyn AnyView,
     key: &str,
