@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 
-use eventlog::database::{Database, DatabaseError};
+use eventlog::database::{Connection, Database, DatabaseError};
 use eventlog::wake::Topic;
 
 mod sender;
@@ -33,6 +33,43 @@ pub use sender::{Message, Sender, To};
 #[derive(Clone, Debug)]
 pub struct Outbox {
     db: Database,
+}
+
+/// A reminder of the end of a subscription.
+#[derive(Clone, Debug)]
+pub(crate) struct Reminder {
+    pub account: AccountId,
+    pub notice: Notice,
+    /// Why it is sent. One that was used before changes nothing.
+    pub key: String,
+    /// By then it is of no use.
+    pub not_after: Timestamp,
+}
+
+/// Queues reminders, in the transaction of this connection. They are sent where nothing else is due.
+pub(crate) async fn queue_reminders(
+    connection: &mut Connection,
+    reminders: &[Reminder],
+) -> Result<(), DatabaseError> {
+    let body = |notice| serde_json::to_value(notice).expect("a notice is plain data");
+    let keys: Vec<_> = reminders.iter().map(|it| it.key.clone()).collect();
+    let accounts: Vec<_> = reminders.iter().map(|it| it.account.0).collect();
+    let bodies: Vec<_> = reminders.iter().map(|it| body(&it.notice)).collect();
+    let ends: Vec<_> = reminders.iter().map(|it| it.not_after.to_sqlx()).collect();
+    sqlx::query!(
+        "insert into vault.outbox (dedup_key, lane, account_id, body, not_after, priority)
+         select key, account::text, account, body, not_after, $5
+           from unnest($1::text[], $2::uuid[], $3::jsonb[], $4::timestamptz[]) as r (key, account, body, not_after)
+         on conflict do nothing",
+        &keys,
+        &accounts,
+        &bodies,
+        &ends as _,
+        Priority::Low as i16,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
 }
 
 /// When a message is safe on the disk.

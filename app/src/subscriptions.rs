@@ -1,4 +1,4 @@
-//! Subscriptions that are granted without an invite.
+//! Subscriptions that are granted without an invite, and those that are ended before their time.
 
 use cqrs_es::Aggregate;
 use domain::{Account, AccountCommand, AccountEvent, AccountId, Event, StreamKind, Tier};
@@ -7,6 +7,8 @@ use jiff::Timestamp;
 
 use crate::app::App;
 use crate::error::UseCaseError;
+
+pub mod history;
 
 const DAY_SECONDS: i64 = 24 * 60 * 60;
 
@@ -88,7 +90,8 @@ pub async fn take_back(app: &App, order: TakeBack) -> Result<Option<(Tier, Grant
             AccountEvent::SubscriptionChanged { .. } if event.metadata.update_id == Some(update_id) => {}
             AccountEvent::SubscriptionChanged { .. }
             | AccountEvent::SubscriptionActivated { .. }
-            | AccountEvent::SubscriptionExpired { .. } => replaced = None,
+            | AccountEvent::SubscriptionExpired { .. }
+            | AccountEvent::SubscriptionRevoked { .. } => replaced = None,
             _ => {}
         }
         account.apply(decoded);
@@ -101,4 +104,20 @@ pub async fn take_back(app: &App, order: TakeBack) -> Result<Option<(Tier, Grant
     let (tier, days) = (replaced.tier, Some(left));
     let back = Grant { granted_by: ordered_by, account_id, tier, days, update_id };
     Ok(Some((tier, grant(app, back).await?)))
+}
+
+/// Ends a person's subscription before its time, by an admin's order. Where none runs, nothing changes.
+///
+/// # Errors
+/// [`UseCaseError`]: the account is unknown, or the database failed.
+pub async fn revoke(
+    app: &App,
+    revoked_by: AccountId,
+    account_id: AccountId,
+    update_id: i64,
+) -> Result<(), UseCaseError> {
+    let command = AccountCommand::RevokeSubscription { at: app.clock.now() };
+    let context = Context::by(revoked_by).with_account(account_id).with_update(update_id);
+    app.store.account(account_id, command, context).await?;
+    Ok(())
 }

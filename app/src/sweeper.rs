@@ -1,5 +1,5 @@
-//! Expires logins past their deadline and subscriptions past their last day. The views say which are next; the aggregates
-//! decide. It also deletes tries that no limit counts any more, and old updates and messages.
+//! Expires logins past their deadline and subscriptions past their last day, and reminds people before. The views say which are
+//! next; the aggregates decide. It also deletes tries that no limit counts any more, and old updates and messages.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -17,10 +17,14 @@ use projections::views::{login_status, subscriptions};
 use vault::Vault;
 use vault::limits::LoginLimits;
 
+mod reminders;
+
 /// Subscriptions in one sweep; the others are swept when the views show that these have ended.
 const PAGE: i64 = 200;
 /// How often it sweeps without a signal.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
+/// How often the clock is looked at: it may be set while the sweeper sleeps, and what is due is done 2 s later at most.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How often old rows are deleted: a counted phone number stays for a minute, and not much longer.
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
@@ -68,13 +72,23 @@ impl Sweeper {
             }
             let next = self.sweep().await?;
             tokio::select! {
-                () = self.clock.sleep_until(next.unwrap_or(Timestamp::MAX)) => {}
+                () = self.reached(next.unwrap_or(Timestamp::MAX)) => {}
                 () = projected.wait(SWEEP_EVERY) => {}
             }
         }
     }
 
-    /// Expires what is due now. Returns the next deadline, if there is one.
+    /// Until the clock shows this moment, also where it was set meanwhile.
+    async fn reached(&self, moment: Timestamp) {
+        while self.clock.now() < moment {
+            tokio::select! {
+                () = self.clock.sleep_until(moment) => {}
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+        }
+    }
+
+    /// Expires what is due now, and reminds of what is due soon. Returns the next deadline, if there is one.
     ///
     /// # Errors
     /// The database's.
@@ -102,7 +116,10 @@ impl Sweeper {
             let command = AccountCommand::ExpireSubscription { at: now };
             settled(self.store.account(subscription.account_id, command, context).await)?;
         }
-        Ok(next)
+        Ok(match reminders::queue_due(&self.db, now, reminders::BATCH).await? {
+            Some(reminder) => sooner(next, reminder),
+            None => next,
+        })
     }
 }
 

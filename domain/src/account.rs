@@ -2,7 +2,7 @@
 //! with the person's own key.
 //!
 //! ```text
-//!   subscription:  none ──▶ active ──▶ expired        role:  user | admin | auditor, blocked or not
+//!   subscription:  none ──▶ active ──▶ ended          role:  user | admin | auditor, blocked or not
 //!                    ▲        │ ▲         │
 //!                    └────────┘ └─────────┘           erased: the end of the stream's personal data, not of the stream
 //! ```
@@ -158,6 +158,9 @@ impl Account {
                 .subscription
                 .filter(|it| it.expires_at.is_some_and(|end| end <= at))
                 .map(|it| AccountEvent::SubscriptionExpired { tier: it.tier, at }),
+            AccountCommand::RevokeSubscription { at } => {
+                self.subscription_at(at).map(|it| AccountEvent::SubscriptionRevoked { tier: it.tier, at })
+            }
             AccountCommand::ChangeRole { role, at } => {
                 // An admin by the settings alone is ordered to stay one.
                 (self.role != role || self.ordered_role != role).then_some(AccountEvent::RoleChanged {
@@ -247,7 +250,9 @@ impl Aggregate for Account {
                 self.changed.extend(change_id);
                 self.subscription = Some(Subscription { tier, started_at, expires_at });
             }
-            AccountEvent::SubscriptionExpired { .. } => self.subscription = None,
+            AccountEvent::SubscriptionExpired { .. } | AccountEvent::SubscriptionRevoked { .. } => {
+                self.subscription = None;
+            }
             AccountEvent::RoleChanged { role, source, .. } => {
                 self.role = role;
                 if source == RoleSource::Order {

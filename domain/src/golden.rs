@@ -71,7 +71,7 @@ fn logins() -> [LoginEvent; 11] {
     ]
 }
 
-fn accounts() -> [AccountEvent; 12] {
+fn accounts() -> [AccountEvent; 13] {
     let (tier, limits, at, login_id) = (Tier::Premium, limits(Tier::Premium), minute(1), login(1));
     let (started_at, expires_at) = (minute(1), Some(day(30)));
     [
@@ -94,6 +94,7 @@ fn accounts() -> [AccountEvent; 12] {
         },
         AccountEvent::SubscriptionChanged { tier, limits, started_at, expires_at, change_id: None, at },
         AccountEvent::SubscriptionExpired { tier, at },
+        AccountEvent::SubscriptionRevoked { tier, at },
         AccountEvent::RoleChanged { role: Role::Auditor, source: RoleSource::Settings, at },
         AccountEvent::AccountBlocked { at },
         AccountEvent::AccountUnblocked { at },

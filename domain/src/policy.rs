@@ -73,6 +73,10 @@ pub enum Notice {
     },
     /// The subscription's time is over.
     SubscriptionExpired { tier: Tier },
+    /// The subscription was ended before its time.
+    SubscriptionRevoked { tier: Tier },
+    /// The subscription ends soon: in so many days, or less. Nobody is told where it was renewed meanwhile.
+    SubscriptionEnds { tier: Tier, expires_at: Timestamp, days: u8 },
     /// An admin granted a tier.
     SubscriptionChanged { tier: Tier },
     /// The session was ended in Telegram.
@@ -116,6 +120,8 @@ impl Notice {
             Self::Rejected { .. } => "rejected",
             Self::Failed { .. } => "failed",
             Self::SubscriptionExpired { .. } => "subscription_expired",
+            Self::SubscriptionRevoked { .. } => "subscription_revoked",
+            Self::SubscriptionEnds { .. } => "subscription_ends",
             Self::SubscriptionChanged { .. } => "subscription_changed",
             Self::AuthorizationRevoked => "authorization_revoked",
             Self::SessionExported => "session_exported",
@@ -231,6 +237,7 @@ fn react_to_account(account_id: AccountId, event: &AccountEvent) -> Vec<Reaction
         }
         AccountEvent::SubscriptionChanged { tier, .. } => notify(Notice::SubscriptionChanged { tier: *tier }),
         AccountEvent::SubscriptionExpired { tier, .. } => notify(Notice::SubscriptionExpired { tier: *tier }),
+        AccountEvent::SubscriptionRevoked { tier, .. } => notify(Notice::SubscriptionRevoked { tier: *tier }),
         AccountEvent::AuthorizationRevoked { .. } => notify(Notice::AuthorizationRevoked),
         AccountEvent::SessionExported { .. } => notify(Notice::SessionExported),
         AccountEvent::AccountBlocked { .. } => {

@@ -90,6 +90,8 @@ pub struct Texts {
     pub confirmed_anothers_login: &'static str,
     pub login_failed: fn(FailReason, BeganWith) -> String,
     pub subscription_changed: fn(Tier) -> String,
+    pub subscription_revoked: fn(Tier, support: Option<&str>) -> String,
+    pub subscription_ends: fn(&Ending<'_>) -> String,
     pub authorization_revoked: &'static str,
     pub session_exported: &'static str,
     pub unowned_session: fn(&UnownedSession<'_>) -> String,
@@ -224,6 +226,15 @@ impl Moment {
         let time = at.to_zoned(zone.clone()).strftime("%H:%M %Z").to_string();
         Self { day: day(at, zone), time }
     }
+}
+
+/// A subscription that ends soon.
+pub struct Ending<'a> {
+    pub tier: Tier,
+    /// In how many days, at most.
+    pub days: u8,
+    pub end: Moment,
+    pub support: Option<&'a str>,
 }
 
 /// An invite that was just made.

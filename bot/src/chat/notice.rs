@@ -3,7 +3,9 @@
 use domain::policy::Notice;
 use domain::{AccountId, LoginId, Tiers};
 use jiff::tz::TimeZone;
-use texts::chat::{BeganWith, ChangedBy, End, Moment, RoleChange, SubscriptionCard, Texts, UnownedSession};
+use texts::chat::{
+    BeganWith, ChangedBy, End, Ending, Moment, RoleChange, SubscriptionCard, Texts, UnownedSession,
+};
 
 /// The text of a notice. `goes_on`: a login of the person is live, this one or a newer one.
 pub(super) fn render(
@@ -33,6 +35,13 @@ pub(super) fn render(
             active: false,
             started: None,
             end: End::Unknown,
+        }),
+        Notice::SubscriptionRevoked { tier } => (texts.subscription_revoked)(*tier, support),
+        Notice::SubscriptionEnds { tier, expires_at, days } => (texts.subscription_ends)(&Ending {
+            tier: *tier,
+            days: *days,
+            end: Moment::of(*expires_at, zone),
+            support,
         }),
         Notice::SubscriptionChanged { tier } => (texts.subscription_changed)(*tier),
         Notice::AuthorizationRevoked => texts.authorization_revoked.to_owned(),
@@ -128,6 +137,17 @@ mod tests {
     fn the_end_of_a_subscription_is_told_by_its_card() {
         let text = rendered(&Notice::SubscriptionExpired { tier: Tier::Premium });
         assert!(text.starts_with("💎 Ваша подписка\n\n📊 Тариф: Premium\n🔐 Статус: ❌ Истекла\n"), "{text}");
+    }
+
+    #[test]
+    fn a_reminder_says_when_the_subscription_ends_and_what_to_do() {
+        let expires_at = "2026-12-01T10:30:00Z".parse().unwrap();
+        let text = rendered(&Notice::SubscriptionEnds { tier: Tier::Premium, expires_at, days: 3 });
+        assert!(
+            text.starts_with("⏳ Подписка Premium заканчивается через 3 дня: 01.12.2026 в 13:30 MSK"),
+            "{text}"
+        );
+        assert!(text.contains("инвайт код"), "{text}");
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub enum AccountCommand {
     ChangeSubscription { tier: Tier, days: u32, limits: Limits, change_id: Option<String>, at: Timestamp },
     /// End a subscription whose time is over; before it, this changes nothing.
     ExpireSubscription { at: Timestamp },
+    /// End a subscription before its time. Where none runs, this changes nothing.
+    RevokeSubscription { at: Timestamp },
     /// Make somebody an admin, an auditor, or a user again, by an order of somebody who may.
     ChangeRole { role: Role, at: Timestamp },
     /// Whether the settings (`ADMIN_IDS`) name the person as an admin. Where they do no longer, the role is again what was last
@@ -47,6 +49,7 @@ impl AccountCommand {
                 | Self::LogOut { .. }
                 | Self::RevokeAuthorization { .. }
                 | Self::ExpireSubscription { .. }
+                | Self::RevokeSubscription { .. }
         )
     }
 }

@@ -50,6 +50,8 @@ pub enum AccountEvent {
     },
     /// The subscription's time was over.
     SubscriptionExpired { tier: Tier, at: Timestamp },
+    /// An admin or a service ended the subscription before its time.
+    SubscriptionRevoked { tier: Tier, at: Timestamp },
     /// The person may do more, or less.
     RoleChanged {
         role: Role,
@@ -97,6 +99,7 @@ impl AccountEvent {
             Self::SubscriptionActivated { .. } => "SubscriptionActivated",
             Self::SubscriptionChanged { .. } => "SubscriptionChanged",
             Self::SubscriptionExpired { .. } => "SubscriptionExpired",
+            Self::SubscriptionRevoked { .. } => "SubscriptionRevoked",
             Self::RoleChanged { .. } => "RoleChanged",
             Self::AccountBlocked { .. } => "AccountBlocked",
             Self::AccountUnblocked { .. } => "AccountUnblocked",
@@ -118,6 +121,7 @@ impl AccountEvent {
             | Self::SubscriptionActivated { .. }
             | Self::SubscriptionChanged { .. }
             | Self::SubscriptionExpired { .. }
+            | Self::SubscriptionRevoked { .. }
             | Self::RoleChanged { .. }
             | Self::AccountBlocked { .. }
             | Self::AccountUnblocked { .. }
@@ -133,6 +137,7 @@ impl AccountEvent {
             | Self::SubscriptionActivated { at, .. }
             | Self::SubscriptionChanged { at, .. }
             | Self::SubscriptionExpired { at, .. }
+            | Self::SubscriptionRevoked { at, .. }
             | Self::RoleChanged { at, .. }
             | Self::AccountBlocked { at }
             | Self::AccountUnblocked { at }

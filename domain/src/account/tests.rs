@@ -223,6 +223,26 @@ fn a_subscription_expires_at_its_end_once_and_not_before() {
 }
 
 #[test]
+fn a_subscription_is_ended_before_its_time_once_and_never_after_it() {
+    let given = || vec![registered(), activated(1, Tier::Premium, 1, 1, Some(31))];
+    let revoked = || AccountEvent::SubscriptionRevoked { tier: Tier::Premium, at: day(5) };
+    then(given(), AccountCommand::RevokeSubscription { at: day(5) }, vec![revoked()]);
+    then(given(), AccountCommand::RevokeSubscription { at: day(31) }, vec![]);
+    let after = || [given(), vec![revoked()]].concat();
+    then(after(), AccountCommand::RevokeSubscription { at: day(6) }, vec![]);
+    then(after(), AccountCommand::ExpireSubscription { at: day(31) }, vec![]);
+    // What is granted next begins anew: nothing is left of the time that was taken.
+    then(after(), change(Tier::Premium, 10, 7), vec![changed(Tier::Premium, 7, 7, Some(17))]);
+}
+
+#[test]
+fn an_unlimited_subscription_is_ended_as_well() {
+    let given = vec![registered(), activated(1, Tier::Premium, 1, 1, None)];
+    let revoked = AccountEvent::SubscriptionRevoked { tier: Tier::Premium, at: day(2) };
+    then(given, AccountCommand::RevokeSubscription { at: day(2) }, vec![revoked]);
+}
+
+#[test]
 fn an_unlimited_subscription_never_expires() {
     let given = vec![registered(), activated(1, Tier::Premium, 1, 1, None)];
     then(given, AccountCommand::ExpireSubscription { at: Timestamp::MAX }, vec![]);

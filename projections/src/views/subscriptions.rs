@@ -137,7 +137,7 @@ impl View for Subscriptions {
                     login_id: None,
                 })
             }
-            AccountEvent::SubscriptionExpired { .. } => {
+            AccountEvent::SubscriptionExpired { .. } | AccountEvent::SubscriptionRevoked { .. } => {
                 row.map(|row| SubscriptionRow { status: SubscriptionState::Expired, ..row })
             }
             AccountEvent::AccountErased { .. } => None,

@@ -358,7 +358,7 @@ fn after_account_event(
         AccountEvent::SubscriptionChanged { tier, limits, started_at, expires_at, .. } => {
             row.subscribe(*tier, *limits, *started_at, *expires_at);
         }
-        AccountEvent::SubscriptionExpired { .. } => {
+        AccountEvent::SubscriptionExpired { .. } | AccountEvent::SubscriptionRevoked { .. } => {
             row.subscription_type = Tier::Free;
             row.subscription_status = SubscriptionStatus::Expired;
             row.limits = None;

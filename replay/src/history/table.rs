@@ -122,6 +122,7 @@ impl Table {
             | "InviteReleased"
             | "InviteRevoked"
             | "SubscriptionExpired"
+            | "SubscriptionRevoked"
             | "LoggedOut"
             | "AuthorizationRevoked"
             | "SessionExported"

@@ -5,7 +5,9 @@ use domain::login::{CancelReason, FailReason};
 
 use super::plural::counted_en;
 use super::term::running_en;
-use super::{Active, BeganWith, Commands, End, MadeInvite, Replacement, SubscriptionCard, Texts, UnownedSession};
+use super::{
+    Active, BeganWith, Commands, End, MadeInvite, Replacement, SubscriptionCard, Texts, UnownedSession,
+};
 use crate::Styled;
 
 pub(super) const TEXTS: Texts = Texts {
@@ -83,6 +85,22 @@ pub(super) const TEXTS: Texts = Texts {
     subscription_changed: |tier| {
         format!("🎁 The admin changed your subscription: {}\n\nMore: /subscription", tier.title())
     },
+    subscription_revoked: |tier, support| {
+        let text = format!("💎 Your {} subscription was ended early\n\nMore: /subscription", tier.title());
+        with_support(text, support)
+    },
+    subscription_ends: |it| {
+        let left =
+            if it.days == 1 { "in less than a day".to_owned() } else { format!("in {} days", it.days) };
+        let text = format!(
+            "⏳ Your {} subscription ends {left}: on {} at {}\n\nTo renew it, ask the admin for a new invite code and send it \
+             to me.",
+            it.tier.title(),
+            it.end.day,
+            it.end.time
+        );
+        with_support(text, it.support)
+    },
     authorization_revoked: "🔌 The session was ended in Telegram\n\nThe service has no access to your account any \
                             more. To link it again, send /login",
     session_exported: "📤 Your session was handed over to another service\n\nThis service does not use it any more. \
@@ -137,9 +155,13 @@ fn invite_already_yours(active: Option<&Active>) -> String {
 }
 
 fn blocked(support: Option<&str>) -> String {
+    with_support("⛔ Access is blocked".to_owned(), support)
+}
+
+fn with_support(text: String, support: Option<&str>) -> String {
     match support {
-        Some(contact) => format!("⛔ Access is blocked\n\nSupport: {contact}"),
-        None => "⛔ Access is blocked".to_owned(),
+        Some(contact) => format!("{text}\n\nSupport: {contact}"),
+        None => text,
     }
 }
 

@@ -5,7 +5,9 @@ use domain::login::{CancelReason, FailReason};
 
 use super::plural::{self, counted_ru};
 use super::term::{days_left_ru, running_ru};
-use super::{Active, BeganWith, Commands, End, MadeInvite, Replacement, SubscriptionCard, Texts, UnownedSession};
+use super::{
+    Active, BeganWith, Commands, End, MadeInvite, Replacement, SubscriptionCard, Texts, UnownedSession,
+};
 use crate::Styled;
 
 pub(super) const TEXTS: Texts = Texts {
@@ -81,6 +83,25 @@ pub(super) const TEXTS: Texts = Texts {
     subscription_changed: |tier| {
         format!("🎁 Администратор изменил вашу подписку: {}\n\nПодробнее: /subscription", tier.title())
     },
+    subscription_revoked: |tier, support| {
+        let text = format!("💎 Подписка {} закончена досрочно\n\nПодробнее: /subscription", tier.title());
+        with_support(text, support)
+    },
+    subscription_ends: |it| {
+        let left = if it.days == 1 {
+            "меньше чем через день".to_owned()
+        } else {
+            format!("через {} дня", it.days)
+        };
+        let text = format!(
+            "⏳ Подписка {} заканчивается {left}: {} в {}\n\nЧтобы продлить её, попросите у администратора новый инвайт код и \
+             отправьте его мне.",
+            it.tier.title(),
+            it.end.day,
+            it.end.time
+        );
+        with_support(text, it.support)
+    },
     authorization_revoked: "🔌 Сеанс завершён в Telegram\n\nСервис больше не имеет доступа к вашему аккаунту. \
                             Чтобы подключиться снова, отправьте /login",
     session_exported: "📤 Ваша сессия передана другому сервису\n\nЭтот сервис её больше не использует. \
@@ -139,9 +160,13 @@ fn invite_already_yours(active: Option<&Active>) -> String {
 }
 
 fn blocked(support: Option<&str>) -> String {
+    with_support("⛔ Доступ заблокирован".to_owned(), support)
+}
+
+fn with_support(text: String, support: Option<&str>) -> String {
     match support {
-        Some(contact) => format!("⛔ Доступ заблокирован\n\nПоддержка: {contact}"),
-        None => "⛔ Доступ заблокирован".to_owned(),
+        Some(contact) => format!("{text}\n\nПоддержка: {contact}"),
+        None => text,
     }
 }
 

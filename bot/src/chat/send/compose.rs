@@ -13,6 +13,7 @@ use app::outbox::{Message, To};
 use domain::policy::Notice;
 use domain::{AccountId, LoginId};
 use eventlog::DatabaseError;
+use projections::views::subscriptions::{self, SubscriptionRow, SubscriptionState};
 use projections::views::{login_status, users};
 use teloxide::types::{ChatId, MessageId};
 use texts::Language;
@@ -106,6 +107,14 @@ async fn compose_notice(
     let Ok(notice) = serde_json::from_value::<Notice>(message.body.clone()) else {
         return Ok(Composed::GivenUp("not a notice"));
     };
+    if let Notice::SubscriptionEnds { expires_at, .. } = notice {
+        let running = subscriptions::by_account(&chat.app.db, account).await?;
+        let still =
+            |it: SubscriptionRow| it.status == SubscriptionState::Active && it.expires_at == Some(expires_at);
+        if !running.is_some_and(still) {
+            return Ok(Composed::GivenUp("the subscription was renewed, or has ended"));
+        }
+    }
     let Some(subject) = chat.app.vault.subject(account).await? else {
         return Ok(Composed::GivenUp("nobody is there to be told"));
     };

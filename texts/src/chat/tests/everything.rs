@@ -77,6 +77,8 @@ pub(super) fn everything(language: Language) -> Everything {
         confirmed_anothers_login,
         login_failed,
         subscription_changed,
+        subscription_revoked,
+        subscription_ends,
         authorization_revoked,
         session_exported,
         unowned_session,
@@ -156,6 +158,16 @@ pub(super) fn everything(language: Language) -> Everything {
         all.messages.push(invite_made(&made).text().to_owned());
     }
     all.messages.push(authorized(None));
+    for days in [1, 3] {
+        let end = Moment { day: "22.12.2026".to_owned(), time: "13:05 MSK".to_owned() };
+        all.messages.push(subscription_ends(&Ending {
+            tier: Tier::Premium,
+            days,
+            end,
+            support: Some("@support"),
+        }));
+    }
+    all.messages.push(subscription_revoked(Tier::Premium, None));
     let moment = || Moment { day: "22.11.2026".to_owned(), time: "13:05 MSK".to_owned() };
     let session = UnownedSession { device: "qr-login", created: moment(), active: moment() };
     all.messages.push(unowned_session(&session));
