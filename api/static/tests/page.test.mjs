@@ -293,7 +293,7 @@ test('a code that another device requested again does not refuse the one typed h
   await page.until(`${textOf('status')} === '⏳ Проверяем...'`);
   await first('/qr-auth/code');
   set({ code_via: 'sms' });
-  await page.until(`${textOf('code-lead')} === 'Код придёт по SMS.'`);
+  await page.until(`${textOf('code-lead')} === 'Telegram отправил код по SMS.'`);
   assert.equal(await page.evaluate(textOf('code-error')), '', 'it is not refused');
   assert.equal(await page.evaluate(textOf('status')), '⏳ Проверяем...');
   set({ error: '❌ Код устарел. Запросите новый.' });
