@@ -176,7 +176,7 @@ impl Text {
             }
             Self::PasswordWrong => ("❌ Неверный пароль", "❌ Wrong password"),
             Self::PasswordStale => (
-                "Пароль не проверен: запрос Telegram устарел. Введите пароль ещё раз.",
+                "Пароль не был проверен: запрос Telegram устарел. Введите пароль ещё раз.",
                 "The password was not checked: Telegram’s request had expired. Enter the password once more.",
             ),
             Self::Refused(Refusal::Wrong) => ("❌ Неверный код", "❌ Wrong code"),

@@ -73,6 +73,17 @@ test('without native buttons two taps are enough, too', async (t) => {
   assert.ok(await page.evaluate(aboveTheFold('phone')));
 });
 
+for (const [status, fields] of [
+  ['waiting', {}], ['code_required', { code_via: 'sms', code_length: 6 }], ['password_required', {}],
+  ['authorized', {}], ['rejected', {}], ['failed', { error: 'Очень'.repeat(60) }],
+]) {
+  test(`${status} fits 320 pixels`, async (t) => {
+    const { page } = await client.open(t, { width: 320, login: { status, ...fields }, device: 'a-rather-long-name-of-a-device-that-somebody-chose' });
+    await page.until("document.body.dataset.phase !== 'loading'");
+    assert.ok(await page.evaluate('document.documentElement.scrollWidth <= 320'));
+  });
+}
+
 for (const [session, title, words] of [
   ['ended', '🔌 Аккаунт отключён', '/login'], ['handed_over', '📤 Сеанс передан другому сервису', '/login'], ['replaced', '🔁 Аккаунт подключён другим входом', '/logout'],
 ]) {
