@@ -25,12 +25,13 @@ pub async fn check(settings: &Settings) -> Report {
     let mut findings = settings::check(settings);
     let network = config::network(settings).ok();
     let data = DataConfig::from_settings(&settings.data).ok();
+    let opens_sessions = config::opens_sessions(settings);
     findings.extend(files::check(settings));
 
     let of_database = async {
         let Some(data) = &data else { return (vec![Finding::not_asked("database")], Vec::new()) };
         let (mut found, db) = database::check(data, network.as_ref()).await;
-        found.push(master_key::check(&data.master_key_file, db.as_ref()).await);
+        found.push(master_key::check(&data.master_key_file, db.as_ref(), opens_sessions).await);
         let offset = match &db {
             Some(db) => clock::of_database(&db.db).await,
             None => None,

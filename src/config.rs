@@ -239,6 +239,11 @@ pub fn base_url(settings: &Settings, private: bool) -> Result<String, BadSetting
     auth_base_url(base, private)
 }
 
+/// Whether this process opens linked sessions: with the role `bot`. A bad role counts as all of them.
+pub fn opens_sessions(settings: &Settings) -> bool {
+    roles(&settings.role).map_or(true, |roles| roles.contains(&Role::Bot))
+}
+
 /// Where HTTP is served.
 ///
 /// # Errors

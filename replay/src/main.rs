@@ -65,6 +65,7 @@ Examples:
   replay verify";
 
 #[derive(Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a process")]
 enum Command {
     #[command(flatten)]
     Log(LogCommand),

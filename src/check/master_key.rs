@@ -3,15 +3,18 @@
 use std::path::Path;
 
 use vault::installation::{self, InstallationError};
-use vault::{MasterKey, MasterKeyError};
+use vault::{DerivedKeys, MasterKey, MasterKeyError};
 
 use super::database::Checked;
 use super::report::Finding;
 
 const PART: &str = "master key";
 
-/// Looks at the file, and asks the database where there is one.
-pub async fn check(path: &Path, db: Option<&Checked>) -> Finding {
+/// Looks at the file, and asks the database where there is one. A process that opens no session needs the keys of HTTP alone.
+pub async fn check(path: &Path, db: Option<&Checked>, opens_sessions: bool) -> Finding {
+    if !opens_sessions && let Ok(Some(keys)) = DerivedKeys::load(path) {
+        return of_http(path, &keys, db).await;
+    }
     let shown = path.display();
     let loaded = MasterKey::load(path);
     let is_asked = db.is_some();
@@ -51,6 +54,26 @@ pub async fn check(path: &Path, db: Option<&Checked>) -> Finding {
             format!("the database cannot be asked for its key: {}", anyhow::Error::from(error).root_cause()),
             "repair the database first",
         ),
+    }
+}
+
+/// The keys of a machine that serves HTTP alone.
+async fn of_http(path: &Path, keys: &DerivedKeys, db: Option<&Checked>) -> Finding {
+    let shown = path.display();
+    let stamp = match db.filter(|db| db.has_tables) {
+        Some(db) => installation::stamp(&db.db).await.ok(),
+        None => return Finding::ok(PART, format!("{shown} holds the keys for HTTP alone")),
+    };
+    match stamp.and_then(|stamp| stamp.master_key_id) {
+        Some(root) if root == keys.root_id() => {
+            Finding::ok(PART, format!("{shown} holds this database's keys for HTTP alone"))
+        }
+        Some(root) => Finding::fault(
+            PART,
+            format!("{shown} holds keys for HTTP of another master key than this database's {root}"),
+            "write them anew where that key is: qr-login key api FILE",
+        ),
+        None => Finding::fault(PART, InstallationError::NoKeyYet.to_string(), "then check again"),
     }
 }
 

@@ -43,9 +43,13 @@ pub struct Settings {
     #[arg(long, env = "ONE_PHONE_LOGIN", default_value = "on", help_heading = "Bot and page")]
     pub one_phone_login: String,
     /// How often linked sessions are checked, like 6h or 30m.
+    ///
+    /// Once a day a check also looks for sessions that nobody here holds.
     #[arg(long, env = "SESSION_CHECK_INTERVAL", default_value = "6h", help_heading = "Bot and page")]
     pub session_check_interval: String,
     /// How the session is called in Telegram's list of devices.
+    ///
+    /// Another service with the same TELEGRAM_API_ID needs another name: its sessions would be taken for lost ones of this service.
     #[arg(long, env = "DEVICE_NAME", default_value = "qr-login", help_heading = "Bot and page")]
     pub device_name: String,
     /// What this process does: api, bot, projector, separated by commas.

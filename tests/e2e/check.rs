@@ -349,6 +349,26 @@ async fn folders_and_a_master_key_that_others_can_read_are_told_and_the_wrong_ke
     said.expect("master key", "fault MASTER_KEY_FILE: this database's key is deadbeef");
     std::fs::remove_file(&key)?;
     deployment.check().await?.expect("master key", "fault MASTER_KEY_FILE: this database's key is deadbeef");
+    // A machine that serves HTTP alone has only the keys for that.
+    let mut http = deployment;
+    http.set("ROLE", "api");
+    let other = vault::MasterKey::random();
+    let write = |keys: &vault::MasterKey| -> Result<()> {
+        std::fs::write(&key, keys.derived().to_text())?;
+        Ok(std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600))?)
+    };
+    write(&other)?;
+    http.check().await?.expect("master key", "fault ");
+    sqlx::query("update installation set master_key_id = $1")
+        .bind(other.root_id())
+        .execute(&mut connection)
+        .await?;
+    let said = http.check().await?;
+    assert!(said.of("master key")[0].contains("holds this database's keys for HTTP alone"), "{}", said.text);
+    http.set("ROLE", "bot");
+    http.check().await?.expect("master key", "fault ");
+    std::fs::remove_file(&key)?;
+    let deployment = http;
     std::fs::remove_dir(&data)?;
     std::fs::write(&data, "")?;
     deployment.check().await?.expect("DATA_DIR", "fault ");

@@ -76,12 +76,13 @@ pub enum AccountEvent {
 
 impl AccountEvent {
     /// The stored names of all of them.
-    pub const NAMES: [&'static str; 12] = [
+    pub const NAMES: [&'static str; 13] = [
         "AccountRegistered",
         "ProfileChanged",
         "SubscriptionActivated",
         "SubscriptionChanged",
         "SubscriptionExpired",
+        "SubscriptionRevoked",
         "RoleChanged",
         "AccountBlocked",
         "AccountUnblocked",
