@@ -35,6 +35,7 @@ const FILES: &[(&str, &[u8])] = embedded![
     "server.js",
     "srp.js",
     "steps.js",
+    "table.js",
     "telegram.js",
     "texts.js",
     "view.js",

@@ -1,10 +1,10 @@
-//! What people read in the chat and from the HTTP API, in Russian and English. A language that lacks a text does not compile.
-//!
-//! The Mini App's own texts are in `api/static/texts.js`. The command lines speak English and are not here.
+//! What people read in the chat, in the Mini App and from the HTTP API, in Russian and English. A language that lacks a text does not
+//! compile. The command lines speak English and are not here.
 
 #[expect(missing_docs, reason = "the sentence beside a field says it")]
 pub mod chat;
 pub mod http;
+pub mod page;
 mod styled;
 
 pub use styled::{Part, Style, Styled};
