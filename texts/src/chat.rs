@@ -12,6 +12,7 @@ mod admin;
 mod card;
 mod en;
 mod help;
+mod history;
 mod plural;
 mod ru;
 mod term;
@@ -22,6 +23,7 @@ pub use account::{AccountStatus, AccountTexts, ForAdmin, Known, Session};
 pub use admin::{AdminTexts, Alarm, ChangedBy, Fault, Granted, PeoplePage, RoleChange, Statistics};
 pub use card::CardTexts;
 pub use help::{About, Chapter, HelpTexts};
+pub use history::{GrantedBy, Happened, HistoryLine, HistoryTexts};
 
 impl Language {
     /// Its texts of the chat.
@@ -58,6 +60,7 @@ pub struct Texts {
     /// A button whose question is over.
     pub question_is_over: &'static str,
 
+    pub history: &'static HistoryTexts,
     pub subscription: fn(&SubscriptionCard) -> String,
     /// A login that is not finished ends in so many minutes.
     pub login_goes_on: fn(minutes: i64) -> String,

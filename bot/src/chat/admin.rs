@@ -80,6 +80,10 @@ pub(super) async fn grant(
     };
     let Request { update_id, person, .. } = request;
     let (app, now) = (&ctx.chat.app, ctx.chat.app.clock.now());
+    if tier == Tier::Free {
+        subscriptions::revoke(app, person.account_id, account_id, *update_id).await?;
+        return Ok(Reply::text((texts.admin.subscription_ended)(&name_of(ctx, account_id, id).await?)));
+    }
     let before = app.store.load_account(account_id).await?.subscription_at(now);
     let order = Grant { granted_by: person.account_id, account_id, tier, days, update_id: *update_id };
     let granted = subscriptions::grant(app, order).await?;
@@ -124,11 +128,13 @@ struct Written<'a> {
     days: Option<u32>,
 }
 
-/// Reads `ID TIER [DAYS]`; None: something is missing.
+/// Reads `ID TIER [DAYS]`, or `ID free`, which ends a subscription; None: something is missing.
 fn read_grant(arguments: &[String]) -> Result<Option<Written<'_>>, Fault<'_>> {
     let [id, tier, rest @ ..] = arguments else { return Ok(None) };
-    let tier = read_tier(tier)?;
+    let ends = tier.eq_ignore_ascii_case(Tier::Free.name());
+    let tier = if ends { Tier::Free } else { read_tier(tier)? };
     match rest {
+        [days, ..] if ends => Err(Fault::TooMany(days)),
         [] => Ok(Some(Written { id, tier, days: None })),
         [days] => {
             let days = Some(days.parse().map_err(|_| Fault::NotDays(days))?);
@@ -170,6 +176,7 @@ mod tests {
         let written = |id, tier, days| Ok(Some(Written { id, tier, days }));
         assert_eq!(read_grant(&premium), written("7", Tier::Premium, None));
         assert_eq!(read_grant(&basic), written("@ilya", Tier::Basic, Some(0)));
+        assert_eq!(read_grant(&words("7 free")), written("7", Tier::Free, None));
         assert_eq!((read_grant(&[]), read_grant(&words("7"))), (Ok(None), Ok(None)));
     }
 
@@ -177,7 +184,7 @@ mod tests {
     fn what_is_wrong_with_a_grant_is_named() {
         for (text, fault) in [
             ("7 gold", Fault::NoTier("gold")),
-            ("7 free", Fault::NoTier("free")),
+            ("7 free 5", Fault::TooMany("5")),
             ("7 basic x", Fault::NotDays("x")),
             ("7 basic -1", Fault::NotDays("-1")),
             ("7 basic 1 2", Fault::TooMany("2")),

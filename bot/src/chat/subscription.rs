@@ -1,20 +1,30 @@
-//! `/subscription`: the tier that runs, its limits, its end; and whether a login goes on.
+//! `/subscription`: the tier that runs, its limits, its end; and whether a login goes on. A button shows what was granted before.
 
+use app::subscriptions::history::{self, Granter, What};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use projections::views::login_status;
 use projections::views::subscriptions::{self, SubscriptionRow, SubscriptionState};
-use texts::chat::{End, SubscriptionCard, day, days_left, minutes_left};
+use teloxide::types::InlineKeyboardButton;
+use texts::chat::{
+    End, GrantedBy, Happened, HistoryLine, SubscriptionCard, day, days_left, minutes_left,
+};
 
 use super::context::BotContext;
 use super::failure::Failure;
 use super::reply::Reply;
 use super::request::Request;
 
+/// The data of the button.
+const HISTORY: &str = "history";
+/// How much of a history is shown: the latest. A message holds 4096 characters.
+const SHOWN: usize = 40;
+
 pub(super) async fn show(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
     let (texts, account, now) = (request.person.texts, request.person.account_id, ctx.chat.app.clock.now());
     ctx.chat.app.catch_up().await?;
     let row = subscriptions::by_account(&ctx.chat.app.db, account).await?;
+    let has_history = row.is_some();
     let mut text = match row {
         Some(row) => (texts.subscription)(&card(&row, now, &ctx.chat.display_timezone)),
         None if request.person.is_new => texts.no_subscription_yet.to_owned(),
@@ -25,7 +35,45 @@ pub(super) async fn show(ctx: &BotContext, request: &Request) -> Result<Reply, F
         let goes_on = (texts.login_goes_on)(minutes_left(now, deadline_at));
         text.push_str(&format!("\n\n{goes_on}"));
     }
-    Ok(Reply::text(text))
+    let reply = Reply::text(text);
+    let button = || vec![vec![InlineKeyboardButton::callback(texts.history.button, HISTORY)]];
+    Ok(if has_history { reply.with_buttons(button()) } else { reply })
+}
+
+/// Whether the data of a button asks for the history.
+pub(super) fn asks_for_history(data: &str) -> bool {
+    data == HISTORY
+}
+
+/// What happened to the person's subscriptions, under a message of its own.
+pub(super) async fn history(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
+    let (texts, zone) = (request.person.texts, &ctx.chat.display_timezone);
+    ctx.chat.app.catch_up().await?;
+    let entries = history::history(&ctx.chat.app, request.person.account_id).await?;
+    let latest = entries.into_iter().rev().take(SHOWN);
+    let mut lines: Vec<_> = latest
+        .map(|entry| HistoryLine {
+            day: day(entry.at, zone),
+            tier: entry.tier,
+            what: match entry.what {
+                What::Granted { until, by } => Happened::Granted {
+                    until: until.map(|end| day(end, zone)),
+                    by: match by {
+                        Granter::Invite => GrantedBy::Invite,
+                        Granter::Admin => GrantedBy::Admin,
+                        Granter::Service => GrantedBy::Service,
+                    },
+                },
+                What::Expired => Happened::Expired,
+                What::Revoked => Happened::Revoked,
+            },
+        })
+        .collect();
+    lines.reverse();
+    Ok(Reply::text(match lines.as_slice() {
+        [] => texts.no_subscription.to_owned(),
+        lines => (texts.history.all)(lines),
+    }))
 }
 
 /// The card of a subscription. It counts as over from its end on, also before the end is recorded.

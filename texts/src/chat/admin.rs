@@ -19,6 +19,7 @@ pub struct AdminTexts {
 
     pub grant_usage: &'static str,
     pub granted: fn(&Granted<'_>) -> String,
+    pub subscription_ended: fn(who: &str) -> String,
     pub block_usage: &'static str,
     pub unblock_usage: &'static str,
     pub role_usage: &'static str,

@@ -17,6 +17,7 @@ pub(super) const TEXTS: Texts = Texts {
     login_placeholder: "Invite code",
     open_page: "🔐 Open QR authorization",
     card: &super::card::EN,
+    history: &super::history::EN,
 
     unknown_code,
     invite_expired: "❌ The invite code has expired\n\nAsk the admin for a new code",

@@ -17,6 +17,7 @@ pub(super) const TEXTS: Texts = Texts {
     login_placeholder: "Инвайт код",
     open_page: "🔐 Открыть QR авторизацию",
     card: &super::card::RU,
+    history: &super::history::RU,
 
     unknown_code,
     invite_expired: "❌ Срок действия инвайт кода истёк\n\nОбратитесь к администратору за новым кодом",

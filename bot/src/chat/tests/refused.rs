@@ -42,7 +42,7 @@ fn command(name: &str) -> For {
 
 fn button(button: &Button) -> For {
     match button {
-        Button::Login(_) | Button::Help(_) => For::Everybody,
+        Button::Login(_) | Button::Help(_) | Button::History => For::Everybody,
         Button::Reset(_) => For::AdminsForOthers,
         Button::Invite(_) | Button::Phone(_) | Button::People(_) | Button::Undo(_) => For::Admins,
     }

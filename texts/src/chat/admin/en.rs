@@ -27,6 +27,7 @@ pub(in crate::chat) const EN: AdminTexts = AdminTexts {
         ),
         None => format!("🎁 Subscription granted: {}\n\n{}, unlimited", it.who, it.tier.title()),
     },
+    subscription_ended: |who| format!("💎 Subscription ended: {who}"),
     block_usage: "⛔ Whom should I block?\n\n/admin_block ID",
     unblock_usage: "🔓 Whom should I unblock?\n\n/admin_unblock ID",
     role_usage: "👮 Who gets which role?\n\n/admin_role ID ROLE\n\nROLE: user, admin or auditor.",

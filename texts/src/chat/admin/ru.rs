@@ -29,6 +29,7 @@ pub(in crate::chat) const RU: AdminTexts = AdminTexts {
         }
         None => format!("🎁 Подписка выдана: {}\n\n{}, бессрочно", it.who, it.tier.title()),
     },
+    subscription_ended: |who| format!("💎 Подписка закончена: {who}"),
     block_usage: "⛔ Кого заблокировать?\n\n/admin_block ID",
     unblock_usage: "🔓 Кого разблокировать?\n\n/admin_unblock ID",
     role_usage: "👮 Кому какую роль?\n\n/admin_role ID ROLE\n\nROLE: user, admin или auditor.",

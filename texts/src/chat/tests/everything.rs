@@ -76,6 +76,7 @@ pub(super) fn everything(language: Language) -> Everything {
         login_rejected,
         confirmed_anothers_login,
         login_failed,
+        history,
         subscription_changed,
         subscription_revoked,
         subscription_ends,
@@ -167,6 +168,16 @@ pub(super) fn everything(language: Language) -> Everything {
             support: Some("@support"),
         }));
     }
+    let line = |what| HistoryLine { day: "22.12.2026".to_owned(), tier: Tier::Enterprise, what };
+    let granted = |until: Option<&str>, by| Happened::Granted { until: until.map(str::to_owned), by };
+    all.buttons.push(history.button.to_owned());
+    all.messages.push((history.all)(&[
+        line(granted(Some("22.12.2026"), GrantedBy::Invite)),
+        line(granted(None, GrantedBy::Admin)),
+        line(granted(None, GrantedBy::Service)),
+        line(Happened::Expired),
+        line(Happened::Revoked),
+    ]));
     all.messages.push(subscription_revoked(Tier::Premium, None));
     let moment = || Moment { day: "22.11.2026".to_owned(), time: "13:05 MSK".to_owned() };
     let session = UnownedSession { device: "qr-login", created: moment(), active: moment() };

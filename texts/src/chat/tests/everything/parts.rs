@@ -81,6 +81,7 @@ impl Everything {
             person_usage,
             grant_usage,
             granted,
+            subscription_ended,
             block_usage,
             unblock_usage,
             role_usage,
@@ -182,6 +183,7 @@ impl Everything {
             self.messages.extend([refused(total), phone_flood(u64::from(count))]);
         }
         self.messages.push(granted(&Granted { who: "Ilya (7)", tier: Tier::Basic, until: None }));
+        self.messages.push(subscription_ended("Ilya (7)"));
     }
 
     pub fn commands(&mut self, commands: &Commands) {
