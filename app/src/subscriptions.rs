@@ -1,6 +1,7 @@
 //! Subscriptions that are granted without an invite, and those that are ended before their time.
 
 use cqrs_es::Aggregate;
+use domain::account::Subscription;
 use domain::{Account, AccountCommand, AccountEvent, AccountId, Event, StreamKind, Tier};
 use eventlog::{Context, Log};
 use jiff::Timestamp;
@@ -36,7 +37,7 @@ pub struct Granted {
     pub expires_at: Option<Timestamp>,
 }
 
-/// An admin's order to give a person the subscription back that another order has replaced.
+/// An admin's order to take a grant back: what held before it holds again.
 #[derive(Clone, Copy, Debug)]
 pub struct TakeBack {
     /// The admin.
@@ -69,41 +70,65 @@ pub async fn grant(app: &App, grant: Grant) -> Result<Granted, UseCaseError> {
     Ok(Granted { days, expires_at: running.and_then(|running| running.expires_at) })
 }
 
-/// Gives the subscription back that an order has replaced, for the days that it had left; a day that has begun counts. Its tier
-/// comes along. None: there was none, it is over, or the subscription has changed since.
+/// What became of an order to take a grant back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TakenBack {
+    /// The subscription before it runs again, for the days that it had left; a day that has begun counts.
+    RunsAgain(Tier, Granted),
+    /// There was none before, and there is none now.
+    Ended,
+    /// Nothing was done: the subscription has changed since.
+    ChangedSince,
+}
+
+/// What held before a grant.
+#[derive(Clone, Copy)]
+enum Before {
+    NotKnown,
+    Nothing,
+    Running(Subscription),
+}
+
+/// Takes a grant back. Doing it again changes nothing.
 ///
 /// # Errors
 /// [`UseCaseError`]: the account takes none, or the database failed.
-pub async fn take_back(app: &App, order: TakeBack) -> Result<Option<(Tier, Granted)>, UseCaseError> {
+pub async fn take_back(app: &App, order: TakeBack) -> Result<TakenBack, UseCaseError> {
     let TakeBack { ordered_by, account_id, granted_by_update, update_id } = order;
     let mut account = Account::default();
-    let mut replaced = None;
+    let mut before = Before::NotKnown;
     for event in Log::new(&app.db).stream(StreamKind::Account, &account_id.to_string()).await? {
         let Ok(Event::Account(decoded)) = event.event else { continue };
-        match decoded {
+        let changes = matches!(
+            decoded,
             AccountEvent::SubscriptionChanged { .. }
-                if event.metadata.update_id == Some(granted_by_update) =>
-            {
-                replaced = account.subscription_at(app.clock.now());
-            }
-            // This very order, which is handled again.
-            AccountEvent::SubscriptionChanged { .. } if event.metadata.update_id == Some(update_id) => {}
-            AccountEvent::SubscriptionChanged { .. }
-            | AccountEvent::SubscriptionActivated { .. }
-            | AccountEvent::SubscriptionExpired { .. }
-            | AccountEvent::SubscriptionRevoked { .. } => replaced = None,
-            _ => {}
+                | AccountEvent::SubscriptionActivated { .. }
+                | AccountEvent::SubscriptionExpired { .. }
+                | AccountEvent::SubscriptionRevoked { .. }
+        );
+        if changes && event.metadata.update_id == Some(granted_by_update) {
+            before = account.subscription_at(app.clock.now()).map_or(Before::Nothing, Before::Running);
+        } else if changes && event.metadata.update_id != Some(update_id) {
+            // What this very order has changed, before it is handled again, does not count.
+            before = Before::NotKnown;
         }
         account.apply(decoded);
     }
-    let Some(replaced) = replaced else { return Ok(None) };
-    let left = replaced.expires_at.map_or(0, |end| {
+    let running = match before {
+        Before::NotKnown => return Ok(TakenBack::ChangedSince),
+        Before::Nothing => {
+            revoke(app, ordered_by, account_id, update_id).await?;
+            return Ok(TakenBack::Ended);
+        }
+        Before::Running(running) => running,
+    };
+    let left = running.expires_at.map_or(0, |end| {
         let seconds = end.duration_since(app.clock.now()).as_secs();
         u32::try_from((seconds + DAY_SECONDS - 1) / DAY_SECONDS).unwrap_or(u32::MAX).max(1)
     });
-    let (tier, days) = (replaced.tier, Some(left));
+    let (tier, days) = (running.tier, Some(left));
     let back = Grant { granted_by: ordered_by, account_id, tier, days, update_id };
-    Ok(Some((tier, grant(app, back).await?)))
+    Ok(TakenBack::RunsAgain(tier, grant(app, back).await?))
 }
 
 /// Ends a person's subscription before its time, by an admin's order. Where none runs, nothing changes.

@@ -84,15 +84,13 @@ pub(super) async fn grant(
         subscriptions::revoke(app, person.account_id, account_id, *update_id).await?;
         return Ok(Reply::text((texts.admin.subscription_ended)(&name_of(ctx, account_id, id).await?)));
     }
-    let before = app.store.load_account(account_id).await?.subscription_at(now);
     let order = Grant { granted_by: person.account_id, account_id, tier, days, update_id: *update_id };
     let granted = subscriptions::grant(app, order).await?;
     let until = granted.expires_at.map(|end| (day(end, &ctx.chat.display_timezone), granted.days));
     let who = name_of(ctx, account_id, id).await?;
     let reply = Reply::text((texts.admin.granted)(&Granted { who: &who, tier, until }));
-    // Without a subscription before, there is none to go back to.
     let undo = Undo::new(Order::Grant { account_id, update_id: *update_id }, now);
-    Ok(if before.is_some() { reply.with_buttons(undo.buttons(texts)) } else { reply })
+    Ok(reply.with_buttons(undo.buttons(texts)))
 }
 
 /// How an admin is told who a person is; where nobody has registered, as the admin wrote it.

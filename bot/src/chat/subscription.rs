@@ -6,9 +6,7 @@ use jiff::tz::TimeZone;
 use projections::views::login_status;
 use projections::views::subscriptions::{self, SubscriptionRow, SubscriptionState};
 use teloxide::types::InlineKeyboardButton;
-use texts::chat::{
-    End, GrantedBy, Happened, HistoryLine, SubscriptionCard, day, days_left, minutes_left,
-};
+use texts::chat::{End, GrantedBy, Happened, HistoryLine, SubscriptionCard, day, days_left, minutes_left};
 
 use super::context::BotContext;
 use super::failure::Failure;

@@ -1,6 +1,6 @@
 //! An admin takes an order back, by the button under its confirmation (`undo`).
 
-use app::subscriptions::{self, TakeBack};
+use app::subscriptions::{self, TakeBack, TakenBack};
 use eventlog::Context;
 use texts::chat::{Granted, day};
 
@@ -40,12 +40,13 @@ pub(super) async fn answered(ctx: &BotContext, request: &Request, undo: Undo) ->
             };
             let who = admin::name_of(ctx, account_id, &account_id.to_string()).await?;
             match subscriptions::take_back(app, order).await? {
-                Some((tier, granted)) => {
+                TakenBack::RunsAgain(tier, granted) => {
                     let zone = &ctx.chat.display_timezone;
                     let until = granted.expires_at.map(|end| (day(end, zone), granted.days));
                     Ok((texts.admin.granted)(&Granted { who: &who, tier, until }))
                 }
-                None => return Ok(Answered::TooLate),
+                TakenBack::Ended => Ok((texts.admin.no_subscription)(&who)),
+                TakenBack::ChangedSince => return Ok(Answered::TooLate),
             }
         }
         Order::Invite(invite) => {

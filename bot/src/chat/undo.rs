@@ -24,7 +24,7 @@ pub(super) struct Undo {
 pub(super) enum Order {
     /// This held before.
     Permission { account: AccountId, order: PermissionOrder },
-    /// The subscription before the one that this update granted.
+    /// What held before the subscription that this update granted.
     Grant { account_id: AccountId, update_id: i64 },
     /// The invite is revoked.
     Invite(InviteId),

@@ -36,6 +36,8 @@ pub struct AdminTexts {
     pub undone: fn(what: &str) -> String,
     pub undo_is_late: &'static str,
     pub invite_revoked: fn(code: &str) -> String,
+    /// A grant was taken back, and there was no subscription before it.
+    pub no_subscription: fn(who: &str) -> String,
 
     pub last_admin: &'static str,
     pub named_in_settings: &'static str,

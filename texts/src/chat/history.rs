@@ -19,7 +19,10 @@ pub struct HistoryLine {
 /// What happened.
 pub enum Happened {
     /// Granted until a day; None: without an end.
-    Granted { until: Option<String>, by: GrantedBy },
+    Granted {
+        until: Option<String>,
+        by: GrantedBy,
+    },
     Expired,
     Revoked,
 }
@@ -39,7 +42,8 @@ pub(super) const RU: HistoryTexts = HistoryTexts {
             let tier = it.tier.title();
             let what = match &it.what {
                 Happened::Granted { until, by } => {
-                    let until = until.as_ref().map_or_else(|| "бессрочно".to_owned(), |day| format!("до {day}"));
+                    let until =
+                        until.as_ref().map_or_else(|| "бессрочно".to_owned(), |day| format!("до {day}"));
                     let by = match by {
                         GrantedBy::Invite => "по инвайт коду",
                         GrantedBy::Admin => "от администратора",
@@ -63,8 +67,9 @@ pub(super) const EN: HistoryTexts = HistoryTexts {
             let tier = it.tier.title();
             let what = match &it.what {
                 Happened::Granted { until, by } => {
-                    let until =
-                        until.as_ref().map_or_else(|| "without an end".to_owned(), |day| format!("until {day}"));
+                    let until = until
+                        .as_ref()
+                        .map_or_else(|| "without an end".to_owned(), |day| format!("until {day}"));
                     let by = match by {
                         GrantedBy::Invite => "with an invite code",
                         GrantedBy::Admin => "from the admin",

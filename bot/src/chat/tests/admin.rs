@@ -91,7 +91,6 @@ async fn an_admin_grants_a_subscription_once_however_often_it_is_delivered() {
     let expected =
         format!("🎁 Subscription granted: Ilya (@ilya · {ILYA})\n\nPremium until 29.11.2024 (7 days)");
     assert_eq!(done.text, expected);
-    assert!(done.keyboard.is_none(), "there was no subscription to go back to");
     ilya.wait_for_message(|message| message.text.starts_with("🎁 Администратор изменил")).await.unwrap();
     assert!(world.api.redeliver_last_update());
     anna.ask("/help").await.unwrap();
@@ -208,6 +207,23 @@ async fn a_grant_that_is_taken_back_leaves_the_subscription_before_it() {
     let shown = ilya.wait_for_message(|it| it.text.starts_with("💎")).await.unwrap().text;
     assert!(shown.contains("📊 Тариф: Basic\n🔐 Статус: ✅ Активна"), "{shown}");
     assert!(shown.contains("⏳ Окончание: 02.12.2024 (осталось 9 дней)"), "{shown}");
+}
+
+/// Where there was no subscription before, there is none again.
+#[tokio::test]
+async fn a_first_grant_that_is_taken_back_leaves_no_subscription() {
+    let world = World::with(|chat| chat.admins = vec![ANNA]).await;
+    let (ilya, anna) = (world.ilya(), world.anna());
+    ilya.ask("/help").await.unwrap();
+    anna.ask("/admin_grant @ilya premium").await.unwrap();
+    anna.press_button("↩️ Undo").await.unwrap();
+    assert!(world.api.redeliver_last_update());
+    let undone = anna.wait_for_message(|it| it.text.starts_with("↩️ Undone")).await.unwrap().text;
+    assert_eq!(undone, format!("↩️ Undone\n\n💎 Without a subscription again: Ilya (@ilya · {ILYA})"));
+    anna.ask("/help").await.unwrap();
+    let me = anna.ask("/debug_status @ilya").await.unwrap().text;
+    assert!(me.contains("💎 Subscription: ended"), "{me}");
+    assert_eq!(world.events("SubscriptionRevoked").await.len(), 1);
 }
 
 #[tokio::test]

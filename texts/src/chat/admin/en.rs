@@ -50,6 +50,7 @@ pub(in crate::chat) const EN: AdminTexts = AdminTexts {
     undone: |what| format!("↩️ Undone\n\n{what}"),
     undo_is_late: "The minute is over: this button undoes nothing any more. Please send the command.",
     invite_revoked: |code| format!("🎟 Invite code {code} revoked"),
+    no_subscription: |who| format!("💎 Without a subscription again: {who}"),
 
     last_admin: "⚠️ This is the last admin. Make another one first: /admin_role ID admin",
     named_in_settings: "⚠️ The setting ADMIN_IDS names this admin. Remove them there first.",

@@ -50,6 +50,7 @@ pub(in crate::chat) const RU: AdminTexts = AdminTexts {
     undone: |what| format!("↩️ Отменено\n\n{what}"),
     undo_is_late: "Минута прошла: эта кнопка больше не отменяет. Отправьте команду.",
     invite_revoked: |code| format!("🎟 Инвайт код {code} отозван"),
+    no_subscription: |who| format!("💎 Снова без подписки: {who}"),
 
     last_admin: "⚠️ Это последний администратор. Сначала назначьте другого: /admin_role ID admin",
     named_in_settings: "⚠️ Этот администратор назван в настройке ADMIN_IDS. Сначала уберите его оттуда.",

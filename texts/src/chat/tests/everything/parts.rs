@@ -94,6 +94,7 @@ impl Everything {
             undone,
             undo_is_late,
             invite_revoked,
+            no_subscription,
             last_admin,
             named_in_settings,
             role_changed,
@@ -146,6 +147,7 @@ impl Everything {
             unblocked("Ilya (7)"),
             undone("…"),
             invite_revoked("3HBP4Z3ECICZ"),
+            no_subscription("Ilya (7)"),
         ]);
         let faults = [Fault::NoTier("gold"), Fault::NotDays("x"), Fault::NotUses("0"), Fault::NoRole("king")];
         self.messages.extend(faults.iter().chain([&Fault::TooMany("more")]).map(|it| fault(it)));
