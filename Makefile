@@ -40,7 +40,8 @@ test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
 
 .PHONY: gallery
 gallery: ## Take a picture of each state that people see, for docs/gallery.md (GROUP=page)
-	@scripts/need chromium nodejs fontconfig fonts-inter fonts-noto-color-emoji
+	@scripts/need postgresql chromium nodejs fontconfig fonts-inter fonts-noto-color-emoji
+	@$(CARGO) build --locked -p qr-login -p replay -p stand-in --bin qr-login --bin replay --bin sandbox
 	node tests/gallery/gallery.mjs $(GROUP)
 
 .PHONY: image-test
