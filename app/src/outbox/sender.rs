@@ -117,6 +117,22 @@ impl Sender {
         Ok(known.into_iter().flatten().find(|number| Some(*number) != settled.counts))
     }
 
+    /// Notes that the message has arrived, before it is settled: whoever claims it next does not send it again.
+    ///
+    /// # Errors
+    /// The database failed: it comes back as unclear.
+    pub async fn arrived(&self, id: i64, message_id: i64) -> Result<(), DatabaseError> {
+        sqlx::query!(
+            "update vault.outbox set message_id = $2 where id = $1 and state = 'sending' and epoch = $3",
+            id,
+            message_id,
+            self.epoch,
+        )
+        .execute(self.db.pool())
+        .await?;
+        Ok(())
+    }
+
     /// Telegram did not accept the message now: it is tried again later. The messages behind it wait.
     ///
     /// # Errors

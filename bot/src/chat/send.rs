@@ -153,7 +153,11 @@ async fn send_message(
     mut outages: Outages,
 ) {
     let (id, ctx, sender) = (message.id, ctx.clone(), sender.clone());
-    if message.arrived.is_some() {
+    if let Some(arrived) = message.arrived {
+        // Its sender may have died before it had taken the button from the copy before.
+        if let (true, Some(_), To::Chat(chat)) = (message.unclear, card_of(&message.dedup_key), message.to) {
+            remove_lost_copies(&ctx, pace, &mut outages.record, ChatId(chat), arrived).await;
+        }
         return record(&ctx, &sender, &mut outages.record, id, None, Outcome::Sent(message.arrived)).await;
     }
     let composed = outages.compose.retry_until_ok(DATABASE_PAUSE, || compose(&ctx, &message)).await;
@@ -171,7 +175,7 @@ async fn send_message(
     let task = async move {
         let (chat, outcome) = match composed {
             Composed::Message(outgoing) => {
-                send_once(&ctx, &pace, &mut outages.record, outgoing, is_unclear).await
+                send_once(&ctx, &sender, &pace, &mut outages.record, id, outgoing, is_unclear).await
             }
             Composed::Card(card) => (None, refresh(&ctx, &pace, &mut outages.compose, card).await),
             Composed::InCard | Composed::GivenUp(_) => return,
@@ -188,15 +192,18 @@ async fn send_message(
 /// Sends a message. Returns its chat, and what became of it.
 async fn send_once(
     ctx: &BotContext,
+    sender: &Sender,
     pace: &DefaultDirectRateLimiter,
     outage: &mut Outage,
+    id: i64,
     outgoing: OutgoingMessage,
     is_unclear: bool,
 ) -> (Option<ChatId>, Outcome) {
     let (chat, is_card, menu) = (outgoing.chat, outgoing.is_card, outgoing.body.menu.clone());
     let outcome = deliver::deliver(ctx, outgoing).await;
-    // Before it is recorded: a sender that dies here leaves the card unclear, and the next one does this again.
+    // Before it is recorded. A sender that dies here leaves a card that has arrived: the next one sends no other, and does this again.
     if let (true, true, Outcome::Sent(Some(card))) = (is_card, is_unclear, &outcome) {
+        outage.retry_until_ok(DATABASE_PAUSE, || sender.arrived(id, *card)).await;
         remove_lost_copies(ctx, pace, outage, chat, *card).await;
     }
     if let (Some(menu), Outcome::Sent(_)) = (menu, &outcome) {

@@ -50,6 +50,39 @@ async fn a_card_that_had_arrived_before_its_sender_died_loses_its_button() {
     assert!(anna.from_bot().iter().any(|it| it.message_id == other.message_id && has_buttons(it)));
 }
 
+/// 1. The card is in the chat, and its sender dies before it hears so.
+/// 2. The next sender sends it again, and dies while it takes the button from the first copy.
+/// 3. The third one sends no other card, and takes that button.
+#[tokio::test]
+async fn a_sender_that_dies_while_it_takes_a_button_sends_no_third_card() {
+    let mut world = World::start().await;
+    world.invite(Tier::Premium, CODE, 1).await;
+    let ilya = world.ilya();
+    world.api.fail_next("sendMessage", Fault::HeldAnswer);
+    let first = ilya.ask_for_card(&format!("/login {CODE}")).await.unwrap();
+    world.hush().await;
+    take_lease_away(&world).await;
+
+    world.api.fail_next("editMessageReplyMarkup", Fault::HeldAnswer);
+    let mut world = world.speak();
+    let is_second = |it: &Message| it.message_id > first.message_id && it.web_app_url().is_some();
+    let second = ilya.wait_for_message(is_second).await.unwrap();
+    let arrived =
+        "select exists (select from vault.outbox where state = 'sending' and message_id is not null)";
+    while !sqlx::query_scalar::<_, bool>(arrived).fetch_one(world.chat.app.db.pool()).await.unwrap() {}
+    world.hush().await;
+    take_lease_away(&world).await;
+
+    let world = world.speak();
+    settled(&world, &login_of(&second)).await;
+    let cards: Vec<_> =
+        ilya.from_bot().into_iter().filter(|it| it.text == second.text).map(|it| it.message_id).collect();
+    assert_eq!(cards, [first.message_id, second.message_id]);
+    let has_buttons = |it: &Message| it.keyboard.is_some();
+    let now: Vec<_> = ilya.from_bot().into_iter().filter(has_buttons).map(|it| it.message_id).collect();
+    assert_eq!(now, [second.message_id]);
+}
+
 /// 1. A sender takes the card of a login and dies over it.
 /// 2. The login is cancelled.
 /// 3. The next sender leaves the card: it would lead nowhere.
