@@ -1,8 +1,8 @@
 //! The files in `SESSIONS_DIR` are what the vault holds. Workers and the command that hands sessions over change both, at the
 //! same time, and each of them may die in between. So no process writes what it remembers:
 //!
-//! - a process that has changed the vault writes what is there now, and reads the vault again before it goes on ([`update`])
-//! - a process that starts updates every file that is there ([`update_all`]), and from then on those of sessions that end
+//! - a process that has changed the vault writes what is there now, and reads the vault again before it goes on ([`update()`])
+//! - a process that starts updates every file that is there ([`update_all()`]), and from then on those of sessions that end
 //!   elsewhere ([`keep`])
 //!
 //! How one file looks, and how it is written, is in [`mod@file`].

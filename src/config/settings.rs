@@ -3,6 +3,8 @@
 //!
 //! The last sentence of a text may be an example: `Example: https://login.example.org`.
 
+#![allow(rustdoc::bare_urls, reason = "`--help` shows these texts as they are")]
+
 use std::path::PathBuf;
 
 /// The headings of the settings, in the order in which a person sets them.

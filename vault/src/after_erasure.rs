@@ -1,5 +1,5 @@
 //! What is kept of an erased person: a block, and which invites they have used. The person is stored as a keyed HMAC of the
-//! Telegram id ([`MasterKey::person_hmac`](super::MasterKey::person_hmac)).
+//! Telegram id ([`DerivedKeys::person_hmac`](super::DerivedKeys::person_hmac)).
 
 use domain::InviteId;
 use uuid::Uuid;
