@@ -179,6 +179,24 @@ async fn grammers_takes_a_session_over_with_the_same_key() -> Result<()> {
 }
 
 #[tokio::test]
+async fn a_session_that_is_being_checked_is_handed_over_once_it_is_free() -> Result<()> {
+    let world = World::start().await?;
+    world.log_in(ILYA).await?;
+    let vault = vault::Vault::new(&world.db);
+    let checked = loop {
+        if let Some(borrowed) = vault.claim_linked(world.now(), Duration::ZERO, 1).await?.pop() {
+            break borrowed;
+        }
+    };
+
+    let mut handed_over = std::pin::pin!(export(&world, "grammers"));
+    assert!(tokio::time::timeout(Duration::from_secs(2), &mut handed_over).await.is_err(), "it waits");
+    vault.release_linked(&checked).await?;
+    handed_over.await?;
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_person_who_handed_their_session_over_is_erased_and_the_other_service_keeps_it() -> Result<()> {
     let world = World::start().await?;
     world.log_in(ILYA).await?;

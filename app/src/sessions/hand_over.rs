@@ -10,11 +10,18 @@
 //!
 //! So what is marked as handed over has its event, and the key of what is not marked is not given out.
 
+use std::time::Duration;
+
 use domain::{AccountCommand, AccountError, AccountId};
 use eventlog::{Context, DatabaseError, StoreError};
+use tokio::time::{Instant, sleep};
 use vault::{Borrowed, Linked, Taken};
 
 use crate::app::App;
+
+/// How long a session that is in use is waited for.
+const IN_USE_FOR: Duration = Duration::from_secs(40);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// A linked session on its way to another service.
 #[derive(Debug)]
@@ -41,16 +48,22 @@ pub enum HandOverError {
     Database(#[from] DatabaseError),
 }
 
-/// Step 1.
+/// Step 1. A session that is in use is waited for: a check takes seconds, and a dead process's loan half a minute.
 ///
 /// # Errors
-/// [`HandOverError`]: there is no session, or it is in use.
+/// [`HandOverError`]: there is no session, or it stays in use.
 pub async fn take(app: &App, account_id: AccountId) -> Result<HandOver, HandOverError> {
-    match app.vault.take_linked(account_id).await? {
-        Taken::Free(borrowed) => Ok(HandOver { linked: borrowed.linked.clone(), borrowed: Some(borrowed) }),
-        Taken::HandedOver(linked) => Ok(HandOver { linked, borrowed: None }),
-        Taken::InUse => Err(HandOverError::InUse),
-        Taken::None => Err(HandOverError::NotLinked),
+    let until = Instant::now() + IN_USE_FOR;
+    loop {
+        match app.vault.take_linked(account_id).await? {
+            Taken::InUse if Instant::now() < until => sleep(LOOK_EVERY).await,
+            Taken::InUse => return Err(HandOverError::InUse),
+            Taken::None => return Err(HandOverError::NotLinked),
+            Taken::HandedOver(linked) => return Ok(HandOver { linked, borrowed: None }),
+            Taken::Free(borrowed) => {
+                return Ok(HandOver { linked: borrowed.linked.clone(), borrowed: Some(borrowed) });
+            }
+        }
     }
 }
 
