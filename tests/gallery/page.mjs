@@ -177,7 +177,7 @@ export async function take(browser, state, language) {
   const launch = new URLSearchParams({ tgWebAppVersion: state.version ?? '9.1', tgWebAppPlatform: state.platform, tgWebAppThemeParams: JSON.stringify(THEMES[dark ? 'dark' : 'light']) });
   if (!state.stranger) launch.set('tgWebAppData', initData({ ...ILYA, language_code: language }));
   await page.open(`${service.origin}/client`);
-  await page.until('window.openMiniApp');
+  await page.until('window.openMiniApp && document.body');
   const options = { url: `${service.origin}/qr-auth?session_id=gallery#${launch.toString().replaceAll('+', '%20')}`, contact: contact() };
   await page.evaluate(`window.openMiniApp(${JSON.stringify(options)})`);
   const app = new App(page, service, language);

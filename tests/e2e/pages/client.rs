@@ -139,7 +139,7 @@ impl PageFixture {
             }
             Shell::Web => {
                 window.goto(&self.web_client).await?;
-                window.wait_until("window.openMiniApp").await?;
+                window.wait_until("window.openMiniApp && document.body").await?;
                 window.evaluate(&format!("openMiniApp({}, {})", json!(url), screen.theme())).await?;
                 window.wait_until("posted.some(([event]) => event === 'iframe_ready')").await?;
                 window.frame_document().await?
