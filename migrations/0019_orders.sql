@@ -1,5 +1,5 @@
 -- What people order in the chat gets a random id. Before, ids of logins and invites were computed from the person's chat with the
--- master key, so that an order that came twice meant one login; somebody who held log and key could find out by trying whose login one
+-- master key, so that an order that came twice meant one login; whoever held log and key could find out by trying whose login one
 -- was, also after the person was erased. Now the id is drawn when the order comes first, and kept here.
 --
 --   (none) ── the order comes ──▶ kept ── it comes again: the same id

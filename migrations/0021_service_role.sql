@@ -46,7 +46,7 @@ end $$;
 comment on function analyze_slot(text, text) is 'tells the planner what a slot holds now';
 revoke execute on function analyze_slot(text, text) from public;
 
--- Every role that can connect may take any advisory lock, and ours have names that can be looked up: an auditor could hold up migrations,
+-- Whoever can connect may take any advisory lock, and ours have names that can be looked up: an auditor could hold up migrations,
 -- rebuilds and rotations. Only a superuser can take that right away; for another owner this changes nothing.
 do $$
 declare

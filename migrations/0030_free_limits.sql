@@ -1,5 +1,5 @@
 -- The limits of people without a subscription are in no event, so nothing said whether somebody had changed them by hand.
--- The process that writes them now writes their SHA-256 beside them, and `replay verify` compares the two.
+-- Whoever writes them now writes their SHA-256 beside them, and `replay verify` compares the two.
 --
 --   settings ── leader ──▶ free_limits.limits, free_limits.written_sha256
 --
