@@ -6,7 +6,6 @@
 //! RFC 9180: X25519, HKDF-SHA256, ChaCha20-Poly1305), whose secret half only the master key gives.
 
 use std::collections::BTreeMap;
-use std::io;
 use std::path::Path;
 
 use base64::Engine;
@@ -20,9 +19,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::crypto::{NONCE, decrypt, encrypt, mac, mac_begins_with, random};
-use crate::master::MasterKeyError;
-use crate::master::file::is_file_of_derived_keys;
-use crate::secret_file::{self, SecretFileError};
+use crate::key_file::{self, MasterKeyError};
 
 const LOGIN_ID_MAC: usize = 6;
 const FORMAT: &str = "qr-login api keys 1";
@@ -95,14 +92,8 @@ impl DerivedKeys {
     /// # Errors
     /// [`MasterKeyError`]: missing, readable by others, malformed, or unreadable; each names the file.
     pub fn load(path: &Path) -> Result<Option<Self>, MasterKeyError> {
-        let text = secret_file::read_private(path).map_err(|error| match error {
-            SecretFileError::Open(path) => MasterKeyError::Open(path),
-            SecretFileError::Io { path, source } if source.kind() == io::ErrorKind::NotFound => {
-                MasterKeyError::Missing(path)
-            }
-            SecretFileError::Io { path, source } => MasterKeyError::Io { path, source },
-        })?;
-        if !is_file_of_derived_keys(&text) {
+        let text = key_file::read_text(path)?;
+        if !key_file::is_of_derived_keys(&text) {
             return Ok(None);
         }
         Self::parse(&text)

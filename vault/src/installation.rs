@@ -15,7 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::derived_keys::DerivedKeys;
-use crate::master::{MasterKey, MasterKeyError};
+use crate::key_file::MasterKeyError;
+use crate::master::MasterKey;
 use crate::vault::Vault;
 use eventlog::database::{Database, DatabaseError};
 

@@ -25,15 +25,15 @@ use crate::crypto::{hex, mac, random};
 use crate::secret_file::{self, SecretFileError};
 
 /// The length of a key's id.
-pub(super) const KEY_ID: usize = 4;
+pub(crate) const KEY_ID: usize = 4;
 
 /// How the extension of a file begins that is not written to its end yet.
 const DRAFT: &str = "new-";
 
 /// One line of the file.
 pub(crate) struct Key {
-    pub(super) id: [u8; KEY_ID],
-    pub(super) secret: Zeroizing<[u8; 32]>,
+    pub(crate) id: [u8; KEY_ID],
+    pub(crate) secret: Zeroizing<[u8; 32]>,
 }
 
 /// The lines of a file.
@@ -103,7 +103,7 @@ impl Key {
 
 impl KeyFile {
     /// One new key.
-    pub(super) fn random() -> Self {
+    pub(crate) fn random() -> Self {
         Self { lines: vec![Arc::new(Key::new(random()))] }
     }
 
@@ -112,14 +112,10 @@ impl KeyFile {
     /// # Errors
     /// [`MasterKeyError`]: missing, malformed, readable by others, or unreadable.
     pub(crate) fn read(path: &Path) -> Result<Self, MasterKeyError> {
-        match secret_file::read_private(path) {
-            Ok(text) if is_file_of_derived_keys(&text) => Err(MasterKeyError::ApiOnly(path.to_owned())),
-            Ok(text) => Self::parse(path, &text),
-            Err(SecretFileError::Open(path)) => Err(MasterKeyError::Open(path)),
-            Err(SecretFileError::Io { path, source }) if source.kind() == io::ErrorKind::NotFound => {
-                Err(MasterKeyError::Missing(path))
-            }
-            Err(SecretFileError::Io { path, source }) => Err(MasterKeyError::Io { path, source }),
+        let text = read_text(path)?;
+        match is_of_derived_keys(&text) {
+            true => Err(MasterKeyError::ApiOnly(path.to_owned())),
+            false => Self::parse(path, &text),
         }
     }
 
@@ -195,7 +191,7 @@ impl KeyFile {
     ///
     /// # Errors
     /// [`MasterKeyError::Io`].
-    pub(super) fn create(&self, path: &Path) -> Result<bool, MasterKeyError> {
+    pub(crate) fn create(&self, path: &Path) -> Result<bool, MasterKeyError> {
         let create = || {
             let draft = self.write_draft(path, None)?;
             let placed = fs::hard_link(&draft, path);
@@ -275,7 +271,7 @@ fn remove_drafts(path: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// [`MasterKeyError::Io`].
-pub(super) fn remove(path: &Path) -> Result<(), MasterKeyError> {
+pub(crate) fn remove(path: &Path) -> Result<(), MasterKeyError> {
     fs::remove_file(path).map_err(|error| io_error(path, error))
 }
 
@@ -283,8 +279,22 @@ fn io_error(path: &Path, source: io::Error) -> MasterKeyError {
     MasterKeyError::Io { path: path.to_owned(), source }
 }
 
+/// The text of a file with keys.
+///
+/// # Errors
+/// [`MasterKeyError`]: missing, readable by others, or unreadable.
+pub(crate) fn read_text(path: &Path) -> Result<Zeroizing<String>, MasterKeyError> {
+    secret_file::read_private(path).map_err(|error| match error {
+        SecretFileError::Open(path) => MasterKeyError::Open(path),
+        SecretFileError::Io { path, source } if source.kind() == io::ErrorKind::NotFound => {
+            MasterKeyError::Missing(path)
+        }
+        SecretFileError::Io { path, source } => MasterKeyError::Io { path, source },
+    })
+}
+
 /// Whether a key file holds [derived keys](crate::DerivedKeys), and no master key.
-pub(crate) fn is_file_of_derived_keys(text: &str) -> bool {
+pub(crate) fn is_of_derived_keys(text: &str) -> bool {
     text.trim_start().starts_with('{')
 }
 

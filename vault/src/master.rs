@@ -1,7 +1,7 @@
 //! The master key: a file beside the database, never in it. It seals linked sessions and the keys of running logins. Keys for
 //! everything else are derived from it: see [`DerivedKeys`].
 //!
-//! How the file looks, and how it is written, is in [`mod@file`]. The keys of a running process change with the file: see
+//! How the file looks, and how it is written, is in [`key_file`]. The keys of a running process change with the file: see
 //! [`MasterKey::reload`].
 //!
 //! A sealed blob is `1 | key id (4 bytes) | nonce (24) | ciphertext and tag`, XChaCha20-Poly1305.
@@ -14,12 +14,7 @@ use zeroize::Zeroizing;
 
 use crate::crypto::{NONCE, decrypt, encrypt, hex, mac, random};
 use crate::derived_keys::{self, DerivedKeys, SecretKey};
-
-pub(crate) mod file;
-
-use file::{KEY_ID, Key, KeyFile};
-
-pub use file::MasterKeyError;
+use crate::key_file::{self, KEY_ID, Key, KeyFile, MasterKeyError};
 
 const FORMAT: u8 = 1;
 const HEADER: usize = 1 + KEY_ID;
@@ -95,7 +90,7 @@ impl MasterKey {
     /// [`MasterKeyError`]: it cannot be read or removed.
     pub(crate) fn unmake(&self, path: &Path) -> Result<(), MasterKeyError> {
         if KeyFile::read(path)?.ids() == self.read().file.ids() {
-            file::remove(path)?;
+            key_file::remove(path)?;
         }
         Ok(())
     }

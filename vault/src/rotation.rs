@@ -24,8 +24,8 @@ use eventlog::database::{Connection, Database, DatabaseError};
 use sqlx::Executor;
 
 use crate::installation::{self, InstallationError};
-use crate::master::file::KeyFile;
-use crate::master::{MasterKey, MasterKeyError};
+use crate::key_file::{KeyFile, MasterKeyError};
+use crate::master::MasterKey;
 use crate::vault::Vault;
 
 /// A process that gave no sign of life for so long, and is not present, is gone.
