@@ -20,6 +20,7 @@ use crate::tier::Tier;
 mod command;
 mod error;
 mod event;
+mod history;
 mod role;
 #[cfg(test)]
 mod tests;
@@ -27,6 +28,7 @@ mod tests;
 pub use command::AccountCommand;
 pub use error::AccountError;
 pub use event::AccountEvent;
+pub use history::{Granter, SubscriptionChange, SubscriptionStep};
 pub use role::{Role, RoleSource, UnknownRole};
 
 /// An account, folded from its events.

@@ -23,7 +23,7 @@ pub use account::{AccountStatus, AccountTexts, ForAdmin, Known, Session};
 pub use admin::{AdminTexts, Alarm, ChangedBy, Fault, Granted, PeoplePage, RoleChange, Statistics};
 pub use card::CardTexts;
 pub use help::{About, Chapter, HelpTexts};
-pub use history::{GrantedBy, Happened, HistoryLine, HistoryTexts};
+pub use history::HistoryTexts;
 
 impl Language {
     /// Its texts of the chat.

@@ -1,81 +1,22 @@
 //! The history of a person's subscription: what was granted, when, and by what.
 
-use domain::{AccountEvent, AccountId, Event, StreamKind, Tier};
+use domain::account::SubscriptionStep;
+use domain::{AccountId, Event, StreamKind};
 use eventlog::{DatabaseError, Log};
-use jiff::Timestamp;
 
 use crate::app::App;
-
-/// Something that happened to a subscription.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Entry {
-    /// When.
-    pub at: Timestamp,
-    /// Which subscription.
-    pub tier: Tier,
-    /// What.
-    pub what: What,
-}
-
-/// What happened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
-    /// It was granted until then; None: without an end.
-    Granted {
-        /// The end.
-        until: Option<Timestamp>,
-        /// By what.
-        by: Granter,
-    },
-    /// Its time was over.
-    Expired,
-    /// It was ended before its time.
-    Revoked,
-}
-
-/// By what a subscription was granted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Granter {
-    /// A login with an invite.
-    Invite,
-    /// An admin in person.
-    Admin,
-    /// A tool or a service.
-    Service,
-}
 
 /// What happened to this person's subscriptions, the oldest first.
 ///
 /// # Errors
 /// The database's.
-pub async fn history(app: &App, account: AccountId) -> Result<Vec<Entry>, DatabaseError> {
+pub async fn history(app: &App, account: AccountId) -> Result<Vec<SubscriptionStep>, DatabaseError> {
     let events = Log::new(&app.db).stream(StreamKind::Account, &account.to_string()).await?;
-    let entries = events.iter().filter_map(|event| {
-        let Ok(Event::Account(it)) = &event.event else { return None };
-        let by_a_person = event.metadata.actor.parse::<AccountId>().is_ok();
-        let (tier, what) = match it {
-            AccountEvent::SubscriptionActivated { tier, expires_at, .. } => {
-                (*tier, What::Granted { until: *expires_at, by: Granter::Invite })
-            }
-            AccountEvent::SubscriptionChanged { tier, expires_at, .. } => {
-                let by = if by_a_person { Granter::Admin } else { Granter::Service };
-                (*tier, What::Granted { until: *expires_at, by })
-            }
-            AccountEvent::SubscriptionExpired { tier, .. } => (*tier, What::Expired),
-            AccountEvent::SubscriptionRevoked { tier, .. } => (*tier, What::Revoked),
-            AccountEvent::AccountRegistered { .. }
-            | AccountEvent::ProfileChanged { .. }
-            | AccountEvent::RoleChanged { .. }
-            | AccountEvent::AccountBlocked { .. }
-            | AccountEvent::AccountUnblocked { .. }
-            | AccountEvent::LoggedOut { .. }
-            | AccountEvent::AuthorizationRevoked { .. }
-            | AccountEvent::SessionExported { .. }
-            | AccountEvent::AccountErased { .. } => return None,
-        };
-        Some(Entry { at: it.at(), tier, what })
+    let steps = events.iter().filter_map(|event| {
+        let Ok(Event::Account(decoded)) = &event.event else { return None };
+        SubscriptionStep::of(decoded, event.metadata.actor.parse::<AccountId>().is_ok())
     });
-    Ok(entries.collect())
+    Ok(steps.collect())
 }
 
 #[cfg(test)]
@@ -83,7 +24,8 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use domain::{AccountCommand, Tiers};
+    use domain::account::{Granter, SubscriptionChange};
+    use domain::{AccountCommand, Tier, Tiers};
     use eventlog::Context;
     use vault::DerivedKeys;
 
@@ -119,16 +61,16 @@ mod tests {
 
         let told = history(&app, ilya).await.unwrap();
 
-        let entry = |days, tier, what| Entry { at: day(days), tier, what };
-        let granted = |until, by| What::Granted { until: Some(day(until)), by };
+        let step = |days, tier, what| SubscriptionStep { at: day(days), tier, what };
+        let granted = |until, by| SubscriptionChange::Granted { until: Some(day(until)), by };
         assert_eq!(
             told,
             [
-                entry(0, Tier::Premium, granted(30, Granter::Invite)),
-                entry(1, Tier::Premium, What::Revoked),
-                entry(2, Tier::Basic, granted(3, Granter::Admin)),
-                entry(2, Tier::Basic, granted(4, Granter::Service)),
-                entry(4, Tier::Basic, What::Expired),
+                step(0, Tier::Premium, granted(30, Granter::Invite)),
+                step(1, Tier::Premium, SubscriptionChange::Revoked),
+                step(2, Tier::Basic, granted(3, Granter::Admin)),
+                step(2, Tier::Basic, granted(4, Granter::Service)),
+                step(4, Tier::Basic, SubscriptionChange::Expired),
             ]
         );
         assert_eq!(history(&app, admin).await.unwrap(), []);

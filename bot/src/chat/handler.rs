@@ -141,7 +141,7 @@ async fn on_press(
         Button::Invite(step) => Some(admin_invite::go_on(ctx, &request, step).await?),
         Button::Phone(answer) => Some(test_phone::answered(ctx, &request, answer).await?),
         Button::Help(chapter) => Some(start::help(ctx, &request, chapter)),
-        Button::History => Some(subscription::history(ctx, &request).await?),
+        Button::History => Some(subscription::show_history(ctx, &request).await?),
         Button::People(page) => Some(admin::people(ctx, &request, page).await?),
         Button::Undo(undo) => match take_back::answered(ctx, &request, undo).await? {
             take_back::Answered::Reply(reply) => Some(*reply),

@@ -1,12 +1,12 @@
 //! `/subscription`: the tier that runs, its limits, its end; and whether a login goes on. A button shows what was granted before.
 
-use app::subscriptions::history::{self, Granter, What};
+use app::subscriptions::history::history;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use projections::views::login_status;
 use projections::views::subscriptions::{self, SubscriptionRow, SubscriptionState};
 use teloxide::types::InlineKeyboardButton;
-use texts::chat::{End, GrantedBy, Happened, HistoryLine, SubscriptionCard, day, days_left, minutes_left};
+use texts::chat::{End, SubscriptionCard, day, days_left, minutes_left};
 
 use super::context::BotContext;
 use super::failure::Failure;
@@ -44,33 +44,14 @@ pub(super) fn asks_for_history(data: &str) -> bool {
 }
 
 /// What happened to the person's subscriptions, under a message of its own.
-pub(super) async fn history(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
+pub(super) async fn show_history(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
     let (texts, zone) = (request.person.texts, &ctx.chat.display_timezone);
     ctx.chat.app.catch_up().await?;
-    let entries = history::history(&ctx.chat.app, request.person.account_id).await?;
-    let latest = entries.into_iter().rev().take(SHOWN);
-    let mut lines: Vec<_> = latest
-        .map(|entry| HistoryLine {
-            day: day(entry.at, zone),
-            tier: entry.tier,
-            what: match entry.what {
-                What::Granted { until, by } => Happened::Granted {
-                    until: until.map(|end| day(end, zone)),
-                    by: match by {
-                        Granter::Invite => GrantedBy::Invite,
-                        Granter::Admin => GrantedBy::Admin,
-                        Granter::Service => GrantedBy::Service,
-                    },
-                },
-                What::Expired => Happened::Expired,
-                What::Revoked => Happened::Revoked,
-            },
-        })
-        .collect();
-    lines.reverse();
-    Ok(Reply::text(match lines.as_slice() {
+    let steps = history(&ctx.chat.app, request.person.account_id).await?;
+    let latest = &steps[steps.len().saturating_sub(SHOWN)..];
+    Ok(Reply::text(match latest {
         [] => texts.no_subscription.to_owned(),
-        lines => (texts.history.all)(lines),
+        latest => (texts.history.all)(latest, zone),
     }))
 }
 

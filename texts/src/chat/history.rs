@@ -1,88 +1,65 @@
 //! What happened to a person's subscription, as they read it.
 
-use domain::Tier;
+use domain::account::{Granter, SubscriptionChange, SubscriptionStep};
+use jiff::tz::TimeZone;
+
+use super::day;
 
 /// One language.
 pub struct HistoryTexts {
     pub button: &'static str,
-    pub all: fn(lines: &[HistoryLine]) -> String,
-}
-
-/// Something that happened.
-pub struct HistoryLine {
-    /// The day.
-    pub day: String,
-    pub tier: Tier,
-    pub what: Happened,
-}
-
-/// What happened.
-pub enum Happened {
-    /// Granted until a day; None: without an end.
-    Granted {
-        until: Option<String>,
-        by: GrantedBy,
-    },
-    Expired,
-    Revoked,
-}
-
-/// By what a subscription was granted.
-#[derive(Clone, Copy)]
-pub enum GrantedBy {
-    Invite,
-    Admin,
-    Service,
+    pub all: fn(steps: &[SubscriptionStep], zone: &TimeZone) -> String,
 }
 
 pub(super) const RU: HistoryTexts = HistoryTexts {
     button: "🕘 История",
-    all: |lines| {
-        let line = |it: &HistoryLine| {
+    all: |steps, zone| {
+        let line = |it: &SubscriptionStep| {
             let tier = it.tier.title();
-            let what = match &it.what {
-                Happened::Granted { until, by } => {
+            let what = match it.what {
+                SubscriptionChange::Granted { until, by } => {
                     let until =
-                        until.as_ref().map_or_else(|| "бессрочно".to_owned(), |day| format!("до {day}"));
+                        until.map_or_else(|| "бессрочно".to_owned(), |end| format!("до {}", day(end, zone)));
                     let by = match by {
-                        GrantedBy::Invite => "по инвайт коду",
-                        GrantedBy::Admin => "от администратора",
-                        GrantedBy::Service => "от сервиса",
+                        Granter::Invite => "по инвайт коду",
+                        Granter::Admin => "от администратора",
+                        Granter::Service => "от сервиса",
                     };
                     format!("{tier} {until}, {by}")
                 }
-                Happened::Expired => format!("{tier}: срок истёк"),
-                Happened::Revoked => format!("{tier}: закончена досрочно"),
+                SubscriptionChange::Expired => format!("{tier}: срок истёк"),
+                SubscriptionChange::Revoked => format!("{tier}: закончена досрочно"),
             };
-            format!("{} — {what}", it.day)
+            format!("{} — {what}", day(it.at, zone))
         };
-        whole("🕘 История подписки", lines.iter().map(line))
+        whole("🕘 История подписки", steps.iter().map(line))
     },
 };
 
 pub(super) const EN: HistoryTexts = HistoryTexts {
     button: "🕘 History",
-    all: |lines| {
-        let line = |it: &HistoryLine| {
+    all: |steps, zone| {
+        let line = |it: &SubscriptionStep| {
             let tier = it.tier.title();
-            let what = match &it.what {
-                Happened::Granted { until, by } => {
-                    let until = until
-                        .as_ref()
-                        .map_or_else(|| "without an end".to_owned(), |day| format!("until {day}"));
+            let what = match it.what {
+                SubscriptionChange::Granted { until, by } => {
+                    let until = until.map_or_else(
+                        || "without an end".to_owned(),
+                        |end| format!("until {}", day(end, zone)),
+                    );
                     let by = match by {
-                        GrantedBy::Invite => "with an invite code",
-                        GrantedBy::Admin => "from the admin",
-                        GrantedBy::Service => "from the service",
+                        Granter::Invite => "with an invite code",
+                        Granter::Admin => "from the admin",
+                        Granter::Service => "from the service",
                     };
                     format!("{tier} {until}, {by}")
                 }
-                Happened::Expired => format!("{tier}: time is up"),
-                Happened::Revoked => format!("{tier}: ended early"),
+                SubscriptionChange::Expired => format!("{tier}: time is up"),
+                SubscriptionChange::Revoked => format!("{tier}: ended early"),
             };
-            format!("{} — {what}", it.day)
+            format!("{} — {what}", day(it.at, zone))
         };
-        whole("🕘 Subscription history", lines.iter().map(line))
+        whole("🕘 Subscription history", steps.iter().map(line))
     },
 };
 

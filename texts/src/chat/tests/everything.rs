@@ -1,6 +1,8 @@
 //! All texts of one language, with every value that changes their words. The tables are taken apart field by field: a text that
 //! is new does not compile before it is named here.
 
+use domain::account::{Granter, SubscriptionChange, SubscriptionStep};
+
 use super::*;
 
 mod parts;
@@ -168,16 +170,18 @@ pub(super) fn everything(language: Language) -> Everything {
             support: Some("@support"),
         }));
     }
-    let line = |what| HistoryLine { day: "22.12.2026".to_owned(), tier: Tier::Enterprise, what };
-    let granted = |until: Option<&str>, by| Happened::Granted { until: until.map(str::to_owned), by };
+    let at = |text: &str| text.parse::<Timestamp>().unwrap();
+    let step = |what| SubscriptionStep { at: at("2026-11-22T10:00:00Z"), tier: Tier::Enterprise, what };
+    let granted = |until: Option<&str>, by| SubscriptionChange::Granted { until: until.map(at), by };
+    let steps = [
+        step(granted(Some("2026-12-22T10:00:00Z"), Granter::Invite)),
+        step(granted(None, Granter::Admin)),
+        step(granted(None, Granter::Service)),
+        step(SubscriptionChange::Expired),
+        step(SubscriptionChange::Revoked),
+    ];
     all.buttons.push(history.button.to_owned());
-    all.messages.push((history.all)(&[
-        line(granted(Some("22.12.2026"), GrantedBy::Invite)),
-        line(granted(None, GrantedBy::Admin)),
-        line(granted(None, GrantedBy::Service)),
-        line(Happened::Expired),
-        line(Happened::Revoked),
-    ]));
+    all.messages.push((history.all)(&steps, &TimeZone::UTC));
     all.messages.push(subscription_revoked(Tier::Premium, None));
     let moment = || Moment { day: "22.11.2026".to_owned(), time: "13:05 MSK".to_owned() };
     let session = UnownedSession { device: "qr-login", created: moment(), active: moment() };
