@@ -118,7 +118,7 @@ impl Cli {
         Self::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
     }
 
-    /// A setting of the log is bad, so nothing was started. Whoever serves is told of the other settings, too.
+    /// A setting of the log is bad, so nothing was started. A command that reads all settings names the other bad ones, too.
     pub fn bad_settings(&self, of_log: BadSetting) -> BadSettings {
         let mut bad = vec![of_log];
         if matches!(self.command, None | Some(Command::Serve | Command::Check { .. }))

@@ -18,7 +18,6 @@ fn main() -> ExitCode {
     }
     let cli = Cli::read();
     if let Err(bad) = telemetry::start_log() {
-        // Whoever serves is told of the other settings, too.
         return fail(&cli.bad_settings(bad).into());
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -1,5 +1,5 @@
 //! What a person gives in the page, for the worker of their login, and the password challenge that the worker gives the page.
-//! Both are sealed, because phone numbers, codes and hints are private: input for workers alone, challenges for whoever has the
+//! Both are sealed, because phone numbers, codes and hints are private: input for workers alone, challenges for all who have the
 //! derived keys.
 
 use domain::LoginId;

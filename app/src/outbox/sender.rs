@@ -117,7 +117,7 @@ impl Sender {
         Ok(known.into_iter().flatten().find(|number| Some(*number) != settled.counts))
     }
 
-    /// Notes that the message has arrived, before it is settled: whoever claims it next does not send it again.
+    /// Notes that the message has arrived, before it is settled: the next sender that claims it does not send it again.
     ///
     /// # Errors
     /// The database failed: it comes back as unclear.

@@ -74,13 +74,13 @@ pub(super) const TEXTS: Texts = Texts {
         format!(
             "🚨 Another account confirmed the login\n\nNothing was linked. \
              Never scan login QR codes of other people, and never forward yours: \
-             whoever confirms such a code hands over access to their account.{}",
+             a person who confirms such a code hands over access to their account.{}",
             began_with.map(|it| format!("\n\n{}", anew(it))).unwrap_or_default()
         )
     },
     confirmed_anothers_login: "🚨 You confirmed somebody else's login\n\nSomebody else showed you this login QR code. \
                                Nothing was linked, and we are ending that session. Never scan login QR codes of other \
-                               people: whoever confirms such a code hands over access to their account.\n\n\
+                               people: a person who confirms such a code hands over access to their account.\n\n\
                                Look through your devices: Telegram → Settings → Devices.",
     login_failed,
     subscription_changed: |tier| {

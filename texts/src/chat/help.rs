@@ -200,8 +200,8 @@ fn chapter_en(chapter: Chapter, about: &About<'_>) -> Styled {
         .bold("What it cannot do")
         .bold("How to end it"),
         Chapter::Safety => {
-            let warning = "Never scan other people's login QR codes, and never forward yours: whoever confirms such a \
-                           code hands over access to their account.";
+            let warning = "Never scan other people's login QR codes, and never forward yours: a person who confirms \
+                           such a code hands over access to their account.";
             Styled::new(format!(
                 "🛡 Staying safe\n\n\
                  {warning}\n\n\

@@ -1,5 +1,5 @@
-//! Brings a login's card up to date. A sender that was frozen may edit a card after the next sender did. So whoever has edited a
-//! card looks whether it shows the newest state, and edits it again where it does not.
+//! Brings a login's card up to date. A sender that was frozen may edit a card after the next sender did. So a sender that
+//! has edited a card looks whether it shows the newest state, and edits it again where it does not.
 
 use std::time::Duration;
 
