@@ -11,8 +11,6 @@ use crate::error::UseCaseError;
 
 pub mod history;
 
-const DAY_SECONDS: i64 = 24 * 60 * 60;
-
 /// An admin's order to give a person a subscription, in place of the one that runs.
 #[derive(Clone, Copy, Debug)]
 pub struct Grant {
@@ -61,7 +59,7 @@ pub async fn grant(app: &App, grant: Grant) -> Result<Granted, UseCaseError> {
         tier,
         days,
         limits: app.tiers.limits(tier),
-        change_id: Some(format!("update/{update_id}")),
+        change_id: Some(change_id(update_id)),
         at: app.clock.now(),
     };
     let context = Context::by(granted_by).with_account(account_id).with_update(update_id);
@@ -73,8 +71,8 @@ pub async fn grant(app: &App, grant: Grant) -> Result<Granted, UseCaseError> {
 /// What became of an order to take a grant back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TakenBack {
-    /// The subscription before it runs again, for the days that it had left; a day that has begun counts.
-    RunsAgain(Tier, Granted),
+    /// The subscription before it runs again, as it did.
+    RunsAgain(Subscription),
     /// There was none before, and there is none now.
     Ended,
     /// Nothing was done: the subscription has changed since.
@@ -122,13 +120,15 @@ pub async fn take_back(app: &App, order: TakeBack) -> Result<TakenBack, UseCaseE
         }
         Before::Running(running) => running,
     };
-    let left = running.expires_at.map_or(0, |end| {
-        let seconds = end.duration_since(app.clock.now()).as_secs();
-        u32::try_from((seconds + DAY_SECONDS - 1) / DAY_SECONDS).unwrap_or(u32::MAX).max(1)
-    });
-    let (tier, days) = (running.tier, Some(left));
-    let back = Grant { granted_by: ordered_by, account_id, tier, days, update_id };
-    Ok(TakenBack::RunsAgain(tier, grant(app, back).await?))
+    let (change_id, at) = (change_id(update_id), app.clock.now());
+    let restore = AccountCommand::RestoreSubscription { subscription: running, change_id, at };
+    let context = Context::by(ordered_by).with_account(account_id).with_update(update_id);
+    app.store.account(account_id, restore, context).await?;
+    Ok(TakenBack::RunsAgain(running))
+}
+
+fn change_id(update_id: i64) -> String {
+    format!("update/{update_id}")
 }
 
 /// Ends a person's subscription before its time, by an admin's order. Where none runs, nothing changes.

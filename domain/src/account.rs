@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{LoginId, Sealed};
-use crate::tier::Tier;
+use crate::tier::{Limits, Tier};
 
 mod command;
 mod error;
@@ -60,6 +60,8 @@ pub struct Subscription {
     pub started_at: Timestamp,
     /// When it ends; None is never.
     pub expires_at: Option<Timestamp>,
+    /// As they were when it was granted.
+    pub limits: Limits,
 }
 
 impl Account {
@@ -156,6 +158,17 @@ impl Account {
                     AccountEvent::SubscriptionChanged { tier, limits, started_at, expires_at, change_id, at }
                 })
             }
+            AccountCommand::RestoreSubscription { subscription, change_id, at } => {
+                let Subscription { tier, started_at, expires_at, limits } = subscription;
+                (!self.changed.contains(&change_id)).then_some(AccountEvent::SubscriptionChanged {
+                    tier,
+                    limits,
+                    started_at,
+                    expires_at,
+                    change_id: Some(change_id),
+                    at,
+                })
+            }
             AccountCommand::ExpireSubscription { at } => self
                 .subscription
                 .filter(|it| it.expires_at.is_some_and(|end| end <= at))
@@ -243,14 +256,20 @@ impl Aggregate for Account {
             }
             AccountEvent::ProfileChanged { profile, .. } => self.profile = Some(profile),
             AccountEvent::SubscriptionActivated {
-                login_id, attempt, tier, started_at, expires_at, ..
+                login_id,
+                attempt,
+                tier,
+                started_at,
+                expires_at,
+                limits,
+                ..
             } => {
                 self.activated.insert((login_id, attempt));
-                self.subscription = Some(Subscription { tier, started_at, expires_at });
+                self.subscription = Some(Subscription { tier, started_at, expires_at, limits });
             }
-            AccountEvent::SubscriptionChanged { tier, started_at, expires_at, change_id, .. } => {
+            AccountEvent::SubscriptionChanged { tier, started_at, expires_at, limits, change_id, .. } => {
                 self.changed.extend(change_id);
-                self.subscription = Some(Subscription { tier, started_at, expires_at });
+                self.subscription = Some(Subscription { tier, started_at, expires_at, limits });
             }
             AccountEvent::SubscriptionExpired { .. } | AccountEvent::SubscriptionRevoked { .. } => {
                 self.subscription = None;

@@ -80,14 +80,15 @@ pub(super) async fn grant(
     };
     let Request { update_id, person, .. } = request;
     let (app, now) = (&ctx.chat.app, ctx.chat.app.clock.now());
+    // Before the order: its own event need not be waited for.
+    let who = name_of(ctx, account_id, id).await?;
     if tier == Tier::Free {
         subscriptions::revoke(app, person.account_id, account_id, *update_id).await?;
-        return Ok(Reply::text((texts.admin.subscription_ended)(&name_of(ctx, account_id, id).await?)));
+        return Ok(Reply::text((texts.admin.subscription_ended)(&who)));
     }
     let order = Grant { granted_by: person.account_id, account_id, tier, days, update_id: *update_id };
     let granted = subscriptions::grant(app, order).await?;
     let until = granted.expires_at.map(|end| (day(end, &ctx.chat.display_timezone), granted.days));
-    let who = name_of(ctx, account_id, id).await?;
     let reply = Reply::text((texts.admin.granted)(&Granted { who: &who, tier, until }));
     let undo = Undo::new(Order::Grant { account_id, update_id: *update_id }, now);
     Ok(reply.with_buttons(undo.buttons(texts)))

@@ -63,8 +63,8 @@ async fn carry_out(
     let before = ctx.chat.app.store.load_account(account).await?;
     let who = admin::name_of(ctx, account, id).await?;
     let done = match give(ctx, request, account, &who, order).await? {
-        Ok(done) => done,
-        Err(why) => return Ok(Reply::text(why)),
+        Given::Done(done) => done,
+        Given::Refused(why) => return Ok(Reply::text(why)),
     };
     let back = match order {
         PermissionOrder::Block if !before.is_blocked() => Some(PermissionOrder::Unblock),
@@ -82,23 +82,31 @@ async fn carry_out(
     })
 }
 
-/// Carries an order out: what holds now, or why it does not.
+/// What became of an order, in words.
+pub(super) enum Given {
+    /// What holds now.
+    Done(String),
+    /// Why it was not carried out.
+    Refused(String),
+}
+
+/// Carries an order out.
 pub(super) async fn give(
     ctx: &BotContext,
     request: &Request,
     account: AccountId,
     who: &str,
     order: PermissionOrder,
-) -> Result<Result<String, String>, Failure> {
+) -> Result<Given, Failure> {
     let texts = request.person.texts;
     let context = Context::by(request.person.account_id).with_update(request.update_id);
     let (app, named) = (&ctx.chat.app, &ctx.chat.admins);
     let ordered = app.permissions().order(account, order, named, app.clock.now(), context).await?;
     Ok(match ordered {
-        Ordered::Nobody => Err((texts.account.nobody)(who)),
-        Ordered::LastAdmin => Err(texts.admin.last_admin.to_owned()),
-        Ordered::NamedInSettings => Err(texts.admin.named_in_settings.to_owned()),
-        Ordered::Done => Ok(match order {
+        Ordered::Nobody => Given::Refused((texts.account.nobody)(who)),
+        Ordered::LastAdmin => Given::Refused(texts.admin.last_admin.to_owned()),
+        Ordered::NamedInSettings => Given::Refused(texts.admin.named_in_settings.to_owned()),
+        Ordered::Done => Given::Done(match order {
             PermissionOrder::Block => (texts.admin.blocked)(who),
             PermissionOrder::Unblock => (texts.admin.unblocked)(who),
             PermissionOrder::Role(role) => {

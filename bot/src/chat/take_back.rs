@@ -2,10 +2,11 @@
 
 use app::subscriptions::{self, TakeBack, TakenBack};
 use eventlog::Context;
-use texts::chat::{Granted, day};
+use texts::chat::{Granted, day, days_left};
 
 use super::context::BotContext;
 use super::failure::Failure;
+use super::permissions::Given;
 use super::reply::Reply;
 use super::request::Request;
 use super::undo::{Order, Undo};
@@ -40,24 +41,25 @@ pub(super) async fn answered(ctx: &BotContext, request: &Request, undo: Undo) ->
             };
             let who = admin::name_of(ctx, account_id, &account_id.to_string()).await?;
             match subscriptions::take_back(app, order).await? {
-                TakenBack::RunsAgain(tier, granted) => {
-                    let zone = &ctx.chat.display_timezone;
-                    let until = granted.expires_at.map(|end| (day(end, zone), granted.days));
-                    Ok((texts.admin.granted)(&Granted { who: &who, tier, until }))
+                TakenBack::RunsAgain(running) => {
+                    let (zone, now) = (&ctx.chat.display_timezone, app.clock.now());
+                    let left = |end| u32::try_from(days_left(now, end)).unwrap_or(u32::MAX);
+                    let until = running.expires_at.map(|end| (day(end, zone), left(end)));
+                    Given::Done((texts.admin.granted)(&Granted { who: &who, tier: running.tier, until }))
                 }
-                TakenBack::Ended => Ok((texts.admin.no_subscription)(&who)),
+                TakenBack::Ended => Given::Done((texts.admin.no_subscription)(&who)),
                 TakenBack::ChangedSince => return Ok(Answered::TooLate),
             }
         }
         Order::Invite(invite) => {
             let code = app.vault.code_of(invite).await?.map(|(code, _)| code).unwrap_or_default();
             app.invites().revoke(&invite.to_string(), context).await.map_err(Failure::of_order)?;
-            Ok((texts.admin.invite_revoked)(&code))
+            Given::Done((texts.admin.invite_revoked)(&code))
         }
     };
     let text = match done {
-        Ok(what) => (texts.admin.undone)(&what),
-        Err(why) => why,
+        Given::Done(what) => (texts.admin.undone)(&what),
+        Given::Refused(why) => why,
     };
     Ok(Answered::Reply(Reply::text(text).instead_of(request.pressed).into()))
 }

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::Subscription;
 use super::role::Role;
 use crate::id::{AccountId, LoginId, Sealed};
 use crate::invite::InviteGrant;
@@ -17,6 +18,8 @@ pub enum AccountCommand {
     Activate { login_id: LoginId, attempt: u32, grant: InviteGrant, limits: Limits, at: Timestamp },
     /// An admin grants a tier; `days` 0 is unlimited. The same `change_id` again is the same grant.
     ChangeSubscription { tier: Tier, days: u32, limits: Limits, change_id: Option<String>, at: Timestamp },
+    /// A grant is taken back: this subscription runs again, exactly as it did. The same `change_id` again changes nothing.
+    RestoreSubscription { subscription: Subscription, change_id: String, at: Timestamp },
     /// End a subscription whose time is over; before it, this changes nothing.
     ExpireSubscription { at: Timestamp },
     /// End a subscription before its time. Where none runs, this changes nothing.

@@ -1,5 +1,6 @@
 //! Given events, when a command, then events or an error.
 
+use cqrs_es::Aggregate as _;
 use cqrs_es::test::TestFramework;
 use jiff::Timestamp;
 
@@ -210,6 +211,31 @@ fn an_admins_grant_extends_and_replaces_like_a_login() {
     let given = || vec![registered(), activated(1, Tier::Premium, 1, 1, Some(31))];
     then(given(), change(Tier::Premium, 10, 5), vec![changed(Tier::Premium, 5, 1, Some(41))]);
     then(given(), change(Tier::Trial, 7, 5), vec![changed(Tier::Trial, 5, 5, Some(12))]);
+}
+
+#[test]
+fn a_subscription_that_is_restored_runs_exactly_as_it_did() {
+    let given = || vec![registered(), activated(1, Tier::Premium, 1, 1, Some(31))];
+    let before = given().into_iter().fold(Account::default(), |mut account, event| {
+        account.apply(event);
+        account
+    });
+    let subscription = before.subscription_at(day(5)).unwrap();
+    let restore = |at| AccountCommand::RestoreSubscription { subscription, change_id: "undo".to_owned(), at };
+    // Of the same tier, which a grant extends; and of another one.
+    for granted in [changed(Tier::Premium, 5, 1, Some(61)), changed(Tier::Trial, 5, 5, Some(12))] {
+        let restored = AccountEvent::SubscriptionChanged {
+            tier: Tier::Premium,
+            limits: limits(Tier::Premium),
+            started_at: day(1),
+            expires_at: Some(day(31)),
+            change_id: Some("undo".to_owned()),
+            at: day(6),
+        };
+        let mistaken = || [given(), vec![granted.clone()]].concat();
+        then(mistaken(), restore(day(6)), vec![restored.clone()]);
+        then([mistaken(), vec![restored]].concat(), restore(day(7)), vec![]);
+    }
 }
 
 #[test]

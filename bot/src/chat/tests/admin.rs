@@ -209,6 +209,25 @@ async fn a_grant_that_is_taken_back_leaves_the_subscription_before_it() {
     assert!(shown.contains("⏳ Окончание: 02.12.2024 (осталось 9 дней)"), "{shown}");
 }
 
+/// A grant of the same tier extends it; the subscription before is the one that runs again, and not for longer.
+#[tokio::test]
+async fn a_grant_of_the_same_tier_that_is_taken_back_leaves_the_end_as_it_was() {
+    let world = World::with(|chat| chat.admins = vec![ANNA]).await;
+    let (ilya, anna) = (world.ilya(), world.anna());
+    ilya.ask("/help").await.unwrap();
+    for (first, again, end) in
+        [("premium 10", "premium 30", "until 02.12.2024 (10 days)"), ("premium 0", "basic 5", "unlimited")]
+    {
+        anna.ask(&format!("/admin_grant @ilya {first}")).await.unwrap();
+        let granted = anna.ask(&format!("/admin_grant @ilya {again}")).await.unwrap();
+        anna.press_button("↩️ Undo").await.unwrap();
+        let is_undone =
+            |it: &Message| it.message_id == granted.message_id && it.text.starts_with("↩️ Undone");
+        let undone = anna.wait_for_message(is_undone).await.unwrap().text;
+        assert!(undone.contains(end), "{undone}");
+    }
+}
+
 /// Where there was no subscription before, there is none again.
 #[tokio::test]
 async fn a_first_grant_that_is_taken_back_leaves_no_subscription() {
