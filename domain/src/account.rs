@@ -22,6 +22,7 @@ mod error;
 mod event;
 mod history;
 mod role;
+mod subscription;
 #[cfg(test)]
 mod tests;
 
@@ -30,6 +31,7 @@ pub use error::AccountError;
 pub use event::AccountEvent;
 pub use history::{Granter, SubscriptionChange, SubscriptionStep};
 pub use role::{Role, RoleSource, UnknownRole};
+pub use subscription::Subscription;
 
 /// An account, folded from its events.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,19 +51,6 @@ pub struct Account {
     /// Logins whose linked session has ended.
     unlinked: BTreeSet<LoginId>,
     exported: BTreeSet<LoginId>,
-}
-
-/// A subscription that runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Subscription {
-    /// Its tier.
-    pub tier: Tier,
-    /// When it began.
-    pub started_at: Timestamp,
-    /// When it ends; None is never.
-    pub expires_at: Option<Timestamp>,
-    /// As they were when it was granted.
-    pub limits: Limits,
 }
 
 impl Account {

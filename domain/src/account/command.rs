@@ -2,8 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::Subscription;
 use super::role::Role;
+use super::subscription::Subscription;
 use crate::id::{AccountId, LoginId, Sealed};
 use crate::invite::InviteGrant;
 use crate::tier::{Limits, Tier};
