@@ -16,6 +16,7 @@ pub(super) fn ru(event: &str) -> Option<&'static str> {
         "SubscriptionActivated" => "началась подписка",
         "SubscriptionChanged" => "администратор изменил подписку",
         "SubscriptionExpired" => "подписка закончилась",
+        "SubscriptionRevoked" => "подписка закончена досрочно",
         "RoleChanged" => "изменилась роль",
         "AccountBlocked" => "доступ заблокирован",
         "AccountUnblocked" => "доступ снова открыт",
@@ -42,6 +43,7 @@ pub(super) fn en(event: &str) -> Option<&'static str> {
         "SubscriptionActivated" => "subscription started",
         "SubscriptionChanged" => "an admin changed the subscription",
         "SubscriptionExpired" => "subscription ended",
+        "SubscriptionRevoked" => "subscription ended early",
         "RoleChanged" => "role changed",
         "AccountBlocked" => "access blocked",
         "AccountUnblocked" => "access opened again",
@@ -50,4 +52,32 @@ pub(super) fn en(event: &str) -> Option<&'static str> {
         "SessionExported" => "session handed over to another service",
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::Event;
+
+    use super::*;
+
+    /// What other events of the same moment tell, or what the person need not know of.
+    const UNTOLD: [&str; 9] = [
+        "AccountErased",
+        "CodeRejected",
+        "InviteCreated",
+        "InviteRedeemed",
+        "InviteReleased",
+        "InviteRevoked",
+        "InviteUsed",
+        "PasswordRejected",
+        "QrIssued",
+    ];
+
+    #[test]
+    fn every_event_is_told_in_both_languages_or_left_out_on_purpose() {
+        for name in Event::names() {
+            let told = !UNTOLD.contains(&name);
+            assert_eq!((ru(name).is_some(), en(name).is_some()), (told, told), "{name}");
+        }
+    }
 }
