@@ -30,7 +30,7 @@ mod compose;
 mod deliver;
 mod refresh;
 
-use compose::{Composed, OutgoingMessage, compose};
+use compose::{Call, Composed, OutgoingMessage, compose};
 use deliver::Outcome;
 use refresh::refresh;
 
@@ -160,27 +160,34 @@ async fn send_message(
         }
         return record(&ctx, &sender, &mut outages.record, id, None, Outcome::Sent(message.arrived)).await;
     }
-    let composed = outages.compose.retry_until_ok(DATABASE_PAUSE, || compose(&ctx, &message)).await;
-    let no_call = match &composed {
-        Composed::InCard => Some(Outcome::InCard),
-        Composed::GivenUp(why) => Some(Outcome::Never(why)),
-        Composed::Message(_) | Composed::Card(_) => None,
+    let call = match outages.compose.retry_until_ok(DATABASE_PAUSE, || compose(&ctx, &message)).await {
+        Composed::Call(call) => call,
+        Composed::InCard => {
+            return record(&ctx, &sender, &mut outages.record, id, None, Outcome::InCard).await;
+        }
+        Composed::GivenUp(why) => {
+            return record(&ctx, &sender, &mut outages.record, id, None, Outcome::Never(why)).await;
+        }
     };
-    if let Some(outcome) = no_call {
-        return record(&ctx, &sender, &mut outages.record, id, None, outcome).await;
-    }
     pace.until_ready().await;
     // 2. and 3. In a task of its own, so that a sender that loses its lease still records what became of the message.
     let (pace, is_unclear) = (Arc::clone(pace), message.unclear);
     let task = async move {
-        let (chat, outcome) = match composed {
-            Composed::Message(outgoing) => {
-                send_once(&ctx, &sender, &pace, &mut outages.record, id, outgoing, is_unclear).await
+        let (chat, menu, outcome) = match call {
+            Call::Message(outgoing) => {
+                let (chat, menu) = (outgoing.chat, outgoing.body.menu.clone());
+                let outcome =
+                    send_once(&ctx, &sender, &pace, &mut outages.record, id, outgoing, is_unclear).await;
+                (Some(chat), menu, outcome)
             }
-            Composed::Card(card) => (None, refresh(&ctx, &pace, &mut outages.compose, card).await),
-            Composed::InCard | Composed::GivenUp(_) => return,
+            Call::Card(card) => (None, None, refresh(&ctx, &pace, &mut outages.compose, card).await),
         };
+        let is_sent = matches!(outcome, Outcome::Sent(_));
         record(&ctx, &sender, &mut outages.record, id, chat, outcome).await;
+        // After it is recorded: the message is not sent twice for the sake of its menu button.
+        if let (Some(chat), Some(menu), true) = (chat, menu, is_sent) {
+            menu::set(&ctx, chat, Some(menu)).await;
+        }
     };
     if let Err(error) = tokio::spawn(task.in_current_span()).await
         && let Ok(panic) = error.try_into_panic()
@@ -189,7 +196,7 @@ async fn send_message(
     }
 }
 
-/// Sends a message. Returns its chat, and what became of it.
+/// Sends a message. Returns what became of it.
 async fn send_once(
     ctx: &BotContext,
     sender: &Sender,
@@ -198,18 +205,15 @@ async fn send_once(
     id: i64,
     outgoing: OutgoingMessage,
     is_unclear: bool,
-) -> (Option<ChatId>, Outcome) {
-    let (chat, is_card, menu) = (outgoing.chat, outgoing.is_card, outgoing.body.menu.clone());
+) -> Outcome {
+    let (chat, is_card) = (outgoing.chat, outgoing.is_card);
     let outcome = deliver::deliver(ctx, outgoing).await;
     // Before it is recorded. A sender that dies here leaves a card that has arrived: the next one sends no other, and does this again.
     if let (true, true, Outcome::Sent(Some(card))) = (is_card, is_unclear, &outcome) {
         outage.retry_until_ok(DATABASE_PAUSE, || sender.arrived(id, *card)).await;
         remove_lost_copies(ctx, pace, outage, chat, *card).await;
     }
-    if let (Some(menu), Outcome::Sent(_)) = (menu, &outcome) {
-        menu::set(ctx, chat, Some(menu)).await;
-    }
-    (Some(chat), outcome)
+    outcome
 }
 
 /// Records what became of a message. `chat`: the chat that it was just sent to.

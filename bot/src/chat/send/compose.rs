@@ -26,12 +26,17 @@ use crate::chat::reply::{Body, card_of};
 
 /// A message in words, or the reason why there is none.
 pub(super) enum Composed {
-    Message(OutgoingMessage),
-    /// The card of a login is brought up to date.
-    Card(OutgoingCard),
+    Call(Call),
     /// The card of the login says the same.
     InCard,
     GivenUp(&'static str),
+}
+
+/// What Telegram is asked to do.
+pub(super) enum Call {
+    Message(OutgoingMessage),
+    /// Bring the card of a login up to date.
+    Card(OutgoingCard),
 }
 
 /// A message as it goes out.
@@ -95,7 +100,7 @@ async fn compose_answer(
             None => return Ok(Composed::GivenUp("it may have been sent already")),
         }
     }
-    Ok(Composed::Message(outgoing))
+    Ok(Composed::Call(Call::Message(outgoing)))
 }
 
 async fn compose_notice(
@@ -145,13 +150,13 @@ async fn compose_notice(
     let texts = texts_of(ctx, account).await?;
     let (support, zone) = (chat.support_contact.as_deref(), &chat.display_timezone);
     let text = render(&notice, texts, &chat.app.tiers, support, zone, goes_on, &name);
-    Ok(Composed::Message(OutgoingMessage {
+    Ok(Composed::Call(Call::Message(OutgoingMessage {
         chat: chat_id,
         body: Body::text(text),
         warning: is_warning(&notice),
         edit_only: false,
         is_card: false,
-    }))
+    })))
 }
 
 /// News of a login.
@@ -184,7 +189,7 @@ async fn told_elsewhere(
                     let (login, texts, message) =
                         (login.clone(), texts_of(ctx, account).await?, MessageId(message));
                     let card = OutgoingCard { chat, message, login, texts, state, is_told: false };
-                    Ok(Some(Composed::Card(card)))
+                    Ok(Some(Composed::Call(Call::Card(card))))
                 }
                 // The card of the newer login says enough.
                 None => Ok(state.is_superseded().then_some(Composed::InCard)),
@@ -212,7 +217,8 @@ async fn compose_card(
     };
     let texts = texts_of(ctx, account).await?;
     let is_told = card::is_told(ctx, key, &state, &login, message).await?;
-    Ok(Composed::Card(OutgoingCard { chat, message: MessageId(message), login, texts, state, is_told }))
+    let card = OutgoingCard { chat, message: MessageId(message), login, texts, state, is_told };
+    Ok(Composed::Call(Call::Card(card)))
 }
 
 async fn texts_of(ctx: &BotContext, account: AccountId) -> Result<&'static Texts, DatabaseError> {
