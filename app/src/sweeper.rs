@@ -23,8 +23,8 @@ mod reminders;
 const PAGE: i64 = 200;
 /// How often it sweeps without a signal.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
-/// How often the clock is looked at: it may be set while the sweeper sleeps, and what is due is done 2 s later at most.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// How often reminders are looked for at least: a subscription that was granted meanwhile may end soon.
+const REMIND_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// How often old rows are deleted: a counted phone number stays for a minute, and not much longer.
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
@@ -57,7 +57,7 @@ impl Sweeper {
     /// The database's.
     pub async fn run(&self) -> Result<Infallible, DatabaseError> {
         let mut projected = self.db.wake().subscribe(Topic::Projected);
-        let mut prune_at = Timestamp::MIN;
+        let (mut prune_at, mut remind_at) = (Timestamp::MIN, Timestamp::MIN);
         loop {
             let now = self.clock.now();
             if now >= prune_at {
@@ -70,25 +70,21 @@ impl Sweeper {
                 Vault::new(&self.db).prune_orders(KEEP_ORDERS).await?;
                 prune_at = now + PRUNE_EVERY;
             }
+            // Also where the clock was ahead.
+            if now >= remind_at || remind_at > now + REMIND_EVERY {
+                let next = reminders::queue_due(&self.db, now, reminders::BATCH).await?;
+                let latest = now + REMIND_EVERY;
+                remind_at = next.map_or(latest, |next| next.min(latest));
+            }
             let next = self.sweep().await?;
             tokio::select! {
-                () = self.reached(next.unwrap_or(Timestamp::MAX)) => {}
+                () = self.clock.sleep_until(next.map_or(remind_at, |next| next.min(remind_at))) => {}
                 () = projected.wait(SWEEP_EVERY) => {}
             }
         }
     }
 
-    /// Until the clock shows this moment, also where it was set meanwhile.
-    async fn reached(&self, moment: Timestamp) {
-        while self.clock.now() < moment {
-            tokio::select! {
-                () = self.clock.sleep_until(moment) => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-        }
-    }
-
-    /// Expires what is due now, and reminds of what is due soon. Returns the next deadline, if there is one.
+    /// Expires what is due now. Returns the next deadline, if there is one.
     ///
     /// # Errors
     /// The database's.
@@ -116,10 +112,7 @@ impl Sweeper {
             let command = AccountCommand::ExpireSubscription { at: now };
             settled(self.store.account(subscription.account_id, command, context).await)?;
         }
-        Ok(match reminders::queue_due(&self.db, now, reminders::BATCH).await? {
-            Some(reminder) => sooner(next, reminder),
-            None => next,
-        })
+        Ok(next)
     }
 }
 

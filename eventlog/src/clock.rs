@@ -7,6 +7,9 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 
+/// How often a sleeper looks at the system's clock: it may be set meanwhile, and what is due then is done this late at most.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
 /// Tells the time and sleeps by it. A cheap clone.
 #[derive(Clone, Debug)]
 pub struct Clock(Source);
@@ -61,13 +64,13 @@ impl Clock {
     /// Sleeps until this moment; returns at once if it has passed.
     pub async fn sleep_until(&self, moment: Timestamp) {
         match &self.0 {
-            // In slices, because the system's clock may be set while this sleeps.
+            // In slices: see [`LOOK_EVERY`].
             Source::System => loop {
                 let Ok(left) = Duration::try_from(moment.duration_since(system_now())) else { return };
                 if left.is_zero() {
                     return;
                 }
-                tokio::time::sleep(left.min(Duration::from_secs(30))).await;
+                tokio::time::sleep(left.min(LOOK_EVERY)).await;
             },
             Source::Manual(dial) => {
                 if dial.clone().wait_for(|now| *now >= moment).await.is_err() {
