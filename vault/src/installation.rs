@@ -154,18 +154,14 @@ pub async fn existing_master_key(db: &Database, path: &Path) -> Result<MasterKey
 /// # Errors
 /// [`InstallationError::OtherKey`]: the file is missing, or its keys come from another root; [`InstallationError::NoKeyYet`].
 pub async fn derived_keys(db: &Database, path: &Path) -> Result<Arc<DerivedKeys>, InstallationError> {
-    let root = sqlx::query_scalar!("select master_key_id from installation")
-        .fetch_optional(db.pool())
-        .await
-        .map_err(DatabaseError::from)?
-        .flatten();
     let keys = match DerivedKeys::load(path) {
         Ok(Some(keys)) => keys,
-        Ok(None) => return Ok(master_key(db, path).await?.derived().clone()),
-        Err(MasterKeyError::Missing(_)) => return Ok(master_key(db, path).await?.derived().clone()),
+        Ok(None) | Err(MasterKeyError::Missing(_)) => {
+            return Ok(master_key(db, path).await?.derived().clone());
+        }
         Err(error) => return Err(error.into()),
     };
-    match root {
+    match stamp(db).await?.master_key_id {
         Some(root) if root == keys.root_id() => Ok(Arc::new(keys)),
         Some(id) => Err(InstallationError::OtherKey { id, path: path.to_owned() }),
         None => Err(InstallationError::NoKeyYet),
