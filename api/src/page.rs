@@ -1,6 +1,6 @@
 //! The page's shell and the headers that guard it. `static/CSP.md` has the reasons.
 
-use axum::http::{HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -27,7 +27,7 @@ pub fn shell(settings: &PageSettings) -> Response {
 }
 
 /// The headers of every answer that does not set them itself.
-pub const HEADERS: [(HeaderName, HeaderValue); 5] = [
+const HEADERS: [(HeaderName, HeaderValue); 5] = [
     // The page has its own.
     (
         header::CONTENT_SECURITY_POLICY,
@@ -38,6 +38,13 @@ pub const HEADERS: [(HeaderName, HeaderValue); 5] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
 ];
+
+/// Adds [`HEADERS`] to an answer that lacks them.
+pub fn add_headers(headers: &mut HeaderMap) {
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(value);
+    }
+}
 
 fn content_security_policy(nonce: &str, page_origin: Option<&str>) -> String {
     let framed_by = page_origin.map(|origin| format!(" {origin}")).unwrap_or_default();

@@ -94,9 +94,7 @@ async fn wrong_method() -> Problem {
 /// the system's clock, the HTTP server writes it by itself.
 fn headers(mut response: Response, clock: &Clock) -> Response {
     let headers = response.headers_mut();
-    for (name, value) in page::HEADERS {
-        headers.entry(name).or_insert(value);
-    }
+    page::add_headers(headers);
     if !clock.is_system() {
         let now = DateTimePrinter::new().timestamp_to_rfc9110_string(&clock.now());
         if let Some(value) = now.ok().and_then(|text| HeaderValue::try_from(text).ok()) {

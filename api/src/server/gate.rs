@@ -46,9 +46,7 @@ where
             Some(problem) => {
                 self.place.answers();
                 let mut answer = problem.into_response();
-                for (name, value) in page::HEADERS {
-                    answer.headers_mut().entry(name).or_insert(value);
-                }
+                page::add_headers(answer.headers_mut());
                 // The rest of the request, which may never come, is not waited for.
                 answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
                 Either::Right(ready(Ok(answer.map(|body| AnswerBody::new(body, &self.place)))))
