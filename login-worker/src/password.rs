@@ -164,7 +164,8 @@ enum Proven {
     Step(Step),
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// In hex, lower case.
+pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

@@ -27,6 +27,7 @@ use jiff::SignedDuration;
 use vault::{Borrowed, Linked};
 
 use super::connection::{Answer, Connection};
+use super::password::hex;
 use super::session::LoginSession;
 use super::workers::LoginWorkers;
 
@@ -130,8 +131,4 @@ async fn tell_of_new(
 
 fn mark_of(workers: &LoginWorkers, account: AccountId, session: &OtherSession) -> [u8; 32] {
     workers.master.session_hmac(account, session.hash)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -54,13 +54,13 @@ pub async fn unaccounted(
         ..Filter::default()
     };
     let confirmed = log.history(&own("AuthorizationConfirmed"), 0, MOST_LOGINS).await?;
-    if is_too_many(&confirmed) || has_lost_login(workers, linked, &confirmed)? {
-        return Ok(Vec::new());
-    }
     sessions.retain(|session| {
         let others = confirmed.iter().filter(|event| event.stream_id != linked.login_id.as_str());
         !others.map(at).any(|confirmed_at| explains(confirmed_at, session))
     });
+    if sessions.is_empty() || is_too_many(&confirmed) || has_lost_login(workers, linked, &confirmed)? {
+        return Ok(Vec::new());
+    }
     let registered = log.history(&own("AccountRegistered"), 0, 1).await?;
     let registered_at = registered.first().map_or(Timestamp::MAX, at);
     let mut unaccounted = Vec::new();
