@@ -38,7 +38,7 @@ export class Native {
   /** Tells the client how the buttons look now. With `again`, also what it was told before: the SDK has loaded since. */
   update({ again = false } = {}) {
     if (again) this.#told = {};
-    for (const kind of ['main', 'secondary']) if (this.has(kind)) this.#tell(kind, this.#paramsOf(kind), () => this.#setUp(kind));
+    for (const kind of ['main', 'secondary']) if (this.has(kind)) this.#tell(kind, this.#paramsOf(kind), (params) => this.#setUp(kind, params));
     if (this.has('back')) {
       const visible = Boolean(this.#shown.back);
       this.#tell('back', visible, () => this.#telegram.call(({ BackButton: back }) => (visible ? back.show() : back.hide()),
@@ -74,14 +74,14 @@ export class Native {
     const text = JSON.stringify(params);
     if (this.#told[kind] === text) return;
     this.#told[kind] = text;
-    send();
+    send(params);
   }
 
   #paramsOf(kind) {
     const button = this.#shown[kind];
     if (!button) return { is_visible: false };
     const busy = button.matches('[aria-busy], [aria-busy] *');
-    const active = !busy && !button.disabled && button.getAttribute('aria-disabled') !== 'true';
+    const active = !busy && button.getAttribute('aria-disabled') !== 'true';
     return { is_visible: true, is_active: active, is_progress_visible: busy, text: button.textContent, ...this.#colorsOf(kind, button) };
   }
 
@@ -95,8 +95,7 @@ export class Native {
     return { ...(color && { color }), ...(textColor && { text_color: textColor }), ...(kind === 'secondary' && { position: 'bottom' }) };
   }
 
-  #setUp(kind) {
-    const params = this.#paramsOf(kind);
+  #setUp(kind, params) {
     this.#telegram.call((sdk) => {
       const native = kind === 'main' ? sdk.MainButton : sdk.SecondaryButton;
       const { is_progress_visible: busy, ...rest } = params;

@@ -8,7 +8,7 @@ const SDK_TIMEOUT_MS = 3_000;
 const STORAGE_KEY = '__telegram__initParams';
 /** The events of the client that we handle. */
 const EVENTS = ['theme_changed', 'visibility_changed', 'safe_area_changed', 'content_safe_area_changed', 'phone_requested', 'custom_method_invoked',
-  'main_button_pressed', 'secondary_button_pressed', 'back_button_pressed', 'popup_closed', 'fullscreen_changed', 'fullscreen_failed'];
+  'main_button_pressed', 'secondary_button_pressed', 'back_button_pressed', 'popup_closed', 'fullscreen_changed'];
 
 /** `{initData, platform, version, theme, user}` from the URL fragment, otherwise those that an earlier load stored. */
 export function launchParams(fragment, storage) {
