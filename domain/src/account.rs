@@ -15,7 +15,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::id::{LoginId, Sealed};
-use crate::tier::{Limits, Tier};
+use crate::tier::Tier;
 
 mod command;
 mod error;
