@@ -81,7 +81,7 @@ impl Table {
             if event.event.is_err() {
                 details.push_str(" (cannot be decoded)");
             }
-            for (field, value) in JsonLine::from(row.last).payload.as_object().into_iter().flatten() {
+            for (field, value) in JsonLine::from(row.newest).payload.as_object().into_iter().flatten() {
                 if let Some(text) = detail(field, value, &at) {
                     details.push_str(&format!(" {field}={text}"));
                 }
