@@ -239,9 +239,9 @@ pub fn base_url(settings: &Settings, private: bool) -> Result<String, BadSetting
     auth_base_url(base, private)
 }
 
-/// Whether this process opens linked sessions: with the role `bot`. A bad role counts as all of them.
-pub fn opens_sessions(settings: &Settings) -> bool {
-    roles(&settings.role).map_or(true, |roles| roles.contains(&Role::Bot))
+/// Whether this process has a role. A bad `ROLE` counts as all of them.
+pub fn has_role(settings: &Settings, role: Role) -> bool {
+    roles(&settings.role).map_or(true, |roles| roles.contains(&role))
 }
 
 /// Where HTTP is served.
