@@ -11,7 +11,7 @@ use projections::explain::{Change, LiveRow, explain};
 use serde_json::Value;
 
 use crate::paint::Paint;
-use crate::people;
+use crate::view;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -26,14 +26,13 @@ pub struct Arguments {
 pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<ExitCode> {
     let Arguments { view, key } = arguments;
     let key = match view.as_str() {
-        "users" | "subscriptions" => people::account(db, &key).await?.to_string(),
         "invites" => {
             let invite: InviteId = key
                 .parse()
                 .map_err(|_| anyhow!("{key:?} is no invite's id: `replay history --invite CODE` tells it"))?;
             invite.to_string()
         }
-        _ => key,
+        _ => view::key(db, &view, key).await?,
     };
     let explanation = explain(db, &view, &key).await?;
     let paint = Paint::for_stdout();

@@ -32,6 +32,7 @@ mod people;
 mod progress;
 mod rebuild;
 mod verify;
+mod view;
 
 /// The filter without `RUST_LOG`. The mirror reports the errors of its client itself, in one line.
 const DEFAULT_FILTER: &str = "warn,eventstore=off";
