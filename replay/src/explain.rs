@@ -25,6 +25,7 @@ pub struct Arguments {
 /// Exit code 1 where the live row is another one.
 pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<ExitCode> {
     let Arguments { view, key } = arguments;
+    view::columns(&view)?;
     let key = match view.as_str() {
         "invites" => {
             let invite: InviteId = key

@@ -134,7 +134,7 @@ async fn an_unknown_event_or_view_is_refused_with_what_was_meant_and_a_position_
     let told = refusal(&past, &["as-of", "5", "user"]);
     assert!(told.contains("there is no view \"user\": did you mean users?"), "{told}");
     assert!(told.contains("login_status") && told.contains("subscriptions"), "{told}");
-    for command in [&["rebuild", "user"][..], &["unpark", "user", "x"]] {
+    for command in [&["rebuild", "user"][..], &["unpark", "user", "x"], &["explain", "user", "x"]] {
         let told = refusal(&past, command);
         assert!(told.contains("there is no view \"user\": did you mean users?"), "{told}");
     }
