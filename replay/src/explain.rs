@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
+use app::columns::to_the_second;
 use app::terminal::harmless;
 use domain::InviteId;
 use eventlog::Database;
@@ -39,7 +40,7 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     let paint = Paint::for_stdout();
     for step in &explanation.steps {
         let event = &step.event;
-        let at = event.recorded_at.strftime("%Y-%m-%d %H:%M:%SZ");
+        let at = to_the_second(event.recorded_at);
         writeln!(out, "{:>6}  {at}  {}", event.position, harmless(&event.name))?;
         for change in &step.changes {
             tell_change(change, out)?;
