@@ -12,7 +12,7 @@ use domain::Tiers;
 use eventlog::database::PoolSettings;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
-use login_worker::{Network, TelegramApp};
+use login_worker::{Network, NetworkError, TelegramApp};
 use secrecy::SecretString;
 use url::Url;
 
@@ -218,9 +218,14 @@ pub fn sessions_dir(settings: &Settings, data_dir: &Path) -> PathBuf {
 pub fn network(settings: &Settings) -> Result<Network, BadSetting> {
     match &settings.telegram_network_file {
         None => Ok(Network::Telegram),
-        Some(path) => {
-            Network::read(path).map_err(|error| BadSetting::new("TELEGRAM_NETWORK_FILE", error.to_string()))
-        }
+        Some(path) => Network::read(path).map_err(|error| {
+            // The error's own text begins with the setting's name.
+            let (path, problem) = match error {
+                NetworkError::Read { path, source } => (path, format!("cannot be read: {source}")),
+                NetworkError::Bad { path, problem } => (path, problem),
+            };
+            BadSetting::new("TELEGRAM_NETWORK_FILE", format!("{}: {problem}", path.display()))
+        }),
     }
 }
 

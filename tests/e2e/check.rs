@@ -478,5 +478,11 @@ async fn of_a_private_postgresql_it_starts_nothing() -> Result<()> {
     let said = deployment.check().await?;
     said.expect("settings", "fault TELEGRAM_API_ID: is not a positive number");
     said.expect("Telegram", "warning not asked: correct the settings first");
+    deployment.set("TELEGRAM_NETWORK_FILE", "/nowhere/network.toml");
+    let said = deployment.check().await?;
+    said.expect(
+        "settings",
+        "fault TELEGRAM_NETWORK_FILE: /nowhere/network.toml: cannot be read: No such file",
+    );
     Ok(())
 }
