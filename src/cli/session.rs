@@ -10,7 +10,6 @@ use clap::{Subcommand, ValueEnum};
 use domain::AccountId;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
-use login_worker::Network;
 use login_worker::export::{Exporter, Format};
 use vault::Vault;
 use vault::installation;
@@ -46,10 +45,7 @@ pub enum ExportFormat {
 
 impl SessionCommand {
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let network = match &settings.telegram_network_file {
-            None => Network::Telegram,
-            Some(path) => Network::read(path)?,
-        };
+        let network = config::network(settings)?;
         let asks_as = config::telegram_app(settings, &network)?;
         with_database(&settings.data, async |data: &DataConfig, db: &Database| match &self {
             Self::Export { user, format, yes } => {
@@ -62,14 +58,13 @@ impl SessionCommand {
                 if !yes {
                     ask(user)?;
                 }
-                let sessions_dir = settings.sessions_dir.clone();
                 let master = installation::existing_master_key(db, &data.master_key_file).await?;
                 let exporter = Exporter {
                     app: App::new(db, master.derived().clone(), Clock::system(), data.tiers.clone()),
                     master,
                     network: network.clone(),
                     asks_as: asks_as.clone(),
-                    sessions_dir: sessions_dir.unwrap_or_else(|| data.data_dir.join("sessions")),
+                    sessions_dir: config::sessions_dir(settings, &data.data_dir),
                 };
                 export(&exporter, account, *format).await
             }
