@@ -4,16 +4,15 @@ use std::io;
 
 use anyhow::Context as _;
 use app::columns::{Table, TooNarrow, width_of_stdout};
-use app::people::PersonId;
 use clap::ValueEnum;
 use domain::{AccountId, Role, Tier};
 use eventlog::database::Database;
 use projections::views::users::filtered::{UserFilter, filtered};
 use projections::views::users::{SubscriptionStatus, User};
 use serde::Serialize;
-use vault::Vault;
 
 use super::json::print_json;
+use super::person::find_person;
 
 pub const LIST_EXAMPLES: &str = "Examples:
   qr-login user list --tier premium --status active
@@ -85,7 +84,7 @@ impl ListArguments {
         };
         let after = match &self.after {
             None => None,
-            Some(id) => Some(find(db, id).await?),
+            Some(id) => Some(find_person(db, id).await.context("--after")?),
         };
         // One more says whether there are more.
         let limit = usize::try_from(self.limit)?;
@@ -102,12 +101,6 @@ impl ListArguments {
         }
         Ok(())
     }
-}
-
-async fn find(db: &Database, id: &str) -> anyhow::Result<AccountId> {
-    let person = PersonId::parse(id)
-        .with_context(|| format!("--after: {id:?} is neither a Telegram id nor an account id"))?;
-    person.account(&Vault::new(db)).await?.with_context(|| format!("--after: nobody is known as {id}"))
 }
 
 fn print_table(people: &[User]) -> io::Result<()> {
