@@ -5,6 +5,7 @@ use std::io;
 use anyhow::Context as _;
 use app::columns::{Table, TooNarrow, width_of_stdout};
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::{AccountId, Role, Tier};
 use eventlog::database::Database;
 use projections::views::users::filtered::{UserFilter, filtered};
@@ -32,8 +33,8 @@ pub struct ListArguments {
     #[arg(long)]
     role: Option<Role>,
     /// Whether they are blocked.
-    #[arg(long, value_enum)]
-    blocked: Option<YesNo>,
+    #[arg(long, value_parser = PossibleValuesParser::new(["yes", "no"]).map(|word| word == "yes"))]
+    blocked: Option<bool>,
     /// How many.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
@@ -56,12 +57,6 @@ enum Status {
     Expired,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum YesNo {
-    Yes,
-    No,
-}
-
 /// A page for a program.
 #[derive(Serialize)]
 struct JsonPage<'a> {
@@ -80,7 +75,7 @@ impl ListArguments {
                 Status::Expired => SubscriptionStatus::Expired,
             }),
             role: self.role,
-            blocked: self.blocked.map(|blocked| blocked == YesNo::Yes),
+            blocked: self.blocked,
         };
         let after = match &self.after {
             None => None,
