@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use vault::installation;
 
 use crate::config::DataConfig;
+use crate::phrases::error_chain;
 
 use super::durability;
 use super::report::Finding;
@@ -50,7 +51,11 @@ pub async fn check(data: &DataConfig, network: Option<&Network>) -> (Vec<Finding
     let has_tables = match look(&db, owner.as_ref(), service_url, network, pool, &mut found).await {
         Ok(has_tables) => has_tables,
         Err(error) => {
-            found.push(Finding::fault(PART, words(&error), "let the role of DATABASE_URL read its tables"));
+            found.push(Finding::fault(
+                PART,
+                error_chain(&error),
+                "let the role of DATABASE_URL read its tables",
+            ));
             false
         }
     };
@@ -72,7 +77,7 @@ async fn private(data: &DataConfig, pool: PoolSettings) -> Result<(Database, Sec
         });
     }
     let refused = |error: &(dyn Error + 'static)| {
-        Finding::fault(PART, words(error), "the service starts it; look into its log")
+        Finding::fault(PART, error_chain(error), "the service starts it; look into its log")
     };
     let (url, service_url) = PrivateCluster::urls_of(&data.data_dir).map_err(|error| refused(&error))?;
     match Database::connect_with(&url, pool).await {
@@ -191,15 +196,5 @@ fn unreachable(setting: &'static str, error: &DatabaseError) -> Finding {
         true => format!("start it, or correct {setting}"),
         false => format!("correct {setting}"),
     };
-    Finding::fault(PART, format!("{setting}: {}", words(error)), to_do)
-}
-
-/// An error with its causes, in one line.
-fn words(error: &(dyn Error + 'static)) -> String {
-    let (mut words, mut cause) = (error.to_string(), error.source());
-    while let Some(deeper) = cause {
-        words.push_str(&format!(": {deeper}"));
-        cause = deeper.source();
-    }
-    words
+    Finding::fault(PART, format!("{setting}: {}", error_chain(error)), to_do)
 }
