@@ -9,7 +9,7 @@ use secrecy::SecretString;
 use vault::installation;
 
 use crate::config::DataConfig;
-use crate::phrases::error_chain;
+use crate::phrases::{counted, error_chain};
 
 use super::durability;
 use super::report::Finding;
@@ -134,7 +134,6 @@ async fn look(
 }
 
 fn of_tables(tables: Tables, may_migrate: bool, role: &str) -> Finding {
-    let counted = |number: usize| format!("{number} migration{}", if number == 1 { "" } else { "s" });
     let nobody = "set DATABASE_OWNER_URL to a role that may (docs/database.md)";
     match tables {
         Tables::UpToDate => Finding::ok(PART, "its tables are those of this program"),
@@ -144,14 +143,14 @@ fn of_tables(tables: Tables, may_migrate: bool, role: &str) -> Finding {
         }
         Tables::Behind { migrations } if may_migrate => Finding::warning(
             PART,
-            format!("its tables are {} behind this program", counted(migrations)),
+            format!("its tables are {} behind this program", counted(migrations, "migration")),
             "the next start runs them",
         ),
         Tables::Behind { migrations } => Finding::fault(
             PART,
             format!(
                 "its tables are {} behind this program, and the role {role} may not change them",
-                counted(migrations)
+                counted(migrations, "migration")
             ),
             nobody,
         ),
