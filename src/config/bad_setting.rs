@@ -32,8 +32,14 @@ impl BadSetting {
 
     /// For the URL of a database. Its text may hold a password and stays out of the message.
     pub fn database(setting: &'static str, error: &DatabaseError) -> Self {
-        let line = error_chain(error);
-        Self { setting, line: line.replacen("DATABASE_URL", setting, 1) }
+        let problem = error_chain(error);
+        let line = match error {
+            DatabaseError::Url => format!("{setting} is {problem}"),
+            // It is about a setting of its own, and names it.
+            DatabaseError::PasswordFile(..) => problem,
+            _ => format!("{setting}: {problem}"),
+        };
+        Self { setting, line }
     }
 }
 

@@ -199,6 +199,7 @@ async fn why_there_is_no_log_is_told_at_once() {
         "replay: the database cannot be reached: connection refused at 127.0.0.1:1\n"
     );
     assert!(told(&url.replace(&name, "no_such_database")).contains("has no database no_such_database"));
+    assert_eq!(told("mysql://x:pa55word@localhost/x"), "replay: DATABASE_URL: not a postgresql:// URL\n");
     // A label of 64 letters has no address, and nobody has to be asked.
     let nowhere = "x".repeat(64);
     assert_eq!(
