@@ -58,8 +58,8 @@ impl Finding {
         Self::warning(part, "not asked", "correct the settings first")
     }
 
-    /// A fault of which the text says what to do.
-    pub fn told(part: &'static str, what: impl Into<String>) -> Self {
+    /// It does not work, and the text itself says what to do.
+    pub fn fault_with_remedy(part: &'static str, what: impl Into<String>) -> Self {
         Self { part, level: Level::Fault, what: what.into(), to_do: None }
     }
 
