@@ -14,7 +14,7 @@ mod running;
 mod settings;
 mod telegram;
 
-use crate::config::{self, DataConfig, Settings};
+use crate::config::{self, DataConfig, Role, Settings};
 
 use clock::Offset;
 use report::Finding;
@@ -25,7 +25,8 @@ pub async fn check(settings: &Settings) -> Report {
     let mut findings = settings::check(settings);
     let network = config::network(settings).ok();
     let data = DataConfig::from_settings(&settings.data).ok();
-    let opens_sessions = config::opens_sessions(settings);
+    // Only the role `bot` opens linked sessions.
+    let opens_sessions = config::has_role(settings, Role::Bot);
     findings.extend(files::check(settings));
 
     let of_database = async {

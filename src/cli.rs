@@ -6,6 +6,7 @@ mod invite;
 mod json;
 mod key;
 mod operator;
+mod person;
 mod session;
 mod signals;
 mod user;

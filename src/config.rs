@@ -12,7 +12,7 @@ use domain::Tiers;
 use eventlog::database::PoolSettings;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
-use login_worker::{Network, TelegramApp};
+use login_worker::{Network, NetworkError, TelegramApp};
 use secrecy::SecretString;
 use url::Url;
 
@@ -218,9 +218,14 @@ pub fn sessions_dir(settings: &Settings, data_dir: &Path) -> PathBuf {
 pub fn network(settings: &Settings) -> Result<Network, BadSetting> {
     match &settings.telegram_network_file {
         None => Ok(Network::Telegram),
-        Some(path) => {
-            Network::read(path).map_err(|error| BadSetting::new("TELEGRAM_NETWORK_FILE", error.to_string()))
-        }
+        Some(path) => Network::read(path).map_err(|error| {
+            // The error's own text begins with the setting's name.
+            let (path, problem) = match error {
+                NetworkError::Read { path, source } => (path, format!("cannot be read: {source}")),
+                NetworkError::Bad { path, problem } => (path, problem),
+            };
+            BadSetting::new("TELEGRAM_NETWORK_FILE", format!("{}: {problem}", path.display()))
+        }),
     }
 }
 
@@ -239,9 +244,9 @@ pub fn base_url(settings: &Settings, private: bool) -> Result<String, BadSetting
     auth_base_url(base, private)
 }
 
-/// Whether this process opens linked sessions: with the role `bot`. A bad role counts as all of them.
-pub fn opens_sessions(settings: &Settings) -> bool {
-    roles(&settings.role).map_or(true, |roles| roles.contains(&Role::Bot))
+/// Whether this process has a role. A bad `ROLE` counts as all of them.
+pub fn has_role(settings: &Settings, role: Role) -> bool {
+    roles(&settings.role).map_or(true, |roles| roles.contains(&role))
 }
 
 /// Where HTTP is served.

@@ -13,6 +13,7 @@ use private_postgres::PrivateCluster;
 use secrecy::SecretString;
 
 use crate::config::DataConfig;
+use crate::phrases::counted;
 
 /// What to do where there is no server at the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,8 +77,8 @@ pub async fn explain(db: &Database, error: anyhow::Error) -> anyhow::Error {
         error.chain().any(|cause| cause.downcast_ref().is_some_and(DatabaseError::is_of_other_tables));
     match db.tables().await {
         Ok(Tables::Behind { migrations }) if other_tables => error.context(format!(
-            "the tables are {migrations} migration{} behind this program: start its service once, or read with the version that runs",
-            if migrations == 1 { "" } else { "s" }
+            "the tables are {} behind this program: start its service once, or read with the version that runs",
+            counted(migrations, "migration")
         )),
         Ok(Tables::Newer) if other_tables => error.context("the tables are of a newer version of this program"),
         _ => error,

@@ -8,6 +8,7 @@ pub mod database;
 pub mod memory;
 pub mod open_files;
 pub mod ops;
+mod phrases;
 pub mod readiness;
 pub mod service;
 pub mod telemetry;

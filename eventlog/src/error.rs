@@ -8,10 +8,10 @@ use sqlx::migrate::MigrateError;
 #[derive(Debug, thiserror::Error)]
 pub enum DatabaseError {
     /// Not a URL of a PostgreSQL database. Its text may hold a password and stays out of the message.
-    #[error("DATABASE_URL is not a postgresql:// URL")]
+    #[error("not a postgresql:// URL")]
     Url,
     /// `target_session_attrs` has a value that libpq does not know, or that is not supported here.
-    #[error("DATABASE_URL: target_session_attrs is none of any, read-write, read-only, primary, standby")]
+    #[error("target_session_attrs is none of any, read-write, read-only, primary, standby")]
     SessionAttributes,
     /// `PGPASSWORD_FILE` cannot be read.
     #[error("PGPASSWORD_FILE ({0}) cannot be read")]

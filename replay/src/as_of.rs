@@ -4,15 +4,14 @@ use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Result, bail};
 use app::columns::{Table, TooNarrow, to_the_second, width_of_stdout};
-use app::suggest::unknown;
 use app::terminal::{csv_field, write_json};
 use eventlog::{Database, Filter, Log};
 use jiff::Timestamp;
-use projections::{verify, views};
+use projections::verify;
 use serde_json::Value;
 
 use crate::history::Format;
-use crate::people;
+use crate::{people, view};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -49,9 +48,7 @@ fn moment(text: &str) -> Result<Moment, String> {
 }
 
 pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<()> {
-    let Some(columns) = views::columns_of(&arguments.view) else {
-        bail!(unknown("view", &arguments.view, &views::names()))
-    };
+    let columns = view::columns(&arguments.view)?;
     let position = match arguments.moment {
         Moment::Position(position) => {
             let end = Log::new(db).end().await?;
@@ -63,10 +60,8 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
         Moment::Time(at) => position_at(db, at).await?,
     };
     let key = match arguments.key {
-        Some(key) if arguments.view == "users" || arguments.view == "subscriptions" => {
-            Some(people::account(db, &key).await?.to_string())
-        }
-        key => key,
+        Some(key) => Some(view::key(db, &arguments.view, key).await?),
+        None => None,
     };
     let rows = verify::as_of(db, position, &arguments.view, key.as_deref()).await?.unwrap_or_default();
     match arguments.format.unwrap_or_else(default_format) {

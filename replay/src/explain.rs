@@ -4,6 +4,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Result, anyhow};
+use app::columns::to_the_second;
 use app::terminal::harmless;
 use domain::InviteId;
 use eventlog::Database;
@@ -11,7 +12,7 @@ use projections::explain::{Change, LiveRow, explain};
 use serde_json::Value;
 
 use crate::paint::Paint;
-use crate::people;
+use crate::view;
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -25,21 +26,21 @@ pub struct Arguments {
 /// Exit code 1 where the live row is another one.
 pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<ExitCode> {
     let Arguments { view, key } = arguments;
+    view::columns(&view)?;
     let key = match view.as_str() {
-        "users" | "subscriptions" => people::account(db, &key).await?.to_string(),
         "invites" => {
             let invite: InviteId = key
                 .parse()
                 .map_err(|_| anyhow!("{key:?} is no invite's id: `replay history --invite CODE` tells it"))?;
             invite.to_string()
         }
-        _ => key,
+        _ => view::key(db, &view, key).await?,
     };
     let explanation = explain(db, &view, &key).await?;
     let paint = Paint::for_stdout();
     for step in &explanation.steps {
         let event = &step.event;
-        let at = event.recorded_at.strftime("%Y-%m-%d %H:%M:%SZ");
+        let at = to_the_second(event.recorded_at);
         writeln!(out, "{:>6}  {at}  {}", event.position, harmless(&event.name))?;
         for change in &step.changes {
             tell_change(change, out)?;

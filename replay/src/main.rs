@@ -32,6 +32,7 @@ mod people;
 mod progress;
 mod rebuild;
 mod verify;
+mod view;
 
 /// The filter without `RUST_LOG`. The mirror reports the errors of its client itself, in one line.
 const DEFAULT_FILTER: &str = "warn,eventstore=off";
@@ -135,7 +136,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
     };
-    let db = Database::connect(&database_url()?).await.context("the database cannot be reached")?;
+    let (setting, url) = database_url()?;
+    Database::check_url(&url).context(setting)?;
+    let db = Database::connect(&url).await.context("the database cannot be reached")?;
     ensure!(
         db.has_log().await?,
         "there are no qr-login tables in this database: DATABASE_URL names another one, or the service was never started"
@@ -161,18 +164,19 @@ fn may_be_logged(metadata: &Metadata<'_>) -> bool {
     *metadata.level() <= Level::WARN || !NEVER_BELOW_WARN.contains(&library)
 }
 
-/// From `DATABASE_URL`, or the file that `DATABASE_URL_FILE` names; never a flag, which every process list shows.
-fn database_url() -> Result<SecretString> {
+/// From `DATABASE_URL`, or the file that `DATABASE_URL_FILE` names; never a flag, which every process list shows. With the name of
+/// the variable.
+fn database_url() -> Result<(&'static str, SecretString)> {
     // An empty variable is one that is not set.
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.trim().is_empty());
     if let Some(url) = set("DATABASE_URL") {
-        return Ok(url.into());
+        return Ok(("DATABASE_URL", url.into()));
     }
     let file = set("DATABASE_URL_FILE").context(
         "DATABASE_URL is not set; for the private PostgreSQL of a running service `qr-login database url` prints it",
     )?;
     let url = vault::secret_file::read(Path::new(&file)).context("DATABASE_URL_FILE")?;
-    Ok(url.trim().into())
+    Ok(("DATABASE_URL_FILE", url.trim().into()))
 }
 
 /// `replay history | head` is no failure.

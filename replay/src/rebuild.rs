@@ -4,7 +4,6 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use app::suggest::unknown;
 use app::terminal::harmless;
 use eventlog::Database;
 use projections::lag;
@@ -13,7 +12,7 @@ use projections::verify::ViewReport;
 use projections::views;
 
 use crate::paint::Paint;
-use crate::{people, progress};
+use crate::{people, progress, view};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -40,7 +39,9 @@ pub struct Parked {
 
 pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<()> {
     let Arguments { views, dry_run, user } = arguments;
-    views.iter().try_for_each(|view| known(view))?;
+    for name in &views {
+        view::columns(name)?;
+    }
     if let Some(id) = user {
         let account = people::account(db, &id).await?;
         for row in rebuild::rebuild_account(db, account, &views, !dry_run).await? {
@@ -84,19 +85,12 @@ pub async fn unpark(db: &Database, which: Parked, out: &mut impl Write) -> Resul
         if view == "reactor" {
             bail!("what the reactor has parked is an event, no row; nothing can be made anew for it");
         }
-        known(&view)?;
+        view::columns(&view)?;
         let row = rebuild::unpark(db, &view, &key).await?;
         all_unparked &= row.parked.is_none();
         tell_row(&row, out)?;
     }
     Ok(if all_unparked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
-fn known(view: &str) -> Result<()> {
-    match views::columns_of(view) {
-        Some(_) => Ok(()),
-        None => bail!(unknown("view", view, &views::names())),
-    }
 }
 
 /// `users: N rows, 0 differ`, and in what.

@@ -38,7 +38,7 @@ pub async fn of_database(db: &Database) -> Option<Offset> {
 /// One line for all of them.
 pub fn check(offsets: &[Offset]) -> Finding {
     let is_far = |offset: &&Offset| offset.ahead.abs() > SignedDuration::from_secs(MOST_SECONDS);
-    let far: Vec<_> = offsets.iter().filter(is_far).map(words).collect();
+    let far: Vec<_> = offsets.iter().filter(is_far).map(describe).collect();
     if !far.is_empty() {
         return Finding::fault(
             PART,
@@ -59,7 +59,7 @@ pub fn check(offsets: &[Offset]) -> Finding {
     }
 }
 
-fn words(offset: &Offset) -> String {
+fn describe(offset: &Offset) -> String {
     let seconds = offset.ahead.abs().as_secs();
     let direction = if offset.ahead.is_positive() { "behind" } else { "ahead of" };
     format!("{seconds} s {direction} {}", offset.of)

@@ -9,6 +9,7 @@ use secrecy::SecretString;
 use vault::installation;
 
 use crate::config::DataConfig;
+use crate::phrases::{counted, error_chain};
 
 use super::durability;
 use super::report::Finding;
@@ -50,7 +51,11 @@ pub async fn check(data: &DataConfig, network: Option<&Network>) -> (Vec<Finding
     let has_tables = match look(&db, owner.as_ref(), service_url, network, pool, &mut found).await {
         Ok(has_tables) => has_tables,
         Err(error) => {
-            found.push(Finding::fault(PART, words(&error), "let the role of DATABASE_URL read its tables"));
+            found.push(Finding::fault(
+                PART,
+                error_chain(&error),
+                "let the role of DATABASE_URL read its tables",
+            ));
             false
         }
     };
@@ -72,7 +77,7 @@ async fn private(data: &DataConfig, pool: PoolSettings) -> Result<(Database, Sec
         });
     }
     let refused = |error: &(dyn Error + 'static)| {
-        Finding::fault(PART, words(error), "the service starts it; look into its log")
+        Finding::fault(PART, error_chain(error), "the service starts it; look into its log")
     };
     let (url, service_url) = PrivateCluster::urls_of(&data.data_dir).map_err(|error| refused(&error))?;
     match Database::connect_with(&url, pool).await {
@@ -129,7 +134,6 @@ async fn look(
 }
 
 fn of_tables(tables: Tables, may_migrate: bool, role: &str) -> Finding {
-    let counted = |number: usize| format!("{number} migration{}", if number == 1 { "" } else { "s" });
     let nobody = "set DATABASE_OWNER_URL to a role that may (docs/database.md)";
     match tables {
         Tables::UpToDate => Finding::ok(PART, "its tables are those of this program"),
@@ -139,14 +143,14 @@ fn of_tables(tables: Tables, may_migrate: bool, role: &str) -> Finding {
         }
         Tables::Behind { migrations } if may_migrate => Finding::warning(
             PART,
-            format!("its tables are {} behind this program", counted(migrations)),
+            format!("its tables are {} behind this program", counted(migrations, "migration")),
             "the next start runs them",
         ),
         Tables::Behind { migrations } => Finding::fault(
             PART,
             format!(
                 "its tables are {} behind this program, and the role {role} may not change them",
-                counted(migrations)
+                counted(migrations, "migration")
             ),
             nobody,
         ),
@@ -191,15 +195,5 @@ fn unreachable(setting: &'static str, error: &DatabaseError) -> Finding {
         true => format!("start it, or correct {setting}"),
         false => format!("correct {setting}"),
     };
-    Finding::fault(PART, format!("{setting}: {}", words(error)), to_do)
-}
-
-/// An error with its causes, in one line.
-fn words(error: &(dyn Error + 'static)) -> String {
-    let (mut words, mut cause) = (error.to_string(), error.source());
-    while let Some(deeper) = cause {
-        words.push_str(&format!(": {deeper}"));
-        cause = deeper.source();
-    }
-    words
+    Finding::fault(PART, format!("{setting}: {}", error_chain(error)), to_do)
 }

@@ -5,6 +5,8 @@ use std::path::Path;
 use vault::installation::{self, InstallationError};
 use vault::{DerivedKeys, MasterKey, MasterKeyError};
 
+use crate::phrases::error_chain;
+
 use super::database::Checked;
 use super::report::Finding;
 
@@ -85,7 +87,5 @@ fn not_made_yet(path: &Path) -> Finding {
 }
 
 fn unusable(error: &MasterKeyError) -> Finding {
-    let causes = std::iter::successors(Some(error as &dyn std::error::Error), |error| error.source());
-    let what = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    Finding::fault(PART, what, "the service refuses to start with it (docs/keys.md)")
+    Finding::fault(PART, error_chain(error), "the service refuses to start with it (docs/keys.md)")
 }

@@ -7,6 +7,8 @@ use anstyle::{AnsiColor, Style};
 use app::terminal::{harmless, write_json};
 use serde::Serialize;
 
+use crate::phrases::counted;
+
 /// How bad it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -56,8 +58,8 @@ impl Finding {
         Self::warning(part, "not asked", "correct the settings first")
     }
 
-    /// A fault of which the text says what to do.
-    pub fn told(part: &'static str, what: impl Into<String>) -> Self {
+    /// It does not work, and the text itself says what to do.
+    pub fn fault_with_remedy(part: &'static str, what: impl Into<String>) -> Self {
         Self { part, level: Level::Fault, what: what.into(), to_do: None }
     }
 
@@ -114,12 +116,5 @@ impl Report {
             (0, _) => writeln!(out, "no fault, {}", counted(warnings, "warning")),
             _ => writeln!(out, "{}, {}", counted(faults, "fault"), counted(warnings, "warning")),
         }
-    }
-}
-
-fn counted(number: usize, of: &str) -> String {
-    match number {
-        1 => format!("1 {of}"),
-        _ => format!("{number} {of}s"),
     }
 }

@@ -1,9 +1,10 @@
 //! Whether the service runs on this machine, and is ready; where it does not run, whether its ports are free.
 
 use std::io::ErrorKind;
+use std::iter;
 use std::net::{SocketAddr, TcpListener};
 
-use crate::config::{self, Settings};
+use crate::config::{self, Role, Settings};
 use crate::readiness;
 
 use super::report::Finding;
@@ -18,8 +19,9 @@ pub async fn check(settings: &Settings) -> (Vec<Finding>, bool) {
     let answer = match readiness::ask(ops).await {
         Ok(answer) => answer,
         Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-            let taken: Vec<_> =
-                [("OPS_LISTEN_ADDR", ops), ("LISTEN_ADDR", http)].into_iter().filter_map(taken).collect();
+            // HTTP is served by the role `api` alone.
+            let http = config::has_role(settings, Role::Api).then_some(("LISTEN_ADDR", http));
+            let taken: Vec<_> = iter::once(("OPS_LISTEN_ADDR", ops)).chain(http).filter_map(taken).collect();
             let free = vec![Finding::ok(PART, "it does not run here; its ports are free")];
             return (if taken.is_empty() { free } else { taken }, false);
         }

@@ -13,7 +13,7 @@ const PART: &str = "settings";
 pub fn check(settings: &Settings) -> Vec<Finding> {
     let mut found: Vec<_> = match Config::from_settings(settings) {
         Ok(_) => vec![Finding::ok(PART, "every setting is there and right")],
-        Err(bad) => bad.0.iter().map(|bad| Finding::told(PART, bad.to_string())).collect(),
+        Err(bad) => bad.0.iter().map(|bad| Finding::fault_with_remedy(PART, bad.to_string())).collect(),
     };
     let file = Path::new(".env");
     if file.metadata().is_ok_and(|metadata| metadata.permissions().mode() & 0o077 != 0) {

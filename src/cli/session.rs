@@ -4,19 +4,17 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::{Context as _, bail};
 use app::App;
-use app::people::PersonId;
 use app::terminal::harmless;
 use clap::{Subcommand, ValueEnum};
 use domain::AccountId;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
-use login_worker::Network;
 use login_worker::export::{Exporter, Format};
-use vault::Vault;
 use vault::installation;
 
 use super::database::with_database;
 use super::operator;
+use super::person::{find_person, person_id};
 use crate::config::{self, DataConfig, Settings};
 
 #[derive(Debug, Subcommand)]
@@ -46,14 +44,13 @@ pub enum ExportFormat {
 
 impl SessionCommand {
     pub async fn run(self, settings: &Settings) -> anyhow::Result<()> {
-        let network = match &settings.telegram_network_file {
-            None => Network::Telegram,
-            Some(path) => Network::read(path)?,
-        };
+        let network = config::network(settings)?;
         let asks_as = config::telegram_app(settings, &network)?;
         with_database(&settings.data, async |data: &DataConfig, db: &Database| match &self {
             Self::Export { user, format, yes } => {
-                let account = find(&Vault::new(db), user).await?;
+                // Of an id that is none, the option is named.
+                person_id(user).context("--user")?;
+                let account = find_person(db, user).await?;
                 if asks_as.is_none() {
                     eprintln!(
                         "qr-login: Telegram is not asked whether the session lives: set TELEGRAM_API_ID and TELEGRAM_API_HASH"
@@ -62,14 +59,13 @@ impl SessionCommand {
                 if !yes {
                     ask(user)?;
                 }
-                let sessions_dir = settings.sessions_dir.clone();
                 let master = installation::existing_master_key(db, &data.master_key_file).await?;
                 let exporter = Exporter {
                     app: App::new(db, master.derived().clone(), Clock::system(), data.tiers.clone()),
                     master,
                     network: network.clone(),
                     asks_as: asks_as.clone(),
-                    sessions_dir: sessions_dir.unwrap_or_else(|| data.data_dir.join("sessions")),
+                    sessions_dir: config::sessions_dir(settings, &data.data_dir),
                 };
                 export(&exporter, account, *format).await
             }
@@ -91,13 +87,6 @@ async fn export(exporter: &Exporter, account: AccountId, format: ExportFormat) -
     exporter.finish(&exported).await?;
     eprintln!("qr-login: handed over; this service does not use the session any more");
     Ok(())
-}
-
-async fn find(vault: &Vault, user: &str) -> anyhow::Result<AccountId> {
-    let Some(id) = PersonId::parse(user) else {
-        bail!("--user: {user:?} is neither a Telegram id nor an account id")
-    };
-    id.account(vault).await?.with_context(|| format!("nobody is known as {user}"))
 }
 
 /// Goes on only after a clear yes.

@@ -1,7 +1,5 @@
 //! `qr-login user …`: what the tables say of a person, blocks and roles.
 
-use anyhow::Context as _;
-use app::people::PersonId;
 use app::people::permissions::{Ordered, PermissionOrder, Permissions};
 use app::terminal::harmless;
 use clap::Subcommand;
@@ -9,11 +7,11 @@ use domain::Role;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
 use projections::views::{login_status, users};
-use vault::Vault;
 
 use super::database::{reading, with_database};
 use super::json::print_json;
 use super::operator;
+use super::person::{find_person, nobody};
 use super::user_list::{LIST_EXAMPLES, ListArguments};
 use crate::config::{self, DataConfig, Settings};
 
@@ -76,15 +74,11 @@ impl UserCommand {
 }
 
 async fn permit(db: &Database, id: &str, order: PermissionOrder, named: &[i64]) -> anyhow::Result<()> {
-    let Some(person) = PersonId::parse(id) else {
-        anyhow::bail!("{id:?} is neither a Telegram id nor an account id")
-    };
-    let nobody = || format!("nobody is known as {id}");
-    let account = person.account(&Vault::new(db)).await?.with_context(nobody)?;
+    let account = find_person(db, id).await?;
     let now = Clock::system().now();
     match Permissions::new(db).order(account, order, named, now, operator::context()).await? {
         Ordered::Done => {}
-        Ordered::Nobody => anyhow::bail!(nobody()),
+        Ordered::Nobody => anyhow::bail!(nobody(id)),
         Ordered::LastAdmin => anyhow::bail!("this is the last admin: make another one first"),
         Ordered::NamedInSettings => anyhow::bail!("ADMIN_IDS names this admin: remove them there first"),
     }

@@ -4,16 +4,16 @@ use std::io;
 
 use anyhow::Context as _;
 use app::columns::{Table, TooNarrow, width_of_stdout};
-use app::people::PersonId;
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::{AccountId, Role, Tier};
 use eventlog::database::Database;
 use projections::views::users::filtered::{UserFilter, filtered};
 use projections::views::users::{SubscriptionStatus, User};
 use serde::Serialize;
-use vault::Vault;
 
 use super::json::print_json;
+use super::person::find_person;
 
 pub const LIST_EXAMPLES: &str = "Examples:
   qr-login user list --tier premium --status active
@@ -33,8 +33,8 @@ pub struct ListArguments {
     #[arg(long)]
     role: Option<Role>,
     /// Whether they are blocked.
-    #[arg(long, value_enum)]
-    blocked: Option<YesNo>,
+    #[arg(long, value_parser = PossibleValuesParser::new(["yes", "no"]).map(|word| word == "yes"))]
+    blocked: Option<bool>,
     /// How many.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
@@ -57,12 +57,6 @@ enum Status {
     Expired,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum YesNo {
-    Yes,
-    No,
-}
-
 /// A page for a program.
 #[derive(Serialize)]
 struct JsonPage<'a> {
@@ -81,11 +75,11 @@ impl ListArguments {
                 Status::Expired => SubscriptionStatus::Expired,
             }),
             role: self.role,
-            blocked: self.blocked.map(|blocked| blocked == YesNo::Yes),
+            blocked: self.blocked,
         };
         let after = match &self.after {
             None => None,
-            Some(id) => Some(find(db, id).await?),
+            Some(id) => Some(find_person(db, id).await.context("--after")?),
         };
         // One more says whether there are more.
         let limit = usize::try_from(self.limit)?;
@@ -102,12 +96,6 @@ impl ListArguments {
         }
         Ok(())
     }
-}
-
-async fn find(db: &Database, id: &str) -> anyhow::Result<AccountId> {
-    let person = PersonId::parse(id)
-        .with_context(|| format!("--after: {id:?} is neither a Telegram id nor an account id"))?;
-    person.account(&Vault::new(db)).await?.with_context(|| format!("--after: nobody is known as {id}"))
 }
 
 fn print_table(people: &[User]) -> io::Result<()> {

@@ -4,6 +4,8 @@ use std::fmt;
 
 use eventlog::DatabaseError;
 
+use crate::phrases::error_chain;
+
 /// A setting that is missing or bad: its name, and what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{line}")]
@@ -30,10 +32,14 @@ impl BadSetting {
 
     /// For the URL of a database. Its text may hold a password and stays out of the message.
     pub fn database(setting: &'static str, error: &DatabaseError) -> Self {
-        let error: &dyn std::error::Error = error;
-        let causes = std::iter::successors(Some(error), |error| error.source());
-        let line = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        Self { setting, line: line.replacen("DATABASE_URL", setting, 1) }
+        let problem = error_chain(error);
+        let line = match error {
+            DatabaseError::Url => format!("{setting} is {problem}"),
+            // It is about a setting of its own, and names it.
+            DatabaseError::PasswordFile(..) => problem,
+            _ => format!("{setting}: {problem}"),
+        };
+        Self { setting, line }
     }
 }
 

@@ -375,6 +375,18 @@ async fn folders_and_a_master_key_that_others_can_read_are_told_and_the_wrong_ke
     Ok(())
 }
 
+#[tokio::test]
+async fn without_the_role_api_nobody_minds_who_has_the_port_of_http() -> Result<()> {
+    let mut deployment = Deployment::with_database(&testing::service_url(&testing::url().await)).await?;
+    let taken = TcpListener::bind("127.0.0.1:0")?;
+    deployment.set("LISTEN_ADDR", taken.local_addr()?.to_string());
+    deployment.set("ROLE", "projector,api");
+    deployment.check().await?.expect("service", "fault LISTEN_ADDR: cannot listen on 127.0.0.1:");
+    deployment.set("ROLE", "bot,projector");
+    deployment.check().await?.expect("service", "ok it does not run here; its ports are free");
+    Ok(())
+}
+
 /// Takes the changes of a server, as a standby does, until it is dropped.
 struct Standby(Child);
 
@@ -466,5 +478,11 @@ async fn of_a_private_postgresql_it_starts_nothing() -> Result<()> {
     let said = deployment.check().await?;
     said.expect("settings", "fault TELEGRAM_API_ID: is not a positive number");
     said.expect("Telegram", "warning not asked: correct the settings first");
+    deployment.set("TELEGRAM_NETWORK_FILE", "/nowhere/network.toml");
+    let said = deployment.check().await?;
+    said.expect(
+        "settings",
+        "fault TELEGRAM_NETWORK_FILE: /nowhere/network.toml: cannot be read: No such file",
+    );
     Ok(())
 }

@@ -1,5 +1,5 @@
-//! The queries of the log, in SQL. Each filter is answered from an index, but for those by which events are left out and by who
-//! acted: what another filter leaves is read for them.
+//! The queries of the log, in SQL. Each filter is answered from an index, but for two. The filters `not_names` and `actor` have no
+//! index: rows that pass the other filters are read and checked.
 //!
 //! All of them select the same columns, for one reading of rows, and some have a condition for each filter. So they are put
 //! together at run time; a test prepares them in all their shapes.

@@ -8,10 +8,10 @@ use eventlog::LogEvent;
 /// A row of the table: an event, or several of one kind.
 #[derive(Clone, Copy, Debug)]
 pub struct Row<'a> {
-    /// The first of them.
+    /// The first of them on the page.
     pub event: &'a LogEvent,
-    /// The last of them: its details count.
-    pub last: &'a LogEvent,
+    /// The newest of them, which is the first where the page has the newest first: its details count.
+    pub newest: &'a LogEvent,
     /// How many.
     pub times: usize,
 }
@@ -25,7 +25,9 @@ pub fn rows(page: &[LogEvent]) -> Vec<Row<'_>> {
             if let Some(row) = open.get(event.stream_id.as_str()).copied() {
                 let row: &mut Row<'_> = &mut rows[row];
                 row.times += 1;
-                row.last = event;
+                if event.position > row.newest.position {
+                    row.newest = event;
+                }
                 continue;
             }
             open.insert(event.stream_id.as_str(), rows.len());
@@ -34,7 +36,7 @@ pub fn rows(page: &[LogEvent]) -> Vec<Row<'_>> {
         } else {
             open.remove(event.stream_id.as_str());
         }
-        rows.push(Row { event, last: event, times: 1 });
+        rows.push(Row { event, newest: event, times: 1 });
     }
     rows
 }
@@ -74,6 +76,14 @@ mod tests {
         let token_sha256 = position.to_string();
         let issued = LoginEvent::QrIssued { attempt: 1, token_sha256, expires_at: at, at };
         event(position, login, Event::Login(issued))
+    }
+
+    #[test]
+    fn the_newest_code_counts_whichever_end_of_the_log_comes_first() {
+        let mut page = [qr(1, ONE), qr(2, ONE), qr(3, ONE)];
+        assert_eq!((rows(&page)[0].event.position, rows(&page)[0].newest.position), (1, 3));
+        page.reverse();
+        assert_eq!((rows(&page)[0].event.position, rows(&page)[0].newest.position), (3, 3));
     }
 
     fn told(page: &[LogEvent]) -> Vec<(i64, usize)> {

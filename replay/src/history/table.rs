@@ -81,7 +81,7 @@ impl Table {
             if event.event.is_err() {
                 details.push_str(" (cannot be decoded)");
             }
-            for (field, value) in JsonLine::from(row.last).payload.as_object().into_iter().flatten() {
+            for (field, value) in JsonLine::from(row.newest).payload.as_object().into_iter().flatten() {
                 if let Some(text) = detail(field, value, &at) {
                     details.push_str(&format!(" {field}={text}"));
                 }
@@ -180,28 +180,28 @@ fn detail(field: &str, value: &Value, at: &Zoned) -> Option<String> {
     match value {
         Value::Null | Value::Object(_) | Value::Array(_) => None,
         Value::String(text) => Some(match text.parse::<Timestamp>() {
-            Ok(time) => told(time, at),
+            Ok(time) => time_beside(at, time),
             Err(_) => text.clone(),
         }),
         other => Some(other.to_string()),
     }
 }
 
-/// A time beside another one, to the second: without its date where that is the same.
-fn told(time: Timestamp, beside: &Zoned) -> String {
-    let time = time.to_zoned(beside.time_zone().clone());
-    let shape = if time.date() == beside.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
+/// A time in a row of another one, to the second: without its date where that is the same.
+fn time_beside(other: &Zoned, time: Timestamp) -> String {
+    let time = time.to_zoned(other.time_zone().clone());
+    let shape = if time.date() == other.date() { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" };
     time.strftime(shape).to_string()
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{masked, told};
+    use super::{masked, time_beside};
 
     #[test]
     fn a_time_is_told_to_the_second_and_with_its_date_only_where_that_is_another_one() {
         let at: jiff::Zoned = "2026-11-22T23:59:00+09:00[Asia/Tokyo]".parse().unwrap();
-        let time = |text: &str| told(text.parse().unwrap(), &at);
+        let time = |text: &str| time_beside(&at, text.parse().unwrap());
         assert_eq!(time("2026-11-22T14:59:30.123456789Z"), "23:59:30");
         assert_eq!(time("2026-11-22T15:00:00Z"), "2026-11-23 00:00:00");
     }

@@ -47,6 +47,20 @@ async fn qr_codes_of_one_login_are_one_row_of_the_table_and_each_is_in_the_other
 }
 
 #[tokio::test]
+async fn a_row_of_several_qr_codes_tells_until_when_the_newest_is_good_in_either_order() {
+    let past = Past::make().await;
+    show_qr_codes(&past, 11).await;
+    let newest = past.now + SignedDuration::from_secs(30 * 11);
+    let newest = newest.to_zoned(jiff::tz::TimeZone::system()).strftime("%H:%M:%S").to_string();
+    for arguments in [&["history"][..], &["history", "--reverse"]] {
+        let table = text(&past.replay(arguments));
+        let row = table.lines().find(|line| line.contains("QrIssued ×11")).expect("a row");
+        let expires_at = row.split_once("expires_at=").expect("its end").1;
+        assert!(expires_at.contains(&newest), "{newest} in {arguments:?}: {row}");
+    }
+}
+
+#[tokio::test]
 async fn the_table_fits_80_and_120_columns_and_nothing_is_cut_in_a_pipe() {
     let past = Past::make().await;
     show_qr_codes(&past, 3).await;
@@ -120,7 +134,7 @@ async fn an_unknown_event_or_view_is_refused_with_what_was_meant_and_a_position_
     let told = refusal(&past, &["as-of", "5", "user"]);
     assert!(told.contains("there is no view \"user\": did you mean users?"), "{told}");
     assert!(told.contains("login_status") && told.contains("subscriptions"), "{told}");
-    for command in [&["rebuild", "user"][..], &["unpark", "user", "x"]] {
+    for command in [&["rebuild", "user"][..], &["unpark", "user", "x"], &["explain", "user", "x"]] {
         let told = refusal(&past, command);
         assert!(told.contains("there is no view \"user\": did you mean users?"), "{told}");
     }
@@ -185,6 +199,7 @@ async fn why_there_is_no_log_is_told_at_once() {
         "replay: the database cannot be reached: connection refused at 127.0.0.1:1\n"
     );
     assert!(told(&url.replace(&name, "no_such_database")).contains("has no database no_such_database"));
+    assert_eq!(told("mysql://x:pa55word@localhost/x"), "replay: DATABASE_URL: not a postgresql:// URL\n");
     // A label of 64 letters has no address, and nobody has to be asked.
     let nowhere = "x".repeat(64);
     assert_eq!(

@@ -1,0 +1,24 @@
+//! A view, and a row of it, as the command line names them.
+
+use anyhow::{Result, bail};
+use app::suggest::unknown;
+use eventlog::Database;
+use projections::views;
+
+use crate::people;
+
+/// The columns of the view of this name. Where there is no such view, the error says which was meant.
+pub fn columns(view: &str) -> Result<&'static [&'static str]> {
+    match views::columns_of(view) {
+        Some(columns) => Ok(columns),
+        None => bail!(unknown("view", view, &views::names())),
+    }
+}
+
+/// The key of a row: of users and subscriptions it is a person, who may be given by Telegram id.
+pub async fn key(db: &Database, view: &str, given: String) -> Result<String> {
+    Ok(match view {
+        "users" | "subscriptions" => people::account(db, &given).await?.to_string(),
+        _ => given,
+    })
+}
