@@ -161,7 +161,7 @@ async fn send_message(
         return record(&ctx, &sender, &mut outages.record, id, None, Outcome::Sent(message.arrived)).await;
     }
     let call = match outages.compose.retry_until_ok(DATABASE_PAUSE, || compose(&ctx, &message)).await {
-        Composed::Call(call) => call,
+        Composed::Call(call) => *call,
         Composed::InCard => {
             return record(&ctx, &sender, &mut outages.record, id, None, Outcome::InCard).await;
         }

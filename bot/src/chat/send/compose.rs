@@ -26,10 +26,16 @@ use crate::chat::reply::{Body, card_of};
 
 /// A message in words, or the reason why there is none.
 pub(super) enum Composed {
-    Call(Call),
+    Call(Box<Call>),
     /// The card of the login says the same.
     InCard,
     GivenUp(&'static str),
+}
+
+impl Composed {
+    fn call(call: Call) -> Self {
+        Self::Call(Box::new(call))
+    }
 }
 
 /// What Telegram is asked to do.
@@ -100,7 +106,7 @@ async fn compose_answer(
             None => return Ok(Composed::GivenUp("it may have been sent already")),
         }
     }
-    Ok(Composed::Call(Call::Message(outgoing)))
+    Ok(Composed::call(Call::Message(outgoing)))
 }
 
 async fn compose_notice(
@@ -150,7 +156,7 @@ async fn compose_notice(
     let texts = texts_of(ctx, account).await?;
     let (support, zone) = (chat.support_contact.as_deref(), &chat.display_timezone);
     let text = render(&notice, texts, &chat.app.tiers, support, zone, goes_on, &name);
-    Ok(Composed::Call(Call::Message(OutgoingMessage {
+    Ok(Composed::call(Call::Message(OutgoingMessage {
         chat: chat_id,
         body: Body::text(text),
         warning: is_warning(&notice),
@@ -189,7 +195,7 @@ async fn told_elsewhere(
                     let (login, texts, message) =
                         (login.clone(), texts_of(ctx, account).await?, MessageId(message));
                     let card = OutgoingCard { chat, message, login, texts, state, is_told: false };
-                    Ok(Some(Composed::Call(Call::Card(card))))
+                    Ok(Some(Composed::call(Call::Card(card))))
                 }
                 // The card of the newer login says enough.
                 None => Ok(state.is_superseded().then_some(Composed::InCard)),
@@ -218,7 +224,7 @@ async fn compose_card(
     let texts = texts_of(ctx, account).await?;
     let is_told = card::is_told(ctx, key, &state, &login, message).await?;
     let card = OutgoingCard { chat, message: MessageId(message), login, texts, state, is_told };
-    Ok(Composed::Call(Call::Card(card)))
+    Ok(Composed::call(Call::Card(card)))
 }
 
 async fn texts_of(ctx: &BotContext, account: AccountId) -> Result<&'static Texts, DatabaseError> {
