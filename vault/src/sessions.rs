@@ -16,7 +16,10 @@ use crate::vault::{Vault, VaultError};
 use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 
+mod alive;
 mod unowned;
+
+pub use alive::Seen;
 
 /// How long a borrowed session may be used at Telegram: longer than a call with the end of its connection takes.
 const USE_TTL: Duration = Duration::from_secs(20);
@@ -77,7 +80,8 @@ impl Vault {
             "insert into vault.sessions (account_id, login_id, sealed, key_id, attempt, in_use_until)
              values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
              on conflict (account_id, login_id) do update
-                set sealed = excluded.sealed, key_id = excluded.key_id, attempt = excluded.attempt",
+                set sealed = excluded.sealed, key_id = excluded.key_id, attempt = excluded.attempt,
+                    linked_at = clock_timestamp(), alive_at = null",
             new.account_id.0,
             new.login_id.as_str(),
             &new.sealed,
