@@ -8,6 +8,7 @@
 //! What deliberately is not here: rules (`domain`), Telegram (`bot`), HTTP (`api`), texts that people read.
 
 mod app;
+pub mod audit;
 pub mod columns;
 pub mod erasure;
 mod error;
