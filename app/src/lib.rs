@@ -12,6 +12,7 @@ pub mod audit;
 pub mod columns;
 pub mod erasure;
 mod error;
+pub mod history;
 pub mod inbox;
 pub mod invites;
 pub mod leader;
