@@ -240,6 +240,7 @@ fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>) -> ApiStat
         page: Arc::new(PageSettings {
             one_phone_login: config.one_phone_login,
             device_name: config.device_name.clone(),
+            display_timezone: config.display_timezone.clone(),
             support_contact: config.support_contact.clone(),
             page_origin: config.network.page_origin().map(str::to_owned),
         }),

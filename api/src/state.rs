@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use app::App;
-
+use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 
 use crate::init_data::Verifier;
@@ -37,6 +37,8 @@ pub struct PageSettings {
     pub one_phone_login: OnePhoneLogin,
     /// The name of the session in Telegram's list of devices.
     pub device_name: String,
+    /// The zone of the days that people read.
+    pub display_timezone: TimeZone,
     /// Whom a blocked person may write to.
     pub support_contact: Option<String>,
     /// One more origin that may frame the page: a private network's own.
