@@ -3,9 +3,12 @@
 //!
 //! Its contract is [`openapi`], which a test compares with [`table`].
 
+mod events;
 pub(crate) mod guard;
 pub(crate) mod input;
+pub(crate) mod live;
 pub(crate) mod openapi;
+pub(crate) mod page;
 pub(crate) mod refusals;
 mod session;
 #[cfg(test)]
@@ -15,5 +18,5 @@ use crate::route::Route;
 
 /// Every route of the admin API.
 pub(crate) fn table() -> Vec<Route> {
-    [openapi::table(), session::table()].into_iter().flatten().collect()
+    [openapi::table(), session::table(), events::table(), live::table()].into_iter().flatten().collect()
 }

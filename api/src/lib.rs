@@ -10,6 +10,7 @@ pub mod fuzzing;
 pub mod init_data;
 mod live_login;
 pub mod live_logins;
+mod me;
 mod page;
 pub mod problem;
 mod route;
@@ -19,6 +20,7 @@ mod state;
 mod statics;
 mod status;
 
+pub use admin::live::LiveEvents;
 pub use init_data::Verifier;
 pub use live_logins::LiveLogins;
 pub use routes::{route_names, serve};

@@ -6,6 +6,7 @@ use app::App;
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 
+use crate::admin::live::LiveEvents;
 use crate::init_data::Verifier;
 use crate::live_logins::LiveLogins;
 
@@ -15,6 +16,8 @@ pub struct ApiState {
     pub app: App,
     /// Live logins.
     pub live_logins: Arc<LiveLogins>,
+    /// What is recorded, for the admin's page.
+    pub live_events: LiveEvents,
     /// Finds out who opened the Mini App.
     pub verifier: Verifier,
     /// What the page is told about this installation.

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use domain::StreamKind;
+use domain::{Event, LoginId, StreamKind};
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use sqlx::{Postgres, QueryBuilder};
@@ -19,7 +19,7 @@ pub use event::{Fact, LogEvent, Metadata, as_stored};
 pub use query::Filter;
 
 use event::log_event;
-use query::{SELECT, Window, about, history, last, next, nth_last, stream};
+use query::{Cause, SELECT, Window, about, at, history, last, led_to, next, nth_last, one, stream};
 
 #[cfg(test)]
 mod tests;
@@ -229,6 +229,41 @@ impl Log {
     /// something is about the account of this id.
     pub async fn about(&self, id: &str, end: i64) -> Result<Vec<LogEvent>, DatabaseError> {
         self.fetch(about(SELECT, id, end)).await
+    }
+
+    /// The event at this position; None: there is none.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn at(&self, position: i64) -> Result<Option<LogEvent>, DatabaseError> {
+        Ok(self.fetch(at(SELECT, position)).await?.pop())
+    }
+
+    /// The event that a `causation_id` means, `stream/id/sequence`; None: there is none, or it has no position.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn by_cause(&self, causation_id: &str) -> Result<Option<LogEvent>, DatabaseError> {
+        let mut parts = causation_id.splitn(3, '/');
+        let (Some(stream), Some(id), Some(Ok(sequence))) =
+            (parts.next(), parts.next(), parts.next().map(str::parse))
+        else {
+            return Ok(None);
+        };
+        Ok(self.fetch(one(SELECT, stream, id, sequence)).await?.pop())
+    }
+
+    /// Up to `limit` events that follow from this one, in order.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn led_to(&self, event: &LogEvent, limit: i64) -> Result<Vec<LogEvent>, DatabaseError> {
+        let name = format!("{}/{}/{}", event.stream, event.stream_id, event.sequence);
+        let named = event.event.as_ref().ok().and_then(Event::account_id);
+        let account = event.metadata.account_id.or(named).map(|account| account.to_string());
+        let login = event.metadata.login_id.as_ref().map(LoginId::as_str);
+        let cause = Cause { name, position: event.position, account, login };
+        self.fetch(led_to(SELECT, &cause, limit)).await
     }
 
     /// Follows the log: all events after a position, as they come.

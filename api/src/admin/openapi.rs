@@ -10,7 +10,7 @@ use utoipa::openapi::{Components, OpenApi as Document};
 use utoipa::{Modify, OpenApi};
 
 use super::refusals::Refusals;
-use super::session;
+use super::{events, live, session};
 use crate::problem::ProblemBody;
 use crate::route::Route;
 
@@ -31,6 +31,15 @@ pub(super) fn table() -> Vec<Route> {
         document,
         session::begin,
         session::end,
+        events::list,
+        events::of_user,
+        events::one,
+        live::live,
+        crate::me::read::me,
+        crate::me::events::events,
+        crate::me::export::export,
+        crate::me::acts::log_out,
+        crate::me::acts::forget,
     ),
     components(schemas(ProblemBody)),
     security(("session" = [])),

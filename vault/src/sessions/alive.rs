@@ -52,4 +52,26 @@ impl Vault {
         .await?;
         Ok(())
     }
+
+    /// Since when this person has a linked session that was not handed over, and when Telegram last listed it; None: there is
+    /// none.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn linked_since(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<(Timestamp, Option<Timestamp>)>, DatabaseError> {
+        let row = sqlx::query!(
+            r#"select linked_at as "linked_at: jiff_sqlx::Timestamp",
+                      alive_at as "alive_at: jiff_sqlx::Timestamp"
+                 from vault.sessions
+                where account_id = $1 and in_use_until is distinct from 'infinity'
+                order by linked_no desc limit 1"#,
+            account.0
+        )
+        .fetch_optional(self.db.pool())
+        .await?;
+        Ok(row.map(|row| (row.linked_at.to_jiff(), row.alive_at.map(jiff_sqlx::Timestamp::to_jiff))))
+    }
 }

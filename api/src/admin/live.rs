@@ -1,0 +1,306 @@
+//! `GET /api/admin/events/live`: server-sent events. Each says that something was recorded, not what it holds.
+//!
+//! 1. One task follows the log for all listeners of this process, while there are any.
+//! 2. A listener begins with what it missed (`Last-Event-ID`), at most [`MOST_MISSED`] events: beyond that it is told of a gap, and
+//!    goes on with the newest. One that reads too slowly begins so again.
+//! 3. Before it is told anything, and every 15 seconds, its session is looked at again: not more often than once a second, but at
+//!    once where the event is about the listener. A session that is over ends the answer.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
+use axum::response::sse::{Event as Sent, Sse};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use domain::{AccountId, AuditTarget};
+use eventlog::log::LogEvent;
+use eventlog::{Database, DatabaseError, Log, Outage};
+use futures::stream;
+use jiff::Timestamp;
+use serde::Serialize;
+use texts::http::Text;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{Semaphore, SemaphorePermit, broadcast};
+use tokio::time::{Instant, sleep, sleep_until};
+use utoipa::ToSchema;
+
+use super::guard::{Admin, Auditor, look_up};
+use super::refusals::Refusals;
+use crate::problem::Problem;
+use crate::route::Route;
+use crate::state::ApiState;
+
+/// A listener with nothing to tell gets a comment, so that no proxy takes the connection for dead.
+const BEAT: Duration = Duration::from_secs(15);
+/// How long an answer about a session counts.
+const CHECKED_FOR: Duration = Duration::from_secs(1);
+/// How many events a listener may have missed.
+const MOST_MISSED: usize = 1_000;
+/// Events in one read.
+const PAGE: i64 = 500;
+/// Events that wait for a slow listener.
+const WAITING: usize = 1_024;
+/// Listeners of one process.
+static LISTENERS: Semaphore = Semaphore::const_new(64);
+/// When one too many may try again, in seconds.
+const AGAIN_SECONDS: i64 = 30;
+/// Before the log is read again that could not be read.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How often the follower looks whether anybody listens.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+pub(super) fn table() -> Vec<Route> {
+    vec![(Method::GET, "/api/admin/events/live", get(live))]
+}
+
+/// Something was recorded: the data of a server-sent event `log`, whose id is the position.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct LiveEvent {
+    position: i64,
+    at: Timestamp,
+    event: String,
+    stream: String,
+    #[schema(required, value_type = Option<String>, format = Uuid)]
+    account_id: Option<AccountId>,
+}
+
+/// What was recorded, for all listeners of this process.
+#[derive(Clone, Debug, Default)]
+pub struct LiveEvents(Arc<Mutex<Option<broadcast::Sender<LiveEvent>>>>);
+
+impl LiveEvents {
+    /// What is recorded from now on. The first listener starts the follower.
+    fn listen(&self, db: &Database) -> broadcast::Receiver<LiveEvent> {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = &*running {
+            return sender.subscribe();
+        }
+        let (sender, receiver) = broadcast::channel(WAITING);
+        *running = Some(sender.clone());
+        tokio::spawn(follow(self.clone(), sender, db.clone()));
+        receiver
+    }
+
+    /// Whether the follower has to end: nobody listens. Whoever comes next starts another one.
+    fn ends(&self, sender: &broadcast::Sender<LiveEvent>) -> bool {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = sender.receiver_count() == 0;
+        if ends {
+            *running = None;
+        }
+        ends
+    }
+
+    /// Ends what all listeners follow: each begins again with the position that it knows.
+    fn begin_anew(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Step 1.
+async fn follow(shared: LiveEvents, sender: broadcast::Sender<LiveEvent>, db: Database) {
+    let mut outage =
+        Outage::new("what happens cannot be told live; trying again", "what happens is told live again");
+    let log = Log::new(&db);
+    let end = loop {
+        match log.end().await {
+            Ok(end) => break end,
+            Err(error) => outage.failed(&error),
+        }
+        if shared.ends(&sender) {
+            return;
+        }
+        sleep(PAUSE).await;
+    };
+    let mut follower = log.follow(end);
+    let mut looked = Instant::now();
+    loop {
+        match follower.look().await {
+            Ok(events) if events.is_empty() => {
+                outage.over();
+                follower.wait().await;
+            }
+            Ok(events) => {
+                outage.over();
+                for event in &events {
+                    // Nobody listens: looked at below.
+                    let _ = sender.send(LiveEvent::from(event));
+                }
+            }
+            // Positions that were told may mean other events now.
+            Err(DatabaseError::SetBack) => return shared.begin_anew(),
+            Err(error) => {
+                outage.failed(&error);
+                sleep(PAUSE).await;
+            }
+        }
+        if (looked.elapsed() > LOOK_EVERY || sender.receiver_count() == 0) && shared.ends(&sender) {
+            return;
+        }
+        if looked.elapsed() > LOOK_EVERY {
+            looked = Instant::now();
+        }
+    }
+}
+
+/// What is recorded, as it comes: server-sent events. A comment comes every 15 seconds. `event: gap` says that events were left out.
+#[utoipa::path(
+    get,
+    path = "/api/admin/events/live",
+    operation_id = "follow_events",
+    tag = "events",
+    params(("Last-Event-ID" = Option<i64>, Header, description = "The position of the last event that was received")),
+    responses(
+        (status = 200, description = "The stream", body = LiveEvent, content_type = "text/event-stream"),
+        Refusals
+    )
+)]
+#[tracing::instrument(name = "request", level = "error", skip_all, fields(account.id))]
+pub(super) async fn live(
+    State(state): State<Arc<ApiState>>,
+    Auditor(reader): Auditor,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let language = reader.language;
+    let Ok(place) = LISTENERS.try_acquire() else {
+        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, language, Text::TooManyRequests);
+        return Err(problem.after(AGAIN_SECONDS));
+    };
+    let failed = |error: DatabaseError| Problem::internal(language, &error);
+    // Before the end of the log is asked for: what comes in between is told, and not twice.
+    let receiver = state.live_events.listen(&state.app.db);
+    let end = Log::new(&state.app.db).end().await.map_err(failed)?;
+    app::audit::note_read(&state.app, reader.account_id, reader.role, AuditTarget::Log).await;
+    let known = headers.get(HeaderName::from_static("last-event-id"));
+    let known = known.and_then(|id| id.to_str().ok()?.parse().ok());
+    let (now, beat) = (Instant::now(), Instant::now() + BEAT);
+    let mut listener = Listener {
+        state,
+        reader,
+        receiver,
+        position: known.filter(|known| (0..=end).contains(known)).unwrap_or(end),
+        missed: VecDeque::new(),
+        beat,
+        checked: now,
+        _place: place,
+    };
+    // A place for which the log was set back is no place in it.
+    if known.is_some_and(|known: i64| known > end) {
+        listener.missed.push_back(gap(end));
+    } else {
+        listener.catch_up().await.map_err(failed)?;
+    }
+    let events = stream::unfold(listener, |mut listener| async {
+        let event = listener.next().await?;
+        Some((Ok::<_, Infallible>(event), listener))
+    });
+    let unbuffered = [(HeaderName::from_static("x-accel-buffering"), "no")];
+    Ok((unbuffered, Sse::new(events)).into_response())
+}
+
+/// Somebody who listens.
+struct Listener {
+    state: Arc<ApiState>,
+    reader: Admin,
+    receiver: broadcast::Receiver<LiveEvent>,
+    /// The last position that was told, or passed over.
+    position: i64,
+    /// What comes before anything new.
+    missed: VecDeque<Sent>,
+    /// When the next comment is due.
+    beat: Instant,
+    /// When the session was looked at last.
+    checked: Instant,
+    _place: SemaphorePermit<'static>,
+}
+
+impl Listener {
+    /// The next event; None: the answer is over.
+    async fn next(&mut self) -> Option<Sent> {
+        loop {
+            if let Some(event) = self.missed.pop_front() {
+                return Some(event);
+            }
+            tokio::select! {
+                received = self.receiver.recv() => match received {
+                    Ok(event) if event.position <= self.position => {}
+                    Ok(event) => {
+                        let is_own = event.account_id == Some(self.reader.account_id);
+                        if (is_own || self.checked.elapsed() > CHECKED_FOR) && !self.may_go_on().await {
+                            return None;
+                        }
+                        self.position = event.position;
+                        return Some(told(&event));
+                    }
+                    Err(RecvError::Lagged(_)) => {
+                        if !self.may_go_on().await || self.catch_up().await.is_err() {
+                            return None;
+                        }
+                    }
+                    Err(RecvError::Closed) => return None,
+                },
+                () = sleep_until(self.beat) => {
+                    if !self.may_go_on().await {
+                        return None;
+                    }
+                    self.beat = Instant::now() + BEAT;
+                    return Some(Sent::default().comment(""));
+                }
+            }
+        }
+    }
+
+    /// Whether the session lets its person listen on.
+    async fn may_go_on(&mut self) -> bool {
+        self.checked = Instant::now();
+        look_up(&self.state, &self.reader.session, self.reader.language).await.is_ok()
+    }
+
+    /// Step 2.
+    async fn catch_up(&mut self) -> Result<(), DatabaseError> {
+        let log = Log::new(&self.state.app.db);
+        loop {
+            let page = log.read(self.position, PAGE).await?;
+            for event in &page {
+                self.missed.push_back(told(&LiveEvent::from(event)));
+            }
+            self.position = page.last().map_or(self.position, |last| last.position);
+            if (page.len() as i64) < PAGE {
+                return Ok(());
+            }
+            if self.missed.len() > MOST_MISSED {
+                self.position = log.end().await?;
+                self.missed.clear();
+                self.missed.push_back(gap(self.position));
+                return Ok(());
+            }
+        }
+    }
+}
+
+impl From<&LogEvent> for LiveEvent {
+    fn from(event: &LogEvent) -> Self {
+        let line = app::history::EventLine::from(event);
+        Self {
+            position: line.position,
+            at: line.at,
+            event: line.event.to_owned(),
+            stream: line.stream.to_owned(),
+            account_id: line.account_id,
+        }
+    }
+}
+
+fn told(event: &LiveEvent) -> Sent {
+    let data = serde_json::to_string(event).expect("an event is plain data");
+    Sent::default().event("log").id(event.position.to_string()).data(data)
+}
+
+/// Events were left out, up to this position: what is shown has to be read anew.
+fn gap(position: i64) -> Sent {
+    Sent::default().event("gap").id(position.to_string()).data(format!("{{\"position\":{position}}}"))
+}
