@@ -6,7 +6,7 @@
 mod events;
 pub(crate) mod guard;
 pub(crate) mod input;
-pub(crate) mod live;
+mod live;
 pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod refusals;

@@ -8,6 +8,7 @@ mod admin;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod init_data;
+mod live_events;
 mod live_login;
 pub mod live_logins;
 mod me;
@@ -20,8 +21,8 @@ mod state;
 mod statics;
 mod status;
 
-pub use admin::live::LiveEvents;
 pub use init_data::Verifier;
+pub use live_events::LiveEvents;
 pub use live_logins::LiveLogins;
 pub use routes::{route_names, serve};
 pub use server::Limits;

@@ -6,8 +6,8 @@ use app::App;
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 
-use crate::admin::live::LiveEvents;
 use crate::init_data::Verifier;
+use crate::live_events::LiveEvents;
 use crate::live_logins::LiveLogins;
 
 /// What every request can reach.

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod admin_events;
 mod after_login;
 mod api_alone;
 mod browser;
@@ -27,6 +28,7 @@ mod invites;
 mod key_rotation;
 mod leftovers;
 mod log;
+mod me;
 mod one_phone;
 mod ops;
 mod outages;

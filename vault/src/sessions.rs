@@ -16,10 +16,8 @@ use crate::vault::{Vault, VaultError};
 use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 
-mod alive;
+pub(crate) mod alive;
 mod unowned;
-
-pub use alive::Seen;
 
 /// How long a borrowed session may be used at Telegram: longer than a call with the end of its connection takes.
 const USE_TTL: Duration = Duration::from_secs(20);

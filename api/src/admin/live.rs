@@ -1,6 +1,6 @@
 //! `GET /api/admin/events/live`: server-sent events. Each says that something was recorded, not what it holds.
 //!
-//! 1. One task follows the log for all listeners of this process, while there are any.
+//! 1. One task follows the log for all listeners of this process, while there are any ([`LiveEvents`]).
 //! 2. A listener begins with what it missed (`Last-Event-ID`), at most [`MOST_MISSED`] events: beyond that it is told of a gap, and
 //!    goes on with the newest. One that reads too slowly begins so again.
 //! 3. Before it is told anything, and every 15 seconds, its session is looked at again: not more often than once a second, but at
@@ -8,7 +8,7 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
@@ -16,20 +16,17 @@ use axum::http::{HeaderMap, HeaderName, Method, StatusCode};
 use axum::response::sse::{Event as Sent, Sse};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use domain::{AccountId, AuditTarget};
-use eventlog::log::LogEvent;
-use eventlog::{Database, DatabaseError, Log, Outage};
+use domain::AuditTarget;
+use eventlog::{DatabaseError, Log};
 use futures::stream;
-use jiff::Timestamp;
-use serde::Serialize;
 use texts::http::Text;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::{Semaphore, SemaphorePermit, broadcast};
-use tokio::time::{Instant, sleep, sleep_until};
-use utoipa::ToSchema;
+use tokio::time::{Instant, sleep_until};
 
 use super::guard::{Admin, Auditor, look_up};
 use super::refusals::Refusals;
+use crate::live_events::LiveEvent;
 use crate::problem::Problem;
 use crate::route::Route;
 use crate::state::ApiState;
@@ -42,109 +39,13 @@ const CHECKED_FOR: Duration = Duration::from_secs(1);
 const MOST_MISSED: usize = 1_000;
 /// Events in one read.
 const PAGE: i64 = 500;
-/// Events that wait for a slow listener.
-const WAITING: usize = 1_024;
 /// Listeners of one process.
 static LISTENERS: Semaphore = Semaphore::const_new(64);
 /// When one too many may try again, in seconds.
 const AGAIN_SECONDS: i64 = 30;
-/// Before the log is read again that could not be read.
-const PAUSE: Duration = Duration::from_millis(500);
-/// How often the follower looks whether anybody listens.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 pub(super) fn table() -> Vec<Route> {
     vec![(Method::GET, "/api/admin/events/live", get(live))]
-}
-
-/// Something was recorded: the data of a server-sent event `log`, whose id is the position.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-pub(super) struct LiveEvent {
-    position: i64,
-    at: Timestamp,
-    event: String,
-    stream: String,
-    #[schema(required, value_type = Option<String>, format = Uuid)]
-    account_id: Option<AccountId>,
-}
-
-/// What was recorded, for all listeners of this process.
-#[derive(Clone, Debug, Default)]
-pub struct LiveEvents(Arc<Mutex<Option<broadcast::Sender<LiveEvent>>>>);
-
-impl LiveEvents {
-    /// What is recorded from now on. The first listener starts the follower.
-    fn listen(&self, db: &Database) -> broadcast::Receiver<LiveEvent> {
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(sender) = &*running {
-            return sender.subscribe();
-        }
-        let (sender, receiver) = broadcast::channel(WAITING);
-        *running = Some(sender.clone());
-        tokio::spawn(follow(self.clone(), sender, db.clone()));
-        receiver
-    }
-
-    /// Whether the follower has to end: nobody listens. Whoever comes next starts another one.
-    fn ends(&self, sender: &broadcast::Sender<LiveEvent>) -> bool {
-        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let ends = sender.receiver_count() == 0;
-        if ends {
-            *running = None;
-        }
-        ends
-    }
-
-    /// Ends what all listeners follow: each begins again with the position that it knows.
-    fn begin_anew(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    }
-}
-
-/// Step 1.
-async fn follow(shared: LiveEvents, sender: broadcast::Sender<LiveEvent>, db: Database) {
-    let mut outage =
-        Outage::new("what happens cannot be told live; trying again", "what happens is told live again");
-    let log = Log::new(&db);
-    let end = loop {
-        match log.end().await {
-            Ok(end) => break end,
-            Err(error) => outage.failed(&error),
-        }
-        if shared.ends(&sender) {
-            return;
-        }
-        sleep(PAUSE).await;
-    };
-    let mut follower = log.follow(end);
-    let mut looked = Instant::now();
-    loop {
-        match follower.look().await {
-            Ok(events) if events.is_empty() => {
-                outage.over();
-                follower.wait().await;
-            }
-            Ok(events) => {
-                outage.over();
-                for event in &events {
-                    // Nobody listens: looked at below.
-                    let _ = sender.send(LiveEvent::from(event));
-                }
-            }
-            // Positions that were told may mean other events now.
-            Err(DatabaseError::SetBack) => return shared.begin_anew(),
-            Err(error) => {
-                outage.failed(&error);
-                sleep(PAUSE).await;
-            }
-        }
-        if (looked.elapsed() > LOOK_EVERY || sender.receiver_count() == 0) && shared.ends(&sender) {
-            return;
-        }
-        if looked.elapsed() > LOOK_EVERY {
-            looked = Instant::now();
-        }
-    }
 }
 
 /// What is recorded, as it comes: server-sent events. A comment comes every 15 seconds. `event: gap` says that events were left out.
@@ -278,19 +179,6 @@ impl Listener {
                 self.missed.push_back(gap(self.position));
                 return Ok(());
             }
-        }
-    }
-}
-
-impl From<&LogEvent> for LiveEvent {
-    fn from(event: &LogEvent) -> Self {
-        let line = app::history::EventLine::from(event);
-        Self {
-            position: line.position,
-            at: line.at,
-            event: line.event.to_owned(),
-            stream: line.stream.to_owned(),
-            account_id: line.account_id,
         }
     }
 }

@@ -1,3 +1,5 @@
+//! Who reads a history is recorded: once in a minute, by every process, and never in the way of the read.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -7,9 +7,13 @@ use domain::{AccountId, AuditTarget};
 use eventlog::log::{Filter, Log};
 use projections::views::login_status;
 use projections::views::users::{self, SubscriptionStatus, User};
-use texts::chat::{AccountStatus, ForAdmin, Known, Session, day, days_left, minutes_left, moment, zone_name};
+use teloxide::types::{InlineKeyboardButton, WebAppInfo};
+use texts::chat::{
+    AccountStatus, ForAdmin, Known, Session, Texts, day, days_left, minutes_left, moment, zone_name,
+};
+use url::Url;
 
-use super::context::BotContext;
+use super::context::{BotContext, Chat};
 use super::failure::Failure;
 use super::person::{Person, full_name};
 use super::reply::Reply;
@@ -24,9 +28,19 @@ const RAW: i64 = 12;
 /// The event of somebody who looked at a history.
 const AUDIT_READ: &str = "AuditRead";
 
-/// What is known of the person who asks.
+/// What is known of the person who asks, with a button to their own page.
 pub(super) async fn me(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
-    show(ctx, request, None).await
+    let reply = show(ctx, request, None).await?;
+    Ok(match own_page(&ctx.chat, request.person.texts) {
+        Some(button) => reply.with_buttons(vec![vec![button]]),
+        None => reply,
+    })
+}
+
+/// The button to a person's own page; None where `AUTH_BASE_URL` is no URL, which the settings refuse.
+pub(super) fn own_page(chat: &Chat, texts: &Texts) -> Option<InlineKeyboardButton> {
+    let url = Url::parse(&format!("{}/me", chat.auth_base_url.trim_end_matches('/'))).ok()?;
+    Some(InlineKeyboardButton::web_app(texts.account.open_me, WebAppInfo { url }))
 }
 
 pub(super) async fn show(ctx: &BotContext, request: &Request, id: Option<&str>) -> Result<Reply, Failure> {

@@ -1,3 +1,5 @@
+//! A read is noted once, and every kind of history has a stored form.
+
 use super::*;
 use crate::fixtures::{ANNA, minute};
 

@@ -175,6 +175,17 @@ async fn a_person_reads_what_is_known_of_them_in_words_and_an_admin_the_events_t
 }
 
 #[tokio::test]
+async fn me_and_subscription_have_a_button_to_the_persons_own_page() {
+    let world = World::start().await;
+    for command in ["/me", "/subscription"] {
+        let told = world.ilya().ask(command).await.unwrap();
+        assert_eq!(told.web_app_url(), Some("https://login.example/me"), "{command}");
+        assert!(told.button("📄 Открыть мою страницу").is_some(), "{command}");
+    }
+    assert_eq!(world.ilya().ask("/debug_status").await.unwrap().web_app_url(), None);
+}
+
+#[tokio::test]
 async fn a_person_is_forgotten_after_a_question() {
     let world = World::start().await;
     let ilya = world.ilya();
