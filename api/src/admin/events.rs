@@ -21,7 +21,7 @@ use projections::views::users;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use texts::http::Text;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 
 use super::guard::{Admin, Auditor};
 use super::input::{Parameters, Segment};
@@ -48,7 +48,7 @@ pub(super) fn table() -> Vec<Route> {
 }
 
 /// Which events, and in which order.
-#[derive(Deserialize, utoipa::IntoParams)]
+#[derive(Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 pub(super) struct EventsQuery {
@@ -153,6 +153,7 @@ pub(super) struct EventDetails {
     path = "/api/admin/events",
     operation_id = "list_events",
     tag = "events",
+    security(("session" = ["auditor"])),
     params(EventsQuery),
     responses((status = 200, description = "A page of events", body = Events), Refusals)
 )]
@@ -171,6 +172,7 @@ pub(super) async fn list(
     path = "/api/admin/users/{account_id}/events",
     operation_id = "list_user_events",
     tag = "events",
+    security(("session" = ["auditor"])),
     params(("account_id" = String, Path, format = Uuid), EventsQuery),
     responses((status = 200, description = "A page of events", body = Events), Refusals)
 )]
@@ -231,6 +233,7 @@ async fn page(state: &ApiState, reader: &Admin, asked: EventsQuery) -> Result<Js
     path = "/api/admin/events/{position}",
     operation_id = "get_event",
     tag = "events",
+    security(("session" = ["auditor"])),
     params(("position" = i64, Path, minimum = 1)),
     responses((status = 200, description = "The event", body = EventDetails), Refusals)
 )]

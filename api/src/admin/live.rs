@@ -54,6 +54,7 @@ pub(super) fn table() -> Vec<Route> {
     path = "/api/admin/events/live",
     operation_id = "follow_events",
     tag = "events",
+    security(("session" = ["auditor"])),
     params(("Last-Event-ID" = Option<i64>, Header, description = "The position of the last event that was received")),
     responses(
         (status = 200, description = "The stream", body = LiveEvent, content_type = "text/event-stream"),

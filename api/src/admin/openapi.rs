@@ -10,7 +10,7 @@ use utoipa::openapi::{Components, OpenApi as Document};
 use utoipa::{Modify, OpenApi};
 
 use super::refusals::Refusals;
-use super::{events, live, session};
+use super::{acts, events, invites, live, session, user_details};
 use crate::problem::ProblemBody;
 use crate::route::Route;
 
@@ -31,6 +31,17 @@ pub(super) fn table() -> Vec<Route> {
         document,
         session::begin,
         session::end,
+        user_details::one,
+        acts::grant,
+        acts::revoke,
+        acts::role,
+        acts::block,
+        acts::unblock,
+        acts::reset,
+        invites::list,
+        invites::make,
+        invites::one,
+        invites::revoke,
         events::list,
         events::of_user,
         events::one,
@@ -42,7 +53,7 @@ pub(super) fn table() -> Vec<Route> {
         crate::me::acts::forget,
     ),
     components(schemas(ProblemBody)),
-    security(("session" = [])),
+    security(("session" = ["admin"])),
     modifiers(&Shared)
 )]
 struct Api;

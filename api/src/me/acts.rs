@@ -58,7 +58,9 @@ pub(crate) async fn forget(
     match allowed.map_err(|error| Problem::internal(language, &error))? {
         Permission::Own => {}
         Permission::AlreadyForgotten => return Ok(StatusCode::ACCEPTED),
-        Permission::LastAdmin => return Err(Problem::new(StatusCode::CONFLICT, language, Text::LastAdmin)),
+        Permission::LastAdmin => {
+            return Err(Problem::new(StatusCode::CONFLICT, language, Text::YouAreLastAdmin));
+        }
         Permission::Blocked => {
             return Err(Problem::blocked(language, state.page.support_contact.as_deref()));
         }

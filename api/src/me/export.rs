@@ -19,7 +19,6 @@ use eventlog::log::{Filter, LogEvent};
 use eventlog::{DatabaseError, Log};
 use futures::stream;
 use jiff::Timestamp;
-use projections::views::users::User;
 use serde::Serialize;
 use serde_json::Value;
 use texts::http::Text;
@@ -32,6 +31,7 @@ use super::events::{Who, who};
 use super::person::Person;
 use super::read::{Session, Subscription, known};
 use crate::admin::refusals::Refusals;
+use crate::admin::user::UserBody;
 use crate::problem::Problem;
 use crate::state::ApiState;
 
@@ -97,8 +97,8 @@ pub(crate) struct MyData {
     #[schema(value_type = String, format = Uuid)]
     account_id: AccountId,
     telegram_id: i64,
-    #[schema(required, value_type = Option<Object>)]
-    user: Option<User>,
+    #[schema(required)]
+    user: Option<UserBody>,
     #[schema(required)]
     session: Option<Session>,
     #[schema(required)]

@@ -7,25 +7,25 @@ use app::sessions::linked::linked;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use domain::{Limits, Tier};
 use eventlog::DatabaseError;
 use jiff::Timestamp;
 use projections::views::subscriptions::{self, SubscriptionState};
-use projections::views::users::{self, User};
+use projections::views::users;
 use serde::Serialize;
 use texts::http::Text;
 use utoipa::ToSchema;
 
 use super::person::Person;
+use crate::admin::names::{StatusName, TierName};
 use crate::admin::refusals::Refusals;
+use crate::admin::user::{LimitsBody, UserBody};
 use crate::problem::Problem;
 use crate::state::ApiState;
 
 /// What is known of a person.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Me {
-    #[schema(value_type = Object)]
-    pub user: User,
+    pub user: UserBody,
     /// Null where none is linked here.
     #[schema(required)]
     pub session: Option<Session>,
@@ -50,13 +50,10 @@ pub(crate) struct Session {
 #[derive(Serialize, ToSchema)]
 #[schema(as = MySubscription)]
 pub(crate) struct Subscription {
-    #[schema(value_type = String)]
-    pub tier: Tier,
+    pub tier: TierName,
     /// `active` or `expired`.
-    #[schema(value_type = String)]
-    pub status: SubscriptionState,
-    #[schema(value_type = Object)]
-    pub limits: Limits,
+    pub status: StatusName,
+    pub limits: LimitsBody,
     pub started_at: Timestamp,
     /// Null: it has no end.
     #[schema(required)]
@@ -97,9 +94,14 @@ pub(crate) async fn known(app: &App, person: &Person, device: &str) -> Result<Op
     let subscription = subscriptions::by_account(&app.db, account).await?.map(|row| {
         // It counts as over from its end on, also before that is recorded.
         let is_over = row.expires_at.is_some_and(|end| end <= now);
-        let status = if is_over { SubscriptionState::Expired } else { row.status };
-        let (tier, limits) = (row.tier, row.limits);
-        Subscription { tier, status, limits, started_at: row.started_at, expires_at: row.expires_at }
+        let is_active = row.status == SubscriptionState::Active && !is_over;
+        Subscription {
+            tier: row.tier.into(),
+            status: if is_active { StatusName::Active } else { StatusName::Expired },
+            limits: row.limits.into(),
+            started_at: row.started_at,
+            expires_at: row.expires_at,
+        }
     });
-    Ok(Some(Me { user, session, subscription }))
+    Ok(Some(Me { user: user.into(), session, subscription }))
 }
