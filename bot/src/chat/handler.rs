@@ -22,8 +22,8 @@ use super::person::{Person, register_or_update, texts_for};
 use super::reply::Reply;
 use super::request::Request;
 use super::{
-    admin, admin_invite, cancel, login, logout, permissions, reset, start, status, subscription, take_back,
-    test_phone,
+    admin, admin_invite, admin_page, cancel, login, logout, permissions, reset, start, status, subscription,
+    take_back, test_phone,
 };
 
 /// How long Telegram has to take the answer to a pressed button. Without it the button spins a little longer.
@@ -93,6 +93,7 @@ async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Resu
         (_, Command::Status(id)) => Some(status::show(ctx, &request, id.as_deref()).await?),
         (_, Command::Reset(id)) => Some(reset::ask_first(ctx, &request, id.as_deref()).await?),
         (_, Command::TestPhone(phone)) => Some(test_phone::ask_first(ctx, &request, &phone).await?),
+        (_, Command::AdminPage) => Some(admin_page::open(ctx, &request)),
         (_, Command::People) => Some(admin::people(ctx, &request, 1).await?),
         (_, Command::Person(id)) => Some(admin::person(ctx, &request, id.as_deref()).await?),
         (_, Command::Grant(arguments)) => Some(admin::grant(ctx, &request, &arguments).await?),

@@ -7,6 +7,9 @@ use crate::Styled;
 use crate::chat::plural::counted_en;
 
 pub(in crate::chat) const EN: AdminTexts = AdminTexts {
+    page: "🛠 People, subscriptions, invites and history are on the admin page.",
+    open_page: "🛠 Open the page",
+
     people: |it| {
         let page = if it.pages > 1 { format!(" · page {} of {}", it.page, it.pages) } else { String::new() };
         Styled::new(format!("👥 {}{page}\n\n{}", people(it.total), it.lines.join("\n")))
