@@ -27,8 +27,8 @@ pub(super) enum Command {
     Reset(Option<String>),
     /// `/debug_test_phone +7…`, with everything that follows but the spaces.
     TestPhone(String),
-    /// `/admin_users`
-    People,
+    /// `/admin_users [QUERY]`
+    People(Option<String>),
     /// `/admin_user ID`
     Person(Option<String>),
     /// `/admin_grant ID TIER [DAYS]`
@@ -63,7 +63,7 @@ const COMMANDS: [(&str, Read); 19] = [
     ("debug_status", |words| Command::Status(first(words))),
     ("debug_reset", |words| Command::Reset(first(words))),
     ("debug_test_phone", |words| Command::TestPhone(words.concat())),
-    ("admin_users", |_| Command::People),
+    ("admin_users", |words| Command::People((!words.is_empty()).then(|| words.join(" ")))),
     ("admin_user", |words| Command::Person(first(words))),
     ("admin_grant", Command::Grant),
     ("admin_stats", |_| Command::Statistics),
