@@ -29,8 +29,8 @@ pub(super) enum Command {
     TestPhone(String),
     /// `/admin`
     AdminPage,
-    /// `/admin_users`
-    People,
+    /// `/admin_users [QUERY]`
+    People(Option<String>),
     /// `/admin_user ID`
     Person(Option<String>),
     /// `/admin_grant ID TIER [DAYS]`
@@ -66,7 +66,7 @@ const COMMANDS: [(&str, Read); 20] = [
     ("debug_reset", |words| Command::Reset(first(words))),
     ("debug_test_phone", |words| Command::TestPhone(words.concat())),
     ("admin", |_| Command::AdminPage),
-    ("admin_users", |_| Command::People),
+    ("admin_users", |words| Command::People((!words.is_empty()).then(|| words.join(" ")))),
     ("admin_user", |words| Command::Person(first(words))),
     ("admin_grant", Command::Grant),
     ("admin_stats", |_| Command::Statistics),
