@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use domain::{Event, LoginId, StreamKind};
+use domain::StreamKind;
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use sqlx::{Postgres, QueryBuilder};
@@ -12,6 +12,7 @@ use sqlx::{Postgres, QueryBuilder};
 use crate::database::{Database, DatabaseError, Pool};
 use crate::wake::{Topic, Wake, Waker};
 
+mod causes;
 mod event;
 mod query;
 
@@ -19,7 +20,7 @@ pub use event::{Fact, LogEvent, Metadata, as_stored};
 pub use query::Filter;
 
 use event::log_event;
-use query::{Cause, SELECT, Window, about, at, history, last, led_to, next, nth_last, one, stream};
+use query::{SELECT, Window, about, history, in_hour, last, next, nth_last, of_streams, stream};
 
 #[cfg(test)]
 mod tests;
@@ -149,6 +150,33 @@ impl Log {
         self.fetch(stream(kind, id)).await
     }
 
+    /// All events with this stored name of several streams of a kind that have a position, in order.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn of_streams(
+        &self,
+        kind: StreamKind,
+        ids: &[String],
+        name: &str,
+    ) -> Result<Vec<LogEvent>, DatabaseError> {
+        self.fetch(of_streams(kind, ids, name)).await
+    }
+
+    /// The events with these stored names, up to a position, whose own time is in this hour of UTC (`2026-11-29T09`). It reads
+    /// every event of these names.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn in_hour(
+        &self,
+        names: &[&str],
+        hour: &str,
+        end: i64,
+    ) -> Result<Vec<LogEvent>, DatabaseError> {
+        self.fetch(in_hour(names, hour, end)).await
+    }
+
     /// Up to `limit` events after a position that pass the filter, in order.
     ///
     /// # Errors
@@ -229,41 +257,6 @@ impl Log {
     /// something is about the account of this id.
     pub async fn about(&self, id: &str, end: i64) -> Result<Vec<LogEvent>, DatabaseError> {
         self.fetch(about(SELECT, id, end)).await
-    }
-
-    /// The event at this position; None: there is none.
-    ///
-    /// # Errors
-    /// [`DatabaseError::Sql`].
-    pub async fn at(&self, position: i64) -> Result<Option<LogEvent>, DatabaseError> {
-        Ok(self.fetch(at(SELECT, position)).await?.pop())
-    }
-
-    /// The event that a `causation_id` means, `stream/id/sequence`; None: there is none, or it has no position.
-    ///
-    /// # Errors
-    /// [`DatabaseError::Sql`].
-    pub async fn by_cause(&self, causation_id: &str) -> Result<Option<LogEvent>, DatabaseError> {
-        let mut parts = causation_id.splitn(3, '/');
-        let (Some(stream), Some(id), Some(Ok(sequence))) =
-            (parts.next(), parts.next(), parts.next().map(str::parse))
-        else {
-            return Ok(None);
-        };
-        Ok(self.fetch(one(SELECT, stream, id, sequence)).await?.pop())
-    }
-
-    /// Up to `limit` events that follow from this one, in order.
-    ///
-    /// # Errors
-    /// [`DatabaseError::Sql`].
-    pub async fn led_to(&self, event: &LogEvent, limit: i64) -> Result<Vec<LogEvent>, DatabaseError> {
-        let name = format!("{}/{}/{}", event.stream, event.stream_id, event.sequence);
-        let named = event.event.as_ref().ok().and_then(Event::account_id);
-        let account = event.metadata.account_id.or(named).map(|account| account.to_string());
-        let login = event.metadata.login_id.as_ref().map(LoginId::as_str);
-        let cause = Cause { name, position: event.position, account, login };
-        self.fetch(led_to(SELECT, &cause, limit)).await
     }
 
     /// Follows the log: all events after a position, as they come.
