@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use domain::Tier;
+use domain::{AccountCommand, Tier};
+use eventlog::store::{Context, Store};
 use reqwest::StatusCode;
 use serde_json::{Value, json};
 use stand_in::accounts::{ANNA, ILYA};
+use vault::Vault;
 
 use crate::erasure::wait_until_forgotten;
 use crate::export::qr_login;
@@ -111,6 +113,10 @@ async fn the_export_has_everything_with_names_opened_and_no_secret() -> Result<(
     let world = World::start().await?;
     world.log_in(ILYA).await?;
     world.log_in(ANNA).await?;
+    let subject = Vault::new(&world.db).subject_of(ILYA).await?.context("known")?;
+    let why = Context::tool("test").with_reason(Some(subject.seal("a friend of the house")));
+    let change = AccountCommand::RevokeSubscription { at: world.now() };
+    Store::new(&world.db).account(subject.account_id, change, why).await?;
     let events = world.events().await?;
     let ilya = events.iter().find(|it| it.name == "AccountRegistered").context("registered")?;
     let about = events.iter().filter(|it| it.metadata.account_id == ilya.metadata.account_id).count();
@@ -125,6 +131,7 @@ async fn the_export_has_everything_with_names_opened_and_no_secret() -> Result<(
     assert_eq!(exported.len(), about, "every event that is about them");
     assert_eq!(exported[0]["payload"]["profile"]["first_name"], "Ilya");
     assert_eq!(exported[0]["payload"]["telegram_id"], ILYA);
+    assert_eq!(exported[about - 1]["reason"], "a friend of the house");
     let text = data.to_string();
     assert!(!text.contains("Anna") && !text.contains(&ANNA.to_string()), "nothing of somebody else");
     assert!(!text.contains("sealed"), "{text}");

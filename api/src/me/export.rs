@@ -118,6 +118,9 @@ pub(crate) struct MyEvent {
     who: Who,
     #[schema(required, value_type = Option<String>)]
     login_id: Option<LoginId>,
+    /// Why, in the words of the admin who ordered it.
+    #[schema(required)]
+    reason: Option<String>,
     /// What it says, with personal data opened.
     #[schema(value_type = Object)]
     payload: Value,
@@ -187,6 +190,7 @@ impl Sending {
             event: event.name.clone(),
             who: who(event, self.subject.account_id),
             login_id: event.metadata.login_id.clone(),
+            reason: event.metadata.reason.as_ref().and_then(|sealed| self.subject.open(sealed)),
             payload: event.payload.get(&event.name).unwrap_or(&event.payload).clone(),
         };
         serde_json::to_string(&line).expect("an event is plain data")
