@@ -20,11 +20,19 @@ mod target;
 mod tests;
 pub(crate) mod user;
 mod user_details;
+mod users;
 
 use crate::route::Route;
 
 /// Every route of the admin API.
 pub(crate) fn table() -> Vec<Route> {
-    let tables = [openapi::table(), session::table(), user_details::table(), acts::table(), invites::table()];
+    let tables = [
+        openapi::table(),
+        session::table(),
+        user_details::table(),
+        users::table(),
+        acts::table(),
+        invites::table(),
+    ];
     tables.into_iter().flatten().collect()
 }
