@@ -6,11 +6,13 @@
 #![expect(unused_qualifications, reason = "utoipa writes them")]
 
 mod acts;
+mod events;
 pub(crate) mod guard;
 mod idempotency;
 pub(crate) mod input;
 mod invites;
-mod names;
+mod live;
+pub(crate) mod names;
 pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod refusals;
@@ -33,6 +35,8 @@ pub(crate) fn table() -> Vec<Route> {
         users::table(),
         acts::table(),
         invites::table(),
+        events::table(),
+        live::table(),
     ];
     tables.into_iter().flatten().collect()
 }
