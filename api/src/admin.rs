@@ -15,6 +15,8 @@ pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod refusals;
 mod session;
+mod statistics;
+mod summary;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -25,6 +27,14 @@ use crate::route::Route;
 
 /// Every route of the admin API.
 pub(crate) fn table() -> Vec<Route> {
-    let tables = [openapi::table(), session::table(), user_details::table(), acts::table(), invites::table()];
+    let tables = [
+        openapi::table(),
+        session::table(),
+        user_details::table(),
+        acts::table(),
+        invites::table(),
+        statistics::table(),
+        summary::table(),
+    ];
     tables.into_iter().flatten().collect()
 }

@@ -26,6 +26,11 @@ view = "users"
 [[operations]]
 include-operation-id = "end_session"
 enabled = false
+
+# Not every two times are a stretch of time, and not every stretch is short enough.
+[[operations]]
+include-operation-id = "get_statistics"
+parameters = {{ from = "2026-11-01", to = "2026-11-29" }}
 "#
     )
 }

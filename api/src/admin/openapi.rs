@@ -10,7 +10,7 @@ use utoipa::openapi::{Components, OpenApi as Document};
 use utoipa::{Modify, OpenApi};
 
 use super::refusals::Refusals;
-use super::{acts, invites, session, user_details};
+use super::{acts, invites, session, statistics, summary, user_details};
 use crate::problem::ProblemBody;
 use crate::route::Route;
 
@@ -42,6 +42,8 @@ pub(super) fn table() -> Vec<Route> {
         invites::make,
         invites::one,
         invites::revoke,
+        summary::summary,
+        statistics::over_time,
     ),
     components(schemas(ProblemBody)),
     security(("session" = ["admin"])),
