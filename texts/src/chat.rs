@@ -117,6 +117,7 @@ pub struct Commands {
     pub logout: &'static str,
     pub forget: &'static str,
     pub help: &'static str,
+    pub admin: &'static str,
     pub admin_invite: &'static str,
     pub admin_users: &'static str,
     pub admin_user: &'static str,

@@ -22,7 +22,7 @@ use super::person::{Person, register_or_update, texts_for};
 use super::reply::Reply;
 use super::request::Request;
 use super::{
-    admin, admin_invite, admin_people, cancel, login, logout, permissions, reset, start, status,
+    admin, admin_invite, admin_page, admin_people, cancel, login, logout, permissions, reset, start, status,
     subscription, take_back, test_phone,
 };
 
@@ -93,6 +93,7 @@ async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Resu
         (_, Command::Status(id)) => Some(status::show(ctx, &request, id.as_deref()).await?),
         (_, Command::Reset(id)) => Some(reset::ask_first(ctx, &request, id.as_deref()).await?),
         (_, Command::TestPhone(phone)) => Some(test_phone::ask_first(ctx, &request, &phone).await?),
+        (_, Command::AdminPage) => Some(admin_page::open(ctx, &request)),
         (_, Command::People(query)) => Some(admin_people::first(ctx, &request, query).await?),
         (_, Command::Person(id)) => Some(admin::person(ctx, &request, id.as_deref()).await?),
         (_, Command::Grant(arguments)) => Some(admin::grant(ctx, &request, &arguments).await?),

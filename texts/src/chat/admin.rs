@@ -12,6 +12,10 @@ pub(super) use ru::{RU, role as role_ru};
 
 /// One language.
 pub struct AdminTexts {
+    /// Above the button that opens the admin's page.
+    pub page: &'static str,
+    pub open_page: &'static str,
+
     pub people: fn(&PeoplePage) -> Styled,
     pub newer: &'static str,
     pub older: &'static str,

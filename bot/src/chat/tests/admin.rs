@@ -47,6 +47,7 @@ async fn the_list_of_commands_is_set_for_each_language_and_longer_for_admins() {
     };
     let all = ["login", "subscription", "me", "cancel", "logout", "forget", "help"];
     let for_admins = [
+        "admin",
         "admin_invite",
         "admin_users",
         "admin_user",

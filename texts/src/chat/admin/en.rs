@@ -7,6 +7,9 @@ use crate::Styled;
 use crate::chat::plural::counted_en;
 
 pub(in crate::chat) const EN: AdminTexts = AdminTexts {
+    page: "🛠 People, subscriptions, invites and history are on the admin page.",
+    open_page: "🛠 Open the page",
+
     people: |it| {
         let headline = match (&it.query, it.total) {
             (Some(query), _) => format!("🔎 {query}"),

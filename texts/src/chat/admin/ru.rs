@@ -7,6 +7,9 @@ use crate::Styled;
 use crate::chat::plural::counted_ru;
 
 pub(in crate::chat) const RU: AdminTexts = AdminTexts {
+    page: "🛠 Люди, подписки, инвайты и история — на странице администратора.",
+    open_page: "🛠 Открыть страницу",
+
     people: |it| {
         let headline = match (&it.query, it.total) {
             (Some(query), _) => format!("🔎 {query}"),

@@ -75,6 +75,8 @@ impl Everything {
 
     pub fn admin(&mut self, texts: &AdminTexts) {
         let AdminTexts {
+            page,
+            open_page,
             people,
             newer,
             older,
@@ -116,10 +118,11 @@ impl Everything {
             phone_refused,
         } = texts;
         self.half_buttons.extend([newer, older].map(|it| it.to_string()));
-        self.buttons.extend([undo, phone_ask].map(|it| it.to_string()));
+        self.buttons.extend([open_page, undo, phone_ask].map(|it| it.to_string()));
         self.toasts.push(undo_is_late.to_string());
         self.messages.extend(
             [
+                page,
                 person_usage,
                 grant_usage,
                 block_usage,
@@ -211,6 +214,7 @@ impl Everything {
             logout,
             forget,
             help,
+            admin,
             admin_invite,
             admin_users,
             admin_user,
@@ -231,6 +235,7 @@ impl Everything {
             logout,
             forget,
             help,
+            admin,
             admin_invite,
             admin_users,
             admin_user,
