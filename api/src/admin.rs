@@ -17,11 +17,14 @@ pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod refusals;
 mod session;
+mod statistics;
+mod summary;
 mod target;
 #[cfg(test)]
 mod tests;
 pub(crate) mod user;
 mod user_details;
+mod users;
 
 use crate::route::Route;
 
@@ -31,10 +34,13 @@ pub(crate) fn table() -> Vec<Route> {
         openapi::table(),
         session::table(),
         user_details::table(),
+        users::table(),
         acts::table(),
         invites::table(),
         events::table(),
         live::table(),
+        summary::table(),
+        statistics::table(),
     ];
     tables.into_iter().flatten().collect()
 }
