@@ -33,7 +33,7 @@ pub mod upcast;
 
 pub use account::{Account, AccountCommand, AccountError, AccountEvent, Role, RoleSource};
 pub use event::{DecodeError, Event, StreamKind};
-pub use id::{AccountId, InviteId, LoginId, Sealed};
+pub use id::{AccountId, InviteId, LoginId, RebuildId, ReplayId, Sealed};
 pub use invite::{Invite, InviteCommand, InviteError, InviteEvent, InviteGrant};
 pub use login::{Login, LoginCommand, LoginError, LoginEvent, LoginState, LoginStatus};
 pub use tier::{Limits, Tier, TierTerms, Tiers};

@@ -23,6 +23,9 @@ pub(super) fn ru(event: &str) -> Option<&'static str> {
         "LoggedOut" => "аккаунт отключён здесь",
         "AuthorizationRevoked" => "сеанс завершён в Telegram",
         "SessionExported" => "сессия передана другому сервису",
+        "RebuildOrdered" => "вы заказали пересборку таблицы",
+        "RebuildCancelled" => "вы остановили пересборку таблицы",
+        "ParkedReplayOrdered" => "вы вернули в работу отложенные записи",
         _ => return None,
     })
 }
@@ -50,6 +53,9 @@ pub(super) fn en(event: &str) -> Option<&'static str> {
         "LoggedOut" => "account disconnected here",
         "AuthorizationRevoked" => "session ended in Telegram",
         "SessionExported" => "session handed over to another service",
+        "RebuildOrdered" => "you ordered a rebuild of a table",
+        "RebuildCancelled" => "you stopped a rebuild of a table",
+        "ParkedReplayOrdered" => "you had parked rows processed again",
         _ => return None,
     })
 }
