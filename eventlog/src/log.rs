@@ -19,7 +19,7 @@ pub use event::{Fact, LogEvent, Metadata, as_stored};
 pub use query::Filter;
 
 use event::log_event;
-use query::{SELECT, Window, about, history, last, next, nth_last, stream};
+use query::{SELECT, Window, about, count_about, history, last, next, nth_last, stream};
 
 #[cfg(test)]
 mod tests;
@@ -229,6 +229,20 @@ impl Log {
     /// something is about the account of this id.
     pub async fn about(&self, id: &str, end: i64) -> Result<Vec<LogEvent>, DatabaseError> {
         self.fetch(about(SELECT, id, end)).await
+    }
+
+    /// The same where there are fewer than about `most` of them; None: there are more.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn about_if_few(
+        &self,
+        id: &str,
+        end: i64,
+        most: i64,
+    ) -> Result<Option<Vec<LogEvent>>, DatabaseError> {
+        let count: i64 = count_about(id, most).build_query_scalar().fetch_one(&self.pool).await?;
+        Ok(if count < most { Some(self.about(id, end).await?) } else { None })
     }
 
     /// Follows the log: all events after a position, as they come.

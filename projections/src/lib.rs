@@ -4,8 +4,10 @@
 //! Not here: the log itself (`eventlog`), and what follows from an event (`app`).
 
 pub mod counts;
+mod difference;
 pub mod explain;
 pub mod lag;
+mod one_row;
 pub mod projector;
 mod reading;
 pub mod rebuild;
@@ -14,4 +16,5 @@ pub mod testing;
 pub mod verify;
 pub mod views;
 
+pub use difference::{Difference, Parting, RowEvent};
 pub use projector::{Projector, ProjectorError};

@@ -37,10 +37,8 @@ use selection::select_views;
 use slot::Building;
 
 pub use error::RebuildError;
-pub(crate) use keys::row as live_row;
 pub use keys::{KeyReport, rebuild_account, unpark};
 pub use progress::Progress;
-pub(crate) use slot::events_of;
 
 /// Rebuilds these views, or all where none is named. Reports how each differed from the live one before the swap.
 ///
@@ -121,6 +119,7 @@ async fn build(
     building.follow().await?;
     let report = building.compare().await?;
     building.swap(progress).await?;
+    progress(Progress::Swapped { view: report.view });
     Ok(report)
 }
 

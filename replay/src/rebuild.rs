@@ -4,12 +4,13 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use app::columns::to_the_second;
 use app::terminal::harmless;
 use eventlog::Database;
 use projections::lag;
 use projections::rebuild::{self, KeyReport, Progress};
 use projections::verify::ViewReport;
-use projections::views;
+use projections::{Difference, Parting, RowEvent, views};
 
 use crate::paint::Paint;
 use crate::{people, progress, view};
@@ -52,6 +53,7 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     let bar = progress::events()?;
     let shown = |step| match step {
         Progress::Read { position, end } => progress::show(&bar, position, end),
+        Progress::Swapped { view } => bar.set_message(format!("{view}: swapped")),
         Progress::Load { view, rows } => bar.set_message(format!("{view}: {rows} rows written")),
         Progress::Wait { view, pid } => {
             bar.set_message(format!("{view}: waiting for the transaction of process {pid}"));
@@ -93,7 +95,7 @@ pub async fn unpark(db: &Database, which: Parked, out: &mut impl Write) -> Resul
     Ok(if all_unparked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// `users: N rows, 0 differ`, and in what.
+/// `users: N rows, 0 differ`, and in what, with the event at which each row parts from the log.
 pub fn tell_view(view: &ViewReport, out: &mut impl Write) -> Result<()> {
     let paint = Paint::for_stdout();
     let (differ, parked) = (paint.none_of(view.differ), paint.odd());
@@ -103,7 +105,8 @@ pub fn tell_view(view: &ViewReport, out: &mut impl Write) -> Result<()> {
     }
     writeln!(out)?;
     for difference in &view.examples {
-        writeln!(out, "  {} {}", harmless(&difference.key), harmless(&difference.what))?;
+        write!(out, "  {} {}", harmless(&difference.key), harmless(&difference.what))?;
+        writeln!(out, "{}", told_parting(difference))?;
     }
     if view.differ > view.examples.len() {
         writeln!(out, "  and {} more", view.differ - view.examples.len())?;
@@ -114,8 +117,22 @@ pub fn tell_view(view: &ViewReport, out: &mut impl Write) -> Result<()> {
 fn tell_row(row: &KeyReport, out: &mut impl Write) -> Result<()> {
     let what = row.difference.as_ref().map_or("does not differ", |difference| &difference.what);
     write!(out, "{} {}: {}", harmless(row.view), harmless(&row.key), harmless(what))?;
+    write!(out, "{}", row.difference.as_ref().map(told_parting).unwrap_or_default())?;
     if let Some((position, why)) = &row.parked {
         write!(out, "; parked at position {position}: {}", harmless(why))?;
     }
     Ok(writeln!(out)?)
+}
+
+/// Where a row parts from the log; nothing where it was not looked at.
+fn told_parting(difference: &Difference) -> String {
+    let event = |it: &RowEvent| {
+        format!("position {} ({}, {})", it.position, harmless(&it.name), to_the_second(it.recorded_at))
+    };
+    match &difference.parting {
+        None => String::new(),
+        Some(Parting::At(at)) => format!("; it parts from the log at {}", event(at)),
+        Some(Parting::Parked(at)) => format!("; it is parked at {}", event(at)),
+        Some(Parting::NotOfTheLog) => "; no part of the log makes it".to_owned(),
+    }
 }

@@ -168,7 +168,8 @@ async fn each_assembled_statement_is_accepted_by_a_migrated_database() {
         (all, window),
     ];
     let id = uuid.to_string();
-    let mut queries = vec![next(0, 1), stream(StreamKind::Login, &id), about(SELECT, &id, 1)];
+    let mut queries =
+        vec![next(0, 1), stream(StreamKind::Login, &id), about(SELECT, &id, 1), count_about(&id, 1)];
     for (filter, window) in &filters {
         queries.push(history(SELECT, filter, *window, 0, 1));
         queries.push(last(SELECT, filter, *window, 1, 1));
