@@ -123,6 +123,14 @@ async fn build(
     Ok(report)
 }
 
+/// Whether the database role of this connection may rebuild a view, or rows of it.
+///
+/// # Errors
+/// [`RebuildError::Role`] where it may not; an unknown name; the database's.
+pub async fn may_rebuild(db: &Database, view: &str) -> Result<(), RebuildError> {
+    claim::may_rebuild(db, &select_views(&[view.to_owned()])?).await
+}
+
 /// What a rebuild would change. Changes nothing, so a role that only reads may call it.
 ///
 /// # Errors
