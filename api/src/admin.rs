@@ -1,0 +1,28 @@
+//! The admin API, `/api/admin/…`, on which the admin's Mini App stands. A handler names by its arguments who may: [`guard::Admin`], or
+//! [`guard::Auditor`] for what auditors see, too.
+//!
+//! Its contract is [`openapi`], which a test compares with [`table`].
+
+mod acts;
+pub(crate) mod guard;
+mod idempotency;
+pub(crate) mod input;
+mod invites;
+mod names;
+pub(crate) mod openapi;
+pub(crate) mod page;
+pub(crate) mod refusals;
+mod session;
+mod target;
+#[cfg(test)]
+mod tests;
+pub(crate) mod user;
+mod user_details;
+
+use crate::route::Route;
+
+/// Every route of the admin API.
+pub(crate) fn table() -> Vec<Route> {
+    let tables = [openapi::table(), session::table(), user_details::table(), acts::table(), invites::table()];
+    tables.into_iter().flatten().collect()
+}
