@@ -11,6 +11,8 @@ mod invites;
 mod names;
 pub(crate) mod openapi;
 pub(crate) mod page;
+mod parked;
+mod projections;
 pub(crate) mod refusals;
 mod session;
 mod target;
@@ -18,11 +20,20 @@ mod target;
 mod tests;
 pub(crate) mod user;
 mod user_details;
+mod view_problems;
 
 use crate::route::Route;
 
 /// Every route of the admin API.
 pub(crate) fn table() -> Vec<Route> {
-    let tables = [openapi::table(), session::table(), user_details::table(), acts::table(), invites::table()];
+    let tables = [
+        openapi::table(),
+        session::table(),
+        user_details::table(),
+        acts::table(),
+        invites::table(),
+        projections::table(),
+        parked::table(),
+    ];
     tables.into_iter().flatten().collect()
 }

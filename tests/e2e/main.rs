@@ -35,6 +35,7 @@ mod password;
 mod password_proof;
 mod port;
 mod process;
+mod rebuilds;
 mod refused;
 mod settings;
 mod strangers;

@@ -10,7 +10,7 @@ use utoipa::openapi::{Components, OpenApi as Document};
 use utoipa::{Modify, OpenApi};
 
 use super::refusals::Refusals;
-use super::{acts, invites, session, user_details};
+use super::{acts, invites, parked, projections, session, user_details};
 use crate::problem::ProblemBody;
 use crate::route::Route;
 
@@ -42,6 +42,13 @@ pub(super) fn table() -> Vec<Route> {
         invites::make,
         invites::one,
         invites::revoke,
+        projections::views,
+        projections::rebuild,
+        projections::show,
+        projections::cancel,
+        parked::list,
+        parked::replay,
+        parked::history,
     ),
     components(schemas(ProblemBody)),
     security(("session" = [])),

@@ -88,6 +88,22 @@ enum Ended {
     Fenced,
 }
 
+/// How a run ends.
+#[derive(Clone, Copy)]
+struct End<'a> {
+    /// Its stored status.
+    status: &'static str,
+    error: Option<&'a str>,
+    report: Option<&'a RunReport>,
+    shown: Shown,
+}
+
+impl End<'_> {
+    fn of(status: &'static str) -> Self {
+        Self { status, error: None, report: None, shown: Shown::default() }
+    }
+}
+
 impl Runner {
     /// Steps 1 and 2.
     async fn next(&self) -> Result<Option<Run>, DatabaseError> {
@@ -140,12 +156,13 @@ impl Runner {
                 AccountError::NotAdmin | AccountError::Erased | AccountError::Unknown,
             )) => {
                 let why = "who ordered it is no admin any more";
-                return self.end(*rebuild_id, "cancelled", Some(why), None, Shown::default()).await;
+                self.end(*rebuild_id, End { error: Some(why), ..End::of("cancelled") }).await;
+                return Ok(());
             }
             Err(other) => {
-                return self
-                    .end(*rebuild_id, "failed", Some(&other.to_string()), None, Shown::default())
-                    .await;
+                let why = other.to_string();
+                self.end(*rebuild_id, End { error: Some(&why), ..End::of("failed") }).await;
+                return Ok(());
             }
         }
         // 4.
@@ -163,28 +180,31 @@ impl Runner {
             }
             Ended::Stopped => {
                 tracing::info!("an admin stopped this rebuild");
-                return self.end(*rebuild_id, "cancelled", None, None, shown).await;
+                self.end(*rebuild_id, End { shown, ..End::of("cancelled") }).await;
+                return Ok(());
             }
             Ended::Rebuilt(done) => done,
         };
         match done {
             Ok(reports) => {
                 let report = reports.first().map(RunReport::from).unwrap_or_default();
-                self.end(*rebuild_id, "done", None, Some(&report), shown).await
+                self.end(*rebuild_id, End { report: Some(&report), shown, ..End::of("done") }).await;
             }
-            Err(RebuildError::Busy(_)) => self.wait_again(*rebuild_id, -1).await,
+            Err(RebuildError::Busy(_)) => self.wait_again(*rebuild_id, -1).await?,
             Err(RebuildError::Database(error)) if error.is_transient() => {
                 tracing::warn!(
                     error = &error as &dyn Error,
                     "this rebuild begins again: the database is away"
                 );
-                self.wait_again(*rebuild_id, 0).await
+                self.wait_again(*rebuild_id, 0).await?;
             }
             Err(error) => {
                 tracing::error!(error = &error as &dyn Error, "a rebuild that an admin ordered failed");
-                self.end(*rebuild_id, "failed", Some(&whole_chain(&error)), None, shown).await
+                let why = whole_chain(&error);
+                self.end(*rebuild_id, End { error: Some(&why), shown, ..End::of("failed") }).await;
             }
         }
+        Ok(())
     }
 
     async fn rebuild(
@@ -244,13 +264,20 @@ impl Runner {
         Ok(stop_asked.fetch_optional(self.db.pool()).await?)
     }
 
-    async fn end(
+    /// It is tried until it works: the report would be lost.
+    async fn end(&self, rebuild_id: RebuildId, end: End<'_>) {
+        let mut outage = Outage::new(
+            "the end of a rebuild cannot be written down",
+            "the end of a rebuild is written down",
+        );
+        outage.retry_until_ok(DATABASE_PAUSE, || self.write_end(rebuild_id, end)).await;
+        self.db.wake().notify(Topic::Projected);
+    }
+
+    async fn write_end(
         &self,
         rebuild_id: RebuildId,
-        status: &str,
-        error: Option<&str>,
-        report: Option<&RunReport>,
-        shown: Shown,
+        End { status, error, report, shown }: End<'_>,
     ) -> Result<(), DatabaseError> {
         sqlx::query!(
             "update rebuild_runs
@@ -268,7 +295,6 @@ impl Runner {
         )
         .execute(self.db.pool())
         .await?;
-        self.db.wake().notify(Topic::Projected);
         Ok(())
     }
 
