@@ -242,6 +242,10 @@ async fn parked_keys(
         Which::Key(key) => (Some(key), None),
         Which::Cause(cause) => (None, Some(cause)),
     };
+    // PostgreSQL takes no zero byte, so nothing is parked by it.
+    if key.or(cause).is_some_and(|text| text.contains('\0')) {
+        return Ok(Vec::new());
+    }
     let rows = sqlx::query!(
         r#"select key, parked_cause(error) as "cause!" from parked
             where view = $1 and ($2::text is null or key = $2) and ($3::text is null or parked_cause(error) = $3)

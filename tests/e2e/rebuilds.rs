@@ -2,15 +2,16 @@
 
 use anyhow::{Context as _, Result, ensure};
 use eventlog::testing;
-use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use sqlx::{Connection, Executor, PgConnection};
 use stand_in::accounts::{ANNA, ILYA};
 use stand_in::service::{Service, Settings};
 use stand_in::{Options, Telegram};
 
+use crate::admin_acts::world;
+use crate::admin_client::{AdminPage, Answer};
 use crate::wait::eventually;
-use crate::world::{World, WorldOptions};
+use crate::world::World;
 
 /// SIGKILL ends the real binary and its private PostgreSQL in the middle of a rebuild.
 #[tokio::test]
@@ -41,136 +42,108 @@ async fn a_rebuild_goes_on_after_its_process_was_killed_and_the_admin_is_told() 
     service.kill().await;
     service.start()?;
     service.wait_until_running().await?;
-    let told = ilya.wait_for_message(|message| message.text.starts_with("✅ Таблица users пересобрана")).await?;
+    let told =
+        ilya.wait_for_message(|message| message.text.starts_with("✅ Таблица users пересобрана")).await?;
     assert!(told.text.contains("Отличалось: 2 "), "{}", told.text);
     assert_eq!(told.message_id, question.message_id);
     let mut db = PgConnection::connect(&service.database_url().await?).await?;
-    let (tries, forged): (i32, i64) =
-        sqlx::query_as("select tries, (select count(*) from users where first_name = 'Eve') from rebuild_runs")
-            .fetch_one(&mut db)
-            .await?;
+    let (tries, forged): (i32, i64) = sqlx::query_as(
+        "select tries, (select count(*) from users where first_name = 'Eve') from rebuild_runs",
+    )
+    .fetch_one(&mut db)
+    .await?;
     assert_eq!((tries, forged), (2, 0));
-    let ordered = service.replay(&service.database_url().await?, &["history", "--event", "RebuildOrdered"]).await?;
+    let ordered =
+        service.replay(&service.database_url().await?, &["history", "--event", "RebuildOrdered"]).await?;
     assert_eq!(ordered.matches("RebuildOrdered").count(), 1, "{ordered}");
     service.stop().await;
     Ok(())
 }
 
-/// An admin's page.
-struct AdminPage<'a> {
-    world: &'a World,
-    token: String,
+/// Anna is an admin; both people are shown by the views.
+async fn settled() -> Result<(World, AdminPage)> {
+    let world = world().await?;
+    eventually("both are shown", async || {
+        let shown =
+            sqlx::query_scalar::<_, i64>("select count(*) from users").fetch_one(world.db.pool()).await?;
+        Ok(shown == 2)
+    })
+    .await?;
+    let page = AdminPage::open(&world, ANNA).await?;
+    Ok((world, page))
 }
 
-impl<'a> AdminPage<'a> {
-    async fn open(world: &'a World, person: i64) -> Result<Self> {
-        let launch = format!("tma {}", world.person(person).init_data(None));
-        let url = format!("{}/api/admin/session", world.base());
-        let begun = reqwest::Client::new().post(url).header("Authorization", launch).send().await?;
-        ensure!(begun.status() == StatusCode::OK, "{}", begun.text().await?);
-        let token = begun.json::<Value>().await?["token"].as_str().context("a token")?.to_owned();
-        Ok(Self { world, token })
-    }
-
-    async fn ask(&self, method: Method, path: &str, body: Option<Value>) -> Result<(u16, Value)> {
-        let url = format!("{}/api/admin/{path}", self.world.base());
-        let request = reqwest::Client::new().request(method, url).bearer_auth(&self.token);
-        let request = match body {
-            Some(body) => request.json(&body),
-            None => request,
-        };
-        let answer = request.send().await?;
-        Ok((answer.status().as_u16(), answer.json().await?))
-    }
-
-    async fn get(&self, path: &str) -> Result<Value> {
-        let (status, body) = self.ask(Method::GET, path, None).await?;
-        ensure!(status == 200, "{path}: {status} {body}");
-        Ok(body)
-    }
-
-    async fn ended(&self, id: &str) -> Result<Value> {
-        let path = format!("rebuilds/{id}");
-        eventually("the rebuild ends", async || {
-            let run = self.get(&path).await?;
-            Ok(run["ended_at"].is_string())
-        })
-        .await?;
-        self.get(&path).await
-    }
+async fn read(page: &AdminPage, path: &str) -> Result<Value> {
+    let answer = page.get(path).await?;
+    ensure!(answer.status == 200, "{path}: {answer:?}");
+    Ok(answer.body)
 }
 
-async fn world() -> Result<World> {
-    let configure: fn(&mut _) = |config: &mut qr_login::config::Config| config.admin_ids = vec![ILYA];
-    let world = World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
-    world.person(ILYA).ask("/help").await?;
-    world.person(ANNA).ask("/help").await?;
-    testing::all_in_place(&world.db).await;
-    Ok(world)
+async fn ended(page: &AdminPage, id: &str) -> Result<Value> {
+    let path = format!("rebuilds/{id}");
+    eventually("the rebuild ends", async || Ok(read(page, &path).await?["ended_at"].is_string())).await?;
+    read(page, &path).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_admin_has_a_view_checked_and_rebuilt_over_http_and_reads_where_each_row_parts_from_the_log() -> Result<()> {
-    let world = world().await?;
-    let page = AdminPage::open(&world, ILYA).await?;
-    let until = "select count(*) from users";
-    eventually("both are shown", async || {
-        Ok(sqlx::query_scalar::<_, i64>(until).fetch_one(world.db.pool()).await? == 2)
-    })
-    .await?;
-    let overview = page.get("projections").await?;
+async fn an_admin_has_a_view_checked_and_rebuilt_over_http_and_reads_where_each_row_parts_from_the_log()
+-> Result<()> {
+    let (world, page) = settled().await?;
+    let overview = read(&page, "projections").await?;
     let users = overview["views"].as_array().context("views")?.iter().find(|it| it["view"] == "users");
     let users = users.context("users")?;
     assert_eq!((&users["rows"], &users["parked"], &users["rebuild"]), (&json!(2), &json!(0), &Value::Null));
 
-    let forge = format!("delete from slots.users_a where telegram_id = {ANNA}");
+    let forge = format!("delete from slots.users_a where telegram_id = {ILYA}");
     sqlx::query(&forge).execute(world.db.pool()).await?;
     for dry_run in [true, false] {
-        let (status, run) =
-            page.ask(Method::POST, "projections/users/rebuild", Some(json!({"dry_run": dry_run}))).await?;
+        let Answer { status, body: run } =
+            page.post("projections/users/rebuild", json!({"dry_run": dry_run})).await?;
         assert_eq!((status, &run["status"], &run["dry_run"]), (202, &json!("waiting"), &json!(dry_run)));
-        let ended = page.ended(run["rebuild_id"].as_str().context("an id")?).await?;
+        let ended = ended(&page, run["rebuild_id"].as_str().context("an id")?).await?;
         assert_eq!(ended["status"], "done", "{ended}");
         let report = &ended["report"];
-        assert_eq!((&report["rows"], &report["differ"], &report["missing"]), (&json!(2), &json!(1), &json!(1)));
+        assert_eq!(
+            (&report["rows"], &report["differ"], &report["missing"]),
+            (&json!(2), &json!(1), &json!(1))
+        );
         let row = &report["differences"][0];
         assert_eq!((&row["live"], &row["log"]["first_name"]), (&Value::Null, &json!("•••")));
         assert_eq!(row["explanation"]["kind"], "as_of");
         assert_eq!(row["explanation"]["event"], "AccountRegistered");
         assert!(row["explanation"]["position"].is_i64() && row["explanation"]["at"].is_string(), "{row}");
     }
-    let latest = page.get("projections").await?;
+    let latest = read(&page, "projections").await?;
     assert_eq!(latest["views"][0]["rebuild"]["dry_run"], false);
 
-    let body = || Some(json!({"dry_run": true}));
-    assert_eq!(page.ask(Method::POST, "projections/nonsense/rebuild", body()).await?.0, 404);
-    assert_eq!(page.ask(Method::POST, "projections/users/rebuild", Some(json!({}))).await?.0, 400);
-    let more = Some(json!({"dry_run": true, "more": 1}));
-    assert_eq!(page.ask(Method::POST, "projections/users/rebuild", more).await?.0, 400);
+    let body = || json!({"dry_run": true});
+    assert_eq!(page.post("projections/nonsense/rebuild", body()).await?.status, 404);
+    assert_eq!(page.post("projections/users/rebuild", json!({})).await?.status, 400);
+    let more = json!({"dry_run": true, "more": 1});
+    assert_eq!(page.post("projections/users/rebuild", more).await?.status, 400);
     for path in ["rebuilds/00000000-0000-0000-0000-000000000001", "rebuilds/x"] {
-        assert_eq!(page.ask(Method::GET, path, None).await?.0, 404, "{path}");
-        assert_eq!(page.ask(Method::DELETE, path, None).await?.0, 404, "{path}");
+        assert_eq!(page.get(path).await?.status, 404, "{path}");
+        assert_eq!(page.delete(path).await?.status, 404, "{path}");
     }
     Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_rebuild_a_view_runs_and_an_admin_stops_it_over_http() -> Result<()> {
-    let world = world().await?;
-    let page = AdminPage::open(&world, ILYA).await?;
+    let (world, page) = settled().await?;
     let mut reader = testing::connection(&world.db).await;
     let begin = "begin isolation level repeatable read; select 1 from checkpoints";
     sqlx::raw_sql(begin).execute(&mut reader).await?;
-    let order = || page.ask(Method::POST, "projections/users/rebuild", Some(json!({"dry_run": false})));
-    let (status, run) = order().await?;
+    let order = || page.post("projections/users/rebuild", json!({"dry_run": false}));
+    let Answer { status, body: run } = order().await?;
     assert_eq!(status, 202);
-    let (status, problem) = order().await?;
+    let Answer { status, body: problem } = order().await?;
     assert_eq!((status, &problem["type"]), (409, &json!("urn:qr-login:rebuild_runs")));
     let id = run["rebuild_id"].as_str().context("an id")?;
     for _ in 0..2 {
-        assert_eq!(page.ask(Method::DELETE, &format!("rebuilds/{id}"), None).await?.0, 202);
+        assert_eq!(page.delete(&format!("rebuilds/{id}")).await?.status, 202);
     }
-    assert_eq!(page.ended(id).await?["status"], "cancelled");
+    assert_eq!(ended(&page, id).await?["status"], "cancelled");
     drop(reader);
     let names: Vec<String> = world.events().await?.into_iter().map(|event| event.name).collect();
     let count = |name: &str| names.iter().filter(|it| *it == name).count();
@@ -180,43 +153,46 @@ async fn one_rebuild_a_view_runs_and_an_admin_stops_it_over_http() -> Result<()>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_admin_has_what_is_parked_folded_again_over_http_and_reads_who_did_it() -> Result<()> {
-    let world = world().await?;
-    let page = AdminPage::open(&world, ILYA).await?;
-    eventually("both are shown", async || {
-        let shown = sqlx::query_scalar::<_, i64>("select count(*) from users").fetch_one(world.db.pool()).await?;
-        Ok(shown == 2)
-    })
-    .await?;
+    let (world, page) = settled().await?;
     let park = "insert into parked (view, key, position, error) \
                 select 'users', account_id::text, 1, 'a bug (column ' || telegram_id || ')' from users";
     sqlx::raw_sql(park).execute(world.db.pool()).await?;
-    let parked = page.get("parked").await?;
+    let parked = read(&page, "parked").await?;
     assert_eq!(parked["items"].as_array().map(Vec::len), Some(1), "{parked}");
     let cause = &parked["items"][0];
-    assert_eq!((&cause["cause"], &cause["count"], &cause["views"]), (&json!("a bug"), &json!(2), &json!(["users"])));
+    assert_eq!(
+        (&cause["cause"], &cause["count"], &cause["views"]),
+        (&json!("a bug"), &json!(2), &json!(["users"]))
+    );
     let key = cause["keys"][0]["key"].as_str().context("a key")?;
 
-    let replay = |body: Value| page.ask(Method::POST, "parked/replay", Some(body));
-    let (status, one) = replay(json!({"view": "users", "key": key})).await?;
+    let replay = |body: Value| page.post("parked/replay", body);
+    let Answer { status, body: one } = replay(json!({"view": "users", "key": key})).await?;
     assert_eq!((status, &one["replayed"], &one["still_parked"]), (200, &json!(1), &json!(0)));
     assert_eq!(one["items"], json!([{"view": "users", "key": key, "parked": false, "error": null}]));
-    let (status, rest) = replay(json!({"view": "users", "cause": "a bug"})).await?;
+    let Answer { status, body: rest } = replay(json!({"view": "users", "cause": "a bug"})).await?;
     assert_eq!((status, &rest["replayed"]), (200, &json!(1)));
-    assert_eq!(replay(json!({"view": "users", "cause": "a bug"})).await?.0, 404);
-    assert_eq!(replay(json!({"view": "users"})).await?.0, 400);
-    assert_eq!(replay(json!({"view": "users", "key": key, "cause": "a bug"})).await?.0, 400);
-    assert_eq!(replay(json!({"view": "reactor", "key": key})).await?.0, 404);
-    assert_eq!(page.get("parked").await?["items"], json!([]));
+    assert_eq!(replay(json!({"view": "users", "cause": "a bug"})).await?.status, 404);
+    assert_eq!(replay(json!({"view": "users"})).await?.status, 400);
+    assert_eq!(replay(json!({"view": "users", "key": key, "cause": "a bug"})).await?.status, 400);
+    assert_eq!(replay(json!({"view": "reactor", "key": key})).await?.status, 404);
+    assert_eq!(read(&page, "parked").await?["items"], json!([]));
 
-    let first = page.get("parked/history?limit=1").await?;
+    let first = read(&page, "parked/history?limit=1").await?;
     let next = first["next"].as_str().context("a second page")?;
-    let second = page.get(&format!("parked/history?limit=1&after={next}")).await?;
+    let second = read(&page, &format!("parked/history?limit=1&after={next}")).await?;
     assert_eq!(second["next"], Value::Null);
     for order in [&first["items"][0], &second["items"][0]] {
         assert_eq!((&order["cause"], &order["replayed"]), (&json!("a bug"), &json!(1)));
         let by = order["by"].as_str().context("an actor")?;
-        assert!(world.events().await?.iter().any(|it| it.name == "ParkedReplayOrdered" && it.metadata.actor == by));
+        assert!(
+            world
+                .events()
+                .await?
+                .iter()
+                .any(|it| it.name == "ParkedReplayOrdered" && it.metadata.actor == by)
+        );
     }
-    assert_eq!(page.ask(Method::GET, "parked/history?limit=0", None).await?.0, 400);
+    assert_eq!(page.get("parked/history?limit=0").await?.status, 400);
     Ok(())
 }

@@ -51,7 +51,7 @@ pub(super) fn table() -> Vec<Route> {
         parked::history,
     ),
     components(schemas(ProblemBody)),
-    security(("session" = [])),
+    security(("session" = ["admin"])),
     modifiers(&Shared)
 )]
 struct Api;

@@ -5,14 +5,13 @@ use std::sync::Arc;
 use app::parked::{self, OrderedBy, ReplayError, Replayed, Which};
 use axum::Json;
 use axum::extract::State;
-use axum::http::{Method, StatusCode};
+use axum::http::Method;
 use axum::routing::{get, post};
 use domain::ReplayId;
 use eventlog::Context;
 use jiff::Timestamp;
 use projections::rebuild::{KeyReport, RebuildError};
 use serde::{Deserialize, Serialize};
-use texts::http::Text;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
@@ -66,16 +65,15 @@ pub(super) async fn replay(
     Body(order): Body<ReplayOrder>,
 ) -> Result<Json<ReplayOutcome>, Problem> {
     let language = admin.language;
-    let which = match (order.key, order.cause) {
-        (Some(key), None) => Which::Key(key),
-        (None, Some(cause)) => Which::Cause(cause),
-        _ => return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest)),
+    let (view, which) = match order {
+        ReplayOrder::Row(OrderOfRow { view, key }) => (view, Which::Key(key)),
+        ReplayOrder::Cause(OrderOfCause { view, cause }) => (view, Which::Cause(cause)),
     };
     // In a task of its own: it is done to its end, also where nobody waits for the answer any more.
     let replaying = tokio::spawn(async move {
         let (app, by) = (&state.app, OrderedBy::Admin(admin.account_id));
         let context = Context::by(admin.account_id);
-        parked::replay(&app.db, &order.view, &which, &by, app.clock.now(), context).await
+        parked::replay(&app.db, &view, &which, &by, app.clock.now(), context).await
     });
     let replayed = match replaying.await {
         Ok(replayed) => replayed,
@@ -148,13 +146,28 @@ pub(super) struct ParkedRow {
     since: Timestamp,
 }
 
-/// Which parked rows are to be folded again: the one of a key, or all with a cause.
+/// Which parked rows are to be folded again.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum ReplayOrder {
+    Row(OrderOfRow),
+    Cause(OrderOfCause),
+}
+
+/// The one row with this key.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct ReplayOrder {
+pub(super) struct OrderOfRow {
     view: String,
-    key: Option<String>,
-    cause: Option<String>,
+    key: String,
+}
+
+/// All rows of the view with this cause.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OrderOfCause {
+    view: String,
+    cause: String,
 }
 
 /// What became of rows that were folded again. At most 500 are in one order; the others stay parked, and can be ordered again.
@@ -212,7 +225,7 @@ pub(super) struct HistoryQuery {
     #[param(value_type = Option<u8>, minimum = 1, maximum = 200, default = 50)]
     limit: Limit,
     /// `next` of the page before.
-    #[param(value_type = Option<String>)]
+    #[param(value_type = Option<String>, format = Uuid)]
     after: Option<Uuid>,
 }
 

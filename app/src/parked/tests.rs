@@ -148,6 +148,8 @@ async fn nobody_but_an_admin_has_rows_folded_again_and_events_are_no_rows() {
     assert!(matches!(world.replay(all(), &person).await.unwrap(), Replayed::NotAllowed));
     assert!(!world.is_auditor(world.parked[0]).await);
     assert!(world.orders().await.is_empty() && history(&world.story.db, None, 10).await.unwrap().is_empty());
+    let zero = world.replay(Which::Cause("a\0".to_owned()), &OrderedBy::Admin(world.admin)).await.unwrap();
+    assert!(matches!(zero, Replayed::NothingParked));
     let (db, now) = (&world.story.db, world.story.clock.now());
     let by = OrderedBy::Admin(world.admin);
     for view in ["reactor", "nonsense"] {
