@@ -158,9 +158,10 @@ pub(crate) async fn compare_with_live(
         for (key, failure) in failures {
             let what = format!("is parked at position {}: {}", failure.position, failure.error);
             parked.insert(key.clone(), (failure.position, SlotRole::Building));
-            let log = table.rows(Some(&key)).pop();
-            report.differ += 1;
-            report.add_example(Difference { key, what, live: None, log, parting: None });
+            report.count(|| {
+                let log = table.rows(Some(&key)).pop();
+                Difference { key, what, live: None, log, parting: None }
+            });
         }
         compare(&mut snapshot, view, slot, table, &mut report).await?;
         explain_differences(db, view, *position, &parked, &mut report.examples).await?;
@@ -208,36 +209,37 @@ async fn compare(
     let sql = view.shape().select_all(slot);
     let mut live = sqlx::query_as::<_, (String, Json<Value>)>(&sql).fetch(snapshot);
     while let Some((key, Json(row))) = live.try_next().await? {
-        let (log, unreadable) = match table.compare(&key, &row) {
+        let (log, is_unreadable) = match table.compare(&key, &row) {
             Comparison::Same => continue,
             Comparison::Differs(log) => (Some(log), false),
             Comparison::Unreadable(log) => (Some(log), true),
             Comparison::Surplus => (None, false),
         };
-        let mut difference = Difference::between(key, Some(view.canonical(row)), log);
-        if unreadable {
-            difference.what = "does not have the view's shape".to_owned();
-        }
-        report.count(difference);
+        report.extra += usize::from(log.is_none());
+        report.count(|| {
+            let difference = Difference::between(key, Some(view.canonical(row)), log);
+            match is_unreadable {
+                true => Difference { what: "does not have the view's shape".to_owned(), ..difference },
+                false => difference,
+            }
+        });
     }
     for key in table.not_compared() {
-        let log = table.rows(Some(&key)).pop();
-        report.count(Difference::between(key, None, log));
+        report.missing += 1;
+        report.count(|| {
+            let log = table.rows(Some(&key)).pop();
+            Difference::between(key, None, log)
+        });
     }
     Ok(())
 }
 
 impl ViewReport {
-    fn count(&mut self, difference: Difference) {
+    /// Counts a row that differs. It is only put into words where it is one of the first.
+    fn count(&mut self, example: impl FnOnce() -> Difference) {
         self.differ += 1;
-        self.missing += usize::from(difference.live.is_none());
-        self.extra += usize::from(difference.log.is_none());
-        self.add_example(difference);
-    }
-
-    fn add_example(&mut self, difference: Difference) {
         if self.examples.len() < EXAMPLES {
-            self.examples.push(difference);
+            self.examples.push(example());
         }
     }
 }
