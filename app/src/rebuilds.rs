@@ -13,7 +13,7 @@
 use domain::{AccountCommand, AccountError, AccountId, RebuildId};
 use eventlog::{Context, DatabaseError, Log, StoreError, Topic};
 use jiff::Timestamp;
-use projections::counts::rows_of;
+use projections::row_count::rows_of;
 use projections::{lag, views};
 
 use crate::app::App;

@@ -19,7 +19,7 @@ pub use event::{Fact, LogEvent, Metadata, as_stored};
 pub use query::Filter;
 
 use event::log_event;
-use query::{SELECT, Window, about, count_about, history, last, next, nth_last, stream};
+use query::{SELECT, Window, about, count_about, history, in_hour, last, next, nth_last, of_streams, stream};
 
 #[cfg(test)]
 mod tests;
@@ -149,6 +149,33 @@ impl Log {
         self.fetch(stream(kind, id)).await
     }
 
+    /// All events with this stored name of several streams of a kind that have a position, in order.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn of_streams(
+        &self,
+        kind: StreamKind,
+        ids: &[String],
+        name: &str,
+    ) -> Result<Vec<LogEvent>, DatabaseError> {
+        self.fetch(of_streams(kind, ids, name)).await
+    }
+
+    /// The events with these stored names, up to a position, whose own time is in this hour of UTC (`2026-11-29T09`). It reads
+    /// every event of these names.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn in_hour(
+        &self,
+        names: &[&str],
+        hour: &str,
+        end: i64,
+    ) -> Result<Vec<LogEvent>, DatabaseError> {
+        self.fetch(in_hour(names, hour, end)).await
+    }
+
     /// Up to `limit` events after a position that pass the filter, in order.
     ///
     /// # Errors
@@ -231,18 +258,12 @@ impl Log {
         self.fetch(about(SELECT, id, end)).await
     }
 
-    /// The same where there are fewer than about `most` of them; None: there are more.
+    /// How many events [`Log::about`] looks at, counted up to `most`. An event may be counted twice.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`].
-    pub async fn about_if_few(
-        &self,
-        id: &str,
-        end: i64,
-        most: i64,
-    ) -> Result<Option<Vec<LogEvent>>, DatabaseError> {
-        let count: i64 = count_about(id, most).build_query_scalar().fetch_one(&self.pool).await?;
-        Ok(if count < most { Some(self.about(id, end).await?) } else { None })
+    pub async fn count_about(&self, id: &str, most: i64) -> Result<i64, DatabaseError> {
+        Ok(count_about(id, most).build_query_scalar().fetch_one(&self.pool).await?)
     }
 
     /// Follows the log: all events after a position, as they come.

@@ -11,14 +11,14 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::explain::{Change, changes, fold_each};
-use crate::one_row::events_if_few;
+use crate::one_row::{cost_of, events_of};
 use crate::projector::SlotRole;
 use crate::views::{AnyView, Lookups};
 
 /// A row with more events than this is not explained.
 const MOST_EVENTS_OF_A_ROW: i64 = 10_000;
-/// So many events are folded to explain the differing rows of one view.
-const MOST_EVENTS: usize = 50_000;
+/// So many events are looked at to explain the differing rows of one view.
+const MOST_EVENTS: i64 = 100_000;
 
 /// A row that differs from the log. Its rows hold personal data; [`Self::what`] and [`Self::parting`] do not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,16 +90,15 @@ pub(crate) async fn explain_differences(
     parked: &HashMap<String, ParkedAt>,
     differences: &mut [Difference],
 ) -> Result<(), DatabaseError> {
-    let mut folded = 0;
+    let mut left = MOST_EVENTS;
     for difference in differences {
         let key = &difference.key;
-        let Some(events) = events_if_few(db, view, key, position, MOST_EVENTS_OF_A_ROW).await? else {
+        let cost = cost_of(db, view, key, position, MOST_EVENTS_OF_A_ROW).await?;
+        if cost >= MOST_EVENTS_OF_A_ROW || cost > left {
             continue;
-        };
-        folded += events.len();
-        if folded > MOST_EVENTS {
-            return Ok(());
         }
+        left -= cost;
+        let events = events_of(db, view, key, position).await?;
         let lookups = Lookups::for_events(db, &events).await?;
         let (live, parked) = (difference.live.as_ref(), parked.get(key).copied());
         difference.parting = Some(explain_difference(view, live, &events, &lookups, parked));

@@ -3,7 +3,6 @@
 //! Read [`views`] for what there is, [`projector`] for how it is kept, [`rebuild`] for how it is made anew.
 //! Not here: the log itself (`eventlog`), and what follows from an event (`app`).
 
-pub mod counts;
 mod difference;
 pub mod explain;
 pub mod lag;
@@ -11,8 +10,11 @@ mod one_row;
 pub mod projector;
 mod reading;
 pub mod rebuild;
+pub mod row_count;
+pub mod statistics;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod totals;
 pub mod verify;
 pub mod views;
 

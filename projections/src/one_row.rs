@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sqlx::types::Json;
 
-use crate::views::AnyView;
+use crate::views::{AnyView, RowsBy};
 use eventlog::database::{Connection, Database, DatabaseError};
 use eventlog::log::{Log, LogEvent};
 
@@ -26,22 +26,25 @@ pub(crate) async fn events_of(
     key: &str,
     end: i64,
 ) -> Result<Vec<LogEvent>, DatabaseError> {
-    Ok(only_of(view, key, Log::new(db).about(key, end).await?))
+    let (log, interest) = (Log::new(db), view.interest());
+    let mut events = match interest.rows_by {
+        RowsBy::Stream(_) => log.about(key, end).await?,
+        RowsBy::Hour => log.in_hour(interest.events, key, end).await?,
+    };
+    events.retain(|event| view.key(event).as_deref() == Some(key));
+    Ok(events)
 }
 
-/// The same where there are fewer than about `most` of them; None: there are more.
-pub(crate) async fn events_if_few(
+/// How many events are looked at to find those of one row, counted up to about `most`.
+pub(crate) async fn cost_of(
     db: &Database,
     view: &'static dyn AnyView,
     key: &str,
     end: i64,
     most: i64,
-) -> Result<Option<Vec<LogEvent>>, DatabaseError> {
-    let events = Log::new(db).about_if_few(key, end, most).await?;
-    Ok(events.map(|events| only_of(view, key, events)))
-}
-
-fn only_of(view: &'static dyn AnyView, key: &str, mut events: Vec<LogEvent>) -> Vec<LogEvent> {
-    events.retain(|event| view.key(event).as_deref() == Some(key));
-    events
+) -> Result<i64, DatabaseError> {
+    match view.interest().rows_by {
+        RowsBy::Stream(_) => Log::new(db).count_about(key, most).await,
+        RowsBy::Hour => Ok(end.min(most)),
+    }
 }

@@ -27,8 +27,10 @@ pub(super) enum Command {
     Reset(Option<String>),
     /// `/debug_test_phone +7…`, with everything that follows but the spaces.
     TestPhone(String),
-    /// `/admin_users`
-    People,
+    /// `/admin`
+    AdminPage,
+    /// `/admin_users [QUERY]`
+    People(Option<String>),
     /// `/admin_user ID`
     Person(Option<String>),
     /// `/admin_grant ID TIER [DAYS]`
@@ -65,7 +67,8 @@ const COMMANDS: [(&str, Read); 20] = [
     ("debug_status", |words| Command::Status(first(words))),
     ("debug_reset", |words| Command::Reset(first(words))),
     ("debug_test_phone", |words| Command::TestPhone(words.concat())),
-    ("admin_users", |_| Command::People),
+    ("admin", |_| Command::AdminPage),
+    ("admin_users", |words| Command::People((!words.is_empty()).then(|| words.join(" ")))),
     ("admin_user", |words| Command::Person(first(words))),
     ("admin_grant", Command::Grant),
     ("admin_stats", |_| Command::Statistics),

@@ -4,7 +4,7 @@
 use app::rebuilds::{self, Cancelled, Ordered, RebuildOrder, Run, RunStatus, run};
 use domain::RebuildId;
 use eventlog::{Context, Log, Topic};
-use projections::counts::rows_of;
+use projections::row_count::rows_of;
 use projections::views;
 use teloxide::types::InlineKeyboardButton;
 use texts::chat::{RebuildLine, RebuildQuestion};

@@ -15,7 +15,7 @@ use crate::difference::{Difference, explain_difference};
 use crate::explain::{Snapshot, fold_each};
 use crate::one_row::{events_of, stored_row};
 use crate::projector::{self, Batch, SlotRole, Table, WriteMode};
-use crate::views::{AnyView, Lookups};
+use crate::views::{AnyView, Lookups, RowsBy};
 use eventlog::database::{Database, Transaction};
 use eventlog::log::{Filter, Log};
 use eventlog::wake::Topic;
@@ -70,7 +70,9 @@ pub async fn rebuild_account(
         }
     }
     let mut reports = Vec::new();
-    for view in select_views(names)? {
+    // An hour is about everybody.
+    let views = select_views(names)?.into_iter().filter(|view| view.interest().rows_by != RowsBy::Hour);
+    for view in views {
         let keys: BTreeSet<String> = events.iter().filter_map(|event| view.key(event)).collect();
         reports.extend(refold(db, view, &keys, write).await?);
     }

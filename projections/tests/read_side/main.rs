@@ -6,4 +6,6 @@ mod difference;
 mod explain;
 mod projector;
 mod rebuild;
+mod search;
+mod statistics;
 mod verify;
