@@ -55,7 +55,7 @@ pub(super) enum Command {
 type Read = fn(Vec<String>) -> Command;
 
 /// Every command by its name, and how it is read.
-const COMMANDS: [(&str, Read); 20] = [
+const COMMANDS: [(&str, Read); 21] = [
     ("start", |words| code(&words).map_or(Command::Start, |code| Command::Login(Some(code)))),
     ("help", |_| Command::Help),
     ("login", |words| Command::Login(code(&words))),
