@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use api::server::Clients;
-use api::{ApiState, Limits, LiveLogins, PageSettings, Verifier, server};
+use api::{ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Verifier, server};
 use app::App;
 use app::leader::{self, Leader};
 use app::ledger::Ledger;
@@ -129,7 +129,7 @@ impl Service {
             });
         }
         if let (Some(listener), Some(live_logins)) = (listener, live_logins) {
-            let state = api_state(&config, app.clone(), live_logins.clone());
+            let state = api_state(&config, app.clone(), live_logins.clone(), token.clone());
             let (db, vault, clock) = (db.clone(), app.vault.clone(), app.clock.clone());
             parts.spawn(async move {
                 live_logins.follow(&db, &vault, &clock).await;
@@ -230,17 +230,20 @@ async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(addr).await.with_context(|| format!("{setting}: cannot listen on {addr}"))
 }
 
-fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>) -> ApiState {
+fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>, token: BotToken) -> ApiState {
     ApiState {
         webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.keys))),
         app,
         live_logins,
+        live_events: LiveEvents::default(),
         lookups: Semaphore::new(ApiState::LOOKUPS),
+        token_is_refused: Box::new(move || token.is_refused()),
         admins: config.admin_ids.clone(),
         verifier: Verifier::new(&config.bot_token),
         page: Arc::new(PageSettings {
             one_phone_login: config.one_phone_login,
             device_name: config.device_name.clone(),
+            display_timezone: config.display_timezone.clone(),
             support_contact: config.support_contact.clone(),
             page_origin: config.network.page_origin().map(str::to_owned),
         }),

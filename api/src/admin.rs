@@ -6,22 +6,27 @@
 #![expect(unused_qualifications, reason = "utoipa writes them")]
 
 mod acts;
+mod events;
 pub(crate) mod guard;
 mod idempotency;
 pub(crate) mod input;
 mod invites;
-mod names;
+mod live;
+pub(crate) mod names;
 pub(crate) mod openapi;
 pub(crate) mod page;
 mod parked;
 mod projections;
 pub(crate) mod refusals;
 mod session;
+mod statistics;
+mod summary;
 mod target;
 #[cfg(test)]
 mod tests;
 pub(crate) mod user;
 mod user_details;
+mod users;
 mod view_problems;
 
 use crate::route::Route;
@@ -32,8 +37,13 @@ pub(crate) fn table() -> Vec<Route> {
         openapi::table(),
         session::table(),
         user_details::table(),
+        users::table(),
         acts::table(),
         invites::table(),
+        events::table(),
+        live::table(),
+        summary::table(),
+        statistics::table(),
         projections::table(),
         parked::table(),
     ];

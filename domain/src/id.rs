@@ -26,6 +26,10 @@ pub struct RebuildId(pub Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ReplayId(pub Uuid);
+/// A read of a history: who read what, and in which minute, hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AuditId(pub Uuid);
 
 /// A login, known outside as its `session_id`: base64url, 22 to 64 characters, 128 random bits or more.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -109,6 +113,7 @@ uuid_id!(AccountId);
 uuid_id!(InviteId);
 uuid_id!(RebuildId);
 uuid_id!(ReplayId);
+uuid_id!(AuditId);
 
 /// Personal data, sealed with the person's own key: XChaCha20-Poly1305, base64url. Without that key nobody can
 /// read any of them.

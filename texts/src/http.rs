@@ -5,6 +5,10 @@ use domain::login::{CancelReason, FailReason, Refusal};
 
 use crate::Language;
 
+mod alarm;
+
+pub use alarm::Alarm;
+
 /// Every sentence of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentences below say it")]
@@ -57,6 +61,10 @@ pub enum Text {
     InviteUnknown,
     LastAdmin,
     NamedInSettings,
+    NotKnown,
+    SessionElsewhere,
+    YouAreLastAdmin,
+    RangeTooLong,
 }
 
 impl Text {
@@ -277,9 +285,25 @@ impl Text {
             Self::NamedInSettings => {
                 (language.texts().admin.named_in_settings, language.texts().admin.named_in_settings)
             }
+            Self::RangeTooLong => (
+                "Слишком длинный срок. Выберите дни или недели либо более короткий срок.",
+                "This is too long. Choose days or weeks, or a shorter time.",
+            ),
             Self::AuditorsOnly => (
                 "⛔ Это доступно только администраторам и аудиторам.",
                 "⛔ This is for admins and auditors only.",
+            ),
+            Self::NotKnown => (
+                "О вас здесь ничего не известно. Чтобы начать, напишите боту.",
+                "Nothing is known about you here. To start, write to the bot.",
+            ),
+            Self::SessionElsewhere => (
+                "Сессия передана другому сервису. Завершить её можно в Telegram: Настройки → Устройства.",
+                "The session was handed over to another service. You can end it in Telegram: Settings → Devices.",
+            ),
+            Self::YouAreLastAdmin => (
+                "Вы последний администратор: сначала назначьте другого.",
+                "You are the last admin: make somebody else one first.",
             ),
         };
         match language {

@@ -23,9 +23,10 @@ pub(super) fn ru(event: &str) -> Option<&'static str> {
         "LoggedOut" => "аккаунт отключён здесь",
         "AuthorizationRevoked" => "сеанс завершён в Telegram",
         "SessionExported" => "сессия передана другому сервису",
-        "RebuildOrdered" => "вы заказали пересборку таблицы",
-        "RebuildCancelled" => "вы остановили пересборку таблицы",
-        "ParkedReplayOrdered" => "вы вернули в работу отложенные записи",
+        "RebuildOrdered" => "заказана пересборка таблицы",
+        "RebuildCancelled" => "пересборка таблицы остановлена",
+        "ParkedReplayOrdered" => "отложенные записи обработаны заново",
+        "AuditRead" => "администратор смотрел вашу историю",
         _ => return None,
     })
 }
@@ -53,9 +54,10 @@ pub(super) fn en(event: &str) -> Option<&'static str> {
         "LoggedOut" => "account disconnected here",
         "AuthorizationRevoked" => "session ended in Telegram",
         "SessionExported" => "session handed over to another service",
-        "RebuildOrdered" => "you ordered a rebuild of a table",
-        "RebuildCancelled" => "you stopped a rebuild of a table",
-        "ParkedReplayOrdered" => "you had parked rows processed again",
+        "RebuildOrdered" => "rebuild of a table ordered",
+        "RebuildCancelled" => "rebuild of a table stopped",
+        "ParkedReplayOrdered" => "parked rows processed again",
+        "AuditRead" => "an admin looked at your history",
         _ => return None,
     })
 }
