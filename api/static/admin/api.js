@@ -1,0 +1,112 @@
+//! The requests of the admins' app. The session's token is kept in memory only: whoever closes the app has closed it.
+
+/** An answer without success, or none at all (`status` 0). `detail` is a sentence for the person, or null. */
+export class Problem extends Error {
+  constructor(status, { detail = null, type = null, retryAfter = null } = {}) {
+    super(`HTTP ${status}`);
+    Object.assign(this, { status, detail, type, retryAfter });
+  }
+}
+
+export class Api {
+  #token = null;
+  #fetch;
+  #language;
+  #onEnded;
+
+  /** `onEnded()` is called once the session has ended: it expired, was revoked, or the person may do no more. */
+  constructor({ language, onEnded = () => {}, fetch = globalThis.fetch.bind(globalThis) }) {
+    this.#language = language;
+    this.#onEnded = onEnded;
+    this.#fetch = fetch;
+  }
+
+  /** Exchanges launch data for a session: `{role, account_id, expires_at}`. The same launch data is taken once. */
+  async open(initData) {
+    const answer = await this.#send('POST', '/api/admin/session', { headers: { Authorization: `tma ${initData}` } });
+    const { token, ...session } = await answer.json();
+    this.#token = token;
+    return session;
+  }
+
+  /** Ends the session at the server. */
+  async close() {
+    await this.delete('session').catch(() => {});
+    this.#token = null;
+  }
+
+  async get(path, query = {}, signal) {
+    return (await this.#authorised('GET', path, { query, signal })).json();
+  }
+
+  async post(path, body = {}, headers = {}) {
+    const answer = await this.#authorised('POST', path, { body, headers });
+    return answer.status === 204 ? null : answer.json();
+  }
+
+  async delete(path, body) {
+    const answer = await this.#authorised('DELETE', path, { body });
+    return answer.status === 204 ? null : answer.json();
+  }
+
+  /** The body of server-sent events, as a ReadableStream: `EventSource` cannot send the header. */
+  async stream(path, lastEventId, signal) {
+    const headers = { Accept: 'text/event-stream', ...(lastEventId && { 'Last-Event-ID': lastEventId }) };
+    return (await this.#authorised('GET', path, { headers, signal })).body;
+  }
+
+  async #authorised(method, path, { headers = {}, ...rest }) {
+    try {
+      return await this.#send(method, `/api/admin/${path}`, { headers: { Authorization: `Bearer ${this.#token}`, ...headers }, ...rest });
+    } catch (error) {
+      if (error.status === 401) this.#onEnded();
+      throw error;
+    }
+  }
+
+  async #send(method, path, { query = {}, body, headers = {}, signal }) {
+    const wanted = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== '');
+    const url = wanted.length ? `${path}?${new URLSearchParams(wanted)}` : path;
+    let answer = null;
+    try {
+      answer = await this.#fetch(url, {
+        method, signal, cache: 'no-store', credentials: 'omit',
+        headers: { 'Accept-Language': this.#language, ...headers, ...(body && { 'Content-Type': 'application/json' }) },
+        body: body && JSON.stringify(body),
+      });
+    } catch (error) {
+      if (error.name === 'AbortError') throw error;
+      throw new Problem(0);
+    }
+    if (!answer.ok) throw await problemOf(answer);
+    return answer;
+  }
+}
+
+async function problemOf(answer) {
+  let problem = {};
+  try {
+    if (/json/.test(answer.headers.get('Content-Type') ?? '')) problem = await answer.json();
+  } catch { /* A proxy's page instead of problem+json. */ }
+  const detail = [problem.detail, problem.title].find((text) => typeof text === 'string' && text) ?? null;
+  return new Problem(answer.status, { detail, type: problem.type ?? null, retryAfter: Number(answer.headers.get('Retry-After')) || null });
+}
+
+/** A key that makes one change of many tries. */
+export function idempotencyKey() {
+  const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}
+
+/** Every item of a list, page by page. `onCount(n)` is told how many there are so far. Stops at `most`. */
+export async function everyItem(api, path, query, { onCount = () => {}, most = 100_000, signal } = {}) {
+  const items = [];
+  let after = null;
+  do {
+    const page = await api.get(path, { ...query, limit: 200, after }, signal);
+    items.push(...page.items);
+    after = page.next;
+    onCount(items.length);
+  } while (after !== null && after !== undefined && items.length < most);
+  return items;
+}

@@ -1,0 +1,207 @@
+//! The frame of the app: which screen is open, its tabs, toasts and questions. Screens get this component as `app`.
+
+import { Component, createRef, html } from './dom.js';
+import { Audit } from './audit.js';
+import { State } from './ui.js';
+import { Dashboard } from './dashboard.js';
+import { EventScreen } from './event.js';
+import { Icon } from './icons.js';
+import { InviteScreen } from './invite.js';
+import { Invites } from './invites.js';
+import { NewInvite } from './invite_new.js';
+import { Projections } from './projections.js';
+import { Question } from './question.js';
+import { Shortcuts, keyboard } from './keyboard.js';
+import { Statistics } from './statistics.js';
+import { UserScreen } from './user.js';
+import { Users } from './users.js';
+import { ViewScreen } from './view.js';
+
+export const TABS = ['dashboard', 'users', 'invites', 'statistics', 'projections', 'audit'];
+/** The tabs whose list stays beside what is open, where the window is wide. */
+const SPLIT = ['users', 'invites', 'audit'];
+const SCREENS = {
+  dashboard: Dashboard, users: Users, user: UserScreen, invites: Invites, invite: InviteScreen, invite_new: NewInvite, statistics: Statistics,
+  projections: Projections, view: ViewScreen, audit: Audit, event: EventScreen,
+};
+/** For how long an act can be taken back. */
+const UNDO_MS = 15_000;
+const TOAST_MS = 5_000;
+
+export class App extends Component {
+  state = { stack: [], toasts: [], question: null, help: false, hasEnded: false, isLive: false, isWide: false, parked: 0 };
+  root = createRef();
+  /** What a screen remembers when it is left: filters above all. */
+  memory = {};
+  #scrolls = [];
+  #toast = 0;
+
+  constructor(props) {
+    super(props);
+    const { api, live, t, fmt, me, native, telegram, isHandheld, hasEnded } = props;
+    Object.assign(this, { api, live, t, fmt, me, native, telegram, isHandheld });
+    this.tabs = me?.role === 'auditor' ? ['audit'] : TABS;
+    const media = globalThis.matchMedia('(min-width: 1000px)');
+    this.state.isWide = media.matches;
+    media.addEventListener('change', () => this.setState({ isWide: media.matches }));
+    this.state.hasEnded = Boolean(hasEnded);
+    this.state.stack = [{ screen: this.tabs[0], params: {}, key: 0 }];
+  }
+
+  componentDidMount() {
+    this.live?.on(({ isOn }) => { if (isOn !== undefined) this.setState({ isLive: isOn }); });
+    this.live?.start();
+    document.addEventListener('keydown', keyboard(this));
+    document.addEventListener('visibilitychange', () => { if (!document.hidden && this.live && !this.live.isOn && !this.state.hasEnded) this.live.start(); });
+    this.showNative();
+  }
+
+  componentDidUpdate() {
+    this.showNative();
+  }
+
+  /** Telegram's own arrow above, and its own button below, stand for the ones of the page. */
+  showNative() {
+    const within = this.root.current;
+    this.native?.show({ back: within?.querySelector('[data-back]') ?? null, main: this.state.question ? null : within?.querySelector('[data-main]') ?? null });
+  }
+
+  get isNarrow() { return globalThis.innerWidth < 480; }
+
+  get tab() { return this.state.stack[0].screen; }
+
+  get top() { return this.state.stack.at(-1); }
+
+  canGoBack() { return this.state.stack.length > 1; }
+
+  /** Opens a tab. With params, as if its filters had been set. */
+  go(screen, params = null) {
+    if (!this.tabs.includes(screen)) return;
+    if (params) this.memory[screen] = params;
+    this.#scrolls = [];
+    this.#show([{ screen, params: {}, key: this.#nextKey() }]);
+  }
+
+  /** Opens a screen above this one. In a list beside it, `instead` of what was open there. */
+  open(screen, params = {}, { instead = false } = {}) {
+    const { stack } = this.state;
+    this.#scrolls.push(globalThis.scrollY);
+    this.#show([...(instead ? stack.slice(0, 1) : stack), { screen, params, key: this.#nextKey() }]);
+  }
+
+  back() {
+    if (!this.canGoBack()) return;
+    const y = this.#scrolls.pop() ?? 0;
+    this.#show(this.state.stack.slice(0, -1), y);
+  }
+
+  #nextKey() {
+    this.lastKey = (this.lastKey ?? 0) + 1;
+    return this.lastKey;
+  }
+
+  #show(stack, y = 0) {
+    this.setState({ stack }, () => {
+      globalThis.scrollTo(0, y);
+      const panes = this.root.current?.querySelectorAll('.pane:not([hidden]) h1') ?? [];
+      [...panes].at(-1)?.focus({ preventScroll: true });
+    });
+  }
+
+  ended() {
+    this.live?.stop();
+    this.setState({ hasEnded: true, question: null, toasts: [] });
+  }
+
+  /** Says that something was done. `undo()` takes it back, as long as the toast stands. */
+  toast(text, { undo = null, bad = false } = {}) {
+    this.#toast += 1;
+    const id = this.#toast;
+    this.telegram?.haptic(bad ? 'error' : 'success');
+    this.setState(({ toasts }) => ({ toasts: [...toasts.slice(-2), { id, text, undo, bad }] }));
+    setTimeout(() => this.setState(({ toasts }) => ({ toasts: toasts.filter((it) => it.id !== id) })), undo ? UNDO_MS : TOAST_MS);
+  }
+
+  async undo(toast = this.state.toasts.filter(({ undo }) => undo).at(-1)) {
+    if (!toast) return;
+    this.setState(({ toasts }) => ({ toasts: toasts.filter((it) => it.id !== toast.id) }));
+    await this.attempt(async () => this.toast(await toast.undo()));
+  }
+
+  /** Asks before something is done. Resolves to `{reason}`, or to null where the answer is no. */
+  ask(question) {
+    return new Promise((resolve) => {
+      const from = document.activeElement;
+      this.telegram?.haptic('warning');
+      this.setState({ question: { ...question, answer: (answer) => this.setState({ question: null }, () => { from?.focus?.({ preventScroll: true }); resolve(answer); }) } });
+    });
+  }
+
+  /** Does it, and says what went wrong in words. Returns whether it went well. */
+  async attempt(act) {
+    try {
+      await act();
+      return true;
+    } catch (problem) {
+      if (problem.status === undefined) throw problem;
+      if (!this.state.hasEnded) this.toast(problem.detail ?? this.t(problem.status === 0 ? 'offline' : 'failed'), { bad: true });
+      return false;
+    }
+  }
+
+  /** Copies, and says so. */
+  async copy(text, said = 'copied') {
+    try {
+      await navigator.clipboard.writeText(text);
+      this.toast(this.t(said));
+    } catch {
+      // Web clients deny the clipboard inside their frame.
+      const input = Object.assign(document.createElement('textarea'), { value: text });
+      const from = document.activeElement;
+      document.body.append(input);
+      input.select();
+      const copied = document.execCommand('copy');
+      input.remove();
+      from?.focus({ preventScroll: true });
+      this.toast(this.t(copied ? said : 'copy_failed'), { bad: !copied });
+    }
+  }
+
+  render(_, { stack, hasEnded, isWide }) {
+    if (hasEnded) return html`<main class="full"><${State} icon=${this.props.onAgain ? 'offline' : 'lock'} title=${this.t(this.props.endTitle ?? 'expired')} text=${this.t(this.props.endText ?? 'expired_text')}
+      action=${this.t(this.props.onAgain ? 'again' : 'close')} onAction=${this.props.onAgain ?? (() => this.telegram.close())} /></main>`;
+    const isSplit = isWide && SPLIT.includes(this.tab);
+    const top = stack.length > 1 ? this.top : null;
+    return html`<div ref=${this.root} class=${isSplit ? 'app split' : 'app'}>
+      <${Tabs} app=${this} />
+      <main class="panes">
+        ${this.#pane(stack[0], { isList: isSplit, hidden: Boolean(top) && !isSplit, beside: top })}
+        ${top ? this.#pane(top, {}) : isSplit && html`<div class="pane" key="nothing"><${State} icon=${this.tab} title=${this.t(`pick_${this.tab}`)} text=${this.t('pick_text')} /></div>`}
+      </main>
+      <${Toasts} app=${this} />
+      ${this.state.question && html`<${Question} app=${this} question=${this.state.question} />`}
+      ${this.state.help && html`<${Shortcuts} app=${this} onClose=${() => this.setState({ help: false })} />`}
+    </div>`;
+  }
+
+  #pane({ screen, params, key }, { isList = false, hidden = false, beside = null }) {
+    const Screen = SCREENS[screen];
+    return html`<div class=${isList ? 'pane list' : 'pane'} key=${key} hidden=${hidden}><${Screen} app=${this} params=${params} beside=${isList || hidden ? beside : null} /></div>`;
+  }
+}
+
+function Tabs({ app }) {
+  return html`<nav class="tabs" aria-label=${app.t('tabs')}>
+    <img class="brand" src="/qr-auth/static/icon.svg" alt="" width="44" height="44" />
+    ${app.tabs.map((name) => html`<button type="button" class="tab" key=${name} aria-current=${app.tab === name ? 'page' : undefined} onClick=${() => app.go(name)}>
+      <${Icon} name=${name} /><span>${app.t(`tab_${name}`)}</span>
+      ${name === 'projections' && app.state.parked > 0 && html`<span class="count" aria-label=${app.t('parked_count', { n: app.state.parked })}>${app.state.parked}</span>`}</button>`)}
+    ${app.state.isWide && html`<button type="button" class="tab help" onClick=${() => app.setState({ help: true })}><${Icon} name="keyboard" /><span>${app.t('keys')}</span></button>`}
+  </nav>`;
+}
+
+function Toasts({ app }) {
+  return html`<div class="toasts" role="status" aria-live="polite">${app.state.toasts.map((toast) => html`<div class="toast" key=${toast.id}>
+    <span class="grow">${toast.text}</span>${toast.undo && html`<button type="button" onClick=${() => app.undo(toast)}>${app.t('undo')}${!app.isHandheld && html`<kbd aria-hidden="true">Z</kbd>`}</button>`}</div>`)}</div>`;
+}
+

@@ -1,0 +1,80 @@
+//! Statistics: charts, each with its table and its CSV.
+
+import { Component, html } from './dom.js';
+import { Bar, Bones, Section, Segments, State, Tool, tierTitle } from './ui.js';
+import { Chart } from './chart.js';
+import { CsvButton } from './export.js';
+import { Loaded } from './loaded.js';
+import { TIERS } from './grant.js';
+
+const DAY_MS = 86_400_000;
+/** How far back, and by which step. */
+const RANGES = { day: [1, 'hour'], week: [7, 'day'], month: [30, 'day'], quarter: [90, 'week'], year: [365, 'week'] };
+const TIER_COLORS = { free: 'c6', trial: 'c3', basic: 'c1', premium: 'c4', enterprise: 'c2' };
+
+export class Statistics extends Component {
+  state = { range: this.props.app.memory.statistics ?? 'month' };
+
+  render({ app }, { range }) {
+    const { t } = app;
+    return html`<${Bar} app=${app} title=${t('tab_statistics')} back=${false}><${Tool} icon="refresh" label=${t('refresh')} data-key="refresh" onClick=${() => this.charts.load()} /><//>
+      <${Segments} label=${t('range')} name="range" value=${range} options=${Object.keys(RANGES).map((it) => [it, t(`range_${it}`)])} onChange=${(value) => { app.memory.statistics = value; this.setState({ range: value }); }} />
+      <${Charts} ref=${(it) => { this.charts = it; }} app=${app} range=${range} />`;
+  }
+}
+
+class Charts extends Loaded {
+  keyOf({ range }) { return range; }
+
+  concerns({ event }) { return /^(AccountRegistered|Login|Authorization|Subscription)/.test(event); }
+
+  request(signal) {
+    const { app, range } = this.props;
+    const [days, bucket] = RANGES[range];
+    const now = app.fmt.now();
+    return app.api.get('statistics', { from: new Date(now - days * DAY_MS).toISOString(), to: new Date(now).toISOString(), bucket }, signal);
+  }
+
+  bones() {
+    return html`<${Bones} app=${this.props.app} rows=${6} />`;
+  }
+
+  body({ bucket, buckets }) {
+    const { app } = this.props;
+    const { t, fmt } = app;
+    const of = (label, color, value) => ({ label, color, values: buckets.map(value) });
+    const tiers = TIERS.filter((tier) => buckets.some(({ subscriptions }) => subscriptions.started[tier]));
+    const seconds = (name) => (it) => it.seconds_to_log_in?.[name] ?? null;
+    const figures = [
+      { title: t('registrations'), kind: 'bars', series: [of(t('registrations'), 'c1', (it) => it.registered)] },
+      { title: t('logins_by_outcome'), kind: 'bars', series: [['authorized', 'c2'], ['expired', 'c6'], ['cancelled', 'c3'], ['rejected', 'c5'], ['failed', 'c4']].map(([name, color]) => of(t(`login_${name}`), color, (it) => it.logins[name])) },
+      { title: t('logins_by_way'), kind: 'bars', series: [of(t('way_qr'), 'c1', (it) => it.ways.qr), of(t('way_phone'), 'c3', (it) => it.ways.phone)] },
+      { title: t('time_to_log_in'), kind: 'lines', unit: 'seconds', note: t('time_note'), series: [of(t('p50'), 'c1', seconds('p50')), of(t('p90'), 'c3', seconds('p90'))] },
+      { title: t('subscriptions_started'), kind: 'bars', series: tiers.map((tier) => of(tierTitle(tier), TIER_COLORS[tier], (it) => it.subscriptions.started[tier] ?? 0)) },
+      { title: t('subscriptions_ended'), kind: 'bars', series: [of(t('subscriptions_ended'), 'c6', (it) => it.subscriptions.ended)] },
+    ];
+    const labels = buckets.map(({ start }) => (bucket === 'hour' ? fmt.hour(start) : fmt.day(start)));
+    return html`<div class="two">${figures.map((figure) => html`<${Figure} key=${figure.title} app=${app} ...${figure} labels=${labels} starts=${buckets.map(({ start }) => start)} />`)}</div>`;
+  }
+}
+
+function Figure({ app, title, kind, series, labels, starts, unit, note }) {
+  const { t, fmt } = app;
+  const say = (value) => (value === null ? '—' : unit ? t('seconds', { n: Math.round(value) }) : fmt.number(value));
+  const isEmpty = series.every(({ values }) => values.every((value) => !value));
+  const total = ({ values }) => values.reduce((sum, value) => sum + (value ?? 0), 0);
+  const columns = [['start', (row) => row.start], ...series.map(({ label, values }) => [label, (row) => values[row.at]])];
+  const rows = starts.map((start, at) => ({ start, at }));
+  const alt = `${title}. ${series.map((it) => `${it.label}: ${unit ? say(last(it.values)) : say(total(it))}`).join(', ')}. ${t('table_below')}`;
+  return html`<${Section} title=${title} note=${note} action=${!isEmpty && html`<${CsvButton} app=${app} asText=${true} name="statistics" columns=${columns} rows=${rows} />`}><div class="card pad">
+    ${isEmpty ? html`<${State} icon="statistics" title=${t('no_numbers')} text=${t('no_numbers_text')} />` : html`
+    <${Chart} kind=${kind} series=${series} labels=${labels} alt=${alt} width=${app.isNarrow ? 280 : 480} number=${(value) => fmt.number(value)} />
+    <ul class="legend">${series.map((it) => html`<li key=${it.label}><span class=${`key ${it.color}`}></span>${it.label}<span class="num strong">${unit ? say(last(it.values)) : say(total(it))}</span></li>`)}</ul>
+    <details><summary>${t('table')}</summary><div class="scroll" tabindex="0" role="region" aria-label=${title}><table><thead><tr><th scope="col">${t('when')}</th>${series.map((it) => html`<th scope="col" key=${it.label}>${it.label}</th>`)}</tr></thead>
+      <tbody>${rows.map(({ start, at }) => html`<tr key=${start}><th scope="row">${labels[at]}</th>${series.map((it) => html`<td key=${it.label}>${say(it.values[at])}</td>`)}</tr>`)}</tbody></table></div></details>`}</div><//>`;
+}
+
+/** The newest value there is. */
+function last(values) {
+  return values.findLast((value) => value !== null) ?? null;
+}
