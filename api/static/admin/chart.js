@@ -1,6 +1,6 @@
 //! Charts as SVG: stacked bars, or lines. Each stands with its table, which says the same to whoever does not see it.
 
-import { html } from './dom.js';
+import { html } from './ui.js';
 
 const HEIGHT = 180;
 const LEFT = 38;

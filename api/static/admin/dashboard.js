@@ -1,9 +1,7 @@
 //! The dashboard: what is going on now, brought up to date by the log itself.
 
-import { Component, html } from './dom.js';
-import { Bar, Icon, Row, Search, Section, Tool, tierTitle } from './ui.js';
 import { Loaded } from './loaded.js';
-import { eventTitle } from './event_words.js';
+import { Bar, Component, Icon, Row, Search, Section, Tool, eventTitle, html, tierTitle } from './ui.js';
 
 const OUTCOMES = [['authorized', 'c2'], ['expired', 'c6'], ['cancelled', 'c3'], ['rejected', 'c5'], ['failed', 'c4']];
 

@@ -1,7 +1,6 @@
 //! Screens whose contents come from the server: loading, failed, shown; and brought up to date when the log says that they changed.
 
-import { Component, createRef, html } from './dom.js';
-import { Bones, Failed } from './ui.js';
+import { Bones, Component, Failed, createRef, html } from './ui.js';
 
 /** Between two refreshes that events of the log ask for. */
 const REFRESH_MS = 1_500;

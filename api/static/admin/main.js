@@ -1,31 +1,34 @@
 //! The start: launch data is exchanged for a session, then the app is shown. Nothing of the session leaves this module's memory.
 
-import { Native } from '/qr-auth/static/native.js';
-import { Telegram, isHandheld, launchParams } from '/qr-auth/static/telegram.js';
 import { Api } from './api.js';
 import { App } from './app.js';
-import { Live } from './live.js';
 import { formats } from './format.js';
-import { html, render } from './dom.js';
-import { languageOf, textsIn } from './texts.js';
+import { Live } from './live.js';
+import { languageOf, textsIn, wordsOf } from './texts.js';
+import { html, render } from './ui.js';
+import { Native } from '/qr-auth/static/native.js';
+import { Telegram, isHandheld, launchParams } from '/qr-auth/static/telegram.js';
 
 const launch = launchParams(location.hash, window.sessionStorage);
-// The launch data must not stand in the address longer than it has to.
-history.replaceState(null, '', location.pathname);
 const language = languageOf(launch.user?.language_code ?? navigator.language);
 document.documentElement.lang = language;
-const t = textsIn(language);
-document.title = t('title');
 const telegram = new Telegram(window, launch);
 const native = new Native(telegram);
-telegram.start().then(() => native.update({ again: true }));
-
 const root = document.getElementById('app');
 let app = null;
-const api = new Api({ language, onEnded: () => app?.ended() });
-const props = { t, api, telegram, native, fmt: formats(language), isHandheld: isHandheld(launch.platform) };
+let props = null;
+
+async function start() {
+  telegram.start().then(() => native.update({ again: true }));
+  const t = textsIn(language, await wordsOf(language));
+  document.title = t('title');
+  const api = new Api({ language, onEnded: () => app?.ended() });
+  props = { t, api, telegram, native, fmt: formats(language), isHandheld: isHandheld(launch.platform) };
+  begin();
+}
 
 async function begin() {
+  const { api } = props;
   if (!launch.initData) return show({ hasEnded: true, endTitle: 'outside', endText: 'outside_text' });
   try {
     return show({ me: await api.open(launch.initData), live: new Live(api) });
@@ -42,4 +45,4 @@ function show(more) {
   render(html`<${App} ref=${(it) => { app = it; }} ...${props} ...${more} />`, root);
 }
 
-begin();
+start();

@@ -1,11 +1,10 @@
 //! Statistics: charts, each with its table and its CSV.
 
-import { Component, html } from './dom.js';
-import { Bar, Bones, Section, Segments, State, Tool, tierTitle } from './ui.js';
 import { Chart } from './chart.js';
 import { CsvButton } from './export.js';
 import { Loaded } from './loaded.js';
-import { TIERS } from './grant.js';
+import { Bar, Bones, Component, Section, Segments, State, Tool, html, tierTitle } from './ui.js';
+import { TIERS } from './users.js';
 
 const DAY_MS = 86_400_000;
 /** How far back, and by which step. */

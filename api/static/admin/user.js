@@ -1,14 +1,10 @@
 //! One person: subscription, login, session, and every act. Dangerous ones ask first; what can be taken back offers it.
 
-import { html } from './dom.js';
-import { Badge, Bar, Face, Failed, Icon, Pairs, Row, Section, State, Tool, UserBadges, tierTitle } from './ui.js';
-import { CsvButton } from './export.js';
-import { Dialog } from './question.js';
-import { Grant } from './grant.js';
-import { Loaded } from './loaded.js';
-import { SUBSCRIPTION_COLUMNS } from './csv.js';
+import { CsvButton, SUBSCRIPTION_COLUMNS } from './export.js';
 import { nameOf } from './format.js';
-import { whoDid } from './event_words.js';
+import { Loaded } from './loaded.js';
+import { Badge, Bar, Dialog, Face, Failed, Icon, Pairs, Row, Section, State, Tool, UserBadges, html, tierTitle, whoDid } from './ui.js';
+import { Grant } from './users.js';
 
 const ROLES = ['user', 'admin', 'auditor'];
 
