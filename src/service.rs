@@ -236,6 +236,7 @@ fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>) -> ApiStat
         app,
         live_logins,
         lookups: Semaphore::new(ApiState::LOOKUPS),
+        admins: config.admin_ids.clone(),
         verifier: Verifier::new(&config.bot_token),
         page: Arc::new(PageSettings {
             one_phone_login: config.one_phone_login,

@@ -215,7 +215,7 @@ fn name_in_span(login: &LiveLogin) {
 }
 
 /// The browser's language, for a person whose launch data is not believed.
-fn accepted_language(headers: &HeaderMap) -> Language {
+pub(crate) fn accepted_language(headers: &HeaderMap) -> Language {
     let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     Language::of(accepted.map(|text| text.split([',', ';', '-']).next().unwrap_or_default()))
 }

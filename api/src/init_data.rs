@@ -15,7 +15,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 use texts::Language;
 
 mod cache;
@@ -107,6 +107,17 @@ impl Verifier {
         check_age(signed_at(&fields)?, now)?;
         let contact = fields.get("contact").ok_or(InitDataError::Missing("contact"))?;
         serde_json::from_str(contact).map_err(|_| InitDataError::Malformed)
+    }
+
+    /// Who opened the Mini App, and SHA-256 of what Telegram has signed: the same for every spelling of one launch, with either
+    /// signature or both.
+    ///
+    /// # Errors
+    /// [`InitDataError`], as [`Self::verify`].
+    pub fn verify_launch(&self, raw: &str, now: Timestamp) -> Result<(Opener, [u8; 32]), InitDataError> {
+        let opener = self.verify(raw, now)?;
+        let signed = check_string(&parse(raw)?, &["hash", "signature"]);
+        Ok((opener, Sha256::digest(signed).into()))
     }
 
     fn verify_hash(&self, fields: &BTreeMap<String, String>, hash: &str) -> Result<(), InitDataError> {

@@ -4,6 +4,7 @@
 //! [`access`] decides who may see what; [`problem`] turns errors into answers.
 
 pub mod access;
+mod admin;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod init_data;
@@ -11,6 +12,7 @@ mod live_login;
 pub mod live_logins;
 mod page;
 pub mod problem;
+mod route;
 mod routes;
 pub mod server;
 mod state;

@@ -4,9 +4,10 @@ use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use eventlog::database::is_transient;
-use serde_json::json;
+use serde::Serialize;
 use texts::Language;
 use texts::http::Text;
+use utoipa::ToSchema;
 
 use crate::init_data::InitDataError;
 
@@ -15,6 +16,10 @@ const AWAY_SECONDS: i64 = 5;
 
 /// The `type` of the answer to a person who is blocked.
 const BLOCKED: &str = "urn:qr-login:blocked";
+
+/// Schemes of `Authorization`.
+const LAUNCH_DATA: &str = "tma";
+const TOKEN: &str = "Bearer";
 
 /// An answer that is not what was asked for, in words a person can act on.
 ///
@@ -28,15 +33,15 @@ pub struct Problem {
     /// The `type`.
     kind: &'static str,
     retry_after_seconds: Option<i64>,
-    /// Launch data would help.
-    asks_for_launch_data: bool,
+    /// What would help, in `WWW-Authenticate`.
+    asks_for: Option<&'static str>,
 }
 
 impl Problem {
     /// With this text of ours.
     pub fn new(status: StatusCode, language: Language, text: Text) -> Self {
         let (kind, detail) = ("about:blank", text.say(language));
-        Self { status, detail, kind, retry_after_seconds: None, asks_for_launch_data: false }
+        Self { status, detail, kind, retry_after_seconds: None, asks_for: None }
     }
 
     /// With a `Retry-After` of so many seconds.
@@ -53,7 +58,7 @@ impl Problem {
             detail: detail.join(". "),
             kind: BLOCKED,
             retry_after_seconds: None,
-            asks_for_launch_data: false,
+            asks_for: None,
         }
     }
 
@@ -70,7 +75,26 @@ impl Problem {
                 | InitDataError::Forged,
             ) => Text::OpenFromChat,
         };
-        Self { asks_for_launch_data: true, ..Self::new(StatusCode::UNAUTHORIZED, language, text) }
+        Self { asks_for: Some(LAUNCH_DATA), ..Self::new(StatusCode::UNAUTHORIZED, language, text) }
+    }
+
+    /// The launch data has been exchanged for a session before.
+    pub fn launch_used(language: Language) -> Self {
+        Self {
+            asks_for: Some(LAUNCH_DATA),
+            ..Self::new(StatusCode::UNAUTHORIZED, language, Text::LaunchUsed)
+        }
+    }
+
+    /// No token, or one that lets nobody in (any more).
+    pub fn no_session(language: Language) -> Self {
+        let over = Self::new(StatusCode::UNAUTHORIZED, language, Text::AdminSessionOver);
+        Self { asks_for: Some(TOKEN), ..over }
+    }
+
+    /// A program can tell it by this `type` from others of its status.
+    pub fn of_kind(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
     }
 
     /// An error of this service. It is logged here, once; the person learns no more than that. While the database is away, as during
@@ -86,22 +110,36 @@ impl Problem {
     }
 }
 
+/// A problem as it is sent.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(crate) struct ProblemBody {
+    /// `about:blank`, or a URN that a program can tell it by.
+    #[serde(rename = "type")]
+    kind: &'static str,
+    /// The name of the status.
+    title: &'static str,
+    status: u16,
+    /// What a person can do about it, in their language.
+    detail: String,
+}
+
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = json!({
-            "type": self.kind,
-            "title": self.status.canonical_reason().unwrap_or("Error"),
-            "status": self.status.as_u16(),
-            "detail": self.detail,
-        });
+        let body = ProblemBody {
+            kind: self.kind,
+            title: self.status.canonical_reason().unwrap_or("Error"),
+            status: self.status.as_u16(),
+            detail: self.detail,
+        };
         let mut response = (self.status, Json(body)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if self.asks_for_launch_data {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("tma"));
+        if let Some(scheme) = self.asks_for {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
         }
         response
     }

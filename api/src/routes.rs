@@ -14,7 +14,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
-use axum::routing::{MethodRouter, get, post};
+use axum::routing::{get, post};
 use eventlog::clock::Clock;
 use jiff::fmt::rfc2822::DateTimePrinter;
 use texts::Language;
@@ -27,9 +27,10 @@ use tower::util::MapResponseLayer;
 pub(crate) use reads::fuzz as fuzz_status_query;
 
 use crate::problem::Problem;
+use crate::route::Route;
 use crate::server::{self, Clients, Limits};
 use crate::state::ApiState;
-use crate::{page, statics};
+use crate::{admin, page, statics};
 
 /// More than any request of ours needs.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -50,13 +51,10 @@ pub async fn serve(
     server::serve(listener, routes, limits, clients).await
 }
 
-/// A route: a method, a path, and what handles it.
-type Route = (Method, &'static str, MethodRouter<Arc<ApiState>>);
-
 /// Every route there is.
-fn table() -> [Route; 11] {
+fn table() -> Vec<Route> {
     let small = || DefaultBodyLimit::max(MAX_BODY_BYTES);
-    [
+    let page = [
         (Method::GET, "/qr-auth", get(reads::page)),
         (Method::GET, "/qr-auth-status", get(reads::status)),
         (Method::GET, "/qr-auth/qr.svg", get(reads::qr)),
@@ -68,7 +66,9 @@ fn table() -> [Route; 11] {
         (Method::POST, "/qr-auth/password", post(password::prove).layer(small())),
         (Method::POST, "/qr-auth/phone", post(one_phone::phone).layer(small())),
         (Method::POST, "/qr-auth/code", post(one_phone::code).layer(small())),
-    ]
+    ];
+    let admin = admin::table().into_iter().map(|(method, path, route)| (method, path, route.layer(small())));
+    page.into_iter().chain(admin).collect()
 }
 
 /// The method and the path of every route.

@@ -21,6 +21,8 @@ pub struct ApiState {
     pub page: Arc<PageSettings>,
     /// Lookups of logins that are not in memory: so many at a time, so that nobody who has a link can take the database.
     pub lookups: Semaphore,
+    /// Telegram ids of the first admins (`ADMIN_IDS`).
+    pub admins: Vec<i64>,
     /// The webhook's secret, where updates come that way.
     pub webhook_secret: Option<Arc<secrecy::SecretString>>,
 }

@@ -9,21 +9,22 @@ use jiff::Timestamp;
 use crate::app::App;
 use crate::error::UseCaseError;
 
+pub mod changes;
 pub mod history;
 
 /// An admin's order to give a person a subscription, in place of the one that runs.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Grant {
-    /// The admin.
-    pub granted_by: AccountId,
     /// Who gets it.
     pub account_id: AccountId,
     /// What they get.
     pub tier: Tier,
     /// 0 is unlimited; None: as the tier says.
     pub days: Option<u32>,
-    /// The update of the bot that holds the order. The same one grants once.
-    pub update_id: i64,
+    /// The same order has the same one, and grants once.
+    pub change_id: String,
+    /// Who ordered it.
+    pub context: Context,
 }
 
 /// A subscription that was granted.
@@ -53,16 +54,15 @@ pub struct TakeBack {
 /// # Errors
 /// [`UseCaseError`]: the account takes none, or the database failed.
 pub async fn grant(app: &App, grant: Grant) -> Result<Granted, UseCaseError> {
-    let Grant { granted_by, account_id, tier, update_id, .. } = grant;
+    let Grant { account_id, tier, change_id, context, .. } = grant;
     let days = grant.days.unwrap_or_else(|| app.tiers.terms(tier).days);
     let change = AccountCommand::ChangeSubscription {
         tier,
         days,
         limits: app.tiers.limits(tier),
-        change_id: Some(change_id(update_id)),
+        change_id: Some(change_id),
         at: app.clock.now(),
     };
-    let context = Context::by(granted_by).with_account(account_id).with_update(update_id);
     app.store.account(account_id, change, context).await?;
     let running = app.store.load_account(account_id).await?.subscription_at(app.clock.now());
     Ok(Granted { days, expires_at: running.and_then(|running| running.expires_at) })
@@ -115,34 +115,34 @@ pub async fn take_back(app: &App, order: TakeBack) -> Result<TakenBack, UseCaseE
     let running = match before {
         Before::NotKnown => return Ok(TakenBack::ChangedSince),
         Before::Nothing => {
-            revoke(app, ordered_by, account_id, update_id).await?;
+            revoke(app, account_id, Context::by(ordered_by).with_update(update_id)).await?;
             return Ok(TakenBack::Ended);
         }
         Before::Running(running) => running,
     };
-    let (change_id, at) = (change_id(update_id), app.clock.now());
+    let (change_id, at) = (change_id_of_update(update_id), app.clock.now());
     let restore = AccountCommand::RestoreSubscription { subscription: running, change_id, at };
     let context = Context::by(ordered_by).with_account(account_id).with_update(update_id);
     app.store.account(account_id, restore, context).await?;
     Ok(TakenBack::RunsAgain(running))
 }
 
-fn change_id(update_id: i64) -> String {
+/// The [`Grant::change_id`] of an order in the chat.
+pub fn change_id_of_update(update_id: i64) -> String {
     format!("update/{update_id}")
+}
+
+/// The [`Grant::change_id`] of an order with a key that this admin's page made up.
+pub fn change_id_of_request(admin: AccountId, key: &str) -> String {
+    format!("request/{admin}/{key}")
 }
 
 /// Ends a person's subscription before its time, by an admin's order. Where none runs, nothing changes.
 ///
 /// # Errors
 /// [`UseCaseError`]: the account is unknown, or the database failed.
-pub async fn revoke(
-    app: &App,
-    revoked_by: AccountId,
-    account_id: AccountId,
-    update_id: i64,
-) -> Result<(), UseCaseError> {
+pub async fn revoke(app: &App, account_id: AccountId, context: Context) -> Result<(), UseCaseError> {
     let command = AccountCommand::RevokeSubscription { at: app.clock.now() };
-    let context = Context::by(revoked_by).with_account(account_id).with_update(update_id);
     app.store.account(account_id, command, context).await?;
     Ok(())
 }

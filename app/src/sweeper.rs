@@ -67,7 +67,9 @@ impl Sweeper {
                 inbox.prune_strangers(KEEP_STRANGERS).await?;
                 inbox.refused().prune(KEEP_REFUSED).await?;
                 Outbox::new(&self.db).prune(KEEP_SETTLED).await?;
-                Vault::new(&self.db).prune_orders(KEEP_ORDERS).await?;
+                let vault = Vault::new(&self.db);
+                vault.prune_orders(KEEP_ORDERS).await?;
+                vault.prune_admin_sessions(now).await?;
                 prune_at = now + PRUNE_EVERY;
             }
             // Also where the clock was ahead.

@@ -23,6 +23,7 @@ use eventlog::Outage;
 use futures::future::join4;
 use secrecy::ExposeSecret;
 use teloxide::Bot;
+use vault::installation;
 use vault::lease::{Lease, Leases};
 use vault::presence::Presence;
 
@@ -99,6 +100,7 @@ async fn speak(chat: Chat, lease: Lease) {
     let username = ApiHealth::new(bot, chat.token_state.clone()).learn_username().await;
     let sender = Sender::new(&chat.app.db, &lease);
     let ctx = Arc::new(BotContext::open(chat, username));
+    keep_username(&ctx).await;
     apply_admin_ids(&ctx.chat).await;
     menu::publish(&ctx).await;
     let receive = async {
@@ -108,6 +110,13 @@ async fn speak(chat: Chat, lease: Lease) {
         }
     };
     join4(receive, dispatch::run(&ctx), send::run(&ctx, &sender), alarm::run(&ctx)).await;
+}
+
+/// For the links that other processes make. Where it cannot be kept now, the next start keeps it.
+async fn keep_username(ctx: &BotContext) {
+    if let Err(error) = installation::keep_bot_username(&ctx.chat.app.db, &ctx.username).await {
+        tracing::debug!(error = &error as &dyn std::error::Error, "the bot's username was not kept");
+    }
 }
 
 /// Makes ADMIN_IDS hold for everybody who is registered. What cannot be read now is settled with the person's next message.

@@ -45,6 +45,10 @@ pub enum Text {
     NoCodeWithoutQr,
     CodeSoon { wait_seconds: i64 },
     OnePhoneOff,
+    LaunchUsed,
+    AdminSessionOver,
+    AdminsOnly,
+    AuditorsOnly,
 }
 
 impl Text {
@@ -237,6 +241,19 @@ impl Text {
                 "❌ Telegram doesn’t send a code of digits to this number. Enter the last code, or cancel the login, start it again and confirm it with the QR code.",
             ),
             Self::OnePhoneOff => ("Вход по коду выключен.", "Logging in by code is switched off."),
+            Self::LaunchUsed => (
+                "Эта страница уже открывала сеанс. Закройте её и откройте заново кнопкой из чата с ботом.",
+                "This page has already started a session. Close it and open it again with the button in the chat with the bot.",
+            ),
+            Self::AdminSessionOver => (
+                "Сеанс закончился. Закройте страницу и откройте её заново кнопкой из чата с ботом.",
+                "Your session is over. Close the page and open it again with the button in the chat with the bot.",
+            ),
+            Self::AdminsOnly => ("⛔ Это доступно только администраторам.", "⛔ This is for admins only."),
+            Self::AuditorsOnly => (
+                "⛔ Это доступно только администраторам и аудиторам.",
+                "⛔ This is for admins and auditors only.",
+            ),
         };
         match language {
             Language::Russian => ru,

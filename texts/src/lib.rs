@@ -28,6 +28,14 @@ impl Language {
         let primary = language_code.unwrap_or("ru").split(['-', '_']).next().unwrap_or_default();
         if primary.is_empty() || primary.eq_ignore_ascii_case("ru") { Self::Russian } else { Self::English }
     }
+
+    /// Its own code: `ru` or `en`.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Russian => "ru",
+            Self::English => "en",
+        }
+    }
 }
 
 #[cfg(test)]

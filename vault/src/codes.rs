@@ -1,6 +1,9 @@
 //! Invite codes and notes. The stream of an invite has a random id; the code that redeems it is stored only here.
 
+use std::collections::HashMap;
+
 use domain::InviteId;
+use uuid::Uuid;
 
 use crate::crypto::random;
 use crate::vault::Vault;
@@ -82,6 +85,24 @@ impl Vault {
             .fetch_optional(self.db.pool())
             .await?;
         Ok(row.map(|row| (row.code, row.note)))
+    }
+
+    /// The codes and notes of these invites.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn codes_of(
+        &self,
+        invites: &[InviteId],
+    ) -> Result<HashMap<InviteId, (String, Option<String>)>, DatabaseError> {
+        let ids: Vec<Uuid> = invites.iter().map(|invite| invite.0).collect();
+        let rows = sqlx::query!(
+            "select invite_id, code, note from vault.invite_codes where invite_id = any($1)",
+            &ids
+        )
+        .fetch_all(self.db.pool())
+        .await?;
+        Ok(rows.into_iter().map(|row| (InviteId(row.invite_id), (row.code, row.note))).collect())
     }
 
     /// The owner of the codes, where the role of this connection is somebody else: None where it may do what the owner may.

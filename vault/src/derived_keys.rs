@@ -22,6 +22,7 @@ use crate::crypto::{NONCE, decrypt, encrypt, mac, mac_begins_with, random};
 use crate::key_file::{self, MasterKeyError};
 
 const LOGIN_ID_MAC: usize = 6;
+const ADMIN_TOKEN_MAC: usize = 6;
 const FORMAT: &str = "qr-login api keys 1";
 /// What HPKE binds every input to, besides its login and kind.
 const INPUT: &[u8] = b"qr-login/page input/2";
@@ -153,6 +154,17 @@ impl DerivedKeys {
         tag.len() == LOGIN_ID_MAC && mac_begins_with(&*self.login_ids, order, tag)
     }
 
+    /// The MAC in a token of an admin's session.
+    pub(crate) fn admin_token_mac(&self, secret: &[u8; 32]) -> [u8; ADMIN_TOKEN_MAC] {
+        let tag = mac(&*self.login_ids, &[&admin_token_message(secret)]);
+        *tag.first_chunk().expect("6 of 32 bytes")
+    }
+
+    /// Whether a token of an admin's session has its MAC.
+    pub(crate) fn made_admin_token(&self, secret: &[u8; 32], tag: &[u8]) -> bool {
+        tag.len() == ADMIN_TOKEN_MAC && mac_begins_with(&*self.login_ids, &admin_token_message(secret), tag)
+    }
+
     /// A keyed HMAC of the Telegram id, for tables that must not hold the id itself.
     pub fn person_hmac(&self, telegram_id: i64) -> [u8; 32] {
         mac(&*self.persons, &[&telegram_id.to_be_bytes()])
@@ -233,6 +245,11 @@ pub fn random_login_id() -> LoginId {
 
 fn login_id(bytes: &[u8]) -> LoginId {
     URL_SAFE_NO_PAD.encode(bytes).parse().expect("24 bytes are 32 characters of base64url")
+}
+
+/// Longer than an [`OrderSeed`]: under one key, the MAC of a login's id is never that of a token.
+fn admin_token_message(secret: &[u8; 32]) -> Zeroizing<Vec<u8>> {
+    Zeroizing::new([b"admin session ", &secret[..]].concat())
 }
 
 pub(crate) fn derive(root: &[u8; 32], label: &str) -> Zeroizing<[u8; 32]> {

@@ -110,6 +110,29 @@ pub async fn stamp(db: &Database) -> Result<Stamp, DatabaseError> {
     }))
 }
 
+/// The bot's name at Telegram, without the @; None before Telegram has said it for the first time.
+///
+/// # Errors
+/// The database failed.
+pub async fn bot_username(db: &Database) -> Result<Option<String>, DatabaseError> {
+    let name = sqlx::query_scalar!("select bot_username from installation").fetch_optional(db.pool()).await?;
+    Ok(name.flatten())
+}
+
+/// Keeps the bot's name for the processes that do not speak with Telegram.
+///
+/// # Errors
+/// The database failed.
+pub async fn keep_bot_username(db: &Database, username: &str) -> Result<(), DatabaseError> {
+    sqlx::query!(
+        "update installation set bot_username = $1 where bot_username is distinct from $1",
+        username
+    )
+    .execute(db.pool())
+    .await?;
+    Ok(())
+}
+
 /// The master key, for a start of the service: made where the database belongs to none yet. The network is stamped before.
 ///
 /// # Errors

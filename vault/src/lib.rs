@@ -5,6 +5,7 @@
 //! Every write of a worker has `and epoch = $n`: a worker that was frozen while another one took its attempt over can
 //! change nothing. Leases go by the database's clock alone.
 
+pub mod admin_sessions;
 mod after_erasure;
 mod attempts;
 mod codes;

@@ -30,6 +30,7 @@ struct Limit {
     window: Duration,
 }
 
+const ADMIN_SESSION: Limit = Limit { kind: "admin/session", tries: 10, window: Duration::from_mins(10) };
 const LOGIN: Limit = Limit { kind: "login", tries: 10, window: Duration::from_mins(10) };
 const CODES_A_LOGIN: Limit = Limit { kind: "code/login", tries: 2, window: Duration::from_hours(1) };
 const CODES_A_PERSON: Limit = Limit { kind: "code/person", tries: 5, window: Duration::from_hours(24) };
@@ -142,6 +143,15 @@ impl LoginLimits {
         self.count_all(&counted, false, now).await
     }
 
+    /// Counts one try to open the admin's page: 10 in 10 minutes a person, also of a person who may not. `person` is
+    /// [`DerivedKeys::person_hmac`]. A refused try does not count.
+    ///
+    /// # Errors
+    /// [`LimitError::RetryAt`] that moment.
+    pub async fn try_admin_session(&self, person: &[u8; 32], now: Timestamp) -> Result<(), LimitError> {
+        self.count_all(&[(ADMIN_SESSION, *person)], false, now).await
+    }
+
     /// Telegram did not send the code: the login may ask for another one. The code stays counted for the person's day.
     ///
     /// # Errors
@@ -222,8 +232,15 @@ impl LoginLimits {
     /// # Errors
     /// The database failed.
     pub async fn prune(&self, now: Timestamp) -> Result<(), DatabaseError> {
-        let limits =
-            [LOGIN, CODES_A_LOGIN, CODES_A_PERSON, CODES_A_NUMBER, PASSWORDS_A_LOGIN, PASSWORDS_A_PERSON];
+        let limits = [
+            ADMIN_SESSION,
+            LOGIN,
+            CODES_A_LOGIN,
+            CODES_A_PERSON,
+            CODES_A_NUMBER,
+            PASSWORDS_A_LOGIN,
+            PASSWORDS_A_PERSON,
+        ];
         let windows = limits.map(|limit| (limit.kind, limit.window.as_secs_f64())).into_iter().chain([
             (FLOOD, 0.0),
             (FLOOD_FOR_ALL, 0.0),

@@ -108,6 +108,28 @@ impl Vault {
         Ok(row.map(Linked::try_from).transpose()?)
     }
 
+    /// Since when this person has a linked session that was not handed over, and when Telegram last listed it; None: there is
+    /// none.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn linked_since(
+        &self,
+        account: AccountId,
+    ) -> Result<Option<(Timestamp, Option<Timestamp>)>, DatabaseError> {
+        let row = sqlx::query!(
+            r#"select linked_at as "linked_at: jiff_sqlx::Timestamp",
+                      listed_at as "listed_at: jiff_sqlx::Timestamp"
+                 from vault.sessions
+                where account_id = $1 and in_use_until is distinct from 'infinity'
+                order by linked_no desc limit 1"#,
+            account.0
+        )
+        .fetch_optional(self.db.pool())
+        .await?;
+        Ok(row.map(|row| (row.linked_at.to_jiff(), row.listed_at.map(jiff_sqlx::Timestamp::to_jiff))))
+    }
+
     /// The session of this person, if this is their Telegram id and it was not handed over.
     ///
     /// # Errors

@@ -162,6 +162,9 @@ impl Vault {
         )
         .execute(&mut *transaction)
         .await?;
+        sqlx::query!("delete from vault.admin_sessions where account_id = $1", account.0)
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query!("delete from vault.subjects where account_id = $1", account.0)
             .execute(&mut *transaction)
             .await?;

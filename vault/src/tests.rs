@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Claimed, Vault, random_login_id};
 use eventlog::testing::{self, TestDatabase};
 
+mod admin_sessions;
 mod attempts;
 mod derived_keys;
 mod fence;

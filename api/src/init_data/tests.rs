@@ -112,3 +112,16 @@ fn signed_with_date(date: &str) -> String {
     let hash = hmac(&verifier.secret, check_string.as_bytes()).finalize().into_bytes();
     format!("{changed}&hash={}", hex::encode(hash))
 }
+
+#[test]
+fn every_spelling_of_a_launch_is_one_launch() {
+    let now = Timestamp::from_second(SIGNED_AT).expect("a test's instant");
+    let launch = |raw: &str| Verifier::new(&SecretString::from(TOKEN)).verify_launch(raw, now);
+    let (_, one) = launch(SIGNED).unwrap();
+    let reversed = SIGNED.split('&').rev().collect::<Vec<_>>().join("&");
+    let spelled = SIGNED.replace("%20%2B", "+%2B").replace("chat_type", "%63hat_type");
+    for other in [reversed, spelled, without(SIGNED, "hash")] {
+        assert_eq!(launch(&other).map(|(_, launch)| launch), Ok(one), "{other}");
+    }
+    assert_eq!(launch(&without(SIGNED, "chat_type")), Err(InitDataError::Forged));
+}

@@ -1,6 +1,7 @@
 //! Blocks and roles: who is refused, who is an admin, who an auditor.
 //!
-//! 1. An order takes effect with its event: every later question is answered by it.
+//! 1. An order takes effect with its event: every later question is answered by it. Open sessions of the admin's page, which ask
+//!    each time, are ended besides, so that they are not back where the order is taken back.
 //! 2. The last admin stays: an order that would leave none is refused. Orders that take an admin away wait for each other, so
 //!    that of two admins who remove each other one remains.
 //! 3. `ADMIN_IDS` names the first admins. Who is named is one; who is named no longer is one only where an order made them so
@@ -93,7 +94,12 @@ impl Permissions {
         let done = self.store.account(account, command, context).await;
         drop(lock);
         match done {
-            Ok(()) => Ok(Ordered::Done),
+            Ok(()) => {
+                if takes_an_admin {
+                    self.vault.end_admin_sessions_of(account, now).await?;
+                }
+                Ok(Ordered::Done)
+            }
             Err(StoreError::Refused(AccountError::Unknown | AccountError::Erased)) => Ok(Ordered::Nobody),
             Err(error) => Err(error.into()),
         }
@@ -142,7 +148,11 @@ impl Permissions {
         context: Context,
     ) -> Result<(), UseCaseError> {
         let command = AccountCommand::NameAsAdmin { named, at: now };
-        match self.store.account(account, command, context.with_account(account)).await {
+        let done = self.store.account(account, command, context.with_account(account)).await;
+        if !named {
+            self.vault.end_admin_sessions_of(account, now).await?;
+        }
+        match done {
             // They are being forgotten, or have not written yet: their next message names them.
             Ok(()) | Err(StoreError::Refused(AccountError::Unknown | AccountError::Erased)) => Ok(()),
             Err(error) => Err(error.into()),

@@ -90,13 +90,7 @@ pub async fn is_blocked(app: &App, telegram_id: Option<i64>) -> Result<bool, Dat
 ///
 /// # Errors
 /// [`UseCaseError`]: nobody has this account, or the database failed.
-pub async fn reset(
-    app: &App,
-    ordered_by: AccountId,
-    account_id: AccountId,
-    update_id: i64,
-) -> Result<(), UseCaseError> {
-    let context = Context::by(ordered_by).with_update(update_id);
+pub async fn reset(app: &App, account_id: AccountId, context: Context) -> Result<(), UseCaseError> {
     match app.erasure().order(account_id, context).await {
         Ok(()) => Ok(()),
         Err(ErasureError::Database(error) | ErasureError::Account(StoreError::Database(error))) => {

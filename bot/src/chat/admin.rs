@@ -1,8 +1,9 @@
 //! The commands of admins in the chat: `/admin_users`, `/admin_user ID`, `/admin_grant ID TIER [DAYS]`,
 //! `/admin_stats`. The admin's Mini App shows more.
 
-use app::subscriptions::{self, Grant};
+use app::subscriptions::{self, Grant, change_id_of_update};
 use domain::{AccountId, Tier};
+use eventlog::Context;
 use projections::counts::counts;
 use projections::views::users::{self, SubscriptionStatus, User};
 use teloxide::types::InlineKeyboardButton;
@@ -82,11 +83,12 @@ pub(super) async fn grant(
     let (app, now) = (&ctx.chat.app, ctx.chat.app.clock.now());
     // Before the order: its own event need not be waited for.
     let who = name_of(ctx, account_id, id).await?;
+    let context = Context::by(person.account_id).with_update(*update_id);
     if tier == Tier::Free {
-        subscriptions::revoke(app, person.account_id, account_id, *update_id).await?;
+        subscriptions::revoke(app, account_id, context).await?;
         return Ok(Reply::text((texts.admin.subscription_ended)(&who)));
     }
-    let order = Grant { granted_by: person.account_id, account_id, tier, days, update_id: *update_id };
+    let order = Grant { account_id, tier, days, change_id: change_id_of_update(*update_id), context };
     let granted = subscriptions::grant(app, order).await?;
     let until = granted.expires_at.map(|end| (day(end, &ctx.chat.display_timezone), granted.days));
     let reply = Reply::text((texts.admin.granted)(&Granted { who: &who, tier, until }));

@@ -5,6 +5,7 @@
 
 use app::people::reset::{self, Permission};
 use domain::AccountId;
+use eventlog::Context;
 use projections::views::users;
 use teloxide::types::{InlineKeyboardButton, User};
 use texts::Language;
@@ -107,7 +108,7 @@ pub(super) async fn answered(
         Permission::NotAllowed => Ok(say(texts.question_is_over)),
         Permission::LastAdmin => Ok(say(texts.admin.last_admin)),
         Permission::Own => {
-            reset::reset(app, account, account, update_id).await?;
+            reset::reset(app, account, Context::by(account).with_update(update_id)).await?;
             Ok(say(texts.account.reset_done))
         }
         Permission::Admin { admin, tell } => {
@@ -116,7 +117,7 @@ pub(super) async fn answered(
                 let told = told.with_key(format!("update/{update_id}/2"));
                 ctx.queue(update_id, telegram_id, told).await?;
             }
-            reset::reset(app, admin, account, update_id).await?;
+            reset::reset(app, account, Context::by(admin).with_update(update_id)).await?;
             Ok(say(&(texts.account.reset_done_to_another)(&account.to_string())))
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{AccountId, DecodeError, Event, LoginId};
+use domain::{AccountId, DecodeError, Event, LoginId, Sealed};
 use jiff::Timestamp;
 use serde_json::Value;
 use sqlx::Row;
@@ -65,6 +65,8 @@ pub struct Metadata {
     pub causation_id: Option<String>,
     /// Because of which update of the bot.
     pub update_id: Option<i64>,
+    /// Why, in the words of whoever ordered it, sealed with the key of the person whom it is about.
+    pub reason: Option<Sealed>,
 }
 
 impl LogEvent {
@@ -123,6 +125,7 @@ impl Metadata {
             login_id: text("correlation_id").and_then(|id| id.parse().ok()),
             causation_id: text("causation_id").map(str::to_owned),
             update_id: text("update_id").and_then(|id| id.parse().ok()),
+            reason: text("reason").map(|sealed| Sealed(sealed.to_owned())),
         }
     }
 }

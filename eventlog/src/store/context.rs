@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{AccountId, LoginId};
+use domain::{AccountId, LoginId, Sealed};
 
 /// Who gives a command, and in what connection; stored with each event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Context {
     pub causation_id: Option<String>,
     /// Because of which update of the bot.
     pub update_id: Option<i64>,
+    /// Why, in the words of whoever ordered it, sealed with the key of the person whom it is about.
+    pub reason: Option<Sealed>,
     /// The lease under which a worker acts.
     pub fence: Option<Fence>,
 }
@@ -70,7 +72,15 @@ impl Context {
     }
 
     fn from_actor(actor: Actor) -> Self {
-        Self { actor, account_id: None, login_id: None, causation_id: None, update_id: None, fence: None }
+        Self {
+            actor,
+            account_id: None,
+            login_id: None,
+            causation_id: None,
+            update_id: None,
+            reason: None,
+            fence: None,
+        }
     }
 
     /// About this person.
@@ -97,6 +107,12 @@ impl Context {
         Self { update_id: Some(update_id), ..self }
     }
 
+    /// For this reason.
+    #[must_use]
+    pub fn with_reason(self, reason: Option<Sealed>) -> Self {
+        Self { reason, ..self }
+    }
+
     /// Only while this lease holds.
     #[must_use]
     pub fn with_fence(self, fence: &Fence) -> Self {
@@ -106,7 +122,7 @@ impl Context {
     /// As stored: strings all, absent rather than empty.
     ///
     /// `{"actor": "system", "account_id": "<uuid>", "correlation_id": "<login id>", "causation_id":
-    /// "<stream>/<id>/<sequence>", "update_id": "17", "epoch": "3", "attempt": "1"}`; an actor is `system`,
+    /// "<stream>/<id>/<sequence>", "update_id": "17", "reason": "<sealed>", "epoch": "3", "attempt": "1"}`; an actor is `system`,
     /// an account id, `tool:<name>`, or `tool:<name>:<system user>`.
     pub(super) fn metadata(&self) -> HashMap<String, String> {
         let actor = match &self.actor {
@@ -121,6 +137,7 @@ impl Context {
             ("correlation_id", self.login_id.as_ref().map(ToString::to_string)),
             ("causation_id", self.causation_id.clone()),
             ("update_id", self.update_id.map(|id| id.to_string())),
+            ("reason", self.reason.as_ref().map(|reason| reason.0.clone())),
             ("epoch", self.fence.as_ref().map(|fence| fence.epoch.to_string())),
             ("attempt", self.fence.as_ref().map(|fence| fence.attempt.to_string())),
         ]
@@ -132,7 +149,7 @@ impl Context {
 
 #[cfg(test)]
 mod tests {
-    use domain::AccountId;
+    use domain::{AccountId, Sealed};
     use serde_json::Value;
 
     use super::{Context, Fence};
@@ -150,6 +167,7 @@ mod tests {
         let context = Context::by(account)
             .with_cause("login/login-00000000000000000000000001/7")
             .with_update(17)
+            .with_reason(Some(Sealed("c2VhbGVk".to_owned())))
             .with_fence(&Fence { login_id, attempt: 1, epoch: 3 });
         assert_eq!(serde_json::to_value(context.metadata()).unwrap(), documented);
     }
