@@ -11,15 +11,19 @@ const SHELL: &str = include_str!("../static/login.html");
 
 /// The Mini App: no secret in it, the same for everybody.
 pub fn shell(settings: &PageSettings) -> Response {
+    let page = SHELL
+        .replace("{{one_phone}}", settings.one_phone_login.name())
+        .replace("{{device_name}}", &escape(&settings.device_name));
+    html(&page, settings.page_origin.as_deref())
+}
+
+/// A page with a new nonce in place of each `{{nonce}}`, and the policy that names it.
+pub(crate) fn html(page: &str, page_origin: Option<&str>) -> Response {
     let mut random = [0; 16];
     getrandom::fill(&mut random).expect("the system has randomness");
     let nonce = STANDARD.encode(random);
-    let page = SHELL
-        .replace("{{nonce}}", &nonce)
-        .replace("{{one_phone}}", settings.one_phone_login.name())
-        .replace("{{device_name}}", &escape(&settings.device_name));
-    let policy = content_security_policy(&nonce, settings.page_origin.as_deref());
-    let mut response = Html(page).into_response();
+    let policy = content_security_policy(&nonce, page_origin);
+    let mut response = Html(page.replace("{{nonce}}", &nonce)).into_response();
     if let Ok(value) = HeaderValue::from_str(&policy) {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, value);
     }

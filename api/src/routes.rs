@@ -30,7 +30,7 @@ use crate::problem::Problem;
 use crate::route::Route;
 use crate::server::{self, Clients, Limits};
 use crate::state::ApiState;
-use crate::{admin, page, statics};
+use crate::{admin, admin_page, page, statics};
 
 /// More than any request of ours needs.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -68,7 +68,7 @@ fn table() -> Vec<Route> {
         (Method::POST, "/qr-auth/code", post(one_phone::code).layer(small())),
     ];
     let admin = admin::table().into_iter().map(|(method, path, route)| (method, path, route.layer(small())));
-    page.into_iter().chain(admin).collect()
+    page.into_iter().chain(admin_page::table()).chain(admin).collect()
 }
 
 /// The method and the path of every route.

@@ -35,7 +35,8 @@ enum Shows {
 
 fn row(method: &Method, path: &str) -> Result<Shows> {
     Ok(match (method.as_str(), path) {
-        ("GET", "/qr-auth" | "/qr-auth/static/{name}") | ("POST", "/qr-auth/telegram") => Shows::TheSameToAll,
+        ("GET", "/qr-auth" | "/qr-auth/static/{name}" | "/admin" | "/admin/static/{*name}")
+        | ("POST", "/qr-auth/telegram") => Shows::TheSameToAll,
         ("GET", "/qr-auth-status") => Shows::Status,
         ("GET", "/qr-auth/qr.svg" | "/qr-auth/password")
         | (
