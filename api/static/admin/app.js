@@ -26,7 +26,8 @@ export class App extends Component {
   root = createRef();
   /** What a screen remembers when it is left: filters above all. */
   memory = {};
-  #scrolls = [];
+  /** Where each screen below the open one was left: `{y, from}`. */
+  #left = [];
   #toast = 0;
 
   constructor(props) {
@@ -42,6 +43,7 @@ export class App extends Component {
   }
 
   componentDidMount() {
+    this.props.ref?.(this);
     this.live?.on(({ isOn }) => { if (isOn !== undefined) this.setState({ isLive: isOn }); });
     this.live?.start();
     document.addEventListener('keydown', keyboard(this));
@@ -71,21 +73,22 @@ export class App extends Component {
   go(screen, params = null) {
     if (!this.tabs.includes(screen)) return;
     if (params) this.memory[screen] = params;
-    this.#scrolls = [];
+    this.#left = [];
     this.#show([{ screen, params: {}, key: this.#nextKey() }]);
   }
 
   /** Opens a screen above this one. In a list beside it, `instead` of what was open there. */
   open(screen, params = {}, { instead = false } = {}) {
     const { stack } = this.state;
-    this.#scrolls.push(globalThis.scrollY);
-    this.#show([...(instead ? stack.slice(0, 1) : stack), { screen, params, key: this.#nextKey() }]);
+    const below = instead ? stack.slice(0, 1) : stack;
+    this.#left.length = below.length - 1;
+    this.#left.push({ y: globalThis.scrollY, from: document.activeElement });
+    this.#show([...below, { screen, params, key: this.#nextKey() }]);
   }
 
   back() {
     if (!this.canGoBack()) return;
-    const y = this.#scrolls.pop() ?? 0;
-    this.#show(this.state.stack.slice(0, -1), y);
+    this.#show(this.state.stack.slice(0, -1), this.#left.pop());
   }
 
   #nextKey() {
@@ -93,9 +96,13 @@ export class App extends Component {
     return this.lastKey;
   }
 
-  #show(stack, y = 0) {
+  #show(stack, { y = 0, from = null } = {}) {
     this.setState({ stack }, () => {
       globalThis.scrollTo(0, y);
+      if (from?.isConnected && from !== document.body) {
+        from.focus({ preventScroll: true });
+        return;
+      }
       const panes = this.root.current?.querySelectorAll('.pane:not([hidden]) h1') ?? [];
       [...panes].at(-1)?.focus({ preventScroll: true });
     });

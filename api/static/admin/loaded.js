@@ -14,6 +14,8 @@ export class Loaded extends Component {
   #loadedAt = 0;
 
   componentDidMount() {
+    // Preact hands `ref` to a component as a prop.
+    this.props.ref?.(this);
     this.load();
     this.#off = this.props.app.live.on(({ event }) => { if (event && this.concerns(event)) this.refreshSoon(); });
   }

@@ -59,8 +59,8 @@ class Parked extends Listed {
         <div class="row"><span class="body"><span class="title"><span class="mono strong" style=${{ whiteSpace: 'normal' }}>${cause}</span></span><span class="sub">${views.join(', ')} · ${t('rows', { n: count })} · ${t('since_ago', { ago: fmt.ago(since) })}</span></span></div>
         <div class="row"><button type="button" class="primary" onClick=${() => this.replay({ view: views[0], cause }, count)}>${t('replay_all', { n: count })}</button></div>
         <div class="row"><details class="grow"><summary>${t('rows', { n: count })}</summary><ul class="rows">${keys.map((it) => html`<li key=${it.view + it.key} class="row"><span class="body">
-          <span class="mono">${it.view} · ${it.key}</span><span class="sub">${eventTitle(app, it.event)} · #${it.position}</span></span>
-          <${Tool} text=${t('cause')} aria-label=${t('event_n', { position: it.position })} onClick=${() => app.open('event', { position: it.position })} />
+          <span class="mono">${it.view} · ${it.key}</span><span class="sub">${eventTitle(app, it.event)}</span></span>
+          <${Tool} text=${`#${it.position}`} label=${t('event_n', { position: it.position })} onClick=${() => app.open('event', { position: it.position })} />
           <${Tool} icon="play" label=${t('replay_one', { key: it.key })} onClick=${() => this.replay({ view: it.view, key: it.key }, 1)} /></li>`)}</ul></details></div></div>`)}<//>`;
   }
 }

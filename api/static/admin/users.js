@@ -41,9 +41,11 @@ export class Users extends Component {
   }
 
   pick(user) {
-    const picked = new Map(this.state.picked);
-    if (!picked.delete(user.account_id)) picked.set(user.account_id, user);
-    this.setState({ picked });
+    this.setState(({ picked }) => {
+      const now = new Map(picked);
+      if (!now.delete(user.account_id)) now.set(user.account_id, user);
+      return { picked: now };
+    });
   }
 
   render({ app, beside }, { filters, typed, picked, granting }) {
@@ -193,50 +195,61 @@ export async function takeBack(app, before) {
 
 /** The sheet for many people: it asks, shows how far it is, and tells whom it did not reach. */
 export class BulkGrant extends Component {
-  state = { order: null, done: [], failed: [], isStopped: false };
+  state = { order: null };
+  done = [];
+  failed = [];
+  isStopped = false;
   /** One key for each person, kept over tries: nobody gets it twice. */
   keys = new Map(this.props.users.map(({ account_id: id }) => [id, idempotencyKey()]));
 
   async run(order, users) {
     const { app } = this.props;
-    this.setState({ order, failed: [], isStopped: false });
+    Object.assign(this, { failed: [], isStopped: false });
+    this.setState({ order });
     const queue = [...users];
     const work = async () => {
-      for (let user = queue.shift(); user && !this.state.isStopped && !app.state.hasEnded; user = queue.shift()) {
+      for (let user = queue.shift(); user; user = this.isStopped || app.state.hasEnded ? null : queue.shift()) {
         try {
           await app.api.post(`users/${user.account_id}/subscription`, order, { 'Idempotency-Key': this.keys.get(user.account_id) });
-          this.setState(({ done }) => ({ done: [...done, user] }));
+          this.done.push(user);
         } catch (problem) {
-          this.setState(({ failed }) => ({ failed: [...failed, { user, problem }] }));
+          this.failed.push({ user, problem });
         }
+        this.setState({});
       }
     };
     await Promise.all(Array.from({ length: AT_ONCE }, work));
-    if (queue.length > 0 && !app.state.hasEnded) this.setState(({ failed }) => ({ failed: [...failed, ...queue.map((user) => ({ user, problem: {} }))] }));
-    if (this.state.failed.length === 0) this.finish();
+    this.failed.push(...queue.map((user) => ({ user, problem: {} })));
+    if (this.failed.length === 0) this.finish();
+    else this.setState({});
+  }
+
+  stop() {
+    this.isStopped = true;
   }
 
   finish() {
     const { app, onClose } = this.props;
-    const { done } = this.state;
+    const { done } = this;
     if (done.length > 0) app.toast(app.t('granted_many', { n: done.length }), { undo: async () => { for (const user of done) await takeBack(app, user); return app.t('taken_back_many', { n: done.length }); } });
     onClose(done.length > 0);
   }
 
-  render({ app, users, onClose }, { order, done, failed }) {
+  render({ app, users, onClose }, { order }) {
     const { t } = app;
+    const { done, failed } = this;
     if (!order) {
       const replaced = users.filter((user) => user.subscription_status === 'active').length;
       return html`<${Dialog} onCancel=${() => onClose(false)}><${GrantForm} app=${app} title=${t('grant_many', { n: users.length })} text=${replaced > 0 ? t('replaces_many', { n: replaced }) : t('has_none_many')}
         yes=${t('grant')} onDone=${(it) => this.run(it, users)} onCancel=${() => onClose(false)} /><//>`;
     }
     const isRunning = done.length + failed.length < users.length;
-    return html`<${Dialog} onCancel=${() => (isRunning ? this.setState({ isStopped: true }) : this.finish())}><div class="stack">
+    return html`<${Dialog} onCancel=${() => (isRunning ? this.stop() : this.finish())}><div class="stack">
       <h2 id="dialog-title">${t(isRunning ? 'granting' : 'granted_not_all')}</h2>
       <p role="status">${t('done_of', { done: done.length, all: users.length })}</p>
       <div class="progress" aria-hidden="true"><div style=${{ transform: `scaleX(${(done.length + failed.length) / users.length})` }}></div></div>
       ${failed.length > 0 && html`<ul class="small stack">${failed.slice(0, 20).map(({ user, problem }) => html`<li key=${user.account_id}>${nameOf(user)}: ${problem.detail ?? t(problem.status === 0 ? 'offline' : problem.status ? 'failed' : 'not_tried')}</li>`)}</ul>`}
-      <div class="choices">${isRunning ? html`<button type="button" onClick=${() => this.setState({ isStopped: true })}>${t('stop')}</button>`
+      <div class="choices">${isRunning ? html`<button type="button" onClick=${() => this.stop()}>${t('stop')}</button>`
         : html`<button type="button" onClick=${() => this.finish()}>${t('close')}</button><button type="button" onClick=${() => this.run(order, failed.map(({ user }) => user))}>${t('again')}</button>`}</div></div><//>`;
   }
 }
