@@ -23,10 +23,11 @@ struct Form {
 }
 
 impl Embedded {
-    /// The file with this name and these bytes. The comments of our own modules are for whoever reads the source: they are not sent.
+    /// The file with this name and these bytes. Comments and indentation of our own modules are for whoever reads the
+    /// source: they are not sent.
     pub(crate) fn new(name: &str, body: &[u8]) -> Self {
         let body = match name.ends_with(".js").then(|| std::str::from_utf8(body)) {
-            Some(Ok(source)) => without_comments(source).into_bytes(),
+            Some(Ok(source)) => bare(source).into_bytes(),
             _ => body.to_vec(),
         };
         let gzip = Form::new(compressed(&body));
@@ -63,17 +64,14 @@ impl Form {
     }
 }
 
-/// Empties the lines that hold nothing but a comment. Line numbers stay as they are in the source.
-fn without_comments(source: &str) -> String {
+/// The code of a module: lines that hold nothing but a comment are empty, and no line is indented. Line numbers stay as they are in
+/// the source.
+fn bare(source: &str) -> String {
     let is_comment = |line: &str| {
-        let line = line.trim_start();
-        line.starts_with("//")
-            || line.starts_with("/**")
-            || line == "*"
-            || line.starts_with("* ")
-            || line == "*/"
+        line.starts_with("//") || line.starts_with("/**") || line == "*" || line.starts_with("* ") || line == "*/"
     };
-    source.lines().fold(String::new(), |text, line| text + if is_comment(line) { "" } else { line } + "\n")
+    let lines = source.lines().map(str::trim_start).map(|line| if is_comment(line) { "" } else { line });
+    lines.fold(String::new(), |text, line| text + line + "\n")
 }
 
 fn compressed(body: &[u8]) -> Vec<u8> {
@@ -107,7 +105,7 @@ mod tests {
 
     use super::*;
 
-    const SOURCE: &str = "//! Head.\nimport a from './a.js';\n\n  /** One. */\n/** Two,\n *  lines. */\nconst b = 2; // beside\n";
+    const SOURCE: &str = "//! Head.\nimport a from './a.js';\n\n  /** One. */\n/** Two,\n *  lines. */\n  const b = 2; // beside\n";
 
     fn file() -> &'static Embedded {
         Box::leak(Box::new(Embedded::new("a.js", SOURCE.as_bytes())))
@@ -122,7 +120,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn comments_are_not_sent_and_line_numbers_stay() {
+    async fn comments_and_indentation_are_not_sent_and_line_numbers_stay() {
         let text = String::from_utf8(body(file().answer(&HeaderMap::new())).await).unwrap();
         assert_eq!(text, "\nimport a from './a.js';\n\n\n\n\nconst b = 2; // beside\n");
         assert_eq!(text.lines().count(), SOURCE.lines().count());

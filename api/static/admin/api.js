@@ -29,9 +29,9 @@ export class Api {
     return session;
   }
 
-  /** Ends the session at the server. */
-  async close() {
-    await this.delete('session').catch(() => {});
+  /** Ends the session at the server, also while the page is being closed. */
+  close() {
+    if (this.#token) this.#send('DELETE', '/api/admin/session', { headers: { Authorization: `Bearer ${this.#token}` }, keepalive: true }).catch(() => {});
     this.#token = null;
   }
 
@@ -64,13 +64,13 @@ export class Api {
     }
   }
 
-  async #send(method, path, { query = {}, body, headers = {}, signal }) {
+  async #send(method, path, { query = {}, body, headers = {}, signal, keepalive }) {
     const wanted = Object.entries(query).filter(([, value]) => value !== null && value !== undefined && value !== '');
     const url = wanted.length ? `${path}?${new URLSearchParams(wanted)}` : path;
     let answer = null;
     try {
       answer = await this.#fetch(url, {
-        method, signal, cache: 'no-store', credentials: 'omit',
+        method, signal, keepalive, cache: 'no-store', credentials: 'omit',
         headers: { 'Accept-Language': this.#language, ...headers, ...(body && { 'Content-Type': 'application/json' }) },
         body: body && JSON.stringify(body),
       });
@@ -92,7 +92,23 @@ async function problemOf(answer) {
   return new Problem(answer.status, { detail, type: problem.type ?? null, retryAfter: Number(answer.headers.get('Retry-After')) || null });
 }
 
-/** A key that makes one change of many tries. */
+/** Keys that make one change of many tries: the same order gets the same key, until `done()`. */
+export class OrderKeys {
+  #order = null;
+  #key = null;
+
+  of(order) {
+    const text = JSON.stringify(order);
+    if (this.#order !== text) [this.#order, this.#key] = [text, idempotencyKey()];
+    return this.#key;
+  }
+
+  done() {
+    this.#order = null;
+  }
+}
+
+/** 128 random bits. */
 export function idempotencyKey() {
   const bytes = globalThis.crypto.getRandomValues(new Uint8Array(16));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');

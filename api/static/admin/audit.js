@@ -13,9 +13,9 @@ export function parseSearch(text, events) {
   const typed = text.trim();
   if (/^#?\d{1,15}$/.test(typed)) return { position: Number(typed.replace('#', '')) };
   if (isAccount(typed)) return { account: typed };
-  if (typed.startsWith('login-')) return { login: typed };
   const event = events.find((name) => name.toLowerCase() === typed.toLowerCase());
-  return event ? { event } : null;
+  if (event) return { event };
+  return /^[\w-]{22,64}$/.test(typed) ? { login: typed } : null;
 }
 
 export class Audit extends Component {

@@ -1,5 +1,6 @@
 //! Invites: by state, newest first; one with its code as text, link and QR code, and who used it; making one or many.
 
+import { OrderKeys } from './api.js';
 import { CsvButton, INVITE_COLUMNS, REDEMPTION_COLUMNS } from './export.js';
 import { Listed, Loaded } from './loaded.js';
 import { Badge, Bar, Component, Icon, Pairs, Row, Section, Segments, State, Tool, html, tierTitle } from './ui.js';
@@ -93,7 +94,7 @@ export class InviteScreen extends Loaded {
     const { app } = this.props;
     const { t, fmt } = app;
     return html`
-      ${invite.state === 'open' && invite.link ? html`<${InviteCard} app=${app} invite=${invite} />` : html`<div class="card pad note"><p>${t(`why_${invite.state}`)}</p></div>`}
+      ${invite.state === 'open' && invite.code ? html`<${InviteCard} app=${app} invite=${invite} />` : html`<div class="card pad note"><p>${t(`why_${invite.state}`)}</p></div>`}
       <${Section} title=${t('terms')}><div class="card pad"><${Pairs} items=${[
         [t('tier'), tierTitle(invite.tier)], [t('subscription_for'), invite.subscription_days > 0 ? t('days', { n: invite.subscription_days }) : t('forever')],
         [t('uses'), t('used_of', { used: invite.used, all: invite.max_uses })], [t('reserved'), invite.reserved > 0 ? fmt.number(invite.reserved) : undefined],
@@ -115,6 +116,7 @@ export function InviteCard({ app, invite }) {
     const url = `https://t.me/share/url?${new URLSearchParams({ url: invite.link })}`;
     app.telegram.call((sdk) => sdk.openTelegramLink(url), 'web_app_open_tg_link', { path_full: url.slice('https://t.me'.length) });
   };
+  if (!invite.link) return html`<div class="card pad"><p class="mono strong">${codeOf(app, invite)}</p><p class="muted small">${t('no_link')}</p><button type="button" class="secondary" onClick=${() => app.copy(invite.code)}>${t('copy_code')}</button></div>`;
   return html`<div class="card pad"><${QrCode} text=${invite.link} label=${t('qr_label', { code: codeOf(app, invite) })} />
     <p class="mono strong" style=${{ textAlign: 'center', fontSize: '18px' }}>${codeOf(app, invite)}</p>
     <p class="mono muted" style=${{ textAlign: 'center' }}>${invite.link}</p>
@@ -130,6 +132,7 @@ const MOST = { max_uses: 100_000, count: 100 };
 
 export class NewInvite extends Component {
   state = { tier: 'premium', subscription_days: '30', valid_days: '7', max_uses: '1', count: '1', note: '', wrong: {}, busy: false, made: null };
+  keys = new OrderKeys();
 
   async submit(event) {
     event.preventDefault();
@@ -143,7 +146,8 @@ export class NewInvite extends Component {
     this.setState({ busy: true });
     const order = { tier, max_uses: numbers.max_uses, valid_days: Number(valid), subscription_days: Number(days), count: numbers.count, ...(note.trim() && { note: note.trim() }) };
     await app.attempt(async () => {
-      const { items } = await app.api.post('invites', order);
+      const { items } = await app.api.post('invites', order, { 'Idempotency-Key': this.keys.of(order) });
+      this.keys.done();
       app.telegram?.haptic('success');
       this.setState({ made: items });
     });
@@ -175,7 +179,7 @@ export class NewInvite extends Component {
     return html`<${Bar} app=${app} title=${t('invites_made', { n: items.length })} />
       <${Section} title=${t('codes')} action=${html`<${CsvButton} app=${app} asText=${true} name="invites" columns=${INVITE_COLUMNS} rows=${items} />`}>
         <ul class="card rows">${items.map((invite) => html`<li key=${invite.invite_id}><${InviteRow} app=${app} invite=${invite} onClick=${() => app.open('invite', { invite_id: invite.invite_id })} /></li>`)}</ul><//>
-      <div class="half"><button type="button" class="secondary" onClick=${() => app.copy(items.map(({ link }) => link).join('\n'), 'link_copied')}>${t('copy_links')}</button>
+      <div class="half"><button type="button" class="secondary" onClick=${() => app.copy(items.map(({ link, code }) => link ?? code).join('\n'), 'link_copied')}>${t('copy_links')}</button>
         <button type="button" class="secondary" onClick=${() => app.copy(items.map((it) => codeOf(app, it)).join('\n'))}>${t('copy_codes')}</button></div>${another}`;
   }
 }

@@ -45,7 +45,8 @@ export class Live {
     this.#setTimeout = setTimeout;
   }
 
-  /** `listener({event})` for each event of the log, `listener({isOn})` when the stream opens or breaks. Returns how to stop. */
+  /** `listener({event})` for each event of the log, `listener({gap})` where some were left out, `listener({isOn})` when the stream opens or
+   *  breaks. Returns how to stop. */
   on(listener) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -78,6 +79,7 @@ export class Live {
         for (const { event, id, data } of parser.feed(decoder.decode(value, { stream: true }))) {
           if (id) this.#lastId = id;
           if (event === 'log') this.#send({ event: JSON.parse(data) });
+          if (event === 'gap') this.#send({ gap: true });
         }
       }
     } catch (error) {

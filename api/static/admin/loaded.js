@@ -17,7 +17,7 @@ export class Loaded extends Component {
     // Preact hands `ref` to a component as a prop.
     this.props.ref?.(this);
     this.load();
-    this.#off = this.props.app.live.on(({ event }) => { if (event && this.concerns(event)) this.refreshSoon(); });
+    this.#off = this.props.app.live.on(({ event, gap }) => { if (gap || (event && this.concerns(event))) this.refreshSoon(); });
   }
 
   componentDidUpdate(before) {

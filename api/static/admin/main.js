@@ -24,6 +24,8 @@ async function start() {
   document.title = t('title');
   const api = new Api({ language, onEnded: () => app?.ended() });
   props = { t, api, telegram, native, fmt: formats(language), isHandheld: isHandheld(launch.platform) };
+  // Whoever closes the app has closed its session.
+  window.addEventListener('pagehide', () => api.close());
   begin();
 }
 

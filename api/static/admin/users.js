@@ -1,7 +1,7 @@
 //! People: search first, filters, order; pick some for one act on all of them. And the sheets that grant a subscription, to one person or to
 //! many: a grant can be taken back for a while.
 
-import { idempotencyKey } from './api.js';
+import { OrderKeys, idempotencyKey } from './api.js';
 import { CsvButton, USER_COLUMNS } from './export.js';
 import { daysUntil, nameOf } from './format.js';
 import { Listed } from './loaded.js';
@@ -115,11 +115,19 @@ export function openUser(app, accountId) {
 export const TIERS = ['free', 'trial', 'basic', 'premium', 'enterprise'];
 /** Those that can be granted: free is what everybody has. */
 export const PAID = TIERS.slice(1);
+const DAY_MS = 86_400_000;
 const TERMS = ['7', '30', '90', '365', '0', 'other'];
 /** Requests at a time, when many people get a subscription. */
 const AT_ONCE = 4;
 
-/** Tier, days and reason. `onDone({tier, days, reason})`. */
+/** When a subscription ends that is granted now: `{until}`, null for never. The same tier goes on from the end of the one that runs. */
+export function endAfter(user, tier, days, now) {
+  const goesOn = user?.subscription_status === 'active' && user.subscription_type === tier;
+  if (days === 0 || (goesOn && user.subscription_expires_at === null)) return { until: null };
+  return { until: (goesOn ? Date.parse(user.subscription_expires_at) : now) + days * DAY_MS };
+}
+
+/** Tier, days and reason. `onDone({tier, days, reason})`. With `user`, what they would have then. */
 export class GrantForm extends Component {
   state = { tier: 'premium', term: '30', days: '', isWrong: false };
 
@@ -138,18 +146,18 @@ export class GrantForm extends Component {
     this.props.onDone({ tier: this.state.tier, days, reason: event.currentTarget.elements.reason.value.trim() || undefined });
   }
 
-  render({ app, title, text, yes, busy, onCancel }, { tier, term, days, isWrong }) {
+  render({ app, title, text, user, yes, busy, onCancel }, { tier, term, days, isWrong }) {
     const { t, fmt } = app;
     const chosen = this.days();
-    const until = chosen ? fmt.day(fmt.now() + chosen * 86_400_000) : null;
+    const { until } = chosen === null ? {} : endAfter(user, tier, chosen, fmt.now());
     return html`<form onSubmit=${(event) => this.submit(event)} novalidate>
-      <h2 id="dialog-title">${title}</h2>${text && html`<p class="muted small">${text}</p>`}
+      <h2 id="dialog-title">${title}</h2><p class="muted small">${text(tier)}</p>
       <div class="field"><label>${t('tier')}</label><${Segments} label=${t('tier')} name="tier" autofocus=${true} value=${tier} options=${PAID.map((it) => [it, tierTitle(it)])} onChange=${(value) => this.setState({ tier: value })} /></div>
       <div class="field"><label>${t('term')}</label><${Segments} label=${t('term')} name="term" value=${term} options=${TERMS.map((it) => [it, t(it === '0' ? 'forever' : it === 'other' ? 'other_term' : 'days', { n: Number(it) })])} onChange=${(value) => this.setState({ term: value })} /></div>
       ${term === 'other' && html`<div class="field"><label for="days">${t('term_days')}</label><input id="days" class="input" inputmode="numeric" maxlength="5" value=${days} aria-invalid=${isWrong ? 'true' : undefined} aria-describedby="days-error"
         onInput=${(event) => this.setState({ days: event.currentTarget.value, isWrong: false })} /><p id="days-error" class="error" role="alert">${isWrong && t('days_wrong')}</p></div>`}
       <div class="field"><label for="reason">${t('reason')}</label><input id="reason" name="reason" class="input" maxlength="500" /></div>
-      <p class="small" role="status">${chosen === null ? '' : t(until ? 'will_get' : 'will_get_forever', { tier: tierTitle(tier), day: until })}</p>
+      <p class="small" role="status">${chosen === null ? '' : t(until ? 'will_get' : 'will_get_forever', { tier: tierTitle(tier), day: fmt.day(until) })}</p>
       <div class="choices"><button type="button" onClick=${onCancel}>${t('cancel')}</button><button type="submit" data-yes aria-busy=${busy ? 'true' : undefined} disabled=${busy}>${yes}</button></div>
     </form>`;
   }
@@ -158,14 +166,14 @@ export class GrantForm extends Component {
 /** The sheet for one person. */
 export class Grant extends Component {
   state = { busy: false };
-  key = idempotencyKey();
+  keys = new OrderKeys();
 
   async grant(order) {
     const { app, user, onClose } = this.props;
     this.setState({ busy: true });
     const isDone = await app.attempt(async () => {
-      const { user: now } = await app.api.post(`users/${user.account_id}/subscription`, order, { 'Idempotency-Key': this.key });
-      app.toast(app.t('granted', { name: nameOf(user), subscription: subscriptionOf(app, now) }), { undo: () => takeBack(app, user) });
+      const { user: now } = await app.api.post(`users/${user.account_id}/subscription`, order, { 'Idempotency-Key': this.keys.of(order) });
+      app.toast(app.t('granted', { name: nameOf(user), subscription: subscriptionOf(app, now) }), { undo: () => takeBack(app, user, order) });
     });
     this.setState({ busy: false });
     if (isDone) onClose(true);
@@ -173,19 +181,24 @@ export class Grant extends Component {
 
   render({ app, user, onClose }, { busy }) {
     const { t } = app;
-    const text = user.subscription_status === 'active' ? t('replaces', { subscription: subscriptionOf(app, user) }) : t('has_none');
-    return html`<${Dialog} onCancel=${() => onClose(false)}><${GrantForm} app=${app} title=${t('grant_to', { name: nameOf(user) })} text=${text} yes=${t('grant')} busy=${busy} onDone=${(order) => this.grant(order)} onCancel=${() => onClose(false)} /><//>`;
+    const text = (tier) => (user.subscription_status === 'active' ? t(tier === user.subscription_type ? 'extends' : 'replaces', { subscription: subscriptionOf(app, user) }) : t('has_none'));
+    return html`<${Dialog} onCancel=${() => onClose(false)}><${GrantForm} app=${app} title=${t('grant_to', { name: nameOf(user) })} text=${text} user=${user} yes=${t('grant')} busy=${busy} onDone=${(order) => this.grant(order)} onCancel=${() => onClose(false)} /><//>`;
   }
 }
 
-/** What a person had before a grant, again. Returns what to say. */
-export async function takeBack(app, before) {
+/** What a person had before this grant, again. Returns what to say. */
+export async function takeBack(app, before, { tier }) {
   const path = `users/${before.account_id}/subscription`;
   const reason = app.t('undo_reason');
   const name = nameOf(before);
   if (before.subscription_status !== 'active') {
     await app.api.delete(path, { reason });
     return app.t('taken_back', { name });
+  }
+  if (tier === before.subscription_type) {
+    if (before.subscription_expires_at === null) return app.t('granted', { name, subscription: subscriptionOf(app, before) });
+    // The same tier would be extended once more.
+    await app.api.delete(path, { reason });
   }
   // A subscription is granted by days, so the last one may be longer than it was.
   const days = before.subscription_expires_at ? Math.max(1, daysUntil(before.subscription_expires_at, app.fmt.now())) : 0;
@@ -230,8 +243,8 @@ export class BulkGrant extends Component {
 
   finish() {
     const { app, onClose } = this.props;
-    const { done } = this;
-    if (done.length > 0) app.toast(app.t('granted_many', { n: done.length }), { undo: async () => { for (const user of done) await takeBack(app, user); return app.t('taken_back_many', { n: done.length }); } });
+    const { done, state: { order } } = this;
+    if (done.length > 0) app.toast(app.t('granted_many', { n: done.length }), { undo: async () => { for (const user of done) await takeBack(app, user, order); return app.t('taken_back_many', { n: done.length }); } });
     onClose(done.length > 0);
   }
 
@@ -239,8 +252,13 @@ export class BulkGrant extends Component {
     const { t } = app;
     const { done, failed } = this;
     if (!order) {
-      const replaced = users.filter((user) => user.subscription_status === 'active').length;
-      return html`<${Dialog} onCancel=${() => onClose(false)}><${GrantForm} app=${app} title=${t('grant_many', { n: users.length })} text=${replaced > 0 ? t('replaces_many', { n: replaced }) : t('has_none_many')}
+      const active = users.filter((user) => user.subscription_status === 'active');
+      const text = (tier) => {
+        const longer = active.filter((user) => user.subscription_type === tier).length;
+        const replaced = active.length - longer;
+        return [longer > 0 && t('extends_many', { n: longer }), replaced > 0 && t('replaces_many', { n: replaced }), active.length === 0 && t('has_none_many')].filter(Boolean).join(' ');
+      };
+      return html`<${Dialog} onCancel=${() => onClose(false)}><${GrantForm} app=${app} title=${t('grant_many', { n: users.length })} text=${text}
         yes=${t('grant')} onDone=${(it) => this.run(it, users)} onCancel=${() => onClose(false)} /><//>`;
     }
     const isRunning = done.length + failed.length < users.length;

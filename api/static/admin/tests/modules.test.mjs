@@ -2,13 +2,14 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Api, everyItem, idempotencyKey } from '../api.js';
+import { Api, OrderKeys, everyItem, idempotencyKey } from '../api.js';
 import { EventStreamParser, Live } from '../live.js';
 import { daysUntil, formats, hueOf, initials, instantOf, nameOf } from '../format.js';
 import { everyNth, ticks } from '../chart.js';
 import { csvOf, USER_COLUMNS } from '../export.js';
 import { parseSearch } from '../audit.js';
 import { pathOf } from '../invites.js';
+import { endAfter, takeBack } from '../users.js';
 import { generate } from '../vendor/lean-qr.mjs';
 
 const NOW = Date.parse('2026-11-29T10:00:00Z');
@@ -97,6 +98,13 @@ test('a list is exported with every page of it', async () => {
   assert.deepEqual(await everyItem(api, 'users', { tier: 'basic' }), [1, 2, 3]);
   assert.deepEqual(asked.map(({ tier, limit, after }) => [tier, limit, after]), [['basic', 200, null], ['basic', 200, 'x']]);
   assert.match(idempotencyKey(), /^[0-9a-f]{32}$/);
+  const keys = new OrderKeys();
+  const first = keys.of({ days: 1 });
+  assert.equal(keys.of({ days: 1 }), first, 'the same order, tried again');
+  assert.notEqual(keys.of({ days: 2 }), first);
+  const second = keys.of({ days: 2 });
+  keys.done();
+  assert.notEqual(keys.of({ days: 2 }), second, 'what is done can be ordered once more');
 });
 
 test('a broken stream goes on after the last event that was seen; an ended session is not asked again', async () => {
@@ -130,7 +138,7 @@ test('what is typed into the audit’s search is a position, an account, a login
   assert.deepEqual(parseSearch(' #12 ', events), { position: 12 });
   assert.deepEqual(parseSearch('12', events), { position: 12 });
   assert.deepEqual(parseSearch('01912f6a-7c3b-7000-8000-000000000002', events), { account: '01912f6a-7c3b-7000-8000-000000000002' });
-  assert.deepEqual(parseSearch('login-0001', events), { login: 'login-0001' });
+  assert.deepEqual(parseSearch('login-00000000000000000000000001', events), { login: 'login-00000000000000000000000001' });
   assert.deepEqual(parseSearch('loginstarted', events), { event: 'LoginStarted' });
   assert.equal(parseSearch('anna', events), null);
 });
@@ -139,4 +147,30 @@ test('a QR code is drawn square by square', () => {
   const code = { size: 3, get: (x, y) => ['110', '001', '101'][y]?.[x] === '1' };
   assert.equal(pathOf(code), 'M0 0h2v1h-2zM2 1h1v1h-1zM0 2h1v1h-1zM2 2h1v1h-1z');
   assert.ok(generate('https://t.me/qr_login_bot?start=3HBP4Z3ECICZ').size >= 25);
+});
+
+test('the same tier goes on from the end of the one that runs; another one begins now', () => {
+  const user = { subscription_status: 'active', subscription_type: 'premium', subscription_expires_at: '2026-12-09T10:00:00Z' };
+  const day = (it) => it.until && new Date(it.until).toISOString().slice(0, 10);
+  assert.equal(day(endAfter(user, 'premium', 30, NOW)), '2027-01-08');
+  assert.equal(day(endAfter(user, 'basic', 30, NOW)), '2026-12-29');
+  assert.equal(day(endAfter({ ...user, subscription_status: 'expired' }, 'premium', 30, NOW)), '2026-12-29');
+  assert.equal(day(endAfter(undefined, 'premium', 30, NOW)), '2026-12-29');
+  assert.equal(day(endAfter(user, 'premium', 0, NOW)), null);
+  assert.equal(day(endAfter({ ...user, subscription_expires_at: null }, 'premium', 30, NOW)), null, 'what has no end gets none');
+});
+
+test('a grant is taken back to what was before it', async () => {
+  const asked = [];
+  const before = { account_id: 'a', telegram_id: 1, first_name: 'Anna', subscription_status: 'active', subscription_type: 'premium', subscription_expires_at: '2026-12-09T09:00:00Z' };
+  const app = {
+    t: (key) => key, fmt: formats('en', { now: () => NOW }),
+    api: { delete: async (path) => { asked.push(['delete', path]); }, post: async (path, { tier, days }) => { asked.push(['post', tier, days]); return { user: before }; } },
+  };
+  const takeBackAfter = async (user, tier) => { asked.length = 0; await takeBack(app, user, { tier }); return [...asked]; };
+  assert.deepEqual(await takeBackAfter({ ...before, subscription_status: 'none' }, 'basic'), [['delete', 'users/a/subscription']]);
+  assert.deepEqual(await takeBackAfter(before, 'basic'), [['post', 'premium', 10]]);
+  assert.deepEqual(await takeBackAfter(before, 'premium'), [['delete', 'users/a/subscription'], ['post', 'premium', 10]], 'it had been extended');
+  assert.deepEqual(await takeBackAfter({ ...before, subscription_expires_at: null }, 'basic'), [['post', 'premium', 0]]);
+  assert.deepEqual(await takeBackAfter({ ...before, subscription_expires_at: null }, 'premium'), [], 'nothing had changed');
 });
