@@ -68,7 +68,11 @@ impl Form {
 /// the source.
 fn bare(source: &str) -> String {
     let is_comment = |line: &str| {
-        line.starts_with("//") || line.starts_with("/**") || line == "*" || line.starts_with("* ") || line == "*/"
+        line.starts_with("//")
+            || line.starts_with("/**")
+            || line == "*"
+            || line.starts_with("* ")
+            || line == "*/"
     };
     let lines = source.lines().map(str::trim_start).map(|line| if is_comment(line) { "" } else { line });
     lines.fold(String::new(), |text, line| text + line + "\n")
