@@ -3,17 +3,26 @@
 //!
 //! Its contract is [`openapi`], which a test compares with [`table`].
 
+mod acts;
 pub(crate) mod guard;
+mod idempotency;
 pub(crate) mod input;
+mod invites;
+mod names;
 pub(crate) mod openapi;
+pub(crate) mod page;
 pub(crate) mod refusals;
 mod session;
+mod target;
 #[cfg(test)]
 mod tests;
+pub(crate) mod user;
+mod user_details;
 
 use crate::route::Route;
 
 /// Every route of the admin API.
 pub(crate) fn table() -> Vec<Route> {
-    [openapi::table(), session::table()].into_iter().flatten().collect()
+    let tables = [openapi::table(), session::table(), user_details::table(), acts::table(), invites::table()];
+    tables.into_iter().flatten().collect()
 }

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use domain::{AccountId, InviteCommand, InviteError, InviteId, Tier, Tiers};
 use eventlog::{Clock, Context, Database, DatabaseError, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
+use projections::views::invites::filtered::InviteState;
 use projections::views::invites::{self as view, InviteRow};
 use uuid::Uuid;
-use vault::{CodeError, Vault, normalise_code, random_code};
+use vault::{CodeError, OrderSeed, Vault, normalise_code, random_code};
 
 /// How long a code can be redeemed by default.
 pub const VALID_DAYS: u32 = 30;
@@ -75,6 +76,8 @@ pub struct Made {
     pub valid_until: Timestamp,
     /// 0 is unlimited.
     pub subscription_days: u32,
+    /// When it was made.
+    pub created_at: Timestamp,
 }
 
 /// An invite with what the vault knows of it.
@@ -149,7 +152,7 @@ impl Invites {
         };
         self.store.invite(invite_id, create, context).await.map_err(OrderError::from)?;
         tracing::info!(invite.id = %invite_id, tier = %order.tier, uses = order.max_uses, "invite made");
-        Ok(Made { invite_id, code, tier: order.tier, valid_until, subscription_days })
+        Ok(Made { invite_id, code, tier: order.tier, valid_until, subscription_days, created_at: now })
     }
 
     async fn keep_code(&self, invite_id: InviteId, order: &Order) -> Result<String, OrderError> {
@@ -177,11 +180,21 @@ impl Invites {
     /// # Errors
     /// The database failed.
     pub async fn list(&self, limit: i64, offset: i64) -> Result<Vec<Listed>, OrderError> {
-        let mut listed = Vec::new();
-        for invite in view::list(&self.db, limit, offset).await? {
-            listed.push(self.with_code(invite).await?);
-        }
-        Ok(listed)
+        Ok(self.with_codes(view::list(&self.db, limit, offset).await?).await?)
+    }
+
+    /// Invites that stand so now, without their redemptions, newest first; those after this invite, where one is named.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn filtered(
+        &self,
+        state: Option<InviteState>,
+        after: Option<InviteId>,
+        limit: i64,
+    ) -> Result<Vec<Listed>, OrderError> {
+        let found = view::filtered::filtered(&self.db, state, self.clock.now(), after, limit).await?;
+        Ok(self.with_codes(found).await?)
     }
 
     /// One invite, by its code or its id.
@@ -189,9 +202,16 @@ impl Invites {
     /// # Errors
     /// [`OrderError::Unknown`]; the database failed.
     pub async fn show(&self, code_or_id: &str) -> Result<Listed, OrderError> {
-        let invite_id = self.find(code_or_id).await?;
+        self.show_by_id(self.find(code_or_id).await?).await
+    }
+
+    /// One invite, by its id.
+    ///
+    /// # Errors
+    /// [`OrderError::Unknown`]; the database failed.
+    pub async fn show_by_id(&self, invite_id: InviteId) -> Result<Listed, OrderError> {
         let invite = view::by_id(&self.db, invite_id).await?.ok_or(OrderError::Unknown)?;
-        self.with_code(invite).await
+        self.with_codes(vec![invite]).await?.pop().ok_or(OrderError::Unknown)
     }
 
     /// Revokes an invite, by its code or its id. A login that has reserved it goes on.
@@ -214,10 +234,21 @@ impl Invites {
         code_or_id.trim().parse().map_err(|_| OrderError::Unknown)
     }
 
-    async fn with_code(&self, invite: InviteRow) -> Result<Listed, OrderError> {
-        let (code, note) = self.vault.code_of(invite.invite_id).await?.unzip();
-        Ok(Listed { invite, code, note: note.flatten() })
+    async fn with_codes(&self, invites: Vec<InviteRow>) -> Result<Vec<Listed>, DatabaseError> {
+        let ids: Vec<_> = invites.iter().map(|invite| invite.invite_id).collect();
+        let mut codes = self.vault.codes_of(&ids).await?;
+        let listed = invites.into_iter().map(|invite| {
+            let (code, note) = codes.remove(&invite.invite_id).unzip();
+            Listed { invite, code, note: note.flatten() }
+        });
+        Ok(listed.collect())
     }
+}
+
+/// The id of an invite that an order makes: the same for the same order.
+pub fn id_of(order: &OrderSeed) -> InviteId {
+    let bytes = *order.first_chunk().expect("18 bytes are more than 16");
+    InviteId(uuid::Builder::from_random_bytes(bytes).into_uuid())
 }
 
 /// The link that opens the bot's chat and redeems the code there.

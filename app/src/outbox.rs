@@ -88,6 +88,11 @@ enum Priority {
     Low = 1,
 }
 
+/// An answer with nothing but a text in it.
+pub fn text_alone(text: &str) -> Value {
+    serde_json::json!({"text": text})
+}
+
 impl Outbox {
     /// The outbox of this database.
     pub fn new(db: &Database) -> Self {

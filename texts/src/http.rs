@@ -49,6 +49,10 @@ pub enum Text {
     AdminSessionOver,
     AdminsOnly,
     AuditorsOnly,
+    PersonUnknown,
+    InviteUnknown,
+    LastAdmin,
+    NamedInSettings,
 }
 
 impl Text {
@@ -250,6 +254,15 @@ impl Text {
                 "Your session is over. Close the page and open it again with the button in the chat with the bot.",
             ),
             Self::AdminsOnly => ("⛔ Это доступно только администраторам.", "⛔ This is for admins only."),
+            Self::PersonUnknown => ("Такого человека здесь нет.", "There is nobody here by this id."),
+            Self::InviteUnknown => ("Такого инвайта здесь нет.", "There is no invite here by this id."),
+            Self::LastAdmin => (
+                "⚠️ Это последний администратор. Сначала назначьте другого.",
+                "⚠️ This is the last admin. Make another one first.",
+            ),
+            Self::NamedInSettings => {
+                (language.texts().admin.named_in_settings, language.texts().admin.named_in_settings)
+            }
             Self::AuditorsOnly => (
                 "⛔ Это доступно только администраторам и аудиторам.",
                 "⛔ This is for admins and auditors only.",

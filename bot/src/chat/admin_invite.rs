@@ -163,8 +163,7 @@ async fn invite_id(
 ) -> Result<InviteId, Failure> {
     let choice = format!("invite/{tier}/{days}/{uses}");
     let order = ctx.chat.app.vault.order(request.chat_id, &request.origin(&choice)).await?;
-    let bytes = *order.first_chunk().expect("18 bytes are more than 16");
-    Ok(InviteId(uuid::Builder::from_random_bytes(bytes).into_uuid()))
+    Ok(invites::id_of(&order))
 }
 
 fn rows(request: &Request, choices: &[(String, Step)], width: usize) -> Vec<Vec<InlineKeyboardButton>> {

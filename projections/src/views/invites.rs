@@ -15,6 +15,8 @@ use super::view::{FoldError, Interest, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 
+pub mod filtered;
+
 columns! {
     /// The current state of an invite.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
