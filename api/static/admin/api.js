@@ -14,7 +14,7 @@ export class Api {
   #language;
   #onEnded;
 
-  /** `onEnded()` is called once the session has ended: it expired, was revoked, or the person may do no more. */
+  /** `onEnded(status)` is called once the session has ended: it expired or was revoked (401), or the person may do no more (403). */
   constructor({ language, onEnded = () => {}, fetch = globalThis.fetch.bind(globalThis) }) {
     this.#language = language;
     this.#onEnded = onEnded;
@@ -59,7 +59,7 @@ export class Api {
     try {
       return await this.#send(method, `/api/admin/${path}`, { headers: { Authorization: `Bearer ${this.#token}`, ...headers }, ...rest });
     } catch (error) {
-      if (error.status === 401) this.#onEnded();
+      if ([401, 403].includes(error.status)) this.#onEnded(error.status);
       throw error;
     }
   }

@@ -108,9 +108,10 @@ export class App extends Component {
     });
   }
 
-  ended() {
+  /** The session is over: 401, or 403 where the person may do no more. */
+  ended(status) {
     this.live?.stop();
-    this.setState({ hasEnded: true, question: null, toasts: [] });
+    this.setState({ hasEnded: true, isForbidden: status === 403, question: null, toasts: [] });
   }
 
   /** Says that something was done. `undo()` takes it back, as long as the toast stands. */
@@ -168,7 +169,7 @@ export class App extends Component {
   }
 
   render(_, { stack, hasEnded, isWide }) {
-    if (hasEnded) return html`<main class="full"><${State} icon=${this.props.onAgain ? 'offline' : 'lock'} title=${this.t(this.props.endTitle ?? 'expired')} text=${this.t(this.props.endText ?? 'expired_text')}
+    if (hasEnded) return html`<main class="full"><${State} icon=${this.props.onAgain ? 'offline' : 'lock'} title=${this.t(this.state.isForbidden ? 'forbidden' : this.props.endTitle ?? 'expired')} text=${this.t(this.state.isForbidden ? 'forbidden_text' : this.props.endText ?? 'expired_text')}
       action=${this.t(this.props.onAgain ? 'again' : 'close')} onAction=${this.props.onAgain ?? (() => this.telegram.close())} /></main>`;
     const isSplit = isWide && SPLIT.includes(this.tab);
     const top = stack.length > 1 ? this.top : null;

@@ -22,7 +22,7 @@ async function start() {
   telegram.start().then(() => native.update({ again: true }));
   const t = textsIn(language, await wordsOf(language));
   document.title = t('title');
-  const api = new Api({ language, onEnded: () => app?.ended() });
+  const api = new Api({ language, onEnded: (status) => app?.ended(status) });
   props = { t, api, telegram, native, fmt: formats(language), isHandheld: isHandheld(launch.platform) };
   // Whoever closes the app has closed its session.
   window.addEventListener('pagehide', () => api.close());

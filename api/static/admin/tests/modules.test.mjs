@@ -80,14 +80,15 @@ test('the token goes into the header of each request, and nowhere else', async (
 });
 
 test('a session that has ended is told once a request is refused, and problems bring their words', async () => {
-  let ended = 0;
-  const answers = [answer(409, { detail: 'Это последний администратор.', type: 'urn:x' }), answer(502, null), answer(401, { title: 'no' })];
-  const api = new Api({ language: 'ru', onEnded: () => { ended += 1; }, fetch: async () => answers.shift() });
+  const ended = [];
+  const answers = [answer(409, { detail: 'Это последний администратор.', type: 'urn:x' }), answer(502, null), answer(401, { title: 'no' }), answer(403, { title: 'no' })];
+  const api = new Api({ language: 'ru', onEnded: (status) => ended.push(status), fetch: async () => answers.shift() });
   await assert.rejects(api.post('a'), { status: 409, detail: 'Это последний администратор.', type: 'urn:x' });
   await assert.rejects(api.get('a'), { status: 502, detail: null });
-  assert.equal(ended, 0);
+  assert.deepEqual(ended, []);
   await assert.rejects(api.get('a'), { status: 401 });
-  assert.equal(ended, 1);
+  await assert.rejects(api.get('a'), { status: 403 });
+  assert.deepEqual(ended, [401, 403]);
   const offline = new Api({ language: 'ru', fetch: async () => { throw new TypeError('failed'); } });
   await assert.rejects(offline.get('a'), { status: 0 });
 });
