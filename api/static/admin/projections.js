@@ -170,8 +170,9 @@ export class ViewScreen extends Loaded {
     const done = `${t(run.dry_run ? 'run_dry' : 'run_real')} · ${whoDid(app, run.asked_by)} · ${fmt.moment(run.ended_at ?? run.started_at)}`;
     const kind = run.status === 'failed' ? 'bad' : report?.differ || report?.missing || report?.extra ? 'warn' : run.status === 'done' ? 'good' : '';
     const differ = report ? report.differ + report.missing + report.extra : 0;
-    return html`<${Section} title=${t('last_run')} note=${done} action=${report?.differences.length > 0 && html`<${CsvButton} app=${app} asText=${true} name="differences" columns=${DIFFERENCE_COLUMNS} rows=${report.differences} />`}>
+    return html`<${Section} title=${t('last_run')} action=${report?.differences.length > 0 && html`<${CsvButton} app=${app} asText=${true} name="differences" columns=${DIFFERENCE_COLUMNS} rows=${report.differences} />`}>
       <div class=${`card pad note ${kind}`}><p class="strong">${run.status === 'done' && report ? (differ === 0 ? t('no_difference', { n: report.rows }) : t('differences', { n: differ })) : t(`run_${run.status}`)}</p>
+        <p class="muted small">${done}</p>
         ${run.error && html`<p class="mono">${run.error}</p>`}
         ${differ > 0 && html`<p class="small">${t('difference_kinds', { differ: report.differ, missing: report.missing, extra: report.extra })}</p>`}</div>
       ${report?.differences.map((it) => html`<${Difference} key=${it.key} app=${app} difference=${it} />`)}

@@ -122,7 +122,7 @@ export class UserScreen extends Loaded {
       ${act('gift', app.t('grant'), () => this.setState({ sheet: 'grant' }))}
       ${act('role', app.t('role'), () => this.setState({ sheet: 'role' }))}
       ${act('history', app.t('history'), history)}
-      ${user.is_blocked ? act('unblock', app.t('unblock'), () => this.unblock(user)) : act('block', app.t('block'), () => this.block(user), true)}</div>`;
+      ${user.is_blocked ? act('unblock', app.t('act_unblock'), () => this.unblock(user)) : act('block', app.t('act_block'), () => this.block(user), true)}</div>`;
   }
 
   subscription({ user, subscription }) {

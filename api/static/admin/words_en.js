@@ -48,7 +48,7 @@ export const TEXTS = {
   // one person
   no_person: 'No such person', no_person_text: 'Their data may have been deleted, or the ID is incomplete.', erased: 'Data deleted',
   erased_text: 'Name and Telegram ID are forgotten for good. The events remain, without a name.', acts: 'Actions', linked: 'account connected',
-  not_linked: 'not connected', grant: 'Grant', role: 'Role', block: 'Block', unblock: 'Unblock', history: 'History', subscription: 'Subscription',
+  not_linked: 'not connected', grant: 'Grant', role: 'Role', block: 'Block', act_block: 'Block', act_unblock: 'Unblock', history: 'History', subscription: 'Subscription',
   grant_one: 'Grant a subscription', since: 'since {day}', until: 'until {day}', forever: 'no end', ends: 'Ends {ago}', limits: 'Limits',
   limit_max_channels: 'Channels', limit_max_groups: 'Groups', limit_posts_per_day: 'Posts a day', limit_rag_per_day: 'RAG requests a day',
   limit_voice_per_day: 'Voice messages a day', limit_ai_digest: 'AI digest', limit_priority: 'Priority', end_early: 'End early', access: 'Access',

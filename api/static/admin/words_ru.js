@@ -55,7 +55,7 @@ export const TEXTS = {
   // one person
   no_person: 'Такого человека нет', no_person_text: 'Возможно, данные удалены или ID скопирован не полностью.', erased: 'Данные удалены',
   erased_text: 'Имя и Telegram ID забыты навсегда. История событий осталась, но без имени.', acts: 'Действия', linked: 'аккаунт подключён',
-  not_linked: 'аккаунт не подключён', grant: 'Выдать', role: 'Роль', block: 'Заблокировать', unblock: 'Разблокировать', history: 'История',
+  not_linked: 'аккаунт не подключён', grant: 'Выдать', role: 'Роль', block: 'Заблокировать', act_block: 'Закрыть доступ', act_unblock: 'Открыть доступ', history: 'История',
   subscription: 'Подписка', grant_one: 'Выдать подписку', since: 'с {day}', until: 'до {day}', forever: 'бессрочно', ends: 'Закончится {ago}',
   limits: 'Лимиты', limit_max_channels: 'Каналы', limit_max_groups: 'Группы', limit_posts_per_day: 'Посты в день',
   limit_rag_per_day: 'RAG-запросы в день', limit_voice_per_day: 'Голосовые в день', limit_ai_digest: 'AI-дайджест', limit_priority: 'Приоритет',

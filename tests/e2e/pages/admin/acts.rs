@@ -37,7 +37,7 @@ async fn a_person_is_found_blocked_and_let_in_again_by_the_keyboard_alone() -> R
     app.page().wait_until("document.querySelector('.profile .name').innerText.includes('Anna')").await?;
 
     // 2. Blocking asks first, and the harmless answer has the focus.
-    app.press("Заблокировать").await?;
+    app.press("Закрыть доступ").await?;
     app.wait_for_text("Доступ закроется сразу и везде.").await?;
     ensure!(app.evaluate("document.activeElement.innerText").await? == "Отмена", "the focus is elsewhere");
     app.key("Enter", "Enter").await?;
@@ -45,10 +45,10 @@ async fn a_person_is_found_blocked_and_let_in_again_by_the_keyboard_alone() -> R
     ensure!(actors(world, "AccountBlocked").await?.is_empty(), "the answer was no");
 
     // 3. It is done, and undone by a key.
-    app.press("Заблокировать").await?;
+    app.press("Закрыть доступ").await?;
     app.press("Заблокировать").await?;
     app.wait_for_text("доступ закрыт").await?;
-    app.page().wait_until("document.querySelector('.acts').innerText.includes('Разблокировать')").await?;
+    app.page().wait_until("document.querySelector('.acts').innerText.includes('Открыть доступ')").await?;
     app.key("z", "KeyZ").await?;
     app.wait_for_text("доступ снова открыт").await?;
     let admin = admin(world).await?;

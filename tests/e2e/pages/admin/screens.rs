@@ -30,7 +30,7 @@ async fn axe_finds_nothing_on_any_screen() -> Result<()> {
         app.evaluate("[...document.querySelectorAll('.pane li .row')].find((it) => it.innerText.includes('Anna')).click()").await?;
         app.page().wait_until("document.querySelector('.profile')").await?;
         app.check("person").await?;
-        for (act, state) in [("Выдать", "grant"), ("Роль", "role"), ("Заблокировать", "block")] {
+        for (act, state) in [("Выдать", "grant"), ("Роль", "role"), ("Закрыть доступ", "block")] {
             app.press(act).await?;
             app.page().wait_until("document.querySelector('dialog[open]')").await?;
             app.check(state).await?;
