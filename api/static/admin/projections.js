@@ -38,12 +38,26 @@ class Parked extends Listed {
 
   concerns() { return this.state.data?.items.length > 0; }
 
-  async replay(body, count) {
+  /** Orders it for each view; what is parked no longer is no failure. An order takes 500 rows. */
+  async order(views, which) {
+    const total = { replayed: 0, still: 0 };
+    for (const view of views.filter((it) => it !== REACTOR)) {
+      let outcome = null;
+      do {
+        outcome = await this.props.app.api.post('parked/replay', { view, ...which }).catch((problem) => { if (problem.status === 404) return { replayed: 0, still_parked: 0, items: [] }; throw problem; });
+        total.replayed += outcome.replayed;
+        total.still += outcome.still_parked;
+      } while (outcome.items.length >= AT_MOST && outcome.replayed > 0);
+    }
+    return total;
+  }
+
+  async replay(views, which, count) {
     const { app, onReplayed } = this.props;
     const { t } = app;
     if (count > 1 && !await app.ask({ title: t('replay_title', { n: count }), text: t('replay_text'), points: [t('replay_again'), t('replay_log')], yes: t('replay') })) return;
     await app.attempt(async () => {
-      const { replayed, still_parked: still } = await app.api.post('parked/replay', body);
+      const { replayed, still } = await this.order(views, which);
       app.toast(still > 0 ? t('replayed_not_all', { done: replayed, n: still }) : t('replayed', { n: replayed }), { bad: still > 0 });
     });
     onReplayed();
@@ -57,11 +71,11 @@ class Parked extends Listed {
     return html`<${Section} title=${t('parked')} note=${t('parked_note')} action=${html`<${CsvButton} app=${app} asText=${true} name="parked" columns=${PARKED_COLUMNS} rows=${rows} />`}>
       ${causes.map(({ cause, views, count, first_since: since, keys }) => html`<div class="card" key=${cause}>
         <div class="row"><span class="body"><span class="title"><span class="mono strong" style=${{ whiteSpace: 'normal' }}>${cause}</span></span><span class="sub">${views.join(', ')} · ${t('rows', { n: count })} · ${t('since_ago', { ago: fmt.ago(since) })}</span></span></div>
-        <div class="row"><button type="button" class="primary" onClick=${() => this.replay({ view: views[0], cause }, count)}>${t('replay_all', { n: count })}</button></div>
+        ${views.some((view) => view !== REACTOR) && html`<div class="row"><button type="button" class="primary" onClick=${() => this.replay(views, { cause }, count)}>${t('replay_all', { n: count })}</button></div>`}
         <div class="row"><details class="grow"><summary>${t('rows', { n: count })}</summary><ul class="rows">${keys.map((it) => html`<li key=${it.view + it.key} class="row"><span class="body">
-          <span class="mono">${it.view} · ${it.key}</span><span class="sub">${eventTitle(app, it.event)}</span></span>
+          <span class="mono">${it.view} · ${it.key}</span><span class="sub">${it.event ? eventTitle(app, it.event) : it.error}</span></span>
           <${Tool} text=${`#${it.position}`} label=${t('event_n', { position: it.position })} onClick=${() => app.open('event', { position: it.position })} />
-          <${Tool} icon="play" label=${t('replay_one', { key: it.key })} onClick=${() => this.replay({ view: it.view, key: it.key }, 1)} /></li>`)}</ul></details></div></div>`)}<//>`;
+          ${it.view !== REACTOR && html`<${Tool} icon="play" label=${t('replay_one', { key: it.key })} onClick=${() => this.replay([it.view], { key: it.key }, 1)} />`}</li>`)}</ul></details></div></div>`)}<//>`;
   }
 }
 
@@ -81,6 +95,10 @@ class Replays extends Listed {
   }
 }
 
+/** Where events are parked that led to nothing: they are no rows. */
+const REACTOR = 'reactor';
+/** Rows in one order. */
+const AT_MOST = 500;
 /** How often a run that goes on is looked at. */
 const LOOK_MS = 700;
 
@@ -168,13 +186,13 @@ export class ViewScreen extends Loaded {
     const { t, fmt } = app;
     const { report } = run;
     const done = `${t(run.dry_run ? 'run_dry' : 'run_real')} · ${whoDid(app, run.asked_by)} · ${fmt.moment(run.ended_at ?? run.started_at)}`;
-    const kind = run.status === 'failed' ? 'bad' : report?.differ || report?.missing || report?.extra ? 'warn' : run.status === 'done' ? 'good' : '';
-    const differ = report ? report.differ + report.missing + report.extra : 0;
+    const differ = report?.differ ?? 0;
+    const kind = run.status === 'failed' ? 'bad' : differ > 0 ? 'warn' : run.status === 'done' ? 'good' : '';
     return html`<${Section} title=${t('last_run')} action=${report?.differences.length > 0 && html`<${CsvButton} app=${app} asText=${true} name="differences" columns=${DIFFERENCE_COLUMNS} rows=${report.differences} />`}>
       <div class=${`card pad note ${kind}`}><p class="strong">${run.status === 'done' && report ? (differ === 0 ? t('no_difference', { n: report.rows }) : t('differences', { n: differ })) : t(`run_${run.status}`)}</p>
         <p class="muted small">${done}</p>
         ${run.error && html`<p class="mono">${run.error}</p>`}
-        ${differ > 0 && html`<p class="small">${t('difference_kinds', { differ: report.differ, missing: report.missing, extra: report.extra })}</p>`}</div>
+        ${differ > 0 && html`<p class="small">${t('difference_kinds', { differ: differ - report.missing - report.extra, missing: report.missing, extra: report.extra })}</p>`}</div>
       ${report?.differences.map((it) => html`<${Difference} key=${it.key} app=${app} difference=${it} />`)}
       ${report && report.differences.length < differ && html`<p class="note-below muted small">${t('first_differences', { n: report.differences.length })}</p>`}<//>`;
   }
