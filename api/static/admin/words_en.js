@@ -136,7 +136,8 @@ export const TEXTS = {
   no_difference: { one: '{n} row, nothing differs', other: '{n} rows, nothing differs' },
   differences: { one: '{n} row differs', other: '{n} rows differ' }, difference_kinds: 'different: {differ} · missing: {missing} · extra: {extra}',
   first_differences: { one: 'The first {n} is shown.', other: 'The first {n} are shown.' },
-  why_as_of: 'The row stands as it was before event {position}.', why_not_of_the_log: 'The log never made such a row: it was changed beside the events.',
+  why_as_of: 'The row stands as it was before event {position}.', why_unexplained: 'The row has too many events to find where it parts from the log.',
+  why_not_of_the_log: 'The log never made such a row: it was changed beside the events.',
   why_parked: 'The row is parked at event {position}.', no_row: 'no row', column: 'Column', stands: 'Live', by_log: 'By the log',
   event_changes: 'What this event changes',
 
