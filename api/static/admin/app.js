@@ -47,6 +47,7 @@ export class App extends Component {
     this.live?.on(({ isOn }) => { if (isOn !== undefined) this.setState({ isLive: isOn }); });
     this.live?.start();
     document.addEventListener('keydown', keyboard(this));
+    document.addEventListener('dialogs', () => this.showNative());
     document.addEventListener('visibilitychange', () => { if (!document.hidden && this.live && !this.live.isOn && !this.state.hasEnded) this.live.start(); });
     this.showNative();
   }
@@ -55,10 +56,10 @@ export class App extends Component {
     this.showNative();
   }
 
-  /** Telegram's own arrow above, and its own button below, stand for the ones of the page. */
+  /** Telegram's own arrow above, and its own button below, stand for the ones of the page; not while a dialog is open. */
   showNative() {
-    const within = this.root.current;
-    this.native?.show({ back: within?.querySelector('[data-back]') ?? null, main: this.state.question ? null : within?.querySelector('[data-main]') ?? null });
+    const find = (selector) => (document.querySelector('dialog[open]') ? null : this.root.current?.querySelector(selector) ?? null);
+    this.native?.show({ back: find('[data-back]'), main: find('[data-main]') });
   }
 
   get isNarrow() { return globalThis.innerWidth < 480; }
@@ -69,12 +70,12 @@ export class App extends Component {
 
   canGoBack() { return this.state.stack.length > 1; }
 
-  /** Opens a tab. With params, as if its filters had been set. */
-  go(screen, params = null) {
+  /** Opens a tab. With params, as if its filters had been set. The focus goes to what `focus` selects, otherwise to the title. */
+  go(screen, params = null, focus = null) {
     if (!this.tabs.includes(screen)) return;
     if (params) this.memory[screen] = params;
     this.#left = [];
-    this.#show([{ screen, params: {}, key: this.#nextKey() }]);
+    this.#show([{ screen, params: {}, key: this.#nextKey() }], { focus });
   }
 
   /** Opens a screen above this one. In a list beside it, `instead` of what was open there. */
@@ -96,11 +97,13 @@ export class App extends Component {
     return this.lastKey;
   }
 
-  #show(stack, { y = 0, from = null } = {}) {
+  #show(stack, { y = 0, from = null, focus = null } = {}) {
     this.setState({ stack }, () => {
       globalThis.scrollTo(0, y);
-      if (from?.isConnected && from !== document.body) {
-        from.focus({ preventScroll: true });
+      const target = focus ? this.root.current?.querySelector(focus) : from?.isConnected && from !== document.body ? from : null;
+      if (target) {
+        target.focus({ preventScroll: true });
+        target.setSelectionRange?.(target.value.length, target.value.length);
         return;
       }
       const panes = this.root.current?.querySelectorAll('.pane:not([hidden]) h1') ?? [];

@@ -16,12 +16,7 @@ export class Dashboard extends Component {
 
 /** What is typed here goes on in the search of people. */
 function searchPeople(app, query) {
-  app.go('users', { ...app.memory.users, query });
-  requestAnimationFrame(() => requestAnimationFrame(() => {
-    const input = document.querySelector('[data-search]');
-    input?.focus();
-    input?.setSelectionRange(query.length, query.length);
-  }));
+  app.go('users', { ...app.memory.users, query }, '[data-search]');
 }
 
 class Summary extends Loaded {

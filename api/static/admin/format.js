@@ -1,4 +1,5 @@
-//! Numbers, dates and words as the person reads them: their language, and the time zone of their device.
+//! Words, numbers and dates as the person reads them: their language, and the time zone of their device. The words stand in `words_ru.js` and
+//! `words_en.js`, of which the browser loads one.
 
 const SECOND = 1000;
 const MINUTE = 60 * SECOND;
@@ -76,4 +77,30 @@ export function nameOf(user) {
 /** One of Telegram's seven colours, the same each time. */
 export function hueOf(telegramId) {
   return Math.abs(Number(telegramId) % 7) || 0;
+}
+
+/** Russian for `ru`, `ru-RU`, `ru_RU` and without a language code, English for any other language. */
+export function languageOf(code) {
+  return !code || /^ru(?![a-z])/i.test(code) ? 'ru' : 'en';
+}
+
+/** The words of one language, by key. */
+export async function wordsOf(language) {
+  return (await (language === 'ru' ? import('./words_ru.js') : import('./words_en.js'))).TEXTS;
+}
+
+/** Returns `text(key, {name: '…', n: 3})` for the words of one language. `n` decides about the plural. An unknown key throws. */
+export function textsIn(language, words) {
+  const plural = new Intl.PluralRules(language);
+  const number = new Intl.NumberFormat(language);
+  const text = (key, values = {}) => {
+    if (!text.has(key)) throw new Error(`no text ${key}`);
+    const found = words[key];
+    const form = typeof found === 'string' ? found : found[plural.select(values.n)] ?? found.other ?? found.many;
+    return form.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? (typeof values[name] === 'number' ? number.format(values[name]) : String(values[name])) : whole));
+  };
+  text.has = (key) => Object.hasOwn(words, key);
+  /** The keys that begin so. */
+  text.keys = (prefix) => Object.keys(words).filter((key) => key.startsWith(prefix));
+  return text;
 }

@@ -134,6 +134,10 @@ export class NewInvite extends Component {
   state = { tier: 'premium', subscription_days: '30', valid_days: '7', max_uses: '1', count: '1', note: '', wrong: {}, busy: false, made: null };
   keys = new OrderKeys();
 
+  componentDidUpdate() {
+    this.props.app.showNative();
+  }
+
   async submit(event) {
     event.preventDefault();
     const { app } = this.props;

@@ -17,7 +17,10 @@ export class Loaded extends Component {
     // Preact hands `ref` to a component as a prop.
     this.props.ref?.(this);
     this.load();
-    this.#off = this.props.app.live.on(({ event, gap }) => { if (gap || (event && this.concerns(event))) this.refreshSoon(); });
+    this.#off = this.props.app.live.on(({ event, gap, isOn }) => {
+      // What was loaded before the stream opened may have missed something.
+      if (gap || (event && this.concerns(event)) || (isOn && this.#loadedAt > 0)) this.refreshSoon();
+    });
   }
 
   componentDidUpdate(before) {

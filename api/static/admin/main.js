@@ -1,10 +1,8 @@
 //! The start: launch data is exchanged for a session, then the app is shown. Nothing of the session leaves this module's memory.
 
-import { Api } from './api.js';
+import { formats, languageOf, textsIn, wordsOf } from './format.js';
+import { Api, Live } from './api.js';
 import { App } from './app.js';
-import { formats } from './format.js';
-import { Live } from './live.js';
-import { languageOf, textsIn, wordsOf } from './texts.js';
 import { html, render } from './ui.js';
 import { Native } from '/qr-auth/static/native.js';
 import { Telegram, isHandheld, launchParams } from '/qr-auth/static/telegram.js';

@@ -1,7 +1,7 @@
 //! People: search first, filters, order; pick some for one act on all of them. And the sheets that grant a subscription, to one person or to
 //! many: a grant can be taken back for a while.
 
-import { OrderKeys, idempotencyKey } from './api.js';
+import { OrderKeys, everyItem, idempotencyKey } from './api.js';
 import { CsvButton, USER_COLUMNS } from './export.js';
 import { daysUntil, nameOf } from './format.js';
 import { Listed } from './loaded.js';
@@ -9,6 +9,8 @@ import { Bar, Bones, ChipSelect, Component, Dialog, Search, Segments, State, Too
 
 /** How long typing has to pause before the server is asked. */
 const TYPING_MS = 180;
+/** People that one order of the page reaches. */
+const MOST_PICKED = 1_000;
 export const NO_FILTERS = { query: '', tier: '', status: '', role: '', blocked: '', sort: '' };
 
 export class Users extends Component {
@@ -40,6 +42,16 @@ export class Users extends Component {
     this.props.app.onEscape = on ? () => this.select(false) : null;
   }
 
+  /** Picks everybody whom the filters let through. */
+  async pickAll() {
+    const { app } = this.props;
+    await app.attempt(async () => {
+      const users = await everyItem(app.api, 'users', this.state.filters, { most: MOST_PICKED });
+      if (users.length >= MOST_PICKED) app.toast(app.t('picked_first', { n: MOST_PICKED }));
+      if (this.state.picked) this.setState({ picked: new Map(users.slice(0, MOST_PICKED).map((user) => [user.account_id, user])) });
+    });
+  }
+
   pick(user) {
     this.setState(({ picked }) => {
       const now = new Map(picked);
@@ -54,7 +66,7 @@ export class Users extends Component {
     const filter = (name, options) => html`<${ChipSelect} label=${t(`filter_${name}`)} value=${filters[name]} options=${options} onChange=${(value) => this.set({ [name]: value })} />`;
     return html`
       <${Bar} app=${app} title=${picked ? t('picked', { n: picked.size }) : t('tab_users')} back=${false}>
-        ${picked ? html`<${Tool} text=${t('pick_loaded')} onClick=${() => this.setState({ picked: new Map(this.list.state.data?.items.map((user) => [user.account_id, user])) })} />
+        ${picked ? html`<${Tool} text=${t('pick_all')} onClick=${() => this.pickAll()} />
           <${Tool} icon="close" label=${t('stop_picking')} data-key="select" onClick=${() => this.select(false)} />` : html`
           <${Tool} icon="refresh" label=${t('refresh')} data-key="refresh" onClick=${() => this.list.load()} />
           <${CsvButton} app=${app} name="users" columns=${USER_COLUMNS} path="users" query=${filters} />

@@ -37,7 +37,7 @@ export const TEXTS = {
   filter_role: 'Role', filter_blocked: 'Access', sort_newest: 'Newest first', sort_oldest: 'Oldest first', sort_ending: 'Ending soon',
   sort_longest: 'Ending last', sort_name: 'By name', any_status: 'Subscription: any', any_tier: 'Tier: any', any_role: 'Role: any',
   any_access: 'Access: any', status_active: 'Active', status_expired: 'Ended', status_none: 'Never had one', role_user: 'user', role_admin: 'admin',
-  role_auditor: 'auditor', blocked: 'blocked', not_blocked: 'Not blocked', pick_some: 'Pick several', pick_one: 'Pick {name}', pick_loaded: 'All',
+  role_auditor: 'auditor', blocked: 'blocked', not_blocked: 'Not blocked', pick_some: 'Pick several', pick_one: 'Pick {name}', pick_all: 'All', picked_first: { one: 'The first {n} is picked', other: 'The first {n} are picked' },
   pick_hint: 'Tick people in the list', picked: { one: '{n} picked', other: '{n} picked' }, stop_picking: 'Stop picking', nobody_fits: 'Nobody found',
   nobody_fits_text: 'Check the spelling, or clear the filters.', nobody_yet: 'Nobody here yet',
   nobody_yet_text: 'People show up once they write to the bot. Make an invite and send its link.', pick_users: 'Pick a person',

@@ -44,7 +44,7 @@ export const TEXTS = {
   sort_longest: 'Закончатся позже всех', sort_name: 'По имени', any_status: 'Подписка: любая', any_tier: 'Тариф: любой', any_role: 'Роль: любая',
   any_access: 'Доступ: любой', status_active: 'Подписка действует', status_expired: 'Подписка закончилась', status_none: 'Без подписки',
   role_user: 'пользователь', role_admin: 'администратор', role_auditor: 'аудитор', blocked: 'заблокирован', not_blocked: 'Не заблокирован',
-  pick_some: 'Выбрать несколько', pick_one: 'Выбрать: {name}', pick_loaded: 'Все', pick_hint: 'Отметьте людей в списке',
+  pick_some: 'Выбрать несколько', pick_one: 'Выбрать: {name}', pick_all: 'Все', picked_first: { one: 'Выбран первый {n}', few: 'Выбраны первые {n}', many: 'Выбраны первые {n}' }, pick_hint: 'Отметьте людей в списке',
   picked: { one: 'Выбран {n}', few: 'Выбраны {n}', many: 'Выбрано {n}' }, stop_picking: 'Закончить выбор', nobody_fits: 'Никого не нашлось',
   nobody_fits_text: 'Проверьте написание или сбросьте фильтры.', nobody_yet: 'Пока никого',
   nobody_yet_text: 'Человек появится здесь, когда впервые напишет боту. Создайте инвайт и отправьте ссылку.', pick_users: 'Выберите человека',

@@ -2,10 +2,9 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Api, OrderKeys, everyItem, idempotencyKey } from '../api.js';
-import { EventStreamParser, Live } from '../live.js';
+import { Api, EventStreamParser, Live, OrderKeys, everyItem, idempotencyKey } from '../api.js';
 import { daysUntil, formats, hueOf, initials, instantOf, nameOf } from '../format.js';
-import { everyNth, ticks } from '../chart.js';
+import { everyNth, ticks } from '../statistics.js';
 import { csvOf, USER_COLUMNS } from '../export.js';
 import { parseSearch } from '../audit.js';
 import { pathOf } from '../invites.js';
