@@ -22,7 +22,9 @@ const UNDO_MS = 15_000;
 const TOAST_MS = 5_000;
 
 export class App extends Component {
-  state = { stack: [], toasts: [], question: null, help: false, hasEnded: false, isLive: false, isWide: false, parked: 0 };
+  state = { toasts: [], question: null, help: false, hasEnded: false, isLive: false, isWide: false, parked: 0 };
+  /** The open screen above those that lead to it; the first is a tab's. Not in the state, which is set late. */
+  stack = [];
   root = createRef();
   /** What a screen remembers when it is left: filters above all. */
   memory = {};
@@ -39,7 +41,7 @@ export class App extends Component {
     this.state.isWide = media.matches;
     media.addEventListener('change', () => this.setState({ isWide: media.matches }));
     this.state.hasEnded = Boolean(hasEnded);
-    this.state.stack = [{ screen: this.tabs[0], params: {}, key: 0 }];
+    this.stack = [{ screen: this.tabs[0], params: {}, key: 0 }];
   }
 
   componentDidMount() {
@@ -64,11 +66,11 @@ export class App extends Component {
 
   get isNarrow() { return globalThis.innerWidth < 480; }
 
-  get tab() { return this.state.stack[0].screen; }
+  get tab() { return this.stack[0].screen; }
 
-  get top() { return this.state.stack.at(-1); }
+  get top() { return this.stack.at(-1); }
 
-  canGoBack() { return this.state.stack.length > 1; }
+  canGoBack() { return this.stack.length > 1; }
 
   /** Opens a tab. With params, as if its filters had been set. The focus goes to what `focus` selects, otherwise to the title. */
   go(screen, params = null, focus = null) {
@@ -80,8 +82,7 @@ export class App extends Component {
 
   /** Opens a screen above this one. In a list beside it, `instead` of what was open there. */
   open(screen, params = {}, { instead = false } = {}) {
-    const { stack } = this.state;
-    const below = instead ? stack.slice(0, 1) : stack;
+    const below = instead ? this.stack.slice(0, 1) : this.stack;
     this.#left.length = below.length - 1;
     this.#left.push({ y: globalThis.scrollY, from: document.activeElement });
     this.#show([...below, { screen, params, key: this.#nextKey() }]);
@@ -89,7 +90,7 @@ export class App extends Component {
 
   back() {
     if (!this.canGoBack()) return;
-    this.#show(this.state.stack.slice(0, -1), this.#left.pop());
+    this.#show(this.stack.slice(0, -1), this.#left.pop());
   }
 
   #nextKey() {
@@ -98,7 +99,8 @@ export class App extends Component {
   }
 
   #show(stack, { y = 0, from = null, focus = null } = {}) {
-    this.setState({ stack }, () => {
+    this.stack = stack;
+    this.setState({}, () => {
       globalThis.scrollTo(0, y);
       const target = focus ? this.root.current?.querySelector(focus) : from?.isConnected && from !== document.body ? from : null;
       if (target) {
@@ -171,15 +173,15 @@ export class App extends Component {
     }
   }
 
-  render(_, { stack, hasEnded, isWide }) {
+  render(_, { hasEnded, isWide }) {
     if (hasEnded) return html`<main class="full"><${State} icon=${this.props.onAgain ? 'offline' : 'lock'} title=${this.t(this.state.isForbidden ? 'forbidden' : this.props.endTitle ?? 'expired')} text=${this.t(this.state.isForbidden ? 'forbidden_text' : this.props.endText ?? 'expired_text')}
       action=${this.t(this.props.onAgain ? 'again' : 'close')} onAction=${this.props.onAgain ?? (() => this.telegram.close())} /></main>`;
     const isSplit = isWide && SPLIT.includes(this.tab);
-    const top = stack.length > 1 ? this.top : null;
+    const top = this.canGoBack() ? this.top : null;
     return html`<div ref=${this.root} class=${isSplit ? 'app split' : 'app'}>
       <${Tabs} app=${this} />
       <main class="panes">
-        ${this.#pane(stack[0], { isList: isSplit, hidden: Boolean(top) && !isSplit, beside: top })}
+        ${this.#pane(this.stack[0], { isList: isSplit, hidden: Boolean(top) && !isSplit, beside: top })}
         ${top ? this.#pane(top, {}) : isSplit && html`<div class="pane" key="nothing"><${State} icon=${this.tab} title=${this.t(`pick_${this.tab}`)} text=${this.t('pick_text')} /></div>`}
       </main>
       <${Toasts} app=${this} />

@@ -17,6 +17,7 @@ export function formats(language, { timeZone, now = () => Date.now() } = {}) {
   const dayThisYear = dates({ day: 'numeric', month: 'short' });
   const day = dates({ day: 'numeric', month: 'short', year: 'numeric' });
   const year = dates({ year: 'numeric' });
+  const utcDay = new Intl.DateTimeFormat(language, { timeZone: 'UTC', day: 'numeric', month: 'short' });
   const full = dates({ dateStyle: 'long', timeStyle: 'medium' });
   const isThisYear = (at) => year.format(at) === year.format(now());
   const isToday = (at) => day.format(at) === day.format(now());
@@ -36,6 +37,8 @@ export function formats(language, { timeZone, now = () => Date.now() } = {}) {
     clock: guarded((at) => seconds.format(at)),
     /** With seconds and year, for a title. */
     full: guarded((at) => full.format(at)),
+    /** The day in UTC, by which the server counts. */
+    utcDay: guarded((at) => utcDay.format(at)),
     hour: guarded((at) => time.format(at)),
     /** `in 3 days`, `5 minutes ago` */
     ago: guarded((at) => {

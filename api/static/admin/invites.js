@@ -41,7 +41,7 @@ class InviteList extends Listed {
         : html`<${State} icon="invites" title=${t('no_invites')} text=${t('no_invites_text')} action=${t('make_invite')} onAction=${make} />`}</div>`;
     }
     return html`<ul class="card rows" aria-label=${t('tab_invites')}>${invites.map((invite) => html`<li key=${invite.invite_id}>
-      <${InviteRow} app=${app} invite=${invite} current=${current === invite.invite_id} onClick=${() => app.open('invite', { invite_id: invite.invite_id }, { instead: app.tab === 'invites' })} /></li>`)}</ul>`;
+      <${InviteRow} app=${app} invite=${invite} current=${current === invite.invite_id} onClick=${() => app.open('invite', { invite_id: invite.invite_id }, { instead: true })} /></li>`)}</ul>`;
   }
 }
 

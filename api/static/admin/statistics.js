@@ -17,6 +17,7 @@ export class Statistics extends Component {
     const { t } = app;
     return html`<${Bar} app=${app} title=${t('tab_statistics')} back=${false}><${Tool} icon="refresh" label=${t('refresh')} data-key="refresh" onClick=${() => this.charts.load()} /><//>
       <${Segments} label=${t('range')} name="range" value=${range} options=${Object.keys(RANGES).map((it) => [it, t(`range_${it}`)])} onChange=${(value) => { app.memory.statistics = value; this.setState({ range: value }); }} />
+      <p class="note-below muted small">${t('today_note')}</p>
       <${Charts} ref=${(it) => { this.charts = it; }} app=${app} range=${range} />`;
   }
 }
@@ -51,7 +52,7 @@ class Charts extends Loaded {
       { title: t('subscriptions_started'), kind: 'bars', series: tiers.map((tier) => of(tierTitle(tier), TIER_COLORS[tier], (it) => it.subscriptions.started[tier] ?? 0)) },
       { title: t('subscriptions_ended'), kind: 'bars', series: [of(t('subscriptions_ended'), 'c6', (it) => it.subscriptions.ended)] },
     ];
-    const labels = buckets.map(({ start }) => (bucket === 'hour' ? fmt.hour(start) : fmt.day(start)));
+    const labels = buckets.map(({ start }) => (bucket === 'hour' ? fmt.hour(start) : fmt.utcDay(start)));
     return html`<div class="two">${figures.map((figure) => html`<${Figure} key=${figure.title} app=${app} ...${figure} labels=${labels} starts=${buckets.map(({ start }) => start)} />`)}</div>`;
   }
 }

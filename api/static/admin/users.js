@@ -81,7 +81,7 @@ export class Users extends Component {
         ${filter('blocked', [['', t('any_access')], ['true', t('blocked')], ['false', t('not_blocked')]])}
       </div>
       <${UserList} ref=${(it) => { this.list = it; }} app=${app} filters=${filters} picked=${picked} current=${beside?.params.account_id} onPick=${(user) => this.pick(user)}
-        isFiltered=${isFiltered} onClear=${() => { this.set(NO_FILTERS); this.setState({ typed: '' }); }} />
+        isFiltered=${isFiltered} onClear=${() => { clearTimeout(this.timer); this.set(NO_FILTERS); this.setState({ typed: '' }); }} />
       ${picked && html`<div class="bulk"><span class="grow small">${picked.size === 0 ? t('pick_hint') : t('picked', { n: picked.size })}</span>
         <button type="button" class="primary" disabled=${picked.size === 0} onClick=${() => this.setState({ granting: true })}>${t('grant')}</button></div>`}
       ${granting && html`<${BulkGrant} app=${app} users=${[...picked.values()]} onClose=${(done) => { this.setState({ granting: false }); if (done) { this.select(false); this.list.load(); } }} />`}`;
@@ -121,7 +121,7 @@ class UserList extends Listed {
 
 /** A person beside the list, in place of the one that was open there. */
 export function openUser(app, accountId) {
-  app.open('user', { account_id: accountId }, { instead: app.tab === 'users' && app.top.screen !== 'event' });
+  app.open('user', { account_id: accountId }, { instead: true });
 }
 
 export const TIERS = ['free', 'trial', 'basic', 'premium', 'enterprise'];

@@ -22,6 +22,7 @@ test('dates are in the language and the time zone of the person', () => {
   assert.equal(en.day('2027-01-02T12:00:00Z'), 'Jan 2, 2027');
   assert.equal(ru.ago('2026-11-29T09:55:00Z'), '5 минут назад');
   assert.equal(en.ago('2026-12-02T11:00:00Z'), 'in 3 days');
+  assert.equal(en.utcDay('2026-11-29T00:00:00Z'), 'Nov 29', 'the server counts days in UTC');
   assert.equal(ru.day(null), '—');
   assert.equal(en.moment('never'), '—');
 });
