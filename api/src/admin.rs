@@ -3,6 +3,8 @@
 //!
 //! Its contract is [`openapi`], which a test compares with [`table`].
 
+#![expect(unused_qualifications, reason = "utoipa writes them")]
+
 mod acts;
 pub(crate) mod guard;
 mod idempotency;

@@ -29,6 +29,8 @@ use vault::presence::Presence;
 
 mod admin;
 mod admin_invite;
+mod admin_page;
+mod admin_people;
 mod alarm;
 mod api_health;
 mod budget;

@@ -19,7 +19,7 @@ pub use event::{Fact, LogEvent, Metadata, as_stored};
 pub use query::Filter;
 
 use event::log_event;
-use query::{SELECT, Window, about, history, last, next, nth_last, stream};
+use query::{SELECT, Window, about, history, in_hour, last, next, nth_last, of_streams, stream};
 
 #[cfg(test)]
 mod tests;
@@ -147,6 +147,33 @@ impl Log {
     /// [`DatabaseError::Sql`].
     pub async fn stream(&self, kind: StreamKind, id: &str) -> Result<Vec<LogEvent>, DatabaseError> {
         self.fetch(stream(kind, id)).await
+    }
+
+    /// All events with this stored name of several streams of a kind that have a position, in order.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn of_streams(
+        &self,
+        kind: StreamKind,
+        ids: &[String],
+        name: &str,
+    ) -> Result<Vec<LogEvent>, DatabaseError> {
+        self.fetch(of_streams(kind, ids, name)).await
+    }
+
+    /// The events with these stored names, up to a position, whose own time is in this hour of UTC (`2026-11-29T09`). It reads
+    /// every event of these names.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn in_hour(
+        &self,
+        names: &[&str],
+        hour: &str,
+        end: i64,
+    ) -> Result<Vec<LogEvent>, DatabaseError> {
+        self.fetch(in_hour(names, hour, end)).await
     }
 
     /// Up to `limit` events after a position that pass the filter, in order.

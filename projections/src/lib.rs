@@ -3,14 +3,15 @@
 //! Read [`views`] for what there is, [`projector`] for how it is kept, [`rebuild`] for how it is made anew.
 //! Not here: the log itself (`eventlog`), and what follows from an event (`app`).
 
-pub mod counts;
 pub mod explain;
 pub mod lag;
 pub mod projector;
 mod reading;
 pub mod rebuild;
+pub mod statistics;
 #[cfg(feature = "testing")]
 pub mod testing;
+pub mod totals;
 pub mod verify;
 pub mod views;
 

@@ -12,7 +12,7 @@ use domain::Event;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 
-use crate::views::{AnyView, Lookups, MemoryTable, RowFailure};
+use crate::views::{AnyView, Lookups, MemoryTable, RowFailure, Starts};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Fact, Log, Metadata, as_stored};
 
@@ -39,11 +39,14 @@ pub(crate) struct Reading<'a> {
 }
 
 /// Views as the log makes them.
+#[derive(Default)]
 pub(crate) struct Folding {
     pub views: Vec<FoldedView>,
     pub events: u64,
     /// Events that cannot be decoded: where, and why. Only filled when the whole log is read.
     pub undecodable: Vec<(i64, String)>,
+    /// Of the attempts that are live at the position; where a view needs them.
+    starts: Starts,
 }
 
 /// One view, folded in memory.
@@ -76,8 +79,7 @@ impl<'a> Reading<'a> {
             limit: None,
             failures: Vec::new(),
         };
-        let folding =
-            Folding { views: views.iter().map(folded).collect(), events: 0, undecodable: Vec::new() };
+        let folding = Folding { views: views.iter().map(folded).collect(), ..Folding::default() };
         Self { db, scope, position: 0, folding: Some(folding) }
     }
 
@@ -96,7 +98,7 @@ impl<'a> Reading<'a> {
 
     /// Ends the reading, with its result.
     pub fn end(self) -> Folding {
-        self.folding.unwrap_or(Folding { views: Vec::new(), events: 0, undecodable: Vec::new() })
+        self.folding.unwrap_or_default()
     }
 
     /// Folds everything up to a position in; calls `progress` with the position so far and the last one.
@@ -117,17 +119,21 @@ impl<'a> Reading<'a> {
         let mut copy_tasks = JoinSet::new();
         let positions = CopyOut::begin(self.db, slices.positions, &mut copy_tasks).await?;
         let events = CopyOut::begin(self.db, slices.events, &mut copy_tasks).await?;
-        let all_lookups = match self.scope.lookups {
+        let all_lookups = match self.scope.people {
             true => Some(AllLookups::begin(self.db, &mut copy_tasks).await?),
             false => None,
         };
         let (progress_sender, mut progress_receiver) = watch::channel(self.position);
-        let (after, whole) = (self.position, self.scope.whole);
+        let (after, whole, keeps_starts) = (self.position, self.scope.whole, self.scope.starts);
         // It ends when the streams end, also if nobody waits for it any more.
         let thread = spawn_blocking(move || {
-            let lookups = all_lookups.map(AllLookups::read).transpose()?.unwrap_or_default();
-            let mut fold = Fold { folding, lookups, whole, progress: progress_sender };
-            fold.all(InOrder::after(after), positions, events).map(|()| fold.folding)
+            let mut folding = folding;
+            let mut lookups = all_lookups.map(AllLookups::read).transpose()?.unwrap_or_default();
+            lookups.starts = std::mem::take(&mut folding.starts);
+            let mut fold = Fold { folding, lookups, whole, keeps_starts, progress: progress_sender };
+            fold.all(InOrder::after(after), positions, events)?;
+            fold.folding.starts = fold.lookups.starts;
+            Ok::<_, DatabaseError>(fold.folding)
         });
         while progress_receiver.changed().await.is_ok() {
             progress(*progress_receiver.borrow_and_update(), end);
@@ -148,6 +154,7 @@ struct Fold {
     folding: Folding,
     lookups: Lookups,
     whole: bool,
+    keeps_starts: bool,
     progress: watch::Sender<i64>,
 }
 
@@ -195,16 +202,22 @@ impl Fold {
             Ok(_) => None,
             Err(_) => row.text_or_null(6)?.and_then(|envelope| Metadata::of(&as_stored(envelope)).account_id),
         };
-        let Folding { views, events, undecodable } = &mut self.folding;
+        let Folding { views, events, undecodable, .. } = &mut self.folding;
         *events += 1;
         if let (true, Err(error)) = (self.whole, &event) {
             undecodable.push((position, error.to_string()));
         }
         let fact = Fact { position, stream, stream_id, name, event: &event, account_id };
+        if self.keeps_starts {
+            self.lookups.starts.note_start(&fact);
+        }
         for FoldedView { table, limit, failures, .. } in views {
             if limit.is_none_or(|limit| position <= limit) {
                 failures.extend(table.fold_in(&fact, &self.lookups));
             }
+        }
+        if self.keeps_starts {
+            self.lookups.starts.forget_ended(&fact);
         }
         if events.is_multiple_of(PROGRESS_EVERY) {
             self.progress.send_replace(position);

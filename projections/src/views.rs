@@ -10,6 +10,7 @@
 
 mod any_view;
 mod columns;
+pub mod hourly_counts;
 pub mod invites;
 mod key;
 pub mod login_status;
@@ -23,18 +24,20 @@ mod view;
 use any_view::TypedView;
 
 pub(crate) use any_view::AnyView;
-pub(crate) use lookups::Lookups;
+pub(crate) use lookups::{Lookups, Starts};
 pub(crate) use memory_table::{Comparison, MemoryTable, Tuple};
 pub(crate) use shape::Shape;
 pub use view::{FoldError, RowFailure};
+pub(crate) use view::{LookupKind, RowsBy};
 
 /// Every view, in the order in which they are written.
-pub(crate) fn all() -> [&'static dyn AnyView; 4] {
+pub(crate) fn all() -> [&'static dyn AnyView; 5] {
     [
         &TypedView::<users::Users>::NEW,
         &TypedView::<login_status::LoginStatusView>::NEW,
         &TypedView::<invites::Invites>::NEW,
         &TypedView::<subscriptions::Subscriptions>::NEW,
+        &TypedView::<hourly_counts::HourlyCounts>::NEW,
     ]
 }
 

@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::{AccountId, Role, Tier};
 use eventlog::database::Database;
-use projections::views::users::filtered::{UserFilter, filtered};
+use projections::views::users::filtered::{UserFilter, UserSort, filtered};
 use projections::views::users::{SubscriptionStatus, User};
 use serde::Serialize;
 
@@ -17,12 +17,16 @@ use super::person::find_person;
 
 pub const LIST_EXAMPLES: &str = "Examples:
   qr-login user list --tier premium --status active
+  qr-login user list --query ilya --sort name
   qr-login user list --blocked yes
   qr-login user list --limit 200 --json | jq -r '.items[].telegram_id'
   qr-login user list --after 139883458      the next page: after the last person of the one before";
 
 #[derive(Debug, clap::Args)]
 pub struct ListArguments {
+    /// Part of a name, @username from its beginning, a Telegram id or an account id.
+    #[arg(long)]
+    query: Option<String>,
     /// With this tier: free, trial, basic, premium or enterprise.
     #[arg(long)]
     tier: Option<Tier>,
@@ -35,6 +39,14 @@ pub struct ListArguments {
     /// Whether they are blocked.
     #[arg(long, value_parser = PossibleValuesParser::new(["yes", "no"]).map(|word| word == "yes"))]
     blocked: Option<bool>,
+    /// In which order: by registration, by the subscription's end, or by name; `-` reverses it.
+    #[arg(
+        long,
+        default_value = "-created_at",
+        allow_hyphen_values = true,
+        value_parser = PossibleValuesParser::new(UserSort::ALL.map(|(name, _)| name)).map(|name| sort_named(&name))
+    )]
+    sort: UserSort,
     /// How many.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
@@ -68,6 +80,8 @@ impl ListArguments {
     /// Prints one page.
     pub async fn print(self, db: &Database) -> anyhow::Result<()> {
         let filter = UserFilter {
+            query: self.query,
+            sort: self.sort,
             tier: self.tier,
             status: self.status.map(|status| match status {
                 Status::None => SubscriptionStatus::None,
@@ -83,7 +97,7 @@ impl ListArguments {
         };
         // One more says whether there are more.
         let limit = usize::try_from(self.limit)?;
-        let mut people = filtered(db, filter, after, self.limit + 1).await?;
+        let mut people = filtered(db, &filter, after, self.limit + 1).await?;
         let has_more = people.len() > limit;
         people.truncate(limit);
         let next = people.last().map(|last| last.account_id).filter(|_| has_more);
@@ -96,6 +110,10 @@ impl ListArguments {
         }
         Ok(())
     }
+}
+
+fn sort_named(name: &str) -> UserSort {
+    UserSort::named(name).unwrap_or_default()
 }
 
 fn print_table(people: &[User]) -> io::Result<()> {

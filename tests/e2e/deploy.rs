@@ -184,7 +184,11 @@ fn each_image_can_be_pinned_by_the_digest_that_its_registry_names() -> Result<()
 
 #[test]
 fn what_pip_and_npm_fetch_has_a_hash() -> Result<()> {
-    for file in ["tests/e2e/requirements.txt", "tests/bench/requirements.txt"] {
+    for file in [
+        "tests/e2e/requirements.txt",
+        "tests/e2e/schemathesis/requirements.txt",
+        "tests/bench/requirements.txt",
+    ] {
         let text = repository_file(file)?;
         for package in text.split("\n").filter(|line| line.contains("==")) {
             assert!(package.ends_with(" \\"), "{file}: {package} has no hash");
@@ -202,7 +206,7 @@ fn what_pip_and_npm_fetch_has_a_hash() -> Result<()> {
         let script = format!("scripts/{tool}");
         assert!(made_by(&script, "npm ci ")? && !made_by(&script, "npm pack ")?);
     }
-    for file in ["tests/e2e/export.rs", "tests/bench/src/status/python.rs"] {
+    for file in ["tests/e2e/python.rs", "tests/bench/src/status/python.rs"] {
         assert!(made_by(file, "--require-hashes")?, "{file}");
     }
     Ok(())

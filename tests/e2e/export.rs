@@ -17,10 +17,11 @@ use stand_in::accounts::{ANNA, ILYA};
 use tokio::process::Command;
 
 use crate::erasure::{confirm_reset, rows_containing, wait_until_forgotten};
+use crate::python::environment;
 use crate::world::{World, WorldOptions};
 
 /// Telethon and what it needs: pinned, with hashes.
-const REQUIREMENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/e2e/requirements.txt");
+const REQUIREMENTS: &str = "tests/e2e/requirements.txt";
 /// The last request of a key exchange, as the stand-in counts it.
 const KEY_EXCHANGE: &str = "set_client_DH_params";
 
@@ -48,21 +49,9 @@ async fn export(world: &World, format: &str) -> Result<String> {
     Ok(exported.trim().to_owned())
 }
 
-/// The Python of a virtual environment with Telethon, which is made once.
+/// The Python of an environment with Telethon.
 async fn python_with_telethon() -> Result<PathBuf> {
-    let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join("telethon");
-    let python = place.join("bin/python");
-    let has_telethon =
-        |python: &Path| Command::new(python).args(["-c", "import telethon"]).stderr(Stdio::null()).status();
-    if python.exists() && has_telethon(&python).await?.success() {
-        return Ok(python);
-    }
-    let made = Command::new("python3").args(["-m", "venv", "--clear"]).arg(&place).status().await?;
-    ensure!(made.success(), "python3 -m venv does not work: apt-get install python3-venv");
-    let install = ["-m", "pip", "install", "--quiet", "--require-hashes", "--requirement", REQUIREMENTS];
-    let installed = Command::new(&python).args(install).status().await?;
-    ensure!(installed.success(), "Telethon cannot be installed from PyPI");
-    Ok(python)
+    Ok(environment("telethon", "telethon", REQUIREMENTS).await?.join("python"))
 }
 
 /// `is_authenticated` and `session_exported` of Ilya's row in `users`.

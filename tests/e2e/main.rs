@@ -3,6 +3,11 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod admin_acts;
+mod admin_client;
+mod admin_contract;
+mod admin_invites;
+mod admin_refused;
 mod after_login;
 mod api_alone;
 mod browser;
@@ -35,6 +40,7 @@ mod password;
 mod password_proof;
 mod port;
 mod process;
+mod python;
 mod refused;
 mod settings;
 mod strangers;

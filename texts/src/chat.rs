@@ -20,7 +20,7 @@ mod term;
 mod tests;
 
 pub use account::{AccountStatus, AccountTexts, ForAdmin, Known, Session};
-pub use admin::{AdminTexts, Alarm, ChangedBy, Fault, Granted, PeoplePage, RoleChange, Statistics};
+pub use admin::{AdminTexts, Alarm, ChangedBy, Fault, Granted, Happened, PeoplePage, RoleChange, Statistics};
 pub use card::CardTexts;
 pub use help::{About, Chapter, HelpTexts};
 pub use history::HistoryTexts;
@@ -117,6 +117,7 @@ pub struct Commands {
     pub logout: &'static str,
     pub forget: &'static str,
     pub help: &'static str,
+    pub admin: &'static str,
     pub admin_invite: &'static str,
     pub admin_users: &'static str,
     pub admin_user: &'static str,

@@ -12,7 +12,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::routing::{delete, post};
-use domain::{AccountId, Tier};
+use domain::AccountId;
 use eventlog::{Context, DatabaseError};
 use projections::views::users;
 use serde::{Deserialize, Serialize};
@@ -23,8 +23,8 @@ use uuid::Uuid;
 
 use super::guard::Admin;
 use super::idempotency::key;
-use super::input::{Body, OptionalBody, Segment};
-use super::names::{RoleName, TierName};
+use super::input::{Body, OptionalBody, Segment, whole_or_null};
+use super::names::{GivenTier, RoleName};
 use super::refusals::Refusals;
 use super::target::{Changed, changed, nobody, order, target};
 use crate::problem::Problem;
@@ -52,9 +52,9 @@ pub(super) fn table() -> Vec<Route> {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewSubscription {
-    /// Not `free`, which is none.
-    tier: TierName,
+    tier: GivenTier,
     /// 0 is unlimited; null, or left out: as the tier says.
+    #[serde(default, deserialize_with = "whole_or_null")]
     #[schema(maximum = 36500)]
     days: Option<u32>,
     #[schema(max_length = 500)]
@@ -105,15 +105,14 @@ pub(super) async fn grant(
     Body(new): Body<NewSubscription>,
 ) -> Result<Json<Changed>, Problem> {
     let target = target(&state, &admin, account_id).await?;
-    let tier = Tier::from(new.tier);
     let key = key(&headers, admin.language)?;
-    if tier == Tier::Free || new.days.is_some_and(|days| days > MOST_DAYS) {
+    if new.days.is_some_and(|days| days > MOST_DAYS) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, admin.language, Text::BadRequest));
     }
     let context = order(&admin, &target, new.reason.as_deref())?;
     let key = key.unwrap_or_else(|| Uuid::new_v4().to_string());
     let change_id = change_id_of_request(admin.account_id, &key);
-    let grant = Grant { account_id, tier, days: new.days, change_id, context };
+    let grant = Grant { account_id, tier: new.tier.into(), days: new.days, change_id, context };
     subscriptions::grant(&state.app, grant).await.map_err(|error| refused(error, admin.language))?;
     Ok(Json(changed(&state, &admin, account_id).await?))
 }

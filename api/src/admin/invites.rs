@@ -9,7 +9,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
 use axum::routing::{get, post};
-use domain::{AccountId, InviteId, LoginId, Tier};
+use domain::{AccountId, InviteId, LoginId};
 use eventlog::{Context, DatabaseError};
 use jiff::Timestamp;
 use projections::views::invites::filtered::InviteState;
@@ -22,8 +22,8 @@ use vault::{Origin, installation};
 
 use super::guard::Admin;
 use super::idempotency::key;
-use super::input::{Body, Parameters, Segment};
-use super::names::{InviteStateName, TierName};
+use super::input::{Body, Parameters, Segment, whole, whole_or_null};
+use super::names::{GivenTier, InviteStateName, TierName};
 use super::page::{Limit, next};
 use super::refusals::Refusals;
 use crate::problem::Problem;
@@ -145,21 +145,24 @@ pub(super) struct MadeInvites {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct NewInvites {
-    /// Not `free`, which is no subscription.
-    tier: TierName,
+    tier: GivenTier,
     /// How many people may use each.
+    #[serde(deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 1000000)]
     max_uses: u32,
     /// For how many days it can be redeemed.
+    #[serde(deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 36500)]
     valid_days: u32,
     /// How long the subscription lasts; 0 is unlimited.
+    #[serde(deserialize_with = "whole")]
     #[schema(maximum = 36500)]
     subscription_days: u32,
     /// For the admins.
     #[schema(max_length = 200, pattern = r"^[^\x00]*$")]
     note: Option<String>,
     /// How many such invites, each with a code of its own: 1, unless told otherwise.
+    #[serde(default, deserialize_with = "whole_or_null")]
     #[schema(minimum = 1, maximum = 100)]
     count: Option<u32>,
 }
@@ -298,8 +301,7 @@ pub(super) async fn revoke(
 
 impl NewInvites {
     fn fits(&self) -> bool {
-        Tier::from(self.tier) != Tier::Free
-            && (1..=MOST_USES).contains(&self.max_uses)
+        (1..=MOST_USES).contains(&self.max_uses)
             && (1..=MOST_DAYS).contains(&self.valid_days)
             && self.subscription_days <= MOST_DAYS
             && self

@@ -32,6 +32,27 @@ names! {
     /// What a subscription gives.
     TierName = Tier { Free, Trial, Basic, Premium, Enterprise }
 }
+/// A subscription that can be given: `free` is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum GivenTier {
+    Trial,
+    Basic,
+    Premium,
+    Enterprise,
+}
+
+impl From<GivenTier> for Tier {
+    fn from(tier: GivenTier) -> Self {
+        match tier {
+            GivenTier::Trial => Self::Trial,
+            GivenTier::Basic => Self::Basic,
+            GivenTier::Premium => Self::Premium,
+            GivenTier::Enterprise => Self::Enterprise,
+        }
+    }
+}
+
 names! {
     /// What a person may do.
     RoleName = Role { User, Admin, Auditor }

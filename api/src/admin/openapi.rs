@@ -44,7 +44,7 @@ pub(super) fn table() -> Vec<Route> {
         invites::revoke,
     ),
     components(schemas(ProblemBody)),
-    security(("session" = [])),
+    security(("session" = ["admin"])),
     modifiers(&Shared)
 )]
 struct Api;

@@ -119,6 +119,7 @@ async fn begin(State(state): State<Arc<ApiState>>, headers: HeaderMap) -> Result
     path = "/api/admin/session",
     operation_id = "end_session",
     tag = "session",
+    security(("session" = ["auditor"])),
     responses((status = 204, description = "The session is over"), Refusals)
 )]
 #[tracing::instrument(name = "request", level = "error", skip_all, fields(account.id))]

@@ -1,54 +1,23 @@
-//! The commands of admins in the chat: `/admin_users`, `/admin_user ID`, `/admin_grant ID TIER [DAYS]`,
-//! `/admin_stats`. The admin's Mini App shows more.
+//! The commands of admins in the chat: `/admin_user ID`, `/admin_grant ID TIER [DAYS]`, `/admin_stats`. The admin's Mini App shows
+//! more.
 
 use app::subscriptions::{self, Grant, change_id_of_update};
 use domain::{AccountId, Tier};
 use eventlog::Context;
-use projections::counts::counts;
-use projections::views::users::{self, SubscriptionStatus, User};
-use teloxide::types::InlineKeyboardButton;
-use texts::chat::{Fault, Granted, PeoplePage, Statistics, day};
+use jiff::SignedDuration;
+use projections::statistics;
+use projections::totals::totals;
+use projections::views::hourly_counts::Counts;
+use projections::views::users;
+use texts::chat::{Fault, Granted, Happened, Statistics, day};
 
 use super::context::BotContext;
 use super::failure::Failure;
-use super::person::{full_name, who};
+use super::person::who;
 use super::reply::Reply;
 use super::request::Request;
 use super::status::{self, find};
 use super::undo::{Order, Undo};
-
-/// How many of the latest people are listed: a message holds 4096 characters.
-const LISTED: i64 = 20;
-/// Before the page in the data of a button.
-const PEOPLE: &str = "people:";
-/// A name longer than this is cut in a list.
-const NAME_LENGTH: usize = 40;
-
-pub(super) async fn people(ctx: &BotContext, request: &Request, page: i64) -> Result<Reply, Failure> {
-    let texts = request.person.texts;
-    if !request.person.is_admin() {
-        return Ok(Reply::text(texts.admins_only));
-    }
-    ctx.chat.app.catch_up().await?;
-    let total = users::count(&ctx.chat.app.db).await?;
-    let pages = (total + LISTED - 1) / LISTED;
-    // There may be fewer pages than when the button was made.
-    let page = page.clamp(1, pages.max(1));
-    let users = users::list(&ctx.chat.app.db, LISTED, (page - 1) * LISTED).await?;
-    let lines = users.iter().map(line).collect();
-    let button = |label: &str, page: i64| InlineKeyboardButton::callback(label, format!("{PEOPLE}{page}"));
-    let newer = (page > 1).then(|| button(texts.admin.newer, page - 1));
-    let older = (page < pages).then(|| button(texts.admin.older, page + 1));
-    let buttons: Vec<_> = newer.into_iter().chain(older).collect();
-    let text = (texts.admin.people)(&PeoplePage { total, page, pages, lines });
-    let reply = Reply::text(text).instead_of(request.pressed);
-    Ok(if buttons.is_empty() { reply } else { reply.with_buttons(vec![buttons]) })
-}
-
-/// The page in the data of a button.
-pub(super) fn page(data: &str) -> Option<i64> {
-    data.strip_prefix(PEOPLE)?.parse().ok().filter(|page| *page > 0)
-}
 
 pub(super) async fn person(ctx: &BotContext, request: &Request, id: Option<&str>) -> Result<Reply, Failure> {
     let texts = request.person.texts;
@@ -108,17 +77,55 @@ pub(super) async fn statistics(ctx: &BotContext, request: &Request) -> Result<Re
     if !request.person.is_admin() {
         return Ok(Reply::text(texts.admins_only));
     }
-    ctx.chat.app.catch_up().await?;
-    let it = counts(&ctx.chat.app.db).await?;
+    let app = &ctx.chat.app;
+    app.catch_up().await?;
+    let now = app.clock.now();
+    let it = totals(&app.db, now).await?;
+    // Where a zone is half an hour apart, its day begins with the hour of UTC that is under way.
+    let today = now.to_zoned(ctx.chat.display_timezone.clone()).start_of_day();
+    let today = today.map_or(now, |midnight| midnight.timestamp());
+    let week = today.checked_sub(SignedDuration::from_hours(6 * 24)).unwrap_or(today);
     Ok(Reply::text((texts.admin.statistics)(&Statistics {
         people: it.people,
         authenticated: it.authenticated,
         blocked: it.blocked,
-        subscriptions: it.subscriptions,
-        logins: it.logins,
+        subscriptions: it
+            .subscriptions
+            .iter()
+            .map(|(tier, count)| (tier.name().to_owned(), *count))
+            .collect(),
+        ending_in_1_day: it.ending_in_1_day,
+        ending_in_7_days: it.ending_in_7_days,
+        live_logins: it.live_logins,
         open_invites: it.open_invites,
-        uses: it.uses,
+        today: happened(&statistics::since(&app.db, today).await?),
+        week: happened(&statistics::since(&app.db, week).await?),
     })))
+}
+
+fn happened(counts: &Counts) -> Happened {
+    let unsuccessful = [
+        ("expired", counts.logins_expired),
+        ("cancelled", counts.logins_cancelled),
+        ("rejected", counts.logins_rejected),
+        ("failed", counts.logins_failed),
+    ];
+    let seconds = &counts.seconds_to_log_in;
+    Happened {
+        registered: counts.registered,
+        authorized: counts.logins_authorized,
+        by_qr: counts.by_qr,
+        by_phone: counts.by_phone,
+        unsuccessful: unsuccessful
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(status, count)| (status.to_owned(), count))
+            .collect(),
+        seconds: seconds.percentile(0.5).zip(seconds.percentile(0.9)),
+        subscriptions_started: counts.subscriptions_started.total(),
+        subscriptions_ended: counts.subscriptions_ended.total(),
+        invites_used: counts.invites_used,
+    }
 }
 
 /// What an admin wrote to grant a subscription.
@@ -151,18 +158,6 @@ pub(super) fn read_tier(word: &str) -> Result<Tier, Fault<'_>> {
     tier.ok_or(Fault::NoTier(word))
 }
 
-fn line(user: &User) -> String {
-    let name: String = full_name(user).chars().take(NAME_LENGTH).collect();
-    let username = user.username.as_ref().map(|name| format!(" @{name}")).unwrap_or_default();
-    let tier = match user.subscription_status {
-        SubscriptionStatus::Active => user.subscription_type.name(),
-        SubscriptionStatus::None | SubscriptionStatus::Expired => "–",
-    };
-    let linked = if user.is_authenticated { " 🔗" } else { "" };
-    let blocked = if user.is_blocked { " ⛔" } else { "" };
-    format!("{} {name}{username}: {tier}{linked}{blocked}", user.telegram_id)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -192,11 +187,5 @@ mod tests {
         ] {
             assert_eq!(read_grant(&words(text)), Err(fault), "{text}");
         }
-    }
-
-    #[test]
-    fn the_page_in_a_button_is_a_number_from_one_on() {
-        assert_eq!(page("people:3"), Some(3));
-        assert_eq!([page("people:0"), page("people:-1"), page("people:x"), page("keep")], [None; 4]);
     }
 }

@@ -2,7 +2,7 @@
 
 use texts::chat::Chapter;
 
-use super::{admin, admin_invite, login, reset, start, subscription, test_phone, undo};
+use super::{admin_invite, admin_people, login, reset, start, subscription, test_phone, undo};
 
 /// A button that was pressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,8 +17,8 @@ pub(super) enum Button {
     Phone(test_phone::Answer),
     /// To a chapter of the help.
     Help(Chapter),
-    /// To a page of the list of people, from 1.
-    People(i64),
+    /// To a page of the list of people.
+    People(admin_people::Place),
     /// Shows what happened to the person's subscription.
     History,
     /// Takes an admin's order back.
@@ -36,7 +36,9 @@ const BUTTONS: [(&str, Read); 8] = [
     ("phone:own:+79990000001", |data| test_phone::Answer::parse(data).map(Button::Phone)),
     ("help:safety", |data| start::parse(data).map(Button::Help)),
     ("history", |data| subscription::asks_for_history(data).then_some(Button::History)),
-    ("people:2", |data| admin::page(data).map(Button::People)),
+    ("people:older:00000000000000000000000000000007:ilya", |data| {
+        admin_people::Place::parse(data).map(Button::People)
+    }),
     ("undo:block:00000000000000000000000000000007:1790000000", |data| {
         undo::Undo::parse(data).map(Button::Undo)
     }),

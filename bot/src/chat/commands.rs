@@ -27,8 +27,10 @@ pub(super) enum Command {
     Reset(Option<String>),
     /// `/debug_test_phone +7…`, with everything that follows but the spaces.
     TestPhone(String),
-    /// `/admin_users`
-    People,
+    /// `/admin`
+    AdminPage,
+    /// `/admin_users [QUERY]`
+    People(Option<String>),
     /// `/admin_user ID`
     Person(Option<String>),
     /// `/admin_grant ID TIER [DAYS]`
@@ -51,7 +53,7 @@ pub(super) enum Command {
 type Read = fn(Vec<String>) -> Command;
 
 /// Every command by its name, and how it is read.
-const COMMANDS: [(&str, Read); 19] = [
+const COMMANDS: [(&str, Read); 20] = [
     ("start", |words| code(&words).map_or(Command::Start, |code| Command::Login(Some(code)))),
     ("help", |_| Command::Help),
     ("login", |words| Command::Login(code(&words))),
@@ -63,7 +65,8 @@ const COMMANDS: [(&str, Read); 19] = [
     ("debug_status", |words| Command::Status(first(words))),
     ("debug_reset", |words| Command::Reset(first(words))),
     ("debug_test_phone", |words| Command::TestPhone(words.concat())),
-    ("admin_users", |_| Command::People),
+    ("admin", |_| Command::AdminPage),
+    ("admin_users", |words| Command::People((!words.is_empty()).then(|| words.join(" ")))),
     ("admin_user", |words| Command::Person(first(words))),
     ("admin_grant", Command::Grant),
     ("admin_stats", |_| Command::Statistics),

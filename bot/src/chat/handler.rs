@@ -22,8 +22,8 @@ use super::person::{Person, register_or_update, texts_for};
 use super::reply::Reply;
 use super::request::Request;
 use super::{
-    admin, admin_invite, cancel, login, logout, permissions, reset, start, status, subscription, take_back,
-    test_phone,
+    admin, admin_invite, admin_page, admin_people, cancel, login, logout, permissions, reset, start, status,
+    subscription, take_back, test_phone,
 };
 
 /// How long Telegram has to take the answer to a pressed button. Without it the button spins a little longer.
@@ -93,7 +93,8 @@ async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Resu
         (_, Command::Status(id)) => Some(status::show(ctx, &request, id.as_deref()).await?),
         (_, Command::Reset(id)) => Some(reset::ask_first(ctx, &request, id.as_deref()).await?),
         (_, Command::TestPhone(phone)) => Some(test_phone::ask_first(ctx, &request, &phone).await?),
-        (_, Command::People) => Some(admin::people(ctx, &request, 1).await?),
+        (_, Command::AdminPage) => Some(admin_page::open(ctx, &request)),
+        (_, Command::People(query)) => Some(admin_people::first(ctx, &request, query).await?),
         (_, Command::Person(id)) => Some(admin::person(ctx, &request, id.as_deref()).await?),
         (_, Command::Grant(arguments)) => Some(admin::grant(ctx, &request, &arguments).await?),
         (_, Command::Statistics) => Some(admin::statistics(ctx, &request).await?),
@@ -142,7 +143,7 @@ async fn on_press(
         Button::Phone(answer) => Some(test_phone::answered(ctx, &request, answer).await?),
         Button::Help(chapter) => Some(start::help(ctx, &request, chapter)),
         Button::History => Some(subscription::show_history(ctx, &request).await?),
-        Button::People(page) => Some(admin::people(ctx, &request, page).await?),
+        Button::People(place) => Some(admin_people::show(ctx, &request, place).await?),
         Button::Undo(undo) => match take_back::answered(ctx, &request, undo).await? {
             take_back::Answered::Reply(reply) => Some(*reply),
             take_back::Answered::TooLate => return Ok(Some(request.person.texts.admin.undo_is_late)),

@@ -1,6 +1,7 @@
 //! What Telegram shows beside the chat: what the bot does, the list of commands, in Russian, and in English for every other language, and longer
 //! for admins; and the menu button, which opens the page of a live login.
 
+use domain::Role;
 use teloxide::RequestError;
 use teloxide::payloads::{
     GetMyDescriptionSetters, GetMyShortDescriptionSetters, SetChatMenuButtonSetters, SetMyCommandsSetters,
@@ -26,16 +27,16 @@ pub(super) async fn publish(ctx: &BotContext) {
             tracing::debug!(error = &error as &dyn std::error::Error, "the description was not set");
         }
     }
-    set_commands(ctx, &BotCommandScope::AllPrivateChats, false).await;
+    set_commands(ctx, &BotCommandScope::AllPrivateChats, Role::User).await;
     for admin in &ctx.chat.admins {
-        publish_for(ctx, *admin, true).await;
+        publish_for(ctx, *admin, Role::Admin).await;
     }
 }
 
-/// The list in one person's own chat: the longer one for an admin. Telegram refuses that until they have written to the bot.
-pub(super) async fn publish_for(ctx: &BotContext, telegram_id: i64, is_admin: bool) {
+/// The list in one person's own chat: longer for an admin or an auditor. Telegram refuses that until they have written to the bot.
+pub(super) async fn publish_for(ctx: &BotContext, telegram_id: i64, role: Role) {
     let chat_id = Recipient::Id(ChatId(telegram_id));
-    set_commands(ctx, &BotCommandScope::Chat { chat_id }, is_admin).await;
+    set_commands(ctx, &BotCommandScope::Chat { chat_id }, role).await;
 }
 
 /// Sets what the menu button of a chat opens; None: the list of commands. A button that cannot be set does little harm: the page
@@ -69,9 +70,9 @@ async fn describe(ctx: &BotContext, code: &str, texts: &Texts) -> Result<(), Req
     Ok(())
 }
 
-async fn set_commands(ctx: &BotContext, scope: &BotCommandScope, admin: bool) {
+async fn set_commands(ctx: &BotContext, scope: &BotCommandScope, role: Role) {
     for (code, language) in LANGUAGES {
-        let request = ctx.bot.set_my_commands(commands(language, admin)).scope(scope.clone());
+        let request = ctx.bot.set_my_commands(commands(language, role)).scope(scope.clone());
         let request = request.language_code(code);
         if let Err(error) = request.await {
             tracing::debug!(error = &error as &dyn std::error::Error, "the list of commands was not set");
@@ -79,7 +80,7 @@ async fn set_commands(ctx: &BotContext, scope: &BotCommandScope, admin: bool) {
     }
 }
 
-fn commands(language: Language, admin: bool) -> Vec<BotCommand> {
+fn commands(language: Language, role: Role) -> Vec<BotCommand> {
     let words = &language.texts().commands;
     let for_all = [
         ("login", words.login),
@@ -90,6 +91,7 @@ fn commands(language: Language, admin: bool) -> Vec<BotCommand> {
         ("forget", words.forget),
         ("help", words.help),
     ];
+    let for_auditors = [("admin", words.admin)];
     let for_admins = [
         ("admin_invite", words.admin_invite),
         ("admin_users", words.admin_users),
@@ -103,6 +105,7 @@ fn commands(language: Language, admin: bool) -> Vec<BotCommand> {
         ("debug_reset", words.debug_reset),
         ("debug_test_phone", words.debug_test_phone),
     ];
-    let more = for_admins.into_iter().filter(|_| admin);
+    let for_auditors = for_auditors.into_iter().filter(|_| role != Role::User);
+    let more = for_auditors.chain(for_admins.into_iter().filter(|_| role == Role::Admin));
     for_all.into_iter().chain(more).map(|(name, description)| BotCommand::new(name, description)).collect()
 }

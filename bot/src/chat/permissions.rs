@@ -1,7 +1,7 @@
 //! `/admin_block ID`, `/admin_unblock ID`, `/admin_role ID ROLE`. What they do is told in `app::people::permissions`.
 
 use app::people::permissions::{Ordered, PermissionOrder};
-use domain::{AccountId, Role};
+use domain::AccountId;
 use eventlog::Context;
 use texts::chat::Fault;
 
@@ -111,7 +111,7 @@ pub(super) async fn give(
             PermissionOrder::Unblock => (texts.admin.unblocked)(who),
             PermissionOrder::Role(role) => {
                 if let Some(subject) = app.vault.subject(account).await? {
-                    menu::publish_for(ctx, subject.telegram_id, role == Role::Admin).await;
+                    menu::publish_for(ctx, subject.telegram_id, role).await;
                 }
                 (texts.admin.role_given)(who, role)
             }

@@ -54,7 +54,7 @@ pub(super) async fn register_or_update(
     let sender = TelegramUser { telegram_id, profile: &profile, is_first_admin, update_id };
     let registered = people::register_or_update(&ctx.chat.app, sender).await?;
     if registered.became_admin {
-        menu::publish_for(ctx, telegram_id, true).await;
+        menu::publish_for(ctx, telegram_id, Role::Admin).await;
     }
     Ok(Person {
         account_id: registered.account_id,

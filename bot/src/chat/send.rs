@@ -173,20 +173,23 @@ async fn send_message(
     // 2. and 3. In a task of its own, so that a sender that loses its lease still records what became of the message.
     let (pace, is_unclear) = (Arc::clone(pace), message.unclear);
     let task = async move {
-        let (chat, menu, outcome) = match call {
+        let (chat, menu, new_role, outcome) = match call {
             Call::Message(outgoing) => {
-                let (chat, menu) = (outgoing.chat, outgoing.body.menu.clone());
+                let (chat, menu, role) = (outgoing.chat, outgoing.body.menu.clone(), outgoing.new_role);
                 let outcome =
                     send_once(&ctx, &sender, &pace, &mut outages.record, id, outgoing, is_unclear).await;
-                (Some(chat), menu, outcome)
+                (Some(chat), menu, role, outcome)
             }
-            Call::Card(card) => (None, None, refresh(&ctx, &pace, &mut outages.compose, card).await),
+            Call::Card(card) => (None, None, None, refresh(&ctx, &pace, &mut outages.compose, card).await),
         };
         let is_sent = matches!(outcome, Outcome::Sent(_));
         record(&ctx, &sender, &mut outages.record, id, chat, outcome).await;
         // After it is recorded: the message is not sent twice for the sake of its menu button.
         if let (Some(chat), Some(menu), true) = (chat, menu, is_sent) {
             menu::set(&ctx, chat, Some(menu)).await;
+        }
+        if let (Some(chat), Some(role), true) = (chat, new_role, is_sent) {
+            menu::publish_for(&ctx, chat.0, role).await;
         }
     };
     if let Err(error) = tokio::spawn(task.in_current_span()).await

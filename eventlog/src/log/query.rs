@@ -69,6 +69,30 @@ pub(super) fn stream(kind: StreamKind, id: &str) -> QueryBuilder<'_, Postgres> {
     query
 }
 
+/// The events with this stored name of several streams of a kind, in order.
+pub(super) fn of_streams<'a>(
+    kind: StreamKind,
+    ids: &'a [String],
+    name: &'a str,
+) -> QueryBuilder<'a, Postgres> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("e.aggregate_type = ").push_bind(kind.name());
+    query.push(" and e.aggregate_id = any(").push_bind(ids);
+    query.push(") and e.event_type = ").push_bind(name).push(" order by i.position");
+    query
+}
+
+/// The events with these stored names, up to a position, that say of themselves that they happened in an hour
+/// (`2026-11-29T09`). It reads every event of these names.
+pub(super) fn in_hour<'a>(names: &'a [&'a str], hour: &str, end: i64) -> QueryBuilder<'a, Postgres> {
+    let mut query = QueryBuilder::new(SELECT);
+    query.push("i.position <= ").push_bind(end);
+    query.push(" and e.event_type = any(").push_bind(names);
+    query.push(") and starts_with(e.payload #>> array[e.event_type, 'at'], ").push_bind(format!("{hour}:"));
+    query.push(") order by i.position");
+    query
+}
+
 /// Up to `limit` events after a position that pass the filter, in order.
 pub(super) fn history<'a>(
     select: &str,

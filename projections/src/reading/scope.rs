@@ -2,7 +2,7 @@
 
 use domain::StreamKind;
 
-use crate::views::AnyView;
+use crate::views::{AnyView, LookupKind, RowsBy};
 use eventlog::database::{Database, DatabaseError};
 
 /// Event numbers in one statement: a few seconds of work, with a timeout of a minute.
@@ -13,8 +13,12 @@ pub(super) struct Scope {
     streams: Vec<&'static str>,
     /// Events of other streams.
     others: Vec<&'static str>,
-    /// Whether a fold needs [`Lookups`](crate::views::Lookups).
-    pub lookups: bool,
+    /// Those of them whose key may be in the envelope.
+    with_envelope: Vec<&'static str>,
+    /// Whether a fold needs people's keys and who made which invite.
+    pub people: bool,
+    /// Whether a fold needs to know when attempts of logins began.
+    pub starts: bool,
     /// Every event, also those that belong to no row.
     pub whole: bool,
 }
@@ -29,13 +33,23 @@ pub(super) struct Slices {
 
 impl Scope {
     pub fn of_views(views: &[&'static dyn AnyView]) -> Self {
+        let (mut streams, mut others, mut with_envelope) = (Vec::new(), Vec::new(), Vec::new());
         let interests: Vec<_> = views.iter().map(|view| view.interest()).collect();
-        let streams: Vec<_> = interests.iter().map(|interest| interest.stream.name()).collect();
+        for interest in &interests {
+            others.extend(interest.events);
+            if let RowsBy::Stream(kind) = interest.rows_by {
+                streams.push(kind.name());
+                with_envelope.extend(interest.events);
+            }
+        }
+        let needs = |kind| interests.iter().any(|interest| interest.lookups == kind);
         Self {
             whole: StreamKind::ALL.iter().all(|kind| streams.contains(&kind.name())),
+            people: needs(LookupKind::People),
+            starts: needs(LookupKind::Starts),
             streams,
-            others: interests.iter().flat_map(|interest| interest.others).copied().collect(),
-            lookups: interests.iter().any(|interest| interest.lookups),
+            others,
+            with_envelope,
         }
     }
 
@@ -92,9 +106,9 @@ impl Scope {
     }
 
     fn envelope(&self) -> String {
-        match &self.others[..] {
+        match &self.with_envelope[..] {
             [] => "null".to_owned(),
-            others => format!("case when event_type in ({}) then metadata end", quoted(others)),
+            events => format!("case when event_type in ({}) then metadata end", quoted(events)),
         }
     }
 
@@ -103,9 +117,11 @@ impl Scope {
             return "true".to_owned();
         }
         let streams = format!("aggregate_type in ({})", quoted(&self.streams));
-        match &self.others[..] {
-            [] => streams,
-            others => format!("({streams} or event_type in ({}))", quoted(others)),
+        let others = format!("event_type in ({})", quoted(&self.others));
+        match (&self.streams[..], &self.others[..]) {
+            (_, []) => streams,
+            ([], _) => others,
+            _ => format!("({streams} or {others})"),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::selection::select_views;
 use super::slot::{events_of, lock_position};
 use crate::projector::{self, Batch, SlotRole, Table, WriteMode};
 use crate::verify::Difference;
-use crate::views::{AnyView, Lookups};
+use crate::views::{AnyView, Lookups, RowsBy};
 use eventlog::database::{Connection, Database, Transaction};
 use eventlog::log::{Filter, Log};
 use eventlog::wake::Topic;
@@ -69,7 +69,9 @@ pub async fn rebuild_account(
         }
     }
     let mut reports = Vec::new();
-    for view in select_views(names)? {
+    // An hour is about everybody.
+    let views = select_views(names)?.into_iter().filter(|view| view.interest().rows_by != RowsBy::Hour);
+    for view in views {
         let keys: BTreeSet<String> = events.iter().filter_map(|event| view.key(event)).collect();
         reports.extend(refold(db, view, &keys, write).await?);
     }

@@ -40,7 +40,14 @@ impl Building<'_> {
             projector::park(&mut transaction, SlotRole::Building, self.name(), key, failure).await?;
             transaction.commit().await?;
         }
+        // Indexes and counts of the slot are faster made for all rows at once.
+        let mut transaction = self.begin_fenced().await?;
+        sqlx::query!("select begin_load($1, $2)", self.name(), self.slot).execute(&mut *transaction).await?;
+        transaction.commit().await?;
         self.write_all(folded.table.tuples(), progress).await?;
+        let mut transaction = self.begin_fenced().await?;
+        sqlx::query!("select end_load($1, $2)", self.name(), self.slot).execute(&mut *transaction).await?;
+        transaction.commit().await?;
         sqlx::query!("select analyze_slot($1, $2)", self.view.shape().name, self.slot)
             .execute(&mut self.db.pool().acquire().await?.patient())
             .await?;

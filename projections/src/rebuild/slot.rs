@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::readers::{MAX_WAIT, POLL_EVERY, Readers, is_lock_timeout};
 use crate::projector::{self, Batch, SlotRole, Table, WriteMode};
 use crate::verify::{Difference, ViewReport};
-use crate::views::{self, AnyView, Lookups};
+use crate::views::{self, AnyView, Lookups, RowsBy};
 use eventlog::database::{Connection, Database, DatabaseError, Transaction};
 use eventlog::log::{Log, LogEvent};
 
@@ -165,7 +165,11 @@ pub(crate) async fn events_of(
     key: &str,
     end: i64,
 ) -> Result<Vec<LogEvent>, DatabaseError> {
-    let mut events = Log::new(db).about(key, end).await?;
+    let (log, interest) = (Log::new(db), view.interest());
+    let mut events = match interest.rows_by {
+        RowsBy::Stream(_) => log.about(key, end).await?,
+        RowsBy::Hour => log.in_hour(interest.events, key, end).await?,
+    };
     events.retain(|event| view.key(event).as_deref() == Some(key));
     Ok(events)
 }

@@ -21,6 +21,8 @@ pub enum ViewFault {
     OtherTable(&'static str, String),
     /// The public view shows this many rows, and its table has so many.
     RowCount(&'static str, i64, i64),
+    /// So many of the view's tallies are not what its rows make.
+    Tallies(&'static str, i64),
     /// The limits are not those that a leader wrote.
     FreeLimits,
 }
@@ -60,6 +62,10 @@ pub(super) async fn check(
         if shown != stored {
             faults.push(ViewFault::RowCount(name, shown, stored));
         }
+        let differing = differing_tallies(snapshot, name, slot).await?;
+        if differing > 0 {
+            faults.push(ViewFault::Tallies(name, differing));
+        }
     }
     let as_written = sqlx::query_scalar!(
         r#"select coalesce(bool_and(written_sha256 = sha256(convert_to(limits::text, 'UTF8'))), false) as "as_written!"
@@ -71,6 +77,21 @@ pub(super) async fn check(
         faults.push(ViewFault::FreeLimits);
     }
     Ok(faults)
+}
+
+/// How many tallies of a slot differ from its rows; of most views there are none.
+async fn differing_tallies(snapshot: &mut Connection, view: &str, slot: &str) -> Result<i64, DatabaseError> {
+    Ok(sqlx::query_scalar!(
+        r#"select count(*) as "count!"
+             from count_tallies($1, $2) counted
+             full join (select tally, value, count from slots.tallies where view = $1 and slot = $2 and count <> 0) kept
+               using (tally, value)
+            where counted.count is distinct from kept.count"#,
+        view,
+        slot,
+    )
+    .fetch_one(snapshot)
+    .await?)
 }
 
 /// The slots that a public view reads.
@@ -114,6 +135,11 @@ impl fmt::Display for ViewFault {
                 f,
                 "{view}: the view shows {shown} rows, and its table has {stored}: its definition was changed, or \
                  free_limits has not one row; restore them from a backup"
+            ),
+            Self::Tallies(view, differing) => write!(
+                f,
+                "{view}: {differing} of its tallies are not what its rows make: slots.tallies was changed; run `replay \
+                 rebuild {view}`"
             ),
             Self::FreeLimits => write!(
                 f,

@@ -213,6 +213,39 @@ impl<T: Column> Column for Option<T> {
     }
 }
 
+/// bigint[].
+impl Column for Vec<i64> {
+    fn pack(&self, out: &mut Vec<u8>) {
+        (self.len() as i64).pack(out);
+        for number in self {
+            number.pack(out);
+        }
+    }
+
+    fn unpack(packed: &mut &[u8]) -> Self {
+        let length = i64::unpack(packed);
+        (0..length).map(|_| i64::unpack(packed)).collect()
+    }
+
+    fn value(&self, out: &mut Vec<u8>) {
+        /// The number of the type bigint in every PostgreSQL.
+        const BIGINT: i32 = 20;
+        let dimensions = i32::from(!self.is_empty());
+        let bytes = 12 + 8 * dimensions + 12 * self.len() as i32;
+        // One dimension, no null in it, counted from 1; an empty array has no dimension.
+        for number in [bytes, dimensions, 0, BIGINT] {
+            out.extend(number.to_be_bytes());
+        }
+        if dimensions > 0 {
+            out.extend((self.len() as i32).to_be_bytes());
+            out.extend(1_i32.to_be_bytes());
+        }
+        for number in self {
+            number.value(out);
+        }
+    }
+}
+
 impl Column for Limits {
     fn pack(&self, out: &mut Vec<u8>) {
         let Self { max_channels, max_groups, posts_per_day, rag_per_day, voice_per_day, ai_digest, priority } =

@@ -11,7 +11,7 @@ use sqlx::types::Json;
 use super::columns::{Column, Columns as _, columns, put_json};
 use super::lookups::Lookups;
 use super::shape::Shape;
-use super::view::{FoldError, Interest, View, stored};
+use super::view::{FoldError, Interest, LookupKind, RowsBy, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 
@@ -143,7 +143,8 @@ impl View for Invites {
     const SHAPE: Shape =
         Shape { name: "invites", key: "invite_id", key_type: "uuid", columns: InviteRow::NAMES, version: 1 };
 
-    const INTEREST: Interest = Interest { stream: StreamKind::Invite, others: &[], lookups: false };
+    const INTEREST: Interest =
+        Interest { rows_by: RowsBy::Stream(StreamKind::Invite), events: &[], lookups: LookupKind::None };
 
     fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>> {
         (fact.stream == StreamKind::Invite.name()).then_some(Cow::Borrowed(fact.stream_id))

@@ -15,7 +15,7 @@ use sqlx::types::Json;
 use super::columns::{Columns as _, columns};
 use super::lookups::Lookups;
 use super::shape::Shape;
-use super::view::{FoldError, Interest, View, stored};
+use super::view::{FoldError, Interest, LookupKind, RowsBy, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Fact, LogEvent};
 
@@ -220,7 +220,8 @@ impl View for LoginStatusView {
         version: 1,
     };
 
-    const INTEREST: Interest = Interest { stream: StreamKind::Login, others: &[], lookups: false };
+    const INTEREST: Interest =
+        Interest { rows_by: RowsBy::Stream(StreamKind::Login), events: &[], lookups: LookupKind::None };
 
     fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>> {
         (fact.stream == StreamKind::Login.name()).then_some(Cow::Borrowed(fact.stream_id))

@@ -1,21 +1,26 @@
 //! What a fold needs beside the event, read before a batch is folded. These facts change only by erasure, or never.
+//!
+//! A rebuild sees the start of an attempt before its end, so it looks nothing up: it keeps the starts of live attempts ([`Starts`]).
 
 use std::collections::HashMap;
 use std::fmt;
 
-use domain::{AccountEvent, AccountId, Event, InviteId};
+use domain::{AccountEvent, AccountId, Event, InviteId, LoginEvent, LoginStatus, StreamKind};
+use jiff::Timestamp;
 
 use eventlog::database::{Database, DatabaseError};
-use eventlog::log::LogEvent;
+use eventlog::log::{Fact, Log, LogEvent};
 use vault::{PersonKey, Vault};
 
-/// The keys of people who are not erased, and who made which invite.
+/// The keys of people who are not erased, who made which invite, and when attempts began.
 #[derive(Default)]
 pub(crate) struct Lookups {
     /// A person who is missing here was erased.
     pub people: HashMap<AccountId, PersonKey>,
     /// Only invites that a person made.
     pub inviters: HashMap<InviteId, AccountId>,
+    /// Only attempts that end in these events.
+    pub starts: Starts,
 }
 
 impl Lookups {
@@ -26,7 +31,10 @@ impl Lookups {
     pub async fn for_events(db: &Database, events: &[LogEvent]) -> Result<Self, DatabaseError> {
         let mut people = Vec::new();
         let mut invites = Vec::new();
+        let mut lookups = Self::default();
+        let mut started_before = Vec::new();
         for event in events {
+            lookups.starts.note_start(&event.fact());
             match &event.event {
                 Ok(Event::Account(
                     AccountEvent::AccountRegistered { .. } | AccountEvent::ProfileChanged { .. },
@@ -34,10 +42,14 @@ impl Lookups {
                 Ok(Event::Account(AccountEvent::SubscriptionActivated { invite_id, .. })) => {
                     invites.push(*invite_id);
                 }
+                Ok(Event::Login(LoginEvent::AuthorizationConfirmed { attempt, .. })) => {
+                    if lookups.starts.of(&event.stream_id, *attempt).is_none() {
+                        started_before.push(event.stream_id.clone());
+                    }
+                }
                 _ => {}
             }
         }
-        let mut lookups = Self::default();
         if !people.is_empty() {
             let subjects = Vault::new(db).subjects(&people).await?;
             lookups.people = subjects.into_iter().map(|(account, subject)| (account, subject.key)).collect();
@@ -45,7 +57,42 @@ impl Lookups {
         if !invites.is_empty() {
             lookups.inviters = inviters(db, &invites).await?;
         }
+        if !started_before.is_empty() {
+            let name = "LoginStarted";
+            for event in Log::new(db).of_streams(StreamKind::Login, &started_before, name).await? {
+                lookups.starts.note_start(&event.fact());
+            }
+        }
         Ok(lookups)
+    }
+}
+
+/// When the latest attempt of each login began. No attempt follows one that was confirmed.
+#[derive(Default)]
+pub(crate) struct Starts(HashMap<Box<str>, (u32, Timestamp)>);
+
+impl Starts {
+    /// When this attempt of the login began.
+    pub fn of(&self, login: &str, attempt: u32) -> Option<Timestamp> {
+        self.0.get(login).filter(|(number, _)| *number == attempt).map(|(_, at)| *at)
+    }
+
+    /// Before the event is folded.
+    pub fn note_start(&mut self, fact: &Fact<'_>) {
+        if let Ok(Event::Login(LoginEvent::LoginStarted { attempt, at, .. })) = fact.event
+            && self.0.get(fact.stream_id).is_none_or(|(number, _)| number < attempt)
+        {
+            self.0.insert(fact.stream_id.into(), (*attempt, *at));
+        }
+    }
+
+    /// After the event was folded: only live attempts are kept.
+    pub fn forget_ended(&mut self, fact: &Fact<'_>) {
+        if let Ok(Event::Login(login_event)) = fact.event
+            && !login_event.status_after(LoginStatus::Waiting).is_live()
+        {
+            self.0.remove(fact.stream_id);
+        }
     }
 }
 

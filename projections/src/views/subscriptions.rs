@@ -10,7 +10,7 @@ use sqlx::types::Json;
 use super::columns::{Columns as _, columns, enum_column};
 use super::lookups::Lookups;
 use super::shape::Shape;
-use super::view::{FoldError, Interest, View, stored};
+use super::view::{FoldError, Interest, LookupKind, RowsBy, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 
@@ -100,7 +100,8 @@ impl View for Subscriptions {
         version: 1,
     };
 
-    const INTEREST: Interest = Interest { stream: StreamKind::Account, others: &[], lookups: false };
+    const INTEREST: Interest =
+        Interest { rows_by: RowsBy::Stream(StreamKind::Account), events: &[], lookups: LookupKind::None };
 
     fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>> {
         (fact.stream == StreamKind::Account.name()).then_some(Cow::Borrowed(fact.stream_id))

@@ -10,17 +10,20 @@ use domain::{AccountEvent, AccountId, Event, Limits, LoginEvent, LoginId, Role, 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
+use sqlx::{Executor, Postgres};
 use uuid::Uuid;
 
 use super::columns::{Columns as _, columns, enum_column};
 use super::lookups::Lookups;
 use super::shape::Shape;
-use super::view::{FoldError, Interest, View, stored};
+use super::view::{FoldError, Interest, LookupKind, RowsBy, View, stored};
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Fact;
 use vault::PersonKey;
 
 pub mod filtered;
+mod query;
+mod search;
 
 /// A person, as the public view shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -142,7 +145,7 @@ pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<User
 pub async fn by_username(db: &Database, username: &str) -> Result<Option<User>, DatabaseError> {
     let row = sqlx::query_scalar!(
         r#"select to_jsonb(r) as "row!: Json<User>" from users r
-            where lower(username) = lower($1) order by updated_at desc limit 1"#,
+            where lower(username) collate "C" = lower($1) order by updated_at desc limit 1"#,
         username,
     )
     .fetch_optional(db.pool())
@@ -159,11 +162,18 @@ pub async fn by_accounts(
     accounts: &[AccountId],
 ) -> Result<HashMap<AccountId, User>, DatabaseError> {
     let ids: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
+    Ok(among(db.pool(), &ids).await?)
+}
+
+async fn among<'c>(
+    executor: impl Executor<'c, Database = Postgres>,
+    ids: &[Uuid],
+) -> Result<HashMap<AccountId, User>, sqlx::Error> {
     let rows = sqlx::query_scalar!(
         r#"select to_jsonb(r) as "row!: Json<User>" from users r where account_id = any($1)"#,
-        &ids,
+        ids,
     )
-    .fetch_all(db.pool())
+    .fetch_all(executor)
     .await?;
     Ok(rows.into_iter().map(|Json(user)| (user.account_id, user)).collect())
 }
@@ -240,6 +250,8 @@ columns! {
         linked_login_id: Option<LoginId>,
         created_at: Timestamp,
         updated_at: Timestamp,
+        /// Names and username, spelled for search and order; the public view does not show it.
+        search: Option<String>,
     }
 }
 
@@ -250,10 +262,13 @@ impl View for Users {
     type Row = Row;
 
     const SHAPE: Shape =
-        Shape { name: "users", key: "account_id", key_type: "uuid", columns: Row::NAMES, version: 1 };
+        Shape { name: "users", key: "account_id", key_type: "uuid", columns: Row::NAMES, version: 2 };
 
-    const INTEREST: Interest =
-        Interest { stream: StreamKind::Account, others: &["AuthorizationConfirmed"], lookups: true };
+    const INTEREST: Interest = Interest {
+        rows_by: RowsBy::Stream(StreamKind::Account),
+        events: &["AuthorizationConfirmed"],
+        lookups: LookupKind::People,
+    };
 
     fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>> {
         if fact.stream == StreamKind::Account.name() {
@@ -309,6 +324,7 @@ fn registered(
     Ok(Some(Row {
         account_id,
         telegram_id,
+        search: Some(search::text_of(&profile)),
         first_name: profile.first_name,
         last_name: profile.last_name,
         username: profile.username,
@@ -345,6 +361,7 @@ fn after_account_event(
             // The key may be gone already: the event of the erasure comes later in the log.
             if let Some(key) = lookups.people.get(&row.account_id) {
                 let profile = opened(row.account_id, profile, key)?;
+                row.search = Some(search::text_of(&profile));
                 row.first_name = profile.first_name;
                 row.last_name = profile.last_name;
                 row.username = profile.username;

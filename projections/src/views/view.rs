@@ -23,8 +23,8 @@ pub(crate) trait View {
     /// Which events belong to a row.
     const INTEREST: Interest;
 
-    /// The one row that the event belongs to. It must not need the payload: an event that cannot be decoded still parks
-    /// its row.
+    /// The one row that the event belongs to. It must not need the payload where a stream has a row of its own: an event that cannot
+    /// be decoded still parks its row.
     fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>>;
 
     /// How the row looks after the event; None is no row.
@@ -38,12 +38,33 @@ pub(crate) trait View {
 /// The events that belong to rows of a view. A rebuild reads no others.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Interest {
-    /// Every event of this kind of stream has the stream's id as its key.
-    pub stream: StreamKind,
-    /// Events of other streams, by their names. Their key is in the payload; if that cannot be read, it is in the envelope.
-    pub others: &'static [&'static str],
-    /// Whether the fold needs [`Lookups`].
-    pub lookups: bool,
+    /// What has a row of its own.
+    pub rows_by: RowsBy,
+    /// Events, by their names, beside those of the view's own streams.
+    pub events: &'static [&'static str],
+    /// What the fold needs beside the event.
+    pub lookups: LookupKind,
+}
+
+/// What has a row of its own in a view.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RowsBy {
+    /// A stream of this kind: its id is the key of all its events. The key of other events is in the payload; if that cannot be
+    /// read, it is in the envelope.
+    Stream(StreamKind),
+    /// An hour: the key is made of the time in the payload. There are no other events than those that are named.
+    Hour,
+}
+
+/// What a fold needs of [`Lookups`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum LookupKind {
+    /// Nothing.
+    None,
+    /// People's keys, and who made which invite.
+    People,
+    /// When attempts of logins began.
+    Starts,
 }
 
 /// The event at which a row is parked.

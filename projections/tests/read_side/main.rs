@@ -5,4 +5,6 @@
 mod explain;
 mod projector;
 mod rebuild;
+mod search;
+mod statistics;
 mod verify;

@@ -5,10 +5,11 @@
 //! - [`bot_api`]: the Bot API server, and a person's side of the chat with the bot
 //! - [`mtproto`]: the data centres, with real key exchange, encryption, QR login, passwords and codes
 //! - [`service`]: the real service as a child process; [`sandbox`]: the page on which one person plays all people
-//! - [`mini_app`]: the login page without a browser; [`svg`]: its QR code as the screen shows it
+//! - [`mini_app`], [`admin_app`]: the login page and the admin's without a browser; [`svg`]: its QR code as the screen shows it
 //! - [`phone`] and [`camera`]: the phone of a person
 
 pub mod accounts;
+pub mod admin_app;
 pub mod bot_api;
 pub mod caddy;
 pub mod camera;

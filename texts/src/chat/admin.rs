@@ -12,6 +12,10 @@ pub(super) use ru::{RU, role as role_ru};
 
 /// One language.
 pub struct AdminTexts {
+    /// Above the button that opens the admin's page.
+    pub page: &'static str,
+    pub open_page: &'static str,
+
     pub people: fn(&PeoplePage) -> Styled,
     pub newer: &'static str,
     pub older: &'static str,
@@ -63,11 +67,13 @@ pub struct AdminTexts {
 
 /// A page of the list of people.
 pub struct PeoplePage {
-    pub total: i64,
-    /// From 1.
-    pub page: i64,
-    pub pages: i64,
+    /// How many there are; None: not all of them were asked for.
+    pub total: Option<i64>,
+    /// What was looked for.
+    pub query: Option<String>,
     pub lines: Vec<String>,
+    /// There are more, and no button leads to them.
+    pub cut: bool,
 }
 
 /// A subscription that an admin granted.
@@ -119,17 +125,35 @@ pub struct Alarm {
     pub position: i64,
 }
 
-/// What `/admin_stats` counts.
+/// What `/admin_stats` tells.
 pub struct Statistics {
     pub people: i64,
     pub authenticated: i64,
     pub blocked: i64,
     /// Active ones, by tier.
     pub subscriptions: Vec<(String, i64)>,
-    /// By status.
-    pub logins: Vec<(String, i64)>,
+    pub ending_in_1_day: i64,
+    pub ending_in_7_days: i64,
+    pub live_logins: i64,
     pub open_invites: i64,
-    pub uses: i64,
+    pub today: Happened,
+    pub week: Happened,
+}
+
+/// What happened in a stretch of time.
+#[derive(Clone, Default)]
+pub struct Happened {
+    pub registered: i64,
+    pub authorized: i64,
+    pub by_qr: i64,
+    pub by_phone: i64,
+    /// The logins that did not succeed, by their status; those of which there is none are left out.
+    pub unsuccessful: Vec<(String, i64)>,
+    /// Half of the logins took at most so many seconds, and nine of ten so many; None: there was none.
+    pub seconds: Option<(f64, f64)>,
+    pub subscriptions_started: i64,
+    pub subscriptions_ended: i64,
+    pub invites_used: i64,
 }
 
 /// `basic 1, premium 2`, each name as `word` has it.

@@ -118,6 +118,7 @@ pub(super) const TEXTS: Texts = Texts {
         logout: "Disconnect the account",
         forget: "Forget me",
         help: "What this bot can do",
+        admin: "Open the admin page",
         admin_invite: "Create an invite code",
         admin_users: "List people",
         admin_user: "Everything about one person",

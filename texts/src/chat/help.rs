@@ -130,8 +130,9 @@ fn chapter_ru(chapter: Chapter, about: &About<'_>) -> Styled {
         ),
         Chapter::Admins => Styled::new(
             "🛠 Администратору\n\n\
+             /admin — открыть страницу администратора\n\
              /admin_invite [TIER ДНЕЙ РАЗ] — создать инвайт код\n\
-             /admin_users — список людей\n\
+             /admin_users [ЗАПРОС] — список людей, поиск\n\
              /admin_user ID — всё об одном человеке\n\
              /admin_grant ID TIER [ДНЕЙ] — выдать подписку\n\
              /admin_block ID, /admin_unblock ID — закрыть и открыть доступ\n\
@@ -225,8 +226,9 @@ fn chapter_en(chapter: Chapter, about: &About<'_>) -> Styled {
         ),
         Chapter::Admins => Styled::new(
             "🛠 For admins\n\n\
+             /admin — open the admin page\n\
              /admin_invite [TIER DAYS USES] — create an invite code\n\
-             /admin_users — list people\n\
+             /admin_users [QUERY] — list or find people\n\
              /admin_user ID — everything about one person\n\
              /admin_grant ID TIER [DAYS] — grant a subscription\n\
              /admin_block ID, /admin_unblock ID — close and open access\n\

@@ -119,6 +119,7 @@ pub(super) const TEXTS: Texts = Texts {
         logout: "Отключить аккаунт",
         forget: "Забыть меня",
         help: "Что умеет бот",
+        admin: "Открыть страницу администратора",
         admin_invite: "Создать инвайт код",
         admin_users: "Список людей",
         admin_user: "Всё об одном человеке",

@@ -11,7 +11,7 @@
 
 use app::outbox::{Message, To};
 use domain::policy::Notice;
-use domain::{AccountId, LoginId};
+use domain::{AccountId, LoginId, Role};
 use eventlog::DatabaseError;
 use projections::views::subscriptions::{self, SubscriptionRow, SubscriptionState};
 use projections::views::{login_status, users};
@@ -55,6 +55,8 @@ pub(super) struct OutgoingMessage {
     pub edit_only: bool,
     /// It is the first card of a login.
     pub is_card: bool,
+    /// It tells a person of this new role of theirs: the list of commands changes with it.
+    pub new_role: Option<Role>,
 }
 
 /// A card to bring up to date.
@@ -87,7 +89,8 @@ async fn compose_answer(
     };
     let card_of = card_of(&message.dedup_key);
     let is_card = card_of.is_some();
-    let mut outgoing = OutgoingMessage { chat, warning: body.warning, body, edit_only: false, is_card };
+    let mut outgoing =
+        OutgoingMessage { chat, warning: body.warning, body, edit_only: false, is_card, new_role: None };
     if let Some(login) = card_of {
         match CardState::load(ctx, &login).await? {
             Some(state) if !state.is_live() && !message.unclear => {
@@ -162,6 +165,10 @@ async fn compose_notice(
         warning: is_warning(&notice),
         edit_only: false,
         is_card: false,
+        new_role: match notice {
+            Notice::RoleChanged { account_id, role, .. } if account_id == account => Some(role),
+            _ => None,
+        },
     })))
 }
 

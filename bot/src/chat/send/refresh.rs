@@ -27,7 +27,14 @@ pub(super) async fn refresh(
         let mut body = card.state.card(&ctx.chat, card.texts, &card.login, card.is_told);
         let menu = body.menu.take();
         body.instead_of = Some(card.message.0);
-        let edit = OutgoingMessage { chat: card.chat, body, warning: false, edit_only: true, is_card: false };
+        let edit = OutgoingMessage {
+            chat: card.chat,
+            body,
+            warning: false,
+            edit_only: true,
+            is_card: false,
+            new_role: None,
+        };
         let outcome = deliver(ctx, edit).await;
         if !matches!(outcome, Outcome::Sent(_) | Outcome::Never(_)) {
             return outcome;

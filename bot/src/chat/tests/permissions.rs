@@ -145,3 +145,34 @@ async fn whom_the_settings_name_no_longer_is_an_admin_only_by_an_order() {
         changes.iter().map(|event| event.payload["RoleChanged"]["source"].as_str()).collect();
     assert_eq!(sources, [None, None, Some("order"), None], "the log says which");
 }
+
+#[tokio::test]
+async fn admins_and_auditors_open_the_admin_page_and_have_the_command_for_it() {
+    let world = World::with(|chat| chat.admins = vec![ILYA]).await;
+    let (ilya, anna) = (world.ilya(), world.anna());
+    let names = |person: &ChatPerson| {
+        person.commands().into_iter().map(|command| command.command).collect::<Vec<_>>()
+    };
+    let has_command = async |person: &ChatPerson, wanted: bool| {
+        let changes = async {
+            while names(person).contains(&"admin".to_owned()) != wanted {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(20), changes).await.is_ok()
+    };
+    let answer = ilya.ask("/admin").await.unwrap();
+    let button = answer.button("🛠 Открыть страницу").unwrap();
+    assert_eq!(button.web_app_url(), Some("https://login.example/admin"));
+    assert!(names(&ilya).contains(&"admin".to_owned()));
+    assert_eq!(say(&anna, "/admin").await, "⛔ This command is for admins only");
+
+    // By an order that is not the bot's: the list of commands comes with the news.
+    world.order(ANNA, |at| AccountCommand::ChangeRole { role: Role::Auditor, at }).await;
+    assert!(has_command(&anna, true).await, "{:?}", names(&anna));
+    assert!(!names(&anna).contains(&"admin_users".to_owned()), "{:?}", names(&anna));
+    let answer = anna.ask("/admin").await.unwrap();
+    assert!(answer.button("🛠 Open the page").is_some(), "{}", answer.text);
+    world.order(ANNA, |at| AccountCommand::ChangeRole { role: Role::User, at }).await;
+    assert!(has_command(&anna, false).await, "{:?}", names(&anna));
+}

@@ -34,7 +34,7 @@ fn command(name: &str) -> For {
     match name {
         "start" | "help" | "login" | "subscription" | "me" | "cancel" | "logout" | "forget" => For::Everybody,
         "debug_status" | "debug_reset" => For::AdminsForOthers,
-        "debug_test_phone" | "admin_users" | "admin_user" | "admin_grant" | "admin_stats"
+        "debug_test_phone" | "admin" | "admin_users" | "admin_user" | "admin_grant" | "admin_stats"
         | "admin_invite" | "admin_block" | "admin_unblock" | "admin_role" => For::Admins,
         other => panic!("/{other} has no row"),
     }

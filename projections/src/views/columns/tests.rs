@@ -26,6 +26,8 @@ fn what_is_packed_comes_back() {
         assert_round_trip(Some(text.to_owned()));
     }
     assert_round_trip(None::<String>);
+    assert_round_trip(Vec::from([0, 300, -1]));
+    assert_round_trip(Vec::<i64>::new());
     assert_round_trip([true, false].map(Some)[0]);
     assert_round_trip(Timestamp::from_microsecond(-1).unwrap());
     assert_round_trip(AccountId(Uuid::from_u128(u128::MAX)));

@@ -1,14 +1,32 @@
-//! People by what they are, page by page.
+//! People by what they are and by what they are called, in an order, page by page.
+//!
+//! 1. **Slot**: in one snapshot, the live slot of `users`; only the slot has the text to search in.
+//! 2. **Parts**: an order is one walk along an index. Ends of subscriptions are two: people with an end, then people without.
+//! 3. **Walk** ([`WALKED`] people in that order): a name that many have fills the page here.
+//! 4. **Find**: a name that few have is found by its trigrams, and put in order. The planner knows nothing about names (they have no
+//!    statistics), so each of the two is written so that it can be carried out in one way alone.
+//! 5. **Rows**: the page, as the public view shows it.
+//!
+//! Filters have indexes of their own; which is used, PostgreSQL decides by how frequent the values are.
 
 use domain::{AccountId, Role, Tier};
-use sqlx::types::Json;
+use jiff::Timestamp;
+use jiff_sqlx::{Timestamp as Stored, ToSqlx};
+use sqlx::{Postgres, QueryBuilder, Row};
+use uuid::Uuid;
 
-use super::{SubscriptionStatus, User};
-use eventlog::database::{Database, DatabaseError};
+use super::query::Query;
+use super::{SubscriptionStatus, User, among};
+use eventlog::database::{Connection, Database, DatabaseError};
 
-/// Which people; what is None filters nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// How many people are looked at in their order before a name is looked for by its trigrams.
+const WALKED: i64 = 5_000;
+
+/// Which people, in which order; what is None filters nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserFilter {
+    /// Parts of names, `@username` from its beginning, a Telegram id or an account id.
+    pub query: Option<String>,
     /// With this tier.
     pub tier: Option<Tier>,
     /// Whose subscription stands so.
@@ -17,41 +35,252 @@ pub struct UserFilter {
     pub role: Option<Role>,
     /// Blocked, or not.
     pub blocked: Option<bool>,
+    /// In which order.
+    pub sort: UserSort,
 }
 
-/// Up to `limit` people, the latest to register first; those after this person, where one is named.
+/// In which order people are listed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UserSort {
+    /// The latest to register first.
+    #[default]
+    Newest,
+    /// The first to register first.
+    Oldest,
+    /// The subscription that ends last first; people whose subscription has no end after all others.
+    EndsLast,
+    /// The subscription that ends first first; people whose subscription has no end after all others.
+    EndsFirst,
+    /// By first name, last name and username.
+    Name,
+}
+
+impl UserSort {
+    /// As the API spells them.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("-created_at", Self::Newest),
+        ("created_at", Self::Oldest),
+        ("-expires_at", Self::EndsLast),
+        ("expires_at", Self::EndsFirst),
+        ("name", Self::Name),
+    ];
+
+    /// The spelling of the API.
+    pub fn name(self) -> &'static str {
+        Self::ALL.iter().find(|(_, sort)| *sort == self).map_or("", |(name, _)| name)
+    }
+
+    /// The order of this spelling.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().find(|(known, _)| *known == name).map(|(_, sort)| *sort)
+    }
+
+    fn parts(self) -> &'static [Part] {
+        const EMPTY: Part = Part { column: "subscription_expires_at", descending: false, is_null: true };
+        match self {
+            Self::Newest => &[Part { column: "created_at", descending: true, is_null: false }],
+            Self::Oldest => &[Part { column: "created_at", descending: false, is_null: false }],
+            Self::EndsLast => {
+                &[Part { column: "subscription_expires_at", descending: true, is_null: false }, EMPTY]
+            }
+            Self::EndsFirst => {
+                &[Part { column: "subscription_expires_at", descending: false, is_null: false }, EMPTY]
+            }
+            Self::Name => &[Part { column: "search", descending: false, is_null: false }],
+        }
+    }
+}
+
+/// A part of an order: a walk along one index.
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    column: &'static str,
+    descending: bool,
+    /// Only rows without a value in the column, or only rows with one.
+    is_null: bool,
+}
+
+/// The person after whom a page begins, by each order.
+struct Cursor {
+    account_id: Uuid,
+    created_at: Timestamp,
+    expires_at: Option<Timestamp>,
+    search: String,
+}
+
+/// Up to `limit` people; those after this person in the order, where one is named. Nobody where that person was erased.
 ///
 /// # Errors
 /// The database's.
 pub async fn filtered(
     db: &Database,
-    filter: UserFilter,
+    filter: &UserFilter,
     after: Option<AccountId>,
     limit: i64,
 ) -> Result<Vec<User>, DatabaseError> {
-    let rows = sqlx::query_scalar!(
-        r#"select to_jsonb(r) as "row!: Json<User>"
-             from users r
-            where ($1::text is null or r.subscription_type = $1)
-              and ($2::text is null or r.subscription_status = $2)
-              and ($3::text is null or r.role = $3)
-              and ($4::boolean is null or r.is_blocked = $4)
-              and ($5::uuid is null
-                   or exists (select
-                                from users last
-                               where last.account_id = $5
-                                 and (r.created_at < last.created_at
-                                      or (r.created_at = last.created_at and r.account_id > last.account_id))))
-            order by r.created_at desc, r.account_id
-            limit $6"#,
-        filter.tier.map(Tier::name),
-        filter.status.map(SubscriptionStatus::name),
-        filter.role.map(Role::name),
-        filter.blocked,
-        after.map(|account| account.0),
-        limit,
+    let mut snapshot = db.begin("begin isolation level repeatable read, read only").await?;
+    let (slot, has_trigrams): (String, bool) = sqlx::query_as(
+        "select slot, to_regclass(format('slots.users_%s_trigrams', slot)) is not null \
+           from checkpoints where consumer = 'users'",
     )
-    .fetch_all(db.pool())
+    .fetch_one(&mut *snapshot)
     .await?;
-    Ok(rows.into_iter().map(|Json(row)| row).collect())
+    let query = filter.query.as_deref().and_then(|text| Query::read(text, has_trigrams));
+    let cursor = match after {
+        None => None,
+        Some(account) => match find_cursor(&mut snapshot, &slot, account).await? {
+            Some(cursor) => Some(cursor),
+            None => return Ok(Vec::new()),
+        },
+    };
+    let page = Page { slot: &slot, filter, query: query.as_ref(), cursor: cursor.as_ref() };
+    let mut ids: Vec<Uuid> = Vec::new();
+    for part in filter.sort.parts() {
+        let left = limit - ids.len() as i64;
+        if left > 0 && page.reaches(*part) {
+            ids.extend(page.ids(&mut snapshot, *part, left).await?);
+        }
+    }
+    let accounts: Vec<AccountId> = ids.iter().copied().map(AccountId).collect();
+    // In the same snapshot, so nobody of the page is missing.
+    let mut people = among(&mut *snapshot, &ids).await?;
+    snapshot.rollback().await?;
+    Ok(accounts.iter().filter_map(|account| people.remove(account)).collect())
+}
+
+async fn find_cursor(
+    connection: &mut Connection,
+    slot: &str,
+    account: AccountId,
+) -> Result<Option<Cursor>, sqlx::Error> {
+    let select = format!(
+        "select created_at, subscription_expires_at, coalesce(search, '') from slots.users_{slot} where account_id = $1"
+    );
+    let row: Option<(Stored, Option<Stored>, String)> =
+        sqlx::query_as(&select).bind(account.0).fetch_optional(connection).await?;
+    Ok(row.map(|(created_at, expires_at, search)| Cursor {
+        account_id: account.0,
+        created_at: created_at.to_jiff(),
+        expires_at: expires_at.map(Stored::to_jiff),
+        search,
+    }))
+}
+
+/// A page of a list.
+struct Page<'a> {
+    slot: &'a str,
+    filter: &'a UserFilter,
+    query: Option<&'a Query>,
+    cursor: Option<&'a Cursor>,
+}
+
+impl Page<'_> {
+    /// Whether anybody of this part is after the cursor.
+    fn reaches(&self, part: Part) -> bool {
+        let past = |cursor: &Cursor| {
+            part.column == "subscription_expires_at" && !part.is_null && cursor.expires_at.is_none()
+        };
+        !self.cursor.is_some_and(past)
+    }
+
+    async fn ids(
+        &self,
+        connection: &mut Connection,
+        part: Part,
+        limit: i64,
+    ) -> Result<Vec<Uuid>, sqlx::Error> {
+        let Some(query) = self.query else {
+            let mut select = QueryBuilder::new("");
+            self.push_select(&mut select, part);
+            self.push_order(&mut select, part);
+            select.push(" limit ").push_bind(limit);
+            return ids(connection, select).await;
+        };
+        if !query.is_unique() {
+            let mut select = QueryBuilder::new("with walked as materialized (");
+            self.push_select(&mut select, part);
+            self.push_order(&mut select, part);
+            select
+                .push(" limit ")
+                .push_bind(query.walks(WALKED))
+                .push("), found as (select * from walked where ");
+            query.push_condition(&mut select);
+            self.push_order(&mut select, part);
+            select.push(" limit ").push_bind(limit);
+            select.push(") select (select count(*) from walked), array(select account_id from found");
+            self.push_order(&mut select, part);
+            select.push(")");
+            let row = select.build().persistent(false).fetch_one(&mut *connection).await?;
+            let (walked, found): (i64, Vec<Uuid>) = (row.try_get(0)?, row.try_get(1)?);
+            if walked < query.walks(WALKED) || found.len() as i64 == limit {
+                return Ok(found);
+            }
+        }
+        let mut select = QueryBuilder::new("with found as materialized (");
+        self.push_select(&mut select, part);
+        select.push(" and ");
+        query.push_condition(&mut select);
+        select.push(") select account_id from found");
+        self.push_order(&mut select, part);
+        select.push(" limit ").push_bind(limit);
+        ids(connection, select).await
+    }
+
+    /// The people of a part who are after the cursor and pass the filters; not yet in order.
+    fn push_select(&self, select: &mut QueryBuilder<'_, Postgres>, part: Part) {
+        select.push(format!(
+            "select account_id, telegram_id, username, search, created_at, subscription_expires_at from slots.users_{} where ",
+            self.slot
+        ));
+        select.push(format!("{} is {}null", part.column, if part.is_null { "" } else { "not " }));
+        let UserFilter { tier, status, role, blocked, .. } = self.filter;
+        if let Some(tier) = tier {
+            select.push(" and subscription_type = ").push_bind(tier.name());
+        }
+        // Nobody else has a tier that is not free; there is an index for it.
+        let implied = tier.filter(|tier| *tier != Tier::Free).map(|_| SubscriptionStatus::Active);
+        for status in status.iter().chain(&implied.filter(|_| status.is_none())) {
+            select.push(" and subscription_status = ").push_bind(status.name());
+        }
+        if let Some(role) = role {
+            select.push(" and role = ").push_bind(role.name());
+            if *role != Role::User {
+                select.push(" and role <> 'user'");
+            }
+        }
+        match blocked {
+            Some(true) => drop(select.push(" and is_blocked")),
+            Some(false) => drop(select.push(" and not is_blocked")),
+            None => {}
+        }
+        let Some(cursor) = self.cursor else { return };
+        let beyond = if part.descending { "<" } else { ">" };
+        if part.is_null {
+            if cursor.expires_at.is_none() {
+                select.push(" and account_id > ").push_bind(cursor.account_id);
+            }
+            return;
+        }
+        select.push(format!(" and ({}, account_id) {beyond} (", part.column));
+        match part.column {
+            "created_at" => drop(select.push_bind(cursor.created_at.to_sqlx())),
+            "search" => drop(select.push_bind(cursor.search.clone())),
+            _ => drop(select.push_bind(cursor.expires_at.map(ToSqlx::to_sqlx))),
+        }
+        select.push(", ").push_bind(cursor.account_id).push(")");
+    }
+
+    fn push_order(&self, select: &mut QueryBuilder<'_, Postgres>, part: Part) {
+        let direction = if part.descending { " desc" } else { "" };
+        select.push(format!(" order by {}{direction}, account_id{direction}", part.column));
+    }
+}
+
+async fn ids(
+    connection: &mut Connection,
+    mut select: QueryBuilder<'_, Postgres>,
+) -> Result<Vec<Uuid>, sqlx::Error> {
+    // Planned for its values: a plan for all values would not know how frequent they are.
+    let rows = select.build().persistent(false).fetch_all(connection).await?;
+    rows.iter().map(|row| row.try_get("account_id")).collect()
 }

@@ -1,5 +1,6 @@
 //! `demo`: runs one login as the README describes it, against the stand-in Telegram, and checks every step:
-//! the chat, the picture of the code, the phone, the card, the events, the row, the file, the log.
+//! the chat, the picture of the code, the phone, the card, the events, the row, the file, the log. Then an admin makes an invite,
+//! grants a subscription, blocks and unblocks through the admin API.
 //!
 //! Ends with 0 only if every check holds.
 
@@ -9,8 +10,9 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde_json::{Value, json};
 use stand_in::accounts::{ANNA, ILYA};
+use stand_in::admin_app::AdminApp;
 use stand_in::mini_app::MiniApp;
 use stand_in::service::{Service, Settings};
 use stand_in::{Options, Telegram};
@@ -87,7 +89,8 @@ async fn demo(steps: &Steps) -> Result<()> {
     let folder = tempfile::Builder::new().prefix("qr-login-demo-").tempdir()?;
     let telegram = Telegram::start(Options::default()).await?;
     steps.done("A stand-in Telegram runs: Bot API and two data centres on loopback");
-    let service = Service::new(Settings::new(&telegram, folder.path(), None)?);
+    let settings = Settings::new(&telegram, folder.path(), None)?.with("ADMIN_IDS", ANNA.to_string());
+    let service = Service::new(settings);
     let played = tokio::select! {
         played = play(steps, &telegram, &service, folder.path()) => played,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
@@ -202,6 +205,56 @@ async fn play(steps: &Steps, telegram: &Telegram, service: &Service, data_dir: &
         );
     }
     steps.done("The log tells the same story, without token, name or code");
+
+    // 9. An admin.
+    administer(steps, telegram, service, &database_url).await
+}
+
+async fn administer(steps: &Steps, telegram: &Telegram, service: &Service, database_url: &str) -> Result<()> {
+    let (ilya, anna) = (telegram.person(ILYA), telegram.person(ANNA));
+    anna.ask("/start").await?;
+    let answer = anna.ask("/admin").await?;
+    let button = answer.button("🛠 Open the page").context("the button of the admin's page is missing")?;
+    let url = button.web_app_url().context("the button opens no Mini App")?;
+    let launch = anna.init_data(None);
+    let admin = AdminApp::open(url, &launch).await?;
+    ensure!(AdminApp::open(url, &launch).await.is_err(), "the same launch opens a second session");
+    ensure!(AdminApp::open(url, &ilya.init_data(None)).await.is_err(), "Ilya opens the admin's page");
+    steps.done("Anna opens the admin's page: her launch is exchanged once, Ilya's is refused");
+
+    let order = json!({"tier": "basic", "max_uses": 1, "valid_days": 30, "subscription_days": 30});
+    let made = admin.post("invites", &order).await?;
+    let link = made["items"][0]["link"].as_str().unwrap_or_default().to_owned();
+    ensure!(link.starts_with("https://t.me/"), "the invite has no link: {made}");
+    steps.done("Anna makes an invite");
+
+    let row =
+        psql(database_url, &["-At", "-c", "SELECT account_id FROM users WHERE telegram_id = 139883458;"]);
+    let person = format!("users/{}", row.await?.trim());
+    let granted = json!({"tier": "enterprise", "days": 30, "reason": "a gift"});
+    let user = admin.post(&format!("{person}/subscription"), &granted).await?;
+    ensure!(user["user"]["subscription_type"] == "enterprise", "the grant led to {user}");
+    let details = admin.get(&person).await?;
+    ensure!(details["subscription_history"][1]["reason"] == "a gift", "the history is {details}");
+    steps.done("Anna grants Ilya Enterprise; the history says why");
+
+    admin.post(&format!("{person}/block"), &json!({"reason": "a demonstration"})).await?;
+    let refused = ilya.ask("/subscription").await?;
+    ensure!(refused.text.starts_with("⛔"), "Ilya is blocked, and reads: {}", refused.text);
+    admin.post(&format!("{person}/unblock"), &json!({})).await?;
+    let card = ilya.ask("/subscription").await?;
+    ensure!(card.text.contains("Enterprise"), "Ilya is let in again, and reads: {}", card.text);
+    steps.done("Anna blocks Ilya, who is refused at once, and lets him in again");
+
+    let acts = service
+        .replay(database_url, &["history", "--actor", admin.account_id(), "--format", "jsonl"])
+        .await?;
+    let acts: Vec<Value> = acts.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
+    let acts: Vec<_> = acts.iter().filter_map(|event| event["event"].as_str()).collect();
+    let expected =
+        ["AccountRegistered", "InviteCreated", "SubscriptionChanged", "AccountBlocked", "AccountUnblocked"];
+    ensure!(acts == expected, "the history of Anna's acts is {acts:?}");
+    steps.done("replay history --actor tells all she did");
     Ok(())
 }
 

@@ -2,14 +2,27 @@
 
 use domain::Role;
 
-use super::{AdminTexts, ChangedBy, Fault, listed};
+use super::{AdminTexts, ChangedBy, Fault, Happened, listed};
 use crate::Styled;
 use crate::chat::plural::counted_en;
 
 pub(in crate::chat) const EN: AdminTexts = AdminTexts {
+    page: "🛠 People, subscriptions, invites and history are on the admin page.",
+    open_page: "🛠 Open the page",
+
     people: |it| {
-        let page = if it.pages > 1 { format!(" · page {} of {}", it.page, it.pages) } else { String::new() };
-        Styled::new(format!("👥 {}{page}\n\n{}", people(it.total), it.lines.join("\n")))
+        let headline = match (&it.query, it.total) {
+            (Some(query), _) => format!("🔎 {query}"),
+            (None, Some(total)) => format!("👥 {}", people(total)),
+            (None, None) => "👥 People".to_owned(),
+        };
+        let list = if it.lines.is_empty() {
+            "Nobody found. Search by part of a name, @username, Telegram ID or account ID.".to_owned()
+        } else {
+            it.lines.join("\n")
+        };
+        let more = if it.cut { "\n\nThere are more. Narrow your search." } else { "" };
+        Styled::new(format!("{headline}\n\n{list}{more}"))
     },
     newer: "◀️ Newer",
     older: "Older ▶️",
@@ -67,16 +80,24 @@ pub(in crate::chat) const EN: AdminTexts = AdminTexts {
             "📈 Statistics\n\n\
              👥 {}: {} linked, {} blocked\n\
              💎 Active subscriptions: {}\n\
-             🔐 Logins: {}\n\
-             🎟 {} open, {}",
+             ⏳ Ending within a day: {}, within a week: {}\n\
+             🔐 Logging in now: {}\n\
+             🎟 Open invite codes: {}\n\n\
+             Today\n{}\n\n\
+             Last 7 days\n{}",
             people(it.people),
             it.authenticated,
             it.blocked,
             listed(&it.subscriptions, str::to_owned),
-            listed(&it.logins, |status| status.replace('_', " ")),
-            counted_en(it.open_invites, "invite code"),
-            counted_en(it.uses, "use"),
+            it.ending_in_1_day,
+            it.ending_in_7_days,
+            it.live_logins,
+            it.open_invites,
+            happened(&it.today),
+            happened(&it.week),
         ))
+        .bold("Today")
+        .bold("Last 7 days")
     },
     parked: |it| {
         let rows = counted_en(i64::try_from(it.count).unwrap_or(i64::MAX), "row");
@@ -120,4 +141,32 @@ pub(in crate::chat) const fn role(role: Role) -> &'static str {
 
 fn people(count: i64) -> String {
     if count == 1 { "1 person".to_owned() } else { format!("{count} people") }
+}
+
+fn happened(it: &Happened) -> String {
+    let mut lines = vec![
+        format!("👋 New people: {}", it.registered),
+        format!("✅ Logged in: {} ({} by QR code, {} by phone number)", it.authorized, it.by_qr, it.by_phone),
+    ];
+    if !it.unsuccessful.is_empty() {
+        let outcomes = listed(&it.unsuccessful, |status| login(status).to_owned());
+        lines.push(format!("🚫 Not logged in: {outcomes}"));
+    }
+    if let Some((half, most)) = it.seconds {
+        lines.push(format!("⏱ Half of them take up to {half:.0} s, nine of ten up to {most:.0} s"));
+    }
+    lines.push(format!(
+        "💎 Subscriptions: {} started, {} ended",
+        it.subscriptions_started, it.subscriptions_ended
+    ));
+    lines.push(format!("🎟 Invite codes used: {}", it.invites_used));
+    lines.join("\n")
+}
+
+/// How a login that did not succeed ended.
+fn login(status: &str) -> &str {
+    match status {
+        "rejected" => "another account",
+        other => other,
+    }
 }

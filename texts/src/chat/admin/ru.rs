@@ -2,19 +2,27 @@
 
 use domain::Role;
 
-use super::{AdminTexts, ChangedBy, Fault, listed};
+use super::{AdminTexts, ChangedBy, Fault, Happened, listed};
 use crate::Styled;
 use crate::chat::plural::counted_ru;
 
 pub(in crate::chat) const RU: AdminTexts = AdminTexts {
+    page: "🛠 Люди, подписки, инвайты и история — на странице администратора.",
+    open_page: "🛠 Открыть страницу",
+
     people: |it| {
-        let total = counted_ru(it.total, ["человек", "человека", "человек"]);
-        let page = if it.pages > 1 {
-            format!(" · страница {} из {}", it.page, it.pages)
-        } else {
-            String::new()
+        let headline = match (&it.query, it.total) {
+            (Some(query), _) => format!("🔎 {query}"),
+            (None, Some(total)) => format!("👥 {}", counted_ru(total, ["человек", "человека", "человек"])),
+            (None, None) => "👥 Люди".to_owned(),
         };
-        Styled::new(format!("👥 {total}{page}\n\n{}", it.lines.join("\n")))
+        let list = if it.lines.is_empty() {
+            "Никого не нашлось. Ищите по части имени, @username, Telegram ID или ID аккаунта.".to_owned()
+        } else {
+            it.lines.join("\n")
+        };
+        let more = if it.cut { "\n\nЭто не все. Уточните запрос." } else { "" };
+        Styled::new(format!("{headline}\n\n{list}{more}"))
     },
     newer: "◀️ Новее",
     older: "Раньше ▶️",
@@ -67,16 +75,24 @@ pub(in crate::chat) const RU: AdminTexts = AdminTexts {
             "📈 Статистика\n\n\
              👥 {}: подключено {}, заблокировано {}\n\
              💎 Действующие подписки: {}\n\
-             🔐 Входы: {}\n\
-             🎟 {} открыто, {}",
+             ⏳ Закончатся за сутки: {}, за неделю: {}\n\
+             🔐 Входят сейчас: {}\n\
+             🎟 Открытые инвайт коды: {}\n\n\
+             Сегодня\n{}\n\n\
+             За 7 дней\n{}",
             counted_ru(it.people, ["человек", "человека", "человек"]),
             it.authenticated,
             it.blocked,
             listed(&it.subscriptions, str::to_owned),
-            listed(&it.logins, |status| login(status).to_owned()),
-            counted_ru(it.open_invites, ["инвайт код", "инвайт кода", "инвайт кодов"]),
-            counted_ru(it.uses, ["использование", "использования", "использований"]),
+            it.ending_in_1_day,
+            it.ending_in_7_days,
+            it.live_logins,
+            it.open_invites,
+            happened(&it.today),
+            happened(&it.week),
         ))
+        .bold("Сегодня")
+        .bold("За 7 дней")
     },
     parked: |it| {
         let count = i64::try_from(it.count).unwrap_or(i64::MAX);
@@ -123,17 +139,33 @@ pub(in crate::chat) const fn role(role: Role) -> &'static str {
     }
 }
 
-/// A login's status as people call it.
+fn happened(it: &Happened) -> String {
+    let mut lines = vec![
+        format!("👋 Новые люди: {}", it.registered),
+        format!("✅ Вошли: {} (по QR коду {}, по номеру {})", it.authorized, it.by_qr, it.by_phone),
+    ];
+    if !it.unsuccessful.is_empty() {
+        let outcomes = listed(&it.unsuccessful, |status| login(status).to_owned());
+        lines.push(format!("🚫 Не вошли: {outcomes}"));
+    }
+    if let Some((half, most)) = it.seconds {
+        lines.push(format!("⏱ Половина входит за {half:.0} с, девять из десяти — за {most:.0} с"));
+    }
+    lines.push(format!(
+        "💎 Подписки: начались {}, закончились {}",
+        it.subscriptions_started, it.subscriptions_ended
+    ));
+    lines.push(format!("🎟 Использованные инвайт коды: {}", it.invites_used));
+    lines.join("\n")
+}
+
+/// How a login that did not succeed ended.
 fn login(status: &str) -> &str {
     match status {
-        "waiting" => "ждут",
-        "code_required" => "ждут код",
-        "password_required" => "ждут пароль",
-        "authorized" => "удались",
         "expired" => "истекли",
         "cancelled" => "отменены",
         "rejected" => "чужой аккаунт",
-        "failed" => "не удались",
+        "failed" => "с ошибкой",
         other => other,
     }
 }

@@ -75,6 +75,8 @@ impl Everything {
 
     pub fn admin(&mut self, texts: &AdminTexts) {
         let AdminTexts {
+            page,
+            open_page,
             people,
             newer,
             older,
@@ -116,10 +118,11 @@ impl Everything {
             phone_refused,
         } = texts;
         self.half_buttons.extend([newer, older].map(|it| it.to_string()));
-        self.buttons.extend([undo, phone_ask].map(|it| it.to_string()));
+        self.buttons.extend([open_page, undo, phone_ask].map(|it| it.to_string()));
         self.toasts.push(undo_is_late.to_string());
         self.messages.extend(
             [
+                page,
                 person_usage,
                 grant_usage,
                 block_usage,
@@ -159,31 +162,45 @@ impl Everything {
         }
         for count in COUNTS {
             let (total, lines) = (i64::from(count), vec!["7 Ilya: –".to_owned()]);
-            for pages in [1, 2] {
-                let page = PeoplePage { total, page: 1, pages, lines: lines.clone() };
+            for (query, cut) in [(None, false), (Some("ilya".to_owned()), true)] {
+                let total = query.is_none().then_some(total);
+                let page = PeoplePage { total, query, lines: lines.clone(), cut };
                 self.messages.push(people(&page).text().to_owned());
             }
             let until = Some(("22.12.2026".to_owned(), count));
             self.messages.push(granted(&Granted { who: "Ilya (7)", tier: Tier::Basic, until }));
-            let statuses =
-                ["waiting", "code_required", "password_required", "authorized", "expired", "failed"];
-            let logins = statuses.map(|status| (status.to_owned(), total)).into();
-            let subscriptions = vec![("premium".to_owned(), total)];
-            let (authenticated, blocked, open_invites, uses) = (total, total, total, total);
+            let unsuccessful =
+                ["expired", "cancelled", "rejected", "failed"].map(|status| (status.to_owned(), total));
+            let week = Happened {
+                registered: total,
+                authorized: total,
+                by_qr: total,
+                by_phone: total,
+                unsuccessful: unsuccessful.into(),
+                seconds: Some((25.4, 61.0)),
+                subscriptions_started: total,
+                subscriptions_ended: total,
+                invites_used: total,
+            };
             let counted = Statistics {
                 people: total,
-                authenticated,
-                blocked,
-                subscriptions,
-                logins,
-                open_invites,
-                uses,
+                authenticated: total,
+                blocked: total,
+                subscriptions: vec![("premium".to_owned(), total)],
+                ending_in_1_day: total,
+                ending_in_7_days: total,
+                live_logins: total,
+                open_invites: total,
+                today: Happened::default(),
+                week,
             };
             self.messages.push(statistics(&counted).text().to_owned());
             let views = vec!["users".to_owned()];
             self.messages.push(parked(&Alarm { count: count as usize, views, position: 17 }));
             self.messages.extend([refused(total), phone_flood(u64::from(count))]);
         }
+        let nobody = PeoplePage { total: None, query: Some("x".to_owned()), lines: Vec::new(), cut: false };
+        self.messages.push(people(&nobody).text().to_owned());
         self.messages.push(granted(&Granted { who: "Ilya (7)", tier: Tier::Basic, until: None }));
         self.messages.push(subscription_ended("Ilya (7)"));
     }
@@ -197,6 +214,7 @@ impl Everything {
             logout,
             forget,
             help,
+            admin,
             admin_invite,
             admin_users,
             admin_user,
@@ -217,6 +235,7 @@ impl Everything {
             logout,
             forget,
             help,
+            admin,
             admin_invite,
             admin_users,
             admin_user,
