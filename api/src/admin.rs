@@ -6,11 +6,13 @@
 #![expect(unused_qualifications, reason = "utoipa writes them")]
 
 mod acts;
+mod events;
 pub(crate) mod guard;
 mod idempotency;
 pub(crate) mod input;
 mod invites;
-mod names;
+mod live;
+pub(crate) mod names;
 pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod refusals;
@@ -25,6 +27,14 @@ use crate::route::Route;
 
 /// Every route of the admin API.
 pub(crate) fn table() -> Vec<Route> {
-    let tables = [openapi::table(), session::table(), user_details::table(), acts::table(), invites::table()];
+    let tables = [
+        openapi::table(),
+        session::table(),
+        user_details::table(),
+        acts::table(),
+        invites::table(),
+        events::table(),
+        live::table(),
+    ];
     tables.into_iter().flatten().collect()
 }

@@ -59,7 +59,7 @@ pub(crate) fn table() -> Vec<Route> {
 
 /// `GET /admin`: always 200.
 async fn shell(State(state): State<Arc<ApiState>>) -> Response {
-    page::html(SHELL, state.page.page_origin.as_deref())
+    page::of(SHELL, &state.page, "'self' blob:")
 }
 
 /// `GET /admin/static/{*name}`.

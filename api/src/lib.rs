@@ -10,8 +10,10 @@ mod embedded;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod init_data;
+mod live_events;
 mod live_login;
 pub mod live_logins;
+mod me;
 mod page;
 pub mod problem;
 mod route;
@@ -22,6 +24,7 @@ mod statics;
 mod status;
 
 pub use init_data::Verifier;
+pub use live_events::LiveEvents;
 pub use live_logins::LiveLogins;
 pub use routes::{route_names, serve};
 pub use server::Limits;

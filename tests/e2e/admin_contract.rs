@@ -26,6 +26,11 @@ view = "users"
 [[operations]]
 include-operation-id = "end_session"
 enabled = false
+
+# It has no end.
+[[operations]]
+include-operation-id = "follow_events"
+enabled = false
 "#
     )
 }

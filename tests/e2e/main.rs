@@ -6,6 +6,7 @@
 mod admin_acts;
 mod admin_client;
 mod admin_contract;
+mod admin_events;
 mod admin_invites;
 mod admin_refused;
 mod after_login;
@@ -32,6 +33,7 @@ mod invites;
 mod key_rotation;
 mod leftovers;
 mod log;
+mod me;
 mod one_phone;
 mod ops;
 mod outages;

@@ -3,6 +3,7 @@
 mod admin;
 mod client;
 mod endings;
+mod me;
 mod one_phone;
 mod password;
 mod sandbox;

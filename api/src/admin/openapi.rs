@@ -10,7 +10,7 @@ use utoipa::openapi::{Components, OpenApi as Document};
 use utoipa::{Modify, OpenApi};
 
 use super::refusals::Refusals;
-use super::{acts, invites, session, user_details};
+use super::{acts, events, invites, live, session, user_details};
 use crate::problem::ProblemBody;
 use crate::route::Route;
 
@@ -42,6 +42,15 @@ pub(super) fn table() -> Vec<Route> {
         invites::make,
         invites::one,
         invites::revoke,
+        events::list,
+        events::of_user,
+        events::one,
+        live::live,
+        crate::me::read::me,
+        crate::me::events::events,
+        crate::me::export::export,
+        crate::me::acts::log_out,
+        crate::me::acts::forget,
     ),
     components(schemas(ProblemBody)),
     security(("session" = ["admin"])),

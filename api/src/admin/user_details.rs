@@ -1,15 +1,17 @@
-//! `GET /api/admin/users/{account_id}`: one person, and what became of them.
+//! `GET /api/admin/users/{account_id}`: one person, and what became of them. It is a read of their history, and recorded as one.
 
 use std::sync::Arc;
 
+use app::audit::note_read;
 use app::subscriptions::changes::{Change, ChangeCause, ChangeKind, changes};
 use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
 use axum::routing::get;
 use domain::account::Subscription;
-use domain::{AccountId, LoginId};
+use domain::{AccountId, AuditTarget, LoginId};
 use eventlog::DatabaseError;
+use futures::future::join;
 use jiff::Timestamp;
 use projections::views::login_status::{self, LoginRow};
 use projections::views::users;
@@ -145,7 +147,8 @@ pub(super) async fn one(
     admin: Admin,
     Segment(account_id): Segment<AccountId>,
 ) -> Result<Json<UserDetails>, Problem> {
-    let details = details(&state, account_id).await;
+    let note = note_read(&state.app, admin.account_id, admin.role, AuditTarget::Account(account_id));
+    let (details, ()) = join(details(&state, account_id), note).await;
     let details = details.map_err(|error| Problem::internal(admin.language, &error))?;
     details.map(Json).ok_or_else(|| nobody(admin.language))
 }

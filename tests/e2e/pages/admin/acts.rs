@@ -12,7 +12,11 @@ const DESKTOP: Screen = Screen { width: 1280, sdk: false, ..Screen::DEFAULT };
 /// The actors of the events with this name, in order.
 async fn actors(world: &World, name: &str) -> Result<Vec<String>> {
     let events = world.events().await?;
-    Ok(events.iter().filter(|event| event.name == name).map(|event| event.metadata.actor.to_string()).collect())
+    Ok(events
+        .iter()
+        .filter(|event| event.name == name)
+        .map(|event| event.metadata.actor.to_string())
+        .collect())
 }
 
 /// The account id of the admin.
@@ -32,7 +36,11 @@ async fn a_person_is_found_blocked_and_let_in_again_by_the_keyboard_alone() -> R
     app.key("/", "Slash").await?;
     app.page().wait_until("document.activeElement.matches('[data-search]')").await?;
     app.page().type_text("anna").await?;
-    app.page().wait_until("document.querySelectorAll('.pane li').length === 1 && document.activeElement.value === 'anna'").await?;
+    app.page()
+        .wait_until(
+            "document.querySelectorAll('.pane li').length === 1 && document.activeElement.value === 'anna'",
+        )
+        .await?;
     app.key("Enter", "Enter").await?;
     app.page().wait_until("document.querySelector('.profile .name').innerText.includes('Anna')").await?;
 
@@ -93,7 +101,9 @@ async fn an_invite_is_made_on_a_phone_and_its_qr_code_opens_the_bot() -> Result<
     app.key("n", "KeyN").await?;
     // The client's own buttons stand for those of the page.
     app.app.wait_for_main_button("Создать 1 инвайт").await?;
-    app.page().wait_until("posted.filter(([event]) => event === 'web_app_setup_back_button').at(-1)[1].is_visible").await?;
+    app.page()
+        .wait_until("posted.filter(([event]) => event === 'web_app_setup_back_button').at(-1)[1].is_visible")
+        .await?;
     app.evaluate("window.Telegram.WebView.receiveEvent('main_button_pressed', {})").await?;
     app.page().wait_until("document.querySelector('.qr')").await?;
     let link = app.evaluate("[...document.querySelectorAll('.mono')].find((it) => it.innerText.startsWith('https://t.me/')).innerText").await?;

@@ -78,7 +78,9 @@ impl AdminApp {
     pub async fn go(&self, code: &str, title: &str) -> Result<()> {
         self.key("g", "KeyG").await?;
         self.key("x", code).await?;
-        self.page().wait_until(&format!("document.querySelector('h1').innerText === {}", json!(title))).await?;
+        self.page()
+            .wait_until(&format!("document.querySelector('h1').innerText === {}", json!(title)))
+            .await?;
         self.loaded().await
     }
 
@@ -112,11 +114,11 @@ impl AdminApp {
     pub async fn check(&self, state: &str) -> Result<()> {
         let page = self.page();
         if page.evaluate("typeof axe === 'object'").await? != true {
-            let script = std::fs::read_to_string(Path::new(AXE)).context("axe is missing: run scripts/axe")?;
+            let script =
+                std::fs::read_to_string(Path::new(AXE)).context("axe is missing: run scripts/axe")?;
             page.evaluate(&format!("{script}; 0")).await?;
         }
-        let findings =
-            page.evaluate(&FINDINGS.replace("THEME", &self.screen.theme().to_string())).await?;
+        let findings = page.evaluate(&FINDINGS.replace("THEME", &self.screen.theme().to_string())).await?;
         ensure!(findings == json!([]), "{state} with {:?}: {findings:#}", self.screen);
         let over = page.evaluate("document.documentElement.scrollWidth - innerWidth").await?;
         ensure!(over.as_i64() <= Some(0), "{state} with {:?} is too wide by {over}", self.screen);

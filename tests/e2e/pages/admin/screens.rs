@@ -15,7 +15,8 @@ async fn axe_finds_nothing_on_any_screen() -> Result<()> {
     fixture.world.invite_for(Tier::Basic, 5).await?;
     fixture.world.events().await?;
     for (dark, width) in [(false, 320), (true, 320), (false, 1280), (true, 1280)] {
-        let app = AdminApp::open(&fixture, ILYA, Screen { dark, width, sdk: false, ..Screen::DEFAULT }).await?;
+        let app =
+            AdminApp::open(&fixture, ILYA, Screen { dark, width, sdk: false, ..Screen::DEFAULT }).await?;
         app.loaded().await?;
         app.check("dashboard").await?;
         app.go("KeyU", "Люди").await?;
@@ -30,7 +31,8 @@ async fn axe_finds_nothing_on_any_screen() -> Result<()> {
         app.evaluate("[...document.querySelectorAll('.pane li .row')].find((it) => it.innerText.includes('Anna')).click()").await?;
         app.page().wait_until("document.querySelector('.profile')").await?;
         app.check("person").await?;
-        for (act, state) in [("Выдать", "grant"), ("Роль", "role"), ("Закрыть доступ", "block")] {
+        for (act, state) in [("Выдать", "grant"), ("Роль", "role"), ("Закрыть доступ", "block")]
+        {
             app.press(act).await?;
             app.page().wait_until("document.querySelector('dialog[open]')").await?;
             app.check(state).await?;
@@ -39,7 +41,10 @@ async fn axe_finds_nothing_on_any_screen() -> Result<()> {
         }
         app.go("KeyI", "Инвайты").await?;
         app.check("invites").await?;
-        app.evaluate("[...document.querySelectorAll('.pane li .row')].find((it) => it.querySelector('.mono')).click()").await?;
+        app.evaluate(
+            "[...document.querySelectorAll('.pane li .row')].find((it) => it.querySelector('.mono')).click()",
+        )
+        .await?;
         app.page().wait_until("document.querySelector('.qr')").await?;
         app.check("invite").await?;
         app.go("KeyI", "Инвайты").await?;
