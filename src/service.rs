@@ -129,7 +129,7 @@ impl Service {
             });
         }
         if let (Some(listener), Some(live_logins)) = (listener, live_logins) {
-            let state = api_state(&config, app.clone(), live_logins.clone());
+            let state = api_state(&config, app.clone(), live_logins.clone(), token.clone());
             let (db, vault, clock) = (db.clone(), app.vault.clone(), app.clock.clone());
             parts.spawn(async move {
                 live_logins.follow(&db, &vault, &clock).await;
@@ -230,13 +230,14 @@ async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(addr).await.with_context(|| format!("{setting}: cannot listen on {addr}"))
 }
 
-fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>) -> ApiState {
+fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>, token: BotToken) -> ApiState {
     ApiState {
         webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.keys))),
         app,
         live_logins,
         live_events: LiveEvents::default(),
         lookups: Semaphore::new(ApiState::LOOKUPS),
+        token_is_refused: Box::new(move || token.is_refused()),
         admins: config.admin_ids.clone(),
         verifier: Verifier::new(&config.bot_token),
         page: Arc::new(PageSettings {

@@ -17,6 +17,8 @@ pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod refusals;
 mod session;
+mod statistics;
+mod summary;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -35,6 +37,8 @@ pub(crate) fn table() -> Vec<Route> {
         invites::table(),
         events::table(),
         live::table(),
+        statistics::table(),
+        summary::table(),
     ];
     tables.into_iter().flatten().collect()
 }

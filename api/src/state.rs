@@ -26,6 +26,8 @@ pub struct ApiState {
     pub lookups: Semaphore,
     /// Telegram ids of the first admins (`ADMIN_IDS`).
     pub admins: Vec<i64>,
+    /// Whether Telegram refuses the bot's token, as far as this process knows.
+    pub token_is_refused: Box<dyn Fn() -> bool + Send + Sync>,
     /// The webhook's secret, where updates come that way.
     pub webhook_secret: Option<Arc<secrecy::SecretString>>,
 }

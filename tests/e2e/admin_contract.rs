@@ -31,6 +31,10 @@ enabled = false
 [[operations]]
 include-operation-id = "follow_events"
 enabled = false
+# Not every two times are a stretch of time, and not every stretch is short enough.
+[[operations]]
+include-operation-id = "get_statistics"
+parameters = {{ from = "2026-11-01", to = "2026-11-29" }}
 "#
     )
 }

@@ -9,6 +9,7 @@ mod admin_contract;
 mod admin_events;
 mod admin_invites;
 mod admin_refused;
+mod admin_statistics;
 mod after_login;
 mod api_alone;
 mod browser;

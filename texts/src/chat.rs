@@ -13,7 +13,7 @@ mod card;
 mod en;
 mod help;
 mod history;
-mod plural;
+pub(crate) mod plural;
 mod ru;
 mod term;
 #[cfg(test)]

@@ -5,6 +5,10 @@ use domain::login::{CancelReason, FailReason, Refusal};
 
 use crate::Language;
 
+mod alarm;
+
+pub use alarm::Alarm;
+
 /// Every sentence of the API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "the sentences below say it")]
@@ -56,6 +60,7 @@ pub enum Text {
     NotKnown,
     SessionElsewhere,
     YouAreLastAdmin,
+    RangeTooLong,
 }
 
 impl Text {
@@ -266,6 +271,10 @@ impl Text {
             Self::NamedInSettings => {
                 (language.texts().admin.named_in_settings, language.texts().admin.named_in_settings)
             }
+            Self::RangeTooLong => (
+                "Слишком длинный срок. Выберите дни или недели либо более короткий срок.",
+                "This is too long. Choose days or weeks, or a shorter time.",
+            ),
             Self::AuditorsOnly => (
                 "⛔ Это доступно только администраторам и аудиторам.",
                 "⛔ This is for admins and auditors only.",

@@ -10,7 +10,7 @@ use utoipa::openapi::{Components, OpenApi as Document};
 use utoipa::{Modify, OpenApi};
 
 use super::refusals::Refusals;
-use super::{acts, events, invites, live, session, user_details};
+use super::{acts, events, invites, live, session, statistics, summary, user_details};
 use crate::problem::ProblemBody;
 use crate::route::Route;
 
@@ -51,6 +51,8 @@ pub(super) fn table() -> Vec<Route> {
         crate::me::export::export,
         crate::me::acts::log_out,
         crate::me::acts::forget,
+        summary::summary,
+        statistics::over_time,
     ),
     components(schemas(ProblemBody)),
     security(("session" = ["admin"])),

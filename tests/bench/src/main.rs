@@ -18,6 +18,7 @@ mod history;
 mod logins;
 mod machine;
 mod page;
+mod people;
 mod polls;
 mod process;
 mod rebuild;
@@ -38,6 +39,8 @@ enum Section {
     Machine,
     /// What `replay history` asks, at ten million events, beside reading as many events in their order.
     History,
+    /// Searching, filtering and counting a million people, beside one person by an index.
+    People,
     /// Rebuilding views, beside reading the log and throwing it away.
     Rebuild,
     /// From a takeover in another timeline to the first position, as the log grows.
@@ -109,6 +112,7 @@ async fn measure(sections: &[Section], largest: u32, report: &mut Report) -> Res
         match section {
             Section::Machine => machine::measure(report).await?,
             Section::History => history::measure(report).await?,
+            Section::People => people::measure(report).await?,
             Section::Rebuild => rebuild::measure(report, largest).await?,
             Section::Takeover => takeover::measure(report, largest).await?,
             Section::Append => append::measure(report).await?,

@@ -11,12 +11,12 @@ pub(super) fn ru(count: i64, forms: [&'static str; 3]) -> &'static str {
 }
 
 /// `1 день`, `2 дня`, `5 дней`.
-pub(super) fn counted_ru(count: i64, forms: [&'static str; 3]) -> String {
+pub(crate) fn counted_ru(count: i64, forms: [&'static str; 3]) -> String {
     format!("{count} {}", ru(count, forms))
 }
 
 /// `1 day`, `2 days`: for words that take an s.
-pub(super) fn counted_en(count: i64, one: &str) -> String {
+pub(crate) fn counted_en(count: i64, one: &str) -> String {
     let ending = if count == 1 { "" } else { "s" };
     format!("{count} {one}{ending}")
 }
