@@ -38,7 +38,7 @@ class Summary extends Loaded {
     const users = (filters) => () => app.go('users', filters);
     return html`
       ${it.alarms.map(({ kind, text }) => html`<div class="card pad note bad" role="alert" key=${kind + text}><p>${text}</p>
-        ${/parked|lag|view/.test(kind) && html`<button type="button" class="link tall" onClick=${() => app.go('projections')}>${t('to_projections')}</button>`}</div>`)}
+        ${['behind', 'parked'].includes(kind) && html`<button type="button" class="link tall" onClick=${() => app.go('projections')}>${t('to_projections')}</button>`}</div>`)}
       <div class="tiles">
         ${tile(it.live_logins, t('live_logins', { n: it.live_logins }), () => app.go('audit', { event: 'LoginStarted' }))}
         ${tile(it.people, t('people', { n: it.people }), users({}))}
