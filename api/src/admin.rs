@@ -24,6 +24,7 @@ mod target;
 mod tests;
 pub(crate) mod user;
 mod user_details;
+mod users;
 
 use crate::route::Route;
 
@@ -33,6 +34,7 @@ pub(crate) fn table() -> Vec<Route> {
         openapi::table(),
         session::table(),
         user_details::table(),
+        users::table(),
         acts::table(),
         invites::table(),
         events::table(),

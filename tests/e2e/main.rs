@@ -10,6 +10,7 @@ mod admin_events;
 mod admin_invites;
 mod admin_refused;
 mod admin_statistics;
+mod admin_users;
 mod after_login;
 mod api_alone;
 mod browser;

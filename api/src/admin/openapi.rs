@@ -10,7 +10,7 @@ use utoipa::openapi::{Components, OpenApi as Document};
 use utoipa::{Modify, OpenApi};
 
 use super::refusals::Refusals;
-use super::{acts, events, invites, live, session, statistics, summary, user_details};
+use super::{acts, events, invites, live, session, statistics, summary, user_details, users};
 use crate::problem::ProblemBody;
 use crate::route::Route;
 
@@ -31,6 +31,7 @@ pub(super) fn table() -> Vec<Route> {
         document,
         session::begin,
         session::end,
+        users::list,
         user_details::one,
         acts::grant,
         acts::revoke,

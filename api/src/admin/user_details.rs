@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use app::audit::note_read;
+use app::sessions::linked::linked;
 use app::subscriptions::changes::{Change, ChangeCause, ChangeKind, changes};
 use axum::Json;
 use axum::extract::State;
@@ -166,15 +167,15 @@ async fn details(state: &ApiState, account_id: AccountId) -> Result<Option<UserD
         true => None,
         false => users::by_account(&app.db, account_id).await?,
     };
-    let session = app.vault.linked_since(account_id).await?;
+    let session = linked(app, account_id).await?;
     let device = &state.page.device_name;
     Ok(Some(UserDetails {
         user: user.map(Into::into),
         erased,
         login: login_status::latest_of(&app.db, account_id, 1).await?.pop().map(Into::into),
-        session: session.map(|(linked_at, last_seen_at)| LinkedSession {
-            linked_at,
-            last_seen_at,
+        session: session.map(|session| LinkedSession {
+            linked_at: session.linked_at,
+            last_seen_at: session.last_seen_at,
             device: device.clone(),
         }),
         subscription: account.subscription_at(app.clock.now()).map(Into::into),
