@@ -69,7 +69,7 @@ function Figure({ app, title, kind, series, labels, starts, unit, note }) {
     ${isEmpty ? html`<${State} icon="statistics" title=${t('no_numbers')} text=${t('no_numbers_text')} />` : html`
     <${Chart} kind=${kind} series=${series} labels=${labels} alt=${alt} width=${app.isNarrow ? 280 : 480} number=${(value) => fmt.number(value)} />
     <ul class="legend">${series.map((it) => html`<li key=${it.label}><span class=${`key ${it.color}`}></span>${it.label}<span class="num strong">${unit ? say(last(it.values)) : say(total(it))}</span></li>`)}</ul>
-    <details><summary>${t('table')}</summary><div class="scroll" tabindex="0" role="region" aria-label=${title}><table><thead><tr><th scope="col">${t('when')}</th>${series.map((it) => html`<th scope="col" key=${it.label}>${it.label}</th>`)}</tr></thead>
+    <details><summary>${t('table')}</summary><div class="scroll" tabindex="0" role="region" aria-label=${`${title}: ${t('table')}`}><table><thead><tr><th scope="col">${t('when')}</th>${series.map((it) => html`<th scope="col" key=${it.label}>${it.label}</th>`)}</tr></thead>
       <tbody>${rows.map(({ start, at }) => html`<tr key=${start}><th scope="row">${labels[at]}</th>${series.map((it) => html`<td key=${it.label}>${say(it.values[at])}</td>`)}</tr>`)}</tbody></table></div></details>`}</div><//>`;
 }
 

@@ -144,8 +144,8 @@ export function UserRow({ app, user, onClick, current, index }) {
 }
 
 /** Nothing here yet, or nothing that fits: what it means, and what to do. */
-export function State({ icon = 'empty', title, text, action, onAction }) {
-  return html`<div class="state"><${Icon} name=${icon} /><p class="strong">${title}</p>${text && html`<p class="muted small">${text}</p>`}
+export function State({ icon = 'empty', title, text, action, onAction, isPage = false }) {
+  return html`<div class="state"><${Icon} name=${icon} />${isPage ? html`<h1>${title}</h1>` : html`<p class="strong">${title}</p>`}${text && html`<p class="muted small">${text}</p>`}
     ${action && html`<button type="button" class="secondary" onClick=${onAction}>${action}</button>`}</div>`;
 }
 

@@ -93,7 +93,7 @@ impl AdminApp {
     pub async fn focus(&self, words: &str) -> Result<()> {
         let find = format!(
             "[...(document.querySelector('dialog[open]') ?? document).querySelectorAll('button, summary, input')]
-                .find((it) => it.checkVisibility() && [it.innerText.trim(), it.ariaLabel].includes({}))",
+                .find((it) => it.checkVisibility() && !it.disabled && [it.innerText.trim(), it.ariaLabel].includes({}))",
             json!(words)
         );
         self.page().wait_until(&find).await?;
