@@ -13,7 +13,7 @@ use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
 use api::server::Clients;
-use api::{ApiState, Limits, LiveLogins, PageSettings, Verifier, server};
+use api::{ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Verifier, server};
 use app::App;
 use app::leader::{self, Leader};
 use app::ledger::Ledger;
@@ -247,6 +247,7 @@ fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>, token: Bot
         webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.keys))),
         app,
         live_logins,
+        live_events: LiveEvents::default(),
         lookups: Semaphore::new(ApiState::LOOKUPS),
         token_is_refused: Box::new(move || token.is_refused()),
         admins: config.admin_ids.clone(),
@@ -254,6 +255,7 @@ fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>, token: Bot
         page: Arc::new(PageSettings {
             one_phone_login: config.one_phone_login,
             device_name: config.device_name.clone(),
+            display_timezone: config.display_timezone.clone(),
             support_contact: config.support_contact.clone(),
             page_origin: config.network.page_origin().map(str::to_owned),
         }),

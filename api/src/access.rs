@@ -58,6 +58,11 @@ impl Visitor {
         self.0.map_or_else(Language::default, |opener| opener.language)
     }
 
+    /// Who they are at Telegram; None: a stranger.
+    pub fn telegram_id(&self) -> Option<i64> {
+        self.0.map(|opener| opener.id)
+    }
+
     /// Whether they are the login's person.
     ///
     /// # Errors

@@ -6,11 +6,13 @@
 #![expect(unused_qualifications, reason = "utoipa writes them")]
 
 mod acts;
+mod events;
 pub(crate) mod guard;
 mod idempotency;
 pub(crate) mod input;
 mod invites;
-mod names;
+mod live;
+pub(crate) mod names;
 pub(crate) mod openapi;
 pub(crate) mod page;
 pub(crate) mod refusals;
@@ -22,6 +24,7 @@ mod target;
 mod tests;
 pub(crate) mod user;
 mod user_details;
+mod users;
 
 use crate::route::Route;
 
@@ -31,10 +34,13 @@ pub(crate) fn table() -> Vec<Route> {
         openapi::table(),
         session::table(),
         user_details::table(),
+        users::table(),
         acts::table(),
         invites::table(),
-        statistics::table(),
+        events::table(),
+        live::table(),
         summary::table(),
+        statistics::table(),
     ];
     tables.into_iter().flatten().collect()
 }

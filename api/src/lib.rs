@@ -8,8 +8,10 @@ mod admin;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod init_data;
+mod live_events;
 mod live_login;
 pub mod live_logins;
+mod me;
 mod page;
 pub mod problem;
 mod route;
@@ -20,6 +22,7 @@ mod statics;
 mod status;
 
 pub use init_data::Verifier;
+pub use live_events::LiveEvents;
 pub use live_logins::LiveLogins;
 pub use routes::{route_names, serve};
 pub use server::Limits;

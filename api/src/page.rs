@@ -1,4 +1,4 @@
-//! The page's shell and the headers that guard it. `static/CSP.md` has the reasons.
+//! The shells of the pages and the headers that guard them. `static/CSP.md` has the reasons.
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{Html, IntoResponse, Response};
@@ -9,16 +9,21 @@ use crate::state::PageSettings;
 
 const SHELL: &str = include_str!("../static/login.html");
 
-/// The Mini App: no secret in it, the same for everybody.
+/// The login page: no secret in it, the same for everybody.
 pub fn shell(settings: &PageSettings) -> Response {
+    of(SHELL, settings, "'self' blob:")
+}
+
+/// The page with this shell, which may show these images.
+pub fn of(shell: &str, settings: &PageSettings, images: &str) -> Response {
     let mut random = [0; 16];
     getrandom::fill(&mut random).expect("the system has randomness");
     let nonce = STANDARD.encode(random);
-    let page = SHELL
+    let page = shell
         .replace("{{nonce}}", &nonce)
         .replace("{{one_phone}}", settings.one_phone_login.name())
         .replace("{{device_name}}", &escape(&settings.device_name));
-    let policy = content_security_policy(&nonce, settings.page_origin.as_deref());
+    let policy = content_security_policy(&nonce, images, settings.page_origin.as_deref());
     let mut response = Html(page).into_response();
     if let Ok(value) = HeaderValue::from_str(&policy) {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, value);
@@ -46,13 +51,13 @@ pub fn add_headers(headers: &mut HeaderMap) {
     }
 }
 
-fn content_security_policy(nonce: &str, page_origin: Option<&str>) -> String {
+fn content_security_policy(nonce: &str, images: &str, page_origin: Option<&str>) -> String {
     let framed_by = page_origin.map(|origin| format!(" {origin}")).unwrap_or_default();
     format!(
         "default-src 'none'; \
          script-src 'self' 'nonce-{nonce}' https://telegram.org/js/telegram-web-app.js; \
          style-src 'self' 'nonce-{nonce}' 'sha256-47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU='; \
-         img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; \
+         img-src {images}; connect-src 'self'; base-uri 'none'; form-action 'none'; \
          frame-ancestors https://web.telegram.org https://webk.telegram.org https://webz.telegram.org{framed_by}"
     )
 }

@@ -30,7 +30,7 @@ use crate::problem::Problem;
 use crate::route::Route;
 use crate::server::{self, Clients, Limits};
 use crate::state::ApiState;
-use crate::{admin, page, statics};
+use crate::{admin, me, page, statics};
 
 /// More than any request of ours needs.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -59,6 +59,7 @@ fn table() -> Vec<Route> {
         (Method::GET, "/qr-auth-status", get(reads::status)),
         (Method::GET, "/qr-auth/qr.svg", get(reads::qr)),
         (Method::GET, "/qr-auth/static/{name}", get(statics::file)),
+        (Method::GET, "/qr-auth/static/{folder}/{name}", get(statics::file_in_folder)),
         (Method::POST, "/qr-auth/telegram", post(webhook::update)),
         (Method::POST, "/qr-auth/cancel", post(actions::cancel).layer(small())),
         (Method::POST, "/qr-auth/retry", post(actions::retry).layer(small())),
@@ -67,8 +68,9 @@ fn table() -> Vec<Route> {
         (Method::POST, "/qr-auth/phone", post(one_phone::phone).layer(small())),
         (Method::POST, "/qr-auth/code", post(one_phone::code).layer(small())),
     ];
-    let admin = admin::table().into_iter().map(|(method, path, route)| (method, path, route.layer(small())));
-    page.into_iter().chain(admin).collect()
+    let others = admin::table().into_iter().chain(me::table());
+    let others = others.map(|(method, path, route)| (method, path, route.layer(small())));
+    page.into_iter().chain(others).collect()
 }
 
 /// The method and the path of every route.

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use app::App;
-
+use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 
 use crate::init_data::Verifier;
+use crate::live_events::LiveEvents;
 use crate::live_logins::LiveLogins;
 
 /// What every request can reach.
@@ -15,6 +16,8 @@ pub struct ApiState {
     pub app: App,
     /// Live logins.
     pub live_logins: Arc<LiveLogins>,
+    /// What is recorded, for the admin's page.
+    pub live_events: LiveEvents,
     /// Finds out who opened the Mini App.
     pub verifier: Verifier,
     /// What the page is told about this installation.
@@ -41,6 +44,8 @@ pub struct PageSettings {
     pub one_phone_login: OnePhoneLogin,
     /// The name of the session in Telegram's list of devices.
     pub device_name: String,
+    /// The zone of the days that people read.
+    pub display_timezone: TimeZone,
     /// Whom a blocked person may write to.
     pub support_contact: Option<String>,
     /// One more origin that may frame the page: a private network's own.

@@ -1,4 +1,4 @@
-//! The Mini App's files, embedded. Imports between modules carry no version, so the browser has to ask each time
+//! The pages' files, embedded: those of the login page, and in a folder for each those of another page. Imports between modules carry no version, so the browser has to ask each time
 //! (`no-cache`), and an `ETag` keeps that cheap.
 
 use std::collections::HashMap;
@@ -19,7 +19,7 @@ macro_rules! embedded {
     };
 }
 
-/// Every file that the page may ask for.
+/// Every file that a page may ask for.
 const FILES: &[(&str, &[u8])] = embedded![
     "clock.js",
     "copy.js",
@@ -27,11 +27,17 @@ const FILES: &[(&str, &[u8])] = embedded![
     "follow.js",
     "forms.js",
     "icon.svg",
+    "language.js",
     "login.css",
     "login.js",
+    "me/me.css",
+    "me/me.js",
+    "me/table.js",
+    "me/view.js",
     "native.js",
     "phone.js",
     "picture.js",
+    "requests.js",
     "server.js",
     "srp.js",
     "steps.js",
@@ -57,7 +63,16 @@ static STATICS: LazyLock<HashMap<&'static str, Static>> = LazyLock::new(|| {
 
 /// `GET /qr-auth/static/{name}`.
 pub async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    let Some(file) = STATICS.get(name.as_str()) else {
+    answer(&name, &headers)
+}
+
+/// `GET /qr-auth/static/{folder}/{name}`.
+pub async fn file_in_folder(Path((folder, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
+    answer(&format!("{folder}/{name}"), &headers)
+}
+
+fn answer(name: &str, headers: &HeaderMap) -> Response {
+    let Some(file) = STATICS.get(name) else {
         return Problem::new(StatusCode::NOT_FOUND, Language::default(), Text::NotFound).into_response();
     };
     let tags = [(header::ETAG, file.etag.as_str()), (header::CACHE_CONTROL, "no-cache")];
@@ -82,14 +97,17 @@ mod tests {
     use super::FILES;
 
     #[test]
-    fn every_file_of_the_page_is_embedded() {
-        let dir =
-            std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/static")).expect("the page's directory");
-        let names =
-            dir.map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name"));
-        let mut wanted: Vec<_> = names
-            .filter(|name| name.ends_with(".js") || name.ends_with(".css") || name.ends_with(".svg"))
-            .collect();
+    fn every_file_of_the_pages_is_embedded() {
+        let mut wanted = Vec::new();
+        for folder in ["", "me/"] {
+            let dir = std::fs::read_dir(format!("{}/static/{folder}", env!("CARGO_MANIFEST_DIR")));
+            let names = dir
+                .expect("the page's directory")
+                .map(|entry| entry.expect("an entry").file_name().into_string().expect("a plain name"));
+            let is_served =
+                |name: &String| name.ends_with(".js") || name.ends_with(".css") || name.ends_with(".svg");
+            wanted.extend(names.filter(is_served).map(|name| format!("{folder}{name}")));
+        }
         wanted.sort();
         let embedded: Vec<_> = FILES.iter().map(|(name, _)| *name).collect();
         assert_eq!(embedded, wanted);

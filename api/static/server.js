@@ -1,28 +1,17 @@
-//! The requests of the page: authorisation (initData), errors (problem+json) and the server's time.
+//! The requests of the login page, and the server's time.
 
-/** An answer without success. `detail` is a sentence for the person, or null. `type` is the problem's. */
-export class Refused extends Error {
-  constructor(status, detail, retryAfter, type) {
-    super(`HTTP ${status}`);
-    this.status = status;
-    this.detail = detail;
-    this.retryAfterSeconds = retryAfter;
-    this.isBlocked = type === 'urn:qr-login:blocked';
-  }
-}
+import { Refused, Requests, refusal } from './requests.js';
+
+export { Refused };
 
 export class Server {
-  #initData;
-  #language;
+  #requests;
   #clock;
-  #fetch;
 
-  constructor({ session, initData, language, clock, fetch = globalThis.fetch.bind(globalThis) }) {
+  constructor({ session, initData, language, clock, fetch }) {
     this.session = session;
-    this.#initData = initData;
-    this.#language = language;
+    this.#requests = new Requests({ initData, language, fetch });
     this.#clock = clock;
-    this.#fetch = fetch;
   }
 
   /** The status. With `since` the server answers when the version is above it, or after 25 s. */
@@ -48,24 +37,9 @@ export class Server {
 
   async #request(path, { query = {}, body, signal }) {
     const url = body ? path : `${path}?${new URLSearchParams({ session_id: this.session, ...query })}`;
-    // If the launch data is invalid, the server takes the language of its error from this header.
-    const headers = { 'Accept-Language': this.#language };
-    if (this.#initData) headers.Authorization = `tma ${this.#initData}`;
-    if (body) headers['Content-Type'] = 'application/json';
-    const answer = await this.#fetch(url, {
-      method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body), signal, cache: 'no-store', credentials: 'omit',
-    });
+    const answer = await this.#requests.send(url, { method: body ? 'POST' : 'GET', body, signal });
     this.#clock.observe(answer.headers.get('Date'));
     if (!answer.ok) throw await refusal(answer);
     return answer;
   }
-}
-
-async function refusal(answer) {
-  let problem = {};
-  try {
-    if (/json/.test(answer.headers.get('Content-Type') ?? '')) problem = await answer.json();
-  } catch { /* A proxy's page instead of problem+json: only the status code is known. */ }
-  const detail = [problem.detail, problem.title].find((text) => typeof text === 'string' && text) ?? null;
-  return new Refused(answer.status, detail, Number(answer.headers.get('Retry-After')) || null, problem.type);
 }

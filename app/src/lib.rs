@@ -8,9 +8,11 @@
 //! What deliberately is not here: rules (`domain`), Telegram (`bot`), HTTP (`api`), texts that people read.
 
 mod app;
+pub mod audit;
 pub mod columns;
 pub mod erasure;
 mod error;
+pub mod history;
 pub mod inbox;
 pub mod invites;
 pub mod leader;

@@ -9,11 +9,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
+use eventlog::Log;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::store::{Context, Store, StoreError};
 use eventlog::wake::Topic;
+use projections::projector::wait_for;
 use projections::views::{login_status, subscriptions};
+use tokio::time::timeout;
 use vault::Vault;
 use vault::limits::LoginLimits;
 
@@ -25,6 +28,8 @@ const PAGE: i64 = 200;
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
 /// How often reminders are looked for at least: a subscription that was granted meanwhile may end soon.
 const REMIND_EVERY: SignedDuration = SignedDuration::from_mins(1);
+/// How long it waits for the views before that.
+const CATCH_UP: Duration = Duration::from_secs(2);
 /// How often old rows are deleted: a counted phone number stays for a minute, and not much longer.
 const PRUNE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
@@ -74,9 +79,7 @@ impl Sweeper {
             }
             // Also where the clock was ahead.
             if now >= remind_at || remind_at > now + REMIND_EVERY {
-                let next = reminders::queue_due(&self.db, now, reminders::BATCH).await?;
-                let latest = now + REMIND_EVERY;
-                remind_at = next.map_or(latest, |next| next.min(latest));
+                remind_at = self.remind(now).await?;
             }
             let next = self.sweep().await?;
             tokio::select! {
@@ -84,6 +87,17 @@ impl Sweeper {
                 () = projected.wait(SWEEP_EVERY) => {}
             }
         }
+    }
+
+    /// Reminds people of what ends soon. Returns when to look again.
+    async fn remind(&self, now: Timestamp) -> Result<Timestamp, DatabaseError> {
+        // What the views do not show yet would be passed over: a later look begins where this one ends.
+        let due = Log::new(&self.db).due().await?;
+        let Ok(shown) = timeout(CATCH_UP, wait_for(&self.db, due)).await else { return Ok(now) };
+        shown?;
+        let next = reminders::queue_due(&self.db, now, reminders::BATCH).await?;
+        let latest = now + REMIND_EVERY;
+        Ok(next.map_or(latest, |next| next.min(latest)))
     }
 
     /// Expires what is due now. Returns the next deadline, if there is one.

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::account::AccountEvent;
+use crate::audit::AuditEvent;
 use crate::id::AccountId;
 use crate::invite::InviteEvent;
 use crate::login::LoginEvent;
@@ -21,18 +22,21 @@ pub enum StreamKind {
     Login,
     /// One stream an account.
     Account,
+    /// One stream a read of a history.
+    Audit,
 }
 
 impl StreamKind {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Invite, Self::Login, Self::Account];
+    pub const ALL: [Self; 4] = [Self::Invite, Self::Login, Self::Account, Self::Audit];
 
-    /// `invite`, `login`, `account`.
+    /// `invite`, `login`, `account`, `audit`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Invite => "invite",
             Self::Login => "login",
             Self::Account => "account",
+            Self::Audit => "audit",
         }
     }
 }
@@ -51,6 +55,7 @@ impl FromStr for StreamKind {
             "invite" => Ok(Self::Invite),
             "login" => Ok(Self::Login),
             "account" => Ok(Self::Account),
+            "audit" => Ok(Self::Audit),
             other => Err(DecodeError::Stream(other.to_owned())),
         }
     }
@@ -65,6 +70,8 @@ pub enum Event {
     Login(LoginEvent),
     /// Of an account.
     Account(AccountEvent),
+    /// Of the audit.
+    Audit(AuditEvent),
 }
 
 /// Why a stored row is no event. The payload stays out of the message: it may hold what a log must not.
@@ -96,7 +103,8 @@ pub enum DecodeError {
 impl Event {
     /// The stored names of all events, stream by stream.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        [&InviteEvent::NAMES[..], &LoginEvent::NAMES, &AccountEvent::NAMES].into_iter().flatten().copied()
+        let streams = [&InviteEvent::NAMES[..], &LoginEvent::NAMES, &AccountEvent::NAMES, &AuditEvent::NAMES];
+        streams.into_iter().flatten().copied()
     }
 
     /// The event that a row of the log holds, whatever version it was written in.
@@ -113,6 +121,7 @@ impl Event {
             StreamKind::Invite => serde_json::from_value(payload).map(Self::Invite),
             StreamKind::Login => serde_json::from_value(payload).map(Self::Login),
             StreamKind::Account => serde_json::from_value(payload).map(Self::Account),
+            StreamKind::Audit => serde_json::from_value(payload).map(Self::Audit),
         };
         let event = decoded.map_err(|error| payload_error(name, &error))?;
         if event.name() == name {
@@ -142,6 +151,7 @@ impl Event {
             StreamKind::Invite => serde_json::from_str(payload).map(Self::Invite),
             StreamKind::Login => serde_json::from_str(payload).map(Self::Login),
             StreamKind::Account => serde_json::from_str(payload).map(Self::Account),
+            StreamKind::Audit => serde_json::from_str(payload).map(Self::Audit),
         }
     }
 
@@ -151,6 +161,7 @@ impl Event {
             Self::Invite(event) => event.name(),
             Self::Login(event) => event.name(),
             Self::Account(event) => event.name(),
+            Self::Audit(event) => event.name(),
         }
     }
 
@@ -160,6 +171,7 @@ impl Event {
             Self::Invite(event) => event.at(),
             Self::Login(event) => event.at(),
             Self::Account(event) => event.at(),
+            Self::Audit(event) => event.at(),
         }
     }
 
@@ -169,6 +181,7 @@ impl Event {
             Self::Invite(event) => event.account_id(),
             Self::Login(event) => event.account_id(),
             Self::Account(_) => None,
+            Self::Audit(event) => event.account_id(),
         }
     }
 }
@@ -188,6 +201,7 @@ mod tests {
             Event::Invite(event) => ("invite", serde_json::to_value(event).unwrap()),
             Event::Login(event) => ("login", serde_json::to_value(event).unwrap()),
             Event::Account(event) => ("account", serde_json::to_value(event).unwrap()),
+            Event::Audit(event) => ("audit", serde_json::to_value(event).unwrap()),
         };
         for event in samples() {
             let (stream, payload) = stored(&event);

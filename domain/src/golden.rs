@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::account::{AccountEvent, Role, RoleSource};
+use crate::audit::{AuditEvent, AuditTarget};
 use crate::event::{DecodeError, Event, StreamKind};
 use crate::fixtures::{ADMIN, ANNA, INVITE, day, limits, login, minute, premium, sealed};
 use crate::invite::InviteEvent;
@@ -23,7 +24,7 @@ pub(crate) fn samples() -> Vec<Event> {
     let invite = invites().map(Event::Invite);
     let login = logins().map(Event::Login);
     let account = accounts().map(Event::Account);
-    invite.into_iter().chain(login).chain(account).collect()
+    invite.into_iter().chain(login).chain(account).chain(audits().map(Event::Audit)).collect()
 }
 
 fn invites() -> [InviteEvent; 5] {
@@ -105,6 +106,11 @@ fn accounts() -> [AccountEvent; 13] {
     ]
 }
 
+fn audits() -> [AuditEvent; 1] {
+    let target = AuditTarget::Account(ANNA);
+    [AuditEvent::AuditRead { target, role: Some(Role::Admin), at: minute(1) }]
+}
+
 impl Event {
     /// The stream that a sample belongs to.
     pub(crate) fn stream_id(&self) -> String {
@@ -112,6 +118,7 @@ impl Event {
             StreamKind::Invite => INVITE.to_string(),
             StreamKind::Login => login(1).to_string(),
             StreamKind::Account => ANNA.to_string(),
+            StreamKind::Audit => INVITE.to_string(),
         }
     }
 
@@ -120,6 +127,7 @@ impl Event {
             Self::Invite(_) => StreamKind::Invite,
             Self::Login(_) => StreamKind::Login,
             Self::Account(_) => StreamKind::Account,
+            Self::Audit(_) => StreamKind::Audit,
         }
     }
 
@@ -128,6 +136,7 @@ impl Event {
             Self::Invite(event) => serde_json::to_value(event),
             Self::Login(event) => serde_json::to_value(event),
             Self::Account(event) => serde_json::to_value(event),
+            Self::Audit(event) => serde_json::to_value(event),
         };
         payload.expect("events are plain data")
     }
@@ -153,8 +162,12 @@ fn golden_of(event: &Event, version: u32) -> Value {
 
 /// The names as the source spells them: an event that somebody adds and forgets here is missed by its name.
 fn names_in_the_source() -> BTreeSet<String> {
-    let sources =
-        [include_str!("invite/event.rs"), include_str!("login/event.rs"), include_str!("account/event.rs")];
+    let sources = [
+        include_str!("invite/event.rs"),
+        include_str!("login/event.rs"),
+        include_str!("account/event.rs"),
+        include_str!("audit/event.rs"),
+    ];
     let arms = sources.iter().flat_map(|source| source.lines()).filter_map(|line| {
         let (variant, name) = line.trim().split_once(" { .. } => \"").or(line.trim().split_once(" => \""))?;
         variant.starts_with("Self::").then(|| name.trim_end_matches("\",").to_owned())

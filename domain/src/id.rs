@@ -17,6 +17,11 @@ pub struct AccountId(pub Uuid);
 #[serde(transparent)]
 pub struct InviteId(pub Uuid);
 
+/// A read of a history: who read what, and in which minute, hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AuditId(pub Uuid);
+
 /// A login, known outside as its `session_id`: base64url, 22 to 64 characters, 128 random bits or more.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -97,6 +102,7 @@ macro_rules! uuid_id {
 
 uuid_id!(AccountId);
 uuid_id!(InviteId);
+uuid_id!(AuditId);
 
 /// Personal data, sealed with the person's own key: XChaCha20-Poly1305, base64url. Without that key nobody can
 /// read any of them.

@@ -19,6 +19,7 @@
 //! Repeating a finished command succeeds with no event; only a contradiction is an error.
 
 pub mod account;
+pub mod audit;
 pub mod event;
 #[cfg(test)]
 mod fixtures;
@@ -32,8 +33,9 @@ pub mod tier;
 pub mod upcast;
 
 pub use account::{Account, AccountCommand, AccountError, AccountEvent, Role, RoleSource};
+pub use audit::{Audit, AuditCommand, AuditEvent, AuditTarget};
 pub use event::{DecodeError, Event, StreamKind};
-pub use id::{AccountId, InviteId, LoginId, Sealed};
+pub use id::{AccountId, AuditId, InviteId, LoginId, Sealed};
 pub use invite::{Invite, InviteCommand, InviteError, InviteEvent, InviteGrant};
 pub use login::{Login, LoginCommand, LoginError, LoginEvent, LoginState, LoginStatus};
 pub use tier::{Limits, Tier, TierTerms, Tiers};

@@ -59,6 +59,11 @@ impl Login {
         self.latest.as_ref().map(|attempt| attempt.state.status)
     }
 
+    /// Whose it is; None before its start.
+    pub fn account_id(&self) -> Option<AccountId> {
+        self.latest.as_ref().map(|attempt| attempt.state.account_id)
+    }
+
     /// The number of the latest attempt, from 1; 0 before the start.
     pub fn attempt(&self) -> u32 {
         self.latest.as_ref().map_or(0, |attempt| attempt.state.attempt)

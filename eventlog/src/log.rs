@@ -12,6 +12,7 @@ use sqlx::{Postgres, QueryBuilder};
 use crate::database::{Database, DatabaseError, Pool};
 use crate::wake::{Topic, Wake, Waker};
 
+mod causes;
 mod event;
 mod query;
 

@@ -13,14 +13,15 @@
 //! snapshots events are applied twice.
 
 use std::collections::HashMap;
+use std::convert::Infallible;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use cqrs_es::{Aggregate, AggregateError, CqrsFramework};
 use domain::{
-    Account, AccountCommand, AccountError, AccountId, Invite, InviteCommand, InviteError, InviteId, Login,
-    LoginCommand, LoginError, LoginId,
+    Account, AccountCommand, AccountError, AccountId, Audit, AuditCommand, AuditId, Invite, InviteCommand,
+    InviteError, InviteId, Login, LoginCommand, LoginError, LoginId,
 };
 use tracing::Instrument;
 
@@ -47,6 +48,7 @@ pub struct Store {
     invites: Arc<Streams<Invite>>,
     logins: Arc<Streams<Login>>,
     accounts: Arc<Streams<Account>>,
+    audits: Arc<Streams<Audit>>,
 }
 
 /// Why a command led to nothing.
@@ -70,7 +72,8 @@ impl Store {
         Self {
             invites: Arc::new(Streams::new(repository.clone())),
             logins: Arc::new(Streams::new(repository.clone())),
-            accounts: Arc::new(Streams::new(repository)),
+            accounts: Arc::new(Streams::new(repository.clone())),
+            audits: Arc::new(Streams::new(repository)),
             database: database.clone(),
         }
     }
@@ -112,6 +115,19 @@ impl Store {
         context: Context,
     ) -> Result<(), StoreError<AccountError>> {
         self.run(&self.accounts, id.to_string(), command, context.with_account(id)).await
+    }
+
+    /// Gives a command to the audit.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn audit(
+        &self,
+        id: AuditId,
+        command: AuditCommand,
+        context: Context,
+    ) -> Result<(), StoreError<Infallible>> {
+        self.run(&self.audits, id.to_string(), command, context).await
     }
 
     /// The invite, folded from its events; a fresh one if there are none.

@@ -3,11 +3,12 @@
 #![no_main]
 
 use cqrs_es::Aggregate;
-use domain::{Account, Event, Invite, Login, LoginState, StreamKind};
+use domain::{Account, Audit, Event, Invite, Login, LoginState, StreamKind};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let (mut account, mut invite, mut login) = (Account::default(), Invite::default(), Login::default());
+    let mut audit = Audit::default();
     let mut state: Option<LoginState> = None;
     for line in text.lines() {
         let mut words = line.splitn(4, ' ');
@@ -26,6 +27,10 @@ fuzz_target!(|text: &str| {
             Event::Invite(event) => {
                 expect_again(kind, name, &event, Event::Invite(event.clone()));
                 invite.apply(event);
+            }
+            Event::Audit(event) => {
+                expect_again(kind, name, &event, Event::Audit(event.clone()));
+                audit.apply(event);
             }
             Event::Login(event) => {
                 expect_again(kind, name, &event, Event::Login(event.clone()));

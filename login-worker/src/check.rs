@@ -72,6 +72,10 @@ async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
     match is_alive(&workers.telegram, &session).await {
         Ok(false) => {}
         Ok(true) => {
+            if let Err(error) = workers.vault.saw_alive(linked, workers.clock.now()).await {
+                let error = &error as &dyn std::error::Error;
+                tracing::debug!(error, "A session that lives is not noted as alive");
+            }
             let mut borrowed = borrowed.clone();
             let sessions = unowned::list(workers, &mut borrowed, &session).await;
             release(workers, &borrowed).await;

@@ -11,7 +11,7 @@ use projections::verify;
 use serde_json::Value;
 
 use crate::history::Format;
-use crate::{people, view};
+use crate::{audit, people, view};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = EXAMPLES)]
@@ -63,6 +63,9 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
         Some(key) => Some(view::key(db, &arguments.view, key).await?),
         None => None,
     };
+    if let Some(key) = &key {
+        audit::note(db, view::target(&arguments.view, key)).await;
+    }
     let rows = verify::as_of(db, position, &arguments.view, key.as_deref()).await?.unwrap_or_default();
     match arguments.format.unwrap_or_else(default_format) {
         Format::Table => {

@@ -12,7 +12,7 @@ use projections::explain::{Change, LiveRow, explain};
 use serde_json::Value;
 
 use crate::paint::Paint;
-use crate::view;
+use crate::{audit, view};
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
@@ -36,6 +36,7 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
         }
         _ => view::key(db, &view, key).await?,
     };
+    audit::note(db, view::target(&view, &key)).await;
     let explanation = explain(db, &view, &key).await?;
     let paint = Paint::for_stdout();
     for step in &explanation.steps {

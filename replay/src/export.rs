@@ -3,10 +3,9 @@
 use std::io::Write;
 
 use anyhow::Result;
-use domain::{AccountEvent, AccountId, Event, Sealed};
+use app::history::{open_sealed, sealed_for};
+use domain::AccountId;
 use eventlog::{Database, Log, LogEvent};
-use serde_json::Value;
-use vault::Subject;
 use vault::Vault;
 
 use crate::history::jsonl;
@@ -44,43 +43,15 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
 }
 
 async fn open_names(db: &Database, page: &mut [LogEvent]) -> Result<()> {
-    let accounts: Vec<AccountId> =
-        page.iter().filter(|it| sealed(it).is_some()).filter_map(account).collect();
+    let accounts: Vec<AccountId> = page.iter().filter_map(sealed_for).collect();
     if accounts.is_empty() {
         return Ok(());
     }
     let subjects = Vault::new(db).subjects(&accounts).await?;
     for event in page {
-        let Some(subject) = account(event).and_then(|account| subjects.get(&account)) else { continue };
-        for (field, text) in sealed(event).into_iter().flatten() {
-            let opened = opened(subject, &text);
-            if let Some(value) = event.payload.get_mut(&event.name).and_then(|it| it.get_mut(field)) {
-                *value = opened;
-            }
+        if let Some(subject) = sealed_for(event).and_then(|account| subjects.get(&account)) {
+            open_sealed(event, subject);
         }
     }
     Ok(())
-}
-
-/// The sealed fields of the event, with their content.
-fn sealed(event: &LogEvent) -> Option<Vec<(&'static str, Sealed)>> {
-    match event.event.as_ref().ok()? {
-        Event::Account(AccountEvent::AccountRegistered { telegram_id, profile, .. }) => {
-            Some(vec![("telegram_id", telegram_id.clone()), ("profile", profile.clone())])
-        }
-        Event::Account(AccountEvent::ProfileChanged { profile, .. }) => {
-            Some(vec![("profile", profile.clone())])
-        }
-        _ => None,
-    }
-}
-
-fn account(event: &LogEvent) -> Option<AccountId> {
-    event.stream_id.parse().ok()
-}
-
-/// Sealed text is JSON: a number or a profile. If the key does not open it, it stays sealed.
-fn opened(subject: &Subject, sealed: &Sealed) -> Value {
-    let text = subject.open(sealed);
-    text.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_else(|| Value::String(sealed.0.clone()))
 }

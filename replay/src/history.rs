@@ -7,12 +7,12 @@ use anyhow::{Result, bail};
 use app::suggest::unknown;
 use app::terminal::harmless;
 use clap::ValueEnum;
-use domain::{Event, LoginId};
+use domain::{AuditTarget, Event, LoginId};
 use eventlog::{Database, DatabaseError, Filter, Log, LogEvent, Topic};
 use jiff::Timestamp;
 use vault::Vault;
 
-use crate::people;
+use crate::{audit, people};
 
 mod columns;
 mod csv;
@@ -100,6 +100,9 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     if arguments.codes {
         allow_codes(db, arguments.format).await?;
     }
+    let login = filter.login.clone().map(AuditTarget::Login);
+    let named = [filter.account.map(AuditTarget::Account), login, filter.invite.map(AuditTarget::Invite)];
+    audit::note(db, named.into_iter().flatten()).await;
     let mut events = Output {
         db,
         format: arguments.format,

@@ -1,5 +1,6 @@
 //! `replay`: shows the log to auditors and admins at a terminal. It needs only `DATABASE_URL`: no master key, no token.
-//! It reads. The only things that it can write are views, which are made from the log anyway.
+//! It reads. The only things that it can write are views, which are made from the log anyway, and that somebody read a person's
+//! history ([`audit`]).
 //!
 //! Answers go to stdout, logs to stderr. Exit codes: 0, 1 for a failure and for a difference that `verify` found, 2 for a command line
 //! that is wrong.
@@ -21,6 +22,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
 
 mod as_of;
+mod audit;
 mod explain;
 mod export;
 mod history;

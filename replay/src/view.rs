@@ -2,6 +2,7 @@
 
 use anyhow::{Result, bail};
 use app::suggest::unknown;
+use domain::AuditTarget;
 use eventlog::Database;
 use projections::views;
 
@@ -21,4 +22,14 @@ pub async fn key(db: &Database, view: &str, given: String) -> Result<String> {
         "users" | "subscriptions" => people::account(db, &given).await?.to_string(),
         _ => given,
     })
+}
+
+/// Whose history a row tells; None: nobody's, or no such key.
+pub fn target(view: &str, key: &str) -> Option<AuditTarget> {
+    match view {
+        "users" | "subscriptions" => key.parse().ok().map(AuditTarget::Account),
+        "login_status" => key.parse().ok().map(AuditTarget::Login),
+        "invites" => key.parse().ok().map(AuditTarget::Invite),
+        _ => None,
+    }
 }

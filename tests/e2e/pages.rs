@@ -2,6 +2,7 @@
 
 mod client;
 mod endings;
+mod me;
 mod one_phone;
 mod password;
 mod sandbox;

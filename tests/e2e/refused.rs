@@ -35,12 +35,17 @@ enum Shows {
 
 fn row(method: &Method, path: &str) -> Result<Shows> {
     Ok(match (method.as_str(), path) {
-        ("GET", "/qr-auth" | "/qr-auth/static/{name}") | ("POST", "/qr-auth/telegram") => Shows::TheSameToAll,
+        ("GET", "/qr-auth" | "/me" | "/qr-auth/static/{name}" | "/qr-auth/static/{folder}/{name}")
+        | ("POST", "/qr-auth/telegram") => Shows::TheSameToAll,
         ("GET", "/qr-auth-status") => Shows::Status,
-        ("GET", "/qr-auth/qr.svg" | "/qr-auth/password")
+        (
+            "GET",
+            "/qr-auth/qr.svg" | "/qr-auth/password" | "/api/me" | "/api/me/events" | "/api/me/export",
+        )
         | (
             "POST",
-            "/qr-auth/cancel" | "/qr-auth/retry" | "/qr-auth/password" | "/qr-auth/phone" | "/qr-auth/code",
+            "/qr-auth/cancel" | "/qr-auth/retry" | "/qr-auth/password" | "/qr-auth/phone" | "/qr-auth/code"
+            | "/api/me/logout" | "/api/me/forget",
         ) => Shows::TheOwners,
         _ => bail!("{method} {path} has no row"),
     })
@@ -55,7 +60,8 @@ fn body(session: &str) -> Value {
 /// Asks every route for this login as its owner.
 async fn ask_all_routes(world: &World, session: &str, lost: Lost) -> Result<()> {
     // The admin API goes by other sessions: `admin_refused.rs` asks its routes.
-    for (method, path) in api::route_names().into_iter().filter(|(_, path)| !path.starts_with("/api/")) {
+    let is_asked = |path: &str| !path.starts_with("/api/admin") && path != "/api/openapi.json";
+    for (method, path) in api::route_names().into_iter().filter(|(_, path)| is_asked(path)) {
         let shows = row(&method, path)?;
         let query = format!("{path}?session_id={session}");
         let request = match method {

@@ -217,7 +217,9 @@ async fn sessions(environment: &Environment, handed_over: &[i64]) -> Result<Vec<
         faults.push(format!("logged in at Telegram is also {more:?}, and is not {fewer:?}"));
     }
     let mut files = Vec::new();
-    for entry in std::fs::read_dir(environment.dir.path().join("sessions"))? {
+    // There is none before the first login.
+    let folder = environment.dir.path().join("sessions");
+    for entry in folder.exists().then(|| std::fs::read_dir(&folder)).transpose()?.into_iter().flatten() {
         let name = entry?.file_name().to_string_lossy().into_owned();
         let id = name.strip_prefix("user_").and_then(|rest| rest.strip_suffix(".session"));
         match id.and_then(|id| id.parse::<i64>().ok()) {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use app::invites::{Invites, Order};
 use domain::login::LOGIN_TTL;
-use domain::{InviteCommand, LoginCommand, LoginId, Tier};
+use domain::{AccountCommand, AccountId, InviteCommand, LoginCommand, LoginId, Tier};
 use eventlog::{Clock, Context, Database, Store};
 use jiff::{SignedDuration, Timestamp};
 use secrecy::ExposeSecret;
@@ -146,6 +146,28 @@ impl Environment {
             Ok(())
         })
         .await
+    }
+
+    /// The account of a person who has written to the bot.
+    pub async fn account_of(&self, person: i64) -> Result<AccountId> {
+        Ok(self.vault.subject_of(person).await?.context("a person whom the service knows")?.account_id)
+    }
+
+    /// An order to an account, as if an admin had given it.
+    pub async fn order(&self, account: AccountId, order: AccountCommand) -> Result<()> {
+        Ok(self.store.account(account, order, Context::tool("test").with_account(account)).await?)
+    }
+
+    /// Whether the log says that the subscription that ran until then has ended.
+    pub async fn is_expired(&self, account: AccountId, end: Timestamp) -> Result<bool> {
+        Ok(end <= self.now()
+            && self.store.load_account(account).await?.subscription_at(Timestamp::MIN).is_none())
+    }
+
+    /// Whether a message of this key was ever queued.
+    pub async fn is_queued(&self, key: &str) -> Result<bool> {
+        let queued = sqlx::query_scalar("select exists (select from vault.outbox where dedup_key = $1)");
+        Ok(queued.bind(key).fetch_one(&self.checked).await?)
     }
 
     pub async fn invite(&self, max_uses: u32) -> Result<String> {

@@ -17,6 +17,7 @@ mod environment;
 mod fleet;
 mod people;
 mod random;
+mod subscriptions;
 mod targeted;
 
 use environment::Environment;

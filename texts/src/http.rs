@@ -57,6 +57,9 @@ pub enum Text {
     InviteUnknown,
     LastAdmin,
     NamedInSettings,
+    NotKnown,
+    SessionElsewhere,
+    YouAreLastAdmin,
     RangeTooLong,
 }
 
@@ -275,6 +278,18 @@ impl Text {
             Self::AuditorsOnly => (
                 "⛔ Это доступно только администраторам и аудиторам.",
                 "⛔ This is for admins and auditors only.",
+            ),
+            Self::NotKnown => (
+                "О вас здесь ничего не известно. Чтобы начать, напишите боту.",
+                "Nothing is known about you here. To start, write to the bot.",
+            ),
+            Self::SessionElsewhere => (
+                "Сессия передана другому сервису. Завершить её можно в Telegram: Настройки → Устройства.",
+                "The session was handed over to another service. You can end it in Telegram: Settings → Devices.",
+            ),
+            Self::YouAreLastAdmin => (
+                "Вы последний администратор: сначала назначьте другого.",
+                "You are the last admin: make somebody else one first.",
             ),
         };
         match language {

@@ -4,8 +4,10 @@
 #[expect(missing_docs, reason = "the sentence beside a field says it")]
 pub mod chat;
 pub mod http;
+pub mod me;
 pub mod page;
 mod styled;
+mod table;
 
 pub use styled::{Part, Style, Styled};
 

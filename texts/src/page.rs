@@ -4,24 +4,10 @@
 //! Texts of the server (`error`, `detail`) are not here, because they come in the person's language: see [`crate::http`].
 
 use crate::Language;
+use crate::table::{self, texts};
 
 mod en;
 mod ru;
-
-/// The texts of a language, with a field for each key. A language that lacks one does not compile.
-macro_rules! texts {
-    ($($key:ident),* $(,)?) => {
-        struct Texts {
-            $($key: &'static str),*
-        }
-
-        impl Texts {
-            fn all(&self) -> Vec<(&'static str, &'static str)> {
-                vec![$((stringify!($key), self.$key)),*]
-            }
-        }
-    };
-}
 
 texts! {
     title, consent, consent_more, consent_after, back,
@@ -45,46 +31,21 @@ const fn of(language: Language) -> &'static Texts {
 
 /// The module of the page: `export const TEXTS = { ru: {…}, en: {…} };`.
 pub fn module() -> String {
-    let mut module = "//! Written from texts/src/page: see there.\n\nexport const TEXTS = {\n".to_owned();
-    for (code, language) in [("ru", Language::Russian), ("en", Language::English)] {
-        module += &format!("  {code}: {{\n");
-        for (key, text) in of(language).all() {
-            module += &format!("    {key}: {},\n", serde_json::Value::from(text));
-        }
-        module += "  },\n";
-    }
-    module + "};\n"
+    table::module("texts/src/page", |language| of(language).all())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-    use std::path::Path;
-
     use super::*;
+    use crate::table::tests::{expect_module, expect_same_values};
 
-    /// `TEXTS=new cargo test -p texts` writes it.
     #[test]
     fn the_module_of_the_page_has_these_texts() {
-        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../api/static/table.js");
-        if std::env::var_os("TEXTS").is_some_and(|it| it == "new") {
-            fs::write(&path, module()).unwrap();
-        }
-        let found = fs::read_to_string(&path).unwrap();
-        assert_eq!(found, module(), "api/static/table.js is out of date: run TEXTS=new cargo test -p texts");
+        expect_module("api/static/table.js", &module());
     }
 
     #[test]
     fn both_languages_insert_the_same_values() {
-        let values = |text: &str| {
-            let mut values: Vec<_> =
-                text.split('{').skip(1).filter_map(|it| it.split('}').next()).map(str::to_owned).collect();
-            values.sort();
-            values.dedup();
-            values
-        };
-        for ((key, ru), (_, en)) in of(Language::Russian).all().into_iter().zip(of(Language::English).all()) {
-            assert_eq!(values(ru), values(en), "{key}");
-        }
+        expect_same_values(|language| of(language).all());
     }
 }

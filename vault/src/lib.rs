@@ -47,6 +47,7 @@ pub use processes::Process;
 pub use reseal::session_bound_to;
 pub use retired_keys::{RetireReason, RetiredKey};
 pub use rotation::{Progress, Rotation, RotationError};
+pub use sessions::alive::Seen;
 pub use sessions::{Borrowed, Linked, Taken};
 pub use subjects::{PersonKey, Subject};
 pub use tokens::LiveToken;

@@ -16,6 +16,7 @@ use crate::vault::{Vault, VaultError};
 use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 
+pub(crate) mod alive;
 mod unowned;
 
 /// How long a borrowed session may be used at Telegram: longer than a call with the end of its connection takes.
@@ -77,7 +78,8 @@ impl Vault {
             "insert into vault.sessions (account_id, login_id, sealed, key_id, attempt, in_use_until)
              values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
              on conflict (account_id, login_id) do update
-                set sealed = excluded.sealed, key_id = excluded.key_id, attempt = excluded.attempt",
+                set sealed = excluded.sealed, key_id = excluded.key_id, attempt = excluded.attempt,
+                    linked_at = clock_timestamp(), alive_at = null",
             new.account_id.0,
             new.login_id.as_str(),
             &new.sealed,
@@ -106,28 +108,6 @@ impl Vault {
         .fetch_optional(self.db.pool())
         .await?;
         Ok(row.map(Linked::try_from).transpose()?)
-    }
-
-    /// Since when this person has a linked session that was not handed over, and when Telegram last listed it; None: there is
-    /// none.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn linked_since(
-        &self,
-        account: AccountId,
-    ) -> Result<Option<(Timestamp, Option<Timestamp>)>, DatabaseError> {
-        let row = sqlx::query!(
-            r#"select linked_at as "linked_at: jiff_sqlx::Timestamp",
-                      listed_at as "listed_at: jiff_sqlx::Timestamp"
-                 from vault.sessions
-                where account_id = $1 and in_use_until is distinct from 'infinity'
-                order by linked_no desc limit 1"#,
-            account.0
-        )
-        .fetch_optional(self.db.pool())
-        .await?;
-        Ok(row.map(|row| (row.linked_at.to_jiff(), row.listed_at.map(jiff_sqlx::Timestamp::to_jiff))))
     }
 
     /// The session of this person, if this is their Telegram id and it was not handed over.

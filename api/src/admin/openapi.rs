@@ -10,7 +10,7 @@ use utoipa::openapi::{Components, OpenApi as Document};
 use utoipa::{Modify, OpenApi};
 
 use super::refusals::Refusals;
-use super::{acts, invites, session, statistics, summary, user_details};
+use super::{acts, events, invites, live, session, statistics, summary, user_details, users};
 use crate::problem::ProblemBody;
 use crate::route::Route;
 
@@ -31,6 +31,7 @@ pub(super) fn table() -> Vec<Route> {
         document,
         session::begin,
         session::end,
+        users::list,
         user_details::one,
         acts::grant,
         acts::revoke,
@@ -42,8 +43,17 @@ pub(super) fn table() -> Vec<Route> {
         invites::make,
         invites::one,
         invites::revoke,
+        events::list,
+        events::of_user,
+        events::one,
+        live::live,
         summary::summary,
         statistics::over_time,
+        crate::me::read::me,
+        crate::me::events::events,
+        crate::me::export::export,
+        crate::me::acts::log_out,
+        crate::me::acts::forget,
     ),
     components(schemas(ProblemBody)),
     security(("session" = ["admin"])),

@@ -1,15 +1,18 @@
-//! `GET /api/admin/users/{account_id}`: one person, and what became of them.
+//! `GET /api/admin/users/{account_id}`: one person, and what became of them. It is a read of their history, and recorded as one.
 
 use std::sync::Arc;
 
+use app::audit::note_read;
+use app::sessions::linked::linked;
 use app::subscriptions::changes::{Change, ChangeCause, ChangeKind, changes};
 use axum::Json;
 use axum::extract::State;
 use axum::http::Method;
 use axum::routing::get;
 use domain::account::Subscription;
-use domain::{AccountId, LoginId};
+use domain::{AccountId, AuditTarget, LoginId};
 use eventlog::DatabaseError;
+use futures::future::join;
 use jiff::Timestamp;
 use projections::views::login_status::{self, LoginRow};
 use projections::views::users;
@@ -145,7 +148,8 @@ pub(super) async fn one(
     admin: Admin,
     Segment(account_id): Segment<AccountId>,
 ) -> Result<Json<UserDetails>, Problem> {
-    let details = details(&state, account_id).await;
+    let note = note_read(&state.app, admin.account_id, admin.role, AuditTarget::Account(account_id));
+    let (details, ()) = join(details(&state, account_id), note).await;
     let details = details.map_err(|error| Problem::internal(admin.language, &error))?;
     details.map(Json).ok_or_else(|| nobody(admin.language))
 }
@@ -163,15 +167,15 @@ async fn details(state: &ApiState, account_id: AccountId) -> Result<Option<UserD
         true => None,
         false => users::by_account(&app.db, account_id).await?,
     };
-    let session = app.vault.linked_since(account_id).await?;
+    let session = linked(app, account_id).await?;
     let device = &state.page.device_name;
     Ok(Some(UserDetails {
         user: user.map(Into::into),
         erased,
         login: login_status::latest_of(&app.db, account_id, 1).await?.pop().map(Into::into),
-        session: session.map(|(linked_at, last_seen_at)| LinkedSession {
-            linked_at,
-            last_seen_at,
+        session: session.map(|session| LinkedSession {
+            linked_at: session.linked_at,
+            last_seen_at: session.last_seen_at,
             device: device.clone(),
         }),
         subscription: account.subscription_at(app.clock.now()).map(Into::into),

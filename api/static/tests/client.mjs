@@ -56,15 +56,16 @@ export class Client {
     after(() => this.browser.stop());
   }
 
-  /** One login and a page that shows it. `sdk` is `blocked`, `hanging`, or the script that telegram.org answers with. Without a
+  /** One login and a page that shows it, or the page at `path`. `setUp(service)` runs before that. `sdk` is `blocked`, `hanging`, or the script that telegram.org answers with. Without a
    *  `bridge` there is no client around the page. */
   async open(t, {
     login = {}, user = ILYA, platform = 'tdesktop', version = '9.1', theme = null, sdk = 'blocked', bridge = true,
-    width = 390, height = 844, dark = false, reduced = true, before: script = '', unknown = false, ...options
+    width = 390, height = 844, dark = false, reduced = true, before: script = '', unknown = false, path = null, setUp = () => {}, ...options
   } = {}) {
     const { browser } = this;
     const service = await new MockService(options).listen();
     this.service = service;
+    setUp(service);
     this.#count += 1;
     const session = `session-${this.#count}`;
     if (!unknown) service.login(session, login);
@@ -79,11 +80,11 @@ export class Client {
     if (user) launch.set('tgWebAppData', initData(user));
     if (theme) launch.set('tgWebAppThemeParams', JSON.stringify(THEMES[theme]));
     const fragment = user ? `#${launch.toString().replaceAll('+', '%20')}` : '';
-    await page.open(`${service.origin}/qr-auth?session_id=${session}${fragment}`);
+    await page.open(`${service.origin}${path ?? `/qr-auth?session_id=${session}`}${fragment}`);
     t.after(async () => {
       await page.close();
       await service.close();
-      assert.deepEqual(page.complaints.filter((one) => !/telegram\.org|status of (401|403|404|502|504)/.test(one)), [], 'the page complains');
+      assert.deepEqual(page.complaints.filter((one) => !/telegram\.org|status of (401|403|404|409|502|504)/.test(one)), [], 'the page complains');
     });
     return { page, session, set: (fields) => service.set(session, fields) };
   }

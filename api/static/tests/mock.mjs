@@ -28,6 +28,9 @@ export class MockService {
     /** Refuses long polls, as some proxies do. */
     this.noLongPoll = false;
     this.password = { srp_id: '1', B: '', p: '', g: 3, salt1: '', salt2: '', hint: null };
+    /** What is known of a person, for their own page. Null: nothing. `onMe(what)` may refuse an order: `[code, detail, type]`. */
+    this.me = person();
+    this.onMe = () => null;
     this.mostAtOnce = 0;
     this.atOnce = 0;
   }
@@ -69,6 +72,8 @@ export class MockService {
     const body = await read(request);
     this.requests.push({ method: request.method, path: url.pathname, query: Object.fromEntries(url.searchParams), body, headers: request.headers });
     if (url.pathname === '/qr-auth') return this.page(response);
+    if (url.pathname === '/me') return this.page(response, 'me/me.html', 1);
+    if (url.pathname.startsWith('/api/me')) return this.ofPerson(url, request, response);
     if (url.pathname.startsWith('/qr-auth/static/')) return this.file(url.pathname.slice(16), response);
 
     const session = body?.session_id ?? url.searchParams.get('session_id');
@@ -104,12 +109,33 @@ export class MockService {
       ? { status: login.status, expires: login.expires, version: login.version } : owner(login));
   }
 
-  page(response) {
+  /** The requests of a person's own page. */
+  ofPerson(url, request, response) {
+    const what = url.pathname.slice('/api/me'.length);
+    if (requesterOf(request) === null) return problem(response, 401, 'Откройте страницу заново из чата с ботом.');
+    const refused = this.onMe(what);
+    if (refused) return problem(response, ...refused);
+    if (!this.me) return problem(response, 404, 'О вас здесь ничего не известно.');
+    const { events, ...known } = this.me;
+    if (what === '') return json(response, 200, known);
+    if (what === '/export') return json(response, 200, { ...known, events });
+    if (what === '/events') {
+      const [kind, limit, after] = ['kind', 'limit', 'after'].map((name) => url.searchParams.get(name));
+      const fitting = events.filter((event) => (!kind || event.kind === kind) && (!after || event.position < Number(after)));
+      const items = fitting.slice(0, Number(limit ?? 50));
+      return json(response, 200, { items, next: items.length < fitting.length ? String(items.at(-1).position) : null });
+    }
+    if (what === '/logout') this.me.session = null;
+    if (what === '/forget') this.me = null;
+    return send(response, 202, 'text/plain', '');
+  }
+
+  page(response, file = 'login.html', policy = 0) {
     const nonce = randomBytes(16).toString('base64');
-    const page = readFileSync(`${STATIC}/login.html`, 'utf8').replaceAll('{{nonce}}', nonce)
+    const page = readFileSync(`${STATIC}/${file}`, 'utf8').replaceAll('{{nonce}}', nonce)
       .replaceAll('{{one_phone}}', this.onePhone).replaceAll('{{device_name}}', this.device);
     // The header from CSP.md, so that the tests run under the real policy.
-    const csp = /```\n([\s\S]*?)```/.exec(readFileSync(`${STATIC}/CSP.md`, 'utf8'))[1]
+    const csp = [...readFileSync(`${STATIC}/CSP.md`, 'utf8').matchAll(/```\n([\s\S]*?)```/g)][policy][1]
       .replaceAll('{nonce}', nonce).replace('{page_origin}', this.frameAncestors).replace(/\s+/g, ' ').trim();
     response.setHeader('Content-Security-Policy', csp);
     response.setHeader('Referrer-Policy', 'no-referrer');
@@ -118,7 +144,7 @@ export class MockService {
 
   file(name, response) {
     const type = TYPES[name.split('.').pop()];
-    if (!/^[a-z_]+\.(js|css|svg)$/.test(name) || !type) return send(response, 404, 'text/plain', 'no such file');
+    if (!/^(me\/)?[a-z_]+\.(js|css|svg)$/.test(name) || !type) return send(response, 404, 'text/plain', 'no such file');
     return send(response, 200, type, readFileSync(`${STATIC}/${name}`));
   }
 }
@@ -131,6 +157,29 @@ function owner({ wakers, ...status }) {
 function requesterOf(request) {
   const data = /^tma (.*)$/.exec(request.headers.authorization ?? '')?.[1];
   return data ? JSON.parse(new URLSearchParams(data).get('user')).id : null;
+}
+
+/** What is known of Ilya, who is linked, has a subscription, and whose history an admin has looked at. */
+export function person({ session = {}, subscription = {}, user = {}, events = history() } = {}) {
+  return {
+    user: { telegram_id: 139883458, first_name: 'Ilya', last_name: 'Ivanov', username: 'ilya', session_exported: false, ...user },
+    session: session && { linked_at: '2026-11-22T10:05:00Z', last_seen_at: '2026-11-28T08:30:00Z', device: 'qr-login', ...session },
+    subscription: subscription && {
+      tier: 'premium', status: 'active', started_at: '2026-11-22T10:05:00Z', expires_at: '2026-12-22T10:05:00Z',
+      limits: { max_channels: 50, max_groups: 20, posts_per_day: 1000, rag_per_day: 1000, voice_per_day: 50, ai_digest: true, priority: false }, ...subscription,
+    },
+    events,
+  };
+}
+
+/** A history of so many events, the newest first. Every fourth is a look at it. */
+export function history(length = 6) {
+  const words = [['LoginStarted', 'Начат вход', 'you'], ['AuthorizationConfirmed', 'Вход по QR-коду, аккаунт подключён', 'you'],
+    ['SubscriptionActivated', 'Началась подписка Premium до 22.12.2026', 'the service'], ['AuditRead', 'Просмотрена ваша история', 'an admin']];
+  return Array.from({ length }, (_, index) => {
+    const [kind, text, who] = words[index % words.length];
+    return { at: new Date(Date.UTC(2026, 10, 22, 10, index)).toISOString(), position: index + 1, kind, text, who };
+  }).reverse();
 }
 
 function nextVersion(login, seconds, response) {
@@ -162,8 +211,8 @@ function json(response, status, body) {
   send(response, status, 'application/json', JSON.stringify(body));
 }
 
-function problem(response, status, detail) {
-  send(response, status, 'application/problem+json', JSON.stringify({ type: 'about:blank', title: 'problem', status, detail }));
+function problem(response, status, detail, type = 'about:blank') {
+  send(response, status, 'application/problem+json', JSON.stringify({ type, title: 'problem', status, detail }));
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {

@@ -2,12 +2,10 @@
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { readFileSync } from 'node:fs';
+import { expectAccessible } from './accessible.mjs';
 import { Client, ILYA, THEMES, contact, last, posted, pressNative, shown, textOf } from './client.mjs';
 
 const client = new Client();
-/** Downloaded by scripts/axe. */
-const AXE = new URL('../../../target/axe/axe.min.js', import.meta.url);
 const HANDHELD = ['ios', 'android'];
 const PLATFORMS = [...HANDHELD, 'tdesktop', 'macos', 'weba', 'webk'];
 /** Widths with the heights of such windows, less the client's own bars. */
@@ -143,17 +141,6 @@ test('axe finds nothing where the buttons are in the page', async (t) => {
   await page.until("document.getElementById('ask').open");
   await expectAccessible(page, null, 'the question');
 });
-
-/** No finding, but for a contrast between two colours of Telegram's own theme. */
-async function expectAccessible(page, theme, state) {
-  if (!await page.evaluate("typeof axe === 'object'")) await page.evaluate(`${readFileSync(AXE, 'utf8')}; 0`);
-  const { violations } = await page.evaluate("axe.run(document, { resultTypes: ['violations'] })");
-  const telegrams = new Set(Object.values(THEMES[theme] ?? {}));
-  const isTelegrams = ({ any }) => any.some(({ data }) => telegrams.has(data?.fgColor) && telegrams.has(data?.bgColor));
-  const found = violations.flatMap(({ id, nodes }) => nodes.filter((node) => id !== 'color-contrast' || !isTelegrams(node))
-    .map((node) => `${id}: ${node.html} ${node.failureSummary}`));
-  assert.deepEqual(found, [], state);
-}
 
 function rgb(color) {
   return `rgb(${[1, 3, 5].map((at) => parseInt(color.slice(at, at + 2), 16)).join(', ')})`;

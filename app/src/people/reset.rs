@@ -1,4 +1,4 @@
-//! The order to forget a person, by a button that asks first. What it does is told in [`crate::erasure`].
+//! The order to forget a person, by a button that asks first: in the chat, or on the person's page. What it does is told in [`crate::erasure`].
 //!
 //! 1. Who presses it? A person whom nobody knows here has pressed it before. They stay forgotten: a press registers nobody.
 //! 2. May they? Everybody but the last admin may for themselves, an admin for everybody, a blocked person for nobody.

@@ -1,4 +1,4 @@
-//! `/logout`: ends the linked session.
+//! Ends the linked session: `/logout`, and the person's page.
 //!
 //! 1. Which session? One that a confirmed login has linked, or that this very update has ended before a crash. A login that
 //!    goes on has linked nothing yet, whatever its worker has put into the vault; `/cancel` ends it.
@@ -6,9 +6,7 @@
 //! 3. Record `LoggedOut`. Repeated, it changes nothing; it is refused where the session is on its way to another service.
 //! 4. Take the session out of the vault. The bot logs its key out at Telegram until Telegram confirms it.
 
-use domain::{
-    AccountCommand, AccountError, AccountEvent, AccountId, Event, LoginId, LoginStatus, StreamKind,
-};
+use domain::{AccountCommand, AccountError, AccountEvent, AccountId, Event, LoginId, StreamKind};
 use eventlog::{Context, DatabaseError, Log, StoreError};
 use projections::views::users;
 use vault::RetireReason;
@@ -16,6 +14,7 @@ use vault::RetireReason;
 use crate::app::App;
 use crate::error::UseCaseError;
 use crate::inbox::Inbox;
+use crate::sessions::linked;
 
 /// What became of the order.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,20 +29,30 @@ pub enum LoggedOut {
     HandledElsewhere,
 }
 
-/// Logs a person out, because of this update of the bot.
+/// Logs a person out, because of this update of the bot; None: because they ask for it now, which nothing delivers again.
 ///
 /// # Errors
 /// [`UseCaseError`]: the same order goes on.
-pub async fn log_out(app: &App, account_id: AccountId, update_id: i64) -> Result<LoggedOut, UseCaseError> {
+pub async fn log_out(
+    app: &App,
+    account_id: AccountId,
+    update_id: Option<i64>,
+) -> Result<LoggedOut, UseCaseError> {
     // 1.
     app.catch_up().await?;
-    let login_id = match logged_out_by(app, account_id, update_id).await? {
+    let before = match update_id {
+        Some(update_id) => logged_out_by(app, account_id, update_id).await?,
+        None => None,
+    };
+    let login_id = match before {
         Some(before) => Some(before),
-        None => confirmed(app, account_id).await?,
+        None => linked::confirmed(app, account_id).await?,
     };
 
     // 2.
-    if !Inbox::new(&app.db).is_waiting(update_id).await? {
+    if let Some(update_id) = update_id
+        && !Inbox::new(&app.db).is_waiting(update_id).await?
+    {
         return Ok(LoggedOut::HandledElsewhere);
     }
     let Some(login_id) = login_id else {
@@ -56,7 +65,7 @@ pub async fn log_out(app: &App, account_id: AccountId, update_id: i64) -> Result
 
     // 3.
     let log_out = AccountCommand::LogOut { login_id: login_id.clone(), at: app.clock.now() };
-    let context = Context::by(account_id).with_login(&login_id).with_update(update_id);
+    let context = Context { update_id, ..Context::by(account_id).with_login(&login_id) };
     match app.store.account(account_id, log_out, context).await {
         Ok(()) => {}
         Err(StoreError::Refused(AccountError::HandedOver)) => return Ok(LoggedOut::HandedOver),
@@ -67,16 +76,6 @@ pub async fn log_out(app: &App, account_id: AccountId, update_id: i64) -> Result
     app.vault.retire_linked(account_id, &login_id, RetireReason::LoggedOut).await?;
     tracing::info!("A person logged out");
     Ok(LoggedOut::LoggedOut(login_id))
-}
-
-/// The latest login of this person that has linked a session for good. The events say so: the views may be behind them.
-async fn confirmed(app: &App, account_id: AccountId) -> Result<Option<LoginId>, DatabaseError> {
-    for login_id in app.vault.linked_by(account_id).await? {
-        if app.store.load_login(&login_id).await?.status() == Some(LoginStatus::Authorized) {
-            return Ok(Some(login_id));
-        }
-    }
-    Ok(None)
 }
 
 /// The login whose session this very update has ended, where it is handled once more.

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use domain::{LoginStatus, Tier};
+use domain::account::Subscription;
+use domain::{AccountCommand, LoginStatus, Tier, Tiers};
 
 use crate::testing::Story;
 use projections::views::users::SubscriptionStatus;
@@ -53,4 +54,30 @@ async fn a_subscription_ends_after_its_last_day() {
     assert_eq!(user.subscription_status, SubscriptionStatus::Expired);
     assert_eq!((user.subscription_type, user.max_channels), (Tier::Free, 3));
     assert!(user.is_authenticated);
+}
+
+#[tokio::test]
+async fn a_reminder_that_falls_due_while_the_views_are_behind_comes_all_the_same() {
+    let story = Story::begin().await;
+    let ilya = story.person(1, ILYA).await;
+    story.project().await;
+    let now = story.clock.now();
+    let end = now + Duration::from_secs(3 * 24 * 3600 + 1);
+    let subscription = Subscription {
+        tier: Tier::Premium,
+        started_at: now,
+        expires_at: Some(end),
+        limits: Tiers::default().limits(Tier::Premium),
+    };
+    let given = AccountCommand::RestoreSubscription { subscription, change_id: "given".to_owned(), at: now };
+    story.account(ilya, given).await;
+
+    // The view shows it only after the reminder was due.
+    story.manual_clock.advance(Duration::from_secs(2));
+    let sweeper = story.sweeper();
+    let (looked, ()) = tokio::join!(sweeper.remind(story.clock.now()), story.project());
+    looked.unwrap();
+    sweeper.remind(story.clock.now()).await.unwrap();
+    let sql = "select count(*) from vault.outbox where dedup_key like 'subscription_ends/%/3'";
+    assert_eq!(story.count(sql).await, 1);
 }

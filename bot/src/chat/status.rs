@@ -1,16 +1,21 @@
 //! `/me` and `/debug_status [ID]`: what is known of a person, and what happened, in words. Admins are shown the latest events as
-//! well: name, position and time of each, not what it holds.
+//! well: name, position and time of each, not what it holds. That an admin looked at somebody's is recorded.
 
+use app::audit::note_read;
 use app::people::PersonId;
-use domain::AccountId;
+use domain::{AccountId, AuditTarget};
 use eventlog::log::{Filter, Log};
 use projections::views::login_status;
 use projections::views::users::{self, SubscriptionStatus, User};
-use texts::chat::{AccountStatus, ForAdmin, Known, Session, day, days_left, minutes_left, moment, zone_name};
+use teloxide::types::{InlineKeyboardButton, WebAppInfo};
+use texts::chat::{
+    AccountStatus, ForAdmin, Known, Session, Texts, day, days_left, minutes_left, moment, zone_name,
+};
+use url::Url;
 
-use super::context::BotContext;
+use super::context::{BotContext, Chat};
 use super::failure::Failure;
-use super::person::full_name;
+use super::person::{Person, full_name};
 use super::reply::Reply;
 use super::request::Request;
 
@@ -19,11 +24,23 @@ const LOOKED_AT: i64 = 80;
 /// How many of them are told in words.
 const TOLD: usize = 8;
 /// How many of the latest events an admin is shown.
-const RAW: usize = 12;
+const RAW: i64 = 12;
+/// The event of somebody who looked at a history.
+const AUDIT_READ: &str = "AuditRead";
 
-/// What is known of the person who asks.
+/// What is known of the person who asks, with a button to their own page.
 pub(super) async fn me(ctx: &BotContext, request: &Request) -> Result<Reply, Failure> {
-    show(ctx, request, None).await
+    let reply = show(ctx, request, None).await?;
+    Ok(match own_page(&ctx.chat, request.person.texts) {
+        Some(button) => reply.with_buttons(vec![vec![button]]),
+        None => reply,
+    })
+}
+
+/// The button to a person's own page; None where `AUTH_BASE_URL` is no URL, which the settings refuse.
+pub(super) fn own_page(chat: &Chat, texts: &Texts) -> Option<InlineKeyboardButton> {
+    let url = Url::parse(&format!("{}/me", chat.auth_base_url.trim_end_matches('/'))).ok()?;
+    Some(InlineKeyboardButton::web_app(texts.account.open_me, WebAppInfo { url }))
 }
 
 pub(super) async fn show(ctx: &BotContext, request: &Request, id: Option<&str>) -> Result<Reply, Failure> {
@@ -44,8 +61,14 @@ pub(super) async fn show(ctx: &BotContext, request: &Request, id: Option<&str>) 
         return Ok(Reply::text((texts.account.nobody)(id.unwrap_or_default())));
     };
     let is_shown_events = request.person.is_admin() && id.is_some();
-    let status = account_status(ctx, request, &user, is_shown_events).await?;
-    Ok(Reply::text((texts.account.status)(&status)))
+    let note = async {
+        if is_shown_events {
+            let Person { account_id: reader, account, .. } = &request.person;
+            note_read(&ctx.chat.app, *reader, account.role(), AuditTarget::Account(user.account_id)).await;
+        }
+    };
+    let (status, ()) = tokio::join!(account_status(ctx, request, &user, is_shown_events), note);
+    Ok(Reply::text((texts.account.status)(&status?)))
 }
 
 /// The account of a person who is named by a Telegram id, an account id or a @username.
@@ -68,13 +91,20 @@ async fn account_status(
     is_shown_events: bool,
 ) -> Result<AccountStatus, Failure> {
     let (chat, zone, now) = (&ctx.chat, &ctx.chat.display_timezone, ctx.chat.app.clock.now());
-    let filter = Filter { account: Some(user.account_id), ..Filter::default() };
-    let events = Log::new(&chat.app.db).last(&filter, LOOKED_AT).await?;
+    let log = Log::new(&chat.app.db);
+    let of_person = Filter { account: Some(user.account_id), ..Filter::default() };
+    // Of those who looked, the latest alone: they must not crowd out what happened.
+    let others = Filter { not_names: vec![AUDIT_READ.to_owned()], ..of_person.clone() };
+    let reads = Filter { name: Some(AUDIT_READ.to_owned()), ..of_person.clone() };
+    let mut events = log.last(&others, LOOKED_AT).await?;
+    events.extend(log.last(&reads, 1).await?);
+    events.sort_by_key(|event| event.position);
     let event = request.person.texts.account.event;
     let told = events.iter().filter_map(|it| Some((moment(it.recorded_at, zone), event(&it.name)?)));
     let mut history: Vec<_> = told.collect();
     history.drain(..history.len().saturating_sub(TOLD));
-    let raw = events.iter().skip(events.len().saturating_sub(RAW));
+    let latest = if is_shown_events { log.last(&of_person, RAW).await? } else { Vec::new() };
+    let raw = latest.iter();
     let raw = raw.map(|it| format!("#{} {} {}", it.position, moment(it.recorded_at, zone), it.name));
     let live = login_status::live_of(&chat.app.db, user.account_id).await?;
     let is_linked = chat.app.vault.linked(user.account_id).await?.is_some();

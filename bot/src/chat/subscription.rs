@@ -1,4 +1,5 @@
-//! `/subscription`: the tier that runs, its limits, its end; and whether a login goes on. A button shows what was granted before.
+//! `/subscription`: the tier that runs, its limits, its end; and whether a login goes on. Buttons show what was granted before, and lead to
+//! the person's own page.
 
 use app::subscriptions::history::history;
 use jiff::Timestamp;
@@ -12,6 +13,7 @@ use super::context::BotContext;
 use super::failure::Failure;
 use super::reply::Reply;
 use super::request::Request;
+use super::status::own_page;
 
 /// The data of the button.
 const HISTORY: &str = "history";
@@ -34,8 +36,10 @@ pub(super) async fn show(ctx: &BotContext, request: &Request) -> Result<Reply, F
         text.push_str(&format!("\n\n{goes_on}"));
     }
     let reply = Reply::text(text);
-    let button = || vec![vec![InlineKeyboardButton::callback(texts.history.button, HISTORY)]];
-    Ok(if has_history { reply.with_buttons(button()) } else { reply })
+    let history = has_history.then(|| InlineKeyboardButton::callback(texts.history.button, HISTORY));
+    let buttons: Vec<_> =
+        [history, own_page(&ctx.chat, texts)].into_iter().flatten().map(|it| vec![it]).collect();
+    Ok(if buttons.is_empty() { reply } else { reply.with_buttons(buttons) })
 }
 
 /// Whether the data of a button asks for the history.

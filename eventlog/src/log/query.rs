@@ -61,6 +61,54 @@ pub(super) fn next<'a>(after: i64, limit: i64) -> QueryBuilder<'a, Postgres> {
     query
 }
 
+/// The event at a position.
+pub(super) fn at<'a>(select: &str, position: i64) -> QueryBuilder<'a, Postgres> {
+    let mut query = QueryBuilder::new(select);
+    query.push("i.position = ").push_bind(position);
+    query
+}
+
+/// The event with this number in its stream.
+pub(super) fn one<'a>(
+    select: &str,
+    stream: &'a str,
+    id: &'a str,
+    sequence: i64,
+) -> QueryBuilder<'a, Postgres> {
+    let mut query = QueryBuilder::new(select);
+    query.push("e.aggregate_type = ").push_bind(stream);
+    query.push(" and e.aggregate_id = ").push_bind(id);
+    query.push(" and e.sequence = ").push_bind(sequence);
+    query
+}
+
+/// An event whose consequences are asked for.
+#[derive(Clone, Debug)]
+pub(super) struct Cause<'a> {
+    /// As others name it: `stream/id/sequence`.
+    pub name: String,
+    pub position: i64,
+    /// Whom it is about.
+    pub account: Option<String>,
+    /// In which login.
+    pub login: Option<&'a str>,
+}
+
+/// Up to `limit` events that follow from this one, in order. Causes have no index, for which every append would
+/// pay: what follows from an event is about the same person, or in the same login, and comes after it.
+pub(super) fn led_to<'a>(select: &str, cause: &Cause<'a>, limit: i64) -> QueryBuilder<'a, Postgres> {
+    let Cause { name, position, account, login } = cause.clone();
+    let mut query = QueryBuilder::new(select);
+    query.push("e.event_no = any(array(select event_no from events where metadata ->> 'account_id' = ");
+    query.push_bind(account).push(" and event_no > (select event_no from log_index where position = ");
+    query.push_bind(position).push(") and metadata ->> 'causation_id' = ").push_bind(name.clone());
+    query.push(" union select event_no from events where metadata ->> 'correlation_id' = ").push_bind(login);
+    query.push(" and event_no > (select event_no from log_index where position = ").push_bind(position);
+    query.push(") and metadata ->> 'causation_id' = ").push_bind(name);
+    query.push(")) order by i.position limit ").push_bind(limit);
+    query
+}
+
 /// All events of one stream that have a position, in order.
 pub(super) fn stream(kind: StreamKind, id: &str) -> QueryBuilder<'_, Postgres> {
     let mut query = QueryBuilder::new(SELECT);

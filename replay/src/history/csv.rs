@@ -3,10 +3,9 @@
 
 use std::io::{self, Write};
 
+use app::history::EventLine;
 use app::terminal::{csv_field, write_json};
 use eventlog::LogEvent;
-
-use super::jsonl::JsonLine;
 
 pub fn header(out: &mut impl Write) -> io::Result<()> {
     write!(
@@ -16,7 +15,7 @@ pub fn header(out: &mut impl Write) -> io::Result<()> {
 }
 
 pub fn write(event: &LogEvent, out: &mut impl Write) -> io::Result<()> {
-    let line = JsonLine::from(event);
+    let line = EventLine::from(event);
     let mut payload = Vec::new();
     write_json(line.payload, &mut payload)?;
     let fields = [

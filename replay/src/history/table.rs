@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use anstyle::Style;
 use anyhow::Result;
 use app::columns::width_of_stdout;
+use app::history::EventLine;
 use app::terminal::harmless;
 use domain::InviteId;
 use eventlog::{Database, LogEvent};
@@ -18,7 +19,6 @@ use vault::Vault;
 
 use super::columns::{Cells, Columns};
 use super::fold::rows;
-use super::jsonl::JsonLine;
 use crate::paint::Paint;
 use crate::people::Names;
 
@@ -71,9 +71,9 @@ impl Table {
     }
 
     pub async fn write(&mut self, db: &Database, page: &[LogEvent], out: &mut impl Write) -> Result<()> {
-        self.names.look_up(db, page.iter().filter_map(|event| JsonLine::from(event).account_id)).await?;
+        self.names.look_up(db, page.iter().filter_map(|event| EventLine::from(event).account_id)).await?;
         for row in rows(page) {
-            let (event, line) = (row.event, JsonLine::from(row.event));
+            let (event, line) = (row.event, EventLine::from(row.event));
             let who = line.account_id.map(|account| self.names.of(account)).unwrap_or_default();
             let at = line.at.to_zoned(self.zone.clone());
             self.day_line(&at, out)?;
@@ -81,7 +81,7 @@ impl Table {
             if event.event.is_err() {
                 details.push_str(" (cannot be decoded)");
             }
-            for (field, value) in JsonLine::from(row.newest).payload.as_object().into_iter().flatten() {
+            for (field, value) in EventLine::from(row.newest).payload.as_object().into_iter().flatten() {
                 if let Some(text) = detail(field, value, &at) {
                     details.push_str(&format!(" {field}={text}"));
                 }

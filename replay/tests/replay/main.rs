@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
+mod audit;
 mod damage;
 mod history;
 #[cfg(feature = "mirror")]

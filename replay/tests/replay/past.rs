@@ -92,6 +92,15 @@ impl Past {
         sqlx::query_scalar(sql).fetch_one(self.test.db.pool()).await.expect(sql)
     }
 
+    pub async fn text(&self, sql: &str) -> String {
+        sqlx::query_scalar(sql).fetch_one(self.test.db.pool()).await.expect(sql)
+    }
+
+    /// The account of Olga.
+    pub async fn olga(&self) -> Value {
+        Value::String(self.text("select account_id::text from users where telegram_id = 2").await)
+    }
+
     pub fn lines(&self, arguments: &[&str]) -> Vec<Value> {
         let output = self.replay(arguments);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));

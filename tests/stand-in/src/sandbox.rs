@@ -144,6 +144,7 @@ impl Sandbox {
             .route("/qr-auth", service.clone())
             .route("/qr-auth/{*rest}", service.clone())
             .route("/qr-auth-status", service.clone())
+            .route("/me", service.clone())
             .route("/admin", service.clone())
             .route("/admin/{*rest}", service.clone())
             .route("/api/{*rest}", service)

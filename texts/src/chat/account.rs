@@ -18,6 +18,8 @@ pub struct AccountTexts {
     /// Nobody is known by what an admin wrote.
     pub nobody: fn(who: &str) -> String,
     pub status: fn(&AccountStatus) -> Styled,
+    /// The button to the person's own page.
+    pub open_me: &'static str,
     /// What an event means to its person; None: nothing that they know of.
     pub event: fn(name: &str) -> Option<&'static str>,
 
@@ -82,6 +84,7 @@ pub(super) const RU: AccountTexts = AccountTexts {
                            Завершить её можно в Telegram → Настройки → Устройства.",
     nobody: |who| format!("🤷 Никого не нашёл: {who}\n\nПодойдёт Telegram ID, @username или ID аккаунта."),
     status: status_ru,
+    open_me: "📄 Открыть мою страницу",
     event: history::ru,
     forget_question: |handed_over| {
         format!(
@@ -164,6 +167,7 @@ pub(super) const EN: AccountTexts = AccountTexts {
                            You can end it in Telegram → Settings → Devices.",
     nobody: |who| format!("🤷 Nobody found: {who}\n\nA Telegram ID, a @username or an account ID will do."),
     status: status_en,
+    open_me: "📄 Open my page",
     event: history::en,
     forget_question: |handed_over| {
         format!(

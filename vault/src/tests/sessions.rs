@@ -209,6 +209,20 @@ pub async fn borrow(vault: &Vault, account: AccountId) -> Borrowed {
 }
 
 #[tokio::test]
+async fn a_session_tells_when_it_was_linked_and_when_it_was_last_seen_alive() {
+    let (_database, vault) = vault().await;
+    let new = linked(&vault).await;
+    let seen = vault.seen(new.account_id, &new.login_id).await.unwrap().expect("it is linked");
+    assert_eq!(seen.alive_at, None);
+    let at: jiff::Timestamp = "2024-11-22T10:00:00Z".parse().unwrap();
+    vault.saw_alive(&new, at).await.unwrap();
+    let again = vault.seen(new.account_id, &new.login_id).await.unwrap().expect("it is linked");
+    assert_eq!((again.linked_at, again.alive_at), (seen.linked_at, Some(at)));
+    vault.unlink(new.account_id, &new.login_id).await.unwrap();
+    assert_eq!(vault.seen(new.account_id, &new.login_id).await.unwrap(), None);
+}
+
+#[tokio::test]
 async fn a_session_is_looked_at_once_an_interval() {
     let (_database, vault) = vault().await;
     let new = linked(&vault).await;

@@ -157,8 +157,32 @@ async fn a_person_reads_what_is_known_of_them_in_words_and_an_admin_the_events_t
         assert!(told.starts_with("👤 Account\n\nIlya (@ilya) · 139883458\n"), "{told}");
         assert!(told.contains(" LoginStarted") && told.contains("👮 Role: user"), "{told}");
     }
+    // One minute by the clock of this test: it is one read, however the person is named.
+    anna.ask(&format!("/admin_user {ILYA}")).await.unwrap();
+    anna.ask(&format!("/debug_status {ANNA}")).await.unwrap();
+    anna.ask("/debug_status").await.unwrap();
+    let reads = world.events("AuditRead").await;
+    let who: Vec<_> = reads.iter().map(|it| (it.metadata.actor.clone(), it.metadata.account_id)).collect();
+    assert_eq!(who, [(world.account(ANNA).await.to_string(), Some(world.account(ILYA).await))]);
+    let told = ilya.ask("/me").await.unwrap().text;
+    assert!(
+        told.contains(" вход начат\n") && told.contains(" администратор смотрел вашу историю\n"),
+        "{told}"
+    );
+
     let nobody = anna.ask("/debug_status @nobody").await.unwrap().text;
     assert!(nobody.starts_with("🤷 Nobody found: @nobody"), "{nobody}");
+}
+
+#[tokio::test]
+async fn me_and_subscription_have_a_button_to_the_persons_own_page() {
+    let world = World::start().await;
+    for command in ["/me", "/subscription"] {
+        let told = world.ilya().ask(command).await.unwrap();
+        assert_eq!(told.web_app_url(), Some("https://login.example/me"), "{command}");
+        assert!(told.button("📄 Открыть мою страницу").is_some(), "{command}");
+    }
+    assert_eq!(world.ilya().ask("/debug_status").await.unwrap().web_app_url(), None);
 }
 
 #[tokio::test]

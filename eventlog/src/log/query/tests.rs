@@ -9,7 +9,7 @@ use sqlx::types::Json;
 use sqlx::{Executor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{SELECT, Window, about, history, last, next, nth_last, stream};
+use super::{Cause, SELECT, Window, about, at, history, last, led_to, next, nth_last, one, stream};
 use crate::database::Database;
 use crate::log::{Filter, Log, LogEvent};
 use crate::sequencer::Sequencer;
@@ -125,6 +125,24 @@ async fn no_filter_of_the_history_reads_the_whole_log() {
     let id = account.to_string();
     let (rows, plan) = rows_read(&db, about(&select, &id, 100_000)).await;
     assert_found_by_index("about a row", rows, &plan);
+    let login = text("select substr(md5('login7000'), 1, 32)").await;
+    let name = format!("login/{login}/49002");
+    let cause = |account: Option<&String>, login| Cause {
+        name: name.clone(),
+        position: 500,
+        account: account.cloned(),
+        login,
+    };
+    for (what, query) in [
+        ("at a position", at(&select, 50_000)),
+        ("the cause", one(&select, "login", &login, 49_002)),
+        ("what followed", led_to(&select, &cause(Some(&id), Some(&login)), 100)),
+        ("what followed for nobody", led_to(&select, &cause(None, None), 100)),
+    ] {
+        let (rows, plan) = rows_read(&db, query).await;
+        assert_found_by_index(what, rows, &plan);
+        assert!(rows < 200.0, "{what} looks at {rows} rows: {plan:#?}");
+    }
 
     // The bisection cuts nothing off that the filter lets through.
     let log = Log::new(&db);
@@ -169,6 +187,8 @@ async fn each_assembled_statement_is_accepted_by_a_migrated_database() {
     ];
     let id = uuid.to_string();
     let mut queries = vec![next(0, 1), stream(StreamKind::Login, &id), about(SELECT, &id, 1)];
+    let cause = Cause { name: "login/a/1".to_owned(), position: 1, account: None, login: None };
+    queries.extend([at(SELECT, 1), one(SELECT, "login", &id, 1), led_to(SELECT, &cause, 1)]);
     for (filter, window) in &filters {
         queries.push(history(SELECT, filter, *window, 0, 1));
         queries.push(last(SELECT, filter, *window, 1, 1));

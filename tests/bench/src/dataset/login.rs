@@ -189,6 +189,7 @@ impl Login {
             Event::Invite(event) => (StreamKind::Invite, json!(event)),
             Event::Login(event) => (StreamKind::Login, json!(event)),
             Event::Account(event) => (StreamKind::Account, json!(event)),
+            Event::Audit(event) => (StreamKind::Audit, json!(event)),
         };
         let metadata = match event.name() {
             "InviteCreated" => json!({"actor": "tool:cli"}),

@@ -251,10 +251,16 @@ async fn administer(steps: &Steps, telegram: &Telegram, service: &Service, datab
         .await?;
     let acts: Vec<Value> = acts.lines().map(serde_json::from_str).collect::<Result<_, _>>()?;
     let acts: Vec<_> = acts.iter().filter_map(|event| event["event"].as_str()).collect();
-    let expected =
-        ["AccountRegistered", "InviteCreated", "SubscriptionChanged", "AccountBlocked", "AccountUnblocked"];
+    let expected = [
+        "AccountRegistered",
+        "InviteCreated",
+        "SubscriptionChanged",
+        "AuditRead",
+        "AccountBlocked",
+        "AccountUnblocked",
+    ];
     ensure!(acts == expected, "the history of Anna's acts is {acts:?}");
-    steps.done("replay history --actor tells all she did");
+    steps.done("replay history --actor tells all she did, and what she read");
     Ok(())
 }
 

@@ -274,7 +274,7 @@ async fn the_service_is_reached_through_this_origin_unchanged() {
         (StatusCode::IM_A_TEAPOT, &"kept".parse().unwrap())
     );
     assert_eq!(asked.text().await.unwrap(), "POST /qr-auth/code?a=%2F Some(\"tma x\") body");
-    for path in ["/qr-auth", "/qr-auth/app.js", "/admin", "/admin/x", "/api/openapi.json"] {
+    for path in ["/qr-auth", "/qr-auth/app.js", "/me", "/admin", "/admin/x", "/api/openapi.json"] {
         assert_eq!(served.get(path).await.status(), StatusCode::IM_A_TEAPOT, "{path}");
     }
 }

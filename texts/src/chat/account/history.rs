@@ -23,6 +23,7 @@ pub(super) fn ru(event: &str) -> Option<&'static str> {
         "LoggedOut" => "аккаунт отключён здесь",
         "AuthorizationRevoked" => "сеанс завершён в Telegram",
         "SessionExported" => "сессия передана другому сервису",
+        "AuditRead" => "администратор смотрел вашу историю",
         _ => return None,
     })
 }
@@ -50,6 +51,7 @@ pub(super) fn en(event: &str) -> Option<&'static str> {
         "LoggedOut" => "account disconnected here",
         "AuthorizationRevoked" => "session ended in Telegram",
         "SessionExported" => "session handed over to another service",
+        "AuditRead" => "an admin looked at your history",
         _ => return None,
     })
 }

@@ -24,6 +24,7 @@ impl Everything {
             session_is_elsewhere,
             nobody,
             status,
+            open_me,
             event,
             forget_question,
             forget,
@@ -40,7 +41,7 @@ impl Everything {
         for handed_over in [true, false] {
             self.messages.extend([forget_question(handed_over), reset_question("Ilya (7)", handed_over)]);
         }
-        self.buttons.extend([forget, reset, keep].map(|it| it.to_string()));
+        self.buttons.extend([open_me, forget, reset, keep].map(|it| it.to_string()));
         let known = || {
             let active =
                 COUNTS.map(|count| Known::Active(Tier::Premium, Some(("1.1.2027".to_owned(), count.into()))));

@@ -1,0 +1,123 @@
+//! What is recorded, as it comes, for all who listen in this process: one task follows the log for them, while there are any.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use app::history::EventLine;
+use domain::AccountId;
+use eventlog::log::LogEvent;
+use eventlog::{Database, DatabaseError, Log, Outage};
+use jiff::Timestamp;
+use serde::Serialize;
+use tokio::sync::broadcast;
+use tokio::time::{Instant, sleep};
+use utoipa::ToSchema;
+
+/// Events that wait for a slow listener.
+const WAITING: usize = 1_024;
+/// Before the log is read again that could not be read.
+const PAUSE: Duration = Duration::from_millis(500);
+/// How often the follower looks whether anybody listens.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+
+/// Something was recorded: the data of a server-sent event `log`, whose id is the position.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct LiveEvent {
+    pub position: i64,
+    pub at: Timestamp,
+    pub event: String,
+    pub stream: String,
+    #[schema(required, value_type = Option<String>, format = Uuid)]
+    pub account_id: Option<AccountId>,
+}
+
+/// What was recorded, for all listeners of this process.
+#[derive(Clone, Debug, Default)]
+pub struct LiveEvents(Arc<Mutex<Option<broadcast::Sender<LiveEvent>>>>);
+
+impl LiveEvents {
+    /// What is recorded from now on. The first listener starts the follower.
+    pub(crate) fn listen(&self, db: &Database) -> broadcast::Receiver<LiveEvent> {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(sender) = &*running {
+            return sender.subscribe();
+        }
+        let (sender, receiver) = broadcast::channel(WAITING);
+        *running = Some(sender.clone());
+        tokio::spawn(follow(self.clone(), sender, db.clone()));
+        receiver
+    }
+
+    /// Whether the follower has to end: nobody listens. Whoever comes next starts another one.
+    fn ends(&self, sender: &broadcast::Sender<LiveEvent>) -> bool {
+        let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ends = sender.receiver_count() == 0;
+        if ends {
+            *running = None;
+        }
+        ends
+    }
+
+    /// Ends what all listeners follow: each begins again with the position that it knows.
+    fn begin_anew(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+async fn follow(shared: LiveEvents, sender: broadcast::Sender<LiveEvent>, db: Database) {
+    let mut outage =
+        Outage::new("what happens cannot be told live; trying again", "what happens is told live again");
+    let log = Log::new(&db);
+    let end = loop {
+        match log.end().await {
+            Ok(end) => break end,
+            Err(error) => outage.failed(&error),
+        }
+        if shared.ends(&sender) {
+            return;
+        }
+        sleep(PAUSE).await;
+    };
+    let mut follower = log.follow(end);
+    let mut looked = Instant::now();
+    loop {
+        match follower.look().await {
+            Ok(events) if events.is_empty() => {
+                outage.over();
+                follower.wait().await;
+            }
+            Ok(events) => {
+                outage.over();
+                for event in &events {
+                    // Nobody listens: looked at below.
+                    let _ = sender.send(LiveEvent::from(event));
+                }
+            }
+            // Positions that were told may mean other events now.
+            Err(DatabaseError::SetBack) => return shared.begin_anew(),
+            Err(error) => {
+                outage.failed(&error);
+                sleep(PAUSE).await;
+            }
+        }
+        if (looked.elapsed() > LOOK_EVERY || sender.receiver_count() == 0) && shared.ends(&sender) {
+            return;
+        }
+        if looked.elapsed() > LOOK_EVERY {
+            looked = Instant::now();
+        }
+    }
+}
+
+impl From<&LogEvent> for LiveEvent {
+    fn from(event: &LogEvent) -> Self {
+        let line = EventLine::from(event);
+        Self {
+            position: line.position,
+            at: line.at,
+            event: line.event.to_owned(),
+            stream: line.stream.to_owned(),
+            account_id: line.account_id,
+        }
+    }
+}
