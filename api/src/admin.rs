@@ -39,8 +39,8 @@ pub(crate) fn table() -> Vec<Route> {
         invites::table(),
         events::table(),
         live::table(),
-        statistics::table(),
         summary::table(),
+        statistics::table(),
     ];
     tables.into_iter().flatten().collect()
 }

@@ -33,6 +33,7 @@ enabled = false
 [[operations]]
 include-operation-id = "follow_events"
 enabled = false
+
 # Not every two times are a stretch of time, and not every stretch is short enough.
 [[operations]]
 include-operation-id = "get_statistics"

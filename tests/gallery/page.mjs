@@ -165,6 +165,7 @@ export async function take(browser, state, language) {
   const { say, ...login } = state.login ?? {};
   if (!state.unknown) service.login('gallery', { expires: iso(300), ...login, ...(say && { error: WORDS[say][language] }) });
   service.password.hint = WORDS.hint[language];
+  state.setUp?.(service, language);
   const [status, detail, type = 'about:blank'] = state.refused ?? [];
   service.refusal = status ? { type, status, detail: WORDS[detail][language] } : null;
   const dark = language === 'en';
@@ -178,7 +179,7 @@ export async function take(browser, state, language) {
   if (!state.stranger) launch.set('tgWebAppData', initData({ ...ILYA, language_code: language }));
   await page.open(`${service.origin}/client`);
   await page.until('window.openMiniApp && document.body');
-  const options = { url: `${service.origin}/qr-auth?session_id=gallery#${launch.toString().replaceAll('+', '%20')}`, contact: contact() };
+  const options = { url: `${service.origin}${state.path ?? '/qr-auth?session_id=gallery'}#${launch.toString().replaceAll('+', '%20')}`, contact: contact() };
   await page.evaluate(`window.openMiniApp(${JSON.stringify(options)})`);
   const app = new App(page, service, language);
   await page.until("document.querySelector('iframe').contentDocument?.querySelector('main')?.hidden === false");
