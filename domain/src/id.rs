@@ -21,6 +21,15 @@ pub struct InviteId(pub Uuid);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AuditId(pub Uuid);
+/// A rebuild of a view that an admin ordered: a random id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RebuildId(pub Uuid);
+
+/// An admin's order to fold parked rows again: a random id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ReplayId(pub Uuid);
 
 /// A login, known outside as its `session_id`: base64url, 22 to 64 characters, 128 random bits or more.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -103,6 +112,8 @@ macro_rules! uuid_id {
 uuid_id!(AccountId);
 uuid_id!(InviteId);
 uuid_id!(AuditId);
+uuid_id!(RebuildId);
+uuid_id!(ReplayId);
 
 /// Personal data, sealed with the person's own key: XChaCha20-Poly1305, base64url. Without that key nobody can
 /// read any of them.

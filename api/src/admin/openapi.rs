@@ -10,7 +10,9 @@ use utoipa::openapi::{Components, OpenApi as Document};
 use utoipa::{Modify, OpenApi};
 
 use super::refusals::Refusals;
-use super::{acts, events, invites, live, session, statistics, summary, user_details, users};
+use super::{
+    acts, events, invites, live, parked, projections, session, statistics, summary, user_details, users,
+};
 use crate::problem::ProblemBody;
 use crate::route::Route;
 
@@ -54,6 +56,13 @@ pub(super) fn table() -> Vec<Route> {
         crate::me::export::export,
         crate::me::acts::log_out,
         crate::me::acts::forget,
+        projections::views,
+        projections::rebuild,
+        projections::show,
+        projections::cancel,
+        parked::list,
+        parked::replay,
+        parked::history,
     ),
     components(schemas(ProblemBody)),
     security(("session" = ["admin"])),

@@ -337,7 +337,6 @@ fn after_account_event(
     event: &AccountEvent,
     lookups: &Lookups,
 ) -> Result<Option<Row>, FoldError> {
-    row.updated_at = stored(event.at());
     match event {
         AccountEvent::ProfileChanged { profile, .. } => {
             // The key may be gone already: the event of the erasure comes later in the log.
@@ -376,7 +375,12 @@ fn after_account_event(
             row.session_exported |= row.linked_login_id.as_ref() == Some(login_id);
         }
         AccountEvent::AccountRegistered { .. } | AccountEvent::AccountErased { .. } => {}
+        // What an admin does to something else leaves their own row as it is.
+        AccountEvent::RebuildOrdered { .. }
+        | AccountEvent::RebuildCancelled { .. }
+        | AccountEvent::ParkedReplayOrdered { .. } => return Ok(Some(row)),
     }
+    row.updated_at = stored(event.at());
     Ok(Some(row))
 }
 

@@ -58,7 +58,7 @@ async fn axe_finds_nothing_on_any_screen() -> Result<()> {
         app.check("projections").await?;
         app.evaluate("document.querySelector('button.row.go').click()").await?;
         app.page().wait_until("document.querySelector('.pairs')").await?;
-        app.press("Сравнить").await?;
+        app.press("Только проверить").await?;
         app.wait_for_text("различий нет").await?;
         app.check("view").await?;
         app.go("KeyA", "Аудит").await?;

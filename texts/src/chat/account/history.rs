@@ -24,6 +24,9 @@ pub(super) fn ru(event: &str) -> Option<&'static str> {
         "AuthorizationRevoked" => "сеанс завершён в Telegram",
         "SessionExported" => "сессия передана другому сервису",
         "AuditRead" => "администратор смотрел вашу историю",
+        "RebuildOrdered" => "вы заказали пересборку таблицы",
+        "RebuildCancelled" => "вы остановили пересборку таблицы",
+        "ParkedReplayOrdered" => "вы вернули в работу отложенные записи",
         _ => return None,
     })
 }
@@ -52,6 +55,9 @@ pub(super) fn en(event: &str) -> Option<&'static str> {
         "AuthorizationRevoked" => "session ended in Telegram",
         "SessionExported" => "session handed over to another service",
         "AuditRead" => "an admin looked at your history",
+        "RebuildOrdered" => "you ordered a rebuild of a table",
+        "RebuildCancelled" => "you stopped a rebuild of a table",
+        "ParkedReplayOrdered" => "you had parked rows processed again",
         _ => return None,
     })
 }
