@@ -21,11 +21,6 @@ alter table slots.users_b set (fillfactor = 90);
 -- An empty log needs no rebuild.
 update checkpoints set version = 2 where consumer = 'users' and position = 0;
 
-create function has_trigrams() returns boolean
-language sql stable
-as $$ select exists (select from pg_extension where extname = 'pg_trgm') $$;
-comment on function has_trigrams() is 'whether a part of a name can be searched for, and not its beginning alone';
-
 create function drop_search_indexes(slot text) returns void
 language plpgsql
 set search_path = public, pg_temp

@@ -24,6 +24,7 @@ use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use login_worker::{LoginWorkers, TelegramApp};
 use private_postgres::PrivateCluster;
+use projections::views::users::filtered::finds_parts_of_names;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -78,6 +79,7 @@ impl Service {
         make_data_dir(&config.data)?;
         let (db, cluster) = database::open(&config.data, Patience::WaitForServer).await?;
         warn_of_owner(&db).await?;
+        warn_of_search(&db).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
         let (keys, master) = keys(&db, &config).await?;
         let process = match &master {
@@ -209,6 +211,16 @@ async fn warn_of_owner(db: &Database) -> Result<(), DatabaseError> {
     if db.owns_log().await? {
         tracing::info!(
             "DATABASE_URL: the role owns the log, and could change it: give the service a role of its own, and set DATABASE_OWNER_URL"
+        );
+    }
+    Ok(())
+}
+
+/// Says where people are found by less than they could be.
+async fn warn_of_search(db: &Database) -> Result<(), DatabaseError> {
+    if !finds_parts_of_names(db).await? {
+        tracing::info!(
+            "PostgreSQL has no pg_trgm: admins find people by the beginning of a name alone; install it (contrib), then run `replay rebuild users`"
         );
     }
     Ok(())

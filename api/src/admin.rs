@@ -15,6 +15,8 @@ mod live;
 pub(crate) mod names;
 pub(crate) mod openapi;
 pub(crate) mod page;
+mod parked;
+mod projections;
 pub(crate) mod refusals;
 mod session;
 mod statistics;
@@ -25,6 +27,7 @@ mod tests;
 pub(crate) mod user;
 mod user_details;
 mod users;
+mod view_problems;
 
 use crate::route::Route;
 
@@ -41,6 +44,8 @@ pub(crate) fn table() -> Vec<Route> {
         live::table(),
         summary::table(),
         statistics::table(),
+        projections::table(),
+        parked::table(),
     ];
     tables.into_iter().flatten().collect()
 }

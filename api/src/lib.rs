@@ -5,6 +5,8 @@
 
 pub mod access;
 mod admin;
+mod admin_page;
+mod embedded;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 pub mod init_data;

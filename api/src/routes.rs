@@ -30,7 +30,7 @@ use crate::problem::Problem;
 use crate::route::Route;
 use crate::server::{self, Clients, Limits};
 use crate::state::ApiState;
-use crate::{admin, me, page, statics};
+use crate::{admin, admin_page, me, page, statics};
 
 /// More than any request of ours needs.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -70,7 +70,7 @@ fn table() -> Vec<Route> {
     ];
     let others = admin::table().into_iter().chain(me::table());
     let others = others.map(|(method, path, route)| (method, path, route.layer(small())));
-    page.into_iter().chain(others).collect()
+    page.into_iter().chain(admin_page::table()).chain(others).collect()
 }
 
 /// The method and the path of every route.

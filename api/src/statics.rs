@@ -1,16 +1,15 @@
-//! The pages' files, embedded: those of the login page, and in a folder for each those of another page. Imports between modules carry no version, so the browser has to ask each time
-//! (`no-cache`), and an `ETag` keeps that cheap.
+//! The pages' files: those of the login page, and in a folder for each those of another page.
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use sha2::{Digest, Sha256};
 use texts::Language;
 use texts::http::Text;
 
+use crate::embedded::Embedded;
 use crate::problem::Problem;
 
 macro_rules! embedded {
@@ -47,19 +46,8 @@ const FILES: &[(&str, &[u8])] = embedded![
     "view.js",
 ];
 
-struct Static {
-    body: &'static [u8],
-    content_type: &'static str,
-    etag: String,
-}
-
-static STATICS: LazyLock<HashMap<&'static str, Static>> = LazyLock::new(|| {
-    let files = FILES.iter().map(|&(name, body)| {
-        let etag = format!("\"{}\"", hex::encode(&Sha256::digest(body)[..12]));
-        (name, Static { body, content_type: content_type(name), etag })
-    });
-    files.collect()
-});
+static STATICS: LazyLock<HashMap<&'static str, Embedded>> =
+    LazyLock::new(|| FILES.iter().map(|&(name, body)| (name, Embedded::new(name, body))).collect());
 
 /// `GET /qr-auth/static/{name}`.
 pub async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
@@ -72,23 +60,9 @@ pub async fn file_in_folder(Path((folder, name)): Path<(String, String)>, header
 }
 
 fn answer(name: &str, headers: &HeaderMap) -> Response {
-    let Some(file) = STATICS.get(name) else {
-        return Problem::new(StatusCode::NOT_FOUND, Language::default(), Text::NotFound).into_response();
-    };
-    let tags = [(header::ETAG, file.etag.as_str()), (header::CACHE_CONTROL, "no-cache")];
-    let known = headers.get(header::IF_NONE_MATCH).is_some_and(|tag| tag.as_bytes() == file.etag.as_bytes());
-    if known {
-        return (StatusCode::NOT_MODIFIED, tags).into_response();
-    }
-    (tags, [(header::CONTENT_TYPE, file.content_type)], file.body).into_response()
-}
-
-fn content_type(name: &str) -> &'static str {
-    match name.rsplit('.').next() {
-        Some("js") => "text/javascript; charset=utf-8",
-        Some("css") => "text/css; charset=utf-8",
-        Some("svg") => "image/svg+xml; charset=utf-8",
-        _ => "application/octet-stream",
+    match STATICS.get(name) {
+        Some(file) => file.answer(headers),
+        None => Problem::new(StatusCode::NOT_FOUND, Language::default(), Text::NotFound).into_response(),
     }
 }
 

@@ -16,6 +16,7 @@ use sqlx::types::Json;
 use tokio::time::Instant;
 
 use crate::reactor::Reactor;
+use crate::rebuilds;
 use crate::sweeper::Sweeper;
 use eventlog::Outage;
 use eventlog::clock::Clock;
@@ -138,6 +139,7 @@ async fn lead(leader: &Leader, outage: &mut Outage) -> Result<Infallible, LeadEr
         react(db, &reactor),
         async { Ok(sweeper.run().await?) },
         async { Ok(rebuild::maintenance::run(db).await) },
+        async { Ok(rebuilds::runner::run(db, &leader.clock).await) },
         async {
             tokio::time::sleep(BACK_OFF.1).await;
             outage.over();

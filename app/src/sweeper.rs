@@ -9,6 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::inbox::Inbox;
 use crate::outbox::Outbox;
+use crate::rebuilds;
 use eventlog::Log;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
@@ -37,6 +38,8 @@ const PRUNE_EVERY: SignedDuration = SignedDuration::from_mins(1);
 const KEEP_SETTLED: Duration = Duration::from_hours(30 * 24);
 /// How long an order from the chat keeps its id: by then neither its update nor a press of its button comes again.
 const KEEP_ORDERS: Duration = Duration::from_hours(30 * 24);
+/// How long a rebuild that an admin ordered is kept, with its report.
+const KEEP_RUNS: Duration = Duration::from_hours(90 * 24);
 /// How long an update of a person without an account is kept, also where nobody handles it.
 const KEEP_STRANGERS: Duration = Duration::from_hours(30 * 24);
 /// How long a refused update is kept: it may hold data of a person.
@@ -75,6 +78,7 @@ impl Sweeper {
                 let vault = Vault::new(&self.db);
                 vault.prune_orders(KEEP_ORDERS).await?;
                 vault.prune_admin_sessions(now).await?;
+                rebuilds::run::prune(&self.db, KEEP_RUNS).await?;
                 prune_at = now + PRUNE_EVERY;
             }
             // Also where the clock was ahead.

@@ -20,7 +20,7 @@ use std::time::Duration;
 use app::UseCaseError;
 use app::outbox::Sender;
 use eventlog::Outage;
-use futures::future::join4;
+use futures::future::{join, join4};
 use secrecy::ExposeSecret;
 use teloxide::Bot;
 use vault::installation;
@@ -52,6 +52,8 @@ mod permissions;
 mod person;
 mod poller;
 pub mod probe;
+mod rebuild;
+mod rebuild_progress;
 mod reply;
 mod request;
 mod reset;
@@ -111,7 +113,8 @@ async fn speak(chat: Chat, lease: Lease) {
             None => poller::run(&ctx).await,
         }
     };
-    join4(receive, dispatch::run(&ctx), send::run(&ctx, &sender), alarm::run(&ctx)).await;
+    let tell = join(alarm::run(&ctx), rebuild_progress::run(&ctx));
+    join4(receive, dispatch::run(&ctx), send::run(&ctx, &sender), tell).await;
 }
 
 /// For the links that other processes make. Where it cannot be kept now, the next start keeps it.

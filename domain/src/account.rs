@@ -14,7 +14,7 @@ use cqrs_es::event_sink::EventSink;
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::id::{LoginId, Sealed};
+use crate::id::{LoginId, RebuildId, ReplayId, Sealed};
 use crate::tier::Tier;
 
 mod command;
@@ -51,6 +51,14 @@ pub struct Account {
     /// Logins whose linked session has ended.
     unlinked: BTreeSet<LoginId>,
     exported: BTreeSet<LoginId>,
+    /// Rebuilds that they ordered, and those that they stopped.
+    #[serde(default)]
+    rebuilds: BTreeSet<RebuildId>,
+    #[serde(default)]
+    cancelled_rebuilds: BTreeSet<RebuildId>,
+    /// Parked rows that they had folded again.
+    #[serde(default)]
+    replays: BTreeSet<ReplayId>,
 }
 
 impl Account {
@@ -95,6 +103,11 @@ impl Account {
     /// Whether the session that this login linked was handed over to another service.
     pub fn is_handed_over(&self, login_id: &LoginId) -> bool {
         self.exported.contains(login_id)
+    }
+
+    /// Whether they may do what admins do.
+    fn acts_as_admin(&self) -> Result<(), AccountError> {
+        if self.role == Role::Admin && !self.blocked { Ok(()) } else { Err(AccountError::NotAdmin) }
     }
 
     /// The subscription that runs at this moment.
@@ -199,6 +212,25 @@ impl Account {
             AccountCommand::ExportSession { login_id, at } => {
                 (!self.exported.contains(&login_id)).then_some(AccountEvent::SessionExported { login_id, at })
             }
+            AccountCommand::OrderRebuild { rebuild_id, .. } if self.rebuilds.contains(&rebuild_id) => None,
+            AccountCommand::OrderRebuild { rebuild_id, view, dry_run, at } => {
+                self.acts_as_admin()?;
+                Some(AccountEvent::RebuildOrdered { rebuild_id, view, dry_run, at })
+            }
+            AccountCommand::CancelRebuild { rebuild_id, .. }
+                if self.cancelled_rebuilds.contains(&rebuild_id) =>
+            {
+                None
+            }
+            AccountCommand::CancelRebuild { rebuild_id, at } => {
+                self.acts_as_admin()?;
+                Some(AccountEvent::RebuildCancelled { rebuild_id, at })
+            }
+            AccountCommand::OrderParkedReplay { replay_id, .. } if self.replays.contains(&replay_id) => None,
+            AccountCommand::OrderParkedReplay { replay_id, view, row, cause, at } => {
+                self.acts_as_admin()?;
+                Some(AccountEvent::ParkedReplayOrdered { replay_id, view, row, cause, at })
+            }
             AccountCommand::Erase { at } => Some(AccountEvent::AccountErased { at }),
         })
     }
@@ -277,6 +309,15 @@ impl Aggregate for Account {
             }
             AccountEvent::SessionExported { login_id, .. } => {
                 self.exported.insert(login_id);
+            }
+            AccountEvent::RebuildOrdered { rebuild_id, .. } => {
+                self.rebuilds.insert(rebuild_id);
+            }
+            AccountEvent::RebuildCancelled { rebuild_id, .. } => {
+                self.cancelled_rebuilds.insert(rebuild_id);
+            }
+            AccountEvent::ParkedReplayOrdered { replay_id, .. } => {
+                self.replays.insert(replay_id);
             }
             AccountEvent::AccountErased { .. } => {
                 self.erased = true;

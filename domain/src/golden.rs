@@ -14,6 +14,7 @@ use crate::account::{AccountEvent, Role, RoleSource};
 use crate::audit::{AuditEvent, AuditTarget};
 use crate::event::{DecodeError, Event, StreamKind};
 use crate::fixtures::{ADMIN, ANNA, INVITE, day, limits, login, minute, premium, sealed};
+use crate::id::{RebuildId, ReplayId};
 use crate::invite::InviteEvent;
 use crate::login::{CancelReason, CodeVia, FailReason, LoginEvent, Method, Refusal};
 use crate::tier::Tier;
@@ -72,7 +73,7 @@ fn logins() -> [LoginEvent; 11] {
     ]
 }
 
-fn accounts() -> [AccountEvent; 13] {
+fn accounts() -> [AccountEvent; 16] {
     let (tier, limits, at, login_id) = (Tier::Premium, limits(Tier::Premium), minute(1), login(1));
     let (started_at, expires_at) = (minute(1), Some(day(30)));
     [
@@ -102,6 +103,20 @@ fn accounts() -> [AccountEvent; 13] {
         AccountEvent::LoggedOut { login_id: login_id.clone(), at },
         AccountEvent::AuthorizationRevoked { login_id: login_id.clone(), at },
         AccountEvent::SessionExported { login_id, at },
+        AccountEvent::RebuildOrdered {
+            rebuild_id: RebuildId(INVITE.0),
+            view: "users".to_owned(),
+            dry_run: false,
+            at,
+        },
+        AccountEvent::RebuildCancelled { rebuild_id: RebuildId(INVITE.0), at },
+        AccountEvent::ParkedReplayOrdered {
+            replay_id: ReplayId(INVITE.0),
+            view: "users".to_owned(),
+            row: Some(ANNA.to_string()),
+            cause: "the person's key does not open the profile".to_owned(),
+            at,
+        },
         AccountEvent::AccountErased { at },
     ]
 }

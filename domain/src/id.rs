@@ -17,6 +17,15 @@ pub struct AccountId(pub Uuid);
 #[serde(transparent)]
 pub struct InviteId(pub Uuid);
 
+/// A rebuild of a view that an admin ordered: a random id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct RebuildId(pub Uuid);
+
+/// An admin's order to fold parked rows again: a random id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ReplayId(pub Uuid);
 /// A read of a history: who read what, and in which minute, hashed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -102,6 +111,8 @@ macro_rules! uuid_id {
 
 uuid_id!(AccountId);
 uuid_id!(InviteId);
+uuid_id!(RebuildId);
+uuid_id!(ReplayId);
 uuid_id!(AuditId);
 
 /// Personal data, sealed with the person's own key: XChaCha20-Poly1305, base64url. Without that key nobody can

@@ -35,7 +35,7 @@ pub mod upcast;
 pub use account::{Account, AccountCommand, AccountError, AccountEvent, Role, RoleSource};
 pub use audit::{Audit, AuditCommand, AuditEvent, AuditTarget};
 pub use event::{DecodeError, Event, StreamKind};
-pub use id::{AccountId, AuditId, InviteId, LoginId, Sealed};
+pub use id::{AccountId, AuditId, InviteId, LoginId, RebuildId, ReplayId, Sealed};
 pub use invite::{Invite, InviteCommand, InviteError, InviteEvent, InviteGrant};
 pub use login::{Login, LoginCommand, LoginError, LoginEvent, LoginState, LoginStatus};
 pub use tier::{Limits, Tier, TierTerms, Tiers};

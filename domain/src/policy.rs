@@ -253,6 +253,9 @@ fn react_to_account(account_id: AccountId, event: &AccountEvent) -> Vec<Reaction
         AccountEvent::AccountRegistered { .. }
         | AccountEvent::ProfileChanged { .. }
         | AccountEvent::AccountUnblocked { .. }
-        | AccountEvent::LoggedOut { .. } => Vec::new(),
+        | AccountEvent::LoggedOut { .. }
+        | AccountEvent::RebuildOrdered { .. }
+        | AccountEvent::RebuildCancelled { .. }
+        | AccountEvent::ParkedReplayOrdered { .. } => Vec::new(),
     }
 }

@@ -20,7 +20,7 @@ pub use event::{Fact, LogEvent, Metadata, as_stored};
 pub use query::Filter;
 
 use event::log_event;
-use query::{SELECT, Window, about, history, in_hour, last, next, nth_last, of_streams, stream};
+use query::{SELECT, Window, about, count_about, history, in_hour, last, next, nth_last, of_streams, stream};
 
 #[cfg(test)]
 mod tests;
@@ -257,6 +257,14 @@ impl Log {
     /// something is about the account of this id.
     pub async fn about(&self, id: &str, end: i64) -> Result<Vec<LogEvent>, DatabaseError> {
         self.fetch(about(SELECT, id, end)).await
+    }
+
+    /// How many events [`Log::about`] looks at, counted up to `most`. An event may be counted twice.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn count_about(&self, id: &str, most: i64) -> Result<i64, DatabaseError> {
+        Ok(count_about(id, most).build_query_scalar().fetch_one(&self.pool).await?)
     }
 
     /// Follows the log: all events after a position, as they come.

@@ -3,13 +3,13 @@
 //! A live row that differs is compared with the row after each event. Where it is one of those, it parts from the log at the event
 //! after that. Where it is none of them, something else than the log has made it.
 
-use eventlog::database::Database;
+use eventlog::database::{Database, DatabaseError};
 use eventlog::log::LogEvent;
 use serde_json::Value;
 
+use crate::one_row::{events_of, stored_row};
 use crate::projector;
-use crate::rebuild::{RebuildError, events_of, live_row};
-use crate::views::{self, Lookups};
+use crate::views::{self, AnyView, Folded, Lookups};
 
 /// How a row came about.
 #[derive(Clone, Debug)]
@@ -55,51 +55,84 @@ pub enum LiveRow {
     NotOfTheLog,
 }
 
-/// Explains the row of this key, up to the position of its view. Changes nothing, so a role that only reads may call it.
+/// A row in one snapshot, with its events up to the position of its view.
+pub(crate) struct Snapshot {
+    /// The live row, in the view's own spelling.
+    pub live: Option<Value>,
+    /// The position at which it is parked.
+    pub parked: Option<i64>,
+    pub events: Vec<LogEvent>,
+    pub lookups: Lookups,
+}
+
+impl Snapshot {
+    /// Changes nothing, so a role that only reads may take it.
+    pub async fn take(db: &Database, view: &'static dyn AnyView, key: &str) -> Result<Self, DatabaseError> {
+        let name = view.shape().name;
+        let mut snapshot = db.begin("begin isolation level repeatable read, read only").await?;
+        let position = sqlx::query_scalar!("select position from checkpoints where consumer = $1", name)
+            .fetch_one(&mut *snapshot)
+            .await?;
+        let slot = projector::live_slot(&mut *snapshot, name).await?;
+        let live = stored_row(&mut snapshot, view, &slot, key).await?.map(|row| view.canonical(row));
+        let parked =
+            sqlx::query_scalar!("select position from parked where view = $1 and key = $2", name, key)
+                .fetch_optional(&mut *snapshot)
+                .await?;
+        snapshot.rollback().await?;
+        let events = events_of(db, view, key, position).await?;
+        let lookups = Lookups::for_events(db, &events).await?;
+        Ok(Self { live, parked, events, lookups })
+    }
+}
+
+/// Explains the row of this key, up to the position of its view. Changes nothing, so a role that only reads may call it. None: there
+/// is no such view.
 ///
 /// # Errors
-/// [`RebuildError::Unknown`]: there is no such view; the database's.
-pub async fn explain(db: &Database, view: &str, key: &str) -> Result<Explanation, RebuildError> {
-    let view = views::named(view).ok_or_else(|| RebuildError::Unknown { view: view.to_owned() })?;
-    let name = view.shape().name;
-    let mut snapshot = db.begin("begin isolation level repeatable read, read only").await?;
-    let position = sqlx::query_scalar!("select position from checkpoints where consumer = $1", name)
-        .fetch_one(&mut *snapshot)
-        .await?;
-    let slot = projector::live_slot(&mut *snapshot, name).await?;
-    let live = live_row(&mut snapshot, view, &slot, key).await?.map(|row| view.canonical(row));
-    let events = events_of(db, view, key, position).await?;
-    snapshot.rollback().await?;
-    let lookups = Lookups::for_events(db, &events).await?;
-
-    let (mut row, mut as_of) = (None, None);
-    if live.is_none() {
-        as_of = Some(0);
-    }
+/// The database's.
+pub async fn explain(db: &Database, view: &str, key: &str) -> Result<Option<Explanation>, DatabaseError> {
+    let Some(view) = views::named(view) else { return Ok(None) };
+    let Snapshot { live, events, lookups, .. } = Snapshot::take(db, view, key).await?;
+    let mut as_of = live.is_none().then_some(0);
     let mut steps = Vec::new();
-    for event in events {
-        let folded = view.fold(row.clone(), &[&event], &lookups);
-        let changes = changes(row.as_ref(), folded.row.as_ref());
-        let failed = folded.failure.map(|failure| failure.error.to_string());
-        row = folded.row;
-        if row == live && failed.is_none() {
+    let made = fold_each(view, &events, &lookups, |event, before, after| {
+        let failed = after.failure.as_ref().map(|failure| failure.error.to_string());
+        if after.row == live && failed.is_none() {
             as_of = Some(event.position);
         }
-        let is_parked = failed.is_some();
-        steps.push(Step { event, changes, failed });
-        if is_parked {
-            break;
-        }
-    }
+        steps.push(Step { event: event.clone(), changes: changes(before, after.row.as_ref()), failed });
+    });
     let live = match as_of {
-        _ if row == live => LiveRow::Same,
+        _ if made == live => LiveRow::Same,
         Some(position) => LiveRow::AsOf(position),
         None => LiveRow::NotOfTheLog,
     };
-    Ok(Explanation { steps, live, made: row })
+    Ok(Some(Explanation { steps, live, made }))
 }
 
-fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<Change> {
+/// Folds the events of one row one by one, up to the first that cannot be folded in. Calls `each` with the event, the row before it,
+/// and what it makes. Returns the row.
+pub(crate) fn fold_each(
+    view: &dyn AnyView,
+    events: &[LogEvent],
+    lookups: &Lookups,
+    mut each: impl FnMut(&LogEvent, Option<&Value>, &Folded),
+) -> Option<Value> {
+    let mut row = None;
+    for event in events {
+        let folded = view.fold(row.clone(), &[event], lookups);
+        each(event, row.as_ref(), &folded);
+        row = folded.row;
+        if folded.failure.is_some() {
+            break;
+        }
+    }
+    row
+}
+
+/// The columns that are not the same in two rows.
+pub(crate) fn changes(before: Option<&Value>, after: Option<&Value>) -> Vec<Change> {
     let columns = |row: Option<&Value>| row.and_then(Value::as_object).cloned().unwrap_or_default();
     let (old, new) = (columns(before), columns(after));
     let gone = old.keys().filter(|column| !new.contains_key(*column));

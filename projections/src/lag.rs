@@ -1,5 +1,6 @@
 //! How far the readers of the log are behind, and why.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -113,7 +114,11 @@ pub async fn lag(db: &Database) -> Result<Lag, DatabaseError> {
     })
 }
 
-async fn consumers(db: &Database, end: i64) -> Result<Vec<ConsumerLag>, DatabaseError> {
+/// How far each reader of the log is behind its end.
+///
+/// # Errors
+/// The database's.
+pub async fn consumers(db: &Database, end: i64) -> Result<Vec<ConsumerLag>, DatabaseError> {
     let rows = sqlx::query!(
         r#"select c.consumer,
                   c.position,
@@ -174,6 +179,17 @@ pub async fn parked(db: &Database) -> Result<Vec<Parked>, DatabaseError> {
         since: row.since.to_jiff(),
     });
     Ok(parked.collect())
+}
+
+/// How many rows of each view, or events of the `reactor`, are parked.
+///
+/// # Errors
+/// The database's.
+pub async fn count_parked(db: &Database) -> Result<HashMap<String, i64>, DatabaseError> {
+    let rows = sqlx::query!(r#"select view, count(*) as "count!" from parked group by view"#)
+        .fetch_all(db.pool())
+        .await?;
+    Ok(rows.into_iter().map(|row| (row.view, row.count)).collect())
 }
 
 #[cfg(test)]

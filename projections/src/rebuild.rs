@@ -37,10 +37,8 @@ use selection::select_views;
 use slot::Building;
 
 pub use error::RebuildError;
-pub(crate) use keys::row as live_row;
 pub use keys::{KeyReport, rebuild_account, unpark};
 pub use progress::Progress;
-pub(crate) use slot::events_of;
 
 /// Rebuilds these views, or all where none is named. Reports how each differed from the live one before the swap.
 ///
@@ -121,7 +119,16 @@ async fn build(
     building.follow().await?;
     let report = building.compare().await?;
     building.swap(progress).await?;
+    progress(Progress::Swapped { view: report.view });
     Ok(report)
+}
+
+/// Whether the database role of this connection may rebuild a view, or rows of it.
+///
+/// # Errors
+/// [`RebuildError::Role`] where it may not; an unknown name; the database's.
+pub async fn may_rebuild(db: &Database, view: &str) -> Result<(), RebuildError> {
+    claim::may_rebuild(db, &select_views(&[view.to_owned()])?).await
 }
 
 /// What a rebuild would change. Changes nothing, so a role that only reads may call it.

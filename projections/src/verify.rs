@@ -4,13 +4,16 @@
 //! The log's own faults are looked for first, in a snapshot of their own ([`eventlog::integrity`]). Most of the log, up to the current position of the views, is folded without a transaction. Then one snapshot fixes the
 //! live rows and their positions. The few events in between are folded too, and the rows are compared in that snapshot.
 
+use std::collections::HashMap;
+
 use futures::TryStreamExt;
 use serde_json::Value;
 use sqlx::types::Json;
 
-use crate::projector;
+use crate::difference::{Difference, ParkedAt, explain_differences};
+use crate::projector::{self, SlotRole};
 use crate::reading::{FoldedView, Reading};
-use crate::views::{self, AnyView, Comparison, MemoryTable, RowFailure};
+use crate::views::{self, AnyView, Comparison, MemoryTable};
 use eventlog::database::{Connection, Database, DatabaseError};
 use eventlog::integrity::{self, LogFault};
 
@@ -19,8 +22,8 @@ mod faults;
 use faults::Checkpoints;
 pub use faults::ViewFault;
 
-/// Differences that are reported one by one; the others are only counted.
-const EXAMPLES: usize = 20;
+/// Differences that are reported one by one, and explained; the others are only counted.
+pub(crate) const EXAMPLES: usize = 100;
 
 /// The result of a verification.
 #[derive(Clone, Debug)]
@@ -48,19 +51,14 @@ pub struct ViewReport {
     pub rows: usize,
     /// Rows that differ, are missing, or should not be there.
     pub differ: usize,
-    /// The first of them.
+    /// Those of them that are missing in the live table.
+    pub missing: usize,
+    /// Those of them that the log does not make.
+    pub extra: usize,
+    /// The first of those that differ.
     pub examples: Vec<Difference>,
     /// Parked keys of the live table; they are compared as they were parked.
     pub parked: usize,
-}
-
-/// A row that differs from the log. It names columns, never their values.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    /// Its key.
-    pub key: String,
-    /// What is wrong with it.
-    pub what: String,
 }
 
 impl Report {
@@ -142,16 +140,31 @@ pub(crate) async fn compare_with_live(
     for FoldedView { view, table, failures, .. } in folding.views {
         let name = view.shape().name;
         let Some((position, slot)) = checkpoints.get(name) else { continue };
-        let examples: Vec<Difference> = failures.into_iter().map(Difference::parked).collect();
+        let mut parked: HashMap<String, ParkedAt> = parked_now
+            .iter()
+            .filter(|(view, ..)| view == name)
+            .map(|(_, key, position)| (key.clone(), (*position, SlotRole::Live)))
+            .collect();
         let mut report = ViewReport {
             view: name,
             position: *position,
             rows: table.len(),
-            differ: examples.len(),
-            examples,
-            parked: parked_now.iter().filter(|(view, ..)| view == name).count(),
+            differ: 0,
+            missing: 0,
+            extra: 0,
+            examples: Vec::new(),
+            parked: parked.len(),
         };
+        for (key, failure) in failures {
+            let what = format!("is parked at position {}: {}", failure.position, failure.error);
+            parked.insert(key.clone(), (failure.position, SlotRole::Building));
+            report.count(|| {
+                let log = table.rows(Some(&key)).pop();
+                Difference { key, what, live: None, log, parting: None }
+            });
+        }
         compare(&mut snapshot, view, slot, table, &mut report).await?;
+        explain_differences(db, view, *position, &parked, &mut report.examples).await?;
         reports.push(report);
     }
     snapshot.rollback().await?;
@@ -196,45 +209,37 @@ async fn compare(
     let sql = view.shape().select_all(slot);
     let mut live = sqlx::query_as::<_, (String, Json<Value>)>(&sql).fetch(snapshot);
     while let Some((key, Json(row))) = live.try_next().await? {
-        let what = match table.compare(&key, row) {
+        let (log, is_unreadable) = match table.compare(&key, &row) {
             Comparison::Same => continue,
-            Comparison::Differs(columns) => format!("differs in {}", columns.join(", ")),
-            Comparison::Surplus => "is no row of the log's".to_owned(),
-            Comparison::Unreadable => "does not have the view's shape".to_owned(),
+            Comparison::Differs(log) => (Some(log), false),
+            Comparison::Unreadable(log) => (Some(log), true),
+            Comparison::Surplus => (None, false),
         };
-        report.count(Difference { key, what });
+        report.extra += usize::from(log.is_none());
+        report.count(|| {
+            let difference = Difference::between(key, Some(view.canonical(row)), log);
+            match is_unreadable {
+                true => Difference { what: "does not have the view's shape".to_owned(), ..difference },
+                false => difference,
+            }
+        });
     }
     for key in table.not_compared() {
-        report.count(Difference { key, what: "is missing".to_owned() });
+        report.missing += 1;
+        report.count(|| {
+            let log = table.rows(Some(&key)).pop();
+            Difference::between(key, None, log)
+        });
     }
     Ok(())
 }
 
-impl Difference {
-    /// Between a live row and the row that the log makes.
-    pub(crate) fn between(key: String, live: Option<Value>, made: Option<Value>) -> Self {
-        let what = match (live, made) {
-            (Some(Value::Object(live)), Some(Value::Object(made))) => {
-                let differing = made.iter().filter(|(column, value)| live.get(*column) != Some(value));
-                let columns: Vec<&str> = differing.map(|(column, _)| column.as_str()).collect();
-                format!("differs in {}", columns.join(", "))
-            }
-            (_, None) => "is no row of the log's".to_owned(),
-            _ => "is missing".to_owned(),
-        };
-        Self { key, what }
-    }
-
-    fn parked((key, failure): (String, RowFailure)) -> Self {
-        Self { key, what: format!("is parked at position {}: {}", failure.position, failure.error) }
-    }
-}
-
 impl ViewReport {
-    pub(crate) fn count(&mut self, difference: Difference) {
+    /// Counts a row that differs. It is only put into words where it is one of the first.
+    fn count(&mut self, example: impl FnOnce() -> Difference) {
         self.differ += 1;
         if self.examples.len() < EXAMPLES {
-            self.examples.push(difference);
+            self.examples.push(example());
         }
     }
 }

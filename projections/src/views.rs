@@ -23,7 +23,7 @@ mod view;
 
 use any_view::TypedView;
 
-pub(crate) use any_view::AnyView;
+pub(crate) use any_view::{AnyView, Folded};
 pub(crate) use lookups::{Lookups, Starts};
 pub(crate) use memory_table::{Comparison, MemoryTable, Tuple};
 pub(crate) use shape::Shape;
@@ -49,6 +49,14 @@ pub fn names() -> Vec<&'static str> {
 /// The columns of a view's rows, in their order; None where there is no such view.
 pub fn columns_of(view: &str) -> Option<&'static [&'static str]> {
     named(view).map(|view| view.shape().columns)
+}
+
+/// The columns of a view that hold personal data. They must not be kept anywhere but in its rows, which an erasure deletes.
+pub fn personal_columns(view: &str) -> &'static [&'static str] {
+    match view {
+        "users" => &["telegram_id", "first_name", "last_name", "username", "language_code"],
+        _ => &[],
+    }
 }
 
 /// The view of this name.

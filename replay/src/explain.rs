@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
 use app::columns::to_the_second;
 use app::terminal::harmless;
 use domain::InviteId;
@@ -37,7 +37,7 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
         _ => view::key(db, &view, key).await?,
     };
     audit::note(db, view::target(&view, &key)).await;
-    let explanation = explain(db, &view, &key).await?;
+    let explanation = explain(db, &view, &key).await?.context("there is no such view")?;
     let paint = Paint::for_stdout();
     for step in &explanation.steps {
         let event = &step.event;

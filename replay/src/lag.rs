@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Result;
+use app::parked;
 use app::terminal::harmless;
 use eventlog::{Clock, Database};
 use jiff::Timestamp;
@@ -49,6 +50,9 @@ pub async fn run(db: &Database, out: &mut impl Write) -> Result<()> {
             parked.since,
             harmless(&parked.error)
         )?;
+    }
+    for of in parked::by_cause(db).await? {
+        writeln!(out, "{} parked for one cause: {}", of.count, harmless(&of.cause))?;
     }
     Ok(())
 }

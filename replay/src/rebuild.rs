@@ -1,15 +1,16 @@
-//! `replay rebuild [VIEW…] [--dry-run] [--user ID]` and `replay unpark [VIEW KEY]`: make rows again from the log.
+//! `replay rebuild [VIEW…] [--dry-run] [--user ID]` and `replay unpark [VIEW KEY] [--cause CAUSE]`: make rows again from the log.
 
 use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use app::columns::to_the_second;
+use app::parked::{self, MOST_ROWS, OrderedBy, Replayed, Which};
 use app::terminal::harmless;
-use eventlog::Database;
-use projections::lag;
+use eventlog::{Clock, Context, Database};
 use projections::rebuild::{self, KeyReport, Progress};
 use projections::verify::ViewReport;
-use projections::views;
+use projections::{Difference, Parting, RowEvent, views};
 
 use crate::paint::Paint;
 use crate::{people, progress, view};
@@ -35,6 +36,9 @@ pub struct Parked {
     /// Which row of it. (A login's id may begin with a hyphen.)
     #[arg(allow_hyphen_values = true)]
     key: Option<String>,
+    /// Everything that is parked for this cause, as `replay lag` tells it.
+    #[arg(long, value_name = "CAUSE", conflicts_with = "view")]
+    cause: Option<String>,
 }
 
 pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<()> {
@@ -52,6 +56,7 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     let bar = progress::events()?;
     let shown = |step| match step {
         Progress::Read { position, end } => progress::show(&bar, position, end),
+        Progress::Swapped { view } => bar.set_message(format!("{view}: swapped")),
         Progress::Load { view, rows } => bar.set_message(format!("{view}: {rows} rows written")),
         Progress::Wait { view, pid } => {
             bar.set_message(format!("{view}: waiting for the transaction of process {pid}"));
@@ -70,30 +75,62 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
 
 /// Exit code 1 if a row is still parked.
 pub async fn unpark(db: &Database, which: Parked, out: &mut impl Write) -> Result<ExitCode> {
-    let keys: Vec<(String, String)> = match (which.view, which.key) {
-        (Some(view), Some(key)) => vec![(view, key)],
-        _ => {
-            let parked = lag::parked(db).await?.into_iter();
-            parked
-                .filter(|it| views::names().contains(&it.view.as_str()))
-                .map(|it| (it.view, it.key))
-                .collect()
-        }
+    let rows = match (which.view, which.key) {
+        (Some(view), Some(key)) => vec![unpark_one(db, &view, key).await?],
+        _ => unpark_all(db, which.cause.as_deref()).await?,
     };
-    let mut all_unparked = true;
-    for (view, key) in keys {
-        if view == "reactor" {
-            bail!("what the reactor has parked is an event, no row; nothing can be made anew for it");
-        }
-        view::columns(&view)?;
-        let row = rebuild::unpark(db, &view, &key).await?;
-        all_unparked &= row.parked.is_none();
-        tell_row(&row, out)?;
+    for row in &rows {
+        tell_row(row, out)?;
     }
+    let all_unparked = rows.iter().all(|row| row.parked.is_none());
     Ok(if all_unparked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// `users: N rows, 0 differ`, and in what.
+async fn unpark_one(db: &Database, view: &str, key: String) -> Result<KeyReport> {
+    if view == "reactor" {
+        bail!("what the reactor has parked is an event, no row; nothing can be made anew for it");
+    }
+    view::columns(view)?;
+    match replay(db, view, &Which::Key(key.clone())).await?.pop() {
+        Some(row) => Ok(row),
+        // It is not parked: its row is made anew all the same.
+        None => Ok(rebuild::unpark(db, view, &key).await?),
+    }
+}
+
+/// All rows, or those with one cause.
+async fn unpark_all(db: &Database, cause: Option<&str>) -> Result<Vec<KeyReport>> {
+    let mut reports = Vec::new();
+    let causes = parked::by_cause(db).await?;
+    let wanted: Vec<_> = causes.iter().filter(|it| cause.is_none_or(|cause| cause == it.cause)).collect();
+    if let (Some(cause), []) = (cause, &wanted[..]) {
+        bail!("nothing is parked for the cause {cause:?}; `replay lag` tells what is");
+    }
+    for of in wanted {
+        for view in of.views.iter().filter(|view| views::names().contains(&view.as_str())) {
+            loop {
+                let rows = replay(db, view, &Which::Cause(of.cause.clone())).await?;
+                // What is parked again comes last.
+                let more = rows.len() as i64 == MOST_ROWS && rows.iter().any(|row| row.parked.is_none());
+                reports.extend(rows);
+                if !more {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(reports)
+}
+
+async fn replay(db: &Database, view: &str, which: &Which) -> Result<Vec<KeyReport>> {
+    let (now, context) = (Clock::system().now(), Context::tool("replay"));
+    match parked::replay(db, view, which, &OrderedBy::Terminal, now, context).await? {
+        Replayed::Done(rows) => Ok(rows),
+        Replayed::NothingParked | Replayed::NoView | Replayed::NotAllowed => Ok(Vec::new()),
+    }
+}
+
+/// `users: N rows, 0 differ`, and in what, with the event at which each row parts from the log.
 pub fn tell_view(view: &ViewReport, out: &mut impl Write) -> Result<()> {
     let paint = Paint::for_stdout();
     let (differ, parked) = (paint.none_of(view.differ), paint.odd());
@@ -103,7 +140,8 @@ pub fn tell_view(view: &ViewReport, out: &mut impl Write) -> Result<()> {
     }
     writeln!(out)?;
     for difference in &view.examples {
-        writeln!(out, "  {} {}", harmless(&difference.key), harmless(&difference.what))?;
+        write!(out, "  {} {}", harmless(&difference.key), harmless(&difference.what))?;
+        writeln!(out, "{}", told_parting(difference))?;
     }
     if view.differ > view.examples.len() {
         writeln!(out, "  and {} more", view.differ - view.examples.len())?;
@@ -114,8 +152,22 @@ pub fn tell_view(view: &ViewReport, out: &mut impl Write) -> Result<()> {
 fn tell_row(row: &KeyReport, out: &mut impl Write) -> Result<()> {
     let what = row.difference.as_ref().map_or("does not differ", |difference| &difference.what);
     write!(out, "{} {}: {}", harmless(row.view), harmless(&row.key), harmless(what))?;
+    write!(out, "{}", row.difference.as_ref().map(told_parting).unwrap_or_default())?;
     if let Some((position, why)) = &row.parked {
         write!(out, "; parked at position {position}: {}", harmless(why))?;
     }
     Ok(writeln!(out)?)
+}
+
+/// Where a row parts from the log; nothing where it was not looked at.
+fn told_parting(difference: &Difference) -> String {
+    let event = |it: &RowEvent| {
+        format!("position {} ({}, {})", it.position, harmless(&it.name), to_the_second(it.recorded_at))
+    };
+    match &difference.parting {
+        None => String::new(),
+        Some(Parting::At(at)) => format!("; it parts from the log at {}", event(at)),
+        Some(Parting::Parked(at)) => format!("; it is parked at {}", event(at)),
+        Some(Parting::NotOfTheLog) => "; no part of the log makes it".to_owned(),
+    }
 }

@@ -5,6 +5,7 @@ use std::error::Error;
 use eventlog::database::{Database, DatabaseError, PoolSettings, Tables};
 use login_worker::Network;
 use private_postgres::PrivateCluster;
+use projections::views::users::filtered::finds_parts_of_names;
 use secrecy::SecretString;
 use vault::installation;
 
@@ -118,6 +119,13 @@ async fn look(
                     service.close().await;
                 }
             }
+        }
+        if !finds_parts_of_names(db).await? {
+            found.push(Finding::warning(
+                PART,
+                "it has no pg_trgm: admins find people by the beginning of a name alone",
+                "install it (contrib), then run `replay rebuild users`",
+            ));
         }
         let stamp = installation::stamp(db).await?;
         if let (Some(of), Some(wanted)) = (stamp.network, network.map(Network::stamp))

@@ -1,5 +1,6 @@
 //! The pages in a real browser, against the real service.
 
+mod admin;
 mod client;
 mod endings;
 mod me;

@@ -35,7 +35,15 @@ enum Shows {
 
 fn row(method: &Method, path: &str) -> Result<Shows> {
     Ok(match (method.as_str(), path) {
-        ("GET", "/qr-auth" | "/me" | "/qr-auth/static/{name}" | "/qr-auth/static/{folder}/{name}")
+        (
+            "GET",
+            "/qr-auth"
+            | "/me"
+            | "/admin"
+            | "/qr-auth/static/{name}"
+            | "/qr-auth/static/{folder}/{name}"
+            | "/admin/static/{*name}",
+        )
         | ("POST", "/qr-auth/telegram") => Shows::TheSameToAll,
         ("GET", "/qr-auth-status") => Shows::Status,
         (

@@ -47,7 +47,13 @@ export const states = [
 ];
 
 /** The sandbox, once for all pictures. It ends with this process. */
-let sandbox;
+let started;
+
+/** Where it is, once it runs. */
+export function sandbox() {
+  started ??= start();
+  return started;
+}
 
 async function start() {
   const data = join(mkdtempSync(join(tmpdir(), 'qr-login-gallery-')), 'data');
@@ -68,7 +74,7 @@ async function start() {
 }
 
 /** One person's chat. */
-class Chat {
+export class Chat {
   constructor(origin, language) {
     Object.assign(this, { origin, language, person: PEOPLE[language] });
   }
@@ -146,8 +152,7 @@ class Chat {
 }
 
 export async function take(browser, state, language) {
-  sandbox ??= start();
-  const chat = new Chat(await sandbox, language);
+  const chat = new Chat(await sandbox(), language);
   const page = await browser.page({ width: 420, height: 780, dark: language === 'en', reduced: true });
   chat.page = page;
   await page.open(`${chat.origin}/`);

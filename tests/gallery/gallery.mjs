@@ -14,7 +14,7 @@ import { Browser } from '../../api/static/tests/browser.mjs';
 
 const DOCS = fileURLToPath(new URL('../../docs/', import.meta.url));
 /** The order of the groups in the index. */
-const GROUPS = ['page', 'me', 'chat'];
+const GROUPS = ['page', 'me', 'chat', 'admin'];
 
 const wanted = process.argv.slice(2).length ? process.argv.slice(2) : GROUPS;
 const groups = await Promise.all(GROUPS.map(async (name) => ({ name, ...await import(`./${name}.mjs`) })));

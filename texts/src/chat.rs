@@ -14,6 +14,7 @@ mod en;
 mod help;
 mod history;
 pub(crate) mod plural;
+mod rebuild;
 mod ru;
 mod term;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use admin::{AdminTexts, Alarm, ChangedBy, Fault, Granted, Happened, PeoplePa
 pub use card::CardTexts;
 pub use help::{About, Chapter, HelpTexts};
 pub use history::HistoryTexts;
+pub use rebuild::{RebuildLine, RebuildQuestion, RebuildState, RebuildStep, RebuildTexts};
 
 impl Language {
     /// Its texts of the chat.
@@ -101,6 +103,7 @@ pub struct Texts {
 
     pub account: &'static AccountTexts,
     pub admin: &'static AdminTexts,
+    pub rebuild: &'static RebuildTexts,
     pub commands: Commands,
     /// What stands in an empty chat with the bot, up to 512 characters.
     pub description: &'static str,
@@ -126,6 +129,7 @@ pub struct Commands {
     pub admin_block: &'static str,
     pub admin_unblock: &'static str,
     pub admin_role: &'static str,
+    pub admin_rebuild: &'static str,
     pub debug_status: &'static str,
     pub debug_reset: &'static str,
     pub debug_test_phone: &'static str,

@@ -52,6 +52,10 @@ pub enum Text {
     LaunchUsed,
     AdminSessionOver,
     AdminsOnly,
+    RebuildRuns,
+    RebuildUnknown,
+    ViewUnknown,
+    NothingParked,
     AuditorsOnly,
     PersonUnknown,
     InviteUnknown,
@@ -262,6 +266,16 @@ impl Text {
                 "Your session is over. Close the page and open it again with the button in the chat with the bot.",
             ),
             Self::AdminsOnly => ("⛔ Это доступно только администраторам.", "⛔ This is for admins only."),
+            Self::RebuildRuns => (
+                "⏳ Эта таблица уже пересобирается. Дождитесь конца или остановите пересборку.",
+                "⏳ This table is already being rebuilt. Wait until that ends, or stop it.",
+            ),
+            Self::RebuildUnknown => ("Такой пересборки здесь нет.", "There is no rebuild here by this id."),
+            Self::ViewUnknown => ("Такой таблицы здесь нет.", "There is no table here of this name."),
+            Self::NothingParked => (
+                "По этому ключу или по этой причине ничего не отложено.",
+                "Nothing is parked by this key or for this cause.",
+            ),
             Self::PersonUnknown => ("Такого человека здесь нет.", "There is nobody here by this id."),
             Self::InviteUnknown => ("Такого инвайта здесь нет.", "There is no invite here by this id."),
             Self::LastAdmin => (

@@ -10,7 +10,9 @@ use utoipa::openapi::{Components, OpenApi as Document};
 use utoipa::{Modify, OpenApi};
 
 use super::refusals::Refusals;
-use super::{acts, events, invites, live, session, statistics, summary, user_details, users};
+use super::{
+    acts, events, invites, live, parked, projections, session, statistics, summary, user_details, users,
+};
 use crate::problem::ProblemBody;
 use crate::route::Route;
 
@@ -43,6 +45,13 @@ pub(super) fn table() -> Vec<Route> {
         invites::make,
         invites::one,
         invites::revoke,
+        projections::views,
+        projections::rebuild,
+        projections::show,
+        projections::cancel,
+        parked::list,
+        parked::replay,
+        parked::history,
         events::list,
         events::of_user,
         events::one,

@@ -123,6 +123,9 @@ fn change_by(
         | AccountEvent::LoggedOut { .. }
         | AccountEvent::AuthorizationRevoked { .. }
         | AccountEvent::SessionExported { .. }
+        | AccountEvent::RebuildOrdered { .. }
+        | AccountEvent::RebuildCancelled { .. }
+        | AccountEvent::ParkedReplayOrdered { .. }
         | AccountEvent::AccountErased { .. } => return None,
     })
 }

@@ -2,7 +2,7 @@
 
 use texts::chat::Chapter;
 
-use super::{admin_invite, admin_people, login, reset, start, subscription, test_phone, undo};
+use super::{admin_invite, admin_people, login, rebuild, reset, start, subscription, test_phone, undo};
 
 /// A button that was pressed.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,6 +21,8 @@ pub(super) enum Button {
     People(admin_people::Place),
     /// Shows what happened to the person's subscription.
     History,
+    /// Has a view built again, and stops that.
+    Rebuild(rebuild::Answer),
     /// Takes an admin's order back.
     Undo(undo::Undo),
 }
@@ -29,13 +31,14 @@ pub(super) enum Button {
 type Read = fn(&str) -> Option<Button>;
 
 /// Every kind of button, with an example of its data.
-const BUTTONS: [(&str, Read); 8] = [
+const BUTTONS: [(&str, Read); 9] = [
     ("reset:00000000-0000-0000-0000-000000000007", |data| reset::Answer::parse(data).map(Button::Reset)),
     ("replace:3HBP4Z3ECICZ", |data| login::Answer::parse(data).map(Button::Login)),
     ("invite:premium:30:1", |data| admin_invite::Step::parse(data).map(Button::Invite)),
     ("phone:own:+79990000001", |data| test_phone::Answer::parse(data).map(Button::Phone)),
     ("help:safety", |data| start::parse(data).map(Button::Help)),
     ("history", |data| subscription::asks_for_history(data).then_some(Button::History)),
+    ("rebuild:ask:users", |data| rebuild::Answer::parse(data).map(Button::Rebuild)),
     ("people:older:00000000000000000000000000000007:ilya", |data| {
         admin_people::Place::parse(data).map(Button::People)
     }),
@@ -73,6 +76,7 @@ mod tests {
                 Button::Phone(_),
                 Button::Help(_),
                 Button::History,
+                Button::Rebuild(_),
                 Button::People(_),
                 Button::Undo(_)
             ]

@@ -45,6 +45,8 @@ pub(super) enum Command {
     Unblock(Option<String>),
     /// `/admin_role ID ROLE`
     Role(Vec<String>),
+    /// `/admin_rebuild [VIEW]`
+    Rebuild(Option<String>),
     /// Any other command, and text that is no command.
     Unknown,
 }
@@ -53,7 +55,7 @@ pub(super) enum Command {
 type Read = fn(Vec<String>) -> Command;
 
 /// Every command by its name, and how it is read.
-const COMMANDS: [(&str, Read); 20] = [
+const COMMANDS: [(&str, Read); 21] = [
     ("start", |words| code(&words).map_or(Command::Start, |code| Command::Login(Some(code)))),
     ("help", |_| Command::Help),
     ("login", |words| Command::Login(code(&words))),
@@ -74,6 +76,7 @@ const COMMANDS: [(&str, Read); 20] = [
     ("admin_block", |words| Command::Block(first(words))),
     ("admin_unblock", |words| Command::Unblock(first(words))),
     ("admin_role", Command::Role),
+    ("admin_rebuild", |words| Command::Rebuild(first(words))),
 ];
 
 /// The names of all commands.

@@ -22,8 +22,8 @@ use super::person::{Person, register_or_update, texts_for};
 use super::reply::Reply;
 use super::request::Request;
 use super::{
-    admin, admin_invite, admin_page, admin_people, cancel, login, logout, permissions, reset, start, status,
-    subscription, take_back, test_phone,
+    admin, admin_invite, admin_page, admin_people, cancel, login, logout, permissions, rebuild, reset, start,
+    status, subscription, take_back, test_phone,
 };
 
 /// How long Telegram has to take the answer to a pressed button. Without it the button spins a little longer.
@@ -102,6 +102,7 @@ async fn on_message(ctx: &BotContext, update_id: i64, message: &Message) -> Resu
         (_, Command::Block(id)) => Some(permissions::block(ctx, &request, id.as_deref()).await?),
         (_, Command::Unblock(id)) => Some(permissions::unblock(ctx, &request, id.as_deref()).await?),
         (_, Command::Role(arguments)) => Some(permissions::role(ctx, &request, &arguments).await?),
+        (_, Command::Rebuild(view)) => Some(rebuild::begin(ctx, &request, view.as_deref()).await?),
         (person, Command::Unknown) => Some(Reply::text(person.texts.unknown_command)),
     };
     queue(ctx, update_id, chat_id, reply, is_stranger).await
@@ -143,6 +144,7 @@ async fn on_press(
         Button::Phone(answer) => Some(test_phone::answered(ctx, &request, answer).await?),
         Button::Help(chapter) => Some(start::help(ctx, &request, chapter)),
         Button::History => Some(subscription::show_history(ctx, &request).await?),
+        Button::Rebuild(answer) => rebuild::answered(ctx, &request, answer).await?,
         Button::People(place) => Some(admin_people::show(ctx, &request, place).await?),
         Button::Undo(undo) => match take_back::answered(ctx, &request, undo).await? {
             take_back::Answered::Reply(reply) => Some(*reply),

@@ -101,6 +101,7 @@ fn commands(language: Language, role: Role) -> Vec<BotCommand> {
         ("admin_block", words.admin_block),
         ("admin_unblock", words.admin_unblock),
         ("admin_role", words.admin_role),
+        ("admin_rebuild", words.admin_rebuild),
         ("debug_status", words.debug_status),
         ("debug_reset", words.debug_reset),
         ("debug_test_phone", words.debug_test_phone),

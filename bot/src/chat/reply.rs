@@ -34,6 +34,9 @@ pub(super) struct Body {
     /// The message of the bot that it replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub instead_of: Option<i32>,
+    /// Where the message that it replaces is gone, nothing is sent.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub edit_only: bool,
     /// A warning: twice is better than not at all.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub warning: bool,
@@ -46,7 +49,16 @@ impl Body {
     pub fn text(text: impl Into<Styled>) -> Self {
         let (text, parts) = text.into().into_parts();
         let entities = parts.into_iter().map(entity).collect();
-        Self { text, entities, keyboard: None, ask: None, instead_of: None, warning: false, menu: None }
+        Self {
+            text,
+            entities,
+            keyboard: None,
+            ask: None,
+            instead_of: None,
+            edit_only: false,
+            warning: false,
+            menu: None,
+        }
     }
 }
 
@@ -85,6 +97,12 @@ impl Reply {
     /// It replaces the message whose button was pressed.
     pub fn instead_of(mut self, message: Option<i32>) -> Self {
         self.body.instead_of = message;
+        self
+    }
+
+    /// Nothing is sent where the message that it replaces is gone.
+    pub fn edit_only(mut self) -> Self {
+        self.body.edit_only = true;
         self
     }
 

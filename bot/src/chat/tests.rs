@@ -32,6 +32,7 @@ mod login;
 mod parked;
 mod people;
 mod permissions;
+mod rebuild;
 mod refused;
 mod reset;
 mod unclear;

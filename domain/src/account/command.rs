@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::role::Role;
 use super::subscription::Subscription;
-use crate::id::{AccountId, LoginId, Sealed};
+use crate::id::{AccountId, LoginId, RebuildId, ReplayId, Sealed};
 use crate::invite::InviteGrant;
 use crate::tier::{Limits, Tier};
 
@@ -39,6 +39,12 @@ pub enum AccountCommand {
     RevokeAuthorization { login_id: LoginId, at: Timestamp },
     /// The session that this login linked was handed over.
     ExportSession { login_id: LoginId, at: Timestamp },
+    /// As an admin: have a view built again from the log. The same id again is the same order.
+    OrderRebuild { rebuild_id: RebuildId, view: String, dry_run: bool, at: Timestamp },
+    /// As an admin: stop a rebuild, whoever ordered it.
+    CancelRebuild { rebuild_id: RebuildId, at: Timestamp },
+    /// As an admin: have parked rows folded again. The same id again is the same order.
+    OrderParkedReplay { replay_id: ReplayId, view: String, row: Option<String>, cause: String, at: Timestamp },
     /// Forget who the person is.
     Erase { at: Timestamp },
 }

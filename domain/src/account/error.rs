@@ -15,4 +15,7 @@ pub enum AccountError {
     /// The session went to another service, where alone it can be ended.
     #[error("the session was handed over")]
     HandedOver,
+    /// Only an admin who is not blocked may order this.
+    #[error("this is for admins alone")]
+    NotAdmin,
 }

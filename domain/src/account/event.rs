@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::role::{Role, RoleSource};
-use crate::id::{AccountId, InviteId, LoginId, Sealed};
+use crate::id::{AccountId, InviteId, LoginId, RebuildId, ReplayId, Sealed};
 use crate::tier::{Limits, Tier};
 use crate::upcast;
 
@@ -70,13 +70,34 @@ pub enum AccountEvent {
     AuthorizationRevoked { login_id: LoginId, at: Timestamp },
     /// The linked session was handed over to another service.
     SessionExported { login_id: LoginId, at: Timestamp },
+    /// The person, an admin, ordered that a view be built again from the log.
+    RebuildOrdered {
+        rebuild_id: RebuildId,
+        view: String,
+        /// Only look what would change.
+        dry_run: bool,
+        at: Timestamp,
+    },
+    /// The person, an admin, stopped a rebuild.
+    RebuildCancelled { rebuild_id: RebuildId, at: Timestamp },
+    /// The person, an admin, ordered that parked rows of a view be folded again.
+    ParkedReplayOrdered {
+        replay_id: ReplayId,
+        view: String,
+        /// The row of this key alone; None: all rows with the cause.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        row: Option<String>,
+        /// Why they were parked, without the values of one row.
+        cause: String,
+        at: Timestamp,
+    },
     /// Who the person is was forgotten.
     AccountErased { at: Timestamp },
 }
 
 impl AccountEvent {
     /// The stored names of all of them.
-    pub const NAMES: [&'static str; 13] = [
+    pub const NAMES: [&'static str; 16] = [
         "AccountRegistered",
         "ProfileChanged",
         "SubscriptionActivated",
@@ -89,6 +110,9 @@ impl AccountEvent {
         "LoggedOut",
         "AuthorizationRevoked",
         "SessionExported",
+        "RebuildOrdered",
+        "RebuildCancelled",
+        "ParkedReplayOrdered",
         "AccountErased",
     ];
 
@@ -107,6 +131,9 @@ impl AccountEvent {
             Self::LoggedOut { .. } => "LoggedOut",
             Self::AuthorizationRevoked { .. } => "AuthorizationRevoked",
             Self::SessionExported { .. } => "SessionExported",
+            Self::RebuildOrdered { .. } => "RebuildOrdered",
+            Self::RebuildCancelled { .. } => "RebuildCancelled",
+            Self::ParkedReplayOrdered { .. } => "ParkedReplayOrdered",
             Self::AccountErased { .. } => "AccountErased",
         }
     }
@@ -126,6 +153,9 @@ impl AccountEvent {
             | Self::RoleChanged { .. }
             | Self::AccountBlocked { .. }
             | Self::AccountUnblocked { .. }
+            | Self::RebuildOrdered { .. }
+            | Self::RebuildCancelled { .. }
+            | Self::ParkedReplayOrdered { .. }
             | Self::AccountErased { .. } => None,
         }
     }
@@ -145,6 +175,9 @@ impl AccountEvent {
             | Self::LoggedOut { at, .. }
             | Self::AuthorizationRevoked { at, .. }
             | Self::SessionExported { at, .. }
+            | Self::RebuildOrdered { at, .. }
+            | Self::RebuildCancelled { at, .. }
+            | Self::ParkedReplayOrdered { at, .. }
             | Self::AccountErased { at } => *at,
         }
     }

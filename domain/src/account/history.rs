@@ -64,6 +64,9 @@ impl SubscriptionStep {
             | AccountEvent::LoggedOut { .. }
             | AccountEvent::AuthorizationRevoked { .. }
             | AccountEvent::SessionExported { .. }
+            | AccountEvent::RebuildOrdered { .. }
+            | AccountEvent::RebuildCancelled { .. }
+            | AccountEvent::ParkedReplayOrdered { .. }
             | AccountEvent::AccountErased { .. } => return None,
         };
         Some(Self { at: event.at(), tier, what })

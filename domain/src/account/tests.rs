@@ -9,6 +9,8 @@ use crate::fixtures::{ANNA, INVITE, day, grant, limits, login, sealed};
 use crate::invite::InviteGrant;
 use crate::tier::Tier;
 
+mod acts;
+
 fn registered() -> AccountEvent {
     let (telegram_id, profile) = (sealed("id"), sealed("Anna"));
     AccountEvent::AccountRegistered { account_id: ANNA, telegram_id, profile, at: day(0) }

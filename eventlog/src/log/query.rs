@@ -182,15 +182,33 @@ pub(super) fn about<'a>(select: &str, id: &'a str, end: i64) -> QueryBuilder<'a,
     query.push("i.position <= ").push_bind(end);
     query.push(" and e.event_no = any(array(select event_no from events where aggregate_id = ").push_bind(id);
     query.push(" and aggregate_type = any(").push_bind(StreamKind::ALL.map(StreamKind::name).to_vec());
-    query.push(
-        ") union
-            select s.event_no
-              from events a join events s on s.aggregate_type = a.aggregate_type and s.aggregate_id = a.aggregate_id
-             where a.aggregate_type <> 'invite' and a.metadata ->> 'account_id' = ",
-    );
-    query.push_bind(id).push(")) order by i.position");
+    query.push(") union ").push(OF_STREAMS_ABOUT).push_bind(id).push(OF_STREAMS_ABOUT_END);
+    query.push(")) order by i.position");
     query
 }
+
+/// How many events [`about`] looks at, counted up to `most`. An event may be counted twice.
+pub(super) fn count_about(id: &str, most: i64) -> QueryBuilder<'_, Postgres> {
+    let mut query =
+        QueryBuilder::new("select count(*) from (select event_no from events where aggregate_id = ");
+    query
+        .push_bind(id)
+        .push(" and aggregate_type = any(")
+        .push_bind(StreamKind::ALL.map(StreamKind::name).to_vec());
+    query.push(") union all ").push(OF_STREAMS_ABOUT).push_bind(id).push(OF_STREAMS_ABOUT_END);
+    query.push(" limit ").push_bind(most).push(") as counted");
+    query
+}
+
+/// The numbers of the events of all streams in which something is about an account; its id follows, and the end.
+const OF_STREAMS_ABOUT: &str = "
+    select s.event_no
+      from (select distinct aggregate_type, aggregate_id
+              from events
+             where aggregate_type <> 'invite'
+               and metadata ->> 'account_id' = ";
+const OF_STREAMS_ABOUT_END: &str = ") a
+      join events s on s.aggregate_type = a.aggregate_type and s.aggregate_id = a.aggregate_id";
 
 /// Selects the events after a position that pass a filter, in no order yet.
 fn passing<'a>(select: &str, filter: &'a Filter, window: Window, after: i64) -> QueryBuilder<'a, Postgres> {

@@ -6,16 +6,17 @@ use std::collections::{BTreeSet, HashSet};
 
 use domain::AccountId;
 use serde_json::Value;
-use sqlx::types::Json;
 
 use super::claim::{self, Claim};
 use super::error::RebuildError;
 use super::selection::select_views;
-use super::slot::{events_of, lock_position};
+use super::slot::lock_position;
+use crate::difference::{Difference, explain_difference};
+use crate::explain::{Snapshot, fold_each};
+use crate::one_row::{events_of, stored_row};
 use crate::projector::{self, Batch, SlotRole, Table, WriteMode};
-use crate::verify::Difference;
 use crate::views::{AnyView, Lookups, RowsBy};
-use eventlog::database::{Connection, Database, Transaction};
+use eventlog::database::{Database, Transaction};
 use eventlog::log::{Filter, Log};
 use eventlog::wake::Topic;
 
@@ -113,22 +114,28 @@ async fn refold_one(
     let position = lock_position(transaction, shape.name).await?;
     tracing::Span::current().record("position", position);
     let slot = projector::live_slot(&mut **transaction, shape.name).await?;
-    let before = row(transaction, view, &slot, key).await?;
+    // In the view's own types, because PostgreSQL spells a time differently.
+    let live = stored_row(transaction, view, &slot, key).await?.map(|row| view.canonical(row));
     let events = events_of(db, view, key, position).await?;
     let lookups = Lookups::for_events(db, &events).await?;
-    sqlx::query!("delete from parked where view = $1 and key = $2", shape.name, key)
-        .execute(&mut **transaction)
-        .await?;
+    let was_parked = sqlx::query_scalar!(
+        "delete from parked where view = $1 and key = $2 returning position",
+        shape.name,
+        key,
+    )
+    .fetch_optional(&mut **transaction)
+    .await?;
+    let before = Snapshot { live, parked: was_parked, events, lookups };
     sqlx::query(&shape.delete(&slot)).bind(vec![key]).execute(&mut **transaction).await?;
     let table = Table { view, slot: &slot, position: 0, parked: HashSet::new(), role: SlotRole::Live };
-    let batch = Batch { events: &events, lookups: &lookups, mode: WriteMode::RowByRow };
+    let batch = Batch { events: &before.events, lookups: &before.lookups, mode: WriteMode::RowByRow };
     batch.write(transaction, &table).await?;
-    let after = row(transaction, view, &slot, key).await?;
+    let after = stored_row(transaction, view, &slot, key).await?.map(|row| view.canonical(row));
     let parked =
         sqlx::query!("select position, error from parked where view = $1 and key = $2", shape.name, key)
             .fetch_optional(&mut **transaction)
             .await?;
-    Ok(report(view, key, before, after, parked.map(|row| (row.position, row.error))))
+    Ok(report(view, key, &before, after, parked.map(|row| (row.position, row.error))))
 }
 
 /// Reports without writing, so it does not find a row that PostgreSQL would refuse.
@@ -139,22 +146,13 @@ async fn compare_with_log(
 ) -> Result<Vec<KeyReport>, RebuildError> {
     let mut reports = Vec::new();
     for key in keys {
-        let begin = "begin isolation level repeatable read, read only";
-        let mut snapshot = db.begin(begin).await?;
-        let name = view.shape().name;
-        let position = sqlx::query_scalar!("select position from checkpoints where consumer = $1", name)
-            .fetch_one(&mut *snapshot)
-            .await?;
-        let slot = projector::live_slot(&mut *snapshot, view.shape().name).await?;
-        let before = row(&mut snapshot, view, &slot, key).await?;
-        let events = events_of(db, view, key, position).await?;
-        let lookups = Lookups::for_events(db, &events).await?;
-        let mut table = view.memory_table();
-        let failure = events.iter().filter_map(|event| table.fold_in(&event.fact(), &lookups)).next();
-        let after = table.rows(Some(key)).pop();
-        let parked = failure.map(|(_, failure)| (failure.position, failure.error.to_string()));
-        reports.push(report(view, key, before, after, parked));
-        snapshot.rollback().await?;
+        let row = Snapshot::take(db, view, key).await?;
+        let mut parked = None;
+        let made = fold_each(view, &row.events, &row.lookups, |_, _, after| {
+            let failure = after.failure.as_ref();
+            parked = failure.map(|failure| (failure.position, failure.error.to_string()));
+        });
+        reports.push(report(view, key, &row, made, parked));
     }
     Ok(reports)
 }
@@ -162,24 +160,16 @@ async fn compare_with_log(
 fn report(
     view: &'static dyn AnyView,
     key: &str,
-    before: Option<Value>,
+    before: &Snapshot,
     after: Option<Value>,
     parked: Option<(i64, String)>,
 ) -> KeyReport {
-    // In the view's own types, because PostgreSQL spells a time differently.
-    let [before, after] = [before, after].map(|row| row.map(|row| view.canonical(row)));
-    let difference = (before != after).then(|| Difference::between(key.to_owned(), before, after));
+    let difference = (before.live != after).then(|| {
+        let after_position = parked.as_ref().map(|(position, _)| (*position, SlotRole::Building));
+        let parked = before.parked.map(|position| (position, SlotRole::Live)).or(after_position);
+        let parting = explain_difference(view, before.live.as_ref(), &before.events, &before.lookups, parked);
+        let difference = Difference::between(key.to_owned(), before.live.clone(), after);
+        Difference { parting: Some(parting), ..difference }
+    });
     KeyReport { view: view.shape().name, key: key.to_owned(), difference, parked }
-}
-
-/// The row of this key in a slot.
-pub(crate) async fn row(
-    connection: &mut Connection,
-    view: &'static dyn AnyView,
-    slot: &str,
-    key: &str,
-) -> Result<Option<Value>, sqlx::Error> {
-    let found: Option<(String, Json<Value>)> =
-        sqlx::query_as(&view.shape().select(slot)).bind(vec![key]).fetch_optional(connection).await?;
-    Ok(found.map(|(_, Json(row))| row))
 }

@@ -9,7 +9,8 @@ use sqlx::Executor;
 
 use super::error::RebuildError;
 use super::progress::Progress;
-use super::slot::{BATCH, Building, events_of};
+use super::slot::{BATCH, Building};
+use crate::one_row::events_of;
 use crate::projector::{self, SlotRole, is_row_failure, reason};
 use crate::reading::FoldedView;
 use crate::views::{FoldError, Lookups, RowFailure, Shape, Tuple};

@@ -17,6 +17,11 @@ pub enum Progress {
         /// How many rows are written.
         rows: usize,
     },
+    /// People read the rows that were built. What is left is to empty the other slot.
+    Swapped {
+        /// The view.
+        view: &'static str,
+    },
     /// Everything is written. The rebuild waits for a process that reads from an older snapshot.
     Wait {
         /// The view.

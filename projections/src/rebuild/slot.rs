@@ -1,8 +1,7 @@
 //! The idle slot of a view: it is filled, kept up to date, compared with the live slot, and emptied again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
-use futures::TryStreamExt;
 use serde_json::Value;
 use sqlx::types::Json;
 use tokio::time::{Instant, sleep};
@@ -10,14 +9,18 @@ use tokio::time::{Instant, sleep};
 use super::error::RebuildError;
 use super::progress::Progress;
 use super::readers::{MAX_WAIT, POLL_EVERY, Readers, is_lock_timeout};
+use crate::difference::{Difference, ParkedAt, explain_differences};
 use crate::projector::{self, Batch, SlotRole, Table, WriteMode};
-use crate::verify::{Difference, ViewReport};
-use crate::views::{self, AnyView, Lookups, RowsBy};
+use crate::verify::{EXAMPLES, ViewReport};
+use crate::views::{self, AnyView, Lookups};
 use eventlog::database::{Connection, Database, DatabaseError, Transaction};
 use eventlog::log::{Log, LogEvent};
 
 /// Events in one transaction while catching up. At most so many are left for the transaction that blocks the projector.
 pub(super) const BATCH: i64 = 500;
+
+/// A key, its live row, and the row that was built.
+type DifferingRow = (String, Option<Json<Value>>, Option<Json<Value>>);
 
 /// A view's idle slot, while a rebuild fills it.
 pub(super) struct Building<'a> {
@@ -92,29 +95,51 @@ impl<'a> Building<'a> {
                 .await?;
         let count = format!("select count(*) from {}", shape.table(self.slot));
         let rows: i64 = sqlx::query_scalar(&count).fetch_one(&mut *snapshot).await?;
-        let parked = sqlx::query_scalar!(
-            r#"select count(*) as "count!" from rebuild_parked where view = $1"#,
+        let (live, built) = (views::idle_slot(self.slot), self.slot);
+        let (differ, missing, extra): (i64, i64, i64) =
+            sqlx::query_as(&shape.count_differences(live, built)).fetch_one(&mut *snapshot).await?;
+        let mut examples = Vec::new();
+        if differ > 0 {
+            let canonical = |row: Option<Json<Value>>| row.map(|row| self.view.canonical(row.0));
+            examples = sqlx::query_as::<_, DifferingRow>(&shape.differences(live, built))
+                .bind(i64::try_from(EXAMPLES).unwrap_or(0))
+                .fetch_all(&mut *snapshot)
+                .await?
+                .into_iter()
+                .map(|(key, live, built)| Difference::between(key, canonical(live), canonical(built)))
+                .collect();
+        }
+        let in_slot = sqlx::query!("select key, position from rebuild_parked where view = $1", shape.name)
+            .fetch_all(&mut *snapshot)
+            .await?;
+        let keys: Vec<String> = examples.iter().map(|it: &Difference| it.key.clone()).collect();
+        let live_ones = sqlx::query!(
+            "select key, position from parked where view = $1 and key = any($2)",
             shape.name,
+            &keys
         )
-        .fetch_one(&mut *snapshot)
+        .fetch_all(&mut *snapshot)
         .await?;
-        let mut report = ViewReport {
+        snapshot.rollback().await?;
+        let parked_in_slot = in_slot.len();
+        let parked_at = |role| move |(key, position): (String, i64)| (key, (position, role));
+        let in_slot = in_slot.into_iter().map(|row| (row.key, row.position));
+        let mut parked: HashMap<String, ParkedAt> = in_slot.map(parked_at(SlotRole::Building)).collect();
+        // Where the live row is parked, that is why it differs.
+        let live_ones = live_ones.into_iter().map(|row| (row.key, row.position));
+        parked.extend(live_ones.map(parked_at(SlotRole::Live)));
+        explain_differences(self.db, self.view, position, &parked, &mut examples).await?;
+        let as_count = |count: i64| usize::try_from(count).unwrap_or(0);
+        Ok(ViewReport {
             view: shape.name,
             position,
-            rows: usize::try_from(rows).unwrap_or(0),
-            differ: 0,
-            examples: Vec::new(),
-            parked: usize::try_from(parked).unwrap_or(0),
-        };
-        let sql = shape.differences(views::idle_slot(self.slot), self.slot);
-        type Row = (String, Option<Json<Value>>, Option<Json<Value>>);
-        let mut differences = sqlx::query_as::<_, Row>(&sql).fetch(&mut *snapshot);
-        while let Some((key, live, built)) = differences.try_next().await? {
-            report.count(Difference::between(key, live.map(|row| row.0), built.map(|row| row.0)));
-        }
-        drop(differences);
-        snapshot.rollback().await?;
-        Ok(report)
+            rows: as_count(rows),
+            differ: as_count(differ),
+            missing: as_count(missing),
+            extra: as_count(extra),
+            examples,
+            parked: parked_in_slot,
+        })
     }
 
     /// Begins a transaction in which no other rebuild can take the slot over.
@@ -156,22 +181,6 @@ impl<'a> Building<'a> {
     fn table(&self, position: i64, parked: HashSet<String>) -> Table<'_> {
         Table { view: self.view, slot: self.slot, position, parked, role: SlotRole::Building }
     }
-}
-
-/// The events of one row, up to a position.
-pub(crate) async fn events_of(
-    db: &Database,
-    view: &'static dyn AnyView,
-    key: &str,
-    end: i64,
-) -> Result<Vec<LogEvent>, DatabaseError> {
-    let (log, interest) = (Log::new(db), view.interest());
-    let mut events = match interest.rows_by {
-        RowsBy::Stream(_) => log.about(key, end).await?,
-        RowsBy::Hour => log.in_hour(interest.events, key, end).await?,
-    };
-    events.retain(|event| view.key(event).as_deref() == Some(key));
-    Ok(events)
 }
 
 /// Locks a view's position: until the transaction ends, nobody moves it or swaps slots.

@@ -3,12 +3,13 @@
 
 use std::collections::HashMap;
 
+use serde::Deserialize;
 use serde_json::Value;
 
 use super::columns::Columns;
 use super::key::Key;
 use super::lookups::Lookups;
-use super::view::{FoldError, RowFailure, View, decode_row, encode_row};
+use super::view::{FoldError, RowFailure, View, encode_row};
 use eventlog::log::Fact;
 
 /// A view's rows in memory.
@@ -20,7 +21,7 @@ pub(crate) trait MemoryTable: Send {
     /// How many rows there are.
     fn len(&self) -> usize;
     /// Compares the live row with the one here, and removes it here.
-    fn compare(&mut self, key: &str, live: Value) -> Comparison;
+    fn compare(&mut self, key: &str, live: &Value) -> Comparison;
     /// The keys that [`MemoryTable::compare`] was not called with.
     fn not_compared(&self) -> Vec<String>;
     /// The row with this key, as a tuple of a binary COPY.
@@ -43,12 +44,12 @@ pub(crate) struct Tuple {
 pub(crate) enum Comparison {
     /// All columns are equal.
     Same,
-    /// These columns are not equal.
-    Differs(Vec<String>),
+    /// They are not all equal. The row here.
+    Differs(Value),
     /// The log makes no such row.
     Surplus,
-    /// The live row does not have the view's shape.
-    Unreadable,
+    /// The live row does not have the view's shape. The row here.
+    Unreadable(Value),
 }
 
 /// The one implementation. A row is unpacked only while it is folded: a million unpacked rows would need much more
@@ -110,21 +111,17 @@ impl<V: View + 'static> MemoryTable for Rows<V> {
         self.rows.len()
     }
 
-    fn compare(&mut self, key: &str, live: Value) -> Comparison {
+    fn compare(&mut self, key: &str, live: &Value) -> Comparison {
         let Some(packed) = self.rows.remove(&Key::from(key)) else { return Comparison::Surplus };
-        let Ok(live) = decode_row::<V>(live) else { return Comparison::Unreadable };
+        let folded = || encode_row::<V>(&V::Row::unpack(&packed));
+        let Ok(live) = V::Row::deserialize(live) else { return Comparison::Unreadable(folded()) };
         self.scratch.clear();
         live.pack(&mut self.scratch);
         if *self.scratch == *packed {
             return Comparison::Same;
         }
-        let (live, folded) = (encode_row::<V>(&live), encode_row::<V>(&V::Row::unpack(&packed)));
-        let (Value::Object(live), Value::Object(folded)) = (live, folded) else {
-            return Comparison::Unreadable;
-        };
-        let differing = folded.iter().filter(|(column, value)| live.get(*column) != Some(value));
-        let differing: Vec<String> = differing.map(|(column, _)| column.clone()).collect();
-        if differing.is_empty() { Comparison::Same } else { Comparison::Differs(differing) }
+        let folded = folded();
+        if encode_row::<V>(&live) == folded { Comparison::Same } else { Comparison::Differs(folded) }
     }
 
     fn not_compared(&self) -> Vec<String> {
@@ -145,10 +142,13 @@ impl<V: View + 'static> MemoryTable for Rows<V> {
     }
 
     fn rows(&self, key: Option<&str>) -> Vec<Value> {
-        let wanted = self.rows.iter().filter(|(own, _)| key.is_none_or(|key| key == own.as_str()));
-        let mut rows: Vec<_> = wanted.map(|(own, packed)| (own, V::Row::unpack(packed))).collect();
+        let as_json = |packed: &[u8]| encode_row::<V>(&V::Row::unpack(packed));
+        if let Some(key) = key {
+            return self.rows.get(&Key::from(key)).map(|packed| as_json(packed)).into_iter().collect();
+        }
+        let mut rows: Vec<_> = self.rows.iter().collect();
         rows.sort_unstable_by_key(|(own, _)| *own);
-        rows.iter().map(|(_, row)| encode_row::<V>(row)).collect()
+        rows.into_iter().map(|(_, packed)| as_json(packed)).collect()
     }
 }
 

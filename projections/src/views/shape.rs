@@ -60,15 +60,33 @@ impl Shape {
         )
     }
 
-    /// Keys and rows, as JSON, that are not the same in two slots; null where a slot has no such row.
+    /// How many rows are not the same in two slots, how many are in the second alone, and how many in the first alone.
+    pub fn count_differences(&self, slot: &str, other: &str) -> String {
+        let key = self.key;
+        format!(
+            "select count(*), count(*) filter (where l.{key} is null), count(*) filter (where n.{key} is null) {}",
+            self.differing(slot, other)
+        )
+    }
+
+    /// Keys and rows, as JSON, of the first rows ($1) that are not the same in two slots; null where a slot has no such row.
     pub fn differences(&self, slot: &str, other: &str) -> String {
+        let (key, differing) = (self.key, self.differing(slot, other));
+        format!(
+            "select key::text, case when in_first then to_jsonb(l) end, case when in_second then to_jsonb(n) end \
+               from (select coalesce(l.{key}, n.{key}) as key, l, n, \
+                            l.{key} is not null as in_first, n.{key} is not null as in_second \
+                     {differing} order by 1 limit $1) as found \
+              order by found.key"
+        )
+    }
+
+    fn differing(&self, slot: &str, other: &str) -> String {
         let (key, columns) = (self.key, self.column_list());
         format!(
-            "select coalesce(l.{key}, n.{key})::text, to_jsonb(l), to_jsonb(n) \
-               from (select {columns} from {}) l \
-               full join (select {columns} from {}) n on n.{key} = l.{key} \
-              where l is distinct from n \
-              order by 1",
+            "from (select {columns} from {}) l \
+             full join (select {columns} from {}) n on n.{key} = l.{key} \
+             where l is distinct from n",
             self.table(slot),
             self.table(other),
         )

@@ -149,7 +149,10 @@ impl View for Subscriptions {
             | AccountEvent::AccountUnblocked { .. }
             | AccountEvent::LoggedOut { .. }
             | AccountEvent::AuthorizationRevoked { .. }
-            | AccountEvent::SessionExported { .. } => row,
+            | AccountEvent::SessionExported { .. }
+            | AccountEvent::RebuildOrdered { .. }
+            | AccountEvent::RebuildCancelled { .. }
+            | AccountEvent::ParkedReplayOrdered { .. } => row,
         })
     }
 }

@@ -4,6 +4,7 @@ use std::error::Error;
 
 use secrecy::ExposeSecret;
 
+use crate::views;
 use eventlog::database::Database;
 use eventlog::testing;
 
@@ -42,4 +43,25 @@ async fn migrating_reports_a_foreign_table_of_that_name_in_one_line_and_leaves_i
         .await
         .unwrap();
     assert_eq!(kept, "f");
+}
+
+/// The same columns have no statistics in PostgreSQL, which would keep samples of their values.
+#[tokio::test]
+async fn the_personal_columns_of_each_view_are_those_that_nothing_else_keeps() {
+    let db = testing::database().await.db;
+    for view in views::all() {
+        let shape = view.shape();
+        let without_statistics: Vec<String> = sqlx::query_scalar(
+            "select attname::text from pg_attribute \
+              where attrelid = to_regclass($1) and attname = any($2) and attstattarget = 0 order by attname",
+        )
+        .bind(shape.table("a"))
+        .bind(shape.columns)
+        .fetch_all(db.pool())
+        .await
+        .unwrap();
+        let mut personal = views::personal_columns(shape.name).to_vec();
+        personal.sort_unstable();
+        assert_eq!(personal, without_statistics, "{}", shape.name);
+    }
 }

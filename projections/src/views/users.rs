@@ -110,6 +110,12 @@ pub struct Profile {
     pub language_code: Option<String>,
 }
 
+impl Profile {
+    fn search_text(&self) -> String {
+        search::text_of(self.first_name.as_deref(), self.last_name.as_deref(), self.username.as_deref())
+    }
+}
+
 /// A person by their Telegram id.
 ///
 /// # Errors
@@ -178,22 +184,6 @@ async fn among<'c>(
     Ok(rows.into_iter().map(|Json(user)| (user.account_id, user)).collect())
 }
 
-/// People, the latest to register first.
-///
-/// # Errors
-/// The database's.
-pub async fn list(db: &Database, limit: i64, offset: i64) -> Result<Vec<User>, DatabaseError> {
-    let rows = sqlx::query_scalar!(
-        r#"select to_jsonb(r) as "row!: Json<User>" from users r
-            order by created_at desc, account_id limit $1 offset $2"#,
-        limit,
-        offset,
-    )
-    .fetch_all(db.pool())
-    .await?;
-    Ok(rows.into_iter().map(|Json(row)| row).collect())
-}
-
 /// The admins who are not blocked.
 ///
 /// # Errors
@@ -215,14 +205,6 @@ pub async fn admins(db: &Database) -> Result<Vec<User>, DatabaseError> {
 pub async fn blocked(db: &Database) -> Result<Vec<AccountId>, DatabaseError> {
     let ids = sqlx::query_scalar!(r#"select account_id as "id!" from users where is_blocked"#);
     Ok(ids.fetch_all(db.pool()).await?.into_iter().map(AccountId).collect())
-}
-
-/// How many people there are.
-///
-/// # Errors
-/// The database's.
-pub async fn count(db: &Database) -> Result<i64, DatabaseError> {
-    Ok(sqlx::query_scalar!(r#"select count(*) as "count!" from users"#).fetch_one(db.pool()).await?)
 }
 
 columns! {
@@ -324,7 +306,7 @@ fn registered(
     Ok(Some(Row {
         account_id,
         telegram_id,
-        search: Some(search::text_of(&profile)),
+        search: Some(profile.search_text()),
         first_name: profile.first_name,
         last_name: profile.last_name,
         username: profile.username,
@@ -355,13 +337,12 @@ fn after_account_event(
     event: &AccountEvent,
     lookups: &Lookups,
 ) -> Result<Option<Row>, FoldError> {
-    row.updated_at = stored(event.at());
     match event {
         AccountEvent::ProfileChanged { profile, .. } => {
             // The key may be gone already: the event of the erasure comes later in the log.
             if let Some(key) = lookups.people.get(&row.account_id) {
                 let profile = opened(row.account_id, profile, key)?;
-                row.search = Some(search::text_of(&profile));
+                row.search = Some(profile.search_text());
                 row.first_name = profile.first_name;
                 row.last_name = profile.last_name;
                 row.username = profile.username;
@@ -394,7 +375,12 @@ fn after_account_event(
             row.session_exported |= row.linked_login_id.as_ref() == Some(login_id);
         }
         AccountEvent::AccountRegistered { .. } | AccountEvent::AccountErased { .. } => {}
+        // What an admin does to something else leaves their own row as it is.
+        AccountEvent::RebuildOrdered { .. }
+        | AccountEvent::RebuildCancelled { .. }
+        | AccountEvent::ParkedReplayOrdered { .. } => return Ok(Some(row)),
     }
+    row.updated_at = stored(event.at());
     Ok(Some(row))
 }
 

@@ -251,6 +251,7 @@ async fn a_rebuild_that_ends_in_the_middle_leaves_nothing_behind() {
                         Progress::Read { .. } => "read",
                         Progress::Load { .. } => "load",
                         Progress::Wait { .. } => "wait",
+                        Progress::Swapped { .. } => "swapped",
                     };
                     if named == stop_at {
                         there.take().map(|there| there.send(()));

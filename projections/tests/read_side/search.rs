@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use app::testing::Story;
 use projections::rebuild::rebuild;
-use projections::views::users::filtered::{UserFilter, UserSort, filtered};
+use projections::views::users::filtered::{UserFilter, UserSort, filtered, finds_parts_of_names};
 use projections::views::users::{SubscriptionStatus, by_username};
 
 fn profile(first: &str, last: &str, username: &str) -> String {
@@ -85,7 +85,9 @@ async fn a_part_of_a_name_a_username_or_an_id_finds_people() {
 async fn where_there_are_no_trigrams_the_beginning_of_a_name_is_found() {
     let story = Story::begin().await;
     people(&story).await;
+    assert!(finds_parts_of_names(&story.db).await.unwrap());
     story.run("drop extension pg_trgm cascade").await;
+    assert!(!finds_parts_of_names(&story.db).await.unwrap());
     for (text, expected) in [
         ("иван", &[11, 12][..]),
         ("Иван П", &[11]),

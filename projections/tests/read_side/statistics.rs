@@ -303,7 +303,7 @@ async fn an_hour_tells_outcomes_ways_tiers_and_how_long_it_took() {
     assert!((24.0..=37.5).contains(&median), "{median}");
     assert_eq!(rows(&story).await[0]["subscriptions_started"], json!({"premium": 1}));
 
-    let explained = explain(&story.db, "hourly_counts", "2026-11-22T10").await.unwrap();
+    let explained = explain(&story.db, "hourly_counts", "2026-11-22T10").await.unwrap().unwrap();
     let names: Vec<&str> = explained.steps.iter().map(|step| step.event.name.as_str()).collect();
     assert_eq!(
         names,

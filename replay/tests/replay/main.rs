@@ -274,10 +274,49 @@ async fn a_parked_row_can_be_unparked_after_a_fix() {
     .await;
     assert_eq!(past.replay(&["unpark", "users"]).status.code(), Some(2), "a view without a key is no row");
     let done = past.replay(&["unpark"]);
-    assert_eq!(text(&done), format!("users {olga}: differs in first_name\n"));
+    assert_eq!(text(&done), format!("users {olga}: differs in first_name; no part of the log makes it\n"));
     assert!(done.status.success());
     assert!(text(&past.replay(&["lag"])).contains("parked: 0"));
     assert_eq!(past.replay(&["verify"]).status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn each_row_that_differs_is_told_with_the_event_at_which_it_parts_from_the_log() {
+    let past = Past::make().await;
+    past.run("update slots.users_a set first_name = 'Eve' where telegram_id <> 2").await;
+    past.run("delete from slots.users_a where telegram_id = 2").await;
+    for command in [&["verify"][..], &["rebuild", "--dry-run"], &["rebuild", "users"]] {
+        let told = text(&past.replay(command));
+        assert!(told.contains("users: 2 rows, 2 differ\n"), "{told}");
+        assert!(told.contains("differs in first_name; no part of the log makes it\n"), "{told}");
+        let missing = told.lines().find(|line| line.contains("is missing")).expect("a line of it");
+        assert!(missing.contains("it parts from the log at position 2 (AccountRegistered, 20"), "{missing}");
+        assert!(!told.contains("Eve"), "{told}");
+    }
+    assert_eq!(past.replay(&["verify"]).status.code(), Some(0));
+}
+
+#[tokio::test]
+async fn rows_with_one_cause_can_be_unparked_alone_and_it_is_kept_who_did_that() {
+    let past = Past::make().await;
+    past.run(
+        "insert into parked (view, key, position, error) \
+         select 'users', account_id::text, 1, 'a bug (line 1, column ' || telegram_id || ')' from users",
+    )
+    .await;
+    past.run("insert into parked (view, key, position, error) values ('invites', 'x', 3, 'another')").await;
+    let lag = text(&past.replay(&["lag"]));
+    assert!(lag.contains("parked: 3\n") && lag.contains("2 parked for one cause: a bug\n"), "{lag}");
+    let unknown = past.replay(&["unpark", "--cause", "a bag"]);
+    assert_eq!(unknown.status.code(), Some(1));
+
+    let done = past.replay(&["unpark", "--cause", "a bug"]);
+    assert!(done.status.success());
+    assert_eq!(text(&done).lines().filter(|line| line.starts_with("users ")).count(), 2, "{}", text(&done));
+    assert_eq!(past.count("select count(*) from parked").await, 1);
+    let kept = "select count(*) from parked_replays \
+                 where cause = 'a bug' and ordered_by = 'tool:replay:qr_login' and replayed = 2 and still_parked = 0";
+    assert_eq!(past.count(kept).await, 1);
 }
 
 #[tokio::test]

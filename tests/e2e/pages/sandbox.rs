@@ -113,6 +113,28 @@ async fn the_sandbox_is_used_by_clicks_from_the_invite_to_the_subscription() -> 
     sandbox.stop().await
 }
 
+#[tokio::test]
+async fn the_admins_app_opens_beside_the_chat() -> Result<()> {
+    let sandbox = Sandbox::start().await?;
+    let browser = Browser::launch().await?;
+    let page =
+        browser.page(PageOptions { width: 1280, height: 800, scale: 1, dark: false, sdk: true }).await?;
+    page.goto(&sandbox.url).await?;
+    let suggestion =
+        "[...document.querySelectorAll('.suggestions button')].find((it) => it.textContent === '/admin')";
+    page.wait_until(suggestion).await?;
+    page.evaluate(&format!("{suggestion}.click()")).await?;
+    page.wait_until("document.querySelector('.keyboard .web-app')").await?;
+    page.click(".keyboard .web-app").await?;
+    // Ilya alone has written to the bot.
+    let tiles = "[...document.querySelector('iframe').contentDocument.querySelectorAll('.tile')]";
+    page.wait_until(&format!("{tiles}[1].innerText.startsWith('1')")).await?;
+    wait_for_app_text(&page, "Сегодня").await?;
+    save_screenshot(&page, "sandbox-admin").await?;
+    ensure!(page.errors().is_empty(), "{:#?}", page.errors());
+    sandbox.stop().await
+}
+
 async fn switch_to_phone_of(page: &Page, name: &str) -> Result<()> {
     let press = "[...document.querySelectorAll('#phone .people button')].find(it => it.textContent.endsWith(";
     page.evaluate(&format!("{press}{})).click()", json!(name))).await.map(drop)

@@ -136,7 +136,9 @@ export class Chat {
     const mine = menu[String(this.#person)] ?? menu[''] ?? { type: 'commands' };
     this.menu.replaceChildren(icon(mine.type === 'web_app' ? 'app' : 'menu'), mine.type === 'web_app' ? mine.text : 'Menu');
     const ready = this.#me().messages.length === 0 ? ['/start'] : [];
-    const words = [...ready, `/login ${this.#state.invite}`, '/subscription', '/cancel'];
+    // The first person is an admin: their app opens beside the chat.
+    const admin = this.#me() === this.#state.persons[0] ? ['/admin'] : [];
+    const words = [...ready, `/login ${this.#state.invite}`, '/subscription', '/cancel', ...admin];
     this.chips.replaceChildren(...words.map((word) => h('button', { type: 'button', onclick: () => this.#send(word) }, word)));
   }
 

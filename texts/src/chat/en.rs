@@ -110,6 +110,7 @@ pub(super) const TEXTS: Texts = Texts {
 
     account: &super::account::EN,
     admin: &super::admin::EN,
+    rebuild: &super::rebuild::EN,
     commands: Commands {
         login: "Log in with an invite code",
         subscription: "My subscription",
@@ -127,6 +128,7 @@ pub(super) const TEXTS: Texts = Texts {
         admin_block: "Block a person",
         admin_unblock: "Unblock a person",
         admin_role: "Change a role",
+        admin_rebuild: "Rebuild a table from the log",
         debug_status: "Status of an account",
         debug_reset: "Full reset of a person",
         debug_test_phone: "Check a phone number",

@@ -111,6 +111,7 @@ pub(super) const TEXTS: Texts = Texts {
 
     account: &super::account::RU,
     admin: &super::admin::RU,
+    rebuild: &super::rebuild::RU,
     commands: Commands {
         login: "Войти по инвайт коду",
         subscription: "Моя подписка",
@@ -128,6 +129,7 @@ pub(super) const TEXTS: Texts = Texts {
         admin_block: "Заблокировать",
         admin_unblock: "Разблокировать",
         admin_role: "Изменить роль",
+        admin_rebuild: "Пересобрать таблицу из журнала",
         debug_status: "Состояние аккаунта",
         debug_reset: "Полный сброс человека",
         debug_test_phone: "Проверить номер",

@@ -132,6 +132,15 @@ fn of_account(language: Language, event: &AccountEvent, zone: &TimeZone) -> Opti
         AccountEvent::SessionExported { .. } => {
             ("Сессия передана другому сервису", "The session was handed over to another service")
         }
+        AccountEvent::RebuildOrdered { .. } => {
+            ("Заказана пересборка таблицы", "A rebuild of a table was ordered")
+        }
+        AccountEvent::RebuildCancelled { .. } => {
+            ("Пересборка таблицы остановлена", "A rebuild of a table was stopped")
+        }
+        AccountEvent::ParkedReplayOrdered { .. } => {
+            ("Отложенные записи обработаны заново", "Parked rows were processed again")
+        }
     };
     Some(pick(language, ru, en).to_owned())
 }

@@ -89,8 +89,8 @@ async fn compose_answer(
     };
     let card_of = card_of(&message.dedup_key);
     let is_card = card_of.is_some();
-    let mut outgoing =
-        OutgoingMessage { chat, warning: body.warning, body, edit_only: false, is_card, new_role: None };
+    let (warning, edit_only) = (body.warning, body.edit_only);
+    let mut outgoing = OutgoingMessage { chat, warning, body, edit_only, is_card, new_role: None };
     if let Some(login) = card_of {
         match CardState::load(ctx, &login).await? {
             Some(state) if !state.is_live() && !message.unclear => {

@@ -56,6 +56,7 @@ async fn the_list_of_commands_is_set_for_each_language_and_longer_for_admins() {
         "admin_block",
         "admin_unblock",
         "admin_role",
+        "admin_rebuild",
         "debug_status",
         "debug_reset",
         "debug_test_phone",

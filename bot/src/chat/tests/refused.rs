@@ -35,7 +35,7 @@ fn command(name: &str) -> For {
         "start" | "help" | "login" | "subscription" | "me" | "cancel" | "logout" | "forget" => For::Everybody,
         "debug_status" | "debug_reset" => For::AdminsForOthers,
         "debug_test_phone" | "admin" | "admin_users" | "admin_user" | "admin_grant" | "admin_stats"
-        | "admin_invite" | "admin_block" | "admin_unblock" | "admin_role" => For::Admins,
+        | "admin_invite" | "admin_block" | "admin_unblock" | "admin_role" | "admin_rebuild" => For::Admins,
         other => panic!("/{other} has no row"),
     }
 }
@@ -44,7 +44,9 @@ fn button(button: &Button) -> For {
     match button {
         Button::Login(_) | Button::Help(_) | Button::History => For::Everybody,
         Button::Reset(_) => For::AdminsForOthers,
-        Button::Invite(_) | Button::Phone(_) | Button::People(_) | Button::Undo(_) => For::Admins,
+        Button::Invite(_) | Button::Phone(_) | Button::People(_) | Button::Rebuild(_) | Button::Undo(_) => {
+            For::Admins
+        }
     }
 }
 
@@ -122,7 +124,8 @@ async fn every_button_refuses_whoever_lost_what_it_needs() {
     for lost in [Lost::Access, Lost::Role, Lost::Everything] {
         let (world, ctx, _) = world(lost).await;
         let of_anna = format!("reset:{}", world.account(ANNA).await);
-        let declined = ["keep", "reset-not", "invite:stop", "phone:stop"];
+        let declined =
+            ["keep", "reset-not", "invite:stop", "phone:stop", "rebuild:not:users", "rebuild:do:users"];
         let buttons = button_examples().chain(declined).map(str::to_owned).chain([of_anna]);
         for (number, data) in (100..).zip(buttons) {
             let data = data.as_str();

@@ -17,6 +17,7 @@ async fn a_migrated_database_accepts_every_statement_of_every_view() {
                 shape.upsert(slot),
                 shape.delete(slot),
                 shape.differences(slot, other),
+                shape.count_differences(slot, other),
                 format!("select count(*) from {}", shape.table(slot)),
             ];
             for statement in statements {

@@ -119,12 +119,7 @@ pub async fn filtered(
     limit: i64,
 ) -> Result<Vec<User>, DatabaseError> {
     let mut snapshot = db.begin("begin isolation level repeatable read, read only").await?;
-    let (slot, has_trigrams): (String, bool) = sqlx::query_as(
-        "select slot, to_regclass(format('slots.users_%s_trigrams', slot)) is not null \
-           from checkpoints where consumer = 'users'",
-    )
-    .fetch_one(&mut *snapshot)
-    .await?;
+    let (slot, has_trigrams) = slot(&mut snapshot).await?;
     let query = filter.query.as_deref().and_then(|text| Query::read(text, has_trigrams));
     let cursor = match after {
         None => None,
@@ -146,6 +141,24 @@ pub async fn filtered(
     let mut people = among(&mut *snapshot, &ids).await?;
     snapshot.rollback().await?;
     Ok(accounts.iter().filter_map(|account| people.remove(account)).collect())
+}
+
+/// Whether parts of names are found; else their beginnings alone. Where `pg_trgm` was installed later, a rebuild makes its index.
+///
+/// # Errors
+/// The database's.
+pub async fn finds_parts_of_names(db: &Database) -> Result<bool, DatabaseError> {
+    Ok(slot(&mut db.pool().acquire().await?).await?.1)
+}
+
+/// The live slot, and whether it has trigrams.
+async fn slot(connection: &mut Connection) -> Result<(String, bool), sqlx::Error> {
+    sqlx::query_as(
+        "select slot, to_regclass(format('slots.users_%s_trigrams', slot)) is not null \
+           from checkpoints where consumer = 'users'",
+    )
+    .fetch_one(connection)
+    .await
 }
 
 async fn find_cursor(

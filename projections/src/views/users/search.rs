@@ -9,8 +9,6 @@
 //!
 //! A space is before each word, so ` ab` finds the beginning of a word. `@` is before the username.
 
-use super::Profile;
-
 /// Letters with accents, and what they are folded to.
 const ACCENTED: [(&str, &str); 22] = [
     ("àáâãäåāăą", "a"),
@@ -51,8 +49,7 @@ const CYRILLIC: [(&str, char); 9] = [
 ];
 
 /// The text of a person.
-pub(super) fn text_of(profile: &Profile) -> String {
-    let Profile { first_name, last_name, username, .. } = profile;
+pub(super) fn text_of(first_name: Option<&str>, last_name: Option<&str>, username: Option<&str>) -> String {
     let mut text = String::with_capacity(48);
     for word in [first_name, last_name].into_iter().flatten().flat_map(|name| name.split_whitespace()) {
         text.push(' ');
@@ -105,13 +102,11 @@ mod tests {
     use super::*;
 
     fn text(first_name: &str, last_name: &str, username: &str) -> String {
-        let some = |text: &str| (!text.is_empty()).then(|| text.to_owned());
-        text_of(&Profile {
-            first_name: some(first_name),
-            last_name: some(last_name),
-            username: some(username),
-            language_code: None,
-        })
+        text_of(some(first_name), some(last_name), some(username))
+    }
+
+    fn some(text: &str) -> Option<&str> {
+        (!text.is_empty()).then_some(text)
     }
 
     #[test]

@@ -23,6 +23,9 @@ pub(super) fn ru(event: &str) -> Option<&'static str> {
         "LoggedOut" => "аккаунт отключён здесь",
         "AuthorizationRevoked" => "сеанс завершён в Telegram",
         "SessionExported" => "сессия передана другому сервису",
+        "RebuildOrdered" => "заказана пересборка таблицы",
+        "RebuildCancelled" => "пересборка таблицы остановлена",
+        "ParkedReplayOrdered" => "отложенные записи обработаны заново",
         "AuditRead" => "администратор смотрел вашу историю",
         _ => return None,
     })
@@ -51,6 +54,9 @@ pub(super) fn en(event: &str) -> Option<&'static str> {
         "LoggedOut" => "account disconnected here",
         "AuthorizationRevoked" => "session ended in Telegram",
         "SessionExported" => "session handed over to another service",
+        "RebuildOrdered" => "rebuild of a table ordered",
+        "RebuildCancelled" => "rebuild of a table stopped",
+        "ParkedReplayOrdered" => "parked rows processed again",
         "AuditRead" => "an admin looked at your history",
         _ => return None,
     })

@@ -40,9 +40,19 @@ fn each_language_is_written_in_its_own_letters() {
 /// A number and the noun after it: `21 дней` and `1 minutes` are wrong wherever they stand.
 #[test]
 fn every_number_takes_its_form() {
-    let one = ["день", "минута", "минуту", "попытка", "человек", "запись", "обновление", "использование"];
-    let few = ["дня", "минуты", "попытки", "человека", "записи", "обновления", "использования"];
-    let many = ["дней", "минут", "попыток", "человек", "записей", "обновлений", "использований"];
+    let one = [
+        "день",
+        "минута",
+        "минуту",
+        "попытка",
+        "человек",
+        "запись",
+        "событие",
+        "обновление",
+        "использование",
+    ];
+    let few = ["дня", "минуты", "попытки", "человека", "записи", "события", "обновления", "использования"];
+    let many = ["дней", "минут", "попыток", "человек", "записей", "событий", "обновлений", "использований"];
     let mut checked = 0;
     for (_, _, text) in everything(Language::Russian).all() {
         let words: Vec<&str> =
@@ -65,7 +75,9 @@ fn every_number_takes_its_form() {
     }
     assert!(checked > 100, "{checked}");
     for (_, _, text) in everything(Language::English).all() {
-        for noun in ["day", "minute", "use", "update", "row", "person", "tries", "people", "invite code"] {
+        for noun in
+            ["day", "minute", "use", "update", "row", "event", "person", "tries", "people", "invite code"]
+        {
             let is_plural = ["tries", "people"].contains(&noun);
             let wrong = if is_plural { format!("1 {noun}") } else { format!("1 {noun}s") };
             let alone = |found: &str| {

@@ -87,6 +87,7 @@ pub(super) fn everything(language: Language) -> Everything {
         unowned_session,
         account,
         admin,
+        rebuild,
         commands,
         description,
         short_description,
@@ -207,6 +208,7 @@ pub(super) fn everything(language: Language) -> Everything {
     }
     all.account(account);
     all.admin(admin);
+    all.rebuild(rebuild);
     all.commands(commands);
     all
 }

@@ -206,6 +206,40 @@ impl Everything {
         self.messages.push(subscription_ended("Ilya (7)"));
     }
 
+    pub fn rebuild(&mut self, texts: &RebuildTexts) {
+        let RebuildTexts { list, unknown, question, rebuild, only_look, decline, declined, stop, state } =
+            texts;
+        self.buttons.extend([rebuild, only_look, decline, stop].map(|it| it.to_string()));
+        self.messages.extend([declined.to_string(), unknown("user", &["users", "invites"])]);
+        for count in COUNTS.map(i64::from) {
+            let line = |view, is_rebuilt| RebuildLine {
+                view,
+                rows: count,
+                behind: count,
+                parked: count,
+                is_rebuilt,
+            };
+            self.messages.push(list(&[line("users", false), line("invites", true)]));
+            for events_per_second in [None, Some(count)] {
+                let (view, rows, events) = ("users", count, count);
+                self.messages.push(question(&RebuildQuestion { view, rows, events, events_per_second }));
+            }
+            for dry_run in [false, true] {
+                let steps = [
+                    RebuildStep::Waiting,
+                    RebuildStep::Reading { position: count / 2, end: count, events_per_second: count },
+                    RebuildStep::Writing,
+                    RebuildStep::Done { rows: count, differ: 0, missing: 0, extra: 0 },
+                    RebuildStep::Done { rows: count, differ: count, missing: count, extra: count },
+                    RebuildStep::Failed("there is no room on the disk"),
+                    RebuildStep::Cancelled,
+                ];
+                let state = |step| state(&RebuildState { view: "users", dry_run, step });
+                self.messages.extend(steps.map(state));
+            }
+        }
+    }
+
     pub fn commands(&mut self, commands: &Commands) {
         let Commands {
             login,
@@ -224,6 +258,7 @@ impl Everything {
             admin_block,
             admin_unblock,
             admin_role,
+            admin_rebuild,
             debug_status,
             debug_reset,
             debug_test_phone,
@@ -245,6 +280,7 @@ impl Everything {
             admin_block,
             admin_unblock,
             admin_role,
+            admin_rebuild,
             debug_status,
             debug_reset,
             debug_test_phone,

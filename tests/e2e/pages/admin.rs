@@ -1,0 +1,7 @@
+//! The admins' app in a real browser, against the real service: every screen with axe, by the keyboard alone, live, and what it says
+//! where something is wrong.
+
+mod acts;
+mod app;
+mod screens;
+mod states;
