@@ -9,7 +9,9 @@ use sqlx::types::Json;
 use sqlx::{Executor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
-use super::{Cause, SELECT, Window, about, at, history, last, led_to, next, nth_last, one, stream};
+use super::{
+    Cause, SELECT, Window, about, at, history, in_hour, last, led_to, next, nth_last, of_streams, one, stream,
+};
 use crate::database::Database;
 use crate::log::{Filter, Log, LogEvent};
 use crate::sequencer::Sequencer;
@@ -161,7 +163,7 @@ async fn no_filter_of_the_history_reads_the_whole_log() {
 #[tokio::test]
 async fn each_assembled_statement_is_accepted_by_a_migrated_database() {
     let db = testing::database().await.db;
-    let (uuid, at) = (Uuid::nil(), Timestamp::UNIX_EPOCH);
+    let (uuid, beginning) = (Uuid::nil(), Timestamp::UNIX_EPOCH);
     let all = Filter {
         account: Some(AccountId(uuid)),
         login: Some("a".repeat(32).parse().unwrap()),
@@ -169,8 +171,8 @@ async fn each_assembled_statement_is_accepted_by_a_migrated_database() {
         name: Some("QrIssued".to_owned()),
         not_names: vec!["LoginStarted".to_owned()],
         actor: Some("system".to_owned()),
-        since: Some(at),
-        until: Some(at),
+        since: Some(beginning),
+        until: Some(beginning),
     };
     let window = Window { from: Some(1), to: Some(2) };
     let filters = [
@@ -190,6 +192,11 @@ async fn each_assembled_statement_is_accepted_by_a_migrated_database() {
         vec![next(0, 1), stream(StreamKind::Login, &id), about(SELECT, &id, 1), count_about(&id, 1)];
     let cause = Cause { name: "login/a/1".to_owned(), position: 1, account: None, login: None };
     queries.extend([at(SELECT, 1), one(SELECT, "login", &id, 1), led_to(SELECT, &cause, 1)]);
+    let ids = [id.clone()];
+    queries.extend([
+        of_streams(StreamKind::Login, &ids, "LoginStarted"),
+        in_hour(&["LoginStarted"], "2026-11-29T09", 1),
+    ]);
     for (filter, window) in &filters {
         queries.push(history(SELECT, filter, *window, 0, 1));
         queries.push(last(SELECT, filter, *window, 1, 1));

@@ -2,7 +2,7 @@
 //!
 //! 1. **Slot**: in one snapshot, the live slot of `users`; only the slot has the text to search in.
 //! 2. **Parts**: an order is one walk along an index. Ends of subscriptions are two: people with an end, then people without.
-//! 3. **Walk** ([`WALKED`] people in that order): a name that many have fills the page here.
+//! 3. **Walk** (some people in that order, and more where it is promising): a name that many have fills the page here.
 //! 4. **Find**: a name that few have is found by its trigrams, and put in order. The planner knows nothing about names (they have no
 //!    statistics), so each of the two is written so that it can be carried out in one way alone.
 //! 5. **Rows**: the page, as the public view shows it.
@@ -19,8 +19,10 @@ use super::query::Query;
 use super::{SubscriptionStatus, User, among};
 use eventlog::database::{Connection, Database, DatabaseError};
 
-/// How many people are looked at in their order before a name is looked for by its trigrams.
-const WALKED: i64 = 5_000;
+/// How many people are looked at in their order before a name is looked for by its trigrams: at first, and where so many of those
+/// have the name that more will fill the page.
+const WALKED: (i64, i64) = (500, 10_000);
+const PROMISING: usize = 3;
 
 /// Which people, in which order; what is None filters nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -179,6 +181,13 @@ async fn find_cursor(
     }))
 }
 
+/// What a walk found.
+struct Walked {
+    found: Vec<Uuid>,
+    /// The page is full, or everybody was looked at.
+    is_enough: bool,
+}
+
 /// A page of a list.
 struct Page<'a> {
     slot: &'a str,
@@ -210,23 +219,16 @@ impl Page<'_> {
             return ids(connection, select).await;
         };
         if !query.is_unique() {
-            let mut select = QueryBuilder::new("with walked as materialized (");
-            self.push_select(&mut select, part);
-            self.push_order(&mut select, part);
-            select
-                .push(" limit ")
-                .push_bind(query.walks(WALKED))
-                .push("), found as (select * from walked where ");
-            query.push_condition(&mut select);
-            self.push_order(&mut select, part);
-            select.push(" limit ").push_bind(limit);
-            select.push(") select (select count(*) from walked), array(select account_id from found");
-            self.push_order(&mut select, part);
-            select.push(")");
-            let row = select.build().persistent(false).fetch_one(&mut *connection).await?;
-            let (walked, found): (i64, Vec<Uuid>) = (row.try_get(0)?, row.try_get(1)?);
-            if walked < query.walks(WALKED) || found.len() as i64 == limit {
-                return Ok(found);
+            let (first, then) = query.walks(WALKED);
+            let walked = self.walk(connection, part, query, limit, first).await?;
+            if walked.is_enough {
+                return Ok(walked.found);
+            }
+            if walked.found.len() >= PROMISING {
+                let walked = self.walk(connection, part, query, limit, then).await?;
+                if walked.is_enough {
+                    return Ok(walked.found);
+                }
             }
         }
         let mut select = QueryBuilder::new("with found as materialized (");
@@ -237,6 +239,30 @@ impl Page<'_> {
         self.push_order(&mut select, part);
         select.push(" limit ").push_bind(limit);
         ids(connection, select).await
+    }
+
+    /// Step 3: looks at so many people in their order.
+    async fn walk(
+        &self,
+        connection: &mut Connection,
+        part: Part,
+        query: &Query,
+        limit: i64,
+        people: i64,
+    ) -> Result<Walked, sqlx::Error> {
+        let mut select = QueryBuilder::new("with walked as materialized (");
+        self.push_select(&mut select, part);
+        self.push_order(&mut select, part);
+        select.push(" limit ").push_bind(people).push("), found as (select * from walked where ");
+        query.push_condition(&mut select);
+        self.push_order(&mut select, part);
+        select.push(" limit ").push_bind(limit);
+        select.push(") select (select count(*) from walked), array(select account_id from found");
+        self.push_order(&mut select, part);
+        select.push(")");
+        let row = select.build().persistent(false).fetch_one(connection).await?;
+        let (seen, found): (i64, Vec<Uuid>) = (row.try_get(0)?, row.try_get(1)?);
+        Ok(Walked { is_enough: seen < people || found.len() as i64 == limit, found })
     }
 
     /// The people of a part who are after the cursor and pass the filters; not yet in order.

@@ -58,9 +58,11 @@ impl Query {
     }
 
     /// How many people to look at in their order; all of them where no index finds the name.
-    pub fn walks(&self, usually: i64) -> i64 {
+    pub fn walks(&self, usually: (i64, i64)) -> (i64, i64) {
         match self {
-            Self::Names { patterns, .. } if patterns.iter().all(|pattern| !pattern.has_trigram()) => i64::MAX,
+            Self::Names { patterns, .. } if patterns.iter().all(|pattern| !pattern.has_trigram()) => {
+                (i64::MAX, i64::MAX)
+            }
             _ => usually,
         }
     }
