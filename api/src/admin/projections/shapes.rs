@@ -104,7 +104,9 @@ pub(in crate::admin) struct RebuildDifference {
     /// The row that the log makes; null: it makes none.
     #[schema(required, value_type = Option<Object>)]
     pub log: Option<Map<String, Value>>,
-    pub explanation: Explanation,
+    /// Null: it has too many events to look at.
+    #[schema(required)]
+    pub explanation: Option<Explanation>,
 }
 
 /// Where a row parted from the log.
@@ -134,8 +136,6 @@ pub(in crate::admin) enum ExplanationKind {
     NotOfTheLog,
     /// It is parked at the event.
     Parked,
-    /// It has too many events to look at.
-    Unexplained,
 }
 
 /// A column that differed.
@@ -205,27 +205,24 @@ impl From<RunReport> for RebuildReport {
 impl From<RowDifference> for RebuildDifference {
     fn from(row: RowDifference) -> Self {
         let explanation = row.explanation;
+        let kind = match explanation.kind {
+            PartingKind::AsOf => Some(ExplanationKind::AsOf),
+            PartingKind::NotOfTheLog => Some(ExplanationKind::NotOfTheLog),
+            PartingKind::Parked => Some(ExplanationKind::Parked),
+            PartingKind::Unexplained => None,
+        };
         let changes = explanation.changes.into_iter().map(|it| ColumnChange {
             column: it.column,
             before: it.before,
             after: it.after,
         });
-        Self {
-            key: row.key,
-            live: row.live,
-            log: row.log,
-            explanation: Explanation {
-                kind: match explanation.kind {
-                    PartingKind::AsOf => ExplanationKind::AsOf,
-                    PartingKind::NotOfTheLog => ExplanationKind::NotOfTheLog,
-                    PartingKind::Parked => ExplanationKind::Parked,
-                    PartingKind::Unexplained => ExplanationKind::Unexplained,
-                },
-                position: explanation.position,
-                event: explanation.event,
-                at: explanation.at,
-                changes: changes.collect(),
-            },
-        }
+        let explanation = kind.map(|kind| Explanation {
+            kind,
+            position: explanation.position,
+            event: explanation.event,
+            at: explanation.at,
+            changes: changes.collect(),
+        });
+        Self { key: row.key, live: row.live, log: row.log, explanation }
     }
 }
