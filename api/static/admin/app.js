@@ -174,7 +174,7 @@ export class App extends Component {
   }
 
   render(_, { hasEnded, isWide }) {
-    if (hasEnded) return html`<main class="full"><${State} isPage=${true} icon=${this.props.onAgain ? 'offline' : 'lock'} title=${this.t(this.state.isForbidden ? 'forbidden' : this.props.endTitle ?? 'expired')} text=${this.t(this.state.isForbidden ? 'forbidden_text' : this.props.endText ?? 'expired_text')}
+    if (hasEnded) return html`<main class="full"><${State} isPage=${true} icon=${this.props.onAgain ? 'offline' : 'lock'} title=${this.t(this.state.isForbidden ? 'forbidden' : this.props.endTitle ?? 'expired')} text=${(!this.state.isForbidden && this.props.endDetail) || this.t(this.state.isForbidden ? 'forbidden_text' : this.props.endText ?? 'expired_text')}
       action=${this.t(this.props.onAgain ? 'again' : 'close')} onAction=${this.props.onAgain ?? (() => this.telegram.close())} /></main>`;
     const isSplit = isWide && SPLIT.includes(this.tab);
     const top = this.canGoBack() ? this.top : null;

@@ -28,10 +28,10 @@ async function begin(api) {
   if (!launch.initData) return { hasEnded: true, endTitle: 'outside', endText: 'outside_text' };
   try {
     return { me: await api.open(launch.initData), live: new Live(api) };
-  } catch ({ status }) {
+  } catch ({ status, detail }) {
     if (status === 401) return { hasEnded: true };
     if (status === 403) return { hasEnded: true, endTitle: 'forbidden', endText: 'forbidden_text' };
-    return { hasEnded: true, endTitle: status === 0 ? 'offline' : 'failed', endText: 'start_failed_text', onAgain: start };
+    return { hasEnded: true, endTitle: status === 0 ? 'offline' : 'failed', endText: 'start_failed_text', endDetail: detail, onAgain: start };
   }
 }
 

@@ -61,7 +61,7 @@ export const TEXTS = {
   limit_rag_per_day: 'RAG-запросы в день', limit_voice_per_day: 'Голосовые в день', limit_ai_digest: 'AI-дайджест', limit_priority: 'Приоритет',
   end_early: 'Закончить досрочно', access: 'Доступ', session: 'Сессия подключена', session_since: '{day}, как «{device}»',
   session_exported: 'Сессия передана другому сервису', no_session: 'Сессия не подключена', last_seen: 'Проверена',
-  last_login: 'Последний вход: {status}', no_login: 'Ещё не входил(а)', login_waiting: 'ждёт', login_code_required: 'ждёт код',
+  last_login: 'Последний вход: {status}', no_login: 'Входов ещё не было', login_waiting: 'ждёт', login_code_required: 'ждёт код',
   login_password_required: 'ждёт пароль', login_authorized: 'удался', login_expired: 'истёк', login_cancelled: 'отменён',
   login_rejected: 'чужой аккаунт', login_failed: 'не удался', about: 'Сведения', account_id: 'ID аккаунта', language: 'Язык',
   registered_at: 'Впервые здесь', invited_by: 'Кто пригласил', subscription_history: 'История подписки', change_activated: 'Началась',
@@ -166,7 +166,7 @@ export const TEXTS = {
   no_event_text: 'Журнал не дошёл до этой позиции.', at: 'Когда', who: 'Кто', stream: 'Поток', version: 'В потоке', cause: 'Причина',
   no_cause: 'Событие ни из какого другого не следует.', effects: 'Следствия', no_effects: 'Пока ни к чему не привело.', payload: 'Содержимое',
   no_payload: 'Пусто.', belongs_to: 'К чему относится', history_of_person: 'История человека', history_of_login: 'История входа',
-  history_of_invite: 'История инвайта', history_of_actor: 'Что ещё делал(а) автор', actor_service: 'сервис', actor_terminal: 'терминал, {user}',
+  history_of_invite: 'История инвайта', history_of_actor: 'Другие действия автора', actor_service: 'сервис', actor_terminal: 'терминал, {user}',
   actor_you: 'вы',
 
   // events, by their names in the log
