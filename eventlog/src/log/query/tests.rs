@@ -10,7 +10,8 @@ use sqlx::{Executor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{
-    Cause, SELECT, Window, about, at, history, in_hour, last, led_to, next, nth_last, of_streams, one, stream,
+    Cause, SELECT, Window, about, at, count_about, history, in_hour, last, led_to, next, nth_last,
+    of_streams, one, stream,
 };
 use crate::database::Database;
 use crate::log::{Filter, Log, LogEvent};
