@@ -87,6 +87,7 @@ pub async fn order(app: &App, order: RebuildOrder, context: Context) -> Result<O
 
 /// What became of an order to stop.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a request")]
 pub enum Cancelled {
     /// It ends soon, or has ended.
     Run(Run),
