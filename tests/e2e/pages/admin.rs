@@ -3,5 +3,6 @@
 
 mod acts;
 mod app;
+mod projections;
 mod screens;
 mod states;

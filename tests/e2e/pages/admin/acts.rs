@@ -10,7 +10,7 @@ use crate::world::World;
 const DESKTOP: Screen = Screen { width: 1280, sdk: false, ..Screen::DEFAULT };
 
 /// The actors of the events with this name, in order.
-async fn actors(world: &World, name: &str) -> Result<Vec<String>> {
+pub async fn actors(world: &World, name: &str) -> Result<Vec<String>> {
     let events = world.events().await?;
     Ok(events
         .iter()
@@ -20,7 +20,7 @@ async fn actors(world: &World, name: &str) -> Result<Vec<String>> {
 }
 
 /// The account id of the admin.
-async fn admin(world: &World) -> Result<String> {
+pub async fn admin(world: &World) -> Result<String> {
     let user = projections::views::users::by_telegram_id(&world.db, ILYA).await?;
     Ok(user.context("Ilya is known")?.account_id.to_string())
 }
