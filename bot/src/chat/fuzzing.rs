@@ -2,8 +2,9 @@
 
 use teloxide::types::UpdateKind;
 
+use super::button::Button;
 use super::commands::parse;
-use super::{admin, admin_invite, handler, login, reset, start, test_phone, undo};
+use super::{admin_invite, handler, test_phone, undo};
 
 /// The body of an update, as the inbox gives it to the handler.
 pub fn update(body: &str) {
@@ -31,5 +32,5 @@ pub fn pressed(data: &str) {
     if let Some(undo) = undo::Undo::parse(data) {
         assert_eq!(undo::Undo::parse(&undo.data()), Some(undo), "{data:?}");
     }
-    let _ = (login::Answer::parse(data), reset::Answer::parse(data), start::parse(data), admin::page(data));
+    let _ = Button::parse(data);
 }
