@@ -54,7 +54,7 @@ pub fn columns_of(view: &str) -> Option<&'static [&'static str]> {
 /// The columns of a view that hold personal data. They must not be kept anywhere but in its rows, which an erasure deletes.
 pub fn personal_columns(view: &str) -> &'static [&'static str] {
     match view {
-        "users" => &["telegram_id", "first_name", "last_name", "username", "language_code"],
+        "users" => &["telegram_id", "first_name", "last_name", "username", "language_code", "search"],
         _ => &[],
     }
 }

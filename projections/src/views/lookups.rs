@@ -42,10 +42,10 @@ impl Lookups {
                 Ok(Event::Account(AccountEvent::SubscriptionActivated { invite_id, .. })) => {
                     invites.push(*invite_id);
                 }
-                Ok(Event::Login(LoginEvent::AuthorizationConfirmed { attempt, .. })) => {
-                    if lookups.starts.of(&event.stream_id, *attempt).is_none() {
-                        started_before.push(event.stream_id.clone());
-                    }
+                Ok(Event::Login(LoginEvent::AuthorizationConfirmed { attempt, .. }))
+                    if lookups.starts.of(&event.stream_id, *attempt).is_none() =>
+                {
+                    started_before.push(event.stream_id.clone());
                 }
                 _ => {}
             }
