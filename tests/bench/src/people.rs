@@ -9,8 +9,8 @@ use std::time::Instant;
 
 use anyhow::{Result, ensure};
 use domain::{AccountId, Role, Tier};
-use eventlog::{Database, testing};
-use jiff::{SignedDuration, Timestamp};
+use eventlog::{Clock, Database, testing};
+use jiff::SignedDuration;
 use projections::lag::lag;
 use projections::statistics::{self, Bucket, Range, buckets};
 use projections::totals::totals;
@@ -89,7 +89,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
         .await?;
         told(report, format!("people: a page in the middle, by {name}"), page, bare, GOAL_MS);
     }
-    let now = Timestamp::now();
+    let now = Clock::system().now();
     let dashboard = rounds(async |_| {
         tokio::try_join!(totals(&db, now), statistics::since(&db, Bucket::Day.beginning(now)), lag(&db))?;
         Ok(())
