@@ -1,6 +1,6 @@
 //! `GET /api/admin/events/live`: server-sent events. Each says that something was recorded, not what it holds.
 //!
-//! 1. One task follows the log for all listeners of this process, while there are any ([`LiveEvents`]).
+//! 1. One task follows the log for all listeners of this process, while there are any ([`LiveEvents`](crate::live_events::LiveEvents)).
 //! 2. A listener begins with what it missed (`Last-Event-ID`), at most [`MOST_MISSED`] events: beyond that it is told of a gap, and
 //!    goes on with the newest. One that reads too slowly begins so again.
 //! 3. Before it is told anything, and every 15 seconds, its session is looked at again: not more often than once a second, but at
