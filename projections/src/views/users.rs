@@ -25,6 +25,9 @@ pub mod filtered;
 mod query;
 mod search;
 
+/// The version of the fold ([`Shape`]).
+const VERSION: i32 = 2;
+
 /// A person, as the public view shows them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct User {
@@ -244,7 +247,7 @@ impl View for Users {
     type Row = Row;
 
     const SHAPE: Shape =
-        Shape { name: "users", key: "account_id", key_type: "uuid", columns: Row::NAMES, version: 2 };
+        Shape { name: "users", key: "account_id", key_type: "uuid", columns: Row::NAMES, version: VERSION };
 
     const INTEREST: Interest = Interest {
         rows_by: RowsBy::Stream(StreamKind::Account),

@@ -150,7 +150,16 @@ pub async fn filtered(
 /// # Errors
 /// The database's.
 pub async fn finds_parts_of_names(db: &Database) -> Result<bool, DatabaseError> {
-    Ok(slot(&mut db.pool().acquire().await?).await?.1)
+    let (_, has_trigrams) = slot(&mut db.pool().acquire().await?).await?;
+    // Or a rebuild is due that makes the index.
+    Ok(has_trigrams
+        || sqlx::query_scalar!(
+            r#"select version <> $1 and exists (select from pg_extension where extname = 'pg_trgm') as "is_due!"
+                 from checkpoints where consumer = 'users'"#,
+            super::VERSION,
+        )
+        .fetch_one(db.pool())
+        .await?)
 }
 
 /// The live slot, and whether it has trigrams.
