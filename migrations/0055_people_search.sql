@@ -53,7 +53,7 @@ begin
     execute format('create index %I on slots.%I (subscription_status, subscription_expires_at, account_id)', relation || '_status_expires', relation);
     execute format('create index %I on slots.%I (search, account_id)', relation || '_search', relation);
     execute format('create index %I on slots.%I ((lower(username) collate "C"))', relation || '_username', relation);
-    -- Whoever owns the database may have it: it is trusted. Where it is not installed, or may not be had, nothing is lost.
+    -- The owner of the database may have it: it is trusted. Where it is not installed, or may not be had, nothing is lost.
     begin
         create extension if not exists pg_trgm with schema slots;
     exception when others then null;

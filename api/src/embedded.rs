@@ -23,7 +23,7 @@ struct Form {
 }
 
 impl Embedded {
-    /// The file with this name and these bytes. Comments and indentation of our own modules are for whoever reads the
+    /// The file with this name and these bytes. Comments and indentation of our own modules are for readers of the
     /// source: they are not sent.
     pub(crate) fn new(name: &str, body: &[u8]) -> Self {
         let body = match name.ends_with(".js").then(|| std::str::from_utf8(body)) {

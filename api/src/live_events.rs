@@ -48,7 +48,7 @@ impl LiveEvents {
         receiver
     }
 
-    /// Whether the follower has to end: nobody listens. Whoever comes next starts another one.
+    /// Whether the follower has to end: nobody listens. The next listener starts another one.
     fn ends(&self, sender: &broadcast::Sender<LiveEvent>) -> bool {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let ends = sender.receiver_count() == 0;

@@ -9,7 +9,7 @@
 //! 3. Fold each row again. A row whose event still cannot be folded in is parked again.
 //! 4. Note what became of it.
 //!
-//! Whoever dies on the way leaves an order without an end. The rows that are left are still parked, and the order can be given anew.
+//! A process that dies on the way leaves an order without an end. The rows that are left are still parked, and the order can be given anew.
 
 use domain::{AccountCommand, AccountError, AccountId, ReplayId};
 use eventlog::{Context, Database, DatabaseError, Store, StoreError};

@@ -5,7 +5,7 @@
 //! 1. Put the run into the queue. One run a view is waiting or running; another order is told which.
 //! 2. Record the order on the admin's account (`RebuildOrdered`), which refuses it from anybody else.
 //!
-//! Whoever dies between the two leaves a run without an event. So the leader records the order once more before it begins, which
+//! A process that dies between the two leaves a run without an event. So the leader records the order once more before it begins, which
 //! changes nothing where it is recorded already: no rebuild is carried out that the log does not tell of.
 //!
 //! [`cancel`] records first (`RebuildCancelled`), and then asks the run to stop; the same order again goes on.
@@ -97,7 +97,7 @@ pub enum Cancelled {
     NotAllowed,
 }
 
-/// Stops a run, whoever ordered it. Repeating it changes nothing, and neither does an order after its end.
+/// Stops a run, also another admin's. Repeating it changes nothing, and neither does an order after its end.
 ///
 /// # Errors
 /// The database failed: the same order goes on.

@@ -1,5 +1,5 @@
 //! The audit: who read whose history. Every such read has a stream of its own, with one event. The stream's id is made of the
-//! reader, what they read, and the minute: whoever reads the same again in that minute is the same read.
+//! reader, what they read, and the minute: the same reader, reading the same again in that minute, is the same read.
 //!
 //! The reads are no part of the account's stream. An account is folded for each of its commands, and must not take longer because
 //! somebody looks at it. No view reads them.

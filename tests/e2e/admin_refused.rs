@@ -1,4 +1,4 @@
-//! Whoever may not use a route of the API gets nowhere, on every route of the document that the service serves. A route whose
+//! Somebody who may not use a route of the API gets nowhere, on every route of the document that the service serves. A route whose
 //! security the document does not tell, or a part of a path that is not known here, fails the test.
 
 use std::collections::BTreeSet;

@@ -3,8 +3,8 @@
 //! 1. The header is `Authorization: Bearer <token>`, once. A token that is not of our making costs no query.
 //! 2. Its session has not ended by time.
 //! 3. The log says, at each request, that the person was neither blocked nor erased, and has the role.
-//! 4. The session was not revoked, and the role is the one it began with. So whoever lost a role does not have the old session
-//!    back with it.
+//! 4. The session was not revoked, and the role is the one it began with. So a person who lost a role
+//!    and has it again has no old session back.
 
 use std::sync::Arc;
 

@@ -107,7 +107,7 @@ pub(super) async fn show(
     run.map(|run| Json(run.into())).ok_or_else(|| unknown_rebuild(admin.language))
 }
 
-/// Stops a rebuild, whoever ordered it. One that has ended stays as it is.
+/// Stops a rebuild, also another admin's. One that has ended stays as it is.
 #[utoipa::path(
     delete,
     path = "/api/admin/rebuilds/{id}",

@@ -4,7 +4,7 @@
 //! 2. Every event that is about them, the oldest first, with what is sealed opened. Read page by page while it is sent, so that no
 //!    history is too long. Who caused one is told as on the page: an admin's account is not theirs to know.
 //!
-//! Two at a time in a process: whoever asks again and again takes nobody else's turn but that of others who export.
+//! Two at a time in a process: a person who asks again and again delays others who export, and nobody else.
 
 use std::sync::Arc;
 use std::time::Duration;

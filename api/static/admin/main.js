@@ -40,7 +40,7 @@ async function start() {
   const [[{ App }, { html, render }, words], begun] = await Promise.all([load(), begin(api)]);
   const t = textsIn(language, words);
   document.title = t('title');
-  // Whoever closes the app has closed its session.
+  // The session ends when the app is closed.
   window.addEventListener('pagehide', () => api.close());
   const props = { t, api, telegram, native, fmt: formats(language), isHandheld: isHandheld(launch.platform), ...begun };
   render(null, root);

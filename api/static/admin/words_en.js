@@ -105,7 +105,7 @@ export const TEXTS = {
   made_at: 'Made', made_by: 'Made by', redemptions: 'Who used it', nobody_used: 'Nobody yet', nobody_used_text: 'Send the link, or show the QR code.',
   somebody: 'Data deleted', has_used: 'logged in', has_reserved: 'login in progress', revoke: 'Revoke the invite', revoke_title: 'Revoke {code}?',
   revoke_text: 'The code stops working at once.', revoke_left: { one: '{n} use is lost', other: '{n} uses are lost' },
-  revoke_reserved: { one: '{n} login in progress goes on', other: '{n} logins in progress go on' }, revoke_used: 'Whoever has logged in stays',
+  revoke_reserved: { one: '{n} login in progress goes on', other: '{n} logins in progress go on' }, revoke_used: 'People who have logged in stay',
   revoke_forever: 'It cannot be brought back; make a new one instead', revoked: 'Invite revoked',
 
   // statistics

@@ -2,7 +2,7 @@
 //!
 //! What is shown is read from the run, which the database keeps: whichever process speaks with the Bot API goes on with the message.
 //! One edit in a few seconds goes through the outbox, so it keeps Telegram's pace. One that comes too late is dropped, but for the
-//! outcome. Whoever is no admin any more is told nothing more.
+//! outcome. Somebody who is no admin any more is told nothing more.
 
 use std::time::Duration;
 

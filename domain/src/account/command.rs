@@ -41,7 +41,7 @@ pub enum AccountCommand {
     ExportSession { login_id: LoginId, at: Timestamp },
     /// As an admin: have a view built again from the log. The same id again is the same order.
     OrderRebuild { rebuild_id: RebuildId, view: String, dry_run: bool, at: Timestamp },
-    /// As an admin: stop a rebuild, whoever ordered it.
+    /// As an admin: stop a rebuild, also another admin's.
     CancelRebuild { rebuild_id: RebuildId, at: Timestamp },
     /// As an admin: have parked rows folded again. The same id again is the same order.
     OrderParkedReplay { replay_id: ReplayId, view: String, row: Option<String>, cause: String, at: Timestamp },

@@ -65,7 +65,7 @@ pub struct Metadata {
     pub causation_id: Option<String>,
     /// Because of which update of the bot.
     pub update_id: Option<i64>,
-    /// Why, in the words of whoever ordered it, sealed with the key of the person whom it is about.
+    /// Why, in the words of the person who ordered it, sealed with the key of the person whom it is about.
     pub reason: Option<Sealed>,
 }
 

@@ -17,7 +17,7 @@ pub struct Context {
     pub causation_id: Option<String>,
     /// Because of which update of the bot.
     pub update_id: Option<i64>,
-    /// Why, in the words of whoever ordered it, sealed with the key of the person whom it is about.
+    /// Why, in the words of the person who ordered it, sealed with the key of the person whom it is about.
     pub reason: Option<Sealed>,
     /// The lease under which a worker acts.
     pub fence: Option<Fence>,

@@ -99,7 +99,7 @@ async fn where_there_are_no_trigrams_the_beginning_of_a_name_is_found() {
     ] {
         assert_eq!(found(&story, &query(text)).await, expected, "{text:?}");
     }
-    // Whoever rebuilds the view has it again, where it can be had.
+    // A rebuild makes it again, where it can be had.
     rebuild(&story.db, &["users".to_owned()], |_| {}).await.unwrap();
     assert_eq!(found(&story, &query("петров")).await, [11]);
 }

@@ -111,7 +111,7 @@ async fn an_invite_is_made_on_a_phone_and_its_qr_code_opens_the_bot() -> Result<
     app.evaluate("scrollTo(0, 0)").await?;
     ensure!(stand_in::camera::read_qr(&app.page().screenshot().await?)? == link, "the code leads elsewhere");
 
-    // Whoever follows it can log in.
+    // A person who follows it can log in.
     let code = link.split_once("start=").context("a code in the link")?.1;
     fixture.world.begin_login(ANNA, code).await?;
     ensure!(actors(&fixture.world, "InviteCreated").await? == [admin(&fixture.world).await?]);
