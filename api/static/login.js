@@ -12,7 +12,7 @@ import { Picture } from './picture.js';
 import { Refused, Server } from './server.js';
 import { ServerClock } from './clock.js';
 import { Steps } from './steps.js';
-import { Telegram, isHandheld, launchParams, linkPolicy } from './telegram.js';
+import { Telegram, isHandheld, launchParams, linkPolicy, storage } from './telegram.js';
 import { View, phaseOf } from './view.js';
 import { askIn } from './dialog.js';
 import { copyFrom } from './copy.js';
@@ -289,8 +289,4 @@ function restart(status) {
   view.picture('loading');
   follower.start();
   follower.accept(status);
-}
-
-function storage() {
-  try { return window.sessionStorage; } catch { return null; }
 }

@@ -10,6 +10,11 @@ const STORAGE_KEY = '__telegram__initParams';
 const EVENTS = ['theme_changed', 'visibility_changed', 'safe_area_changed', 'content_safe_area_changed', 'phone_requested', 'custom_method_invoked',
   'main_button_pressed', 'secondary_button_pressed', 'back_button_pressed', 'popup_closed', 'fullscreen_changed'];
 
+/** The store of this tab; null where the browser denies it. */
+export function storage() {
+  try { return window.sessionStorage; } catch { return null; }
+}
+
 /** `{initData, platform, version, theme, user}` from the URL fragment, otherwise those that an earlier load stored. */
 export function launchParams(fragment, storage) {
   let params = Object.fromEntries(new URLSearchParams(fragment.replace(/^#(.*\?)?/, '')));

@@ -69,10 +69,9 @@ class EventList extends Listed {
 
   query({ filters }) { return filters; }
 
-  /** Reading is an event as well: it must not make us read again. */
   concerns({ event, account_id: account }) {
     const { filters } = this.props;
-    return event !== 'AuditRead' && filters.order !== 'asc' && (!filters.event || filters.event === event) && (!filters.account || filters.account === account);
+    return filters.order !== 'asc' && (!filters.event || filters.event === event) && (!filters.account || filters.account === account);
   }
 
   bones() {
@@ -121,7 +120,7 @@ export class EventScreen extends Loaded {
   keyOf({ params }) { return params.position; }
 
   /** What it led to may still grow. */
-  concerns({ event, position }) { return event !== 'AuditRead' && position > this.props.params.position && position < this.props.params.position + 50; }
+  concerns({ position }) { return position > this.props.params.position && position < this.props.params.position + 50; }
 
   request(signal) {
     return this.props.app.api.get(`events/${this.props.params.position}`, {}, signal);

@@ -82,11 +82,6 @@ export function hueOf(telegramId) {
   return Math.abs(Number(telegramId) % 7) || 0;
 }
 
-/** Russian for `ru`, `ru-RU`, `ru_RU` and without a language code, English for any other language. */
-export function languageOf(code) {
-  return !code || /^ru(?![a-z])/i.test(code) ? 'ru' : 'en';
-}
-
 /** The words of one language, by key. */
 export async function wordsOf(language) {
   return (await (language === 'ru' ? import('./words_ru.js') : import('./words_en.js'))).TEXTS;

@@ -18,8 +18,9 @@ export class Loaded extends Component {
     this.props.ref?.(this);
     this.load();
     this.#off = this.props.app.live.on(({ event, gap, isOn }) => {
-      // What was loaded before the stream opened may have missed something.
-      if (gap || (event && this.concerns(event)) || (isOn && this.#loadedAt > 0)) this.refreshSoon();
+      // Reading is an event as well, which must not make us read again. What was loaded before the stream opened may have missed
+      // something.
+      if (gap || (event && event.event !== 'AuditRead' && this.concerns(event)) || (isOn && this.#loadedAt > 0)) this.refreshSoon();
     });
   }
 

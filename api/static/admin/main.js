@@ -2,11 +2,12 @@
 //! module's memory.
 
 import { Api, Live } from './api.js';
-import { formats, languageOf, textsIn, wordsOf } from './format.js';
+import { formats, textsIn, wordsOf } from './format.js';
+import { languageOf } from '/qr-auth/static/language.js';
 import { Native } from '/qr-auth/static/native.js';
-import { Telegram, isHandheld, launchParams } from '/qr-auth/static/telegram.js';
+import { Telegram, isHandheld, launchParams, storage } from '/qr-auth/static/telegram.js';
 
-const launch = launchParams(location.hash, window.sessionStorage);
+const launch = launchParams(location.hash, storage());
 const language = languageOf(launch.user?.language_code ?? navigator.language);
 document.documentElement.lang = language;
 const telegram = new Telegram(window, launch);

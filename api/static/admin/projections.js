@@ -46,8 +46,9 @@ class Parked extends Listed {
       do {
         outcome = await this.props.app.api.post('parked/replay', { view, ...which }).catch((problem) => { if (problem.status === 404) return { replayed: 0, still_parked: 0, items: [] }; throw problem; });
         total.replayed += outcome.replayed;
-        total.still += outcome.still_parked;
       } while (outcome.items.length >= AT_MOST && outcome.replayed > 0);
+      // Rows that are still parked come again in each order.
+      total.still += outcome.still_parked;
     }
     return total;
   }
@@ -119,6 +120,7 @@ export class ViewScreen extends Loaded {
   componentWillUnmount() {
     super.componentWillUnmount();
     clearTimeout(this.looking);
+    this.looking = null;
   }
 
   get isRunning() { return ['running', 'waiting'].includes(this.state.data?.run?.status); }
@@ -127,13 +129,15 @@ export class ViewScreen extends Loaded {
   follow(run) {
     clearTimeout(this.looking);
     if (!run || !['running', 'waiting'].includes(run.status)) return;
-    this.looking = setTimeout(async () => {
+    const looking = setTimeout(async () => {
       const next = await this.props.app.api.get(`rebuilds/${run.rebuild_id}`).catch(() => run);
-      if (!this.state.data) return;
+      // The screen was left, or looks at another run.
+      if (this.looking !== looking || !this.state.data) return;
       this.setState({ data: { ...this.state.data, run: next } });
       if (['running', 'waiting'].includes(next.status)) this.follow(next);
       else this.load();
     }, LOOK_MS);
+    this.looking = looking;
   }
 
   async rebuild(dryRun) {

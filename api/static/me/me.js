@@ -6,8 +6,9 @@
 
 import { Native } from '../native.js';
 import { Refused, Requests } from '../requests.js';
-import { Telegram, launchParams } from '../telegram.js';
+import { Telegram, launchParams, storage } from '../telegram.js';
 import { askIn } from '../dialog.js';
+import { copyFrom } from '../copy.js';
 import { languageOf, textsOf } from '../language.js';
 import { TEXTS } from './table.js';
 import { View } from './view.js';
@@ -30,10 +31,10 @@ const requests = new Requests({ initData: launch.initData, language });
 
 /** What is known; null before the first answer. */
 let known = null;
-/** Which part of the history is shown: null is all of it. The cursor of its next page. How often a part was chosen. */
+/** Which part of the history is shown: null is all of it. The cursor of its next page. How often it was read. */
 let kind = null;
 let next = null;
-let choices = 0;
+let reads = 0;
 /** The button that led to the history, which gets the focus again on the way back. */
 let cameFrom = 'to-history';
 
@@ -121,7 +122,6 @@ async function openHistory(button, which) {
 async function showHistory(which) {
   kind = which;
   next = null;
-  choices += 1;
   view.element('show-all').setAttribute('aria-pressed', String(which === null));
   view.element('show-looks').setAttribute('aria-pressed', String(which !== null));
   view.element('events').replaceChildren();
@@ -133,15 +133,15 @@ async function showHistory(which) {
 }
 
 async function readMore() {
-  const asked = choices;
+  const asked = ++reads;
   const query = new URLSearchParams({ limit: PAGE, ...(kind && { kind }), ...(next && { after: next }) });
   const more = view.element('more');
   view.working(more, true);
   view.status(text('loading'));
   try {
     const page = await get(`/api/me/events?${query}`);
-    // The person has chosen another part meanwhile.
-    if (asked !== choices) return;
+    // The person has asked for another part meanwhile.
+    if (asked !== reads) return;
     const list = view.element('events');
     list.append(...view.lines(page.items));
     next = page.next;
@@ -149,11 +149,14 @@ async function readMore() {
     view.note('problem', null);
     view.note('events-note', list.children.length ? null : text(kind ? 'nobody_looked' : 'nothing'));
   } catch (error) {
+    if (asked !== reads) return;
     more.hidden = false;
     failed(error);
   } finally {
-    view.working(more, false);
-    view.status('');
+    if (asked === reads) {
+      view.working(more, false);
+      view.status('');
+    }
   }
 }
 
@@ -227,16 +230,7 @@ async function download(button) {
 }
 
 async function copy() {
-  const area = view.element('export');
-  let done = false;
-  try {
-    await navigator.clipboard.writeText(area.value);
-    done = true;
-  } catch {
-    // Web clients deny the clipboard to a frame.
-    area.select();
-    done = document.execCommand('copy');
-  }
+  const done = await copyFrom(view.element('export'));
   view.element('copied').textContent = text(done ? 'copied' : 'copy_failed');
   telegram.haptic(done ? 'light' : 'error');
 }
@@ -291,8 +285,4 @@ function addListeners() {
   click('close', () => telegram.close());
   click('retry', () => { view.phase('loading'); showNative(); view.status(text('loading')); load(); });
   document.addEventListener('keydown', ({ key }) => { if (key === 'Escape' && !view.element('back').hidden && !view.element('ask').open) goBack(); });
-}
-
-function storage() {
-  try { return window.sessionStorage; } catch { return null; }
 }

@@ -5,7 +5,8 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { TEXTS as EN } from '../words_en.js';
 import { TEXTS as RU } from '../words_ru.js';
-import { languageOf, textsIn, wordsOf } from '../format.js';
+import { textsIn, wordsOf } from '../format.js';
+import { languageOf } from '../../language.js';
 
 const APP = new URL('..', import.meta.url);
 const TEXTS = { ru: RU, en: EN };
