@@ -192,9 +192,7 @@ pub async fn replay(
         let order = AccountCommand::OrderParkedReplay { replay_id, view, row, cause, at: now };
         match Store::new(db).account(*admin, order, context).await {
             Ok(()) => {}
-            Err(StoreError::Refused(
-                AccountError::NotAdmin | AccountError::Unknown | AccountError::Erased,
-            )) => return Ok(Replayed::NotAllowed),
+            Err(StoreError::Refused(why)) if why.is_no_admin() => return Ok(Replayed::NotAllowed),
             Err(error) => return Err(error.into()),
         }
     }

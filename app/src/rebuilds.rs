@@ -10,7 +10,7 @@
 //!
 //! [`cancel`] records first (`RebuildCancelled`), and then asks the run to stop; the same order again goes on.
 
-use domain::{AccountCommand, AccountError, AccountId, RebuildId};
+use domain::{AccountCommand, AccountId, RebuildId};
 use eventlog::{Context, DatabaseError, Log, StoreError, Topic};
 use jiff::Timestamp;
 use projections::row_count::rows_of;
@@ -75,7 +75,7 @@ pub async fn order(app: &App, order: RebuildOrder, context: Context) -> Result<O
     let command = AccountCommand::OrderRebuild { rebuild_id, view, dry_run, at: app.clock.now() };
     match app.store.account(asked_by, command, context).await {
         Ok(()) => {}
-        Err(StoreError::Refused(AccountError::NotAdmin | AccountError::Unknown | AccountError::Erased)) => {
+        Err(StoreError::Refused(why)) if why.is_no_admin() => {
             run::cancel_waiting(&app.db, rebuild_id).await?;
             return Ok(Ordered::NotAllowed);
         }
@@ -114,12 +114,13 @@ pub async fn cancel(
     let command = AccountCommand::CancelRebuild { rebuild_id, at: app.clock.now() };
     match app.store.account(by, command, context).await {
         Ok(()) => {}
-        Err(StoreError::Refused(AccountError::NotAdmin | AccountError::Unknown | AccountError::Erased)) => {
+        Err(StoreError::Refused(why)) if why.is_no_admin() => {
             return Ok(Cancelled::NotAllowed);
         }
         Err(error) => return Err(error.into()),
     }
     run::ask_to_stop(&app.db, rebuild_id).await?;
+    app.db.wake().notify(Topic::Projected);
     let run = run::by_id(&app.db, rebuild_id).await?;
     Ok(run.map_or(Cancelled::Unknown, Cancelled::Run))
 }

@@ -14,7 +14,7 @@ use std::convert::Infallible;
 use std::error::Error;
 use std::time::Duration;
 
-use domain::{AccountCommand, AccountError, RebuildId};
+use domain::{AccountCommand, RebuildId};
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::store::{Context, Store, StoreError};
@@ -37,6 +37,8 @@ const NOTE_EVERY: Duration = Duration::from_millis(500);
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 /// A run begins so often at most.
 const MOST_TRIES: i32 = 3;
+/// Between two looks at least.
+const LOOK_PAUSE: Duration = Duration::from_millis(200);
 /// Before a run begins again.
 const AGAIN_AFTER: Duration = Duration::from_secs(2);
 
@@ -56,7 +58,11 @@ pub async fn run(db: &Database, clock: &Clock) -> Infallible {
                 let mut outage = outage.clone();
                 outage.retry_until_ok(DATABASE_PAUSE, || Box::pin(runner.carry_out(&run))).await;
             }
-            None => news.wait(IDLE).await,
+            None => {
+                news.wait(IDLE).await;
+                // Views are projected all the time.
+                sleep(LOOK_PAUSE).await;
+            }
         }
     }
 }
@@ -152,9 +158,7 @@ impl Runner {
         match self.store.account(*asked_by, command, Context::by(*asked_by)).await {
             Ok(()) => {}
             Err(StoreError::Database(error)) => return Err(error),
-            Err(StoreError::Refused(
-                AccountError::NotAdmin | AccountError::Erased | AccountError::Unknown,
-            )) => {
+            Err(StoreError::Refused(why)) if why.is_no_admin() => {
                 let why = "who ordered it is no admin any more";
                 self.end(*rebuild_id, End { error: Some(why), ..End::of("cancelled") }).await;
                 return Ok(());

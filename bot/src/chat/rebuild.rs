@@ -155,11 +155,12 @@ async fn stop(ctx: &BotContext, request: &Request, id: RebuildId) -> Result<Opti
     let (texts, by) = (request.person.texts, request.person.account_id);
     let context = Context::by(by).with_update(request.update_id);
     match rebuilds::cancel(&ctx.chat.app, id, by, context).await? {
-        Cancelled::Run(run) if run.asked_by == by && run.chat_message == request.pressed => {
-            ctx.chat.app.db.wake().notify(Topic::Projected);
+        Cancelled::Run(run)
+            if run.status == RunStatus::Running
+                || (run.asked_by == by && run.chat_message == request.pressed) =>
+        {
             Ok(None)
         }
-        Cancelled::Run(run) if run.status == RunStatus::Running => Ok(None),
         Cancelled::Run(run) => Ok(Some(shown(request, &run))),
         Cancelled::Unknown => Ok(Some(Reply::text(texts.question_is_over))),
         Cancelled::NotAllowed => Ok(Some(Reply::text(texts.admins_only))),

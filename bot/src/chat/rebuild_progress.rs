@@ -37,7 +37,6 @@ pub(super) async fn run(ctx: &BotContext) {
             Ok(0) => {
                 outage.over();
                 projected.wait(IDLE).await;
-                continue;
             }
             Ok(_) => outage.over(),
             Err(error) => outage.failed(&error),

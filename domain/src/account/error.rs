@@ -19,3 +19,10 @@ pub enum AccountError {
     #[error("this is for admins alone")]
     NotAdmin,
 }
+
+impl AccountError {
+    /// Whether the account may not order what only admins may.
+    pub const fn is_no_admin(&self) -> bool {
+        matches!(self, Self::NotAdmin | Self::Unknown | Self::Erased)
+    }
+}
