@@ -13,6 +13,7 @@ use domain::{AccountId, AuditCommand, AuditId, AuditTarget, Role};
 use eventlog::{Context, Database, DatabaseError, Topic};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
+use tracing::Instrument;
 use uuid::Uuid;
 
 use crate::app::App;
@@ -24,13 +25,16 @@ const NOTED_WITHIN: Duration = Duration::from_secs(2);
 /// Notes that a person read a history.
 #[tracing::instrument(name = "note_read", level = "error", skip_all)]
 pub async fn note_read(app: &App, reader: AccountId, role: Role, target: AuditTarget) {
-    match timeout(NOTED_WITHIN, record(app, reader, role, target)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
+    let app = app.clone();
+    // A task of its own: it goes on where the reader does not wait for it.
+    let note = async move {
+        if let Err(error) = record(&app, reader, role, target).await {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, "a read of a history could not be recorded");
         }
-        Err(_) => tracing::error!("a read of a history is not recorded yet: the database is slow"),
+    };
+    if timeout(NOTED_WITHIN, tokio::spawn(note.in_current_span())).await.is_err() {
+        tracing::error!("a read of a history is not recorded yet: the database is slow");
     }
 }
 
