@@ -26,7 +26,7 @@ pub(super) fn ru(event: &str) -> Option<&'static str> {
         "RebuildOrdered" => "заказана пересборка таблицы",
         "RebuildCancelled" => "пересборка таблицы остановлена",
         "ParkedReplayOrdered" => "отложенные записи обработаны заново",
-        "AuditRead" => "администратор смотрел вашу историю",
+        "AuditRead" => "историю просматривали",
         _ => return None,
     })
 }
@@ -57,7 +57,7 @@ pub(super) fn en(event: &str) -> Option<&'static str> {
         "RebuildOrdered" => "rebuild of a table ordered",
         "RebuildCancelled" => "rebuild of a table stopped",
         "ParkedReplayOrdered" => "parked rows processed again",
-        "AuditRead" => "an admin looked at your history",
+        "AuditRead" => "the history was looked at",
         _ => return None,
     })
 }
