@@ -10,15 +10,13 @@ use eventlog::{Database, DatabaseError, Log, Outage};
 use jiff::Timestamp;
 use serde::Serialize;
 use tokio::sync::broadcast;
-use tokio::time::{Instant, sleep};
+use tokio::time::sleep;
 use utoipa::ToSchema;
 
 /// Events that wait for a slow listener.
 const WAITING: usize = 1_024;
 /// Before the log is read again that could not be read.
 const PAUSE: Duration = Duration::from_millis(500);
-/// How often the follower looks whether anybody listens.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
 
 /// Something was recorded: the data of a server-sent event `log`, whose id is the position.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -36,15 +34,15 @@ pub(crate) struct LiveEvent {
 pub struct LiveEvents(Arc<Mutex<Option<broadcast::Sender<LiveEvent>>>>);
 
 impl LiveEvents {
-    /// What is recorded from now on. The first listener starts the follower.
-    pub(crate) fn listen(&self, db: &Database) -> broadcast::Receiver<LiveEvent> {
+    /// What is recorded after this position, or after one before it. The first listener starts the follower.
+    pub(crate) fn listen(&self, db: &Database, after: i64) -> broadcast::Receiver<LiveEvent> {
         let mut running = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = &*running {
             return sender.subscribe();
         }
         let (sender, receiver) = broadcast::channel(WAITING);
         *running = Some(sender.clone());
-        tokio::spawn(follow(self.clone(), sender, db.clone()));
+        tokio::spawn(follow(self.clone(), sender, db.clone(), after));
         receiver
     }
 
@@ -64,22 +62,10 @@ impl LiveEvents {
     }
 }
 
-async fn follow(shared: LiveEvents, sender: broadcast::Sender<LiveEvent>, db: Database) {
+async fn follow(shared: LiveEvents, sender: broadcast::Sender<LiveEvent>, db: Database, after: i64) {
     let mut outage =
         Outage::new("what happens cannot be told live; trying again", "what happens is told live again");
-    let log = Log::new(&db);
-    let end = loop {
-        match log.end().await {
-            Ok(end) => break end,
-            Err(error) => outage.failed(&error),
-        }
-        if shared.ends(&sender) {
-            return;
-        }
-        sleep(PAUSE).await;
-    };
-    let mut follower = log.follow(end);
-    let mut looked = Instant::now();
+    let mut follower = Log::new(&db).follow(after);
     loop {
         match follower.look().await {
             Ok(events) if events.is_empty() => {
@@ -100,11 +86,8 @@ async fn follow(shared: LiveEvents, sender: broadcast::Sender<LiveEvent>, db: Da
                 sleep(PAUSE).await;
             }
         }
-        if (looked.elapsed() > LOOK_EVERY || sender.receiver_count() == 0) && shared.ends(&sender) {
+        if sender.receiver_count() == 0 && shared.ends(&sender) {
             return;
-        }
-        if looked.elapsed() > LOOK_EVERY {
-            looked = Instant::now();
         }
     }
 }

@@ -73,9 +73,9 @@ pub(super) async fn live(
         return Err(problem.after(AGAIN_SECONDS));
     };
     let failed = |error: DatabaseError| Problem::internal(language, &error);
-    // Before the end of the log is asked for: what comes in between is told, and not twice.
-    let receiver = state.live_events.listen(&state.app.db);
     let end = Log::new(&state.app.db).end().await.map_err(failed)?;
+    // What comes after this end is told: by the follower, or by `catch_up`, which reads after this.
+    let receiver = state.live_events.listen(&state.app.db, end);
     app::audit::note_read(&state.app, reader.account_id, reader.role, AuditTarget::Log).await;
     let known = headers.get(HeaderName::from_static("last-event-id"));
     let known = known.and_then(|id| id.to_str().ok()?.parse().ok());
@@ -93,9 +93,8 @@ pub(super) async fn live(
     // A place for which the log was set back is no place in it.
     if known.is_some_and(|known: i64| known > end) {
         listener.missed.push_back(gap(end));
-    } else {
-        listener.catch_up().await.map_err(failed)?;
     }
+    listener.catch_up().await.map_err(failed)?;
     let events = stream::unfold(listener, |mut listener| async {
         let event = listener.next().await?;
         Some((Ok::<_, Infallible>(event), listener))
@@ -124,8 +123,11 @@ impl Listener {
     /// The next event; None: the answer is over.
     async fn next(&mut self) -> Option<Sent> {
         loop {
-            if let Some(event) = self.missed.pop_front() {
-                return Some(event);
+            if !self.missed.is_empty() {
+                if self.checked.elapsed() > CHECKED_FOR && !self.may_go_on().await {
+                    return None;
+                }
+                return self.missed.pop_front();
             }
             tokio::select! {
                 received = self.receiver.recv() => match received {
@@ -171,13 +173,13 @@ impl Listener {
                 self.missed.push_back(told(&LiveEvent::from(event)));
             }
             self.position = page.last().map_or(self.position, |last| last.position);
-            if (page.len() as i64) < PAGE {
-                return Ok(());
-            }
             if self.missed.len() > MOST_MISSED {
                 self.position = log.end().await?;
                 self.missed.clear();
                 self.missed.push_back(gap(self.position));
+                return Ok(());
+            }
+            if (page.len() as i64) < PAGE {
                 return Ok(());
             }
         }
