@@ -66,6 +66,13 @@ pub(crate) struct LimitsBody {
     priority: bool,
 }
 
+impl UserBody {
+    /// As the person may see it: whose invite it was is not theirs to know.
+    pub(crate) fn for_themselves(self) -> Self {
+        Self { invited_by: None, ..self }
+    }
+}
+
 impl From<User> for UserBody {
     fn from(user: User) -> Self {
         Self {

@@ -184,6 +184,11 @@ impl Sending {
     }
 
     fn line(&self, event: &LogEvent) -> String {
+        let mut payload = event.payload.get(&event.name).unwrap_or(&event.payload).clone();
+        // Which other account confirmed is not theirs to know.
+        if let Some(fields) = payload.as_object_mut() {
+            fields.remove("confirmed_by");
+        }
         let line = MyEvent {
             position: event.position,
             at: event.recorded_at,
@@ -191,7 +196,7 @@ impl Sending {
             who: who(event, self.subject.account_id),
             login_id: event.metadata.login_id.clone(),
             reason: event.metadata.reason.as_ref().and_then(|sealed| self.subject.open(sealed)),
-            payload: event.payload.get(&event.name).unwrap_or(&event.payload).clone(),
+            payload,
         };
         serde_json::to_string(&line).expect("an event is plain data")
     }

@@ -103,5 +103,5 @@ pub(crate) async fn known(app: &App, person: &Person, device: &str) -> Result<Op
             expires_at: row.expires_at,
         }
     });
-    Ok(Some(Me { user: user.into(), session, subscription }))
+    Ok(Some(Me { user: UserBody::from(user).for_themselves(), session, subscription }))
 }
