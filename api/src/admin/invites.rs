@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use app::invites::{self, Listed, Made, Order, OrderError};
+use app::invites::{self, Listed, Order, OrderError};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -254,8 +254,9 @@ pub(super) async fn make(
     if !new.fits() {
         return Err(Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest));
     }
-    let shown = Shown::of(&state, language).await?;
-    let mut items = Vec::new();
+    let refused = |error| refused(error, language);
+    let app = &state.app;
+    let mut made = Vec::new();
     for number in 0..count {
         let invite_id = match &key {
             Some(key) => Some(ordered_id(&state, &admin, key, number).await?),
@@ -270,8 +271,15 @@ pub(super) async fn make(
             note: new.note.clone(),
             ..Order::new(new.tier.into())
         };
-        let made = state.app.invites().create(order, Context::by(admin.account_id)).await;
-        items.push(shown.made(made.map_err(|error| refused(error, language))?, &new, admin.account_id));
+        let invite = app.invites().create(order, Context::by(admin.account_id)).await.map_err(refused)?;
+        made.push(invite.invite_id);
+    }
+    // As they are now: those of an order that came before may have been used.
+    app.catch_up().await.map_err(|error| Problem::internal(language, &error))?;
+    let shown = Shown::of(&state, language).await?;
+    let mut items = Vec::new();
+    for invite_id in made {
+        items.push(shown.listed(app.invites().show_by_id(invite_id).await.map_err(refused)?));
     }
     Ok((StatusCode::CREATED, Json(MadeInvites { items })))
 }
@@ -352,26 +360,6 @@ impl Shown {
             note,
             created_by: invite.created_by,
             created_at: invite.created_at,
-        }
-    }
-
-    /// As the view shows it a moment later.
-    fn made(&self, made: Made, order: &NewInvites, created_by: AccountId) -> InviteBody {
-        let whole = |number| i32::try_from(number).unwrap_or(i32::MAX);
-        InviteBody {
-            invite_id: made.invite_id,
-            tier: made.tier.into(),
-            max_uses: whole(order.max_uses),
-            reserved: 0,
-            used: 0,
-            valid_until: made.valid_until,
-            subscription_days: whole(made.subscription_days),
-            state: InviteStateName::Open,
-            link: self.link(&made.code),
-            code: Some(made.code),
-            note: order.note.clone(),
-            created_by: Some(created_by),
-            created_at: made.created_at,
         }
     }
 }
