@@ -15,6 +15,9 @@ use projections::{Difference, Parting, RowEvent, views};
 use crate::paint::Paint;
 use crate::{people, progress, view};
 
+const ONLY_AN_EVENT: &str =
+    "what the reactor has parked is an event, no row; nothing can be made anew for it";
+
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// `users`, `login_status`, `invites`, `subscriptions`; all of them where none is named.
@@ -88,7 +91,7 @@ pub async fn unpark(db: &Database, which: Parked, out: &mut impl Write) -> Resul
 
 async fn unpark_one(db: &Database, view: &str, key: String) -> Result<KeyReport> {
     if view == "reactor" {
-        bail!("what the reactor has parked is an event, no row; nothing can be made anew for it");
+        bail!(ONLY_AN_EVENT);
     }
     view::columns(view)?;
     match replay(db, view, &Which::Key(key.clone())).await?.pop() {
@@ -105,6 +108,9 @@ async fn unpark_all(db: &Database, cause: Option<&str>) -> Result<Vec<KeyReport>
     let wanted: Vec<_> = causes.iter().filter(|it| cause.is_none_or(|cause| cause == it.cause)).collect();
     if let (Some(cause), []) = (cause, &wanted[..]) {
         bail!("nothing is parked for the cause {cause:?}; `replay lag` tells what is");
+    }
+    if cause.is_some() && wanted.iter().all(|of| of.views.iter().all(|view| view == "reactor")) {
+        bail!(ONLY_AN_EVENT);
     }
     for of in wanted {
         for view in of.views.iter().filter(|view| views::names().contains(&view.as_str())) {
