@@ -14,14 +14,14 @@ pub async fn rows_of(db: &Database, view: &str) -> Result<Option<i64>, DatabaseE
     let Some(view) = views::named(view) else { return Ok(None) };
     let slot = projector::live_slot(db.pool(), view.shape().name).await?;
     let table = view.shape().table(&slot);
-    let count = format!("select count(*) from (select from {table} limit {}) as counted", COUNTED_ROWS + 1);
-    let counted: i64 = sqlx::query_scalar(&count).fetch_one(db.pool()).await?;
-    if counted <= COUNTED_ROWS {
-        return Ok(Some(counted));
-    }
     let estimate = sqlx::query_scalar!(
         r#"select reltuples::bigint as "estimate!" from pg_class where oid = to_regclass($1)"#,
         table,
     );
-    Ok(Some(estimate.fetch_one(db.pool()).await?.max(counted)))
+    let estimate = estimate.fetch_one(db.pool()).await?;
+    if estimate > COUNTED_ROWS {
+        return Ok(Some(estimate));
+    }
+    let count = format!("select count(*) from (select from {table} limit {}) as counted", COUNTED_ROWS + 1);
+    Ok(Some(sqlx::query_scalar(&count).fetch_one(db.pool()).await?))
 }
