@@ -11,6 +11,7 @@ use serde_json::Value;
 use sqlx::types::Json;
 
 use crate::difference::{Difference, ParkedAt, explain_differences};
+use crate::one_row::stored_row;
 use crate::projector::{self, SlotRole};
 use crate::reading::{FoldedView, Reading};
 use crate::views::{self, AnyView, Comparison, MemoryTable};
@@ -130,7 +131,7 @@ pub(crate) async fn compare_with_live(
         reading.park(&parked_now);
     }
     let view_faults = faults::check(&mut snapshot, views, &checkpoints).await?;
-    let mut reports = Vec::new();
+    let (mut reports, mut parked_of) = (Vec::new(), Vec::new());
     let last = checkpoints.values().map(|(position, _)| *position).max().unwrap_or(0);
     for folded in reading.views() {
         folded.limit = checkpoints.get(folded.view.shape().name).map(|(position, _)| *position);
@@ -158,16 +159,24 @@ pub(crate) async fn compare_with_live(
         for (key, failure) in failures {
             let what = format!("is parked at position {}: {}", failure.position, failure.error);
             parked.insert(key.clone(), (failure.position, SlotRole::Building));
+            let live = match report.examples.len() < EXAMPLES {
+                true => stored_row(&mut snapshot, view, slot, &key).await?.map(|row| view.canonical(row)),
+                false => None,
+            };
             report.count(|| {
                 let log = table.rows(Some(&key)).pop();
-                Difference { key, what, live: None, log, parting: None }
+                Difference { key, what, live, log, parting: None }
             });
         }
         compare(&mut snapshot, view, slot, table, &mut report).await?;
-        explain_differences(db, view, *position, &parked, &mut report.examples).await?;
         reports.push(report);
+        parked_of.push((view, parked));
     }
+    // Before the explanations, which may take a while: nothing waits for them.
     snapshot.rollback().await?;
+    for (report, (view, parked)) in reports.iter_mut().zip(&parked_of) {
+        explain_differences(db, *view, report.position, parked, &mut report.examples).await?;
+    }
     Ok(Some(Report {
         events: folding.events,
         undecodable: folding.undecodable,

@@ -115,6 +115,23 @@ async fn a_row_that_a_rebuild_parks_differs_from_the_event_on_that_cannot_be_fol
 }
 
 #[tokio::test]
+async fn a_row_whose_event_nobody_can_read_any_more_is_parked_at_that_event() {
+    let story = Story::begin().await;
+    let ilya = story.person(1, ILYA).await;
+    story.project().await;
+    let at = story.clock.now();
+    story.account(ilya, AccountCommand::ChangeRole { role: Role::Auditor, at }).await;
+    story.run("alter table events disable trigger user").await;
+    story.run("update events set event_version = '99' where event_type = 'RoleChanged'").await;
+    story.run("alter table events enable trigger user").await;
+    story.project().await;
+
+    let report = dry_run(&story.db, ALL, |_| {}).await.unwrap().swap_remove(0);
+    assert_eq!(told(&report, &ilya.to_string()), "parked 2 RoleChanged: ");
+    assert_eq!(report.examples[0].live, report.examples[0].log);
+}
+
+#[tokio::test]
 async fn of_many_rows_that_differ_the_first_hundred_are_explained_and_all_are_counted() {
     let story = Story::begin().await;
     for number in 0..130 {
