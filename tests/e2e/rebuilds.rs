@@ -29,10 +29,12 @@ async fn a_rebuild_goes_on_after_its_process_was_killed_and_the_admin_is_told() 
     telegram.person(ANNA).ask("/help").await?;
     ilya.ask("/help").await?;
     let mut reader = PgConnection::connect(&service.database_url().await?).await?;
-    let forge = "update slots.users_a set first_name = 'Eve'";
-    while reader.execute(forge).await?.rows_affected() < 2 {
+    // A batch that is being projected would write over it.
+    let at_rest = "select position = (select count(*) from events) from checkpoints where consumer = 'users'";
+    while !sqlx::query_scalar::<_, bool>(at_rest).fetch_one(&mut reader).await? {
         tokio::task::yield_now().await;
     }
+    assert_eq!(reader.execute("update slots.users_a set first_name = 'Eve'").await?.rows_affected(), 2);
     let begin = "begin isolation level repeatable read; select 1 from checkpoints";
     sqlx::raw_sql(begin).execute(&mut reader).await?;
     let question = ilya.ask("/admin_rebuild users").await?;
