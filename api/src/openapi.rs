@@ -24,7 +24,7 @@ pub fn table() -> Vec<Route> {
     info(
         title = "qr-login",
         version = "1",
-        description = "What the admin's Mini App stands on. Times are RFC 3339 in UTC, ids are strings. A list has `items` and \
+        description = "What the admins' app stands on. Times are RFC 3339 in UTC, ids are strings. A list has `items` and \
                        `next`, a cursor for `after`; without one it is at its end.",
         license(name = "MIT", identifier = "MIT")
     ),

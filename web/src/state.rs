@@ -16,7 +16,7 @@ pub struct ApiState {
     pub app: App,
     /// Live logins.
     pub live_logins: Arc<LiveLogins>,
-    /// What is recorded, for the admin's page.
+    /// What is recorded, for the admins' app.
     pub live_events: LiveEvents,
     /// Finds out who opened the Mini App.
     pub verifier: Verifier,
