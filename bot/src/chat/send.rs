@@ -43,7 +43,7 @@ use super::reply::card_of;
 const AT_A_TIME: usize = 16;
 /// Telegram allows a bot about thirty messages a second. Both together are below that.
 const PER_SECOND: NonZeroU32 = NonZeroU32::new(25).expect("not zero");
-const AT_ONCE: NonZeroU32 = NonZeroU32::new(4).expect("not zero");
+const AT_ONCE: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
 /// Between two looks into the outbox where no signal comes.
 const IDLE: Duration = Duration::from_secs(1);
 /// While the database fails.
