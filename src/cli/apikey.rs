@@ -3,7 +3,7 @@
 use std::io;
 
 use anyhow::{Context as _, bail};
-use app::columns::{Table, TooNarrow, width_of_stdout};
+use terminal::columns::{Table, TooNarrow, width_of_stdout};
 use app::services::keys::{ApiKeys, MOST_DAYS, NewKey};
 use clap::Subcommand;
 use domain::{ApiKeyId, Scope};
