@@ -45,6 +45,7 @@ async fn a_key_is_made_at_the_terminal_listed_and_revoked() -> Result<()> {
 
     let db = Database::connect(&terminal.url).await?;
     // As the first start does.
+    installation::belongs_to(&db, "test").await?;
     let master = installation::master_key(&db, &terminal.dir.path().join("master.key")).await?;
     let key = terminal.run(&create)?.trim().to_owned();
     let presented = master.derived().read_api_key(&key).context("it is of this installation")?;
@@ -84,6 +85,7 @@ async fn a_key_that_cannot_be_is_refused_with_one_line() -> Result<()> {
         terminal.run(&["list"])?;
         Database::connect(&terminal.url).await?
     };
+    installation::belongs_to(&db, "test").await?;
     installation::master_key(&db, &terminal.dir.path().join("master.key")).await?;
     for (args, why) in [
         (
