@@ -17,7 +17,6 @@ mod causes;
 mod event;
 mod query;
 
-pub use branches::BranchId;
 pub use event::{Fact, LogEvent, Metadata, as_stored};
 pub use query::Filter;
 
@@ -34,6 +33,9 @@ const BATCH: i64 = 500;
 /// How often a follower reads without a signal: soon after it found events, seldom while it finds none.
 const POLL_BUSY: Duration = Duration::from_millis(50);
 const POLL_IDLE: Duration = Duration::from_secs(1);
+
+/// The id of a branch of the log: the positions of one cluster and timeline.
+pub type BranchId = uuid::Uuid;
 
 /// Reads events. A cheap clone.
 #[derive(Clone, Debug)]

@@ -19,13 +19,14 @@ mod position;
 pub mod problem;
 pub mod rate;
 pub mod refusals;
+pub mod scope;
 mod subscriptions;
 mod users;
 
 use axum::middleware::from_fn;
 use web::route::Route;
 
-pub use guard::{Caller, scope};
+pub use guard::Caller;
 pub use openapi::contract;
 pub use problem::Problem;
 

@@ -58,7 +58,7 @@ export const TEXTS = {
   login_expired: 'expired', login_cancelled: 'cancelled', login_rejected: 'another account', login_failed: 'failed', about: 'About',
   account_id: 'Account ID', language: 'Language', registered_at: 'First seen', invited_by: 'Invited by', subscription_history: 'Subscription history',
   change_activated: 'Started', change_granted: 'Granted', change_changed: 'Changed', change_restored: 'Restored', change_expired: 'Ended',
-  change_revoked: 'Ended early', by_invite: 'by an invite', by_admin: 'by an admin', by_settings: 'by the settings', by_time: 'by its term',
+  change_revoked: 'Ended early', by_invite: 'by an invite', by_admin: 'by an admin', by_service: 'by another service', by_settings: 'by the settings', by_time: 'by its term',
   reset: 'Reset this person', reset_note: 'The same as /debug_reset: the service forgets the person.',
 
   // acts, and the questions before them

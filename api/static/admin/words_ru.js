@@ -66,7 +66,7 @@ export const TEXTS = {
   login_rejected: 'чужой аккаунт', login_failed: 'не удался', about: 'Сведения', account_id: 'ID аккаунта', language: 'Язык',
   registered_at: 'Впервые здесь', invited_by: 'Кто пригласил', subscription_history: 'История подписки', change_activated: 'Началась',
   change_granted: 'Выдана', change_changed: 'Изменена', change_restored: 'Возвращена', change_expired: 'Закончилась',
-  change_revoked: 'Закончена досрочно', by_invite: 'по инвайту', by_admin: 'администратор', by_settings: 'по настройкам', by_time: 'по сроку',
+  change_revoked: 'Закончена досрочно', by_invite: 'по инвайту', by_admin: 'администратор', by_service: 'другим сервисом', by_settings: 'по настройкам', by_time: 'по сроку',
   reset: 'Сбросить человека', reset_note: 'То же, что /debug_reset: сервис забывает человека.',
 
   // acts, and the questions before them
