@@ -1,5 +1,5 @@
-//! The admin's Mini App: its shell, which is the same for everybody and holds no data, and its files. What it shows comes from
-//! [`crate::admin`].
+//! The admins' app: its shell, which is the same for everybody and holds no data, and its files. What it shows comes from
+//! `admin-api`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};

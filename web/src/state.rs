@@ -18,7 +18,7 @@ pub struct ApiState {
     pub app: App,
     /// Live logins.
     pub live_logins: Arc<LiveLogins>,
-    /// What is recorded, for the admin's page.
+    /// What is recorded, for the admins' app.
     pub live_events: LiveEvents,
     /// The end of the log, for other services.
     pub feed: Feed,
