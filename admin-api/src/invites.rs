@@ -345,7 +345,7 @@ impl Shown {
     }
 
     fn listed(&self, listed: Listed) -> InviteBody {
-        let Listed { invite, code, note } = listed;
+        let Listed { invite, code, note, .. } = listed;
         InviteBody {
             state: InviteState::of(&invite, self.now).into(),
             invite_id: invite.invite_id,

@@ -4,7 +4,7 @@ use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
 use crate::{
-    acts, events, invites, live, parked, projections, session, statistics, summary, user_details, users,
+    acts, events, invites, keys, live, parked, projections, session, statistics, summary, user_details, users,
 };
 
 #[derive(OpenApi)]
@@ -34,6 +34,9 @@ use crate::{
     events::of_user,
     events::one,
     live::live,
+    keys::list,
+    keys::make,
+    keys::revoke,
     summary::summary,
     statistics::over_time,
 ))]

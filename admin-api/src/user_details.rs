@@ -104,7 +104,7 @@ struct SubscriptionChange {
     #[schema(required)]
     expires_at: Option<Timestamp>,
     by: CauseName,
-    /// Who, as the event says: `system`, `tool:…` or an account id.
+    /// Who, as the event says: `system`, `tool:…`, `key:…` or an account id.
     actor: String,
     /// Why, in the words of the admin.
     #[schema(required)]
@@ -129,6 +129,7 @@ enum ChangeName {
 enum CauseName {
     Invite,
     Admin,
+    Service,
     Settings,
     Time,
 }
@@ -225,6 +226,7 @@ impl From<Change> for SubscriptionChange {
             by: match change.cause {
                 ChangeCause::Invite => CauseName::Invite,
                 ChangeCause::Admin => CauseName::Admin,
+                ChangeCause::Service => CauseName::Service,
                 ChangeCause::Settings => CauseName::Settings,
                 ChangeCause::Time => CauseName::Time,
             },

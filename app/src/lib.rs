@@ -20,6 +20,7 @@ pub mod parked;
 pub mod people;
 pub mod reactor;
 pub mod rebuilds;
+pub mod services;
 pub mod sessions;
 pub mod subscriptions;
 pub mod sweeper;

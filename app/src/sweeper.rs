@@ -78,6 +78,7 @@ impl Sweeper {
                 let vault = Vault::new(&self.db);
                 vault.prune_orders(KEEP_ORDERS).await?;
                 vault.prune_admin_sessions(now).await?;
+                vault.prune_api_requests().await?;
                 rebuilds::run::prune(&self.db, KEEP_RUNS).await?;
                 prune_at = now + PRUNE_EVERY;
             }

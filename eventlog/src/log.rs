@@ -12,6 +12,7 @@ use sqlx::{Postgres, QueryBuilder};
 use crate::database::{Database, DatabaseError, Pool};
 use crate::wake::{Topic, Wake, Waker};
 
+mod branches;
 mod causes;
 mod event;
 mod query;
@@ -32,6 +33,9 @@ const BATCH: i64 = 500;
 /// How often a follower reads without a signal: soon after it found events, seldom while it finds none.
 const POLL_BUSY: Duration = Duration::from_millis(50);
 const POLL_IDLE: Duration = Duration::from_secs(1);
+
+/// The id of a branch of the log: the positions of one cluster and timeline.
+pub type BranchId = uuid::Uuid;
 
 /// Reads events. A cheap clone.
 #[derive(Clone, Debug)]

@@ -10,16 +10,22 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// The folders of the product's crates.
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 18] = [
     "domain/src",
+    "terminal/src",
     "private-postgres/src",
     "eventlog/src",
     "vault/src",
+    "messages/src",
     "projections/src",
+    "rebuild/src",
     "app/src",
     "login-worker/src",
     "texts/src",
     "bot/src",
+    "web/src",
+    "admin-api/src",
+    "service-api/src",
     "api/src",
     "replay/src",
     "src",

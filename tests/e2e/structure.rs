@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Which crate may know which, as in the picture of ARCHITECTURE.md. The stand-ins know nothing of the product.
-const MAY_KNOW: [(&str, &[&str]); 20] = [
+const MAY_KNOW: [(&str, &[&str]); 21] = [
     ("domain", &[]),
     ("terminal", &[]),
     ("private-postgres", &[]),
@@ -25,7 +25,22 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
         "admin-api",
         &["domain", "eventlog", "vault", "messages", "projections", "rebuild", "app", "texts", "web"],
     ),
-    ("api", &["domain", "eventlog", "vault", "messages", "projections", "app", "texts", "web", "admin-api"]),
+    ("service-api", &["domain", "eventlog", "vault", "projections", "app", "web"]),
+    (
+        "api",
+        &[
+            "domain",
+            "eventlog",
+            "vault",
+            "messages",
+            "projections",
+            "app",
+            "texts",
+            "web",
+            "admin-api",
+            "service-api",
+        ],
+    ),
     ("replay", &["domain", "terminal", "eventlog", "vault", "projections", "rebuild", "app"]),
     ("qr-login", &PARTS),
     ("stand-in", &[]),

@@ -22,7 +22,7 @@ pub struct Change {
     pub expires_at: Option<Timestamp>,
     /// By what.
     pub cause: ChangeCause,
-    /// Who, as the event says: `system`, `tool:…` or an account id.
+    /// Who, as the event says: `system`, `tool:…`, `key:…` or an account id.
     pub actor: String,
     /// Why, in the words of the admin. None also where the person is forgotten.
     pub reason: Option<String>,
@@ -52,6 +52,8 @@ pub enum ChangeCause {
     Invite,
     /// By an admin, or an operator at the terminal.
     Admin,
+    /// By another service, with its key.
+    Service,
     /// By the service itself.
     Settings,
     /// Its time was over.
@@ -137,6 +139,7 @@ fn cause_of(kind: ChangeKind, event: &LogEvent) -> ChangeCause {
         ChangeKind::Granted | ChangeKind::Changed | ChangeKind::Restored | ChangeKind::Revoked => {
             match event.metadata.actor.as_str() {
                 "system" => ChangeCause::Settings,
+                actor if actor.starts_with("key:") => ChangeCause::Service,
                 _ => ChangeCause::Admin,
             }
         }

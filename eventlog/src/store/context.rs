@@ -1,8 +1,9 @@
 //! Who gives a command and why: it becomes the envelope of the events.
 
 use std::collections::HashMap;
+use std::fmt;
 
-use domain::{AccountId, LoginId, Sealed};
+use domain::{AccountId, ApiKeyId, LoginId, Sealed};
 
 /// Who gives a command, and in what connection; stored with each event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub enum Actor {
     Account(AccountId),
     /// The service itself.
     System,
+    /// Another service, by its API key.
+    ApiKey(ApiKeyId),
     /// An operator's tool.
     Tool {
         /// Its name.
@@ -59,6 +62,11 @@ impl Context {
     /// A person, about themselves.
     pub fn by(account: AccountId) -> Self {
         Self { account_id: Some(account), ..Self::from_actor(Actor::Account(account)) }
+    }
+
+    /// Another service, by its API key.
+    pub fn api_key(key: ApiKeyId) -> Self {
+        Self::from_actor(Actor::ApiKey(key))
     }
 
     /// An operator's tool.
@@ -123,16 +131,10 @@ impl Context {
     ///
     /// `{"actor": "system", "account_id": "<uuid>", "correlation_id": "<login id>", "causation_id":
     /// "<stream>/<id>/<sequence>", "update_id": "17", "reason": "<sealed>", "epoch": "3", "attempt": "1"}`; an actor is `system`,
-    /// an account id, `tool:<name>`, or `tool:<name>:<system user>`.
+    /// an account id, `key:<key id>`, `tool:<name>`, or `tool:<name>:<system user>`.
     pub(super) fn metadata(&self) -> HashMap<String, String> {
-        let actor = match &self.actor {
-            Actor::Account(account) => account.to_string(),
-            Actor::System => "system".to_owned(),
-            Actor::Tool { name, run_by: None } => format!("tool:{name}"),
-            Actor::Tool { name, run_by: Some(user) } => format!("tool:{name}:{user}"),
-        };
         [
-            ("actor", Some(actor)),
+            ("actor", Some(self.actor.to_string())),
             ("account_id", self.account_id.map(|id| id.to_string())),
             ("correlation_id", self.login_id.as_ref().map(ToString::to_string)),
             ("causation_id", self.causation_id.clone()),
@@ -144,6 +146,19 @@ impl Context {
         .into_iter()
         .filter_map(|(key, value)| Some((key.to_owned(), value?)))
         .collect()
+    }
+}
+
+/// As stored.
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(account) => account.fmt(f),
+            Self::System => f.write_str("system"),
+            Self::ApiKey(key) => write!(f, "key:{key}"),
+            Self::Tool { name, run_by: None } => write!(f, "tool:{name}"),
+            Self::Tool { name, run_by: Some(user) } => write!(f, "tool:{name}:{user}"),
+        }
     }
 }
 

@@ -189,3 +189,38 @@ async fn both_slots_have_the_same_indexes_and_know_no_statistics_of_names() {
     .unwrap();
     assert_eq!(known, [] as [String; 0]);
 }
+
+#[tokio::test]
+async fn everybody_is_listed_once_page_by_page_also_where_one_is_erased_meanwhile() {
+    use projections::views::users::listed::{Listing, as_of, page};
+    let story = Story::begin().await;
+    let ids = people(&story).await;
+    let first = page(&story.db, Listing::default(), 4).await.unwrap();
+    let names =
+        |users: &[projections::views::users::User]| users.iter().map(|it| it.telegram_id).collect::<Vec<_>>();
+    assert_eq!(names(&first.found.users), [11, 12, 13, 14]);
+    let next = first.found.next.expect("two more");
+    assert_eq!(next.account_id, ids[3]);
+    let at = story.clock.now();
+    story.account(ids[3], AccountCommand::Erase { at }).await;
+    story.settle().await;
+    let rest = page(&story.db, Listing { after: Some(next), ..Listing::default() }, 4).await.unwrap();
+    assert_eq!((names(&rest.found.users), rest.found.next), (vec![15, 16], None));
+    assert!(rest.position > first.position);
+
+    story.account(ids[4], AccountCommand::Block { at }).await;
+    story.settle().await;
+    let since = story.clock.now() - Duration::from_secs(1);
+    let changed = Listing { updated_after: Some(since), ..Listing::default() };
+    assert_eq!(names(&page(&story.db, changed, 4).await.unwrap().found.users), [15]);
+    let nobody = Listing { tier: Some(Tier::Premium), ..Listing::default() };
+    assert_eq!(names(&page(&story.db, nobody, 4).await.unwrap().found.users), [0_i64; 0]);
+    let free =
+        Listing { tier: Some(Tier::Free), status: Some(SubscriptionStatus::None), ..Listing::default() };
+    assert_eq!(page(&story.db, free, 9).await.unwrap().found.users.len(), 5);
+
+    let one = as_of(&story.db, 15).await.unwrap();
+    assert!(one.found.is_some_and(|user| user.is_blocked));
+    assert!(one.position > rest.position);
+    assert_eq!(as_of(&story.db, 14).await.unwrap().found, None);
+}

@@ -116,7 +116,7 @@ async fn a_view_can_be_shown_as_of_a_position() {
 async fn an_auditor_reads_the_log_and_the_views_and_no_secrets() {
     let story = Story::begin().await;
     let invite = story.invite(1, None).await;
-    story.vault.add_code(invite, "3HBP4Z3ECICZ", None).await.unwrap();
+    story.vault.add_code(invite, "3HBP4Z3ECICZ", None, None).await.unwrap();
     story.person(1, ILYA).await;
     story.project().await;
     // The role belongs to the cluster, not only to this test; only this test lets it log in.
