@@ -160,12 +160,8 @@ impl Webhooks {
     ///
     /// # Errors
     /// [`WebhookError`]: the address is not allowed, there are too many, or the database failed.
-    pub async fn create(
-        &self,
-        new: NewWebhook,
-        created_by: &str,
-        context: Context,
-    ) -> Result<Made, WebhookError> {
+    pub async fn create(&self, new: NewWebhook, context: Context) -> Result<Made, WebhookError> {
+        let created_by = context.actor.to_string();
         let url = self.policy.check(&new.url)?;
         let host = url.host_str().ok_or(BadAddress::Malformed)?.to_owned();
         let types = names(&new.types);
@@ -201,7 +197,7 @@ impl Webhooks {
             types,
             enabled: true,
             disabled_reason: None,
-            created_by: created_by.to_owned(),
+            created_by,
             created_at,
             secret_rotates_until: None,
             waiting: 0,
@@ -395,7 +391,8 @@ impl Webhooks {
         Ok(webhook.collect())
     }
 
-    pub(crate) fn db(&self) -> &Database {
+    /// Its database.
+    pub fn db(&self) -> &Database {
         &self.db
     }
 

@@ -7,11 +7,12 @@ use eventlog::store::Context;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::receiver::{Received, Receiver};
-use super::world::{OWNER, World};
+use super::world::World;
 use crate::address::BadAddress;
 use crate::endpoints::MOST_WEBHOOKS;
 use crate::{Change, NewWebhook, WebhookError};
 
+const OWNER: &str = "key:0123456789abcdef";
 const ANOTHER: &str = "key:ffffffffffffffff";
 
 /// The signatures of a message, and whether this secret made one of them.
@@ -111,7 +112,7 @@ async fn a_key_sees_and_changes_its_own_webhooks_alone() {
     let (world, receiver) = (World::begin().await, Receiver::start().await);
     let new = NewWebhook { url: receiver.url(), types: Vec::new() };
     let key: domain::service::ApiKeyId = OWNER.strip_prefix("key:").unwrap().parse().unwrap();
-    let made = world.done(world.webhooks.create(new, OWNER, Context::api_key(key))).await.unwrap();
+    let made = world.done(world.webhooks.create(new, Context::api_key(key))).await.unwrap();
     let (webhooks, id) = (&world.webhooks, made.webhook.webhook_id);
     assert_eq!(webhooks.show(id, Some(OWNER)).await.unwrap().created_by, OWNER);
     assert_eq!(webhooks.list(Some(OWNER), 10, None).await.unwrap().len(), 1);
@@ -138,7 +139,7 @@ async fn an_address_inside_is_refused_when_it_is_given_and_when_it_is_changed() 
     let (world, receiver) = (World::begin().await, Receiver::start().await);
     let id = world.webhook(&receiver.url()).await.webhook.webhook_id;
     let new = NewWebhook { url: "https://10.0.0.1/".to_owned(), types: Vec::new() };
-    let made = world.webhooks.create(new, OWNER, Context::tool("cli")).await;
+    let made = world.webhooks.create(new, Context::tool("cli")).await;
     assert!(matches!(made, Err(WebhookError::BadAddress(BadAddress::NotPublic))), "{made:?}");
     let change = Change { url: Some("https://192.168.0.1/".to_owned()), ..Change::default() };
     let changed = world.webhooks.change(id, None, change, Context::tool("cli")).await;
@@ -155,7 +156,7 @@ async fn there_are_only_so_many_webhooks() {
     );
     world.story.run(&many).await;
     let new = NewWebhook { url: "https://example.org/".to_owned(), types: Vec::new() };
-    let made = world.webhooks.create(new, OWNER, Context::tool("cli")).await;
+    let made = world.webhooks.create(new, Context::tool("cli")).await;
     assert!(matches!(made, Err(WebhookError::TooMany)), "{made:?}");
     let pages = [world.webhooks.list(None, 60, None).await.unwrap()];
     let next = world.webhooks.list(None, 60, pages[0].last().map(|it| it.webhook_id)).await.unwrap();

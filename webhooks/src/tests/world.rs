@@ -18,9 +18,6 @@ use crate::queue::Queue;
 use crate::run::LEASE;
 use crate::sender::Sender;
 
-/// Who makes webhooks in tests.
-pub const OWNER: &str = "key:0123456789abcdef";
-
 pub struct World {
     pub story: Story,
     pub webhooks: Webhooks,
@@ -70,7 +67,7 @@ impl World {
 
     pub async fn webhook_for(&self, url: &str, types: &[MessageType]) -> Made {
         let new = NewWebhook { url: url.to_owned(), types: types.to_vec() };
-        self.done(self.webhooks.create(new, OWNER, Context::tool("cli"))).await.expect("a new webhook")
+        self.done(self.webhooks.create(new, Context::tool("cli"))).await.expect("a new webhook")
     }
 
     /// Carries out an order that waits until it has taken effect.
