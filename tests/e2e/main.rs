@@ -54,4 +54,5 @@ mod structure;
 mod unreadable_updates;
 mod wait;
 mod webhook;
+mod webhooks;
 mod world;
