@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use ::webhooks::address::Policy;
-use ::webhooks::{NewWebhook, Webhooks};
+use ::webhooks::{Ids, NewWebhook, Webhooks};
 use anyhow::{Result, ensure};
 use app::leader::{self, Leader};
 use axum::Router;
@@ -48,7 +48,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     ::webhooks::catch_up(db, "bench".to_owned()).await?;
     // Made after everything has happened, and then told of it all.
     let new = NewWebhook { url: format!("http://{addr}/"), types: Vec::new() };
-    let (made, ()) = tokio::join!(webhooks.create(new, Context::tool("bench")), async {
+    let (made, ()) = tokio::join!(webhooks.create(new, Ids::random(), Context::tool("bench")), async {
         // It takes effect with its event.
         while leader::settle(&leader, PATIENCE).await.is_ok()
             && ::webhooks::catch_up(db, "bench".to_owned()).await.is_ok()
