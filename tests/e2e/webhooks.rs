@@ -148,8 +148,10 @@ async fn a_service_is_told_of_a_login_and_verifies_it_by_the_standards_library()
     receiver.has(&[&login[..], &["user.blocked", "user.unblocked"]].concat()).await?;
     assert!(!receiver.lines.lock().unwrap().iter().any(|line| line == "refused"));
 
-    let deliveries = page.get(&format!("{path}/deliveries?state=delivered&limit=2")).await?;
-    assert_eq!(deliveries.body["items"][0]["type"], json!("user.unblocked"));
+    let latest = format!("{path}/deliveries?state=delivered&limit=2");
+    let is_told = async || Ok(page.get(&latest).await?.body["items"][0]["type"] == json!("user.unblocked"));
+    eventually("the delivery is recorded", is_told).await?;
+    let deliveries = page.get(&latest).await?;
     let after = deliveries.body["next"].as_str().context("there are more")?;
     let next = page.get(&format!("{path}/deliveries?after={after}")).await?;
     assert_eq!(next.body["items"].as_array().map(Vec::len), Some(3), "{next:?}");

@@ -94,7 +94,11 @@ impl Policy {
             return Err(BadAddress::Fragment);
         }
         let may_go = match url.host().ok_or(BadAddress::Malformed)? {
-            Host::Domain(name) => self == Self::PublicAndLoopback || !is_name_of_loopback(name),
+            Host::Domain(name) => match reach {
+                Reach::Public => !is_name_of_loopback(name),
+                Reach::Loopback => is_name_of_loopback(name),
+                Reach::Both => true,
+            },
             Host::Ipv4(address) => reach.covers(address.into()),
             Host::Ipv6(address) => reach.covers(address.into()),
         };

@@ -126,9 +126,13 @@ fn a_private_network_reaches_loopback_and_no_other_address_inside() {
     ] {
         assert_eq!(check(good), None, "{good}");
     }
-    for inside in
-        ["https://10.0.0.1/", "http://192.168.0.1/", "http://8.8.8.8/", "https://[::ffff:127.0.0.1]/"]
-    {
+    for inside in [
+        "https://10.0.0.1/",
+        "http://192.168.0.1/",
+        "http://8.8.8.8/",
+        "http://example.org/",
+        "https://[::ffff:127.0.0.1]/",
+    ] {
         assert_eq!(check(inside), Some(BadAddress::NotPublic), "{inside}");
     }
 }

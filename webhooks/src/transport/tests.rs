@@ -97,7 +97,7 @@ async fn a_connection_goes_to_the_address_that_was_looked_at() {
         Box::pin(std::future::ready(Ok(vec![IpAddr::from([127, 0, 0, last])])))
     });
     let transport = Transport::new(Policy::PublicAndLoopback, &rebinding);
-    let url = format!("http://rebinding.example:{}/", receiver.addr.port());
+    let url = format!("http://rebinding.localhost:{}/", receiver.addr.port());
     for _ in 0..3 {
         assert!(matches!(transport.send(attempt(&url)).await, Answer::Taken(_)));
     }
