@@ -4,7 +4,8 @@ use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
 use crate::{
-    acts, events, invites, keys, live, parked, projections, session, statistics, summary, user_details, users,
+    acts, events, invites, keys, live, parked, projections, session, statistics, summary, user_details,
+    users, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -39,6 +40,15 @@ use crate::{
     keys::revoke,
     summary::summary,
     statistics::over_time,
+    webhooks::list,
+    webhooks::make,
+    webhooks::one,
+    webhooks::change,
+    webhooks::delete,
+    webhooks::test,
+    webhooks::deliveries,
+    webhooks::replay_all,
+    webhooks::replay,
 ))]
 struct Api;
 

@@ -5,7 +5,7 @@ use utoipa::openapi::{Components, OpenApi as Document};
 use utoipa::{Modify, OpenApi};
 
 use crate::refusals::{ProblemShape, Refusals};
-use crate::{events, invites, subscriptions, users};
+use crate::{events, invites, subscriptions, users, webhooks};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +20,15 @@ use crate::{events, invites, subscriptions, users};
         invites::one,
         invites::revoke,
         events::follow,
+        webhooks::list,
+        webhooks::make,
+        webhooks::one,
+        webhooks::change,
+        webhooks::delete,
+        webhooks::test,
+        webhooks::deliveries,
+        webhooks::replay_all,
+        webhooks::replay,
     ),
     components(schemas(ProblemShape)),
     modifiers(&Shared)

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// The folders of the product's crates.
-const CRATES: [&str; 18] = [
+const CRATES: [&str; 19] = [
     "domain/src",
     "terminal/src",
     "private-postgres/src",
@@ -19,6 +19,7 @@ const CRATES: [&str; 18] = [
     "messages/src",
     "projections/src",
     "rebuild/src",
+    "webhooks/src",
     "app/src",
     "login-worker/src",
     "texts/src",

@@ -58,4 +58,5 @@ mod structure;
 mod unreadable_updates;
 mod wait;
 mod webhook;
+mod webhooks;
 mod world;

@@ -27,6 +27,7 @@ mod status;
 mod strangers;
 mod takeover;
 mod visible;
+mod webhooks;
 
 use dataset::Dataset;
 use eventlog::Database;
@@ -58,6 +59,8 @@ enum Section {
     Confirmation,
     /// A hundred thousand reminders due at once, and what others are answered meanwhile.
     Reminders,
+    /// A backlog of messages to a webhook, drained.
+    Webhooks,
     /// `/login`, while thousands of strangers hold connections.
     Strangers,
 }
@@ -120,6 +123,7 @@ async fn measure(sections: &[Section], largest: u32, report: &mut Report) -> Res
             Section::Takeover => takeover::measure(report, largest).await?,
             Section::Append => append::measure(report).await?,
             Section::Visible => visible::measure(report).await?,
+            Section::Webhooks => webhooks::measure(report).await?,
             Section::Status => status::measure(report).await?,
             Section::Polls => polls::measure(report).await?,
             Section::Confirmation => confirmation::measure(report).await?,
