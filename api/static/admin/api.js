@@ -46,6 +46,10 @@ export class Api {
     return answer.status === 204 ? null : answer.json();
   }
 
+  async patch(path, body) {
+    return (await this.#authorised('PATCH', path, { body })).json();
+  }
+
   async delete(path, body) {
     const answer = await this.#authorised('DELETE', path, { body });
     return answer.status === 204 ? null : answer.json();
