@@ -74,6 +74,7 @@ export class KeyScreen extends Loaded {
         [t('revoked_at'), key.revoked_at ? fmt.moment(key.revoked_at) : undefined],
       ]} /></div>
       <${Section} title=${t('may')}><div class="card rows">${key.scopes.map((scope) => html`<${Row} key=${scope} title=${html`<span class="mono">${scope}</span>`} sub=${sayScope(app, scope)} />`)}</div><//>
+      <div class="card rows"><${Row} icon="history" title=${t('history')} onClick=${() => app.open('audit', { actor: `key:${key.key_id}` })} /></div>
       ${state === 'active' && html`<div class="card rows"><button type="button" class="row danger" onClick=${() => this.revoke(key)}><${Icon} name="end" /><span class="body"><span class="title"><span>${t('revoke_key')}</span></span></span></button></div>`}`;
   }
 }

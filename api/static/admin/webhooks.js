@@ -37,8 +37,7 @@ export function placeOf(url) {
 
 function WebhookBadges({ app, webhook }) {
   const { t } = app;
-  return html`<${Badge} kind=${webhook.enabled ? 'good' : 'late'}>${t(webhook.enabled ? 'webhook_on' : 'webhook_off')}<//>
-    ${webhook.parked > 0 && html`<${Badge} kind="bad">${t('parked_n', { n: webhook.parked })}<//>`}`;
+  return html`<${Badge} kind=${webhook.enabled ? 'good' : 'late'}>${t(webhook.enabled ? 'webhook_on' : 'webhook_off')}<//> ${webhook.parked > 0 && html`<${Badge} kind="bad">${t('parked_n', { n: webhook.parked })}<//>`}`;
 }
 
 function progressOf({ t, fmt }, webhook) {
@@ -128,11 +127,15 @@ export class WebhookScreen extends Loaded {
 
 /** Why nothing is delivered to it. */
 export function whyOff({ t }, reason) {
-  return reason && t.has(`off_${reason}`) ? t(`off_${reason}`) : t('off_by_admin');
+  return reason && t.has(`off_${reason}`) ? t(`off_${reason}`) : t('off_order');
 }
 
 class Deliveries extends Component {
   state = { state: '' };
+
+  componentDidMount() {
+    this.props.ref?.(this);
+  }
 
   load() {
     this.list?.load();
