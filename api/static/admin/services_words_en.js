@@ -1,7 +1,7 @@
 //! The texts of the tab Services in English; `words_en.js` has those of the rest.
 
 export const TEXTS = {
-  services_note: 'A key lets another service ask. A webhook tells it by itself. The documentation is at /api/docs.', is_stored: 'I have stored it',
+  services_note: 'A key lets another service ask. A webhook tells it by itself. The documentation is at /api/docs.', is_stored: 'It’s stored',
 
   // keys
   api_keys: 'API keys', api_key: 'API key', new_key: 'New key', make_key: 'Make the key', key_active: 'works', key_expired: 'expired', key_revoked: 'revoked',
@@ -41,7 +41,7 @@ export const TEXTS = {
   // deliveries
   deliveries: 'Deliveries', any_state: 'All', state_waiting: 'Waiting', state_delivered: 'Delivered', state_parked: 'Parked', no_deliveries: 'Nothing delivered yet',
   no_deliveries_text: 'Send a test, or wait for the next event.', no_deliveries_so: 'No such deliveries', attempts: { one: '{n} try', other: '{n} tries' },
-  next_attempt: 'next {ago}', replay_parked: { one: 'Replay {n} parked', other: 'Replay all {n} parked' },
+  next_attempt: 'next {ago}', replay_parked: 'Replay parked',
   replay_parked_title: { one: 'Replay {n} delivery?', other: 'Replay {n} deliveries?' }, replay_parked_text: '{url} gets them again, oldest first.',
   replay_parked_fix: 'What is refused again for 3 days is parked again', replay_parked_order: 'What came before for the same person comes first',
   replayed_n: { one: '{n} delivery is on its way again', other: '{n} deliveries are on their way again' }, replayed_one: 'On its way again',

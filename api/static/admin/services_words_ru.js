@@ -1,7 +1,7 @@
 //! The texts of the tab Services in Russian; `words_ru.js` has those of the rest.
 
 export const TEXTS = {
-  services_note: 'С ключом другой сервис спрашивает сам. Вебхук сообщает ему о событиях. Документация — на странице /api/docs.', is_stored: 'Ключ сохранён',
+  services_note: 'С ключом другой сервис спрашивает сам. Вебхук сообщает ему о событиях. Документация — на странице /api/docs.', is_stored: 'Сохранено',
 
   // keys
   api_keys: 'Ключи API', api_key: 'Ключ API', new_key: 'Новый ключ', make_key: 'Создать ключ', key_active: 'действует', key_expired: 'истёк', key_revoked: 'отозван',
@@ -41,7 +41,7 @@ export const TEXTS = {
   // deliveries
   deliveries: 'Доставки', any_state: 'Все', state_waiting: 'В очереди', state_delivered: 'Доставлено', state_parked: 'Отложено', no_deliveries: 'Доставок пока не было',
   no_deliveries_text: 'Отправьте проверку или дождитесь события.', no_deliveries_so: 'Таких доставок нет', attempts: { one: '{n} попытка', few: '{n} попытки', many: '{n} попыток' },
-  next_attempt: 'следующая {ago}', replay_parked: { one: 'Повторить {n} отложенную', few: 'Повторить {n} отложенные', many: 'Повторить {n} отложенных' },
+  next_attempt: 'следующая {ago}', replay_parked: 'Повторить все',
   replay_parked_title: { one: 'Повторить {n} доставку?', few: 'Повторить {n} доставки?', many: 'Повторить {n} доставок?' }, replay_parked_text: '{url} получит их снова, начиная с самых ранних.',
   replay_parked_fix: 'Если за 3 дня ни одна попытка не удастся, доставку снова отложим', replay_parked_order: 'У каждого человека порядок событий сохранится',
   replayed_n: { one: '{n} доставка снова в пути', few: '{n} доставки снова в пути', many: '{n} доставок снова в пути' }, replayed_one: 'Доставка снова в пути',

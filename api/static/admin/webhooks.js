@@ -25,7 +25,7 @@ export class WebhookList extends Listed {
     const { t } = app;
     if (webhooks.length === 0) return html`<div class="card"><${State} icon="link" title=${t('no_webhooks')} text=${t('no_webhooks_text')} action=${t('new_webhook')} onAction=${() => app.open('webhook_form', {}, { instead: true })} /></div>`;
     return html`<ul class="card rows" aria-label=${t('webhooks')}>${webhooks.map((it) => html`<li key=${it.webhook_id}>
-      <${Row} title=${html`<span>${placeOf(it.url)}</span><${WebhookBadges} app=${app} webhook=${it} />`} sub=${progressOf(app, it)} current=${current === it.webhook_id}
+      <${Row} title=${html`<span>${placeOf(it.url)}</span><${WebhookBadge} app=${app} webhook=${it} />`} sub=${progressOf(app, it)} current=${current === it.webhook_id}
         onClick=${() => app.open('webhook', { webhook_id: it.webhook_id }, { instead: true })} /></li>`)}</ul>`;
   }
 }
@@ -35,9 +35,10 @@ export function placeOf(url) {
   return url.replace(/^https?:\/\//, '').replace(/\/$/, '');
 }
 
-function WebhookBadges({ app, webhook }) {
-  const { t } = app;
-  return html`<${Badge} kind=${webhook.enabled ? 'good' : 'late'}>${t(webhook.enabled ? 'webhook_on' : 'webhook_off')}<//> ${webhook.parked > 0 && html`<${Badge} kind="bad">${t('parked_n', { n: webhook.parked })}<//>`}`;
+/** What an admin has to know first: that it is off, that something is parked, or that all is well. */
+function WebhookBadge({ app: { t }, webhook: { enabled, parked } }) {
+  if (enabled && parked > 0) return html`<${Badge} kind="bad">${t('parked_n', { n: parked })}<//>`;
+  return html`<${Badge} kind=${enabled ? 'good' : 'late'}>${t(enabled ? 'webhook_on' : 'webhook_off')}<//>`;
 }
 
 function progressOf({ t, fmt }, webhook) {
@@ -111,8 +112,8 @@ export class WebhookScreen extends Loaded {
       ${secret && html`<${Secret} app=${app} secret=${secret} title=${t('secret_once')} text=${t('secret_new_text')} onDone=${() => this.setState({ secret: null })} />`}
       ${!webhook.enabled && html`<div class="card pad note warn"><p>${whyOff(app, webhook.disabled_reason)}</p></div>`}
       <div class="card pad"><${Pairs} items=${[
-        [t('state'), html`<${WebhookBadges} app=${app} webhook=${webhook} />`], [t('address'), webhook.url, true], [t('told'), webhook.types.length > 0 ? webhook.types.join(' ') : t('everything'), webhook.types.length > 0],
-        [t('last_delivery'), webhook.last_delivered_at ? fmt.moment(webhook.last_delivered_at) : t('never')], [t('state_waiting'), fmt.number(webhook.waiting)], [t('made_at'), fmt.moment(webhook.created_at)],
+        [t('state'), html`<${WebhookBadge} app=${app} webhook=${webhook} />`], [t('address'), webhook.url, true], [t('told'), webhook.types.length > 0 ? webhook.types.join(' ') : t('everything'), webhook.types.length > 0],
+        [t('last_delivery'), webhook.last_delivered_at ? fmt.moment(webhook.last_delivered_at) : t('never')], [t('state_waiting'), fmt.number(webhook.waiting)], [t('state_parked'), fmt.number(webhook.parked)], [t('made_at'), fmt.moment(webhook.created_at)],
         [t('old_secret_until'), webhook.secret_rotates_until ? fmt.moment(webhook.secret_rotates_until) : undefined],
       ]} /></div>
       <div class="acts" role="group" aria-label=${t('acts')}>
@@ -151,7 +152,7 @@ class Deliveries extends Component {
   render({ app, webhook, onReplay }, { state }) {
     const { t } = app;
     const choose = (value) => this.setState({ state: value });
-    return html`<${Section} title=${t('deliveries')} action=${webhook.parked > 0 && html`<button type="button" onClick=${() => this.replayAll()}>${t('replay_parked', { n: webhook.parked })}</button>`}>
+    return html`<${Section} title=${t('deliveries')} action=${webhook.parked > 0 && html`<button type="button" onClick=${() => this.replayAll()}>${t('replay_parked')}</button>`}>
       <${Segments} label=${t('filters')} name="delivery-state" value=${state} onChange=${choose} options=${[['', t('any_state')], ...STATES.map((it) => [it, t(`state_${it}`)])]} />
       <${DeliveryList} ref=${(it) => { this.list = it; }} app=${app} webhook_id=${webhook.webhook_id} state=${state} onAll=${() => choose('')}
         onReplay=${(id) => onReplay((path) => app.api.post(`${path}/deliveries/${encodeURIComponent(id)}/replay`), t('replayed_one'))} /><//>`;
@@ -185,7 +186,7 @@ class DeliveryList extends Listed {
     const { t } = app;
     if (deliveries.length === 0) return html`<div class="card">${state ? html`<${State} icon="check" title=${t('no_deliveries_so')} action=${t('any_state')} onAction=${onAll} />` : html`<${State} icon="empty" title=${t('no_deliveries')} text=${t('no_deliveries_text')} />`}</div>`;
     return html`<ul class="card rows" aria-label=${t('deliveries')}>${deliveries.map((it) => html`<li key=${it.delivery_id} class="row"><span class="body">
-      <span class="title"><span class="mono">${it.type}</span><${Badge} kind=${KIND[it.state]}>${t(`state_${it.state}`)}<//></span><span class="sub">${sayDelivery(app, it)}</span></span>
+      <span class="mono">${it.type}</span><span class="small"><${Badge} kind=${KIND[it.state]}>${t(`state_${it.state}`)}<//> <span class="muted">${sayDelivery(app, it)}</span></span></span>
       ${it.position !== null && html`<${Tool} text=${`#${it.position}`} label=${t('event_n', { position: it.position })} onClick=${() => app.open('event', { position: it.position })} />`}
       ${it.state === 'parked' && html`<${Tool} icon="play" label=${t('replay_one', { key: it.type })} onClick=${() => onReplay(it.delivery_id)} />`}</li>`)}</ul>`;
   }
