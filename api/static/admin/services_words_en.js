@@ -28,7 +28,7 @@ export const TEXTS = {
   test: 'Test', change: 'Change', save: 'Save', change_webhook: 'Change the webhook', is_changed: 'Webhook changed', new_secret: 'New secret',
   switch_on: 'Switch on', switch_off: 'Switch off', is_on: 'Webhook is on', is_off: 'Webhook is off', test_sent: 'Test sent: see its delivery below',
   off_order: 'It is switched off: nothing is delivered.', off_gone: 'It switched itself off: the address answered 410, “gone for good”. Nothing is delivered.',
-  off_title: 'Switch {url} off?', off_text: 'Nothing is delivered to this address any more.', off_waiting: 'What waits now goes on waiting',
+  off_title: 'Switch {url} off?', off_text: 'Nothing is delivered to this address any more.', off_waiting: 'What waits now goes on waiting', off_missed: 'What happens while it is off is not delivered later',
   off_again: 'You can switch it on again at any time', rotate: 'Make a new secret', rotate_title: 'Make a new secret?',
   rotate_text: '{url} must get it, or it will refuse what is delivered.', rotate_both: 'For a day, each delivery is signed with both secrets',
   rotate_then: 'Then the old secret stops working', secret_once: 'The secret is shown only now',

@@ -69,7 +69,7 @@ export class WebhookScreen extends Loaded {
   async switch(webhook) {
     const { app } = this.props;
     const { t } = app;
-    if (webhook.enabled && !await app.ask({ title: t('off_title', { url: placeOf(webhook.url) }), text: t('off_text'), points: [t('off_waiting'), t('off_again')], yes: t('switch_off'), danger: true })) return;
+    if (webhook.enabled && !await app.ask({ title: t('off_title', { url: placeOf(webhook.url) }), text: t('off_text'), points: [t('off_waiting'), t('off_missed'), t('off_again')], yes: t('switch_off'), danger: true })) return;
     await this.act((path) => app.api.patch(path, { enabled: !webhook.enabled }), t(webhook.enabled ? 'is_off' : 'is_on'));
   }
 
