@@ -27,6 +27,7 @@ mod embed;
 mod endings;
 mod erasure;
 mod events;
+mod examples;
 mod expiry;
 mod export;
 mod first_start;
