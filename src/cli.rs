@@ -1,5 +1,6 @@
 //! The commands. Answers go to stdout, the log to stderr, and an error is one line.
 
+mod apikey;
 mod database;
 mod health;
 mod invite;
@@ -70,6 +71,11 @@ enum Command {
     User {
         #[command(subcommand)]
         command: user::UserCommand,
+    },
+    /// Keys for other services: make, list and revoke.
+    Apikey {
+        #[command(subcommand)]
+        command: apikey::ApiKeyCommand,
     },
     /// Linked sessions.
     Session {
@@ -142,6 +148,7 @@ impl Cli {
             Command::Check { json } => return check(&self.settings, json).await,
             Command::Invite { command } => command.run(data, &self.settings.bot_api_url).await?,
             Command::User { command } => command.run(&self.settings).await?,
+            Command::Apikey { command } => command.run(data).await?,
             Command::Session { command } => command.run(&self.settings).await?,
             Command::Key { command } => command.run(&self.settings).await?,
             Command::Database { command: DatabaseCommand::Url } => database_url(data)?,

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use domain::{AccountId, InviteCommand, InviteError, InviteId, Tier, Tiers};
+use domain::{AccountId, ApiKeyId, InviteCommand, InviteError, InviteId, Tier, Tiers};
 use eventlog::{Clock, Context, Database, DatabaseError, Store, StoreError};
 use jiff::{SignedDuration, Timestamp};
 use projections::views::invites::filtered::InviteState;
@@ -41,8 +41,10 @@ pub struct Order {
     pub valid_days: u32,
     /// How long the subscription lasts; 0 is unlimited; None: as the tier says.
     pub subscription_days: Option<u32>,
-    /// Who made it; None: from the command line.
+    /// Who made it; None: the command line, or another service.
     pub created_by: Option<AccountId>,
+    /// The key of the service that made it.
+    pub made_by_key: Option<ApiKeyId>,
     /// For the admins.
     pub note: Option<String>,
 }
@@ -58,6 +60,7 @@ impl Order {
             valid_days: VALID_DAYS,
             subscription_days: None,
             created_by: None,
+            made_by_key: None,
             note: None,
         }
     }
@@ -87,8 +90,10 @@ pub struct Listed {
     pub invite: InviteRow,
     /// What people type.
     pub code: Option<String>,
-    /// For the admins.
+    /// For who made it.
     pub note: Option<String>,
+    /// The key of the service that made it; None: an admin or the terminal did.
+    pub made_by_key: Option<ApiKeyId>,
 }
 
 /// Why no invite was made, found or revoked.
@@ -166,7 +171,8 @@ impl Invites {
         };
         for _ in 0..draws {
             let code = wanted.clone().unwrap_or_else(random_code);
-            match self.vault.add_code(invite_id, &code, order.note.as_deref()).await {
+            let (note, key) = (order.note.as_deref(), order.made_by_key.as_ref());
+            match self.vault.add_code(invite_id, &code, note, key).await {
                 Ok(()) => return Ok(code),
                 Err(CodeError::CodeTaken) => {}
                 Err(CodeError::Database(error)) => return Err(error.into()),
@@ -238,8 +244,10 @@ impl Invites {
         let ids: Vec<_> = invites.iter().map(|invite| invite.invite_id).collect();
         let mut codes = self.vault.codes_of(&ids).await?;
         let listed = invites.into_iter().map(|invite| {
-            let (code, note) = codes.remove(&invite.invite_id).unzip();
-            Listed { invite, code, note: note.flatten() }
+            let kept = codes.remove(&invite.invite_id);
+            let made_by_key = kept.as_ref().and_then(|kept| kept.made_by_key.clone());
+            let (code, note) = kept.map(|kept| (kept.code, kept.note)).unzip();
+            Listed { invite, code, note: note.flatten(), made_by_key }
         });
         Ok(listed.collect())
     }

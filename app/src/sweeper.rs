@@ -7,14 +7,14 @@ use std::time::Duration;
 use domain::{AccountCommand, LoginCommand};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::inbox::Inbox;
-use crate::outbox::Outbox;
 use crate::rebuilds;
 use eventlog::Log;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::store::{Context, Store, StoreError};
 use eventlog::wake::Topic;
+use messages::inbox::Inbox;
+use messages::outbox::Outbox;
 use projections::projector::wait_for;
 use projections::views::{login_status, subscriptions};
 use tokio::time::timeout;
@@ -78,6 +78,7 @@ impl Sweeper {
                 let vault = Vault::new(&self.db);
                 vault.prune_orders(KEEP_ORDERS).await?;
                 vault.prune_admin_sessions(now).await?;
+                vault.prune_api_requests().await?;
                 rebuilds::run::prune(&self.db, KEEP_RUNS).await?;
                 prune_at = now + PRUNE_EVERY;
             }

@@ -12,10 +12,12 @@ use sqlx::{Postgres, QueryBuilder};
 use crate::database::{Database, DatabaseError, Pool};
 use crate::wake::{Topic, Wake, Waker};
 
+mod branches;
 mod causes;
 mod event;
 mod query;
 
+pub use branches::BranchId;
 pub use event::{Fact, LogEvent, Metadata, as_stored};
 pub use query::Filter;
 

@@ -2,13 +2,13 @@
 
 use anyhow::Context as _;
 use app::invites::{self, Invites, Listed, Order};
-use app::terminal::harmless;
 use clap::Subcommand;
 use domain::Tier;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
 use projections::views::invites::InviteRow;
 use serde::Serialize;
+use terminal::harmless;
 
 use super::database::{reading, with_database};
 use super::json::print_json;
@@ -123,13 +123,13 @@ impl InviteCommand {
 }
 
 impl<'a> From<&'a Listed> for JsonInvite<'a> {
-    fn from(Listed { invite, code, note }: &'a Listed) -> Self {
+    fn from(Listed { invite, code, note, .. }: &'a Listed) -> Self {
         Self { invite, code: code.as_deref(), note: note.as_deref() }
     }
 }
 
 fn show(listed: &Listed) {
-    let Listed { invite, code, note } = listed;
+    let Listed { invite, code, note, .. } = listed;
     println!("id                 {}", invite.invite_id);
     println!("code               {}", harmless(code.as_deref().unwrap_or("(gone)")));
     println!("tier               {}", invite.tier);
@@ -144,7 +144,7 @@ fn show(listed: &Listed) {
 }
 
 fn line(listed: &Listed) -> String {
-    let Listed { invite, code, note } = listed;
+    let Listed { invite, code, note, .. } = listed;
     let uses = format!("{}/{}", invite.used + invite.reserved, invite.max_uses);
     let code = harmless(code.as_deref().unwrap_or("(gone)"));
     let until = invite.valid_until.strftime("%Y-%m-%d %H:%M UTC").to_string();

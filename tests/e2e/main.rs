@@ -13,6 +13,7 @@ mod admin_statistics;
 mod admin_users;
 mod after_login;
 mod api_alone;
+mod api_keys;
 mod browser;
 mod caddy;
 mod check;

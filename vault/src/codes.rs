@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::InviteId;
+use domain::{ApiKeyId, InviteId};
 use uuid::Uuid;
 
 use crate::crypto::random;
@@ -15,6 +15,17 @@ const ALPHABET: &[u8; 32] = b"23456789ABCDEFGHJKLMNPQRSTUVWXYZ";
 
 /// Hyphen-minus, hyphen, non-breaking hyphen, figure dash, en dash, em dash, minus: what keyboards make of a hyphen.
 const HYPHENS: [char; 7] = ['-', '\u{2010}', '\u{2011}', '\u{2012}', '\u{2013}', '\u{2014}', '\u{2212}'];
+
+/// What the vault keeps of an invite.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptCode {
+    /// What people type.
+    pub code: String,
+    /// For who made it.
+    pub note: Option<String>,
+    /// The API key that made it; None: an admin or the terminal did.
+    pub made_by_key: Option<ApiKeyId>,
+}
 
 /// Why a code could not be added.
 #[derive(Debug, thiserror::Error)]
@@ -47,16 +58,23 @@ impl Vault {
     ///
     /// # Errors
     /// [`CodeError::CodeTaken`]: another invite has this code.
-    pub async fn add_code(&self, invite: InviteId, code: &str, note: Option<&str>) -> Result<(), CodeError> {
+    pub async fn add_code(
+        &self,
+        invite: InviteId,
+        code: &str,
+        note: Option<&str>,
+        made_by_key: Option<&ApiKeyId>,
+    ) -> Result<(), CodeError> {
         let is_kept = sqlx::query_scalar!(
             r#"with added as (
-               insert into vault.invite_codes (invite_id, code, note)
-               values ($1, $2, $3) on conflict do nothing returning 1)
+               insert into vault.invite_codes (invite_id, code, note, made_by_key)
+               values ($1, $2, $3, $4) on conflict do nothing returning 1)
              select exists (select from added)
                  or exists (select from vault.invite_codes where invite_id = $1 and code = $2) as "is_kept!""#,
             invite.0,
             code,
-            note
+            note,
+            made_by_key.map(ApiKeyId::as_str)
         )
         .fetch_one(self.db.pool())
         .await
@@ -87,22 +105,23 @@ impl Vault {
         Ok(row.map(|row| (row.code, row.note)))
     }
 
-    /// The codes and notes of these invites.
+    /// What is kept of these invites.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn codes_of(
-        &self,
-        invites: &[InviteId],
-    ) -> Result<HashMap<InviteId, (String, Option<String>)>, DatabaseError> {
+    pub async fn codes_of(&self, invites: &[InviteId]) -> Result<HashMap<InviteId, KeptCode>, DatabaseError> {
         let ids: Vec<Uuid> = invites.iter().map(|invite| invite.0).collect();
         let rows = sqlx::query!(
-            "select invite_id, code, note from vault.invite_codes where invite_id = any($1)",
+            "select invite_id, code, note, made_by_key from vault.invite_codes where invite_id = any($1)",
             &ids
         )
         .fetch_all(self.db.pool())
         .await?;
-        Ok(rows.into_iter().map(|row| (InviteId(row.invite_id), (row.code, row.note))).collect())
+        let kept = rows.into_iter().map(|row| {
+            let made_by_key = row.made_by_key.and_then(|key_id| key_id.parse().ok());
+            (InviteId(row.invite_id), KeptCode { code: row.code, note: row.note, made_by_key })
+        });
+        Ok(kept.collect())
     }
 
     /// The owner of the codes, where the role of this connection is somebody else: None where it may do what the owner may.

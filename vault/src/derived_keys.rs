@@ -10,7 +10,7 @@ use std::path::Path;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use domain::LoginId;
+use domain::{ApiKeyId, LoginId};
 use hpke::aead::ChaCha20Poly1305;
 use hpke::kdf::HkdfSha256;
 use hpke::kem::X25519HkdfSha256;
@@ -23,6 +23,7 @@ use crate::key_file::{self, MasterKeyError};
 
 const LOGIN_ID_MAC: usize = 6;
 const ADMIN_TOKEN_MAC: usize = 6;
+const API_KEY_MAC: usize = 4;
 const FORMAT: &str = "qr-login api keys 1";
 /// What HPKE binds every input to, besides its login and kind.
 const INPUT: &[u8] = b"qr-login/page input/2";
@@ -165,6 +166,19 @@ impl DerivedKeys {
         tag.len() == ADMIN_TOKEN_MAC && mac_begins_with(&*self.login_ids, &admin_token_message(secret), tag)
     }
 
+    /// The half of an API key's id that is a MAC of the other.
+    pub(crate) fn api_key_mac(&self, number: [u8; 4]) -> [u8; API_KEY_MAC] {
+        let tag = mac(&*self.login_ids, &[&api_key_message(&number)]);
+        *tag.first_chunk().expect("4 of 32 bytes")
+    }
+
+    /// Whether the id of an API key has its MAC. The chance that a made-up one passes is 1 in 2^32.
+    pub(crate) fn made_api_key(&self, key_id: &ApiKeyId) -> bool {
+        let Ok(id) = u64::from_str_radix(key_id.as_str(), 16) else { return false };
+        let (number, tag) = (id.to_be_bytes(), id.to_be_bytes());
+        mac_begins_with(&*self.login_ids, &api_key_message(&number[..4]), &tag[4..])
+    }
+
     /// A keyed HMAC of the Telegram id, for tables that must not hold the id itself.
     pub fn person_hmac(&self, telegram_id: i64) -> [u8; 32] {
         mac(&*self.persons, &[&telegram_id.to_be_bytes()])
@@ -250,6 +264,11 @@ fn login_id(bytes: &[u8]) -> LoginId {
 /// Longer than an [`OrderSeed`]: under one key, the MAC of a login's id is never that of a token.
 fn admin_token_message(secret: &[u8; 32]) -> Zeroizing<Vec<u8>> {
     Zeroizing::new([b"admin session ", &secret[..]].concat())
+}
+
+/// Of another length than an [`OrderSeed`] and the message of a token.
+fn api_key_message(number: &[u8]) -> Vec<u8> {
+    [&b"id of an API key "[..], number].concat()
 }
 
 pub(crate) fn derive(root: &[u8; 32], label: &str) -> Zeroizing<[u8; 32]> {

@@ -7,6 +7,8 @@
 
 pub mod admin_sessions;
 mod after_erasure;
+pub mod api_keys;
+pub mod api_requests;
 mod attempts;
 mod codes;
 mod columns;
@@ -34,7 +36,7 @@ mod vault;
 
 pub use after_erasure::KeptAfterErasure;
 pub use attempts::Claimed;
-pub use codes::{CodeError, normalise_code, random_code};
+pub use codes::{CodeError, KeptCode, normalise_code, random_code};
 pub use derived_keys::{DerivedKeys, OrderSeed, random_login_id};
 pub use key_file::MasterKeyError;
 pub use lease::{Lease, Leases};

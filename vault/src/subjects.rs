@@ -165,6 +165,13 @@ impl Vault {
         sqlx::query!("delete from vault.admin_sessions where account_id = $1", account.0)
             .execute(&mut *transaction)
             .await?;
+        // The lock first: an answer that is about to be kept sees that the person is gone.
+        sqlx::query!("select from vault.subjects where account_id = $1 for update", account.0)
+            .execute(&mut *transaction)
+            .await?;
+        sqlx::query!("delete from vault.api_requests where account_id = $1", account.0)
+            .execute(&mut *transaction)
+            .await?;
         sqlx::query!("delete from vault.subjects where account_id = $1", account.0)
             .execute(&mut *transaction)
             .await?;

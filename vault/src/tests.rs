@@ -9,6 +9,8 @@ use super::{Claimed, Vault, random_login_id};
 use eventlog::testing::{self, TestDatabase};
 
 mod admin_sessions;
+mod api_keys;
+mod api_requests;
 mod attempts;
 mod derived_keys;
 mod fence;

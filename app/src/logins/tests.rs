@@ -32,7 +32,7 @@ impl World {
     /// A premium invite with the code.
     async fn invite(&self, max_uses: u32) -> InviteId {
         let invite = self.story.invite(max_uses, None).await;
-        self.app.vault.add_code(invite, CODE, None).await.unwrap();
+        self.app.vault.add_code(invite, CODE, None, None).await.unwrap();
         invite
     }
 

@@ -1,6 +1,7 @@
 //! Who gives a command and why: it becomes the envelope of the events.
 
 use std::collections::HashMap;
+use std::fmt;
 
 use domain::{AccountId, ApiKeyId, LoginId, Sealed};
 
@@ -132,15 +133,8 @@ impl Context {
     /// "<stream>/<id>/<sequence>", "update_id": "17", "reason": "<sealed>", "epoch": "3", "attempt": "1"}`; an actor is `system`,
     /// an account id, `key:<key id>`, `tool:<name>`, or `tool:<name>:<system user>`.
     pub(super) fn metadata(&self) -> HashMap<String, String> {
-        let actor = match &self.actor {
-            Actor::Account(account) => account.to_string(),
-            Actor::System => "system".to_owned(),
-            Actor::ApiKey(key) => format!("key:{key}"),
-            Actor::Tool { name, run_by: None } => format!("tool:{name}"),
-            Actor::Tool { name, run_by: Some(user) } => format!("tool:{name}:{user}"),
-        };
         [
-            ("actor", Some(actor)),
+            ("actor", Some(self.actor.to_string())),
             ("account_id", self.account_id.map(|id| id.to_string())),
             ("correlation_id", self.login_id.as_ref().map(ToString::to_string)),
             ("causation_id", self.causation_id.clone()),
@@ -152,6 +146,19 @@ impl Context {
         .into_iter()
         .filter_map(|(key, value)| Some((key.to_owned(), value?)))
         .collect()
+    }
+}
+
+/// As stored.
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Account(account) => account.fmt(f),
+            Self::System => f.write_str("system"),
+            Self::ApiKey(key) => write!(f, "key:{key}"),
+            Self::Tool { name, run_by: None } => write!(f, "tool:{name}"),
+            Self::Tool { name, run_by: Some(user) } => write!(f, "tool:{name}:{user}"),
+        }
     }
 }
 

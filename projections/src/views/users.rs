@@ -22,6 +22,7 @@ use eventlog::log::Fact;
 use vault::PersonKey;
 
 pub mod filtered;
+pub mod listed;
 mod query;
 mod search;
 

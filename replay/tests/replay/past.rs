@@ -128,7 +128,7 @@ pub async fn person(test: &TestDatabase, telegram_id: i64, name: &str, at: Times
 
 pub async fn invite(test: &TestDatabase, code: &str, at: Timestamp) -> InviteId {
     let invite_id = InviteId(Uuid::new_v4());
-    Vault::new(&test.db).add_code(invite_id, code, None).await.unwrap();
+    Vault::new(&test.db).add_code(invite_id, code, None, None).await.unwrap();
     let create = InviteCommand::Create {
         invite_id,
         tier: Tier::Premium,

@@ -82,7 +82,7 @@ async fn a_code_opens_its_invite_in_any_case() {
     let (_database, vault) = vault().await;
     let invite = InviteId(Uuid::new_v4());
 
-    vault.add_code(invite, "3HBP4Z3ECICZ", Some("for Ilya")).await.unwrap();
+    vault.add_code(invite, "3HBP4Z3ECICZ", Some("for Ilya"), None).await.unwrap();
 
     assert_eq!(vault.invite_of(" 3hbp4z3ecicz ").await.unwrap(), Some(invite));
     assert_eq!(vault.invite_of("3HBP4Z3ECICX").await.unwrap(), None);
@@ -95,12 +95,12 @@ async fn a_code_opens_its_invite_in_any_case() {
 async fn a_code_is_taken_by_one_invite() {
     let (_database, vault) = vault().await;
     let invite = InviteId(Uuid::new_v4());
-    vault.add_code(invite, "3HBP4Z3ECICZ", None).await.unwrap();
+    vault.add_code(invite, "3HBP4Z3ECICZ", None, None).await.unwrap();
 
-    let other = vault.add_code(InviteId(Uuid::new_v4()), "3HBP4Z3ECICZ", None).await;
+    let other = vault.add_code(InviteId(Uuid::new_v4()), "3HBP4Z3ECICZ", None, None).await;
 
     assert!(matches!(other, Err(CodeError::CodeTaken)));
-    vault.add_code(invite, "3HBP4Z3ECICZ", None).await.expect("the same again is no error");
+    vault.add_code(invite, "3HBP4Z3ECICZ", None, None).await.expect("the same again is no error");
 }
 
 #[test]

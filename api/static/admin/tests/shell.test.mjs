@@ -103,7 +103,7 @@ test('the script that a browser loads first is at most 60 KB, compressed; two ta
   }
 });
 
-/** A module as the server sends it: ours without comments and indentation (api/src/embedded.rs). */
+/** A module as the server sends it: ours without comments and indentation (web/src/embedded.rs). */
 function sent(path) {
   const source = readFileSync(fileOf(path), 'utf8');
   return path.endsWith('.mjs') ? source : source.replace(/^[ \t]*(?:(?:\/\/|\/\*\*|\*( |$|\/)).*$)?/gm, '');

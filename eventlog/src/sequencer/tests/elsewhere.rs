@@ -8,6 +8,7 @@ use domain::{AccountCommand, AccountId, Sealed};
 use uuid::Uuid;
 
 use crate::clock::Clock;
+use crate::log::Log;
 use crate::store::{Context, Store};
 
 /// Appends by the store: somebody's first message.
@@ -321,4 +322,41 @@ async fn a_takeover_of_the_version_before_after_one_that_died_half_way_loses_not
     append(&mut session, "later", 1).await;
     take_over_and_place(&db).await;
     assert_eq!(order(&db).await, ["placed", "between", "after", "later"]);
+}
+
+/// 1. A reader knows `first`, `lost` and their branch. 2. The log goes on elsewhere without `lost`. 3. It moves once more, whole.
+#[tokio::test]
+async fn a_reader_is_told_where_its_branch_parted_from_the_one_of_now() {
+    let db = placed(&["first", "lost"]).await;
+    let log = Log::new(&db);
+    let (before, end) = log.branch().await.unwrap(); // 1
+    assert_eq!((end, log.same_until(before).await.unwrap()), (2, i64::MAX));
+    run(
+        &db,
+        "begin;
+         alter table events disable trigger events_append_only;
+         alter table log_index disable trigger log_index_append_only;
+         delete from log_index where position = 2;
+         delete from events where aggregate_id = 'lost';
+         alter table log_index enable trigger log_index_append_only;
+         alter table events enable trigger events_append_only;
+         update sequencer set next_position = 2;
+         commit",
+    )
+    .await;
+    move_here(&db, 0).await; // 2
+    append(&mut testing::connection(&db).await, "new", 1).await;
+    take_over_and_place(&db).await;
+    let (after, end) = log.branch().await.unwrap();
+    assert_eq!((end, log.same_until(before).await.unwrap()), (2, 1));
+    assert_ne!(before, after);
+    assert_eq!(log.same_until(Uuid::new_v4()).await.unwrap(), 0, "nobody knows it here");
+
+    append(&mut testing::connection(&db).await, "last", 1).await;
+    move_here(&db, 0).await; // 3
+    take_over_and_place(&db).await;
+    let (now, _) = log.branch().await.unwrap();
+    let same = [log.same_until(before).await, log.same_until(after).await, log.same_until(now).await];
+    // `last` had no position yet. `move_here` itself plays the other cluster, which counts.
+    assert_eq!(same.map(Result::unwrap), [1, 2, i64::MAX]);
 }

@@ -1,0 +1,3 @@
+//! Other services: what they call with, and what they may.
+
+pub mod keys;
