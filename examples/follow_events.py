@@ -74,6 +74,9 @@ def take_page(db: sqlite3.Connection, api: httpx.Client) -> None:
         return
     page = answer.raise_for_status().json()
     with db:
+        db.execute("begin immediate")
+        if db.execute("select position from place").fetchone()[0] != position:
+            return  # a second process of this worker was faster
         for event in page["items"]:
             apply(db, event)
         db.execute("update place set position = ?, log = ?", [page["next"], page["log"]])
