@@ -12,6 +12,7 @@ mod session;
 mod signals;
 mod user;
 mod user_list;
+mod webhook;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -76,6 +77,11 @@ enum Command {
     Apikey {
         #[command(subcommand)]
         command: apikey::ApiKeyCommand,
+    },
+    /// Webhooks of other services: make, list, change, try, and what became of their messages.
+    Webhook {
+        #[command(subcommand)]
+        command: webhook::WebhookCommand,
     },
     /// Linked sessions.
     Session {
@@ -149,6 +155,7 @@ impl Cli {
             Command::Invite { command } => command.run(data, &self.settings.bot_api_url).await?,
             Command::User { command } => command.run(&self.settings).await?,
             Command::Apikey { command } => command.run(data).await?,
+            Command::Webhook { command } => command.run(data).await?,
             Command::Session { command } => command.run(&self.settings).await?,
             Command::Key { command } => command.run(&self.settings).await?,
             Command::Database { command: DatabaseCommand::Url } => database_url(data)?,

@@ -108,5 +108,11 @@ async fn measure_lag(db: &Database) -> Result<(), DatabaseError> {
         gauge!("lag_events", "consumer" => consumer.consumer).set(consumer.behind as f64);
     }
     gauge!("parked").set(lag.parked.len() as f64);
+    let webhooks = webhooks::backlog(db).await?;
+    gauge!("webhooks_waiting").set(webhooks.waiting as f64);
+    gauge!("webhooks_oldest_seconds").set(webhooks.oldest.as_secs_f64());
+    gauge!("webhooks_parked").set(webhooks.parked as f64);
+    gauge!("webhooks_gone").set(webhooks.gone as f64);
+    gauge!("webhooks_behind_events").set(webhooks.behind as f64);
     Ok(())
 }

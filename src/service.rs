@@ -33,6 +33,7 @@ use vault::processes::Process;
 use vault::{DerivedKeys, MasterKey, Vault};
 use web::server::Clients;
 use web::{ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Verifier, server};
+use webhooks::Webhooks;
 
 use crate::config::{Config, DataConfig, Role};
 use crate::database::{self, Patience};
@@ -87,6 +88,7 @@ impl Service {
             None => None,
         };
         let app = App::new(&db, keys, clock, config.data.tiers.clone());
+        let webhooks = Webhooks::new(&db, app.keys.clone(), app.clock.clone()).await?;
         let mut service = Self {
             listen_addr: listener.as_ref().and_then(|it| it.local_addr().ok()),
             ops_addr,
@@ -121,6 +123,11 @@ impl Service {
                 Box::pin(lead(leading)).await;
                 Ok(())
             });
+            let telling = webhooks.clone();
+            parts.spawn(async move {
+                Box::pin(tell_services(telling)).await;
+                Ok(())
+            });
         }
         // On every machine that may hold something of a person.
         if config.roles.contains(&Role::Projector) || config.roles.contains(&Role::Bot) {
@@ -131,7 +138,7 @@ impl Service {
             });
         }
         if let (Some(listener), Some(live_logins)) = (listener, live_logins) {
-            let state = api_state(&config, app.clone(), live_logins.clone(), token.clone());
+            let state = api_state(&config, app.clone(), webhooks, live_logins.clone(), token.clone());
             let (db, vault, clock) = (db.clone(), app.vault.clone(), app.clock.clone());
             parts.spawn(async move {
                 live_logins.follow(&db, &vault, &clock).await;
@@ -242,10 +249,17 @@ async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(addr).await.with_context(|| format!("{setting}: cannot listen on {addr}"))
 }
 
-fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>, token: BotToken) -> ApiState {
+fn api_state(
+    config: &Config,
+    app: App,
+    webhooks: Webhooks,
+    live_logins: Arc<LiveLogins>,
+    token: BotToken,
+) -> ApiState {
     ApiState {
         webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.keys))),
         app,
+        webhooks,
         live_logins,
         live_events: LiveEvents::default(),
         lookups: Semaphore::new(ApiState::LOOKUPS),
@@ -353,6 +367,13 @@ async fn lead(app: App) {
         leader::run(leader)
     };
     Presence::keep(&app.db, &mut outage, holder, work).await;
+}
+
+/// Tells other services what happens, while the other processes can see that this one lives.
+async fn tell_services(webhooks: Webhooks) {
+    let mut outage = Outage::new("webhooks wait for the database", "webhooks have the database again");
+    let db = webhooks.db().clone();
+    Presence::keep(&db, &mut outage, holder, |holder| webhooks::run(webhooks.clone(), holder)).await;
 }
 
 /// A name for this process, among those that hold leases.

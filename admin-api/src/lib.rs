@@ -22,6 +22,7 @@ mod target;
 mod user_details;
 mod users;
 mod view_problems;
+mod webhooks;
 
 use web::route::Route;
 
@@ -41,6 +42,7 @@ pub fn table() -> Vec<Route> {
         statistics::table(),
         projections::table(),
         parked::table(),
+        webhooks::table(),
     ];
     tables.into_iter().flatten().collect()
 }

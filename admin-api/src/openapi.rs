@@ -5,6 +5,7 @@ use utoipa::openapi::OpenApi as Document;
 
 use crate::{
     acts, events, invites, live, parked, projections, session, statistics, summary, user_details, users,
+    webhooks,
 };
 
 #[derive(OpenApi)]
@@ -36,6 +37,15 @@ use crate::{
     live::live,
     summary::summary,
     statistics::over_time,
+    webhooks::list,
+    webhooks::make,
+    webhooks::one,
+    webhooks::change,
+    webhooks::delete,
+    webhooks::test,
+    webhooks::deliveries,
+    webhooks::replay_all,
+    webhooks::replay,
 ))]
 struct Api;
 

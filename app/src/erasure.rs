@@ -5,7 +5,8 @@
 //! 3. Wait until all views and the reactor have handled it.
 //! 4. Remember a block and the used invites ([`KeptAfterErasure`]), which stay after the erasure.
 //! 5. Write the account id into the [`Ledger`], a file outside of the database, and fsync it.
-//! 6. Delete the person's key and the link to the Telegram id: from then on nobody can open the sealed data in the log.
+//! 6. Forget what was not delivered to webhooks about them.
+//! 7. Delete the person's key and the link to the Telegram id: from then on nobody can open the sealed data in the log.
 //!
 //! [`Erasure::order`] does steps 1 and 2. [`run`] does the others, for each `AccountErased`. It runs in every process that
 //! projects, and begins at the start of the log each time: so people stay erased when a backup is restored.
@@ -105,7 +106,7 @@ impl Erasure {
         Ok(())
     }
 
-    /// Does steps 3 to 6, for an account whose `AccountErased` is at this position.
+    /// Does steps 3 to 7, for an account whose `AccountErased` is at this position.
     #[tracing::instrument(name = "erase", level = "error", skip_all, fields(account.id = %account, position))]
     async fn finish(
         &self,
@@ -128,6 +129,7 @@ impl Erasure {
             self.vault.remember(&person, &KeptAfterErasure { blocked, used_invites }).await?;
         }
         ledger.add([account]).map_err(ErasureError::Ledger)?;
+        webhooks::erasure::drop_undelivered(&self.db, account).await?;
         self.vault.erase_subject(account).await?;
         if subject.is_some() {
             tracing::info!("a person was erased");

@@ -41,6 +41,8 @@ pub enum Topic {
     UserInput,
     /// A key is to be logged out.
     Retired,
+    /// A message for a webhook is to be sent.
+    Webhooks,
 }
 
 /// Sends and receives signals. A cheap clone.
@@ -69,7 +71,7 @@ struct Signal {
 }
 
 impl Topic {
-    const ALL: [Self; 8] = [
+    const ALL: [Self; 9] = [
         Self::Appended,
         Self::Positioned,
         Self::Projected,
@@ -78,6 +80,7 @@ impl Topic {
         Self::Attempts,
         Self::UserInput,
         Self::Retired,
+        Self::Webhooks,
     ];
 
     const fn name(self) -> &'static str {
@@ -90,6 +93,7 @@ impl Topic {
             Self::Attempts => "attempts",
             Self::UserInput => "requests",
             Self::Retired => "retired",
+            Self::Webhooks => "webhooks",
         }
     }
 }

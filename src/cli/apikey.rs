@@ -3,7 +3,6 @@
 use std::io;
 
 use anyhow::{Context as _, bail};
-use terminal::columns::{Table, TooNarrow, width_of_stdout};
 use app::services::keys::{ApiKeys, MOST_DAYS, NewKey};
 use clap::Subcommand;
 use domain::{ApiKeyId, Scope};
@@ -12,6 +11,7 @@ use eventlog::database::Database;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
 use serde::Serialize;
+use terminal::columns::{Table, TooNarrow, width_of_stdout};
 use vault::api_keys::{ApiKey, KeyRefusal};
 use vault::installation;
 

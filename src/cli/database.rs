@@ -62,7 +62,8 @@ pub async fn reading<T>(
     result
 }
 
-async fn settle(data: &DataConfig, db: &Database) -> anyhow::Result<()> {
+/// Waits until the views show what was recorded before.
+pub(super) async fn settle(data: &DataConfig, db: &Database) -> anyhow::Result<()> {
     let leader = Leader {
         db: db.clone(),
         clock: Clock::system(),

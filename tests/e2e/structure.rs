@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Which crate may know which, as in the picture of ARCHITECTURE.md. The stand-ins know nothing of the product.
-const MAY_KNOW: [(&str, &[&str]); 20] = [
+const MAY_KNOW: [(&str, &[&str]); 21] = [
     ("domain", &[]),
     ("terminal", &[]),
     ("private-postgres", &[]),
@@ -16,14 +16,39 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
     ("messages", &["domain", "eventlog", "vault"]),
     ("projections", &["domain", "eventlog", "vault"]),
     ("rebuild", &["domain", "eventlog", "vault", "projections"]),
-    ("app", &["domain", "eventlog", "vault", "messages", "projections", "rebuild"]),
+    ("webhooks", &["domain", "eventlog", "vault", "projections"]),
+    ("app", &["domain", "eventlog", "vault", "messages", "projections", "rebuild", "webhooks"]),
     ("login-worker", &["domain", "eventlog", "vault", "messages", "app"]),
     ("texts", &["domain"]),
-    ("bot", &["domain", "eventlog", "vault", "messages", "projections", "app", "login-worker", "texts"]),
-    ("web", &["domain", "eventlog", "vault", "projections", "app", "texts"]),
+    (
+        "bot",
+        &[
+            "domain",
+            "eventlog",
+            "vault",
+            "messages",
+            "projections",
+            "webhooks",
+            "app",
+            "login-worker",
+            "texts",
+        ],
+    ),
+    ("web", &["domain", "eventlog", "vault", "projections", "webhooks", "app", "texts"]),
     (
         "admin-api",
-        &["domain", "eventlog", "vault", "messages", "projections", "rebuild", "app", "texts", "web"],
+        &[
+            "domain",
+            "eventlog",
+            "vault",
+            "messages",
+            "projections",
+            "rebuild",
+            "webhooks",
+            "app",
+            "texts",
+            "web",
+        ],
     ),
     ("api", &["domain", "eventlog", "vault", "messages", "projections", "app", "texts", "web", "admin-api"]),
     ("replay", &["domain", "terminal", "eventlog", "vault", "projections", "rebuild", "app"]),
@@ -32,17 +57,29 @@ const MAY_KNOW: [(&str, &[&str]); 20] = [
     ("kurrent", &[]),
     (
         "bench",
-        &["domain", "eventlog", "vault", "projections", "rebuild", "app", "login-worker", "bot", "stand-in"],
+        &[
+            "domain",
+            "eventlog",
+            "vault",
+            "projections",
+            "rebuild",
+            "webhooks",
+            "app",
+            "login-worker",
+            "bot",
+            "stand-in",
+        ],
     ),
 ];
 /// What the service is composed of.
-const PARTS: [&str; 11] = [
+const PARTS: [&str; 12] = [
     "domain",
     "terminal",
     "private-postgres",
     "eventlog",
     "vault",
     "projections",
+    "webhooks",
     "app",
     "login-worker",
     "bot",
@@ -50,8 +87,8 @@ const PARTS: [&str; 11] = [
     "api",
 ];
 /// The crates that own tables.
-const SPEAKS_SQL: [&str; 7] =
-    ["private-postgres", "eventlog", "vault", "messages", "projections", "rebuild", "app"];
+const SPEAKS_SQL: [&str; 8] =
+    ["private-postgres", "eventlog", "vault", "messages", "projections", "rebuild", "webhooks", "app"];
 /// Not part of the product: what only measures it.
 const MEASURES: &str = "bench";
 

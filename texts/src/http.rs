@@ -65,6 +65,12 @@ pub enum Text {
     SessionElsewhere,
     YouAreLastAdmin,
     RangeTooLong,
+    WebhookUnknown,
+    DeliveryUnknown,
+    WebhookAddress,
+    WebhookNotPublic,
+    WebhooksTooMany,
+    WebhookBusy,
 }
 
 impl Text {
@@ -288,6 +294,27 @@ impl Text {
             Self::RangeTooLong => (
                 "Слишком длинный срок. Выберите дни или недели либо более короткий срок.",
                 "This is too long. Choose days or weeks, or a shorter time.",
+            ),
+            Self::WebhookUnknown => ("Такого вебхука здесь нет.", "There is no webhook here by this id."),
+            Self::DeliveryUnknown => (
+                "У вебхука нет такого сообщения, или оно не отложено.",
+                "The webhook has no such message, or it isn’t parked.",
+            ),
+            Self::WebhookAddress => (
+                "Адрес должен начинаться с https:// и быть не длиннее 2000 символов, без имени, пароля и #.",
+                "The address has to begin with https:// and have 2,000 characters at most, without a user, a password and #.",
+            ),
+            Self::WebhookNotPublic => (
+                "Адрес ведёт во внутреннюю сеть. Нужен сервер, доступный из интернета.",
+                "The address leads into a private network. It has to be a server that the internet can reach.",
+            ),
+            Self::WebhooksTooMany => (
+                "Вебхуков уже 100. Сначала удалите один из них.",
+                "There are 100 webhooks already. Delete one first.",
+            ),
+            Self::WebhookBusy => (
+                "Секрет этого вебхука как раз меняют. Попробуйте через минуту.",
+                "The secret of this webhook is being changed right now. Try again in a minute.",
             ),
             Self::AuditorsOnly => (
                 "⛔ Это доступно только администраторам и аудиторам.",

@@ -211,6 +211,24 @@ impl DerivedKeys {
         decrypt(&self.challenges, *nonce, bound_to, ciphertext)
     }
 
+    /// Seals what the messages of a webhook are signed with: nonce (24 bytes), ciphertext and tag. It opens with the same
+    /// `bound_to` alone, in every process, also after rotations of the master key: all of them sign.
+    pub fn seal_webhook_secret(&self, bound_to: &[u8], plain: &[u8]) -> Vec<u8> {
+        let nonce = random::<NONCE>();
+        [&nonce[..], &encrypt(&self.webhook_secrets(), nonce, bound_to, plain)].concat()
+    }
+
+    /// Opens what [`Self::seal_webhook_secret`] has sealed; None for anything else.
+    pub fn open_webhook_secret(&self, bound_to: &[u8], sealed: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
+        let (nonce, ciphertext) = sealed.split_first_chunk::<NONCE>()?;
+        decrypt(&self.webhook_secrets(), *nonce, bound_to, ciphertext)
+    }
+
+    /// Not from the root: the files of derived keys that were written before there were webhooks have it as well.
+    fn webhook_secrets(&self) -> Zeroizing<[u8; 32]> {
+        derive(&self.challenges, "webhook secret")
+    }
+
     /// Seals what a page gives, so that only workers open it: an encapsulated key (32 bytes), ciphertext and tag.
     pub(crate) fn seal_input(&self, bound_to: &[u8], plain: &[u8]) -> Vec<u8> {
         let sealed = single_shot_seal::<ChaCha20Poly1305, HkdfSha256, X25519HkdfSha256>(

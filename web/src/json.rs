@@ -1,7 +1,8 @@
-//! What the APIs share in what they read and write: bodies and queries, lists, names, people, refusals.
+//! What the APIs share in what they read and write: bodies and queries, lists, names, people, webhooks, refusals.
 
 pub mod input;
 pub mod list;
 pub mod names;
 pub mod refusals;
 pub mod user;
+pub mod webhooks;

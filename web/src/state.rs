@@ -5,6 +5,7 @@ use std::sync::Arc;
 use app::App;
 use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
+use webhooks::Webhooks;
 
 use crate::init_data::Verifier;
 use crate::live_events::LiveEvents;
@@ -14,6 +15,8 @@ use crate::live_logins::LiveLogins;
 pub struct ApiState {
     /// The use cases, the vault, and the views for logins that are no longer live.
     pub app: App,
+    /// Webhooks of other services.
+    pub webhooks: Webhooks,
     /// Live logins.
     pub live_logins: Arc<LiveLogins>,
     /// What is recorded, for the admin's page.
@@ -28,7 +31,7 @@ pub struct ApiState {
     pub admins: Vec<i64>,
     /// Whether Telegram refuses the bot's token, as far as this process knows.
     pub token_is_refused: Box<dyn Fn() -> bool + Send + Sync>,
-    /// The webhook's secret, where updates come that way.
+    /// The secret of Telegram's webhook, where updates come that way.
     pub webhook_secret: Option<Arc<secrecy::SecretString>>,
 }
 

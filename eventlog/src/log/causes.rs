@@ -4,7 +4,7 @@ use domain::{Event, LoginId};
 
 use super::Log;
 use super::event::LogEvent;
-use super::query::{Cause, SELECT, at, led_to, one};
+use super::query::{Cause, SELECT, at, at_each, led_to, one};
 use crate::database::DatabaseError;
 
 impl Log {
@@ -14,6 +14,14 @@ impl Log {
     /// [`DatabaseError::Sql`].
     pub async fn at(&self, position: i64) -> Result<Option<LogEvent>, DatabaseError> {
         Ok(self.fetch(at(SELECT, position)).await?.pop())
+    }
+
+    /// The events at these positions, in order.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn at_each(&self, positions: &[i64]) -> Result<Vec<LogEvent>, DatabaseError> {
+        self.fetch(at_each(SELECT, positions)).await
     }
 
     /// The event that a `causation_id` means, `stream/id/sequence`; None: there is none, or it has no position.

@@ -68,6 +68,13 @@ pub(super) fn at<'a>(select: &str, position: i64) -> QueryBuilder<'a, Postgres> 
     query
 }
 
+/// The events at these positions, in order.
+pub(super) fn at_each<'a>(select: &str, positions: &'a [i64]) -> QueryBuilder<'a, Postgres> {
+    let mut query = QueryBuilder::new(select);
+    query.push("i.position = any(").push_bind(positions).push(") order by i.position");
+    query
+}
+
 /// The event with this number in its stream.
 pub(super) fn one<'a>(
     select: &str,

@@ -49,6 +49,10 @@ pub struct AdminTexts {
     pub statistics: fn(&Statistics) -> Styled,
     pub parked: fn(&Alarm) -> String,
     pub refused: fn(count: i64) -> String,
+    /// Messages to webhooks were given up.
+    pub webhook_messages_parked: fn(count: i64) -> String,
+    /// Webhooks were switched off because their receivers are gone.
+    pub webhooks_gone: fn(count: i64) -> String,
 
     pub phone_usage: &'static str,
     pub phone_by_session: &'static str,

@@ -116,6 +116,21 @@ pub(in crate::chat) const EN: AdminTexts = AdminTexts {
         )
     },
 
+    webhook_messages_parked: |count| {
+        let messages = counted_en(count, "message");
+        format!(
+            "⚠️ Another service took no webhooks for three days\n\nParked: {messages}. The others are \
+             delivered.\n\nDetails: qr-login webhook list. To send them once more: qr-login webhook replay"
+        )
+    },
+    webhooks_gone: |count| {
+        let webhooks = counted_en(count, "webhook");
+        format!(
+            "⚠️ A receiver of webhooks says it is gone (410)\n\nSwitched off: {webhooks}. Nothing is sent \
+             there.\n\nDetails: qr-login webhook list. To switch one on again: qr-login webhook change"
+        )
+    },
+
     phone_usage: "☎️ Which number should I check?\n\n/debug_test_phone +14155550123",
     phone_by_session: "☎️ Checking a number\n\nTelegram is asked by your own linked session: it looks the number up, and if that \
                        finds nobody, adds it to your contacts for a moment and deletes it.",

@@ -112,6 +112,21 @@ pub(in crate::chat) const RU: AdminTexts = AdminTexts {
         )
     },
 
+    webhook_messages_parked: |count| {
+        let messages = counted_ru(count, ["сообщение", "сообщения", "сообщений"]);
+        format!(
+            "⚠️ Другой сервис три дня не принимал вебхуки\n\nОтложено {messages}. Остальные \
+             доставляются.\n\nЧто именно: qr-login webhook list. Отправить ещё раз: qr-login webhook replay"
+        )
+    },
+    webhooks_gone: |count| {
+        let webhooks = counted_ru(count, ["вебхук", "вебхука", "вебхуков"]);
+        format!(
+            "⚠️ Получатель вебхуков ответил, что его больше нет (410)\n\nОтключено: {webhooks}. Сообщения туда не \
+             отправляются.\n\nЧто именно: qr-login webhook list. Включить снова: qr-login webhook change"
+        )
+    },
+
     phone_usage: "☎️ Какой номер проверить?\n\n/debug_test_phone +79990000000",
     phone_by_session: "☎️ Проверка номера\n\nБот спросит Telegram через вашу собственную подключённую сессию: поищет \
                        номер, а если не найдёт, на мгновение добавит его в ваши контакты и удалит.",

@@ -104,6 +104,8 @@ impl Everything {
             statistics,
             parked,
             refused,
+            webhook_messages_parked,
+            webhooks_gone,
             phone_usage,
             phone_by_session,
             phone_by_code,
@@ -199,6 +201,7 @@ impl Everything {
             let views = vec!["users".to_owned()];
             self.messages.push(parked(&Alarm { count: count as usize, views, position: 17 }));
             self.messages.extend([refused(total), phone_flood(u64::from(count))]);
+            self.messages.extend([webhook_messages_parked(total), webhooks_gone(total)]);
         }
         let nobody = PeoplePage { total: None, query: Some("x".to_owned()), lines: Vec::new(), cut: false };
         self.messages.push(people(&nobody).text().to_owned());
