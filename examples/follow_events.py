@@ -20,8 +20,17 @@ import httpx
 
 #: What it takes from the log. The list of events may grow: what is not named here is not sent.
 TYPES = [
-    "AccountRegistered", "AuthorizationConfirmed", "SubscriptionActivated", "SubscriptionChanged", "SubscriptionExpired",
-    "SubscriptionRevoked", "AccountBlocked", "AccountUnblocked", "LoggedOut", "AuthorizationRevoked", "AccountErased",
+    "AccountRegistered",
+    "AuthorizationConfirmed",
+    "SubscriptionActivated",
+    "SubscriptionChanged",
+    "SubscriptionExpired",
+    "SubscriptionRevoked",
+    "AccountBlocked",
+    "AccountUnblocked",
+    "LoggedOut",
+    "AuthorizationRevoked",
+    "AccountErased",
 ]
 #: How long the server holds a question that has no answer yet.
 WAIT_SECONDS = 25
@@ -33,7 +42,9 @@ def open_table(path: str) -> sqlite3.Connection:
         db.execute("""create table if not exists people (
             account_id text primary key, login_id text, tier text not null default 'free', status text not null default 'none',
             expires_at text, is_blocked integer not null default 0)""")
-        db.execute("create table if not exists place (only_one integer primary key check (only_one = 1), position integer, log text)")
+        db.execute(
+            "create table if not exists place (only_one integer primary key check (only_one = 1), position integer, log text)"
+        )
         db.execute("insert or ignore into place values (1, 0, null)")
     return db
 
@@ -49,14 +60,18 @@ def apply(db: sqlite3.Connection, event: dict) -> None:
             db.execute("update people set login_id = ? where account_id = ?", [event["stream_id"], person])
         case "LoggedOut" | "AuthorizationRevoked":
             # The end of an older login's session does not end the one that is linked now.
-            db.execute("update people set login_id = null where account_id = ? and login_id = ?", [person, said["login_id"]])
+            db.execute(
+                "update people set login_id = null where account_id = ? and login_id = ?", [person, said["login_id"]]
+            )
         case "SubscriptionActivated" | "SubscriptionChanged":
             change = [said["tier"], said["expires_at"], person]
             db.execute("update people set tier = ?, status = 'active', expires_at = ? where account_id = ?", change)
         case "SubscriptionExpired" | "SubscriptionRevoked":
             db.execute("update people set tier = 'free', status = 'expired' where account_id = ?", [person])
         case "AccountBlocked" | "AccountUnblocked":
-            db.execute("update people set is_blocked = ? where account_id = ?", [event["event"] == "AccountBlocked", person])
+            db.execute(
+                "update people set is_blocked = ? where account_id = ?", [event["event"] == "AccountBlocked", person]
+            )
         case "AccountErased":
             db.execute("delete from people where account_id = ?", [person])
 

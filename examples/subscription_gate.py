@@ -113,8 +113,15 @@ async def learn(account_id: str, telegram_id: int | None, position: int) -> None
     db.execute("delete from people where telegram_id = ? and account_id <> ?", [telegram_id, row["account_id"]])
     db.execute(
         "insert or replace into people values (?, ?, ?, ?, ?, ?, ?)",
-        [row["account_id"], telegram_id, row["subscription_type"], row["subscription_status"],
-         row["subscription_expires_at"], row["is_blocked"], row["position"]],
+        [
+            row["account_id"],
+            telegram_id,
+            row["subscription_type"],
+            row["subscription_status"],
+            row["subscription_expires_at"],
+            row["is_blocked"],
+            row["position"],
+        ],
     )
 
 

@@ -26,8 +26,13 @@ from telethon.sessions import StringSession
 
 FILE = Path(os.environ.get("SESSION_FILE", "person.session.txt"))
 #: What Telegram says of a session that is over.
-OVER = (errors.AuthKeyUnregisteredError, errors.SessionRevokedError, errors.SessionExpiredError, errors.UserDeactivatedBanError,
-        errors.AuthKeyDuplicatedError)
+OVER = (
+    errors.AuthKeyUnregisteredError,
+    errors.SessionRevokedError,
+    errors.SessionExpiredError,
+    errors.UserDeactivatedBanError,
+    errors.AuthKeyDuplicatedError,
+)
 #: How often it is asked whether the session lives: a silent account hears of its end so.
 LOOK_SECONDS = float(os.environ.get("LOOK_SECONDS", "60"))
 

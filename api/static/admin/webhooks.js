@@ -1,6 +1,5 @@
 //! Webhooks: the endpoints with what waits for them, one of them with its deliveries, and the form that makes or changes one.
 
-import { everyItem } from './api.js';
 import { Listed, Loaded } from './loaded.js';
 import { Checks, Secret } from './fields.js';
 import { Badge, Bar, Component, Icon, Pairs, Row, Section, Segments, State, Tool, html } from './ui.js';
@@ -51,8 +50,12 @@ export class WebhookScreen extends Loaded {
   concerns() { return true; }
 
   async request(signal) {
-    const webhooks = await everyItem(this.props.app.api, 'webhooks', {}, { signal });
-    return { webhook: webhooks.find(({ webhook_id: id }) => id === this.props.params.webhook_id) };
+    try {
+      return { webhook: await this.props.app.api.get(`webhooks/${this.props.params.webhook_id}`, {}, signal) };
+    } catch (problem) {
+      if (problem.status === 404) return { webhook: null };
+      throw problem;
+    }
   }
 
   /** One request about this webhook, and what is said when it went well. */

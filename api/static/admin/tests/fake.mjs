@@ -42,7 +42,7 @@ export class FakeAdmin {
   async #answer(request, response) {
     const url = new URL(request.url, 'http://fake');
     const send = (status, body, headers = {}) => { response.writeHead(status, headers); response.end(body); };
-    const json = (body, status = 200) => send(status, status === 204 ? undefined : JSON.stringify(body), { 'Content-Type': status >= 400 ? 'application/problem+json' : 'application/json' });
+    const json = (body, status = 200) => send(status, body === null ? undefined : JSON.stringify(body), { 'Content-Type': status >= 400 ? 'application/problem+json' : 'application/json' });
     if (url.pathname === '/admin') return send(200, readFileSync(new URL('admin/admin.html', STATIC), 'utf8').replaceAll('{{nonce}}', 'n'), { 'Content-Type': 'text/html', 'Content-Security-Policy': CSP });
     const file = /^\/(?:admin\/static\/(.*)|qr-auth\/static\/(.*))$/.exec(url.pathname);
     if (file) return send(200, readFileSync(new URL(file[1] ? `admin/${file[1]}` : file[2], STATIC)), { 'Content-Type': TYPES[url.pathname.split('.').at(-1)] });
@@ -74,13 +74,15 @@ export class FakeAdmin {
       return [{ ...items[0], secret: 'whsec_bmV3' }, 201];
     }
     const it = items.find((one) => (one.key_id ?? one.webhook_id) === id);
+    if (!it) return [{ title: 'no' }, 404];
+    if (!what && method === 'GET') return [it];
     if (what === 'deliveries' && method === 'GET') return [{ items: this.deliveries.filter(({ state }) => !query.get('state') || state === query.get('state')), next: null }];
     if (what === 'test') return [{ delivery_id: 'msg_test' }, 202];
     if (what === 'deliveries') {
       const parked = this.deliveries.filter(({ state, delivery_id: one }) => state === 'parked' && (!replay || one === delivery));
       for (const one of parked) Object.assign(one, { state: 'waiting' });
       it.parked -= parked.length;
-      return [replay ? {} : { replayed: parked.length }, 202];
+      return [replay ? null : { replayed: parked.length }, 202];
     }
     if (method === 'DELETE' && list === 'keys') { it.revoked_at = ago(0); return [null, 204]; }
     if (method === 'DELETE') { items.splice(items.indexOf(it), 1); return [null, 204]; }

@@ -176,6 +176,14 @@ test('what others change is shown without a reload', async (t) => {
   await app.says('shop');
 });
 
+test('a webhook that somebody else has deleted meanwhile is no failure', async (t) => {
+  const app = await open(t, { setUp: (fake) => { fake.webhooks.push(webhook()); } });
+  await app.page.until("document.querySelectorAll('[data-row]').length === 1");
+  app.fake.webhooks.length = 0;
+  await app.page.evaluate("document.querySelector('[data-row]').click()");
+  await app.says('No such webhook');
+});
+
 test('a list that does not come says why, and comes when it is asked for again', async (t) => {
   const app = await open(t, { setUp: (fake) => { fake.refuse = (method, path) => (path === 'keys' ? [500, 'The database is away.'] : null); } });
   await app.says('The database is away.');
