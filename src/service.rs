@@ -31,6 +31,8 @@ use vault::installation;
 use vault::presence::Presence;
 use vault::processes::Process;
 use vault::{DerivedKeys, MasterKey, Vault};
+use web::api_keys::{KeyLimits, KeyUses};
+use web::feed::Feed;
 use web::server::Clients;
 use web::{ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Verifier, server};
 use webhooks::Webhooks;
@@ -262,6 +264,9 @@ fn api_state(
         webhooks,
         live_logins,
         live_events: LiveEvents::default(),
+        feed: Feed::default(),
+        key_limits: KeyLimits::default(),
+        key_uses: KeyUses::default(),
         lookups: Semaphore::new(ApiState::LOOKUPS),
         token_is_refused: Box::new(move || token.is_refused()),
         admins: config.admin_ids.clone(),

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use domain::{AccountId, Role};
 use eventlog::DatabaseError;
 use texts::Language;
@@ -19,7 +19,7 @@ use tracing::Span;
 use tracing::field::display;
 use vault::admin_sessions::TokenHash;
 
-use web::access::accepted_language;
+use web::access::{accepted_language, bearer};
 use web::problem::Problem;
 use web::state::ApiState;
 
@@ -107,32 +107,4 @@ pub async fn look_up(state: &ApiState, session: &TokenHash, language: Language) 
     }
     let (account_id, telegram_id) = (found.account_id, subject.telegram_id);
     Ok(Admin { account_id, telegram_id, role, language, session: *session })
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let mut values = headers.get_all(header::AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else { return None };
-    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then_some(token)
-}
-
-#[cfg(test)]
-mod tests {
-    use axum::http::HeaderValue;
-
-    use super::*;
-
-    #[test]
-    fn one_header_of_its_scheme_brings_a_token() {
-        let headers = |values: &[&'static str]| {
-            let values = values.iter().map(|value| HeaderValue::from_static(value));
-            values.map(|value| (header::AUTHORIZATION, value)).collect::<HeaderMap>()
-        };
-        for values in [&["Bearer abc"][..], &["bearer abc"]] {
-            assert_eq!(bearer(&headers(values)), Some("abc"), "{values:?}");
-        }
-        for values in [&[][..], &["tma abc"], &["Bearer"], &["abc"], &["Bearer abc", "Bearer def"]] {
-            assert_eq!(bearer(&headers(values)), None, "{values:?}");
-        }
-    }
 }

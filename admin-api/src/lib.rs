@@ -10,6 +10,7 @@ mod events;
 mod guard;
 mod idempotency;
 mod invites;
+mod keys;
 mod live;
 mod openapi;
 
@@ -38,6 +39,7 @@ pub fn table() -> Vec<Route> {
         invites::table(),
         events::table(),
         live::table(),
+        keys::table(),
         summary::table(),
         statistics::table(),
         projections::table(),

@@ -4,8 +4,8 @@ use utoipa::OpenApi;
 use utoipa::openapi::OpenApi as Document;
 
 use crate::{
-    acts, events, invites, live, parked, projections, session, statistics, summary, user_details, users,
-    webhooks,
+    acts, events, invites, keys, live, parked, projections, session, statistics, summary, user_details,
+    users, webhooks,
 };
 
 #[derive(OpenApi)]
@@ -35,6 +35,9 @@ use crate::{
     events::of_user,
     events::one,
     live::live,
+    keys::list,
+    keys::make,
+    keys::revoke,
     summary::summary,
     statistics::over_time,
     webhooks::list,

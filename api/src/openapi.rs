@@ -24,8 +24,9 @@ pub fn table() -> Vec<Route> {
     info(
         title = "qr-login",
         version = "1",
-        description = "What the admin's Mini App stands on. Times are RFC 3339 in UTC, ids are strings. A list has `items` and \
-                       `next`, a cursor for `after`; without one it is at its end.",
+        description = "`/api/v1` is for other services, `/api/admin` for the admins' app, `/api/me` for a person's own page. Times are \
+                       RFC 3339 in UTC, ids are strings. A list has `items` and `next`, a cursor for `after`; without one it is \
+                       at its end.",
         license(name = "MIT", identifier = "MIT")
     ),
     paths(
@@ -63,7 +64,7 @@ impl Modify for Shared {
 
 /// The contract.
 pub fn contract() -> Document {
-    Api::openapi().merge_from(admin_api::contract())
+    Api::openapi().merge_from(admin_api::contract()).merge_from(service_api::contract())
 }
 
 /// This document.

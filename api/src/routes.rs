@@ -69,7 +69,8 @@ fn table() -> Vec<Route> {
         (Method::POST, "/qr-auth/phone", post(one_phone::phone).layer(small())),
         (Method::POST, "/qr-auth/code", post(one_phone::code).layer(small())),
     ];
-    let others = admin_api::table().into_iter().chain(me::table()).chain(openapi::table());
+    let apis = admin_api::table().into_iter().chain(service_api::table()).chain(me::table());
+    let others = apis.chain(openapi::table());
     let others = others.map(|(method, path, route)| (method, path, route.layer(small())));
     page.into_iter().chain(admin_page::table()).chain(others).collect()
 }

@@ -8,7 +8,8 @@ const COPY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/openapi.json");
 
 #[test]
 fn the_routes_of_the_openapi_document_are_those_that_are_served() {
-    let routes = admin_api::table().into_iter().chain(crate::me::table()).chain(crate::openapi::table());
+    let apis = admin_api::table().into_iter().chain(service_api::table()).chain(crate::me::table());
+    let routes = apis.chain(crate::openapi::table());
     let routes = routes.filter(|(_, path, _)| path.starts_with("/api/"));
     let served: BTreeSet<_> = routes.map(|(method, path, _)| (method.to_string(), path.to_owned())).collect();
     let document = serde_json::to_value(contract()).unwrap();

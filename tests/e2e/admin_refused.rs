@@ -31,6 +31,8 @@ enum Security {
     Admin,
     /// A session of an admin or an auditor.
     Auditor,
+    /// An API key.
+    Key,
 }
 
 /// A route of the document.
@@ -68,6 +70,8 @@ async fn routes(world: &World, admin: &AdminPage) -> Result<Vec<Route>> {
                 "{account_id}" => ilya.clone(),
                 "{invite_id}" => invite.clone(),
                 "{position}" => "1".to_owned(),
+                "{telegram_id}" => ILYA.to_string(),
+                "{key_id}" => "0123456789abcdef".to_owned(),
                 "{view}" => "users".to_owned(),
                 "{id}" | "{rebuild_id}" => "00000000-0000-4000-8000-000000000001".to_owned(),
                 part if part.starts_with('{') => bail!("{path}: {part} has no value here"),
@@ -98,6 +102,7 @@ fn security(required: &Value) -> Result<Security> {
         r#"[{"launch":[]}]"# => Security::Launch,
         r#"[{"session":["admin"]}]"# => Security::Admin,
         r#"[{"session":["auditor"]}]"# => Security::Auditor,
+        key if key.starts_with(r#"[{"key":["#) => Security::Key,
         other => bail!("nobody knows who may: {other}"),
     })
 }
@@ -195,7 +200,7 @@ async fn whoever_may_not_gets_nowhere_on_every_route_of_the_document() -> Result
     expect(&world, &routes, "revoked", Some(&bearer(&given_back.token)), closed(401)).await?;
 
     // A session is no launch data.
-    let launch_alone = |security| (security == Security::Launch).then_some(401);
+    let launch_alone = |security| matches!(security, Security::Launch | Security::Key).then_some(401);
     expect(&world, &routes, "a session alone", Some(&bearer(&admin.token)), launch_alone).await?;
     assert_eq!(world.events().await?.len(), before, "none of them did anything");
 
@@ -283,6 +288,7 @@ async fn a_launch_that_was_exchanged_opens_nothing_more() -> Result<()> {
         Security::Admin | Security::Auditor => Some(401),
         // The person's own routes take it as long as it is young: it is theirs.
         Security::Launch | Security::Open => None,
+        Security::Key => Some(401),
     };
     expect(&world, &routes, "replayed", Some(&format!("tma {launch}")), replayed).await?;
     assert_eq!(request(&launch).send().await?.status(), 401);

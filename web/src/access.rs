@@ -213,6 +213,14 @@ async fn lookup(state: &ApiState, language: Language) -> Result<SemaphorePermit<
     }
 }
 
+/// The token of the header `Authorization: Bearer …`, where there is one such header.
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut values = headers.get_all(header::AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token)
+}
+
 /// The request's span names the login from now on.
 fn name_in_span(login: &LiveLogin) {
     let span = Span::current();
@@ -223,4 +231,25 @@ fn name_in_span(login: &LiveLogin) {
 pub fn accepted_language(headers: &HeaderMap) -> Language {
     let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
     Language::of(accepted.map(|text| text.split([',', ';', '-']).next().unwrap_or_default()))
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn one_header_of_its_scheme_brings_a_token() {
+        let headers = |values: &[&'static str]| {
+            let values = values.iter().map(|value| HeaderValue::from_static(value));
+            values.map(|value| (header::AUTHORIZATION, value)).collect::<HeaderMap>()
+        };
+        for values in [&["Bearer abc"][..], &["bearer abc"]] {
+            assert_eq!(bearer(&headers(values)), Some("abc"), "{values:?}");
+        }
+        for values in [&[][..], &["tma abc"], &["Bearer"], &["abc"], &["Bearer abc", "Bearer def"]] {
+            assert_eq!(bearer(&headers(values)), None, "{values:?}");
+        }
+    }
 }

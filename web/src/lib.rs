@@ -1,10 +1,12 @@
 //! What every route of HTTP stands on: the server and its limits, who asks, what is live, the answers.
 //!
 //! Read [`state`] for what a request can reach, [`access`] for who may see what, [`problem`] for errors as answers, and [`json`]
-//! for the shapes that several APIs share. The routes themselves are in `api` and `admin-api`.
+//! for the shapes that several APIs share. The routes themselves are in `api`, `admin-api` and `service-api`.
 
 pub mod access;
+pub mod api_keys;
 pub mod embedded;
+pub mod feed;
 pub mod init_data;
 pub mod json;
 pub mod live_events;

@@ -7,6 +7,8 @@ use jiff::tz::TimeZone;
 use tokio::sync::Semaphore;
 use webhooks::Webhooks;
 
+use crate::api_keys::{KeyLimits, KeyUses};
+use crate::feed::Feed;
 use crate::init_data::Verifier;
 use crate::live_events::LiveEvents;
 use crate::live_logins::LiveLogins;
@@ -21,6 +23,12 @@ pub struct ApiState {
     pub live_logins: Arc<LiveLogins>,
     /// What is recorded, for the admin's page.
     pub live_events: LiveEvents,
+    /// The end of the log, for other services.
+    pub feed: Feed,
+    /// How many requests each API key has left.
+    pub key_limits: KeyLimits,
+    /// When the last use of each API key was noted.
+    pub key_uses: KeyUses,
     /// Finds out who opened the Mini App.
     pub verifier: Verifier,
     /// What the page is told about this installation.

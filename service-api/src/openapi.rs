@@ -1,0 +1,84 @@
+//! The contract of the API for other services, as OpenAPI 3.1, made from its handlers. `api` serves it with the others'.
+
+use eventlog::log::BranchId;
+use serde::Serialize;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{Components, OpenApi as Document};
+use utoipa::{Modify, OpenApi, ToSchema};
+
+use crate::refusals::Refusals;
+use crate::{events, invites, subscriptions, users};
+
+/// What is wrong with a request.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ServiceProblem)]
+struct ProblemShape {
+    /// A URN that a program can tell it by. It does not change.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The name of the status.
+    title: String,
+    status: u16,
+    /// What to do about it.
+    detail: String,
+}
+
+/// A position is of another history.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HistoryChanged)]
+pub(crate) struct HistoryChanged {
+    /// `urn:qr-login:history-changed`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The name of the status.
+    title: String,
+    status: u16,
+    /// What to do about it.
+    detail: String,
+    /// The history of now, for `log`.
+    #[schema(value_type = String, format = Uuid)]
+    log: BranchId,
+    /// The last position that both have, for `after`.
+    go_on_from: i64,
+}
+
+#[derive(OpenApi)]
+#[openapi(
+    paths(
+        users::list,
+        users::one,
+        users::subscription,
+        subscriptions::grant,
+        subscriptions::end,
+        invites::list,
+        invites::make,
+        invites::one,
+        invites::revoke,
+        events::follow,
+    ),
+    components(schemas(ProblemShape)),
+    modifiers(&Shared)
+)]
+struct Api;
+
+/// What operations share: how a service says who it is, and the answers that are not what was asked for.
+struct Shared;
+
+impl Modify for Shared {
+    fn modify(&self, document: &mut Document) {
+        let key = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .bearer_format("qrl_<key id>_<secret>")
+            .description(Some(
+                "An API key: `qr-login apikey create`, or the tab Services of the admins' app",
+            ));
+        let components = document.components.get_or_insert_with(Components::new);
+        components.add_security_scheme("key", SecurityScheme::Http(key.build()));
+        components.responses.extend(Refusals::named().map(|(name, it)| (name.to_owned(), it.into())));
+    }
+}
+
+/// The contract.
+pub fn contract() -> Document {
+    Api::openapi()
+}

@@ -1,0 +1,31 @@
+//! `min_position`: a request that has to see what happened up to a position waits until the views show it, for five seconds at most.
+
+use std::time::Duration;
+
+use projections::projector::wait_for;
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use web::state::ApiState;
+
+use crate::problem::Problem;
+
+/// SPEC section 7.
+const LONGEST: Duration = Duration::from_secs(5);
+/// Requests of one process that wait at a time: each of them asks the database now and then.
+static WAITING: Semaphore = Semaphore::const_new(64);
+
+/// Waits for this position, where there is one.
+///
+/// # Errors
+/// 503: it is not there in time.
+pub(crate) async fn reach(state: &ApiState, min_position: Option<i64>) -> Result<(), Problem> {
+    let Some(position) = min_position.filter(|position| *position > 0) else { return Ok(()) };
+    let waiting = async {
+        let _place = WAITING.acquire().await;
+        wait_for(&state.app.db, position).await
+    };
+    match timeout(LONGEST, waiting).await {
+        Ok(reached) => reached.map_err(|error| Problem::internal(&error)),
+        Err(_) => Err(Problem::NotThereYet),
+    }
+}

@@ -1,0 +1,68 @@
+//! [`Refusals`]: the answers of every route that are not what was asked for, for `responses(…)`.
+
+use std::collections::BTreeMap;
+
+use utoipa::IntoResponses;
+use utoipa::openapi::response::Response;
+use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
+
+/// RFC 9457 problems of a route that reads; for `responses(…)`.
+pub struct Refusals;
+
+/// The same of a route that writes.
+pub struct WriteRefusals;
+
+/// Status, name in the contract, and when it is given.
+const REFUSALS: [(&str, &str, &str); 10] = [
+    ("400", "ServiceBadRequest", "The request is malformed: a field is missing, unknown or out of its range"),
+    (
+        "401",
+        "ServiceUnauthorized",
+        "There is no key, or it is unknown, revoked or expired; `type` says which",
+    ),
+    ("403", "ServiceForbidden", "The key does not have the scope"),
+    ("404", "ServiceNotFound", "There is nothing by this id"),
+    ("429", "ServiceTooManyRequests", "The key has no request left; `Retry-After` says when it has one"),
+    ("500", "ServiceFailed", "An error of the service"),
+    (
+        "503",
+        "ServiceUnavailable",
+        "The position is not there yet, or the database is away; `Retry-After` says when to ask again",
+    ),
+    // Of writes.
+    ("409", "ServiceConflict", "A request with the same `Idempotency-Key` is under way"),
+    ("413", "ServiceTooLarge", "The body is larger than 16 KiB"),
+    ("422", "ServiceKeyReused", "The `Idempotency-Key` was sent with another request"),
+];
+/// So many of them a route that reads has.
+const OF_READS: usize = 7;
+
+fn named(some: &[(&str, &str, &str)]) -> BTreeMap<String, RefOr<Response>> {
+    let one = |(status, name, _): &(&str, &str, &str)| {
+        ((*status).to_owned(), RefOr::Ref(Ref::from_response_name(*name)))
+    };
+    some.iter().map(one).collect()
+}
+
+impl IntoResponses for Refusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        named(&REFUSALS[..OF_READS])
+    }
+}
+
+impl IntoResponses for WriteRefusals {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        named(&REFUSALS)
+    }
+}
+
+impl Refusals {
+    /// All of them by their names in the contract.
+    pub fn named() -> impl Iterator<Item = (&'static str, Response)> {
+        REFUSALS.into_iter().map(|(_, name, description)| {
+            let problem = Content::new(Some(Ref::from_schema_name("ServiceProblem")));
+            let response = ResponseBuilder::new().description(description);
+            (name, response.content("application/problem+json", problem).build())
+        })
+    }
+}
