@@ -1,11 +1,14 @@
 //! The programs in `examples/`, run as a stranger would run them, against the real service.
 
+mod follow;
+pub mod gate;
 mod session;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::{Context as _, Result, ensure};
+use serde_json::Value;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
@@ -24,8 +27,17 @@ pub async fn programs() -> Result<PathBuf> {
 pub fn example(programs: &Path, file: &str, dir: &Path) -> Command {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(file);
     let mut command = Command::new(programs.join("python"));
-    command.arg(script).current_dir(dir).kill_on_drop(true);
+    command.arg(script).current_dir(dir).env("PYTHONDONTWRITEBYTECODE", "1").kill_on_drop(true);
     command
+}
+
+/// What a query finds in a table that an example keeps, as a list of rows.
+pub async fn rows(programs: &Path, table: &Path, query: &str) -> Result<Value> {
+    let read = "import json, sqlite3, sys; print(json.dumps(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall()))";
+    let read =
+        Command::new(programs.join("python")).args(["-c", read]).arg(table).arg(query).output().await?;
+    ensure!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    Ok(serde_json::from_slice(&read.stdout)?)
 }
 
 /// A program that runs, with the lines that it has printed.
@@ -53,6 +65,11 @@ impl Running {
         let said = self.lines.wait_for(|lines| lines.iter().any(|line| line.contains(words))).await;
         drop(said.ok().with_context(|| format!("it ended without saying {words:?}"))?);
         Ok(())
+    }
+
+    /// `kill -9`, and waits until it is gone.
+    pub async fn kill(mut self) -> Result<()> {
+        Ok(self.child.kill().await?)
     }
 
     /// Waits until it ends by itself: its exit code.

@@ -52,6 +52,7 @@ mod refused;
 mod settings;
 mod strangers;
 mod structure;
+mod typed_client;
 mod unreadable_updates;
 mod wait;
 mod webhook;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Which crate may know which, as in the picture of ARCHITECTURE.md. The stand-ins know nothing of the product.
-const MAY_KNOW: [(&str, &[&str]); 21] = [
+const MAY_KNOW: [(&str, &[&str]); 22] = [
     ("domain", &[]),
     ("terminal", &[]),
     ("private-postgres", &[]),
