@@ -1,4 +1,4 @@
-//! The API for other services, `/api/v1/…`: people and their subscriptions, invites, and the feed of events.
+//! The API for other services, `/api/v1/…`: people and their subscriptions, invites, webhooks, and the feed of events.
 //!
 //! A handler names by its argument what a key must be allowed: [`Caller`]`<`[`scope::UsersRead`]`>`. A write takes an
 //! [`Order`](orders::Order), which is carried out once for its `Idempotency-Key`, by a use case of [`app`] whose actor is the key.
@@ -21,6 +21,7 @@ pub mod rate;
 pub mod refusals;
 mod subscriptions;
 mod users;
+mod webhooks;
 
 use axum::middleware::from_fn;
 use web::route::Route;
@@ -31,7 +32,8 @@ pub use problem::Problem;
 
 /// Every route of the API for other services.
 pub fn table() -> Vec<Route> {
-    let tables = [users::table(), subscriptions::table(), invites::table(), events::table()];
+    let tables =
+        [users::table(), subscriptions::table(), invites::table(), events::table(), webhooks::table()];
     tables.into_iter().flatten().map(told_what_is_left).collect()
 }
 

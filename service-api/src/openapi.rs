@@ -7,7 +7,7 @@ use utoipa::openapi::{Components, OpenApi as Document};
 use utoipa::{Modify, OpenApi, ToSchema};
 
 use crate::refusals::Refusals;
-use crate::{events, invites, subscriptions, users};
+use crate::{events, invites, subscriptions, users, webhooks};
 
 /// What is wrong with a request.
 #[derive(Serialize, ToSchema)]
@@ -55,6 +55,15 @@ pub(crate) struct HistoryChanged {
         invites::one,
         invites::revoke,
         events::follow,
+        webhooks::list,
+        webhooks::make,
+        webhooks::one,
+        webhooks::change,
+        webhooks::delete,
+        webhooks::test,
+        webhooks::deliveries,
+        webhooks::replay_all,
+        webhooks::replay,
     ),
     components(schemas(ProblemShape)),
     modifiers(&Shared)

@@ -37,6 +37,10 @@ pub enum Problem {
     InFlight,
     /// The `Idempotency-Key` belongs to another request.
     OtherRequest,
+    /// There are as many webhooks as there may be.
+    TooManyWebhooks,
+    /// The secret of the webhook is being changed by another request.
+    SecretBeingChanged,
     /// The body is larger than 16 KiB.
     TooLarge,
     /// The key has no request left.
@@ -70,7 +74,10 @@ impl Problem {
             Self::Unauthorized | Self::KeyRevoked | Self::KeyExpired => StatusCode::UNAUTHORIZED,
             Self::ScopeMissing(_) => StatusCode::FORBIDDEN,
             Self::NotFound(_) => StatusCode::NOT_FOUND,
-            Self::HistoryChanged { .. } | Self::InFlight => StatusCode::CONFLICT,
+            Self::HistoryChanged { .. }
+            | Self::InFlight
+            | Self::TooManyWebhooks
+            | Self::SecretBeingChanged => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::OtherRequest => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -91,6 +98,8 @@ impl Problem {
             Self::HistoryChanged { .. } => "urn:qr-login:history-changed",
             Self::InFlight => "urn:qr-login:request-in-flight",
             Self::OtherRequest => "urn:qr-login:idempotency-key-reused",
+            Self::TooManyWebhooks => "urn:qr-login:too-many-webhooks",
+            Self::SecretBeingChanged => "urn:qr-login:secret-being-changed",
             Self::TooLarge => "urn:qr-login:too-large",
             Self::TooManyRequests { .. } => "urn:qr-login:too-many-requests",
             Self::NotThereYet => "urn:qr-login:position-not-reached",
@@ -119,6 +128,10 @@ impl Problem {
             }
             Self::OtherRequest => {
                 "This Idempotency-Key was sent with another request. Use a new one.".to_owned()
+            }
+            Self::TooManyWebhooks => "There are 100 webhooks already. Delete one first.".to_owned(),
+            Self::SecretBeingChanged => {
+                "The secret of this webhook is being changed. Try again in a minute.".to_owned()
             }
             Self::TooLarge => "The body is larger than 16 KiB.".to_owned(),
             Self::TooManyRequests { seconds } => format!("The key has no request left for {seconds} s."),

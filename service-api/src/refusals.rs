@@ -30,7 +30,11 @@ const REFUSALS: [(&str, &str, &str); 10] = [
         "The position is not there yet, or the database is away; `Retry-After` says when to ask again",
     ),
     // Of writes.
-    ("409", "ServiceConflict", "A request with the same `Idempotency-Key` is under way"),
+    (
+        "409",
+        "ServiceConflict",
+        "A request with the same `Idempotency-Key` is under way, or it cannot be done as things stand; `type` says which",
+    ),
     ("413", "ServiceTooLarge", "The body is larger than 16 KiB"),
     ("422", "ServiceKeyReused", "The `Idempotency-Key` was sent with another request"),
 ];

@@ -16,7 +16,7 @@ use terminal::columns::{Table, TooNarrow, to_the_second, width_of_stdout};
 use terminal::harmless;
 use uuid::Uuid;
 use vault::installation;
-use webhooks::{Change, Delivery, DeliveryState, Made, MessageType, NewWebhook, Webhook, Webhooks};
+use webhooks::{Change, Delivery, DeliveryState, Ids, Made, MessageType, NewWebhook, Webhook, Webhooks};
 
 use super::database::{reading, settle, with_database};
 use super::json::print_json;
@@ -220,18 +220,18 @@ impl WebhookCommand {
         let context = operator::context();
         match self {
             Self::Create { url, types } => {
-                let made = webhooks.create(NewWebhook { url, types }, context).await?;
+                let made = webhooks.create(NewWebhook { url, types }, Ids::random(), context).await?;
                 print_made(&made);
             }
             Self::Change { id, url, types, all_types, enabled } => {
                 let types = (all_types || !types.is_empty()).then_some(types);
                 let enabled = enabled.map(|enabled| enabled == YesNo::Yes);
                 let change = Change { url, types, enabled, rotate_secret: false };
-                print_one(&webhooks.change(id, None, change, context).await?.webhook);
+                print_one(&webhooks.change(id, None, change, Uuid::new_v4(), context).await?.webhook);
             }
             Self::Rotate { id } => {
                 let change = Change { rotate_secret: true, ..Change::default() };
-                print_made(&webhooks.change(id, None, change, context).await?);
+                print_made(&webhooks.change(id, None, change, Uuid::new_v4(), context).await?);
             }
             Self::Delete { id } => {
                 webhooks.delete(id, None, context).await?;

@@ -187,6 +187,7 @@ fn what_pip_and_npm_fetch_has_a_hash() -> Result<()> {
     for file in [
         "tests/e2e/requirements.txt",
         "tests/e2e/schemathesis/requirements.txt",
+        "tests/e2e/standardwebhooks/requirements.txt",
         "tests/bench/requirements.txt",
     ] {
         let text = repository_file(file)?;

@@ -60,4 +60,5 @@ mod typed_client;
 mod unreadable_updates;
 mod wait;
 mod webhook;
+mod webhooks;
 mod world;

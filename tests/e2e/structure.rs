@@ -50,7 +50,7 @@ const MAY_KNOW: [(&str, &[&str]); 22] = [
             "web",
         ],
     ),
-    ("service-api", &["domain", "eventlog", "vault", "projections", "app", "web"]),
+    ("service-api", &["domain", "eventlog", "vault", "projections", "webhooks", "app", "web"]),
     (
         "api",
         &[

@@ -11,7 +11,6 @@ use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Log;
 use eventlog::store::{Context, Store, StoreError};
 use eventlog::wake::Topic;
-use jiff::Timestamp;
 use jiff_sqlx::Timestamp as Stored;
 use secrecy::SecretString;
 use tokio::time::timeout;
@@ -21,8 +20,9 @@ use vault::{DerivedKeys, installation};
 use crate::address::{BadAddress, Policy, system_lookup};
 use crate::fan_out;
 use crate::message_type::MessageType;
-use crate::secret::NewSecret;
+use crate::secret;
 use crate::transport::Transport;
+use crate::webhook::Webhook;
 
 /// How many there may be: each event is a message to every one.
 pub const MOST_WEBHOOKS: i64 = 100;
@@ -41,6 +41,15 @@ pub struct Webhooks {
     clock: Clock,
     policy: Policy,
     transport: Transport,
+}
+
+/// The ids of what an order makes. An order that is repeated with the same ids makes nothing twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ids {
+    /// Of a new webhook.
+    pub webhook_id: Uuid,
+    /// Of a new secret.
+    pub secret_id: Uuid,
 }
 
 /// A webhook to make.
@@ -65,39 +74,12 @@ pub struct Change {
     pub rotate_secret: bool,
 }
 
-/// A webhook, as its owner sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Webhook {
-    /// Random; the stream of its events.
-    pub webhook_id: Uuid,
-    /// Where its messages go.
-    pub url: String,
-    /// The types of message that it gets; none: all.
-    pub types: Vec<String>,
-    /// Whether messages are sent.
-    pub enabled: bool,
-    /// Why they are not.
-    pub disabled_reason: Option<DisabledReason>,
-    /// Who made it, as the actor of an event.
-    pub created_by: String,
-    /// When.
-    pub created_at: Timestamp,
-    /// Until when the secret before signs as well.
-    pub secret_rotates_until: Option<Timestamp>,
-    /// Messages that wait.
-    pub waiting: i64,
-    /// Messages that were given up.
-    pub parked: i64,
-    /// When it last took one.
-    pub last_delivered_at: Option<Timestamp>,
-}
-
 /// A webhook that was made or changed.
 #[derive(Debug)]
 pub struct Made {
     /// As it is now.
     pub webhook: Webhook,
-    /// What its messages are signed with, `whsec_…`, where it is new. Nobody can see it again.
+    /// What its messages are signed with, `whsec_…`, where it is new. It is shown to nobody again.
     pub secret: Option<SecretString>,
 }
 
@@ -122,6 +104,13 @@ pub enum WebhookError {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+}
+
+impl Ids {
+    /// Random ones: each order is another one.
+    pub fn random() -> Self {
+        Self { webhook_id: Uuid::new_v4(), secret_id: Uuid::new_v4() }
+    }
 }
 
 impl From<sqlx::Error> for WebhookError {
@@ -160,30 +149,33 @@ impl Webhooks {
     ///
     /// # Errors
     /// [`WebhookError`]: the address is not allowed, there are too many, or the database failed.
-    pub async fn create(&self, new: NewWebhook, context: Context) -> Result<Made, WebhookError> {
+    pub async fn create(&self, new: NewWebhook, ids: Ids, context: Context) -> Result<Made, WebhookError> {
         let created_by = context.actor.to_string();
         let url = self.policy.check(&new.url)?;
         let host = url.host_str().ok_or(BadAddress::Malformed)?.to_owned();
         let types = names(&new.types);
-        let webhook_id = Uuid::new_v4();
-        let secret = NewSecret::draw(&self.keys, webhook_id);
+        let Ids { webhook_id, secret_id } = ids;
+        let sealed = secret::draw(&self.keys, webhook_id, secret_id);
         let made = sqlx::query!(
             r#"with made as (
                insert into vault.webhooks (webhook_id, url, types, created_by)
                select $1, $2, $3, $4
                 where (select count(*) from vault.webhooks where state <> 'deleted') < $5
+               on conflict (webhook_id) do nothing
                returning webhook_id, created_at),
              secret as (
                insert into vault.webhook_secrets (webhook_id, secret_id, sealed)
                select webhook_id, $6, $7 from made)
-             select created_at as "created_at: Stored" from made"#,
+             select created_at as "created_at!: Stored" from made
+             union all
+             select created_at from vault.webhooks where webhook_id = $1"#,
             webhook_id,
             url.as_str(),
             &types,
             created_by,
             MOST_WEBHOOKS,
-            secret.secret_id,
-            secret.sealed,
+            secret_id,
+            sealed,
         )
         .fetch_optional(self.db.pool())
         .await?;
@@ -204,32 +196,12 @@ impl Webhooks {
             parked: 0,
             last_delivered_at: None,
         };
-        Ok(Made { webhook, secret: Some(secret.text) })
+        // An order that is repeated has the secret that it drew first.
+        let secret = self.secret(ids).await?.ok_or(WebhookError::Unknown)?;
+        Ok(Made { webhook, secret: Some(secret) })
     }
 
-    /// All webhooks, or those that this actor made, in the order in which they were made: after the one with this id, up to a limit.
-    ///
-    /// # Errors
-    /// The database failed.
-    pub async fn list(
-        &self,
-        made_by: Option<&str>,
-        limit: i64,
-        after: Option<Uuid>,
-    ) -> Result<Vec<Webhook>, DatabaseError> {
-        self.select(made_by, None, limit, after).await
-    }
-
-    /// One; `made_by`: only if this actor made it.
-    ///
-    /// # Errors
-    /// [`WebhookError::Unknown`]; the database failed.
-    pub async fn show(&self, webhook_id: Uuid, made_by: Option<&str>) -> Result<Webhook, WebhookError> {
-        let found = self.select(made_by, Some(webhook_id), 1, None).await?;
-        found.into_iter().next().ok_or(WebhookError::Unknown)
-    }
-
-    /// Changes it. Repeating it changes nothing more, but for the secret.
+    /// Changes it. A new secret has this id. Repeating it changes nothing more.
     ///
     /// # Errors
     /// [`WebhookError`].
@@ -238,6 +210,7 @@ impl Webhooks {
         webhook_id: Uuid,
         made_by: Option<&str>,
         change: Change,
+        secret_id: Uuid,
         context: Context,
     ) -> Result<Made, WebhookError> {
         let before = self.show(webhook_id, made_by).await?;
@@ -253,10 +226,10 @@ impl Webhooks {
             .execute(self.db.pool())
             .await?;
         }
-        let secret = match change.rotate_secret {
-            true => Some(self.stage_secret(webhook_id).await?),
-            false => None,
-        };
+        let ids = Ids { webhook_id, secret_id };
+        if change.rotate_secret {
+            self.stage_secret(ids).await?;
+        }
         let command = ServiceCommand::ChangeWebhook {
             host: url.as_ref().and_then(|url| url.host_str()).map(str::to_owned),
             types: types.clone(),
@@ -277,7 +250,11 @@ impl Webhooks {
             webhook.enabled = enabled;
             webhook.disabled_reason = (!enabled).then_some(DisabledReason::Order);
         }
-        Ok(Made { webhook, secret: secret.map(|secret| secret.text) })
+        let secret = match change.rotate_secret {
+            true => Some(self.secret(ids).await?.ok_or(WebhookError::Busy)?),
+            false => None,
+        };
+        Ok(Made { webhook, secret })
     }
 
     /// Forgets it, with its messages. Repeating it changes nothing, and finds none.
@@ -297,25 +274,48 @@ impl Webhooks {
         Ok(())
     }
 
-    /// One at a time is staged. One that a process left behind makes way.
-    async fn stage_secret(&self, webhook_id: Uuid) -> Result<NewSecret, WebhookError> {
-        let secret = NewSecret::draw(&self.keys, webhook_id);
+    /// One at a time is staged. One that a process left behind makes way. One of this id that is there already stays.
+    async fn stage_secret(&self, Ids { webhook_id, secret_id }: Ids) -> Result<(), WebhookError> {
+        let sealed = secret::draw(&self.keys, webhook_id, secret_id);
         let staged = sqlx::query!(
             "insert into vault.webhook_secrets as s (webhook_id, secret_id, sealed)
-             values ($1, $2, $3)
+             select $1, $2, $3
+              where not exists (select from vault.webhook_secrets where webhook_id = $1 and secret_id = $2)
              on conflict (webhook_id) where signs_since is null do update
                 set secret_id = excluded.secret_id,
                     sealed = excluded.sealed,
                     staged_at = clock_timestamp()
               where s.staged_at < clock_timestamp() - make_interval(secs => $4)",
             webhook_id,
-            secret.secret_id,
-            secret.sealed,
+            secret_id,
+            sealed,
             STAGED_FOR.as_secs_f64(),
         )
         .execute(self.db.pool())
         .await?;
-        if staged.rows_affected() == 1 { Ok(secret) } else { Err(WebhookError::Busy) }
+        if staged.rows_affected() == 1 || self.secret(Ids { webhook_id, secret_id }).await?.is_some() {
+            Ok(())
+        } else {
+            Err(WebhookError::Busy)
+        }
+    }
+
+    /// A secret, for the one whose order made it. None: it is not there any more, or is another master key's.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn secret(
+        &self,
+        Ids { webhook_id, secret_id }: Ids,
+    ) -> Result<Option<SecretString>, DatabaseError> {
+        let sealed = sqlx::query_scalar!(
+            "select sealed from vault.webhook_secrets where webhook_id = $1 and secret_id = $2",
+            webhook_id,
+            secret_id,
+        )
+        .fetch_optional(self.db.pool())
+        .await?;
+        Ok(sealed.and_then(|sealed| secret::open(&self.keys, webhook_id, secret_id, &sealed)))
     }
 
     /// Waits until what was recorded before now has taken effect. False: it has not yet.
@@ -337,58 +337,6 @@ impl Webhooks {
                 Ok(false)
             }
         }
-    }
-
-    async fn select(
-        &self,
-        made_by: Option<&str>,
-        webhook_id: Option<Uuid>,
-        limit: i64,
-        after: Option<Uuid>,
-    ) -> Result<Vec<Webhook>, DatabaseError> {
-        let rows = sqlx::query!(
-            r#"select w.webhook_id, w.url, w.types, w.state, w.off_reason, w.created_by,
-                      w.created_at as "created_at: Stored",
-                      w.last_delivered_at as "last_delivered_at: Stored",
-                      (select max(s.valid_until) from vault.webhook_secrets s
-                        where s.webhook_id = w.webhook_id and s.valid_until > $5) as "rotates_until: Stored",
-                      (select count(*) from vault.webhook_deliveries d
-                        where d.webhook_id = w.webhook_id and d.state = 'waiting') as "waiting!",
-                      (select count(*) from vault.webhook_deliveries d
-                        where d.webhook_id = w.webhook_id and d.state = 'parked') as "parked!"
-                 from vault.webhooks w
-                where w.state in ('on', 'off')
-                  and ($1::text is null or w.created_by = $1)
-                  and ($2::uuid is null or w.webhook_id = $2)
-                  and ($3::uuid is null
-                       or (w.created_at, w.webhook_id) > (select created_at, webhook_id from vault.webhooks where webhook_id = $3))
-                order by w.created_at, w.webhook_id
-                limit $4"#,
-            made_by,
-            webhook_id,
-            after,
-            limit,
-            jiff_sqlx::ToSqlx::to_sqlx(self.clock.now()) as _,
-        )
-        .fetch_all(self.db.pool())
-        .await?;
-        let webhook = rows.into_iter().map(|row| Webhook {
-            webhook_id: row.webhook_id,
-            url: row.url,
-            types: row.types,
-            enabled: row.state == "on",
-            disabled_reason: row.off_reason.map(|reason| match &*reason {
-                "gone" => DisabledReason::Gone,
-                _ => DisabledReason::Order,
-            }),
-            created_by: row.created_by,
-            created_at: row.created_at.to_jiff(),
-            secret_rotates_until: row.rotates_until.map(Stored::to_jiff),
-            waiting: row.waiting,
-            parked: row.parked,
-            last_delivered_at: row.last_delivered_at.map(Stored::to_jiff),
-        });
-        Ok(webhook.collect())
     }
 
     /// Its database.

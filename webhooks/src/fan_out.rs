@@ -24,9 +24,8 @@ use vault::Leases;
 
 use crate::erasure;
 use crate::message_type::MessageType;
-use crate::queue::{NewMessage, Queue, QueueError};
+use crate::queue::{LEASE, LEASE_TTL, NewMessage, Queue, QueueError};
 use crate::retry::TRIED_FOR;
-use crate::run::{LEASE, LEASE_TTL};
 use crate::secret::BOTH_SIGN_FOR;
 
 /// Events in one transaction.

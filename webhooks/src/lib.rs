@@ -29,13 +29,16 @@ mod retry;
 mod run;
 mod secret;
 mod sender;
+mod shown;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod webhook;
 
 pub use backlog::{Backlog, Troubles, backlog, troubles};
 pub use deliveries::{Delivery, DeliveryState};
-pub use endpoints::{Change, Made, NewWebhook, Webhook, WebhookError, Webhooks};
+pub use endpoints::{Change, Ids, Made, NewWebhook, WebhookError, Webhooks};
 pub use fan_out::{FanOutError, catch_up};
 pub use message_type::{MessageType, UnknownType};
 pub use run::run;
+pub use webhook::Webhook;

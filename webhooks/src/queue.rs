@@ -15,6 +15,11 @@ use crate::lanes::{self, Lanes};
 use crate::message_type::MessageType;
 use crate::retry::TRIED_FOR;
 
+/// One process at a time.
+pub(crate) const LEASE: &str = "webhooks";
+/// How long the others wait after a process has died.
+pub(crate) const LEASE_TTL: Duration = Duration::from_secs(5);
+
 /// For the holder of a lease.
 #[derive(Clone, Debug)]
 pub(crate) struct Queue {

@@ -14,13 +14,9 @@ use vault::{Lease, Leases};
 use crate::endpoints::Webhooks;
 use crate::fan_out::FanOut;
 use crate::prune;
-use crate::queue::{Queue, QueueError};
+use crate::queue::{LEASE, LEASE_TTL, Queue, QueueError};
 use crate::sender::Sender;
 
-/// One process at a time.
-pub(crate) const LEASE: &str = "webhooks";
-/// How long the others wait after a process has died.
-pub(crate) const LEASE_TTL: Duration = Duration::from_secs(5);
 /// How often the views are looked at without a signal.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);

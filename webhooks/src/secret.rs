@@ -14,26 +14,26 @@ const LENGTH: usize = 32;
 /// How long the secret before signs beside a new one.
 pub(crate) const BOTH_SIGN_FOR: SignedDuration = SignedDuration::from_hours(24);
 
-/// A new secret.
-pub(crate) struct NewSecret {
-    pub secret_id: Uuid,
-    pub sealed: Vec<u8>,
-    /// For the receiver.
-    pub text: SecretString,
-}
-
 /// Signs messages: with one secret, or with two while it changes.
 pub(crate) struct Signer(Vec<standardwebhooks::Webhook>);
 
-impl NewSecret {
-    pub(crate) fn draw(keys: &DerivedKeys, webhook_id: Uuid) -> Self {
-        let mut bytes = Zeroizing::new([0; LENGTH]);
-        getrandom::fill(&mut *bytes).expect("the system has a source of randomness");
-        let secret_id = Uuid::new_v4();
-        let sealed = keys.seal_webhook_secret(&bound_to(webhook_id, secret_id), &*bytes);
-        let encoded = Zeroizing::new(STANDARD.encode(*bytes));
-        Self { secret_id, sealed, text: format!("{PREFIX}{}", *encoded).into() }
-    }
+/// A new secret, sealed.
+pub(crate) fn draw(keys: &DerivedKeys, webhook_id: Uuid, secret_id: Uuid) -> Vec<u8> {
+    let mut bytes = Zeroizing::new([0; LENGTH]);
+    getrandom::fill(&mut *bytes).expect("the system has a source of randomness");
+    keys.seal_webhook_secret(&bound_to(webhook_id, secret_id), &*bytes)
+}
+
+/// For the receiver; None where it was not sealed for this webhook.
+pub(crate) fn open(
+    keys: &DerivedKeys,
+    webhook_id: Uuid,
+    secret_id: Uuid,
+    sealed: &[u8],
+) -> Option<SecretString> {
+    let plain = keys.open_webhook_secret(&bound_to(webhook_id, secret_id), sealed)?;
+    let encoded = Zeroizing::new(STANDARD.encode(&*plain));
+    Some(format!("{PREFIX}{}", *encoded).into())
 }
 
 impl Signer {
@@ -76,12 +76,13 @@ mod tests {
 
     #[test]
     fn a_secret_signs_for_its_own_webhook_alone() {
-        let (keys, webhook_id) = (DerivedKeys::random(), Uuid::new_v4());
-        let secret = NewSecret::draw(&keys, webhook_id);
-        let sealed = [(secret.secret_id, &*secret.sealed)];
+        let (keys, webhook_id, secret_id) = (DerivedKeys::random(), Uuid::new_v4(), Uuid::new_v4());
+        let sealed = draw(&keys, webhook_id, secret_id);
+        let text = open(&keys, webhook_id, secret_id, &sealed).unwrap();
+        let sealed = [(secret_id, &*sealed)];
         let signer = Signer::of(&keys, webhook_id, sealed);
         let at = Timestamp::constant(1_700_000_000, 0);
-        let expected = standardwebhooks::Webhook::new(secret.text.expose_secret()).unwrap();
+        let expected = standardwebhooks::Webhook::new(text.expose_secret()).unwrap();
         assert_eq!(signer.sign("msg_1", at, "{}"), expected.sign("msg_1", 1_700_000_000, b"{}").unwrap());
         assert!(!Signer::of(&keys, Uuid::new_v4(), sealed).can_sign());
         assert!(!Signer::of(&DerivedKeys::random(), webhook_id, sealed).can_sign());

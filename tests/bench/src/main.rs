@@ -26,6 +26,7 @@ mod status;
 mod strangers;
 mod takeover;
 mod visible;
+mod webhooks;
 
 use dataset::Dataset;
 use eventlog::Database;
@@ -55,6 +56,8 @@ enum Section {
     Polls,
     /// From the phone to the page.
     Confirmation,
+    /// A backlog of messages to a webhook, drained.
+    Webhooks,
     /// `/login`, while thousands of strangers hold connections.
     Strangers,
 }
@@ -117,6 +120,7 @@ async fn measure(sections: &[Section], largest: u32, report: &mut Report) -> Res
             Section::Takeover => takeover::measure(report, largest).await?,
             Section::Append => append::measure(report).await?,
             Section::Visible => visible::measure(report).await?,
+            Section::Webhooks => webhooks::measure(report).await?,
             Section::Status => status::measure(report).await?,
             Section::Polls => polls::measure(report).await?,
             Section::Confirmation => confirmation::measure(report).await?,

@@ -8,6 +8,7 @@ use domain::{AccountCommand, LoginCommand, Tier};
 use jiff::SignedDuration;
 use secrecy::ExposeSecret;
 use serde_json::json;
+use uuid::Uuid;
 
 use super::receiver::{Receiver, Reply};
 use super::world::World;
@@ -220,7 +221,7 @@ async fn a_receiver_that_is_gone_is_switched_off() {
     receiver.forget();
     let change = crate::Change { enabled: Some(true), ..crate::Change::default() };
     let context = eventlog::Context::tool("cli");
-    world.done(world.webhooks.change(webhook_id, None, change, context)).await.unwrap();
+    world.done(world.webhooks.change(webhook_id, None, change, Uuid::new_v4(), context)).await.unwrap();
     world.send().await;
     assert_eq!(receiver.kinds(), ["user.blocked", "user.blocked"]);
 }
@@ -254,7 +255,7 @@ async fn a_signature_is_of_the_text_that_is_sent() {
     assert_ne!(message.headers["webhook-signature"], other);
 }
 
-async fn only(world: &World, webhook_id: uuid::Uuid) -> crate::Delivery {
+async fn only(world: &World, webhook_id: Uuid) -> crate::Delivery {
     let mut all = world.webhooks.deliveries(webhook_id, None, None, 10, None).await.unwrap();
     assert_eq!(all.len(), 1);
     all.remove(0)

@@ -3,6 +3,8 @@
 use eventlog::store::Context;
 use eventlog::testing::dies_after;
 
+use uuid::Uuid;
+
 use super::receiver::Receiver;
 use super::world::{World, take_over};
 use crate::Change;
@@ -32,7 +34,10 @@ async fn a_webhook_gets_the_types_that_it_chose() {
     assert_eq!(receiver.kinds(), ["user.unblocked"]);
 
     let change = Change { types: Some(vec![MessageType::UserBlocked]), ..Change::default() };
-    world.done(world.webhooks.change(webhook_id, None, change, Context::tool("cli"))).await.unwrap();
+    world
+        .done(world.webhooks.change(webhook_id, None, change, Uuid::new_v4(), Context::tool("cli")))
+        .await
+        .unwrap();
     world.turns(anna, 1).await;
     world.deliver().await;
     assert_eq!(receiver.kinds(), ["user.unblocked", "user.blocked"]);

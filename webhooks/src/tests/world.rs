@@ -11,11 +11,10 @@ use uuid::Uuid;
 use vault::{DerivedKeys, Leases};
 
 use crate::address::Policy;
-use crate::endpoints::{Made, NewWebhook, Webhooks};
+use crate::endpoints::{Ids, Made, NewWebhook, Webhooks};
 use crate::fan_out::FanOut;
 use crate::message_type::MessageType;
-use crate::queue::Queue;
-use crate::run::LEASE;
+use crate::queue::{LEASE, Queue};
 use crate::sender::Sender;
 
 pub struct World {
@@ -67,7 +66,9 @@ impl World {
 
     pub async fn webhook_for(&self, url: &str, types: &[MessageType]) -> Made {
         let new = NewWebhook { url: url.to_owned(), types: types.to_vec() };
-        self.done(self.webhooks.create(new, Context::tool("cli"))).await.expect("a new webhook")
+        self.done(self.webhooks.create(new, Ids::random(), Context::tool("cli")))
+            .await
+            .expect("a new webhook")
     }
 
     /// Carries out an order that waits until it has taken effect.

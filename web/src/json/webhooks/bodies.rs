@@ -203,14 +203,15 @@ pub struct DeliveryPage {
 /// A test that was queued.
 #[derive(Serialize, ToSchema)]
 pub struct TestQueued {
-    pub(super) delivery_id: String,
+    /// Its `webhook-id`.
+    pub delivery_id: String,
 }
 
 /// Messages that are sent once more.
 #[derive(Serialize, ToSchema)]
 pub struct ReplayedAll {
     /// How many.
-    pub(super) replayed: u64,
+    pub replayed: u64,
 }
 
 impl From<WebhookType> for MessageType {
