@@ -20,8 +20,11 @@ async fn a_generated_client_asks_and_orders_with_types() -> Result<()> {
     let world = World::start().await?;
     world.log_in(ILYA).await?;
     world.person(ANNA).ask("/start").await?;
-    let key =
-        api_key(&world, "users:read,subscriptions:write,invites:read,invites:write,events:read").await?;
+    let key = api_key(
+        &world,
+        "users:read,subscriptions:write,invites:read,invites:write,events:read,webhooks:manage",
+    )
+    .await?;
     let dir = tempfile::tempdir()?;
 
     // 1. Everything in the document can be generated: no warning, so nothing is left out.

@@ -93,13 +93,13 @@ async fn a_web_service_lets_people_in_by_their_subscription_and_is_told_of_chang
     let programs = programs().await?;
     let mut world = World::start().await?;
     world.person(ANNA).ask("/start").await?;
-    let key = api_key(&world, "users:read,subscriptions:write").await?;
+    let key = api_key(&world, "users:read,subscriptions:write,webhooks:manage").await?;
     let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
     let api = format!("{}/api/v1", world.base());
     let url = format!("http://{address}/webhooks");
-    let made = qr_login(&world, &["webhook", "create", "--url", &url]).await?;
-    let made = String::from_utf8(made.stdout)?;
-    let secret = made.lines().find_map(|line| line.strip_prefix("secret ")).context("a secret")?.trim();
+    let made = world.http.post(format!("{api}/webhooks")).bearer_auth(&key).json(&json!({"url": url}));
+    let made: Value = made.send().await?.error_for_status()?.json().await?;
+    let secret = made["secret"].as_str().context("a secret")?;
     let dir = tempfile::tempdir()?;
     let gate = Gate::start(&world, &programs, dir.path(), &key, address, secret).await?;
     let launch = |person: i64| format!("tma {}", world.person(person).init_data(None));

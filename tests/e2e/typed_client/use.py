@@ -8,6 +8,9 @@ import sys
 
 from qr_login_client import AuthenticatedClient
 from qr_login_client.api.v1 import (
+    change_webhook_v1,
+    create_webhook_v1,
+    delete_webhook_v1,
     end_subscription_v1,
     follow_events_v1,
     get_subscription_v1,
@@ -15,6 +18,7 @@ from qr_login_client.api.v1 import (
     grant_subscription_v1,
     list_invites_v1,
     list_users_v1,
+    list_webhooks_v1,
     make_invites_v1,
     revoke_invite_v1,
 )
@@ -26,12 +30,18 @@ from qr_login_client.models import (
     InvitePageOfService,
     ListInvitesV1State,
     MadeInvitesOfService,
+    MadeWebhook,
     NewInvitesOfService,
+    NewWebhookBody,
     ServiceProblem,
     SubscriptionAsOf,
     UserAsOf,
     UserPage,
+    WebhookChange,
+    WebhookPage,
+    WebhookType,
 )
+from qr_login_client.types import UNSET
 
 base, key, person, nobody = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
 
@@ -91,4 +101,17 @@ with AuthenticatedClient(base_url=base, token=key) as client:
     refund = EndedSubscription(reason="order 17 was refunded")
     ended = end_subscription_v1.sync(person, client=client, body=refund)
     assert isinstance(ended, UserAsOf) and ended.subscription_status == "expired", ended
+
+    # 7. A webhook of its own: made, changed, with another secret, and deleted.
+    hook = create_webhook_v1.sync(
+        client=client, body=NewWebhookBody(url="http://127.0.0.1:9/hooks", types=[WebhookType.USER_ERASED])
+    )
+    assert isinstance(hook, MadeWebhook) and str(hook.secret).startswith("whsec_"), hook
+    rotated = change_webhook_v1.sync(hook.webhook_id, client=client, body=WebhookChange(rotate_secret=True))
+    assert isinstance(rotated, MadeWebhook) and rotated.secret not in (hook.secret, None, UNSET), rotated
+    off = change_webhook_v1.sync(hook.webhook_id, client=client, body=WebhookChange(enabled=False, types=[]))
+    assert isinstance(off, MadeWebhook) and not off.enabled and off.types == [] and off.secret is UNSET, off
+    assert delete_webhook_v1.sync_detailed(hook.webhook_id, client=client).status_code == 204
+    hooks = list_webhooks_v1.sync(client=client)
+    assert isinstance(hooks, WebhookPage) and hooks.items == [], hooks
 print("used")

@@ -157,6 +157,12 @@ impl Consumers {
         known(&self.query("followed.db", "select account_id, tier, status, expires_at, is_blocked, login_id is not null from people").await?)
     }
 
+    /// How many events it has taken for each person.
+    pub async fn counted(&self) -> Result<BTreeMap<String, i64>> {
+        let rows = self.query("followed.db", "select account_id, changes from people").await?;
+        Ok(serde_json::from_value::<Vec<(String, i64)>>(rows)?.into_iter().collect())
+    }
+
     pub async fn received(&self) -> Result<People> {
         known(
             &self
