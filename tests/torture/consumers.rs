@@ -16,12 +16,12 @@ use domain::{AccountCommand, Tier, Tiers};
 use jiff::SignedDuration;
 use serde_json::Value;
 use stand_in::service::Service;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::time::{sleep, timeout};
 
 mod programs;
 
-use programs::{Consumers, Known, People};
+use programs::{Consumers, Known, People, Which};
 
 use crate::environment::Environment;
 use crate::fleet::Lines;
@@ -36,9 +36,8 @@ const OTHERS: usize = 3;
 const ACTS_EACH: u64 = 8;
 /// Their numbers begin here.
 const FIRST_OTHER: u64 = 100_000;
-/// For how long a consumer runs before it is killed: from its first steps to some rounds.
-const FOLLOWER_RUNS_FOR: Range<u64> = 100..1_500;
-const RECEIVER_RUNS_FOR: Range<u64> = 300..3_500;
+/// How much longer a consumer runs before it is killed.
+const RUNS_FOR: Range<u64> = 0..700;
 /// Between two acts of admins.
 const ACTS_EVERY: Range<u64> = 5..60;
 /// How long the last logins, and then the last messages, may take.
@@ -93,20 +92,8 @@ async fn consumers_end_with_what_users_has_however_often_they_die() -> Result<()
     let people: Vec<_> = (0..CROWD).map(|_| tokio::spawn(crowd.clone().run_people())).collect();
     let is_over = Arc::new(AtomicBool::new(false));
     let acting = tokio::spawn(act(environment.clone(), Random::new(seed), is_over.clone()));
-    let follower = tokio::spawn(kill_often(
-        consumers.clone(),
-        Consumers::follower,
-        kills,
-        FOLLOWER_RUNS_FOR,
-        Random::new(seed + 1),
-    ));
-    let receiver = tokio::spawn(kill_often(
-        consumers.clone(),
-        Consumers::receiver,
-        kills,
-        RECEIVER_RUNS_FOR,
-        Random::new(seed + 2),
-    ));
+    let killing = |which, seed| tokio::spawn(kill_often(consumers.clone(), which, kills, Random::new(seed)));
+    let (follower, receiver) = (killing(Which::Follower, seed + 1), killing(Which::Receiver, seed + 2));
     let (_follower, _receiver) = (follower.await??, receiver.await??);
     is_over.store(true, Ordering::Relaxed);
     crowd.stop_disturbing();
@@ -146,23 +133,26 @@ async fn consumers_end_with_what_users_has_however_often_they_die() -> Result<()
     Ok(())
 }
 
-/// Starts a consumer, lets it run for some time and kills it, so many times; and then starts it once more.
+/// Starts a consumer and kills it, so many times; and then starts it once more. Mostly it is killed while it works, and each fourth time
+/// at any moment from its first step on.
 async fn kill_often(
     consumers: Arc<Consumers>,
-    command: fn(&Consumers) -> Command,
+    which: Which,
     kills: u64,
-    runs_for: Range<u64>,
     mut random: Random,
 ) -> Result<Child> {
-    for _ in 0..kills {
-        let mut child = command(&consumers).spawn()?;
-        sleep(random.millis(runs_for.clone())).await;
+    for number in 0..kills {
+        let mut child = consumers.command(which).spawn()?;
+        if number % 4 != 3 {
+            consumers.wait_until_it_works(which).await?;
+        }
+        sleep(random.millis(RUNS_FOR)).await;
         if let Some(status) = child.try_wait()? {
-            bail!("{:?} ended by itself: {status}", command(&consumers));
+            bail!("{which:?} ended by itself: {status}");
         }
         child.kill().await?;
     }
-    Ok(command(&consumers).spawn()?)
+    Ok(consumers.command(which).spawn()?)
 }
 
 /// What admins do to people who do not log in, to a few at a time: how much they did. A message that was lost, though its consumer had

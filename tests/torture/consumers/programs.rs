@@ -29,6 +29,24 @@ pub struct Known {
 /// By account id.
 pub type People = BTreeMap<String, Known>;
 
+/// One of the two.
+#[derive(Clone, Copy, Debug)]
+pub enum Which {
+    /// Reads the event feed.
+    Follower,
+    /// Takes webhooks.
+    Receiver,
+}
+
+impl Which {
+    const fn table(self) -> &'static str {
+        match self {
+            Self::Follower => "followed.db",
+            Self::Receiver => "received.db",
+        }
+    }
+}
+
 pub struct Consumers {
     programs: PathBuf,
     dir: tempfile::TempDir,
@@ -79,13 +97,33 @@ impl Consumers {
         command
     }
 
-    pub fn follower(&self) -> Command {
-        let mut command = Command::new(self.programs.join("python"));
-        command.arg(example("follow_events.py"));
-        self.of_the_service(command, "followed.db")
+    /// How it is started.
+    pub fn command(&self, which: Which) -> Command {
+        match which {
+            Which::Follower => self.follower(),
+            Which::Receiver => self.receiver(),
+        }
     }
 
-    pub fn receiver(&self) -> Command {
+    /// Until it has stored something since now.
+    pub async fn wait_until_it_works(&self, which: Which) -> Result<()> {
+        let table = self.table(which.table());
+        let changed = || std::fs::metadata(&table).and_then(|it| it.modified()).ok();
+        let (before, began) = (changed(), Instant::now());
+        while changed() == before {
+            ensure!(began.elapsed() < LAST_WITHIN, "{which:?} does nothing");
+            sleep(Duration::from_millis(5)).await;
+        }
+        Ok(())
+    }
+
+    fn follower(&self) -> Command {
+        let mut command = Command::new(self.programs.join("python"));
+        command.arg(example("follow_events.py"));
+        self.of_the_service(command, Which::Follower.table())
+    }
+
+    fn receiver(&self) -> Command {
         let mut command = Command::new(self.programs.join("uvicorn"));
         command.arg("--app-dir").arg(example("")).arg("subscription_gate:app").args([
             "--log-level",
@@ -98,7 +136,7 @@ impl Consumers {
             .arg(self.listen.port().to_string())
             .env("WEBHOOK_SECRET", &self.secret)
             .env("BOT_TOKEN", "1:none");
-        self.of_the_service(command, "received.db")
+        self.of_the_service(command, Which::Receiver.table())
     }
 
     /// Switches the webhook off, and on.
@@ -116,7 +154,7 @@ impl Consumers {
             let end: i64 = sqlx::query_scalar("select max(position) from log_index")
                 .fetch_one(&environment.checked)
                 .await?;
-            let at = self.query("followed.db", "select position from place").await?[0][0].as_i64();
+            let at = self.query(Which::Follower, "select position from place").await?[0][0].as_i64();
             if at >= Some(end) {
                 return Ok(());
             }
@@ -145,21 +183,21 @@ impl Consumers {
         }
     }
 
-    async fn query(&self, table: &str, query: &str) -> Result<Value> {
+    async fn query(&self, which: Which, query: &str) -> Result<Value> {
         let read = "import json, sqlite3, sys; print(json.dumps(sqlite3.connect(sys.argv[1]).execute(sys.argv[2]).fetchall()))";
         let mut python = Command::new(self.programs.join("python"));
-        let answer = python.args(["-c", read]).arg(self.table(table)).arg(query).output().await?;
+        let answer = python.args(["-c", read]).arg(self.table(which.table())).arg(query).output().await?;
         ensure!(answer.status.success(), "{}", String::from_utf8_lossy(&answer.stderr));
         Ok(serde_json::from_slice(&answer.stdout)?)
     }
 
     pub async fn followed(&self) -> Result<People> {
-        known(&self.query("followed.db", "select account_id, tier, status, expires_at, is_blocked, login_id is not null from people").await?)
+        known(&self.query(Which::Follower, "select account_id, tier, status, expires_at, is_blocked, login_id is not null from people").await?)
     }
 
     /// How many events it has taken for each person.
     pub async fn counted(&self) -> Result<BTreeMap<String, i64>> {
-        let rows = self.query("followed.db", "select account_id, changes from people").await?;
+        let rows = self.query(Which::Follower, "select account_id, changes from people").await?;
         Ok(serde_json::from_value::<Vec<(String, i64)>>(rows)?.into_iter().collect())
     }
 
@@ -167,7 +205,7 @@ impl Consumers {
         known(
             &self
                 .query(
-                    "received.db",
+                    Which::Receiver,
                     "select account_id, tier, status, expires_at, is_blocked, null from people",
                 )
                 .await?,
