@@ -3,7 +3,7 @@
 
 export const TEXTS = {
   title: 'Admin', tabs: 'Sections', tab_dashboard: 'Overview', tab_users: 'People', tab_invites: 'Invites', tab_statistics: 'Statistics',
-  tab_projections: 'Projections', tab_audit: 'Audit',
+  tab_projections: 'Projections', tab_audit: 'Audit', tab_services: 'Services',
 
   // what every screen says
   loading: 'Loading…', back: 'Back', close: 'Close', cancel: 'Cancel', again: 'Try again', more: 'Show more', refresh: 'Refresh', show: 'Show',
@@ -19,7 +19,7 @@ export const TEXTS = {
   seconds: '{n} s', filters: 'Filters', clear_filters: 'Clear filters', remove_filter: 'Remove filter: {name}',
 
   // keyboard
-  keys: 'Shortcuts', key_search: 'search', key_move: 'down and up the list', key_open: 'open', key_back: 'back', key_new: 'new invite',
+  keys: 'Shortcuts', key_search: 'search', key_move: 'down and up the list', key_open: 'open', key_back: 'back', key_new: 'new invite or key',
   key_select: 'pick several people', key_csv: 'save the list as CSV', key_refresh: 'refresh', key_undo: 'undo the last act', key_help: 'this help',
 
   // dashboard
@@ -41,7 +41,7 @@ export const TEXTS = {
   pick_hint: 'Tick people in the list', picked: { one: '{n} picked', other: '{n} picked' }, stop_picking: 'Stop picking', nobody_fits: 'Nobody found',
   nobody_fits_text: 'Check the spelling, or clear the filters.', nobody_yet: 'Nobody here yet',
   nobody_yet_text: 'People show up once they write to the bot. Make an invite and send its link.', pick_users: 'Pick a person',
-  pick_invites: 'Pick an invite', pick_audit: 'Pick an event', pick_text: 'It opens here, and the list stays beside it.',
+  pick_invites: 'Pick an invite', pick_audit: 'Pick an event', pick_services: 'Pick a key or a webhook', pick_text: 'It opens here, and the list stays beside it.',
   no_subscription: 'No subscription', subscription_until: '{tier} until {day}', subscription_forever: '{tier}, no end date',
   subscription_was: '{tier}, ended {day}',
 

@@ -3,7 +3,7 @@
 
 export const TEXTS = {
   title: 'Управление', tabs: 'Разделы', tab_dashboard: 'Обзор', tab_users: 'Люди', tab_invites: 'Инвайты', tab_statistics: 'Статистика',
-  tab_projections: 'Проекции', tab_audit: 'Аудит',
+  tab_projections: 'Проекции', tab_audit: 'Аудит', tab_services: 'Сервисы',
 
   // what every screen says
   loading: 'Загружаем…', back: 'Назад', close: 'Закрыть', cancel: 'Отмена', again: 'Повторить', more: 'Показать ещё', refresh: 'Обновить',
@@ -21,7 +21,7 @@ export const TEXTS = {
   filters: 'Фильтры', clear_filters: 'Сбросить фильтры', remove_filter: 'Убрать фильтр: {name}',
 
   // keyboard
-  keys: 'Клавиши', key_search: 'искать', key_move: 'вниз и вверх по списку', key_open: 'открыть', key_back: 'назад', key_new: 'новый инвайт',
+  keys: 'Клавиши', key_search: 'искать', key_move: 'вниз и вверх по списку', key_open: 'открыть', key_back: 'назад', key_new: 'новый инвайт или ключ',
   key_select: 'выбрать несколько человек', key_csv: 'сохранить список в CSV', key_refresh: 'обновить', key_undo: 'отменить последнее действие',
   key_help: 'эта подсказка',
 
@@ -48,7 +48,7 @@ export const TEXTS = {
   picked: { one: 'Выбран {n}', few: 'Выбраны {n}', many: 'Выбрано {n}' }, stop_picking: 'Закончить выбор', nobody_fits: 'Никого не нашлось',
   nobody_fits_text: 'Проверьте написание или сбросьте фильтры.', nobody_yet: 'Пока никого',
   nobody_yet_text: 'Человек появится здесь, когда впервые напишет боту. Создайте инвайт и отправьте ссылку.', pick_users: 'Выберите человека',
-  pick_invites: 'Выберите инвайт', pick_audit: 'Выберите событие', pick_text: 'Откроется здесь, а список останется рядом.',
+  pick_invites: 'Выберите инвайт', pick_audit: 'Выберите событие', pick_services: 'Выберите ключ или вебхук', pick_text: 'Откроется здесь, а список останется рядом.',
   no_subscription: 'Без подписки', subscription_until: '{tier} до {day}', subscription_forever: '{tier}, бессрочно',
   subscription_was: '{tier}, закончилась {day}',
 
