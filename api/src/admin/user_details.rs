@@ -119,6 +119,7 @@ enum ChangeName {
     Granted,
     Changed,
     Restored,
+    Imported,
     Expired,
     Revoked,
 }
@@ -131,6 +132,7 @@ enum CauseName {
     Admin,
     Settings,
     Time,
+    Import,
 }
 
 /// One person.
@@ -217,6 +219,7 @@ impl From<Change> for SubscriptionChange {
                 ChangeKind::Granted => ChangeName::Granted,
                 ChangeKind::Changed => ChangeName::Changed,
                 ChangeKind::Restored => ChangeName::Restored,
+                ChangeKind::Imported => ChangeName::Imported,
                 ChangeKind::Expired => ChangeName::Expired,
                 ChangeKind::Revoked => ChangeName::Revoked,
             },
@@ -227,6 +230,7 @@ impl From<Change> for SubscriptionChange {
                 ChangeCause::Admin => CauseName::Admin,
                 ChangeCause::Settings => CauseName::Settings,
                 ChangeCause::Time => CauseName::Time,
+                ChangeCause::Import => CauseName::Import,
             },
             actor: change.actor,
             reason: change.reason,

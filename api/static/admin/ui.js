@@ -195,6 +195,7 @@ export function eventTitle(app, name) {
 export function whoDid(app, actor) {
   if (!actor) return '—';
   if (actor === 'system') return app.t('actor_service');
+  if (actor === 'import') return app.t('actor_import');
   if (actor.startsWith('tool:')) return app.t('actor_terminal', { user: actor.split(':').slice(2).join(':') || actor });
   if (actor === app.me?.account_id) return app.t('actor_you');
   return isAccount(actor) ? `${actor.slice(0, 8)}…` : actor;

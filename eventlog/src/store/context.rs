@@ -37,6 +37,11 @@ pub enum Actor {
         /// The system user who ran it, where it is a command.
         run_by: Option<String>,
     },
+    /// What is taken over from another system, by the system user who ran that command.
+    Import {
+        /// Their name.
+        run_by: String,
+    },
 }
 
 /// The lease of a worker on an attempt.
@@ -69,6 +74,11 @@ impl Context {
     /// An operator's command, run by this user of the system.
     pub fn command(name: &'static str, run_by: String) -> Self {
         Self::from_actor(Actor::Tool { name, run_by: Some(run_by) })
+    }
+
+    /// What is taken over from another system, by a command that this user of the system runs.
+    pub fn import(run_by: String) -> Self {
+        Self::from_actor(Actor::Import { run_by })
     }
 
     fn from_actor(actor: Actor) -> Self {
@@ -123,16 +133,22 @@ impl Context {
     ///
     /// `{"actor": "system", "account_id": "<uuid>", "correlation_id": "<login id>", "causation_id":
     /// "<stream>/<id>/<sequence>", "update_id": "17", "reason": "<sealed>", "epoch": "3", "attempt": "1"}`; an actor is `system`,
-    /// an account id, `tool:<name>`, or `tool:<name>:<system user>`.
+    /// an account id, `tool:<name>`, `tool:<name>:<system user>`, or `import`, which comes with `run_by`, the system user.
     pub(super) fn metadata(&self) -> HashMap<String, String> {
         let actor = match &self.actor {
             Actor::Account(account) => account.to_string(),
             Actor::System => "system".to_owned(),
             Actor::Tool { name, run_by: None } => format!("tool:{name}"),
             Actor::Tool { name, run_by: Some(user) } => format!("tool:{name}:{user}"),
+            Actor::Import { .. } => "import".to_owned(),
+        };
+        let run_by = match &self.actor {
+            Actor::Import { run_by } => Some(run_by.clone()),
+            Actor::Account(_) | Actor::System | Actor::Tool { .. } => None,
         };
         [
             ("actor", Some(actor)),
+            ("run_by", run_by),
             ("account_id", self.account_id.map(|id| id.to_string())),
             ("correlation_id", self.login_id.as_ref().map(ToString::to_string)),
             ("causation_id", self.causation_id.clone()),
