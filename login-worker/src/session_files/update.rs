@@ -70,15 +70,12 @@ pub async fn update_all(vault: &Vault, directory: &Path) -> Result<(), SessionFi
     Ok(())
 }
 
-/// Removes the file of a session that is not here any more: it is over, or another service has it. A failure is logged; the
-/// next start mends it. `telegram_id` is None where the session was never logged in, and has no file.
+/// Makes a person's file what the vault holds, after a change there: most often the session is over, or another service has it. A
+/// failure is logged; the next start mends it. `telegram_id` is None where the session was never logged in, and has no file.
 pub async fn update_ended(vault: &Vault, directory: &Path, account: AccountId, telegram_id: Option<i64>) {
     let Some(telegram_id) = telegram_id else { return };
     if let Err(error) = update(vault, directory, account, telegram_id).await {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "The file of a session that is not here any more cannot be removed"
-        );
+        tracing::warn!(error = &error as &dyn std::error::Error, "The file of a session cannot be kept");
     }
 }
 
