@@ -2,6 +2,7 @@
 
 mod database;
 mod health;
+mod import;
 mod invite;
 mod json;
 mod key;
@@ -76,6 +77,8 @@ enum Command {
         #[command(subcommand)]
         command: session::SessionCommand,
     },
+    /// Take over the people, invites and sessions of the Python system that this service replaces; again only adds what is new.
+    Import(import::ImportArguments),
     /// The master key.
     Key {
         #[command(subcommand)]
@@ -143,6 +146,7 @@ impl Cli {
             Command::Invite { command } => command.run(data, &self.settings.bot_api_url).await?,
             Command::User { command } => command.run(&self.settings).await?,
             Command::Session { command } => command.run(&self.settings).await?,
+            Command::Import(arguments) => arguments.run(&self.settings).await?,
             Command::Key { command } => command.run(&self.settings).await?,
             Command::Database { command: DatabaseCommand::Url } => database_url(data)?,
             Command::Completions { shell } => {
