@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::OnePhoneLogin;
 use domain::Tiers;
 use eventlog::database::PoolSettings;
 use ipnet::IpNet;
@@ -15,6 +14,7 @@ use jiff::tz::TimeZone;
 use login_worker::{Network, NetworkError, TelegramApp};
 use secrecy::SecretString;
 use url::Url;
+use web::OnePhoneLogin;
 
 mod bad_setting;
 mod checks;

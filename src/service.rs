@@ -12,8 +12,6 @@ use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 
 use anyhow::Context as _;
-use api::server::Clients;
-use api::{ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Verifier, server};
 use app::App;
 use app::leader::{self, Leader};
 use app::ledger::Ledger;
@@ -33,6 +31,8 @@ use vault::installation;
 use vault::presence::Presence;
 use vault::processes::Process;
 use vault::{DerivedKeys, MasterKey, Vault};
+use web::server::Clients;
+use web::{ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Verifier, server};
 
 use crate::config::{Config, DataConfig, Role};
 use crate::database::{self, Patience};

@@ -73,6 +73,10 @@ pub const HISTORY: Table = Table {
     order_by: "changed_at",
 };
 
+/// One state of the database, and times as this service reads them. A pooler in between keeps what is set in a transaction.
+const BEGIN: &str = "begin isolation level repeatable read read only;
+                     set local timezone = 'UTC'; set local datestyle = 'ISO, YMD'";
+
 /// A row, each column as text.
 #[derive(Clone, Debug)]
 pub struct TextRow {
@@ -144,10 +148,7 @@ impl Table {
 /// [`ParentError`].
 pub async fn read(url: &str) -> Result<Parent, ParentError> {
     let options: PgConnectOptions = url.parse().map_err(|_| ParentError::Address)?;
-    let options = options
-        .application_name("qr-login import")
-        .options([("timezone", "UTC"), ("datestyle", "ISO, YMD"), ("default_transaction_read_only", "on")])
-        .disable_statement_logging();
+    let options = options.application_name("qr-login import").disable_statement_logging();
     let mut connection = PgConnection::connect_with(&options).await.map_err(ParentError::Connect)?;
     let parent = read_all(&mut connection).await;
     let _ = connection.close().await;
@@ -156,10 +157,7 @@ pub async fn read(url: &str) -> Result<Parent, ParentError> {
 
 async fn read_all(connection: &mut PgConnection) -> Result<Parent, ParentError> {
     let failed = |error| ParentError::Read(USERS.name, error);
-    sqlx::raw_sql("begin isolation level repeatable read read only")
-        .execute(&mut *connection)
-        .await
-        .map_err(ParentError::Connect)?;
+    sqlx::raw_sql(BEGIN).execute(&mut *connection).await.map_err(ParentError::Connect)?;
     let is_ours: bool = sqlx::query_scalar("select to_regclass('vault.subjects') is not null")
         .fetch_one(&mut *connection)
         .await

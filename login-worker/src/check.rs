@@ -75,8 +75,7 @@ async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
     let owner = match workers.vault.subject(linked.account_id).await {
         Ok(subject) => subject.map(|subject| subject.telegram_id),
         Err(error) => {
-            let error = &error as &dyn std::error::Error;
-            tracing::debug!(error, "A linked session was not checked");
+            tracing::debug!(error = &error as &dyn std::error::Error, "A linked session was not checked");
             return release(workers, borrowed).await;
         }
     };

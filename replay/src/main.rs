@@ -10,11 +10,11 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
-use app::terminal::{LogLines, harmless};
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use eventlog::Database;
 use secrecy::SecretString;
+use terminal::{LogLines, harmless};
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;

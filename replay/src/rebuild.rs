@@ -4,13 +4,14 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use app::columns::to_the_second;
 use app::parked::{self, MOST_ROWS, OrderedBy, Replayed, Which};
-use app::terminal::harmless;
 use eventlog::{Clock, Context, Database};
-use projections::rebuild::{self, KeyReport, Progress};
-use projections::verify::ViewReport;
-use projections::{Difference, Parting, RowEvent, views};
+use projections::views;
+use rebuild::verify::ViewReport;
+use rebuild::{Difference, Parting, RowEvent};
+use rebuild::{KeyReport, Progress};
+use terminal::columns::to_the_second;
+use terminal::harmless;
 
 use crate::paint::Paint;
 use crate::{people, progress, view};

@@ -5,15 +5,15 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
-use app::terminal::harmless;
 use eventlog::Database;
+use terminal::harmless;
 
 use crate::progress;
 use crate::rebuild::tell_view;
 
 pub async fn run(db: &Database, out: &mut impl Write) -> Result<ExitCode> {
     let bar = progress::events()?;
-    let report = projections::verify::verify(db, |position, end| progress::show(&bar, position, end)).await?;
+    let report = rebuild::verify::verify(db, |position, end| progress::show(&bar, position, end)).await?;
     bar.finish_and_clear();
 
     for fault in &report.log_faults {

@@ -7,7 +7,6 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use api::OnePhoneLogin;
 use app::invites::{Invites, Order};
 use domain::Tier;
 use eventlog::clock::{Clock, ManualClock};
@@ -24,6 +23,7 @@ use serde_json::Value;
 use stand_in::bot_api::{ChatPerson, Message};
 use stand_in::phone::Phone;
 use stand_in::{Options, Telegram};
+use web::OnePhoneLogin;
 
 use crate::port::Port;
 

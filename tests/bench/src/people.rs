@@ -1,4 +1,4 @@
-//! What the admin's page asks at a million people: searches, filters, orders, pages, the dashboard and statistics, beside the least
+//! What the admins' app asks at a million people: searches, filters, orders, pages, the dashboard and statistics, beside the least
 //! that can be asked: one person by an index.
 //!
 //! The rows are written into the slots by SQL, with names as unevenly frequent as real ones: what is measured only reads them. Every

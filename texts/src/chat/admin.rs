@@ -12,7 +12,7 @@ pub(super) use ru::{RU, role as role_ru};
 
 /// One language.
 pub struct AdminTexts {
-    /// Above the button that opens the admin's page.
+    /// Above the button that opens the admins' app.
     pub page: &'static str,
     pub open_page: &'static str,
 
