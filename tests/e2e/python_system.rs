@@ -301,7 +301,7 @@ async fn a_session_that_nobody_has_used_here_goes_back_and_works_there() -> Resu
     assert_eq!(std::fs::read(system.file(ILYA))?, kept);
     assert_eq!(counts(&world).await?.get("SessionReturned"), Some(&2));
     assert_eq!(Telethon::New.uses(&world, &system.file(ILYA)).await?, "in");
-    assert_eq!(Telethon::Old.uses(&world, &system.file(BORIS)).await?, "in");
+    assert_eq!(Telethon::New.uses(&world, &system.file(BORIS)).await?, "in");
 
     // Once more there and back: nothing is left to return, and both can be taken again.
     let again = system.import(&world, &["--undo"]).await?;

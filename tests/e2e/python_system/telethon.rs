@@ -47,7 +47,7 @@ impl Telethon {
 
     /// Logs a person in, whose phone accepts. The file is Telethon's own, and nobody has it open afterwards.
     pub async fn log_in(self, world: &World, person: i64, file: &Path) -> Result<()> {
-        let mut running = self.command(world, "login", file).await?.spawn()?;
+        let mut running = self.command(world, "login", file).await?.stderr(Stdio::null()).spawn()?;
         let mut lines = BufReader::new(running.stdout.take().context("stdout")?).lines();
         let token = lines.next_line().await?.context("a login token")?;
         let token = URL_SAFE_NO_PAD.encode(hex::decode(&token).with_context(|| token.clone())?);
