@@ -11,17 +11,17 @@ use std::collections::BTreeSet;
 
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{LoginId, RebuildId, ReplayId, Sealed};
-use crate::tier::Tier;
 
 mod command;
 mod error;
 mod event;
 mod history;
 mod import;
+mod past;
 mod role;
 mod subscription;
 #[cfg(test)]
@@ -31,9 +31,8 @@ pub use command::AccountCommand;
 pub use error::AccountError;
 pub use event::AccountEvent;
 pub use history::{Granter, SubscriptionChange, SubscriptionStep};
-pub use import::{
-    ImportCommand, ImportedBlock, ImportedPerson, ImportedSubscription, Origin, PastChange, PastChangeKind,
-};
+pub use import::{ImportCommand, ImportedBlock, ImportedPerson, ImportedSubscription};
+pub use past::{Origin, PastChange, PastChangeKind};
 pub use role::{Role, RoleSource, UnknownRole};
 pub use subscription::Subscription;
 
@@ -141,7 +140,7 @@ impl Account {
     /// [`AccountError`]: unknown, erased, or a contradiction.
     pub fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountError> {
         match command {
-            AccountCommand::Import(command) => self.decide_import(command),
+            AccountCommand::Import(command) => self.imported.decide(&self.standing(), command),
             command => Ok(self.decide_one(command)?.into_iter().collect()),
         }
     }
@@ -171,7 +170,8 @@ impl Account {
             AccountCommand::Register { .. } | AccountCommand::Import(_) => None,
             AccountCommand::Activate { login_id, attempt, grant, limits, at } => {
                 (!self.activated.contains(&(login_id.clone(), attempt))).then(|| {
-                    let (started_at, expires_at) = self.span_after(grant.tier, grant.subscription_days, at);
+                    let (started_at, expires_at) =
+                        subscription::span_after(self.subscription, grant.tier, grant.subscription_days, at);
                     AccountEvent::SubscriptionActivated {
                         login_id,
                         attempt,
@@ -187,7 +187,8 @@ impl Account {
             AccountCommand::ChangeSubscription { tier, days, limits, change_id, at } => {
                 let is_done = change_id.as_ref().is_some_and(|change| self.changed.contains(change));
                 (!is_done).then(|| {
-                    let (started_at, expires_at) = self.span_after(tier, days, at);
+                    let (started_at, expires_at) =
+                        subscription::span_after(self.subscription, tier, days, at);
                     AccountEvent::SubscriptionChanged { tier, limits, started_at, expires_at, change_id, at }
                 })
             }
@@ -270,24 +271,23 @@ impl Account {
         })
     }
 
+    fn standing(&self) -> import::Standing<'_> {
+        import::Standing {
+            registered: self.registered,
+            erased: self.erased,
+            blocked: self.blocked,
+            had_subscription: self.subscription.is_some()
+                || !self.activated.is_empty()
+                || !self.changed.is_empty(),
+            unlinked: &self.unlinked,
+            exported: &self.exported,
+        }
+    }
+
     /// A block without an end takes the place of one that would end by itself.
     fn decide_block(&self, at: Timestamp) -> Option<AccountEvent> {
         (!self.blocked || self.blocked_until.is_some())
             .then_some(AccountEvent::AccountBlocked { until: None, at })
-    }
-
-    /// From when to when a subscription runs that is granted now: the same tier extends its end, another one replaces it.
-    fn span_after(&self, tier: Tier, days: u32, at: Timestamp) -> (Timestamp, Option<Timestamp>) {
-        let running =
-            self.subscription.filter(|it| it.tier == tier && it.expires_at.is_none_or(|end| end > at));
-        let started_at = running.map_or(at, |it| it.started_at);
-        let from = match running {
-            Some(Subscription { expires_at: None, .. }) => return (started_at, None),
-            Some(Subscription { expires_at: Some(end), .. }) => end,
-            None => at,
-        };
-        let length = SignedDuration::from_hours(i64::from(days) * 24);
-        (started_at, (days != 0).then(|| from.checked_add(length).unwrap_or(Timestamp::MAX)))
     }
 }
 

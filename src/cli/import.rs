@@ -122,7 +122,7 @@ impl ImportArguments {
 fn address(flag: Option<&str>) -> anyhow::Result<SecretString> {
     match flag {
         Some(url) => Ok(url.into()),
-        None => secret(FROM)?.context("--from is missing: the address of the Python system's database"),
+        None => secret(FROM)?.context("--from is missing, or IMPORT_FROM, or IMPORT_FROM_FILE: the address of the Python system's database"),
     }
 }
 

@@ -4,7 +4,7 @@ use cqrs_es::DomainEvent;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::import::{Origin, PastChange};
+use super::past::{Origin, PastChange};
 use super::role::{Role, RoleSource};
 use crate::id::{AccountId, InviteId, LoginId, RebuildId, ReplayId, Sealed};
 use crate::tier::{Limits, Tier};

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::event::AccountEvent;
-use super::import::{PastChange, PastChangeKind};
+use super::past::{PastChange, PastChangeKind};
 use crate::tier::Tier;
 
 /// Something that happened to a subscription.

@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::error::AccountError;
 use super::event::AccountEvent;
+use super::past::{Origin, PastChange};
 use super::role::{Role, RoleSource};
 use super::subscription::Subscription;
-use super::{Account, AccountError};
 use crate::id::{AccountId, LoginId, Sealed};
-use crate::tier::Tier;
 
 /// Orders of the import to one account. `at` is when it was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,17 +50,6 @@ pub struct ImportedPerson {
     pub at: Timestamp,
 }
 
-/// Since when and through whom a person was in the other system.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Origin {
-    /// None: it does not say.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub since: Option<Timestamp>,
-    /// Who invited them; None: nobody who is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub invited_by: Option<AccountId>,
-}
-
 /// A block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ImportedBlock {
@@ -75,63 +64,6 @@ pub struct ImportedSubscription {
     pub subscription: Subscription,
     /// Its time is over.
     pub is_over: bool,
-}
-
-/// Something that happened to a subscription in the other system.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct PastChange {
-    /// When.
-    pub changed_at: Timestamp,
-    /// What.
-    pub change: PastChangeKind,
-    /// The tier before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from_tier: Option<Tier>,
-    /// The tier after.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub to_tier: Option<Tier>,
-    /// Who did it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub changed_by: Option<AccountId>,
-    /// Why, in the words of there, sealed with the person's key.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub reason: Option<Sealed>,
-}
-
-/// What happened to a subscription in the other system, in its own words.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PastChangeKind {
-    /// It began.
-    Created,
-    /// It became a larger one.
-    Upgraded,
-    /// It became a smaller one.
-    Downgraded,
-    /// It goes on for longer.
-    Renewed,
-    /// Its time was over.
-    Expired,
-    /// It was ended before its time.
-    Revoked,
-}
-
-impl PastChangeKind {
-    /// Every kind.
-    pub const ALL: [Self; 6] =
-        [Self::Created, Self::Upgraded, Self::Downgraded, Self::Renewed, Self::Expired, Self::Revoked];
-
-    /// The stored spelling.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Created => "created",
-            Self::Upgraded => "upgraded",
-            Self::Downgraded => "downgraded",
-            Self::Renewed => "renewed",
-            Self::Expired => "expired",
-            Self::Revoked => "revoked",
-        }
-    }
 }
 
 /// What an account knows of its import.
@@ -166,18 +98,34 @@ impl Imported {
     }
 }
 
-impl Account {
-    pub(super) fn decide_import(&self, command: ImportCommand) -> Result<Vec<AccountEvent>, AccountError> {
+/// What the account knows otherwise, as far as an import asks.
+pub(super) struct Standing<'a> {
+    pub(super) registered: bool,
+    pub(super) erased: bool,
+    pub(super) blocked: bool,
+    /// It has, or had, a subscription from here.
+    pub(super) had_subscription: bool,
+    pub(super) unlinked: &'a BTreeSet<LoginId>,
+    pub(super) exported: &'a BTreeSet<LoginId>,
+}
+
+impl Imported {
+    /// What follows from an order: events, nothing (it is done already), or why not.
+    pub(super) fn decide(
+        &self,
+        standing: &Standing<'_>,
+        command: ImportCommand,
+    ) -> Result<Vec<AccountEvent>, AccountError> {
         let person = match command {
             ImportCommand::Person(person) => *person,
-            other => return Ok(self.decide_session(other)?.into_iter().collect()),
+            other => return Ok(self.decide_session(standing, other)?.into_iter().collect()),
         };
-        if self.erased {
+        if standing.erased {
             return Err(AccountError::Erased);
         }
         let at = person.at;
         let mut events = Vec::new();
-        if !self.registered {
+        if !standing.registered {
             let ImportedPerson { account_id, telegram_id, profile, origin, .. } = &person;
             events.push(AccountEvent::AccountRegistered {
                 account_id: *account_id,
@@ -187,18 +135,19 @@ impl Account {
                 at,
             });
         }
-        let mut told = self.imported.history.clone();
+        let mut told = self.history.clone();
         for change in person.history {
             if told.insert(change.clone()) {
                 events.push(AccountEvent::SubscriptionHistoryImported { change, at });
             }
         }
         // The rest of a person whom the import has registered came with that one append.
-        if self.imported.registered {
+        if self.registered {
             return Ok(events);
         }
         if let Some(ImportedSubscription { subscription, is_over }) = person.subscription
-            && self.never_had_a_subscription()
+            && !standing.had_subscription
+            && !self.subscribed
         {
             let Subscription { tier, started_at, expires_at, limits } = subscription;
             events.push(AccountEvent::SubscriptionImported {
@@ -210,26 +159,30 @@ impl Account {
                 at,
             });
         }
-        if person.role != Role::User && !self.registered {
+        if person.role != Role::User && !standing.registered {
             events.push(AccountEvent::RoleChanged { role: person.role, source: RoleSource::Order, at });
         }
         if let Some(ImportedBlock { until }) = person.block
-            && !self.blocked
+            && !standing.blocked
         {
             events.push(AccountEvent::AccountBlocked { until, at });
         }
         Ok(events)
     }
 
-    fn decide_session(&self, command: ImportCommand) -> Result<Option<AccountEvent>, AccountError> {
-        if !self.registered {
+    fn decide_session(
+        &self,
+        standing: &Standing<'_>,
+        command: ImportCommand,
+    ) -> Result<Option<AccountEvent>, AccountError> {
+        if !standing.registered {
             return Err(AccountError::Unknown);
         }
-        let is_over = |login_id| self.unlinked.contains(login_id);
+        let is_over = |login_id| standing.unlinked.contains(login_id);
         Ok(match command {
             ImportCommand::Person(_) => None,
-            ImportCommand::Session { login_id, .. } if self.imported.sessions.contains(&login_id) => None,
-            ImportCommand::Session { .. } if self.erased => return Err(AccountError::Erased),
+            ImportCommand::Session { login_id, .. } if self.sessions.contains(&login_id) => None,
+            ImportCommand::Session { .. } if standing.erased => return Err(AccountError::Erased),
             ImportCommand::Session { login_id, at } => Some(AccountEvent::SessionImported { login_id, at }),
             ImportCommand::ReturnSession { login_id, .. } | ImportCommand::RejectSession { login_id, .. }
                 if is_over(&login_id) =>
@@ -237,11 +190,11 @@ impl Account {
                 None
             }
             ImportCommand::ReturnSession { login_id, .. } | ImportCommand::RejectSession { login_id, .. }
-                if !self.imported.sessions.contains(&login_id) =>
+                if !self.sessions.contains(&login_id) =>
             {
                 return Err(AccountError::NotLinked);
             }
-            ImportCommand::ReturnSession { login_id, .. } if self.exported.contains(&login_id) => {
+            ImportCommand::ReturnSession { login_id, .. } if standing.exported.contains(&login_id) => {
                 return Err(AccountError::HandedOver);
             }
             ImportCommand::ReturnSession { login_id, at } => {
@@ -251,12 +204,5 @@ impl Account {
                 Some(AccountEvent::SessionRejected { login_id, at })
             }
         })
-    }
-
-    fn never_had_a_subscription(&self) -> bool {
-        self.subscription.is_none()
-            && self.activated.is_empty()
-            && self.changed.is_empty()
-            && !self.imported.subscribed
     }
 }
