@@ -12,6 +12,7 @@ mod admin_sessions;
 mod attempts;
 mod derived_keys;
 mod fence;
+mod imports;
 mod master;
 mod people;
 mod rotation;
