@@ -28,8 +28,8 @@ use crate::{BATCH_SIZE, COMMANDS, Import, ImportError};
 
 /// The table of the report that files are in.
 const FILES: &str = "sessions";
-/// Copies that are written at a time.
-const FILES_AT_ONCE: usize = 16;
+/// Threads that write copies.
+const FILES_AT_ONCE: usize = 8;
 
 /// A session that is due.
 struct Due<'a> {
@@ -189,13 +189,24 @@ impl Import<'_> {
             .await?;
         let logins: Vec<LoginId> = sessions.iter().map(|session| session.login_id.clone()).collect();
         self.app.vault.imported_sessions_were_recorded(&logins).await?;
-        let copies = sessions.iter().map(|session| {
-            let Unrecorded { account_id, telegram_id, .. } = session;
-            login_worker::update_session_file(&self.app.vault, self.sessions_dir, *account_id, *telegram_id)
-        });
-        stream::iter(copies).buffer_unordered(FILES_AT_ONCE).try_collect::<()>().await?;
+        self.write_copies(&sessions).await?;
         report.took(Kind::Sessions, sessions.len());
         Ok(())
+    }
+
+    /// Step 5. Of a session that ended meanwhile there is none to copy.
+    async fn write_copies(&self, sessions: &[Unrecorded]) -> Result<(), ImportError> {
+        let accounts: Vec<AccountId> = sessions.iter().map(|session| session.account_id).collect();
+        let linked = self.app.vault.linked_sessions_of(&accounts).await?;
+        let id_of: HashMap<AccountId, i64> =
+            sessions.iter().map(|session| (session.account_id, session.telegram_id)).collect();
+        let copies: Vec<(i64, Linked)> =
+            linked.into_iter().filter_map(|linked| Some((*id_of.get(&linked.account_id)?, linked))).collect();
+        let share = copies.len().div_ceil(FILES_AT_ONCE).max(1);
+        let written = copies
+            .chunks(share)
+            .map(|copies| login_worker::write_session_files(&self.app.vault, self.sessions_dir, copies));
+        Ok(stream::iter(written).buffer_unordered(FILES_AT_ONCE).try_collect::<()>().await?)
     }
 
     async fn record_one(&self, session: &Unrecorded) -> Result<(), ImportError> {
@@ -215,8 +226,7 @@ impl Import<'_> {
 async fn read_files(folder: PathBuf, ids: Vec<i64>, now: Timestamp) -> Vec<Result<TelethonSession, Refused>> {
     let read = move || {
         let open_files = OpenFiles::look();
-        let mut sessions: Vec<_> =
-            ids.iter().map(|id| telethon::read(&folder, *id, &open_files, now)).collect();
+        let mut sessions = read_in_parallel(&ids, |id| telethon::read(&folder, id, &open_files, now));
         refuse_doubles(&ids, &mut sessions);
         sessions
     };
@@ -228,6 +238,23 @@ async fn read_files(folder: PathBuf, ids: Vec<i64>, now: Timestamp) -> Vec<Resul
             Err(_) => Vec::new(),
         },
     }
+}
+
+/// On as many threads as there are processors; in the order of the ids.
+fn read_in_parallel<T: Send>(ids: &[i64], read: impl Fn(i64) -> T + Sync) -> Vec<T> {
+    let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let share = ids.len().div_ceil(threads).max(1);
+    let read = &read;
+    std::thread::scope(|scope| {
+        let shares = ids
+            .chunks(share)
+            .map(|ids| scope.spawn(move || ids.iter().map(|id| read(*id)).collect::<Vec<_>>()));
+        let running: Vec<_> = shares.collect();
+        running
+            .into_iter()
+            .flat_map(|thread| thread.join().expect("a file that is read panics nobody"))
+            .collect()
+    })
 }
 
 /// A file that was copied to another name would have two people use one key.

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use domain::AccountId;
 use eventlog::Log;
-use vault::Vault;
+use vault::{Linked, Vault};
 
 mod attempt;
 mod authorization;
@@ -77,6 +77,18 @@ pub async fn run(workers: LoginWorkers) {
 /// [`SessionFileError`]: the vault cannot be read, or a file cannot be written.
 pub async fn update_session_files(vault: &Vault, directory: &Path) -> Result<(), SessionFileError> {
     session_files::update_all(vault, directory).await
+}
+
+/// Writes the files of people whose sessions were linked together, by their Telegram ids.
+///
+/// # Errors
+/// [`SessionFileError`]: repeating it goes on.
+pub async fn write_session_files(
+    vault: &Vault,
+    directory: &Path,
+    sessions: &[(i64, Linked)],
+) -> Result<(), SessionFileError> {
+    session_files::write_new(vault, directory, sessions).await
 }
 
 /// Makes one person's file in `SESSIONS_DIR` what the vault holds.

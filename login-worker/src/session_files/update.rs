@@ -5,7 +5,7 @@ use std::path::Path;
 
 use domain::AccountId;
 use eventlog::DatabaseError;
-use vault::Vault;
+use vault::{Linked, Vault};
 
 use super::file::{self, SessionFile};
 
@@ -47,6 +47,30 @@ pub async fn update(
         }
         linked = now;
     }
+}
+
+/// Writes the files of people whose sessions were linked together, by their Telegram ids. One that is linked no more, or not as it
+/// was, is updated.
+///
+/// # Errors
+/// [`SessionFileError`]: repeating it goes on.
+pub async fn write_new(
+    vault: &Vault,
+    directory: &Path,
+    sessions: &[(i64, Linked)],
+) -> Result<(), SessionFileError> {
+    let files: Vec<_> = sessions.iter().map(|(id, linked)| (*id, SessionFile::of(linked))).collect();
+    let of = directory.to_owned();
+    let written = tokio::task::spawn_blocking(move || file::write_many(&of, &files));
+    written.await.map_err(io::Error::other)??;
+    let accounts: Vec<_> = sessions.iter().map(|(_, linked)| linked.account_id).collect();
+    let now = vault.linked_sessions_of(&accounts).await?;
+    for (telegram_id, linked) in sessions {
+        if !now.contains(linked) {
+            update(vault, directory, linked.account_id, *telegram_id).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Updates every file that is there: a process may have died between the vault and the file, or a backup may have been

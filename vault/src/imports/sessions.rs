@@ -59,6 +59,26 @@ impl Vault {
         Ok(found.into_iter().map(AccountId).collect())
     }
 
+    /// The sessions of these people that were not handed over.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn linked_sessions_of(&self, accounts: &[AccountId]) -> Result<Vec<Linked>, DatabaseError> {
+        let ids: Vec<Uuid> = accounts.iter().map(|account| account.0).collect();
+        let rows = sqlx::query!(
+            "select account_id, login_id, sealed, key_id from vault.sessions
+              where account_id = any($1) and in_use_until is distinct from 'infinity'",
+            &ids
+        )
+        .fetch_all(self.db.pool())
+        .await?;
+        let sessions = rows.into_iter().map(|row| {
+            let (account_id, login_id) = (AccountId(row.account_id), columns::login_id(&row.login_id)?);
+            Ok(Linked { account_id, login_id, sealed: row.sealed, key_id: row.key_id })
+        });
+        Ok(sessions.collect::<Result<_, sqlx::Error>>()?)
+    }
+
     /// Of these people, those whose session was imported and not returned, with the id that stands for its login, and whether an
     /// event says so.
     ///
