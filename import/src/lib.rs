@@ -25,8 +25,6 @@ mod take_invites;
 mod take_people;
 mod take_sessions;
 pub mod telethon;
-#[cfg(test)]
-mod tests;
 pub mod undo;
 
 pub use parent::{Parent, ParentError};

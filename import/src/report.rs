@@ -170,3 +170,6 @@ fn entries(f: &mut fmt::Formatter<'_>, title: &str, entries: &[Entry]) -> fmt::R
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests;

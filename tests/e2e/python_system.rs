@@ -217,6 +217,13 @@ async fn the_people_of_a_python_system_live_on_here() -> Result<()> {
     assert_eq!(taken(&again, "history"), (1, 2, 1), "{again:#}");
     let difference: usize = counts(&world).await?.values().sum::<usize>() - counted.values().sum::<usize>();
     assert_eq!(difference, 1);
+
+    // Who logs out here is logged out at Telegram, and no import brings the session back.
+    let answer = world.person(ANNA).ask("/logout").await?.text;
+    assert!(answer.starts_with("🔌"), "{answer}");
+    world.telegram.mtproto.wait_until(|it| it.sessions_of(ANNA).is_empty()).await;
+    assert_eq!(taken(&system.import(&world, &[]).await?, "sessions"), (0, 2, 1));
+    assert!(!flags(&world, ANNA).await?.0);
     Ok(())
 }
 
