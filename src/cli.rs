@@ -3,6 +3,7 @@
 mod apikey;
 mod database;
 mod health;
+mod import;
 mod invite;
 mod json;
 mod key;
@@ -88,6 +89,8 @@ enum Command {
         #[command(subcommand)]
         command: session::SessionCommand,
     },
+    /// Take over the people, invites and sessions of the Python system that this service replaces; again only adds what is new.
+    Import(import::ImportArguments),
     /// The master key.
     Key {
         #[command(subcommand)]
@@ -157,6 +160,7 @@ impl Cli {
             Command::Apikey { command } => command.run(data).await?,
             Command::Webhook { command } => command.run(data).await?,
             Command::Session { command } => command.run(&self.settings).await?,
+            Command::Import(arguments) => arguments.run(&self.settings).await?,
             Command::Key { command } => command.run(&self.settings).await?,
             Command::Database { command: DatabaseCommand::Url } => database_url(data)?,
             Command::Completions { shell } => {

@@ -119,6 +119,7 @@ enum ChangeName {
     Granted,
     Changed,
     Restored,
+    Imported,
     Expired,
     Revoked,
 }
@@ -132,6 +133,7 @@ enum CauseName {
     Service,
     Settings,
     Time,
+    Import,
 }
 
 /// One person.
@@ -218,6 +220,7 @@ impl From<Change> for SubscriptionChange {
                 ChangeKind::Granted => ChangeName::Granted,
                 ChangeKind::Changed => ChangeName::Changed,
                 ChangeKind::Restored => ChangeName::Restored,
+                ChangeKind::Imported => ChangeName::Imported,
                 ChangeKind::Expired => ChangeName::Expired,
                 ChangeKind::Revoked => ChangeName::Revoked,
             },
@@ -229,6 +232,7 @@ impl From<Change> for SubscriptionChange {
                 ChangeCause::Service => CauseName::Service,
                 ChangeCause::Settings => CauseName::Settings,
                 ChangeCause::Time => CauseName::Time,
+                ChangeCause::Import => CauseName::Import,
             },
             actor: change.actor,
             reason: change.reason,

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::account::{AccountEvent, Role, RoleSource};
+use crate::account::{AccountEvent, Origin, PastChange, PastChangeKind, Role, RoleSource};
 use crate::audit::{AuditEvent, AuditTarget};
 use crate::event::{DecodeError, Event, StreamKind};
 use crate::fixtures::{ADMIN, ANNA, INVITE, day, limits, login, minute, premium, sealed};
@@ -40,6 +40,7 @@ fn invites() -> [InviteEvent; 5] {
             valid_until: day(30),
             subscription_days: 30,
             created_by: Some(ADMIN),
+            used_before: 0,
             at,
         },
         InviteEvent::InviteRedeemed { account_id, login_id: login_id.clone(), attempt, grant: premium(), at },
@@ -75,7 +76,7 @@ fn logins() -> [LoginEvent; 11] {
     ]
 }
 
-fn accounts() -> [AccountEvent; 16] {
+fn accounts() -> [AccountEvent; 21] {
     let (tier, limits, at, login_id) = (Tier::Premium, limits(Tier::Premium), minute(1), login(1));
     let (started_at, expires_at) = (minute(1), Some(day(30)));
     [
@@ -83,6 +84,7 @@ fn accounts() -> [AccountEvent; 16] {
             account_id: ANNA,
             telegram_id: sealed("c2VhbGVkIGlk"),
             profile: sealed("c2VhbGVkIG5hbWU"),
+            imported: None,
             at,
         },
         AccountEvent::ProfileChanged { profile: sealed("c2VhbGVkIG5hbWU"), at },
@@ -97,14 +99,19 @@ fn accounts() -> [AccountEvent; 16] {
             at,
         },
         AccountEvent::SubscriptionChanged { tier, limits, started_at, expires_at, change_id: None, at },
+        AccountEvent::SubscriptionImported { tier, limits, started_at, expires_at, is_over: true, at },
+        AccountEvent::SubscriptionHistoryImported { change: past_change(), at },
         AccountEvent::SubscriptionExpired { tier, at },
         AccountEvent::SubscriptionRevoked { tier, at },
         AccountEvent::RoleChanged { role: Role::Auditor, source: RoleSource::Settings, at },
-        AccountEvent::AccountBlocked { at },
+        AccountEvent::AccountBlocked { until: None, at },
         AccountEvent::AccountUnblocked { at },
         AccountEvent::LoggedOut { login_id: login_id.clone(), at },
         AccountEvent::AuthorizationRevoked { login_id: login_id.clone(), at },
-        AccountEvent::SessionExported { login_id, at },
+        AccountEvent::SessionExported { login_id: login_id.clone(), at },
+        AccountEvent::SessionImported { login_id: login_id.clone(), at },
+        AccountEvent::SessionRejected { login_id: login_id.clone(), at },
+        AccountEvent::SessionReturned { login_id, at },
         AccountEvent::RebuildOrdered {
             rebuild_id: RebuildId(INVITE.0),
             view: "users".to_owned(),
@@ -121,6 +128,17 @@ fn accounts() -> [AccountEvent; 16] {
         },
         AccountEvent::AccountErased { at },
     ]
+}
+
+fn past_change() -> PastChange {
+    PastChange {
+        changed_at: minute(0),
+        change: PastChangeKind::Upgraded,
+        from_tier: Some(Tier::Basic),
+        to_tier: Some(Tier::Premium),
+        changed_by: Some(ADMIN),
+        reason: Some(sealed("c2VhbGVkIG5vdGU")),
+    }
 }
 
 fn audits() -> [AuditEvent; 1] {
@@ -278,13 +296,39 @@ fn a_field_that_came_later_is_written_and_read_as_its_golden_file_says() {
         confirmed_by: Some(ADMIN),
         at: minute(1),
     });
+    let registered = Event::Account(AccountEvent::AccountRegistered {
+        account_id: ANNA,
+        telegram_id: sealed("c2VhbGVkIGlk"),
+        profile: sealed("c2VhbGVkIG5hbWU"),
+        imported: Some(Origin { since: Some(minute(0)), invited_by: Some(ADMIN) }),
+        at: minute(1),
+    });
+    let blocked = Event::Account(AccountEvent::AccountBlocked { until: Some(day(30)), at: minute(1) });
+    let made = Event::Invite(InviteEvent::InviteCreated {
+        invite_id: INVITE,
+        tier: Tier::Premium,
+        max_uses: 3,
+        valid_until: day(30),
+        subscription_days: 30,
+        created_by: None,
+        used_before: 2,
+        at: minute(1),
+    });
     for (stream, field, event) in [
         ("account", "change_id", changed),
         ("account", "source", ordered),
         ("login", "confirmed_by", rejected),
+        ("account", "imported", registered),
+        ("account", "until", blocked),
+        ("invite", "used_before", made),
     ] {
         let name = event.name();
-        let text = fs::read_to_string(directory().join(format!("added/{name}.v1.{field}.json")));
+        let path = directory().join(format!("added/{name}.v1.{field}.json"));
+        if !path.exists() && std::env::var("GOLDEN").is_ok_and(|wish| wish == "new") {
+            let text = serde_json::to_string_pretty(&event.payload()).expect("a value is JSON");
+            fs::write(&path, text + "\n").expect("the golden directory can be written");
+        }
+        let text = fs::read_to_string(path);
         let golden: Value = serde_json::from_str(&text.expect("its golden file")).expect("JSON");
         assert_eq!(event.payload(), golden);
         assert_eq!(Event::decode(stream, name, "1", golden).expect("it decodes"), event);

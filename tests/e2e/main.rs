@@ -47,6 +47,7 @@ mod password_proof;
 mod port;
 mod process;
 mod python;
+mod python_system;
 mod rebuilds;
 mod refused;
 mod service_api;

@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Which crate may know which, as in the picture of ARCHITECTURE.md. The stand-ins know nothing of the product.
-const MAY_KNOW: [(&str, &[&str]); 22] = [
+const MAY_KNOW: [(&str, &[&str]); 23] = [
     ("domain", &[]),
     ("terminal", &[]),
     ("private-postgres", &[]),
@@ -66,6 +66,7 @@ const MAY_KNOW: [(&str, &[&str]); 22] = [
             "service-api",
         ],
     ),
+    ("import", &["domain", "eventlog", "vault", "projections", "app", "login-worker"]),
     ("replay", &["domain", "terminal", "eventlog", "vault", "projections", "rebuild", "app"]),
     ("qr-login", &PARTS),
     ("stand-in", &[]),
@@ -87,7 +88,7 @@ const MAY_KNOW: [(&str, &[&str]); 22] = [
     ),
 ];
 /// What the service is composed of.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 13] = [
     "domain",
     "terminal",
     "private-postgres",
@@ -97,13 +98,14 @@ const PARTS: [&str; 12] = [
     "webhooks",
     "app",
     "login-worker",
+    "import",
     "bot",
     "web",
     "api",
 ];
-/// The crates that own tables.
-const SPEAKS_SQL: [&str; 8] =
-    ["private-postgres", "eventlog", "vault", "messages", "projections", "rebuild", "webhooks", "app"];
+/// The crates that own tables, and `import`, which reads those of another system.
+const SPEAKS_SQL: [&str; 9] =
+    ["private-postgres", "eventlog", "vault", "messages", "projections", "rebuild", "webhooks", "app", "import"];
 /// Not part of the product: what only measures it.
 const MEASURES: &str = "bench";
 

@@ -57,7 +57,7 @@ export const TEXTS = {
   login_code_required: 'waiting for the code', login_password_required: 'waiting for the password', login_authorized: 'authorized',
   login_expired: 'expired', login_cancelled: 'cancelled', login_rejected: 'another account', login_failed: 'failed', about: 'About',
   account_id: 'Account ID', language: 'Language', registered_at: 'First seen', invited_by: 'Invited by', subscription_history: 'Subscription history',
-  change_activated: 'Started', change_granted: 'Granted', change_changed: 'Changed', change_restored: 'Restored', change_expired: 'Ended',
+  change_activated: 'Started', change_granted: 'Granted', change_changed: 'Changed', change_restored: 'Restored', change_imported: 'Taken over', change_expired: 'Ended',
   change_revoked: 'Ended early', by_invite: 'by an invite', by_admin: 'by an admin', by_service: 'by another service', by_settings: 'by the settings', by_time: 'by its term',
   reset: 'Reset this person', reset_note: 'The same as /debug_reset: the service forgets the person.',
 
@@ -150,7 +150,7 @@ export const TEXTS = {
   version: 'In the stream', cause: 'Cause', no_cause: 'No other event caused it.', effects: 'Consequences', no_effects: 'It has led to nothing so far.',
   payload: 'Payload', no_payload: 'Empty.', belongs_to: 'Belongs to', history_of_person: 'History of the person',
   history_of_login: 'History of the login', history_of_invite: 'History of the invite', history_of_actor: 'What else this actor did',
-  actor_service: 'the service', actor_terminal: 'terminal, {user}', actor_key: 'key {id}', actor_you: 'you',
+  actor_service: 'the service', actor_import: 'the import', actor_terminal: 'terminal, {user}', actor_key: 'key {id}', actor_you: 'you',
 
   // events, by their names in the log
   event_InviteCreated: 'Invite made', event_InviteRedeemed: 'Invite reserved for a login', event_InviteUsed: 'Invite used',
@@ -162,7 +162,8 @@ export const TEXTS = {
   event_ProfileChanged: 'New name or username', event_SubscriptionActivated: 'Subscription started', event_SubscriptionChanged: 'Subscription changed',
   event_SubscriptionExpired: 'Subscription ended', event_SubscriptionRevoked: 'Subscription ended early', event_RoleChanged: 'Role changed',
   event_AccountBlocked: 'Access blocked', event_AccountUnblocked: 'Access opened', event_LoggedOut: 'Account disconnected here',
-  event_AuthorizationRevoked: 'Session ended in Telegram', event_SessionExported: 'Session handed over', event_AccountErased: 'Data deleted',
+  event_AuthorizationRevoked: 'Session ended in Telegram', event_SessionExported: 'Session handed over', event_SessionImported: 'Session taken over', event_SessionRejected: 'Session of another account dropped', event_SessionReturned: 'Session given back',
+  event_SubscriptionImported: 'Subscription taken over', event_SubscriptionHistoryImported: 'Subscription: history from before', event_AccountErased: 'Data deleted',
   event_AuditRead: 'History was read',
   event_ApiKeyCreated: 'API key made', event_ApiKeyRevoked: 'API key revoked', event_WebhookCreated: 'Webhook made',
   event_WebhookChanged: 'Webhook changed', event_WebhookDeleted: 'Webhook deleted',

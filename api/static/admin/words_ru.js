@@ -65,7 +65,7 @@ export const TEXTS = {
   login_password_required: 'ждёт пароль', login_authorized: 'удался', login_expired: 'истёк', login_cancelled: 'отменён',
   login_rejected: 'чужой аккаунт', login_failed: 'не удался', about: 'Сведения', account_id: 'ID аккаунта', language: 'Язык',
   registered_at: 'Впервые здесь', invited_by: 'Кто пригласил', subscription_history: 'История подписки', change_activated: 'Началась',
-  change_granted: 'Выдана', change_changed: 'Изменена', change_restored: 'Возвращена', change_expired: 'Закончилась',
+  change_granted: 'Выдана', change_changed: 'Изменена', change_restored: 'Возвращена', change_imported: 'Перенесена', change_expired: 'Закончилась',
   change_revoked: 'Закончена досрочно', by_invite: 'по инвайту', by_admin: 'администратор', by_service: 'другим сервисом', by_settings: 'по настройкам', by_time: 'по сроку',
   reset: 'Сбросить человека', reset_note: 'То же, что /debug_reset: сервис забывает человека.',
 
@@ -166,7 +166,7 @@ export const TEXTS = {
   no_event_text: 'Журнал не дошёл до этой позиции.', at: 'Когда', who: 'Кто', stream: 'Поток', version: 'В потоке', cause: 'Причина',
   no_cause: 'Событие ни из какого другого не следует.', effects: 'Следствия', no_effects: 'Пока ни к чему не привело.', payload: 'Содержимое',
   no_payload: 'Пусто.', belongs_to: 'К чему относится', history_of_person: 'История человека', history_of_login: 'История входа',
-  history_of_invite: 'История инвайта', history_of_actor: 'Другие действия автора', actor_service: 'сервис', actor_terminal: 'терминал, {user}',
+  history_of_invite: 'История инвайта', history_of_actor: 'Другие действия автора', actor_service: 'сервис', actor_import: 'перенос', actor_terminal: 'терминал, {user}',
   actor_key: 'ключ {id}', actor_you: 'вы',
 
   // events, by their names in the log
@@ -179,7 +179,8 @@ export const TEXTS = {
   event_SubscriptionActivated: 'Подписка началась', event_SubscriptionChanged: 'Подписка изменена', event_SubscriptionExpired: 'Подписка закончилась',
   event_SubscriptionRevoked: 'Подписка закончена досрочно', event_RoleChanged: 'Роль изменена', event_AccountBlocked: 'Доступ закрыт',
   event_AccountUnblocked: 'Доступ открыт', event_LoggedOut: 'Аккаунт отключён здесь', event_AuthorizationRevoked: 'Сеанс завершён в Telegram',
-  event_SessionExported: 'Сессия передана', event_AccountErased: 'Данные удалены', event_AuditRead: 'Историю посмотрели',
+  event_SessionExported: 'Сессия передана', event_SessionImported: 'Сессия перенесена', event_SessionRejected: 'Сессия другого аккаунта отклонена', event_SessionReturned: 'Сессия возвращена прежней системе',
+  event_SubscriptionImported: 'Подписка перенесена', event_SubscriptionHistoryImported: 'Подписка: история из прежней системы', event_AccountErased: 'Данные удалены', event_AuditRead: 'Историю посмотрели',
   event_ApiKeyCreated: 'Создан ключ API', event_ApiKeyRevoked: 'Ключ API отозван', event_WebhookCreated: 'Создан вебхук',
   event_WebhookChanged: 'Вебхук изменён', event_WebhookDeleted: 'Вебхук удалён',
   event_RebuildOrdered: 'Заказана пересборка', event_RebuildCancelled: 'Пересборка остановлена', event_ParkedReplayOrdered: 'Отложенное учтено заново',

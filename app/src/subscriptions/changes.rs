@@ -39,6 +39,8 @@ pub enum ChangeKind {
     Changed,
     /// The one before runs again: a grant was taken back.
     Restored,
+    /// It came from another system, as it stood there.
+    Imported,
     /// Its time was over.
     Expired,
     /// It was ended before its time.
@@ -58,6 +60,8 @@ pub enum ChangeCause {
     Settings,
     /// Its time was over.
     Time,
+    /// By the system that the person was taken over from.
+    Import,
 }
 
 /// All changes of this person's subscriptions, the oldest first.
@@ -115,6 +119,9 @@ fn change_by(
             };
             (kind, *tier, *expires_at)
         }
+        AccountEvent::SubscriptionImported { tier, expires_at, .. } => {
+            (ChangeKind::Imported, *tier, *expires_at)
+        }
         AccountEvent::SubscriptionExpired { tier, .. } => (ChangeKind::Expired, *tier, None),
         AccountEvent::SubscriptionRevoked { tier, .. } => (ChangeKind::Revoked, *tier, None),
         AccountEvent::AccountRegistered { .. }
@@ -124,7 +131,11 @@ fn change_by(
         | AccountEvent::AccountUnblocked { .. }
         | AccountEvent::LoggedOut { .. }
         | AccountEvent::AuthorizationRevoked { .. }
+        | AccountEvent::SubscriptionHistoryImported { .. }
         | AccountEvent::SessionExported { .. }
+        | AccountEvent::SessionImported { .. }
+        | AccountEvent::SessionRejected { .. }
+        | AccountEvent::SessionReturned { .. }
         | AccountEvent::RebuildOrdered { .. }
         | AccountEvent::RebuildCancelled { .. }
         | AccountEvent::ParkedReplayOrdered { .. }
@@ -135,6 +146,7 @@ fn change_by(
 fn cause_of(kind: ChangeKind, event: &LogEvent) -> ChangeCause {
     match kind {
         ChangeKind::Activated => ChangeCause::Invite,
+        ChangeKind::Imported => ChangeCause::Import,
         ChangeKind::Expired => ChangeCause::Time,
         ChangeKind::Granted | ChangeKind::Changed | ChangeKind::Restored | ChangeKind::Revoked => {
             match event.metadata.actor.as_str() {
