@@ -14,12 +14,15 @@ use crate::wake::{Topic, Wake, Waker};
 
 mod causes;
 mod event;
+mod line;
 mod query;
 
 pub use event::{Fact, LogEvent, Metadata, as_stored};
+pub use line::StoredEvent;
 pub use query::Filter;
 
 use event::log_event;
+use line::{SELECT_STORED, stored_event};
 use query::{SELECT, Window, about, count_about, history, in_hour, last, next, nth_last, of_streams, stream};
 
 #[cfg(test)]
@@ -139,7 +142,16 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn read(&self, after: i64, limit: i64) -> Result<Vec<LogEvent>, DatabaseError> {
-        self.fetch(next(after, limit)).await
+        self.fetch(next(SELECT, after, limit)).await
+    }
+
+    /// The same as stored, for their canonical lines.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn stored(&self, after: i64, limit: i64) -> Result<Vec<StoredEvent>, DatabaseError> {
+        let rows = next(SELECT_STORED, after, limit).build().fetch_all(&self.pool).await?;
+        Ok(rows.iter().map(stored_event).collect::<Result<_, _>>()?)
     }
 
     /// All events of one stream that have a position, in order.

@@ -54,8 +54,8 @@ pub(super) struct Window {
 }
 
 /// Up to `limit` events after a position, in order.
-pub(super) fn next<'a>(after: i64, limit: i64) -> QueryBuilder<'a, Postgres> {
-    let mut query = QueryBuilder::new(SELECT);
+pub(super) fn next<'a>(select: &str, after: i64, limit: i64) -> QueryBuilder<'a, Postgres> {
+    let mut query = QueryBuilder::new(select);
     query.push("i.position > ").push_bind(after);
     query.push(" order by i.position limit ").push_bind(limit);
     query

@@ -190,7 +190,7 @@ async fn each_assembled_statement_is_accepted_by_a_migrated_database() {
     ];
     let id = uuid.to_string();
     let mut queries =
-        vec![next(0, 1), stream(StreamKind::Login, &id), about(SELECT, &id, 1), count_about(&id, 1)];
+        vec![next(SELECT, 0, 1), stream(StreamKind::Login, &id), about(SELECT, &id, 1), count_about(&id, 1)];
     let cause = Cause { name: "login/a/1".to_owned(), position: 1, account: None, login: None };
     queries.extend([at(SELECT, 1), one(SELECT, "login", &id, 1), led_to(SELECT, &cause, 1)]);
     let ids = [id.clone()];
