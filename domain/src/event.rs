@@ -11,6 +11,7 @@ use crate::audit::AuditEvent;
 use crate::id::AccountId;
 use crate::invite::InviteEvent;
 use crate::login::LoginEvent;
+use crate::service::ServiceEvent;
 use crate::upcast;
 
 /// Which kind of stream, in its stored spelling (the aggregate type).
@@ -24,19 +25,22 @@ pub enum StreamKind {
     Account,
     /// One stream a read of a history.
     Audit,
+    /// One stream an API key or a webhook.
+    Service,
 }
 
 impl StreamKind {
     /// Every kind.
-    pub const ALL: [Self; 4] = [Self::Invite, Self::Login, Self::Account, Self::Audit];
+    pub const ALL: [Self; 5] = [Self::Invite, Self::Login, Self::Account, Self::Audit, Self::Service];
 
-    /// `invite`, `login`, `account`, `audit`.
+    /// `invite`, `login`, `account`, `audit`, `service`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Invite => "invite",
             Self::Login => "login",
             Self::Account => "account",
             Self::Audit => "audit",
+            Self::Service => "service",
         }
     }
 }
@@ -56,6 +60,7 @@ impl FromStr for StreamKind {
             "login" => Ok(Self::Login),
             "account" => Ok(Self::Account),
             "audit" => Ok(Self::Audit),
+            "service" => Ok(Self::Service),
             other => Err(DecodeError::Stream(other.to_owned())),
         }
     }
@@ -72,6 +77,8 @@ pub enum Event {
     Account(AccountEvent),
     /// Of the audit.
     Audit(AuditEvent),
+    /// Of an API key or a webhook.
+    Service(ServiceEvent),
 }
 
 /// Why a stored row is no event. The payload stays out of the message: it may hold what a log must not.
@@ -103,7 +110,13 @@ pub enum DecodeError {
 impl Event {
     /// The stored names of all events, stream by stream.
     pub fn names() -> impl Iterator<Item = &'static str> {
-        let streams = [&InviteEvent::NAMES[..], &LoginEvent::NAMES, &AccountEvent::NAMES, &AuditEvent::NAMES];
+        let streams = [
+            &InviteEvent::NAMES[..],
+            &LoginEvent::NAMES,
+            &AccountEvent::NAMES,
+            &AuditEvent::NAMES,
+            &ServiceEvent::NAMES,
+        ];
         streams.into_iter().flatten().copied()
     }
 
@@ -122,6 +135,7 @@ impl Event {
             StreamKind::Login => serde_json::from_value(payload).map(Self::Login),
             StreamKind::Account => serde_json::from_value(payload).map(Self::Account),
             StreamKind::Audit => serde_json::from_value(payload).map(Self::Audit),
+            StreamKind::Service => serde_json::from_value(payload).map(Self::Service),
         };
         let event = decoded.map_err(|error| payload_error(name, &error))?;
         if event.name() == name {
@@ -152,6 +166,7 @@ impl Event {
             StreamKind::Login => serde_json::from_str(payload).map(Self::Login),
             StreamKind::Account => serde_json::from_str(payload).map(Self::Account),
             StreamKind::Audit => serde_json::from_str(payload).map(Self::Audit),
+            StreamKind::Service => serde_json::from_str(payload).map(Self::Service),
         }
     }
 
@@ -162,6 +177,7 @@ impl Event {
             Self::Login(event) => event.name(),
             Self::Account(event) => event.name(),
             Self::Audit(event) => event.name(),
+            Self::Service(event) => event.name(),
         }
     }
 
@@ -172,6 +188,7 @@ impl Event {
             Self::Login(event) => event.at(),
             Self::Account(event) => event.at(),
             Self::Audit(event) => event.at(),
+            Self::Service(event) => event.at(),
         }
     }
 
@@ -180,7 +197,7 @@ impl Event {
         match self {
             Self::Invite(event) => event.account_id(),
             Self::Login(event) => event.account_id(),
-            Self::Account(_) => None,
+            Self::Account(_) | Self::Service(_) => None,
             Self::Audit(event) => event.account_id(),
         }
     }
@@ -202,6 +219,7 @@ mod tests {
             Event::Login(event) => ("login", serde_json::to_value(event).unwrap()),
             Event::Account(event) => ("account", serde_json::to_value(event).unwrap()),
             Event::Audit(event) => ("audit", serde_json::to_value(event).unwrap()),
+            Event::Service(event) => ("service", serde_json::to_value(event).unwrap()),
         };
         for event in samples() {
             let (stream, payload) = stored(&event);

@@ -29,6 +29,7 @@ pub mod id;
 pub mod invite;
 pub mod login;
 pub mod policy;
+pub mod service;
 pub mod tier;
 pub mod upcast;
 
@@ -38,4 +39,5 @@ pub use event::{DecodeError, Event, StreamKind};
 pub use id::{AccountId, AuditId, InviteId, LoginId, RebuildId, ReplayId, Sealed};
 pub use invite::{Invite, InviteCommand, InviteError, InviteEvent, InviteGrant};
 pub use login::{Login, LoginCommand, LoginError, LoginEvent, LoginState, LoginStatus};
+pub use service::{ApiKeyId, Scope, Service, ServiceCommand, ServiceError, ServiceEvent};
 pub use tier::{Limits, Tier, TierTerms, Tiers};

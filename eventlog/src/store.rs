@@ -21,7 +21,7 @@ use std::time::Duration;
 use cqrs_es::{Aggregate, AggregateError, CqrsFramework};
 use domain::{
     Account, AccountCommand, AccountError, AccountId, Audit, AuditCommand, AuditId, Invite, InviteCommand,
-    InviteError, InviteId, Login, LoginCommand, LoginError, LoginId,
+    InviteError, InviteId, Login, LoginCommand, LoginError, LoginId, Service, ServiceCommand, ServiceError,
 };
 use tracing::Instrument;
 
@@ -49,6 +49,7 @@ pub struct Store {
     logins: Arc<Streams<Login>>,
     accounts: Arc<Streams<Account>>,
     audits: Arc<Streams<Audit>>,
+    services: Arc<Streams<Service>>,
 }
 
 /// Why a command led to nothing.
@@ -73,7 +74,8 @@ impl Store {
             invites: Arc::new(Streams::new(repository.clone())),
             logins: Arc::new(Streams::new(repository.clone())),
             accounts: Arc::new(Streams::new(repository.clone())),
-            audits: Arc::new(Streams::new(repository)),
+            audits: Arc::new(Streams::new(repository.clone())),
+            services: Arc::new(Streams::new(repository)),
             database: database.clone(),
         }
     }
@@ -128,6 +130,19 @@ impl Store {
         context: Context,
     ) -> Result<(), StoreError<Infallible>> {
         self.run(&self.audits, id.to_string(), command, context).await
+    }
+
+    /// Gives a command to an API key or a webhook, by its id.
+    ///
+    /// # Errors
+    /// [`StoreError`]: there is none, or the database refuses.
+    pub async fn service(
+        &self,
+        id: &str,
+        command: ServiceCommand,
+        context: Context,
+    ) -> Result<(), StoreError<ServiceError>> {
+        self.run(&self.services, id.to_owned(), command, context).await
     }
 
     /// The invite, folded from its events; a fresh one if there are none.

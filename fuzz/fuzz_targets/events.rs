@@ -3,12 +3,12 @@
 #![no_main]
 
 use cqrs_es::Aggregate;
-use domain::{Account, Audit, Event, Invite, Login, LoginState, StreamKind};
+use domain::{Account, Audit, Event, Invite, Login, LoginState, Service, StreamKind};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let (mut account, mut invite, mut login) = (Account::default(), Invite::default(), Login::default());
-    let mut audit = Audit::default();
+    let (mut audit, mut service) = (Audit::default(), Service::default());
     let mut state: Option<LoginState> = None;
     for line in text.lines() {
         let mut words = line.splitn(4, ' ');
@@ -31,6 +31,10 @@ fuzz_target!(|text: &str| {
             Event::Audit(event) => {
                 expect_again(kind, name, &event, Event::Audit(event.clone()));
                 audit.apply(event);
+            }
+            Event::Service(event) => {
+                expect_again(kind, name, &event, Event::Service(event.clone()));
+                service.apply(event);
             }
             Event::Login(event) => {
                 expect_again(kind, name, &event, Event::Login(event.clone()));

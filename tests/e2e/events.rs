@@ -9,7 +9,7 @@ use domain::Event;
 use serde_json::Value;
 
 /// The words that a field may hold, as the document lists them.
-const VALUES: [(&str, &str, &[&str]); 7] = [
+const VALUES: [(&str, &str, &[&str]); 8] = [
     ("CodeSent", "via", &["app", "sms", "call", "flash_call", "missed_call", "email", "fragment", "other"]),
     (
         "CodeRejected",
@@ -25,6 +25,7 @@ const VALUES: [(&str, &str, &[&str]); 7] = [
     ),
     ("RoleChanged", "role", &["user", "admin", "auditor"]),
     ("AuditRead", "role", &["admin", "auditor"]),
+    ("WebhookChanged", "reason", &["order", "gone"]),
 ];
 
 /// A section of the document.
@@ -107,7 +108,7 @@ fn frozen() -> Result<BTreeMap<String, Section>> {
 fn stream_of(name: &str, version: u32, payload: &str) -> Result<String> {
     let payload: Value = serde_json::from_str(payload)?;
     let decodes = |stream: &&str| Event::decode(stream, name, &version.to_string(), payload.clone()).is_ok();
-    let stream = ["invite", "login", "account", "audit"].into_iter().find(decodes);
+    let stream = ["invite", "login", "account", "audit", "service"].into_iter().find(decodes);
     Ok(stream.with_context(|| format!("no stream has {name}"))?.to_owned())
 }
 

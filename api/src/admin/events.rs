@@ -101,14 +101,14 @@ pub(super) struct EventBody {
     position: i64,
     /// When the database took it.
     at: Timestamp,
-    /// `invite`, `login`, `account` or `audit`.
+    /// `invite`, `login`, `account`, `audit` or `service`.
     stream: String,
     stream_id: String,
     /// Its place in its stream.
     version: i64,
     /// Its name.
     event: String,
-    /// `system`, `tool:…`, or the account id of a person.
+    /// `system`, `tool:…`, `key:…`, or the account id of a person.
     actor: String,
     /// Whom it is about.
     #[schema(required, value_type = Option<String>, format = Uuid)]

@@ -196,6 +196,7 @@ export function whoDid(app, actor) {
   if (!actor) return '—';
   if (actor === 'system') return app.t('actor_service');
   if (actor.startsWith('tool:')) return app.t('actor_terminal', { user: actor.split(':').slice(2).join(':') || actor });
+  if (actor.startsWith('key:')) return app.t('actor_key', { id: actor.slice(4) });
   if (actor === app.me?.account_id) return app.t('actor_you');
   return isAccount(actor) ? `${actor.slice(0, 8)}…` : actor;
 }

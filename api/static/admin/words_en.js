@@ -150,7 +150,7 @@ export const TEXTS = {
   version: 'In the stream', cause: 'Cause', no_cause: 'No other event caused it.', effects: 'Consequences', no_effects: 'It has led to nothing so far.',
   payload: 'Payload', no_payload: 'Empty.', belongs_to: 'Belongs to', history_of_person: 'History of the person',
   history_of_login: 'History of the login', history_of_invite: 'History of the invite', history_of_actor: 'What else this actor did',
-  actor_service: 'the service', actor_terminal: 'terminal, {user}', actor_you: 'you',
+  actor_service: 'the service', actor_terminal: 'terminal, {user}', actor_key: 'key {id}', actor_you: 'you',
 
   // events, by their names in the log
   event_InviteCreated: 'Invite made', event_InviteRedeemed: 'Invite reserved for a login', event_InviteUsed: 'Invite used',
@@ -164,5 +164,7 @@ export const TEXTS = {
   event_AccountBlocked: 'Access blocked', event_AccountUnblocked: 'Access opened', event_LoggedOut: 'Account disconnected here',
   event_AuthorizationRevoked: 'Session ended in Telegram', event_SessionExported: 'Session handed over', event_AccountErased: 'Data deleted',
   event_AuditRead: 'History was read',
+  event_ApiKeyCreated: 'API key made', event_ApiKeyRevoked: 'API key revoked', event_WebhookCreated: 'Webhook made',
+  event_WebhookChanged: 'Webhook changed', event_WebhookDeleted: 'Webhook deleted',
   event_RebuildOrdered: 'Rebuild ordered', event_RebuildCancelled: 'Rebuild cancelled', event_ParkedReplayOrdered: 'Parked rows replayed',
 };

@@ -167,7 +167,7 @@ export const TEXTS = {
   no_cause: 'Событие ни из какого другого не следует.', effects: 'Следствия', no_effects: 'Пока ни к чему не привело.', payload: 'Содержимое',
   no_payload: 'Пусто.', belongs_to: 'К чему относится', history_of_person: 'История человека', history_of_login: 'История входа',
   history_of_invite: 'История инвайта', history_of_actor: 'Другие действия автора', actor_service: 'сервис', actor_terminal: 'терминал, {user}',
-  actor_you: 'вы',
+  actor_key: 'ключ {id}', actor_you: 'вы',
 
   // events, by their names in the log
   event_InviteCreated: 'Создан инвайт', event_InviteRedeemed: 'Инвайт занят входом', event_InviteUsed: 'Инвайт использован',
@@ -180,5 +180,7 @@ export const TEXTS = {
   event_SubscriptionRevoked: 'Подписка закончена досрочно', event_RoleChanged: 'Роль изменена', event_AccountBlocked: 'Доступ закрыт',
   event_AccountUnblocked: 'Доступ открыт', event_LoggedOut: 'Аккаунт отключён здесь', event_AuthorizationRevoked: 'Сеанс завершён в Telegram',
   event_SessionExported: 'Сессия передана', event_AccountErased: 'Данные удалены', event_AuditRead: 'Историю посмотрели',
+  event_ApiKeyCreated: 'Создан ключ API', event_ApiKeyRevoked: 'Ключ API отозван', event_WebhookCreated: 'Создан вебхук',
+  event_WebhookChanged: 'Вебхук изменён', event_WebhookDeleted: 'Вебхук удалён',
   event_RebuildOrdered: 'Заказана пересборка', event_RebuildCancelled: 'Пересборка остановлена', event_ParkedReplayOrdered: 'Отложенное учтено заново',
 };

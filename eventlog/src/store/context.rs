@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use domain::{AccountId, LoginId, Sealed};
+use domain::{AccountId, ApiKeyId, LoginId, Sealed};
 
 /// Who gives a command, and in what connection; stored with each event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +30,8 @@ pub enum Actor {
     Account(AccountId),
     /// The service itself.
     System,
+    /// Another service, by its API key.
+    ApiKey(ApiKeyId),
     /// An operator's tool.
     Tool {
         /// Its name.
@@ -59,6 +61,11 @@ impl Context {
     /// A person, about themselves.
     pub fn by(account: AccountId) -> Self {
         Self { account_id: Some(account), ..Self::from_actor(Actor::Account(account)) }
+    }
+
+    /// Another service, by its API key.
+    pub fn api_key(key: ApiKeyId) -> Self {
+        Self::from_actor(Actor::ApiKey(key))
     }
 
     /// An operator's tool.
@@ -123,11 +130,12 @@ impl Context {
     ///
     /// `{"actor": "system", "account_id": "<uuid>", "correlation_id": "<login id>", "causation_id":
     /// "<stream>/<id>/<sequence>", "update_id": "17", "reason": "<sealed>", "epoch": "3", "attempt": "1"}`; an actor is `system`,
-    /// an account id, `tool:<name>`, or `tool:<name>:<system user>`.
+    /// an account id, `key:<key id>`, `tool:<name>`, or `tool:<name>:<system user>`.
     pub(super) fn metadata(&self) -> HashMap<String, String> {
         let actor = match &self.actor {
             Actor::Account(account) => account.to_string(),
             Actor::System => "system".to_owned(),
+            Actor::ApiKey(key) => format!("key:{key}"),
             Actor::Tool { name, run_by: None } => format!("tool:{name}"),
             Actor::Tool { name, run_by: Some(user) } => format!("tool:{name}:{user}"),
         };

@@ -190,6 +190,7 @@ impl Login {
             Event::Login(event) => (StreamKind::Login, json!(event)),
             Event::Account(event) => (StreamKind::Account, json!(event)),
             Event::Audit(event) => (StreamKind::Audit, json!(event)),
+            Event::Service(event) => (StreamKind::Service, json!(event)),
         };
         let metadata = match event.name() {
             "InviteCreated" => json!({"actor": "tool:cli"}),

@@ -14,7 +14,7 @@ pub(super) fn ru(event: &str) -> Option<&'static str> {
         "LoginCancelled" => "вход отменён",
         "LoginFailed" => "войти не удалось",
         "SubscriptionActivated" => "началась подписка",
-        "SubscriptionChanged" => "администратор изменил подписку",
+        "SubscriptionChanged" => "подписка изменена",
         "SubscriptionExpired" => "подписка закончилась",
         "SubscriptionRevoked" => "подписка закончена досрочно",
         "RoleChanged" => "изменилась роль",
@@ -45,7 +45,7 @@ pub(super) fn en(event: &str) -> Option<&'static str> {
         "LoginCancelled" => "login cancelled",
         "LoginFailed" => "login failed",
         "SubscriptionActivated" => "subscription started",
-        "SubscriptionChanged" => "an admin changed the subscription",
+        "SubscriptionChanged" => "subscription changed",
         "SubscriptionExpired" => "subscription ended",
         "SubscriptionRevoked" => "subscription ended early",
         "RoleChanged" => "role changed",
@@ -69,8 +69,10 @@ mod tests {
     use super::*;
 
     /// What other events of the same moment tell, or what the person need not know of.
-    const UNTOLD: [&str; 9] = [
+    const UNTOLD: [&str; 14] = [
         "AccountErased",
+        "ApiKeyCreated",
+        "ApiKeyRevoked",
         "CodeRejected",
         "InviteCreated",
         "InviteRedeemed",
@@ -79,6 +81,9 @@ mod tests {
         "InviteUsed",
         "PasswordRejected",
         "QrIssued",
+        "WebhookChanged",
+        "WebhookCreated",
+        "WebhookDeleted",
     ];
 
     #[test]
