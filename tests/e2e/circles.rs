@@ -10,11 +10,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// The folders of the product's crates.
-const CRATES: [&str; 12] = [
+const CRATES: [&str; 14] = [
     "domain/src",
     "private-postgres/src",
     "eventlog/src",
     "vault/src",
+    "transparency/src",
+    "qr-verify/src",
     "projections/src",
     "app/src",
     "login-worker/src",

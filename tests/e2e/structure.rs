@@ -7,28 +7,40 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Which crate may know which, as in the picture of ARCHITECTURE.md. The stand-ins know nothing of the product.
-const MAY_KNOW: [(&str, &[&str]); 15] = [
+const MAY_KNOW: [(&str, &[&str]); 17] = [
     ("domain", &[]),
     ("private-postgres", &[]),
     ("eventlog", &["domain", "private-postgres"]),
     ("vault", &["domain", "eventlog"]),
+    ("transparency", &["domain", "eventlog", "vault"]),
+    ("qr-verify", &[]),
     ("projections", &["domain", "eventlog", "vault"]),
-    ("app", &["domain", "eventlog", "vault", "projections"]),
+    ("app", &["domain", "eventlog", "vault", "projections", "transparency"]),
     ("login-worker", &["domain", "eventlog", "vault", "app"]),
     ("texts", &["domain"]),
-    ("bot", &["domain", "eventlog", "vault", "projections", "app", "login-worker", "texts"]),
-    ("api", &["domain", "eventlog", "vault", "projections", "app", "texts"]),
-    ("replay", &["domain", "eventlog", "vault", "projections", "app"]),
+    ("bot", &["domain", "eventlog", "vault", "projections", "app", "login-worker", "texts", "transparency"]),
+    ("api", &["domain", "eventlog", "vault", "projections", "app", "texts", "transparency"]),
+    ("replay", &["domain", "eventlog", "vault", "projections", "app", "transparency"]),
     ("qr-login", &PARTS),
     ("stand-in", &[]),
     ("kurrent", &[]),
     ("bench", &["domain", "eventlog", "vault", "projections", "app", "login-worker", "bot", "stand-in"]),
 ];
 /// What the service is composed of.
-const PARTS: [&str; 9] =
-    ["domain", "private-postgres", "eventlog", "vault", "projections", "app", "login-worker", "bot", "api"];
+const PARTS: [&str; 10] = [
+    "domain",
+    "private-postgres",
+    "eventlog",
+    "vault",
+    "transparency",
+    "projections",
+    "app",
+    "login-worker",
+    "bot",
+    "api",
+];
 /// The crates that own tables.
-const SPEAKS_SQL: [&str; 5] = ["private-postgres", "eventlog", "vault", "projections", "app"];
+const SPEAKS_SQL: [&str; 6] = ["private-postgres", "eventlog", "vault", "transparency", "projections", "app"];
 /// Not part of the product: what only measures it.
 const MEASURES: &str = "bench";
 

@@ -181,6 +181,7 @@ export const TEXTS = {
   event_AccountUnblocked: 'Доступ открыт', event_LoggedOut: 'Аккаунт отключён здесь', event_AuthorizationRevoked: 'Сеанс завершён в Telegram',
   event_SessionExported: 'Сессия передана', event_AccountErased: 'Данные удалены', event_AuditRead: 'Историю посмотрели',
   event_ApiKeyCreated: 'Создан ключ API', event_ApiKeyRevoked: 'Ключ API отозван', event_WebhookCreated: 'Создан вебхук',
-  event_WebhookChanged: 'Вебхук изменён', event_WebhookDeleted: 'Вебхук удалён',
+  event_WebhookChanged: 'Вебхук изменён', event_WebhookDeleted: 'Вебхук удалён', event_CheckpointKeyChanged: 'Сменён ключ контрольных точек',
+  event_LogBranched: 'Журнал разветвлён', event_HeadsCommitted: 'Зафиксированы концы историй',
   event_RebuildOrdered: 'Заказана пересборка', event_RebuildCancelled: 'Пересборка остановлена', event_ParkedReplayOrdered: 'Отложенное учтено заново',
 };

@@ -1,0 +1,28 @@
+//! A history that can be checked without trusting whoever keeps it: a Merkle tree over the log, signed checkpoints of it, and proofs.
+//!
+//! ```text
+//! log ──▶ keeper: canonical line ─▶ leaf ─▶ tiles (rows) ──▶ root ──▶ signed checkpoint ──▶ DATA_DIR/checkpoints, /log/checkpoint
+//!                    └── compares with what was signed before; where the log does not extend it, nothing is signed
+//! ```
+//!
+//! Pure: [`merkle`] (RFC 6962), [`tiles`], [`note`] and [`proof`] (C2SP). In the database: [`stored`] (tiles and proofs), [`keeper`]
+//! (what the leader does), [`walk`] (the whole log against the tree). On disk: [`key_file`] and [`kept`]. What a leaf is, is decided
+//! in the log ([`eventlog::StoredEvent::line`]).
+
+pub mod history;
+pub mod keeper;
+pub mod kept;
+pub mod key_file;
+pub mod merkle;
+pub mod note;
+pub mod proof;
+pub mod stored;
+pub mod tiles;
+pub mod walk;
+
+pub use history::{History, NoHistory};
+pub use keeper::{Keeper, KeeperSettings};
+pub use kept::Kept;
+pub use key_file::{KeyFileError, SigningKeys};
+pub use note::{Checkpoint, Note, NoteKey};
+pub use stored::{StoredTree, TreeError};
