@@ -5,6 +5,7 @@ mod health;
 mod invite;
 mod json;
 mod key;
+mod log;
 mod operator;
 mod person;
 mod session;
@@ -81,6 +82,11 @@ enum Command {
         #[command(subcommand)]
         command: key::KeyCommand,
     },
+    /// The signed history of the log.
+    Log {
+        #[command(subcommand)]
+        command: log::LogCommand,
+    },
     /// The private PostgreSQL.
     Database {
         #[command(subcommand)]
@@ -144,6 +150,7 @@ impl Cli {
             Command::User { command } => command.run(&self.settings).await?,
             Command::Session { command } => command.run(&self.settings).await?,
             Command::Key { command } => command.run(&self.settings).await?,
+            Command::Log { command } => command.run(data).await?,
             Command::Database { command: DatabaseCommand::Url } => database_url(data)?,
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "qr-login", &mut io::stdout());

@@ -3,10 +3,10 @@
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use app::terminal::harmless;
 use qr_login::cli::Cli;
 use qr_login::config::BadSettings;
 use qr_login::telemetry;
+use terminal::harmless;
 
 fn main() -> ExitCode {
     vault::private_memory::close();

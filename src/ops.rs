@@ -10,7 +10,6 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use api::LiveLogins;
 use axum::Router;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -21,6 +20,7 @@ use metrics::gauge;
 use metrics_exporter_prometheus::PrometheusHandle;
 use projections::lag::{self, Delay};
 use tokio::time::timeout;
+use web::LiveLogins;
 
 /// How long the database may take to answer.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(900);

@@ -2,8 +2,8 @@
 
 use std::sync::OnceLock;
 
-use app::terminal::LogLines;
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use terminal::LogLines;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;

@@ -1,5 +1,5 @@
-//! The admin's Mini App: its shell, which is the same for everybody and holds no data, and its files. What it shows comes from
-//! [`crate::admin`].
+//! The admins' app: its shell, which is the same for everybody and holds no data, and its files. What it shows comes from
+//! `admin-api`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -11,11 +11,11 @@ use axum::routing::get;
 use texts::Language;
 use texts::http::Text;
 
-use crate::embedded::Embedded;
-use crate::page;
-use crate::problem::Problem;
-use crate::route::Route;
-use crate::state::ApiState;
+use web::embedded::Embedded;
+use web::page;
+use web::problem::Problem;
+use web::route::Route;
+use web::state::ApiState;
 
 const SHELL: &str = include_str!("../static/admin/admin.html");
 

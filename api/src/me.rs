@@ -4,7 +4,7 @@
 use axum::http::Method;
 use axum::routing::{get, post};
 
-use crate::route::Route;
+use web::route::Route;
 
 pub(crate) mod acts;
 pub(crate) mod events;

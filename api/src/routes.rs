@@ -26,11 +26,12 @@ use tower::util::MapResponseLayer;
 #[cfg(fuzzing)]
 pub(crate) use reads::fuzz as fuzz_status_query;
 
-use crate::problem::Problem;
-use crate::route::Route;
-use crate::server::{self, Clients, Limits};
-use crate::state::ApiState;
-use crate::{admin, admin_page, me, page, statics};
+use crate::{admin_page, log_tiles, me, openapi, statics};
+use web::page;
+use web::problem::Problem;
+use web::route::Route;
+use web::server::{self, Clients, Limits};
+use web::state::ApiState;
 
 /// More than any request of ours needs.
 const MAX_BODY_BYTES: usize = 16 * 1024;
@@ -68,9 +69,9 @@ fn table() -> Vec<Route> {
         (Method::POST, "/qr-auth/phone", post(one_phone::phone).layer(small())),
         (Method::POST, "/qr-auth/code", post(one_phone::code).layer(small())),
     ];
-    let others = admin::table().into_iter().chain(me::table());
+    let others = admin_api::table().into_iter().chain(me::table()).chain(openapi::table());
     let others = others.map(|(method, path, route)| (method, path, route.layer(small())));
-    page.into_iter().chain(admin_page::table()).chain(others).collect()
+    page.into_iter().chain(admin_page::table()).chain(log_tiles::table()).chain(others).collect()
 }
 
 /// The method and the path of every route.

@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use texts::Language;
 use texts::http::Text;
 
-use crate::embedded::Embedded;
-use crate::problem::Problem;
+use web::embedded::Embedded;
+use web::problem::Problem;
 
 macro_rules! embedded {
     ($($name:literal),* $(,)?) => {

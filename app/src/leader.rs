@@ -26,7 +26,6 @@ use eventlog::sequencer::{Sequencer, SequencerError};
 use eventlog::wake::{Topic, Waker};
 use projections::lag::lag;
 use projections::projector::{Projector, ProjectorError, projected};
-use projections::rebuild;
 use vault::lease::Leases;
 
 /// How long the others wait after a leader has died.

@@ -4,40 +4,33 @@
 //! API and the terminal put that into their own words. A use case that is given the same order twice does nothing twice.
 //!
 //! Read [`logins::begin`] for a use case, [`reactor`] for what follows from an event, [`leader`] for the process that does it.
-//! [`terminal`] is what both command lines do with strangers' text, [`columns`] how their tables fit a terminal.
-//! What deliberately is not here: rules (`domain`), Telegram (`bot`), HTTP (`api`), texts that people read.
+//! What deliberately is not here: rules (`domain`), Telegram (`bot`), HTTP (`api`), the queues of updates and messages
+//! (`messages`), texts that people read.
 
 mod app;
 pub mod audit;
-pub mod columns;
 pub mod erasure;
 mod error;
 pub mod history;
-pub mod inbox;
 pub mod invites;
 pub mod leader;
 pub mod ledger;
 pub mod logins;
-pub mod outbox;
 pub mod parked;
 pub mod people;
 pub mod reactor;
 pub mod rebuilds;
 pub mod sessions;
 pub mod subscriptions;
-pub mod suggest;
 pub mod sweeper;
-pub mod terminal;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 
 pub use app::App;
 pub use erasure::{Erasure, ErasureError};
 pub use error::UseCaseError;
-pub use inbox::{Inbox, Update};
 pub use invites::Invites;
 pub use leader::Leader;
 pub use ledger::Ledger;
-pub use outbox::{Message, Outbox, Sender, To};
 pub use reactor::Reactor;
 pub use sweeper::Sweeper;

@@ -15,8 +15,8 @@ use domain::{AccountCommand, AccountError, AccountId, ReplayId};
 use eventlog::{Context, Database, DatabaseError, Store, StoreError};
 use jiff::Timestamp;
 use jiff_sqlx::{Timestamp as Stored, ToSqlx};
-use projections::rebuild::{self, KeyReport, RebuildError};
 use projections::views;
+use rebuild::{KeyReport, RebuildError};
 use uuid::Uuid;
 
 /// Rows that are folded again by one order: an answer waits for them. The others stay parked, and the order can be given again.

@@ -7,14 +7,14 @@ use std::time::Duration;
 use domain::{AccountCommand, LoginCommand};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::inbox::Inbox;
-use crate::outbox::Outbox;
 use crate::rebuilds;
 use eventlog::Log;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::store::{Context, Store, StoreError};
 use eventlog::wake::Topic;
+use messages::inbox::Inbox;
+use messages::outbox::Outbox;
 use projections::projector::wait_for;
 use projections::views::{login_status, subscriptions};
 use tokio::time::timeout;

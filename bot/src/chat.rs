@@ -18,9 +18,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::UseCaseError;
-use app::outbox::Sender;
 use eventlog::Outage;
 use futures::future::{join, join4};
+use messages::outbox::Sender;
 use secrecy::ExposeSecret;
 use teloxide::Bot;
 use vault::installation;

@@ -23,7 +23,7 @@ pub use query::Filter;
 
 use event::log_event;
 use line::{SELECT_STORED, stored_event};
-use query::{SELECT, Window, about, count_about, history, in_hour, last, next, nth_last, of_streams, stream};
+use query::{SELECT, Window, about, count_about, history, in_time, last, next, nth_last, of_streams, stream};
 
 #[cfg(test)]
 mod tests;
@@ -175,18 +175,18 @@ impl Log {
         self.fetch(of_streams(kind, ids, name)).await
     }
 
-    /// The events with these stored names, up to a position, whose own time is in this hour of UTC (`2026-11-29T09`). It reads
-    /// every event of these names.
+    /// The events with these stored names, up to a position, whose own time is in this hour (`2026-11-29T09`) or day (`2026-11-29`)
+    /// of UTC. It reads every event of these names.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`].
-    pub async fn in_hour(
+    pub async fn in_time(
         &self,
         names: &[&str],
-        hour: &str,
+        time: &str,
         end: i64,
     ) -> Result<Vec<LogEvent>, DatabaseError> {
-        self.fetch(in_hour(names, hour, end)).await
+        self.fetch(in_time(names, time, end)).await
     }
 
     /// Up to `limit` events after a position that pass the filter, in order.

@@ -6,7 +6,7 @@
 
 use std::sync::LazyLock;
 
-use api::Verifier;
+use web::Verifier;
 use jiff::Timestamp;
 use libfuzzer_sys::fuzz_target;
 use ring::hmac::{HMAC_SHA256, Key, sign};

@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use app::terminal::{LogLines, csv_field, harmless, write_json};
+use terminal::{LogLines, csv_field, harmless, write_json};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {

@@ -19,11 +19,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::Outbox;
 use domain::AccountId;
 use domain::policy::Notice;
 use grammers_client::tl::{enums, functions};
 use jiff::SignedDuration;
+use messages::Outbox;
 use vault::{Borrowed, Linked};
 
 use super::connection::{Answer, Connection};

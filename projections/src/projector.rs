@@ -9,7 +9,7 @@
 //! An event that cannot be decoded, folded or written parks its row: the row keeps its state from before that event, and
 //! the key is listed in the table `parked`. All other rows go on.
 //!
-//! While a view is being rebuilt ([`crate::rebuild`]), its second slot is written in the same transaction.
+//! While a view is being rebuilt (`rebuild`), its second slot is written in the same transaction.
 //!
 //! Batches are written as JSON. A foreign server that logs errors in full prints the row or the key that a constraint
 //! refuses there.
@@ -26,7 +26,7 @@ use eventlog::wake::Topic;
 
 mod batch;
 
-pub(crate) use batch::{Batch, Table, WriteMode, is_row_failure, reason};
+pub use batch::{Batch, Table, WriteMode, is_row_failure, reason};
 pub use batch::{SlotRole, park};
 
 /// Events in one transaction: enough to make its round trips cheap, few enough to fit in memory with their rows.
@@ -190,13 +190,13 @@ impl Projector {
 
 /// Begins a transaction that PostgreSQL ends soon if the process freezes. Its statements may take long: a rebuild writes
 /// many rows with one statement.
-pub(crate) async fn begin(db: &Database) -> Result<Transaction, sqlx::Error> {
+pub async fn begin(db: &Database) -> Result<Transaction, sqlx::Error> {
     let connection = db.pool().acquire().await?.patient();
     connection.begin("begin; set local idle_in_transaction_session_timeout = '2s'").await
 }
 
 /// The parked keys of each view.
-pub(crate) async fn parked_keys(
+pub async fn parked_keys(
     connection: &mut Connection,
     role: SlotRole,
 ) -> Result<HashMap<String, HashSet<String>>, sqlx::Error> {
@@ -272,7 +272,7 @@ pub async fn position_of(db: &Database, consumer: &str) -> Result<i64, DatabaseE
 }
 
 /// The live slot of a view.
-pub(crate) async fn live_slot<'c>(
+pub async fn live_slot<'c>(
     executor: impl Executor<'c, Database = Postgres>,
     view: &str,
 ) -> Result<String, sqlx::Error> {

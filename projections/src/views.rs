@@ -10,11 +10,12 @@
 
 mod any_view;
 mod columns;
+pub mod daily_counts;
 pub mod hourly_counts;
 pub mod invites;
 mod key;
 pub mod login_status;
-pub(crate) mod lookups;
+pub mod lookups;
 mod memory_table;
 mod shape;
 pub mod subscriptions;
@@ -23,21 +24,22 @@ mod view;
 
 use any_view::TypedView;
 
-pub(crate) use any_view::{AnyView, Folded};
-pub(crate) use lookups::{Lookups, Starts};
-pub(crate) use memory_table::{Comparison, MemoryTable, Tuple};
-pub(crate) use shape::Shape;
+pub use any_view::{AnyView, Folded};
+pub use lookups::{Lookups, Starts};
+pub use memory_table::{Comparison, MemoryTable, Tuple};
+pub use shape::Shape;
 pub use view::{FoldError, RowFailure};
-pub(crate) use view::{LookupKind, RowsBy};
+pub use view::{LookupKind, RowsBy};
 
 /// Every view, in the order in which they are written.
-pub(crate) fn all() -> [&'static dyn AnyView; 5] {
+pub fn all() -> [&'static dyn AnyView; 6] {
     [
         &TypedView::<users::Users>::NEW,
         &TypedView::<login_status::LoginStatusView>::NEW,
         &TypedView::<invites::Invites>::NEW,
         &TypedView::<subscriptions::Subscriptions>::NEW,
         &TypedView::<hourly_counts::HourlyCounts>::NEW,
+        &TypedView::<daily_counts::DailyCounts>::NEW,
     ]
 }
 
@@ -60,12 +62,12 @@ pub fn personal_columns(view: &str) -> &'static [&'static str] {
 }
 
 /// The view of this name.
-pub(crate) fn named(name: &str) -> Option<&'static dyn AnyView> {
+pub fn named(name: &str) -> Option<&'static dyn AnyView> {
     all().into_iter().find(|view| view.shape().name == name)
 }
 
 /// The slot that is not live.
-pub(crate) fn idle_slot(live: &str) -> &'static str {
+pub fn idle_slot(live: &str) -> &'static str {
     if live == "a" { "b" } else { "a" }
 }
 

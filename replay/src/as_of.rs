@@ -3,12 +3,12 @@
 use std::io::{self, IsTerminal, Write};
 
 use anyhow::{Result, bail};
-use app::columns::{Table, TooNarrow, to_the_second, width_of_stdout};
-use app::terminal::{csv_field, write_json};
 use eventlog::{Database, Filter, Log};
 use jiff::Timestamp;
-use projections::verify;
+use rebuild::verify;
 use serde_json::Value;
+use terminal::columns::{Table, TooNarrow, to_the_second, width_of_stdout};
+use terminal::{csv_field, write_json};
 
 use crate::history::Format;
 use crate::{audit, people, view};

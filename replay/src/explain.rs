@@ -4,12 +4,12 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result, anyhow};
-use app::columns::to_the_second;
-use app::terminal::harmless;
 use domain::InviteId;
 use eventlog::Database;
-use projections::explain::{Change, LiveRow, explain};
+use rebuild::explain::{Change, LiveRow, explain};
 use serde_json::Value;
+use terminal::columns::to_the_second;
+use terminal::harmless;
 
 use crate::paint::Paint;
 use crate::{audit, view};

@@ -4,12 +4,12 @@ use std::io::Write;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use app::suggest::unknown;
-use app::terminal::harmless;
 use clap::ValueEnum;
 use domain::{AuditTarget, Event, LoginId};
 use eventlog::{Database, DatabaseError, Filter, Log, LogEvent, Topic};
 use jiff::Timestamp;
+use terminal::harmless;
+use terminal::suggest::unknown;
 use vault::Vault;
 
 use crate::{audit, people};

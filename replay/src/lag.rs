@@ -4,9 +4,9 @@ use std::io::Write;
 
 use anyhow::Result;
 use app::parked;
-use app::terminal::harmless;
 use eventlog::{Clock, Database};
 use jiff::Timestamp;
+use terminal::harmless;
 
 use crate::paint::Paint;
 

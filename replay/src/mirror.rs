@@ -16,9 +16,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use app::terminal::harmless;
 use eventlog::Database;
 use secrecy::SecretString;
+use terminal::harmless;
 
 use crate::progress;
 

@@ -4,15 +4,17 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
-use app::columns::to_the_second;
 use app::parked::{self, MOST_ROWS, OrderedBy, Replayed, Which};
-use app::terminal::harmless;
 use eventlog::{Clock, Context, Database};
-use projections::rebuild::{self, KeyReport, Progress};
-use projections::verify::ViewReport;
-use projections::{Difference, Parting, RowEvent, views};
+use projections::views;
+use rebuild::verify::ViewReport;
+use rebuild::{Difference, Parting, RowEvent};
+use rebuild::{KeyReport, Progress};
+use terminal::columns::to_the_second;
+use terminal::harmless;
 
 use crate::paint::Paint;
+use crate::tree::{self, TREE};
 use crate::{people, progress, view};
 
 const ONLY_AN_EVENT: &str =
@@ -20,7 +22,7 @@ const ONLY_AN_EVENT: &str =
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// `users`, `login_status`, `invites`, `subscriptions`; all of them where none is named.
+    /// `users`, `login_status`, `invites`, `subscriptions`; all of them where none is named. `tree`: the tree over the log.
     #[arg(value_name = "VIEW")]
     views: Vec<String>,
     /// Only say what would change.
@@ -45,7 +47,14 @@ pub struct Parked {
 }
 
 pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<()> {
-    let Arguments { views, dry_run, user } = arguments;
+    let Arguments { mut views, dry_run, user } = arguments;
+    if let Some(place) = views.iter().position(|name| name == TREE) {
+        views.remove(place);
+        tree::rebuild(db, dry_run, out).await?;
+        if views.is_empty() {
+            return Ok(());
+        }
+    }
     for name in &views {
         view::columns(name)?;
     }

@@ -1,10 +1,10 @@
 //! A view, and a row of it, as the command line names them.
 
 use anyhow::{Result, bail};
-use app::suggest::unknown;
 use domain::AuditTarget;
 use eventlog::Database;
 use projections::views;
+use terminal::suggest::unknown;
 
 use crate::people;
 

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
-use app::terminal::{harmless, write_json};
 use serde::Serialize;
+use terminal::{harmless, write_json};
 
 use crate::phrases::counted;
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use anyhow::{Context as _, ensure};
-use app::terminal::harmless;
+use terminal::harmless;
 
 use crate::readiness;
 

@@ -2,13 +2,13 @@
 
 use anyhow::Context as _;
 use app::invites::{self, Invites, Listed, Order};
-use app::terminal::harmless;
 use clap::Subcommand;
 use domain::Tier;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
 use projections::views::invites::InviteRow;
 use serde::Serialize;
+use terminal::harmless;
 
 use super::database::{reading, with_database};
 use super::json::print_json;

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use app::terminal::write_json;
 use serde::Serialize;
+use terminal::write_json;
 
 /// Prints a value.
 ///

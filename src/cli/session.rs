@@ -4,12 +4,12 @@ use std::io::{IsTerminal, Write};
 
 use anyhow::{Context as _, bail};
 use app::App;
-use app::terminal::harmless;
 use clap::{Subcommand, ValueEnum};
 use domain::AccountId;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
 use login_worker::export::{Exporter, Format};
+use terminal::harmless;
 use vault::installation;
 
 use super::database::with_database;

@@ -1,12 +1,12 @@
 //! `qr-login user …`: what the tables say of a person, blocks and roles.
 
 use app::people::permissions::{Ordered, PermissionOrder, Permissions};
-use app::terminal::harmless;
 use clap::Subcommand;
 use domain::Role;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
 use projections::views::{login_status, users};
+use terminal::harmless;
 
 use super::database::{reading, with_database};
 use super::json::print_json;

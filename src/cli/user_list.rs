@@ -3,7 +3,6 @@
 use std::io;
 
 use anyhow::Context as _;
-use app::columns::{Table, TooNarrow, width_of_stdout};
 use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use domain::{AccountId, Role, Tier};
@@ -11,6 +10,7 @@ use eventlog::database::Database;
 use projections::views::users::filtered::{UserFilter, UserSort, filtered};
 use projections::views::users::{SubscriptionStatus, User};
 use serde::Serialize;
+use terminal::columns::{Table, TooNarrow, width_of_stdout};
 
 use super::json::print_json;
 use super::person::find_person;

@@ -5,13 +5,13 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
-use api::OnePhoneLogin;
 use domain::{Tier, TierTerms, Tiers};
 use eventlog::Database;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
+use web::OnePhoneLogin;
 
 use super::bad_setting::BadSetting;
 use super::secret::secret;

@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::{Context as _, Result, ensure};
 use eventlog::{Clock, Database};
 use jiff::{SignedDuration, Timestamp};
-use projections::rebuild;
 use sqlx::{Connection, Executor, PgConnection};
 use tokio::process::Child;
 use tokio::time::{Instant, sleep, timeout};

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use eventlog::testing;
-use projections::rebuild;
 use sqlx::{Executor as _, PgConnection, Row as _};
 use stand_in::accounts::ILYA;
 

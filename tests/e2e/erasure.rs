@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use domain::{AccountCommand, Tier};
 use eventlog::store::{Context, Store};
-use projections::verify::verify;
+use rebuild::verify::verify;
 use stand_in::accounts::{ANNA, ILYA};
 use stand_in::bot_api::Message;
 use vault::Vault;

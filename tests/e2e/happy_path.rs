@@ -145,7 +145,7 @@ async fn a_login_and_a_rebuild_work_with_a_role_that_owns_nothing() -> Result<()
     let slots = "select consumer, slot from checkpoints where consumer <> 'reactor' order by consumer";
     let before: Vec<(String, String)> = sqlx::query_as(slots).fetch_all(world.db.pool()).await?;
 
-    let reports = projections::rebuild::rebuild(&service, &[], |_| {}).await?;
+    let reports = rebuild::rebuild(&service, &[], |_| {}).await?;
 
     assert!(reports.len() >= 4 && reports.iter().all(|report| report.differ == 0), "{reports:?}");
     let after: Vec<(String, String)> = sqlx::query_as(slots).fetch_all(world.db.pool()).await?;

@@ -17,7 +17,7 @@ const UNUSED_NUMBER: &str = "+79990000009";
 
 /// Numbers may be typed.
 fn typed_numbers() -> WorldOptions {
-    let configure: fn(&mut qr_login::Config) = |config| config.one_phone_login = api::OnePhoneLogin::Typed;
+    let configure: fn(&mut qr_login::Config) = |config| config.one_phone_login = web::OnePhoneLogin::Typed;
     WorldOptions { configure: Some(configure), ..WorldOptions::default() }
 }
 
@@ -387,7 +387,7 @@ async fn numbers_and_codes_are_accepted_only_from_the_owner_in_the_right_format_
 async fn the_one_phone_way_can_be_switched_off() -> Result<()> {
     let mut world = World::with(typed_numbers()).await?;
     world.crash_service().await;
-    world.config.one_phone_login = api::OnePhoneLogin::Off;
+    world.config.one_phone_login = web::OnePhoneLogin::Off;
     world.start_service().await?;
     let session = world.begin_ilyas_login().await?;
     let answer = world.person(ILYA).from_bot().pop().context("an answer")?.text;

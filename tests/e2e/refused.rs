@@ -42,7 +42,11 @@ fn row(method: &Method, path: &str) -> Result<Shows> {
             | "/admin"
             | "/qr-auth/static/{name}"
             | "/qr-auth/static/{folder}/{name}"
-            | "/admin/static/{*name}",
+            | "/admin/static/{*name}"
+            | "/log/checkpoint"
+            | "/log/tile/{*path}"
+            // By the sessions of the admin API.
+            | "/log/tile/entries/{*path}",
         )
         | ("POST", "/qr-auth/telegram") => Shows::TheSameToAll,
         ("GET", "/qr-auth-status") => Shows::Status,

@@ -7,28 +7,67 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Which crate may know which, as in the picture of ARCHITECTURE.md. The stand-ins know nothing of the product.
-const MAY_KNOW: [(&str, &[&str]); 17] = [
+const MAY_KNOW: [(&str, &[&str]); 22] = [
     ("domain", &[]),
+    ("terminal", &[]),
     ("private-postgres", &[]),
     ("eventlog", &["domain", "private-postgres"]),
     ("vault", &["domain", "eventlog"]),
     ("transparency", &["domain", "eventlog", "vault"]),
     ("qr-verify", &[]),
+    ("messages", &["domain", "eventlog", "vault"]),
     ("projections", &["domain", "eventlog", "vault"]),
-    ("app", &["domain", "eventlog", "vault", "projections", "transparency"]),
-    ("login-worker", &["domain", "eventlog", "vault", "app"]),
+    ("rebuild", &["domain", "eventlog", "vault", "projections"]),
+    ("app", &["domain", "eventlog", "vault", "messages", "projections", "rebuild", "transparency"]),
+    ("login-worker", &["domain", "eventlog", "vault", "messages", "app"]),
     ("texts", &["domain"]),
-    ("bot", &["domain", "eventlog", "vault", "projections", "app", "login-worker", "texts", "transparency"]),
-    ("api", &["domain", "eventlog", "vault", "projections", "app", "texts", "transparency"]),
-    ("replay", &["domain", "eventlog", "vault", "projections", "app", "transparency"]),
+    (
+        "bot",
+        &[
+            "domain",
+            "eventlog",
+            "vault",
+            "messages",
+            "projections",
+            "app",
+            "login-worker",
+            "texts",
+            "transparency",
+        ],
+    ),
+    ("web", &["domain", "eventlog", "vault", "projections", "app", "texts", "transparency"]),
+    (
+        "admin-api",
+        &["domain", "eventlog", "vault", "messages", "projections", "rebuild", "app", "texts", "web"],
+    ),
+    (
+        "api",
+        &[
+            "domain",
+            "eventlog",
+            "vault",
+            "messages",
+            "projections",
+            "app",
+            "texts",
+            "web",
+            "admin-api",
+            "transparency",
+        ],
+    ),
+    ("replay", &["domain", "terminal", "eventlog", "vault", "projections", "rebuild", "app", "transparency"]),
     ("qr-login", &PARTS),
     ("stand-in", &[]),
     ("kurrent", &[]),
-    ("bench", &["domain", "eventlog", "vault", "projections", "app", "login-worker", "bot", "stand-in"]),
+    (
+        "bench",
+        &["domain", "eventlog", "vault", "projections", "rebuild", "app", "login-worker", "bot", "stand-in"],
+    ),
 ];
 /// What the service is composed of.
-const PARTS: [&str; 10] = [
+const PARTS: [&str; 12] = [
     "domain",
+    "terminal",
     "private-postgres",
     "eventlog",
     "vault",
@@ -37,10 +76,12 @@ const PARTS: [&str; 10] = [
     "app",
     "login-worker",
     "bot",
+    "web",
     "api",
 ];
 /// The crates that own tables.
-const SPEAKS_SQL: [&str; 6] = ["private-postgres", "eventlog", "vault", "transparency", "projections", "app"];
+const SPEAKS_SQL: [&str; 8] =
+    ["private-postgres", "eventlog", "vault", "messages", "transparency", "projections", "rebuild", "app"];
 /// Not part of the product: what only measures it.
 const MEASURES: &str = "bench";
 
@@ -149,6 +190,27 @@ fn every_file_opens_with_what_lives_in_it() -> Result<()> {
         assert!(text.starts_with("//! "), "{} does not say what lives in it", path.display());
         assert!(path.file_name().is_some_and(|name| name != "mod.rs"), "{}", path.display());
     }
+    Ok(())
+}
+
+/// A room that has grown too large is two.
+#[test]
+fn no_crate_is_above_6000_lines_without_its_tests() -> Result<()> {
+    let mut lines = BTreeMap::<String, usize>::new();
+    for path in sources()? {
+        let inside = path.strip_prefix(root())?;
+        let is_test =
+            inside.components().any(|part| ["tests", "testing"].iter().any(|it| part.as_os_str() == *it))
+                || inside.file_stem().is_some_and(|stem| stem == "tests" || stem == "testing");
+        if !is_test {
+            let room =
+                inside.iter().next().map(|room| room.to_string_lossy().into_owned()).unwrap_or_default();
+            *lines.entry(room).or_default() += std::fs::read_to_string(&path)?.lines().count();
+        }
+    }
+    assert!(lines.get("src").is_some_and(|lines| *lines > 1_000), "the files were not found");
+    let large: Vec<_> = lines.iter().filter(|(_, lines)| **lines > 6_000).collect();
+    assert!(large.is_empty(), "{large:?}");
     Ok(())
 }
 

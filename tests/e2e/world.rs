@@ -7,7 +7,6 @@ use std::sync::{Arc, mpsc};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use api::OnePhoneLogin;
 use app::invites::{Invites, Order};
 use domain::Tier;
 use eventlog::clock::{Clock, ManualClock};
@@ -24,6 +23,7 @@ use serde_json::Value;
 use stand_in::bot_api::{ChatPerson, Message};
 use stand_in::phone::Phone;
 use stand_in::{Options, Telegram};
+use web::OnePhoneLogin;
 
 use crate::port::Port;
 
@@ -318,6 +318,7 @@ fn config(
             pool: PoolSettings::default(),
             data_dir: dir.to_owned(),
             master_key_file: dir.join("master.key"),
+            checkpoint_key_file: dir.join("checkpoint.key"),
             tiers: Arc::default(),
         },
         bot_token: telegram.bot_api.token().into(),

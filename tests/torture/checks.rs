@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
 use anyhow::{Result, ensure};
-use projections::verify::verify;
+use rebuild::verify::verify;
 use sqlx::Row;
 use stand_in::bot_api::{From, Message};
 use tokio::time::{Instant, sleep};

@@ -9,22 +9,26 @@
 //! A failure of the disk, a key that is gone or another history is a fault: it is told, and the tree goes on without signatures. It
 //! stops nothing else. What was signed is compared again at each takeover and each time the log says something of itself.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::StreamKind;
-use eventlog::{Clock, Database, DatabaseError, Log, StoredEvent, Topic};
+use eventlog::{Clock, Database, DatabaseError, Log, Outage, StoredEvent, Topic};
+use futures::future::BoxFuture;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
+use vault::lease::Leases;
 
 use crate::history::{History, NoHistory};
-use crate::kept::{Kept, log_id};
+use crate::kept::Kept;
 use crate::key_file::SigningKeys;
 use crate::merkle::leaf_hash;
 use crate::note::{Checkpoint, Note};
 use crate::stored::{StoredTree, TreeError};
 use crate::tiles::{Edge, FullTile};
+use crate::walk;
 
 /// Events that one pass takes.
 const PAGE: i64 = 2_000;
@@ -32,6 +36,10 @@ const PAGE: i64 = 2_000;
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_millis(200);
 /// How often it looks without a signal.
 const POLL: Duration = Duration::from_millis(500);
+/// How long the others wait after a keeper has died.
+const LEASE_TTL: Duration = Duration::from_secs(5);
+/// How soon it begins again after a failure.
+const AGAIN: Duration = Duration::from_secs(1);
 /// How often a fault is looked at again.
 const FAULT_AGAIN: Duration = Duration::from_secs(5);
 
@@ -128,7 +136,7 @@ impl Keeper {
     ///
     /// # Errors
     /// [`KeeperError`]: take over again.
-    pub async fn run(mut self) -> Result<std::convert::Infallible, KeeperError> {
+    pub async fn run(mut self) -> Result<Infallible, KeeperError> {
         let mut positioned = self.db.wake().subscribe(Topic::Positioned);
         loop {
             let began = Instant::now();
@@ -145,7 +153,10 @@ impl Keeper {
     /// # Errors
     /// [`KeeperError`].
     pub async fn pass(&mut self) -> Result<(), KeeperError> {
-        self.catch_up().await?;
+        match self.catch_up().await {
+            Err(error @ KeeperError::Gap(_)) => return self.tell(Some(error.to_string())).await,
+            caught_up => caught_up?,
+        }
         let walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if walked.is_some() {
             self.signer = None;
@@ -156,8 +167,14 @@ impl Keeper {
                 return Ok(());
             }
             self.looked_at = Some(Instant::now());
-            if let Some(fault) = self.look_for_fault().await? {
-                return self.tell(Some(fault)).await;
+            let fault = match self.look_for_fault().await {
+                Err(KeeperError::Tree(error @ (TreeError::NoTile(_) | TreeError::BadEdge))) => {
+                    Some(error.to_string())
+                }
+                fault => fault?,
+            };
+            if fault.is_some() {
+                return self.tell(fault).await;
             }
         }
         self.sign().await
@@ -395,14 +412,44 @@ impl Keeper {
     }
 }
 
+/// Keeps the tree whenever the lease is ours, and walks over the whole log beside it, for as long as it is polled. It stops nothing
+/// else when it fails.
+pub async fn keep(db: Database, clock: Clock, settings: KeeperSettings, holder: String) {
+    let keeping = |_| async {
+        let mut outage = Outage::new(
+            "the tree over the log is not kept for now; no checkpoint is signed",
+            "the tree over the log is kept again",
+        );
+        loop {
+            let kept: BoxFuture<'_, _> = Box::pin(keep_until_failure(&db, &clock, &settings, &mut outage));
+            let Err(error) = kept.await;
+            outage.failed(&error);
+            sleep(AGAIN).await;
+        }
+    };
+    Leases::new(&db, holder).hold("tree", LEASE_TTL, keeping).await;
+}
+
+async fn keep_until_failure(
+    db: &Database,
+    clock: &Clock,
+    settings: &KeeperSettings,
+    outage: &mut Outage,
+) -> Result<Infallible, KeeperError> {
+    let mut keeper = Keeper::take_over(db, clock, settings).await?;
+    keeper.pass().await?;
+    outage.over();
+    let walking: BoxFuture<'static, Infallible> =
+        Box::pin(walk::walk_daily(db.clone(), settings.kept.clone(), keeper.walked()));
+    tokio::select! {
+        failed = keeper.run() => failed,
+        never = walking => match never {},
+    }
+}
+
 /// A random name for a log: 16 lowercase hexadecimal digits.
 pub fn new_log_id() -> String {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).expect("the system has a source of randomness");
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// The id of the log with this origin.
-pub fn id_of(origin: &str) -> &str {
-    log_id(origin)
 }

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use eventlog::{Database, DatabaseError};
+use jiff::Timestamp;
 
 use crate::merkle::{Hash, consistency_ranges, inclusion_ranges};
 use crate::tiles::{Edge, TileId, TilePath, WIDTH, needed, roots};
@@ -96,6 +97,19 @@ impl StoredTree {
             fault: row.fault,
             built_for: row.built_for,
         })
+    }
+
+    /// Why nothing is signed, and since when; None: checkpoints are signed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn fault(&self) -> Result<Option<(String, Timestamp)>, DatabaseError> {
+        let row = sqlx::query!(
+            r#"select fault as "fault!", fault_since as "since!: jiff_sqlx::Timestamp" from log_tree where fault is not null"#
+        )
+        .fetch_optional(self.db.pool())
+        .await?;
+        Ok(row.map(|row| (row.fault, row.since.to_jiff())))
     }
 
     /// The root of the tree when it had this size.

@@ -11,6 +11,8 @@ use std::time::Duration;
 use eventlog::{Database, Log};
 use tokio::time::{Instant, sleep};
 
+use crate::history::History;
+use crate::kept::Kept;
 use crate::merkle::{leaf_hash, root};
 use crate::note::Checkpoint;
 use crate::stored::{State, StoredTree, TreeError};
@@ -146,8 +148,9 @@ async fn leaves(
     while after < end {
         let began = Instant::now();
         let last = (after + page).min(end);
-        let events = log.stored(after, page).await?;
-        let mut events = events.iter().filter(|event| event.position <= last).peekable();
+        let mut events = log.stored(after, page).await?;
+        events.retain(|event| event.position <= last);
+        let mut events = events.into_iter().peekable();
         for first in (after..last).step_by(WIDTH as usize) {
             let path = TilePath { level: Some(0), index: first.unsigned_abs() / WIDTH, width: WIDTH };
             let width = (last - first).min(WIDTH.cast_signed());
@@ -212,28 +215,27 @@ async fn uppers(tree: &StoredTree, edge: &Edge, report: &mut Report) -> Result<(
 
 /// Walks once a day, for as long as it is polled, and says in `walked` what it has found. What stands there is taken back by the next
 /// walk that finds nothing.
-pub async fn walk_daily(
-    db: Database,
-    signed: impl Fn() -> Vec<Checkpoint>,
-    walked: Arc<Mutex<Option<String>>>,
-) -> Infallible {
+pub async fn walk_daily(db: Database, kept: Kept, walked: Arc<Mutex<Option<String>>>) -> Infallible {
     loop {
-        match walk_if_due(&db, &signed, &walked).await {
+        match walk_if_due(&db, &kept, &walked).await {
             Ok(()) => sleep(AGAIN * 10).await,
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
-                tracing::debug!(error, "the walk over the log failed; it begins again soon");
+                tracing::debug!(%error, "the walk over the log failed; it begins again soon");
                 sleep(AGAIN).await;
             }
         }
     }
 }
 
-async fn walk_if_due(
-    db: &Database,
-    signed: &impl Fn() -> Vec<Checkpoint>,
-    walked: &Mutex<Option<String>>,
-) -> Result<(), TreeError> {
+/// What was signed of the log as it is named now. What cannot be read is the keeper's fault to tell.
+async fn signed_before(db: &Database, kept: &Kept) -> Vec<Checkpoint> {
+    let Ok(state) = StoredTree::new(db).state().await else { return Vec::new() };
+    let Ok(history) = History::read(db, &state).await else { return Vec::new() };
+    let kept = kept.latest_of(&history.origin).ok().flatten();
+    kept.map(|kept| kept.checkpoint).into_iter().collect()
+}
+
+async fn walk_if_due(db: &Database, kept: &Kept, walked: &Mutex<Option<String>>) -> Result<(), TreeError> {
     let is_due = sqlx::query_scalar!(
         r#"select coalesce(walked_at < clock_timestamp() - make_interval(secs => $1), true) as "due!" from log_tree"#,
         EVERY.as_secs_f64()
@@ -244,7 +246,7 @@ async fn walk_if_due(
     if !is_due && was_clean {
         return Ok(());
     }
-    let report = walk(db, &signed(), REST_FACTOR, |_, _| {}).await?;
+    let report = walk(db, &signed_before(db, kept).await, REST_FACTOR, |_, _| {}).await?;
     *walked.lock().unwrap_or_else(PoisonError::into_inner) = report.summary();
     if report.is_clean() {
         sqlx::query!("update log_tree set walked_at = clock_timestamp()").execute(db.pool()).await?;

@@ -11,9 +11,9 @@ use eventlog::Context;
 use texts::http::Text;
 
 use super::person::Person;
-use crate::admin::refusals::Refusals;
-use crate::problem::Problem;
-use crate::state::ApiState;
+use web::json::refusals::Refusals;
+use web::problem::Problem;
+use web::state::ApiState;
 
 /// Ends the linked session, here and at Telegram.
 #[utoipa::path(

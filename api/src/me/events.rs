@@ -15,11 +15,11 @@ use texts::me::{UNTOLD, told};
 use utoipa::ToSchema;
 
 use super::person::Person;
-use crate::admin::input::Parameters;
-use crate::admin::page::{Limit, next};
-use crate::admin::refusals::Refusals;
-use crate::problem::Problem;
-use crate::state::ApiState;
+use web::json::input::Parameters;
+use web::json::list::{Limit, next};
+use web::json::refusals::Refusals;
+use web::problem::Problem;
+use web::state::ApiState;
 
 /// The longest name of an event, in characters.
 const LONGEST_NAME: usize = 100;

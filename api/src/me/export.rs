@@ -30,10 +30,10 @@ use vault::Subject;
 use super::events::{Who, who};
 use super::person::Person;
 use super::read::{Session, Subscription, known};
-use crate::admin::refusals::Refusals;
-use crate::admin::user::UserBody;
-use crate::problem::Problem;
-use crate::state::ApiState;
+use web::json::refusals::Refusals;
+use web::json::user::UserBody;
+use web::problem::Problem;
+use web::state::ApiState;
 
 static EXPORTS: Semaphore = Semaphore::const_new(2);
 /// How long an export waits for its turn, and when it may be tried again.

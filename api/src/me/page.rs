@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 
-use crate::page;
-use crate::state::ApiState;
+use web::page;
+use web::state::ApiState;
 
 const SHELL: &str = include_str!("../../static/me/me.html");
 

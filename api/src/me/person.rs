@@ -17,9 +17,9 @@ use tracing::Span;
 use tracing::field::display;
 use vault::Subject;
 
-use crate::access::Visitor;
-use crate::problem::Problem;
-use crate::state::ApiState;
+use web::access::Visitor;
+use web::problem::Problem;
+use web::state::ApiState;
 
 /// A person who asks for what is their own.
 pub(crate) struct Person {

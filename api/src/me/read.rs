@@ -16,11 +16,11 @@ use texts::http::Text;
 use utoipa::ToSchema;
 
 use super::person::Person;
-use crate::admin::names::{StatusName, TierName};
-use crate::admin::refusals::Refusals;
-use crate::admin::user::{LimitsBody, UserBody};
-use crate::problem::Problem;
-use crate::state::ApiState;
+use web::json::names::{StatusName, TierName};
+use web::json::refusals::Refusals;
+use web::json::user::{LimitsBody, UserBody};
+use web::problem::Problem;
+use web::state::ApiState;
 
 /// What is known of a person.
 #[derive(Serialize, ToSchema)]

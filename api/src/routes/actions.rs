@@ -15,11 +15,11 @@ use texts::Language;
 use texts::http::Text;
 
 use super::input::read_json;
-use crate::access::{Visitor, ended_status};
-use crate::live_login::Watched;
-use crate::problem::Problem;
-use crate::state::ApiState;
-use crate::status;
+use web::access::{Visitor, ended_status};
+use web::live_login::Watched;
+use web::problem::Problem;
+use web::state::ApiState;
+use web::status;
 
 /// How long an answer waits for its own event to come back through the log.
 const OWN_EVENT: Duration = Duration::from_secs(3);

@@ -7,9 +7,9 @@ use texts::Language;
 use texts::http::Text;
 use vault::UserInput;
 
-use crate::live_login::LiveLogin;
-use crate::problem::Problem;
-use crate::state::ApiState;
+use web::live_login::LiveLogin;
+use web::problem::Problem;
+use web::state::ApiState;
 
 /// What a POST says, if it can be read.
 pub(super) fn read_json<T>(body: Result<Json<T>, JsonRejection>, language: Language) -> Result<T, Problem> {

@@ -18,11 +18,11 @@ use vault::limits::LimitError;
 use zeroize::Zeroizing;
 
 use super::input::{give_to_worker, read_json};
-use crate::access::Visitor;
-use crate::live_login::LiveLogin;
-use crate::problem::Problem;
-use crate::state::{ApiState, OnePhoneLogin};
-use crate::status;
+use web::access::Visitor;
+use web::live_login::LiveLogin;
+use web::problem::Problem;
+use web::state::{ApiState, OnePhoneLogin};
+use web::status;
 
 /// The least and the most digits of a number in international form (ITU-T E.164).
 const PHONE_DIGITS: std::ops::RangeInclusive<usize> = 7..=15;

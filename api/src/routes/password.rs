@@ -17,11 +17,11 @@ use vault::{PasswordChallenge, PasswordProof, UserInput};
 
 use super::input::{give_to_worker, read_json};
 use super::reads::StatusQuery;
-use crate::access::Visitor;
-use crate::live_login::LiveLogin;
-use crate::problem::Problem;
-use crate::state::{ApiState, OnePhoneLogin};
-use crate::status;
+use web::access::Visitor;
+use web::live_login::LiveLogin;
+use web::problem::Problem;
+use web::state::{ApiState, OnePhoneLogin};
+use web::status;
 
 /// Hex digits of 2048 bits.
 const A_DIGITS: usize = 512;

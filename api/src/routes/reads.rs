@@ -13,10 +13,13 @@ use serde_json::json;
 use texts::Language;
 use texts::http::Text;
 
-use crate::access::{Visitor, ended_status, find};
-use crate::problem::Problem;
-use crate::state::ApiState;
-use crate::{page, status};
+use web::access::{Visitor, ended_status, find};
+use web::problem::Problem;
+use web::state::ApiState;
+use web::{page, status};
+
+/// The login page: no secret in it, the same for everybody.
+const SHELL: &str = include_str!("../../static/login.html");
 
 /// When a page that may not wait for news asks again, in seconds.
 const POLL_AGAIN_SECONDS: i64 = 2;
@@ -76,7 +79,7 @@ impl<S: Sync> FromRequestParts<S> for StatusQuery {
 
 /// `GET /qr-auth`: always 200.
 pub async fn page(State(state): State<Arc<ApiState>>) -> Response {
-    page::shell(&state.page)
+    page::of(SHELL, &state.page, "'self' blob:")
 }
 
 /// `GET /qr-auth-status`.

@@ -7,19 +7,19 @@
 
 use std::sync::Arc;
 
-use app::inbox::{Inbox, RefusedUpdate, Source};
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use futures::TryStreamExt;
+use messages::inbox::{Inbox, RefusedUpdate, Source};
 use secrecy::ExposeSecret;
 use subtle::ConstantTimeEq;
 use texts::Language;
 use texts::http::Text;
 use tracing::Span;
 
-use crate::problem::Problem;
-use crate::state::ApiState;
+use web::problem::Problem;
+use web::state::ApiState;
 
 /// Far more than an update of Telegram's takes.
 const MAX_UPDATE_BYTES: usize = 4 << 20;

@@ -8,7 +8,7 @@ use domain::{AccountCommand, AccountId};
 use super::*;
 use crate::leader::{self, Leader};
 use crate::testing::Story;
-use projections::verify::verify;
+use rebuild::verify::verify;
 
 const ILYA: i64 = 139_883_458;
 const PROFILE: &str = r#"{"first_name":"Ilyusha","username":"ilyusha_x"}"#;

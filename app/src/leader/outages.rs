@@ -21,8 +21,8 @@ use eventlog::store::Context;
 use eventlog::testing;
 use eventlog::wake::Topic;
 use private_postgres::PrivateCluster;
-use projections::verify::verify;
 use projections::views::users;
+use rebuild::verify::verify;
 
 pub(super) const ILYA: &str = r#"{"first_name":"Ilya"}"#;
 pub(super) const LONG_ENOUGH: Duration = Duration::from_secs(60);

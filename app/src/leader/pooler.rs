@@ -18,8 +18,8 @@ use super::{Leader, run};
 use crate::testing::Story;
 use eventlog::database::Database;
 use private_postgres::PrivateCluster;
-use projections::rebuild::rebuild;
-use projections::verify::verify;
+use rebuild::rebuild;
+use rebuild::verify::verify;
 use vault::presence::Presence;
 
 const ILYA: &str = r#"{"first_name":"Ilya"}"#;

@@ -8,8 +8,8 @@ use super::{Leader, Outage, lead, run};
 use crate::testing::Story;
 use eventlog::log::Log;
 use eventlog::wake::Topic;
-use projections::verify::verify;
 use projections::views::{login_status, users};
+use rebuild::verify::verify;
 
 const ILYA: &str = r#"{"first_name":"Ilya"}"#;
 

@@ -14,7 +14,7 @@ use projections::views::login_status;
 
 use crate::app::App;
 use crate::error::UseCaseError;
-use crate::inbox::Inbox;
+use messages::inbox::Inbox;
 
 /// "Nothing to cancel" is said of what is known: this many times the views may be found behind.
 const LOOKS: u32 = 10;

@@ -12,11 +12,11 @@ use domain::{
 use jiff::SignedDuration;
 
 use super::prefetched::Prefetched;
-use crate::outbox::Outbox;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::LogEvent;
 use eventlog::store::{Context, Store, StoreError};
+use messages::outbox::Outbox;
 use projections::views::login_status::{self, LoginRow};
 use projections::views::users;
 use vault::Vault;

@@ -2,8 +2,9 @@
 //! not look into old reports.
 
 use jiff::Timestamp;
-use projections::verify::ViewReport;
-use projections::{Difference, Parting, RowEvent, views};
+use projections::views;
+use rebuild::verify::ViewReport;
+use rebuild::{Difference, Parting, RowEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 

@@ -8,7 +8,7 @@ use eventlog::Context;
 use eventlog::log::{Filter, Log, LogEvent};
 use eventlog::sequencer::Sequencer;
 use eventlog::testing;
-use projections::testing::{idle_tables, maintain_view};
+use rebuild::testing::{idle_tables, maintain_view};
 use sqlx::PgConnection;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;

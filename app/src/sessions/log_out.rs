@@ -13,8 +13,8 @@ use vault::RetireReason;
 
 use crate::app::App;
 use crate::error::UseCaseError;
-use crate::inbox::Inbox;
 use crate::sessions::linked;
+use messages::inbox::Inbox;
 
 /// What became of the order.
 #[derive(Clone, Debug, PartialEq, Eq)]

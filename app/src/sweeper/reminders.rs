@@ -16,7 +16,7 @@ use eventlog::wake::Topic;
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 
-use crate::outbox::{self, Reminder};
+use messages::outbox::{self, Reminder};
 
 /// How many days before the end, the latest reminder first.
 const DAYS: [u8; 2] = [1, 3];

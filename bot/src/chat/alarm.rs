@@ -1,5 +1,5 @@
-//! Tells the admins what they have to repair: a row of a view, or an event that the reactor cannot read, was parked; or an
-//! update of the bot cannot be read or stored.
+//! Tells the admins what they have to repair: a row of a view, or an event that the reactor cannot read, was parked; an update
+//! of the bot cannot be read or stored; or the log is not signed any more.
 //!
 //! An admin gets one message for all that happens within the same ten minutes, however many processes look or die: the key in
 //! the outbox is made of the ten minutes and the admin. A message that may have been sent already is sent again, since nothing
@@ -15,6 +15,7 @@ use projections::views::users;
 use texts::Language;
 use texts::chat::{Alarm, Texts};
 use tokio::time::sleep;
+use transparency::StoredTree;
 
 use super::context::BotContext;
 use super::reply::Reply;
@@ -48,6 +49,7 @@ pub(super) async fn run(ctx: &BotContext) {
 struct Told {
     parked: Option<i64>,
     refused: Option<i64>,
+    unsigned: Option<i64>,
 }
 
 async fn look(ctx: &BotContext, told: &mut Told) -> Result<(), DatabaseError> {
@@ -59,6 +61,10 @@ async fn look(ctx: &BotContext, told: &mut Told) -> Result<(), DatabaseError> {
     if let Some(refused) = ctx.inbox.refused().summary().await? {
         let text = |texts: &Texts| (texts.admin.refused)(refused.count);
         tell(ctx, "refused", refused.newest, &mut told.refused, text).await?;
+    }
+    if let Some((fault, since)) = StoredTree::new(&ctx.chat.app.db).fault().await? {
+        let text = |texts: &Texts| (texts.admin.unsigned)(&fault);
+        tell(ctx, "unsigned", since, &mut told.unsigned, text).await?;
     }
     Ok(())
 }

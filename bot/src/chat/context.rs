@@ -4,10 +4,10 @@
 use std::sync::Arc;
 
 use app::App;
-use app::inbox::Inbox;
-use app::outbox::Outbox;
 use eventlog::DatabaseError;
 use jiff::tz::TimeZone;
+use messages::inbox::Inbox;
+use messages::outbox::Outbox;
 use secrecy::{ExposeSecret, SecretString};
 use teloxide::Bot;
 use url::Url;

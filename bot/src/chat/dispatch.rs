@@ -10,11 +10,11 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use app::inbox::Update;
 use eventlog::{DatabaseError, Outage, Topic};
 use futures::future::join;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
+use messages::inbox::Update;
 use teloxide::types::UpdateKind;
 use tokio::sync::{Notify, mpsc};
 use tracing::field::Empty;

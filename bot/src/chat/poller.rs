@@ -10,8 +10,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::inbox::Source;
 use eventlog::Outage;
+use messages::inbox::Source;
 use serde::Serialize;
 use teloxide::RequestError;
 use teloxide::prelude::Requester;

@@ -14,12 +14,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use app::outbox::{Message, Sender, To};
 use domain::AccountId;
 use eventlog::{DatabaseError, Outage, Topic};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use messages::outbox::{Message, Sender, To};
 use teloxide::RequestError;
 use teloxide::prelude::Requester;
 use teloxide::types::{ChatId, MessageId};

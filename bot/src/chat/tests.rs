@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use app::App;
-use app::inbox::Inbox;
 use app::leader::{self, Leader};
-use app::outbox::Outbox;
 use domain::{
     AccountCommand, InviteCommand, InviteId, LoginCommand, LoginEvent, LoginId, LoginStatus, Tier, Tiers,
 };
@@ -13,6 +11,8 @@ use eventlog::log::{Filter, Log, LogEvent};
 use eventlog::{Clock, Context, ManualClock, testing};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
+use messages::inbox::Inbox;
+use messages::outbox::Outbox;
 use stand_in::accounts::{ANNA, Accounts, ILYA};
 use stand_in::bot_api::{BotApi, ChatPerson, Fault, Message};
 use tokio::task::JoinHandle;

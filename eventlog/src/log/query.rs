@@ -131,12 +131,12 @@ pub(super) fn of_streams<'a>(
 }
 
 /// The events with these stored names, up to a position, that say of themselves that they happened in an hour
-/// (`2026-11-29T09`). It reads every event of these names.
-pub(super) fn in_hour<'a>(names: &'a [&'a str], hour: &str, end: i64) -> QueryBuilder<'a, Postgres> {
+/// (`2026-11-29T09`) or on a day (`2026-11-29`). It reads every event of these names.
+pub(super) fn in_time<'a>(names: &'a [&'a str], time: &'a str, end: i64) -> QueryBuilder<'a, Postgres> {
     let mut query = QueryBuilder::new(SELECT);
     query.push("i.position <= ").push_bind(end);
     query.push(" and e.event_type = any(").push_bind(names);
-    query.push(") and starts_with(e.payload #>> array[e.event_type, 'at'], ").push_bind(format!("{hour}:"));
+    query.push(") and starts_with(e.payload #>> array[e.event_type, 'at'], ").push_bind(time);
     query.push(") order by i.position");
     query
 }

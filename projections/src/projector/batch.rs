@@ -16,20 +16,26 @@ const KEEP: &str = "release savepoint part";
 const TAKE_BACK: &str = "rollback to savepoint part; release savepoint part";
 
 /// Events in order, and what their folds need.
-pub(crate) struct Batch<'a> {
+pub struct Batch<'a> {
+    /// The events.
     pub events: &'a [LogEvent],
+    /// What they refer to.
     pub lookups: &'a Lookups,
+    /// How their rows are written.
     pub mode: WriteMode,
 }
 
 /// The table of a view that the batch is written to.
-pub(crate) struct Table<'a> {
+pub struct Table<'a> {
+    /// The view.
     pub view: &'static dyn AnyView,
+    /// `a` or `b`.
     pub slot: &'a str,
     /// The last position that is folded in.
     pub position: i64,
     /// The parked keys, which are not written.
     pub parked: HashSet<String>,
+    /// Whether people read it.
     pub role: SlotRole,
 }
 
@@ -44,7 +50,7 @@ pub enum SlotRole {
 
 /// How a view's rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum WriteMode {
+pub enum WriteMode {
     /// All rows in one statement. PostgreSQL refuses all of them if it refuses one.
     Whole,
     /// In halves, and halves of halves, until the row that PostgreSQL refuses is alone.
@@ -60,7 +66,7 @@ struct Change<'a> {
 
 /// Whether the error is about a row, and not about the connection: a value that its column cannot store, a constraint, or
 /// a value too large for an index.
-pub(crate) fn is_row_failure(error: &sqlx::Error) -> bool {
+pub fn is_row_failure(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(|error| error.code());
     code.is_some_and(|code| ["22", "23", "54"].iter().any(|class| code.starts_with(class)))
 }
@@ -187,7 +193,7 @@ impl Batch<'_> {
 }
 
 /// The kind of error, without the values that PostgreSQL quotes.
-pub(crate) fn reason(error: &sqlx::Error) -> String {
+pub fn reason(error: &sqlx::Error) -> String {
     let Some(error) = error.as_database_error() else { return "no answer".to_owned() };
     let code = error.code().unwrap_or_default();
     match error.constraint() {

@@ -11,7 +11,7 @@ use super::view::{FoldError, Interest, RowFailure, View, decode_row, encode_row}
 use eventlog::log::LogEvent;
 
 /// A [`View`] whose rows are JSON.
-pub(crate) trait AnyView: Send + Sync {
+pub trait AnyView: Send + Sync {
     /// Name, key and columns.
     fn shape(&self) -> &'static Shape;
     /// See [`View::INTEREST`].
@@ -28,7 +28,7 @@ pub(crate) trait AnyView: Send + Sync {
 
 /// The result of folding events into one row.
 #[derive(Debug)]
-pub(crate) struct Folded {
+pub struct Folded {
     /// The row; None is no row.
     pub row: Option<Value>,
     /// Why the row is parked, and from which event on.

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 /// The columns of a row, in their order.
-pub(crate) trait Columns: Sized {
+pub trait Columns: Sized {
     /// Their names.
     const NAMES: &'static [&'static str];
 

@@ -14,7 +14,7 @@ use vault::{PersonKey, Vault};
 
 /// The keys of people who are not erased, who made which invite, and when attempts began.
 #[derive(Default)]
-pub(crate) struct Lookups {
+pub struct Lookups {
     /// A person who is missing here was erased.
     pub people: HashMap<AccountId, PersonKey>,
     /// Only invites that a person made.
@@ -69,7 +69,7 @@ impl Lookups {
 
 /// When the latest attempt of each login began. No attempt follows one that was confirmed.
 #[derive(Default)]
-pub(crate) struct Starts(HashMap<Box<str>, (u32, Timestamp)>);
+pub struct Starts(HashMap<Box<str>, (u32, Timestamp)>);
 
 impl Starts {
     /// When this attempt of the login began.
@@ -97,9 +97,9 @@ impl Starts {
 }
 
 /// The keys of all people who are not erased.
-pub(crate) const PEOPLE: &str = "select account_id, person_key from vault.subjects";
+pub const PEOPLE: &str = "select account_id, person_key from vault.subjects";
 /// Who made which invite. It comes from the log, because the view `invites` may be at any position.
-pub(crate) const INVITERS: &str = "select aggregate_id, payload #>> '{InviteCreated,created_by}' \
+pub const INVITERS: &str = "select aggregate_id, payload #>> '{InviteCreated,created_by}' \
        from events \
       where aggregate_type = 'invite' \
         and event_type = 'InviteCreated' \
@@ -107,7 +107,7 @@ pub(crate) const INVITERS: &str = "select aggregate_id, payload #>> '{InviteCrea
         and payload #>> '{InviteCreated,created_by}' is not null";
 
 /// [`INVITERS`], only of these invites ($1, text[]).
-pub(crate) fn inviters_among() -> String {
+pub fn inviters_among() -> String {
     format!("{INVITERS} and aggregate_id = any($1)")
 }
 
@@ -122,7 +122,7 @@ async fn inviters(
 }
 
 /// None where the texts are no ids.
-pub(crate) fn inviter(invite: &str, maker: &str) -> Option<(InviteId, AccountId)> {
+pub fn inviter(invite: &str, maker: &str) -> Option<(InviteId, AccountId)> {
     Some((invite.parse().ok()?, maker.parse().ok()?))
 }
 

@@ -13,13 +13,13 @@ use super::view::{FoldError, RowFailure, View, encode_row};
 use eventlog::log::Fact;
 
 /// A view's rows in memory.
-pub(crate) trait MemoryTable: Send {
+pub trait MemoryTable: Send {
     /// Parks this key from this event on, as it is in the live table.
     fn park(&mut self, key: &str, position: i64);
     /// Folds an event in. A failure is returned once: it parks the key.
     fn fold_in(&mut self, fact: &Fact<'_>, lookups: &Lookups) -> Option<(String, RowFailure)>;
     /// How many rows there are.
-    fn len(&self) -> usize;
+    fn row_count(&self) -> usize;
     /// Compares the live row with the one here, and removes it here.
     fn compare(&mut self, key: &str, live: &Value) -> Comparison;
     /// The keys that [`MemoryTable::compare`] was not called with.
@@ -33,7 +33,8 @@ pub(crate) trait MemoryTable: Send {
 }
 
 /// A row on its way into a table.
-pub(crate) struct Tuple {
+pub struct Tuple {
+    /// Which row it is.
     pub key: String,
     /// As a binary COPY takes it.
     pub bytes: Vec<u8>,
@@ -41,7 +42,7 @@ pub(crate) struct Tuple {
 
 /// The result of a comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Comparison {
+pub enum Comparison {
     /// All columns are equal.
     Same,
     /// They are not all equal. The row here.
@@ -107,7 +108,7 @@ impl<V: View + 'static> MemoryTable for Rows<V> {
         }
     }
 
-    fn len(&self) -> usize {
+    fn row_count(&self) -> usize {
         self.rows.len()
     }
 

@@ -2,7 +2,7 @@
 
 /// A view's name, key and columns, as its tables have them.
 #[derive(Debug)]
-pub(crate) struct Shape {
+pub struct Shape {
     /// `users`: the public name, the stem of the slots, and the name of the checkpoint.
     pub name: &'static str,
     /// The key's column.

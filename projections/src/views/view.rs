@@ -14,7 +14,7 @@ use super::shape::Shape;
 use eventlog::log::Fact;
 
 /// A pure fold of the log into rows, one event and one row at a time.
-pub(crate) trait View {
+pub trait View {
     /// A row as the slot holds it.
     type Row: Clone + Serialize + DeserializeOwned + Columns;
 
@@ -37,7 +37,7 @@ pub(crate) trait View {
 
 /// The events that belong to rows of a view. A rebuild reads no others.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Interest {
+pub struct Interest {
     /// What has a row of its own.
     pub rows_by: RowsBy,
     /// Events, by their names, beside those of the view's own streams.
@@ -48,17 +48,18 @@ pub(crate) struct Interest {
 
 /// What has a row of its own in a view.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum RowsBy {
+pub enum RowsBy {
     /// A stream of this kind: its id is the key of all its events. The key of other events is in the payload; if that cannot be
     /// read, it is in the envelope.
     Stream(StreamKind),
-    /// An hour: the key is made of the time in the payload. There are no other events than those that are named.
-    Hour,
+    /// An hour or a day: the key is the beginning of the time in the payload. There are no other events than those that are
+    /// named.
+    Time,
 }
 
 /// What a fold needs of [`Lookups`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum LookupKind {
+pub enum LookupKind {
     /// Nothing.
     None,
     /// People's keys, and who made which invite.
@@ -97,7 +98,7 @@ pub enum FoldError {
 }
 
 /// An instant as PostgreSQL stores it: whole microseconds.
-pub(crate) fn stored(at: Timestamp) -> Timestamp {
+pub fn stored(at: Timestamp) -> Timestamp {
     at.round(jiff::TimestampRound::new().smallest(Unit::Microsecond).mode(jiff::RoundMode::Trunc))
         .expect("a timestamp can be cut to microseconds")
 }

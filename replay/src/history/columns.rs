@@ -1,7 +1,7 @@
 //! How the columns of the table share the terminal. At 80 columns the day has a line of its own, and the time alone is in the
 //! row. In a pipe nothing is cut.
 
-use app::columns::{cut, fit};
+use terminal::columns::{cut, fit};
 
 /// The longest name of an event, `AuthorizationConfirmed`.
 const EVENT: usize = 22;

@@ -1,11 +1,11 @@
 //! Comma-separated values (RFC 4180), with the fields of the JSON Lines; the payload is JSON in one field. No field is a
-//! formula ([`app::terminal::csv_field`]).
+//! formula ([`terminal::csv_field`]).
 
 use std::io::{self, Write};
 
 use app::history::EventLine;
-use app::terminal::{csv_field, write_json};
 use eventlog::LogEvent;
+use terminal::{csv_field, write_json};
 
 pub fn header(out: &mut impl Write) -> io::Result<()> {
     write!(

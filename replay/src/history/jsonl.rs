@@ -4,8 +4,8 @@ use std::io::Write;
 
 use anyhow::Result;
 use app::history::EventLine;
-use app::terminal::write_json;
 use eventlog::LogEvent;
+use terminal::write_json;
 
 pub fn write(event: &LogEvent, out: &mut impl Write) -> Result<()> {
     write_json(&EventLine::from(event), out)?;

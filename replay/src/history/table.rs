@@ -6,15 +6,15 @@ use std::io::{self, Write};
 
 use anstyle::Style;
 use anyhow::Result;
-use app::columns::width_of_stdout;
 use app::history::EventLine;
-use app::terminal::harmless;
 use domain::InviteId;
 use eventlog::{Database, LogEvent};
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use serde_json::Value;
+use terminal::columns::width_of_stdout;
+use terminal::harmless;
 use vault::Vault;
 
 use super::columns::{Cells, Columns};

@@ -9,6 +9,7 @@ mod history;
 mod mirror;
 mod past;
 mod terminal;
+mod trust;
 
 use std::process::Command;
 

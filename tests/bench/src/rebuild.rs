@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, ensure};
 use eventlog::Database;
 use eventlog::testing::{self, TestDatabase};
 use futures::TryStreamExt;
-use projections::{Projector, rebuild};
+use projections::Projector;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgPoolCopyExt;

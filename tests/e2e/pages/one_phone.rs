@@ -10,7 +10,7 @@ use super::client::{PageFixture, QR_SHOWN, Screen, Shell};
 async fn a_number_and_a_code_are_typed_on_the_page_and_then_the_password() -> Result<()> {
     let mut fixture = PageFixture::start().await?;
     fixture.world.crash_service().await;
-    fixture.world.config.one_phone_login = api::OnePhoneLogin::Typed;
+    fixture.world.config.one_phone_login = web::OnePhoneLogin::Typed;
     fixture.world.start_service().await?;
     let world = &fixture.world;
     let password = Some(Password::new("correct horse", "which animal was right"));
@@ -55,7 +55,7 @@ async fn a_number_and_a_code_are_typed_on_the_page_and_then_the_password() -> Re
 async fn the_page_does_not_offer_a_way_that_is_switched_off() -> Result<()> {
     let mut fixture = PageFixture::start().await?;
     fixture.world.crash_service().await;
-    fixture.world.config.one_phone_login = api::OnePhoneLogin::Off;
+    fixture.world.config.one_phone_login = web::OnePhoneLogin::Off;
     fixture.world.start_service().await?;
     let code = fixture.world.invite(Tier::Premium).await?;
     fixture.world.begin_login(ILYA, &code).await?;

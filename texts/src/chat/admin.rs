@@ -12,7 +12,7 @@ pub(super) use ru::{RU, role as role_ru};
 
 /// One language.
 pub struct AdminTexts {
-    /// Above the button that opens the admin's page.
+    /// Above the button that opens the admins' app.
     pub page: &'static str,
     pub open_page: &'static str,
 
@@ -49,6 +49,7 @@ pub struct AdminTexts {
     pub statistics: fn(&Statistics) -> Styled,
     pub parked: fn(&Alarm) -> String,
     pub refused: fn(count: i64) -> String,
+    pub unsigned: fn(fault: &str) -> String,
 
     pub phone_usage: &'static str,
     pub phone_by_session: &'static str,

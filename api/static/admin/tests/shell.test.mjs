@@ -94,7 +94,7 @@ test('the script that a browser loads is at most 60 KB, compressed', (t) => {
   }
 });
 
-/** A module as the server sends it: ours without comments and indentation (api/src/embedded.rs). */
+/** A module as the server sends it: ours without comments and indentation (web/src/embedded.rs). */
 function sent(path) {
   const source = readFileSync(fileOf(path), 'utf8');
   return path.endsWith('.mjs') ? source : source.replace(/^[ \t]*(?:(?:\/\/|\/\*\*|\*( |$|\/)).*$)?/gm, '');

@@ -9,10 +9,10 @@
 //! What the card of a login shows is not told by a message as well, but for what the person has to hear: that they are in, that
 //! another account confirmed, and that the login ended to which they said `/cancel`.
 
-use app::outbox::{Message, To};
 use domain::policy::Notice;
 use domain::{AccountId, LoginId, Role};
 use eventlog::DatabaseError;
+use messages::outbox::{Message, To};
 use projections::views::subscriptions::{self, SubscriptionRow, SubscriptionState};
 use projections::views::{login_status, users};
 use teloxide::types::{ChatId, MessageId};

@@ -59,8 +59,8 @@ async fn strangers_fill_neither_the_outbox_nor_the_tables_and_whoever_is_known_c
     assert_eq!(people, 101, "who is dropped is not registered");
     let next = sender.claim(1, world.hand.now()).await.unwrap();
     let is_ilyas = match next[0].to {
-        app::outbox::To::Chat(chat) => chat == ILYA,
-        app::outbox::To::Account(_) => true,
+        messages::outbox::To::Chat(chat) => chat == ILYA,
+        messages::outbox::To::Account(_) => true,
     };
     assert!(is_ilyas, "a person who is known comes first: {next:?}");
 }

@@ -1,10 +1,10 @@
 //! A process takes an update up, and freezes. Another one handles it, and the person goes on. Then the first one wakes up:
 //! nothing that began afterwards is its to end, and there is nothing left to say.
 
-use app::inbox::Source;
 use domain::AccountId;
 use domain::login::Method;
 use eventlog::Fence;
+use messages::inbox::Source;
 use teloxide::types::UpdateKind;
 use vault::{Linked, random_login_id};
 

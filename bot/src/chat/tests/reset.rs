@@ -52,7 +52,7 @@ async fn send_all(world: &World) -> Vec<String> {
             return told;
         }
         for message in messages {
-            if message.to == app::outbox::To::Chat(ILYA) {
+            if message.to == messages::outbox::To::Chat(ILYA) {
                 told.push(message.body["text"].as_str().unwrap().to_owned());
             }
             sender.sent(message.id, Some(1)).await.unwrap();

@@ -10,7 +10,7 @@ use sqlx::{Executor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{
-    Cause, SELECT, Window, about, at, count_about, history, in_hour, last, led_to, next, nth_last,
+    Cause, SELECT, Window, about, at, count_about, history, in_time, last, led_to, next, nth_last,
     of_streams, one, stream,
 };
 use crate::database::Database;
@@ -196,7 +196,7 @@ async fn each_assembled_statement_is_accepted_by_a_migrated_database() {
     let ids = [id.clone()];
     queries.extend([
         of_streams(StreamKind::Login, &ids, "LoginStarted"),
-        in_hour(&["LoginStarted"], "2026-11-29T09", 1),
+        in_time(&["LoginStarted"], "2026-11-29T09", 1),
     ]);
     for (filter, window) in &filters {
         queries.push(history(SELECT, filter, *window, 0, 1));

@@ -104,6 +104,7 @@ impl Everything {
             statistics,
             parked,
             refused,
+            unsigned,
             phone_usage,
             phone_by_session,
             phone_by_code,
@@ -198,7 +199,11 @@ impl Everything {
             self.messages.push(statistics(&counted).text().to_owned());
             let views = vec!["users".to_owned()];
             self.messages.push(parked(&Alarm { count: count as usize, views, position: 17 }));
-            self.messages.extend([refused(total), phone_flood(u64::from(count))]);
+            self.messages.extend([
+                refused(total),
+                unsigned("the log ends at position 7, but was signed up to position 9"),
+                phone_flood(u64::from(count)),
+            ]);
         }
         let nobody = PeoplePage { total: None, query: Some("x".to_owned()), lines: Vec::new(), cut: false };
         self.messages.push(people(&nobody).text().to_owned());

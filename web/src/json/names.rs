@@ -1,0 +1,75 @@
+//! The closed lists of names that the API takes and gives, as its contract shows them: tiers, roles, and the like.
+
+use domain::{LoginStatus, Role, Tier};
+use projections::views::invites::filtered::InviteState;
+use projections::views::users::SubscriptionStatus;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// A list of names that stands for an enum of ours.
+macro_rules! names {
+    ($(#[$doc:meta])* $name:ident = $ours:ident { $($variant:ident),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        #[expect(missing_docs, reason = "named as in the domain")]
+        pub enum $name { $($variant),+ }
+
+        impl From<$ours> for $name {
+            fn from(ours: $ours) -> Self {
+                match ours { $($ours::$variant => Self::$variant),+ }
+            }
+        }
+
+        impl From<$name> for $ours {
+            fn from(name: $name) -> Self {
+                match name { $($name::$variant => Self::$variant),+ }
+            }
+        }
+    };
+}
+
+names! {
+    /// What a subscription gives.
+    TierName = Tier { Free, Trial, Basic, Premium, Enterprise }
+}
+/// A subscription that can be given: `free` is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+#[expect(missing_docs, reason = "named as in the domain")]
+pub enum GivenTier {
+    Trial,
+    Basic,
+    Premium,
+    Enterprise,
+}
+
+impl From<GivenTier> for Tier {
+    fn from(tier: GivenTier) -> Self {
+        match tier {
+            GivenTier::Trial => Self::Trial,
+            GivenTier::Basic => Self::Basic,
+            GivenTier::Premium => Self::Premium,
+            GivenTier::Enterprise => Self::Enterprise,
+        }
+    }
+}
+
+names! {
+    /// What a person may do.
+    RoleName = Role { User, Admin, Auditor }
+}
+names! {
+    /// How a person's subscription stands; `none`: there never was one.
+    StatusName = SubscriptionStatus { None, Active, Expired }
+}
+names! {
+    /// How a login stands.
+    LoginStatusName = LoginStatus {
+        Waiting, CodeRequired, PasswordRequired, Authorized, Expired, Cancelled, Rejected, Failed,
+    }
+}
+names! {
+    /// How an invite stands.
+    InviteStateName = InviteState { Open, Used, Expired, Revoked }
+}
