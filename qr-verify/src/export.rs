@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::io::BufRead;
 use std::path::Path;
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::note::{Checkpoint, number};
 use crate::tree::{Growing, leaf_hash};
 

@@ -9,35 +9,17 @@ use std::path::Path;
 use std::process::ExitCode;
 
 mod export;
+mod failure;
 mod note;
 mod person;
 mod tree;
+
+use failure::Failure;
 
 const USAGE: &str = "usage: qr-verify KEY export EXPORT --checkpoint FILE [--checkpoint FILE]… [--tiles FOLDER]
        qr-verify KEY proof PROOF [--line FILE]
        qr-verify KEY person PROOF
 KEY: NAME+ID+KEY (C2SP signed-note), or a file with such keys of the log and of witnesses, a line each. EXPORT and PROOF may be -";
-
-/// Why it does not hold, or was not checked: the exit code, and what is told.
-pub struct Failure(u8, Vec<String>);
-
-impl Failure {
-    /// It was checked, and does not hold.
-    pub fn refuted(lines: Vec<String>) -> Self {
-        Self(1, lines.iter().map(|line| format!("does not hold: {}", person::plain(line))).collect())
-    }
-
-    /// It was not checked.
-    pub fn unusable(text: impl Into<String>) -> Self {
-        Self(2, vec![text.into()])
-    }
-}
-
-impl From<String> for Failure {
-    fn from(text: String) -> Self {
-        Self::refuted(vec![text])
-    }
-}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -49,7 +31,6 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// What holds.
 fn run(arguments: &[String]) -> Result<String, Failure> {
     let [key, what, file, options @ ..] = arguments else { return Err(Failure::unusable(USAGE)) };
     let file = if file == "-" { "/dev/stdin" } else { file };

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::Failure;
 use crate::export::position_of;
+use crate::failure::{Failure, plain};
 use crate::note::{Checkpoint, Key, number, signed_checkpoint};
 use crate::tree::{Hash, leaf_hash, root_by_inclusion};
 
@@ -144,11 +144,4 @@ fn in_tree(line: &str, index: u64, hashes: &[Hash], checkpoint: &Checkpoint) -> 
 
 fn hash(text: &str) -> Option<Hash> {
     STANDARD.decode(text).ok()?.try_into().ok()
-}
-
-/// Without power over a terminal.
-pub fn plain(text: &str) -> String {
-    text.chars()
-        .map(|letter| if letter.is_control() && letter != '\n' { '\u{fffd}' } else { letter })
-        .collect()
 }

@@ -48,6 +48,7 @@ mod python;
 mod rebuilds;
 mod refused;
 mod settings;
+mod signed_log;
 mod strangers;
 mod structure;
 mod unreadable_updates;
