@@ -114,10 +114,10 @@ def person(text, keys):
             (events[-1][1] if events else place).append(b64(rest))
         else:
             (heads if kind == 'head' else events).append(rest if kind == 'head' else (rest, []))
-    what = re.search(r',"stream":"log","stream_id":"log",.*"event":"HeadsCommitted",.*"payload":'
-                     r'\{"position":(\d+),"accounts":(\d+),"root":"([^"]+)"', events[0][0])
+    what = re.search(r',"stream":"log","stream_id":"log",.*"event":"HeadsCommitted",.*"payload":\{'
+                     r'"accounts":(\d+),"at":"[^"]+","position":(\d+),"root":"([^"]+)"\},"event_version"', events[0][0])
     content = 'account ' + head[1] + '\n' + '\n'.join(heads)
-    if head[3] != what[2] or not in_tree(int(head[2]), int(head[3]), leaf(content), place, b64(what[3])):
+    if head[3] != what[1] or not in_tree(int(head[2]), int(head[3]), leaf(content), place, b64(what[3])):
         raise Refuted(f'the heads are not those that were committed for {head[1]}')
     for line, hashes in events:
         check(position_of(line) - 1, line, hashes, checkpoint)
@@ -127,11 +127,11 @@ def person(text, keys):
         if not mine or position_of(line) <= last:
             raise Refuted(f'position {position_of(line)}: the event is not in order, or not about {head[1]}')
         last = position_of(line)
-        if position_of(line) <= int(what[1]):
+        if position_of(line) <= int(what[2]):
             made[stream] = version, position_of(line), made.get(stream, (0, 0, 0))[2] + 1
     if heads != ['{"stream":%s,"version":%s,"position":%s,"events":%s}' % (it, *made[it]) for it in sorted(made)]:
-        raise Refuted(f'an event is missing, or there is one too many, up to position {what[1]}')
-    return f'these events are all of {head[1]} up to position {what[1]}, as {checkpoint[0]} has signed'
+        raise Refuted(f'an event is missing, or there is one too many, up to position {what[2]}')
+    return f'these events are all of {head[1]} up to position {what[2]}, as {checkpoint[0]} has signed'
 
 def main(key, what, file, *options):
     keys = (key if '+' in key else read(key)).split()

@@ -27,7 +27,8 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use transparency::keeper::{self, KeeperSettings};
+use transparency::KeeperSettings;
+use transparency::leading;
 use transparency::{Kept, Served};
 use vault::installation;
 use vault::presence::Presence;
@@ -366,7 +367,7 @@ fn keeper_settings(config: &Config) -> KeeperSettings {
 /// Keeps the tree over the log and signs it, as [`lead`] leads. Whatever it fails at, the service goes on.
 async fn keep_tree(app: App, settings: KeeperSettings) {
     let mut outage = Outage::new("the tree waits for the database", "the tree has the database again");
-    let work = |holder| keeper::keep(app.db.clone(), app.clock.clone(), settings.clone(), holder);
+    let work = |holder| leading::keep(app.db.clone(), app.clock.clone(), settings.clone(), holder);
     Presence::keep(&app.db, &mut outage, holder, work).await;
 }
 

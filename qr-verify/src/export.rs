@@ -9,7 +9,6 @@ use crate::failure::Failure;
 use crate::note::{Checkpoint, number};
 use crate::tree::{Growing, leaf_hash};
 
-/// What holds of the lines.
 pub fn verify(
     mut lines: impl BufRead,
     signed: &[Checkpoint],

@@ -99,12 +99,13 @@ pub fn verify(file: &str, keys: &[Key]) -> Result<String, Failure> {
 
 /// What `HeadsCommitted` says: the position, how many people, and the root of their heads.
 fn committed(line: &str) -> Option<(u64, u64, Hash)> {
-    let (before, payload) = line.split_once(",\"payload\":{\"position\":")?;
+    let (before, payload) = line.split_once(",\"payload\":{")?;
     let is_it = before.contains(",\"stream\":\"log\",\"stream_id\":\"log\",")
         && before.contains(",\"event\":\"HeadsCommitted\",");
-    let (position, rest) = payload.split_once(",\"accounts\":").filter(|_| is_it)?;
-    let (accounts, rest) = rest.split_once(",\"root\":\"")?;
-    Some((number(position)?, number(accounts)?, hash(rest.split_once('"')?.0)?))
+    let (payload, _) = payload.split_once("},\"event_version\":").filter(|_| is_it)?;
+    let field = |name: &str| payload.split(',').find_map(|it| it.strip_prefix(&format!("\"{name}\":")));
+    let root = hash(field("root")?.trim_matches('"'))?;
+    Some((number(field("position")?)?, number(field("accounts")?)?, root))
 }
 
 /// The heads that these lines make: for each stream, in order, its last event and how many there are.

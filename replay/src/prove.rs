@@ -8,9 +8,10 @@ use anyhow::{Context, Result, bail, ensure};
 use domain::LoginId;
 use eventlog::{Database, Filter, Log};
 use transparency::proof::Proof;
-use transparency::{History, StoredTree};
+use transparency::{History, StoredTree, heads};
 
 use crate::checkpoint::{Signed, last};
+use crate::people;
 
 /// Events that are read at once.
 const PAGE: i64 = 1_000;
@@ -18,8 +19,11 @@ const PAGE: i64 = 1_000;
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
     /// Of the event at this position; printed.
-    #[arg(required_unless_present = "login", conflicts_with = "login")]
+    #[arg(required_unless_present_any = ["login", "user"], conflicts_with_all = ["login", "user"])]
     position: Option<i64>,
+    /// Of everything about this person, and that nothing is left out: a Telegram id or an account id. Printed, for `qr-verify person`.
+    #[arg(long, value_name = "ID", conflicts_with = "login")]
+    user: Option<String>,
     /// Of each event of this login; a file each, `POSITION.tlog-proof`.
     #[arg(long, value_name = "ID", requires = "folder", allow_hyphen_values = true)]
     login: Option<LoginId>,
@@ -33,6 +37,10 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     let signed = last(&state, &History::read(db, &state).await?)?;
     if let Some(position) = arguments.position {
         return Ok(write!(out, "{}", prove(db, &signed, position).await?)?);
+    }
+    if let Some(id) = arguments.user {
+        let account = people::account(db, &id).await?;
+        return Ok(write!(out, "{}", heads::prove(db, account, &signed.checkpoint, &signed.note).await?)?);
     }
     let (Some(login), Some(folder)) = (arguments.login, arguments.folder) else { bail!("name a position") };
     let positions = positions_of(db, login).await?;

@@ -5,8 +5,8 @@ use clap::Subcommand;
 use domain::{HistoryCommand, SignedTree};
 use eventlog::clock::Clock;
 use eventlog::{Database, Store};
-use transparency::keeper::new_log_id;
-use transparency::{History, Kept, NoHistory, StoredTree, base64_of};
+use transparency::history::new_log_id;
+use transparency::{History, Kept, NoHistory, StoredTree, base64_of, heads};
 
 use super::database::with_database;
 use super::operator;
@@ -22,13 +22,28 @@ pub enum LogCommand {
         #[arg(long)]
         reason: String,
     },
+    /// Commit now where every person's events end, so that their proofs are up to date. The service does it once a day.
+    Heads,
 }
 
 impl LogCommand {
     pub async fn run(self, settings: &DataSettings) -> anyhow::Result<()> {
-        let Self::Branch { reason } = self;
-        with_database(settings, async |data: &DataConfig, db: &Database| branch(data, db, reason).await).await
+        with_database(settings, async |data: &DataConfig, db: &Database| match self {
+            Self::Branch { reason } => branch(data, db, reason).await,
+            Self::Heads => commit_heads(db).await,
+        })
+        .await
     }
+}
+
+async fn commit_heads(db: &Database) -> anyhow::Result<()> {
+    match heads::commit(db, &Clock::system(), operator::context()).await? {
+        Some(done) => {
+            println!("the heads of {} people are committed, up to position {}", done.accounts, done.position)
+        }
+        None => println!("nothing has happened since they were committed last"),
+    }
+    Ok(())
 }
 
 async fn branch(data: &DataConfig, db: &Database, reason: String) -> anyhow::Result<()> {

@@ -52,7 +52,8 @@ fn row(method: &Method, path: &str) -> Result<Shows> {
         ("GET", "/qr-auth-status") => Shows::Status,
         (
             "GET",
-            "/qr-auth/qr.svg" | "/qr-auth/password" | "/api/me" | "/api/me/events" | "/api/me/export",
+            "/qr-auth/qr.svg" | "/qr-auth/password" | "/api/me" | "/api/me/events" | "/api/me/export"
+            | "/api/me/proof",
         )
         | (
             "POST",

@@ -2,6 +2,7 @@
 //! one that was signed.
 
 use std::fs;
+use std::process::Command;
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
@@ -82,6 +83,25 @@ async fn everybody_reads_the_signed_tree_and_auditors_the_lines() -> Result<()> 
         rest = more;
     }
     assert_eq!(leaves, hashes);
+
+    // A person has a proof of all their events, which a verifier that knows nothing of us believes.
+    assert_eq!(
+        world.get_as(ILYA, "/api/me/proof").send().await?.status(),
+        404,
+        "no heads were committed yet"
+    );
+    run(&world, &["log", "heads"]).await?;
+    whole_checkpoint(&world).await?;
+    let answer = world.get_as(ILYA, "/api/me/proof").send().await?;
+    assert_eq!(answer.status(), 200);
+    let file = world.config.data.data_dir.join("my-proof.txt");
+    fs::write(&file, answer.text().await?)?;
+    let state = StoredTree::new(&world.db).state().await?;
+    let key = History::read(&world.db, &state).await?.key.to_string();
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/qr_verify.py");
+    let said = Command::new("python3").args([script, &key, "person"]).arg(&file).output()?;
+    let told = String::from_utf8_lossy(&said.stdout);
+    assert!(said.status.success() && told.starts_with("holds: these events are all of"), "{said:?}");
 
     // What was not signed, and what is no tile, is not there.
     for path in

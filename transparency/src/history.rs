@@ -9,6 +9,7 @@ use domain::{Event, HISTORY_STREAM, HistoryEvent, StreamKind};
 use ed25519_dalek::VerifyingKey;
 use eventlog::{Database, DatabaseError, Log};
 
+use crate::key_file::SigningKeys;
 use crate::note::NoteKey;
 use crate::stored::{State, TreeError};
 
@@ -72,12 +73,39 @@ impl History {
     }
 }
 
+/// The first start: the log gets its name and its key.
+pub(crate) async fn begin(
+    db: &Database,
+    epoch: i64,
+    host: &str,
+    keys: &SigningKeys,
+) -> Result<(), DatabaseError> {
+    let origin = format!("{host}/qr-login/{}", new_log_id());
+    let public_key = keys.newest().verifying_key().to_bytes();
+    sqlx::query!(
+        "update log_tree set origin = $2, public_key = $3 where epoch = $1 and origin is null",
+        epoch,
+        origin,
+        &public_key
+    )
+    .execute(db.pool())
+    .await?;
+    Ok(())
+}
+
 /// The origin with another log's id as its last part.
 pub fn renamed(origin: &str, log_id: &str) -> String {
     match origin.rsplit_once('/') {
         Some((before, _)) => format!("{before}/{log_id}"),
         None => log_id.to_owned(),
     }
+}
+
+/// A random name for a log: 16 lowercase hexadecimal digits.
+pub fn new_log_id() -> String {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).expect("the system has a source of randomness");
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn public_key(bytes: &[u8]) -> Option<VerifyingKey> {

@@ -15,20 +15,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::StreamKind;
-use eventlog::{Clock, Database, DatabaseError, Log, Outage, StoredEvent, Topic};
-use futures::future::BoxFuture;
+use eventlog::{Clock, Database, DatabaseError, Log, StoredEvent, Topic};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
-use vault::lease::Leases;
 
-use crate::history::{History, NoHistory};
+use crate::history::{self, History, NoHistory};
 use crate::kept::Kept;
 use crate::key_file::SigningKeys;
 use crate::merkle::leaf_hash;
 use crate::note::{Checkpoint, Note};
 use crate::stored::{StoredTree, TreeError};
 use crate::tiles::{Edge, FullTile};
-use crate::walk;
 
 /// Events that one pass takes.
 const PAGE: i64 = 2_000;
@@ -36,10 +33,6 @@ const PAGE: i64 = 2_000;
 const BETWEEN_CHECKPOINTS: Duration = Duration::from_millis(200);
 /// How often it looks without a signal.
 const POLL: Duration = Duration::from_millis(500);
-/// How long the others wait after a keeper has died.
-const LEASE_TTL: Duration = Duration::from_secs(5);
-/// How soon it begins again after a failure.
-const AGAIN: Duration = Duration::from_secs(1);
 /// How often a fault is looked at again.
 const FAULT_AGAIN: Duration = Duration::from_secs(5);
 
@@ -286,7 +279,7 @@ impl Keeper {
                 Ok(keys) => keys,
                 Err(error) => return Ok(Some(error.to_string())),
             };
-            self.begin(&keys).await?;
+            history::begin(&self.db, self.epoch, &self.settings.host, &keys).await?;
             state = tree.state().await?;
         }
         let history = match History::read(&self.db, &state).await {
@@ -335,21 +328,6 @@ impl Keeper {
         }
         self.signer = Some(Signer { history, keys });
         Ok(None)
-    }
-
-    /// The first start: the log gets its name and its key.
-    async fn begin(&self, keys: &SigningKeys) -> Result<(), KeeperError> {
-        let origin = format!("{}/qr-login/{}", self.settings.host, new_log_id());
-        let public_key = keys.newest().verifying_key().to_bytes();
-        sqlx::query!(
-            "update log_tree set origin = $2, public_key = $3 where epoch = $1 and origin is null",
-            self.epoch,
-            origin,
-            &public_key
-        )
-        .execute(self.db.pool())
-        .await?;
-        Ok(())
     }
 
     /// Step 4.
@@ -410,46 +388,4 @@ impl Keeper {
         self.fault = fault;
         Ok(())
     }
-}
-
-/// Keeps the tree whenever the lease is ours, and walks over the whole log beside it, for as long as it is polled. It stops nothing
-/// else when it fails.
-pub async fn keep(db: Database, clock: Clock, settings: KeeperSettings, holder: String) {
-    let keeping = |_| async {
-        let mut outage = Outage::new(
-            "the tree over the log is not kept for now; no checkpoint is signed",
-            "the tree over the log is kept again",
-        );
-        loop {
-            let kept: BoxFuture<'_, _> = Box::pin(keep_until_failure(&db, &clock, &settings, &mut outage));
-            let Err(error) = kept.await;
-            outage.failed(&error);
-            sleep(AGAIN).await;
-        }
-    };
-    Leases::new(&db, holder).hold("tree", LEASE_TTL, keeping).await;
-}
-
-async fn keep_until_failure(
-    db: &Database,
-    clock: &Clock,
-    settings: &KeeperSettings,
-    outage: &mut Outage,
-) -> Result<Infallible, KeeperError> {
-    let mut keeper = Keeper::take_over(db, clock, settings).await?;
-    keeper.pass().await?;
-    outage.over();
-    let walking: BoxFuture<'static, Infallible> =
-        Box::pin(walk::walk_daily(db.clone(), settings.kept.clone(), keeper.walked()));
-    tokio::select! {
-        failed = keeper.run() => failed,
-        never = walking => match never {},
-    }
-}
-
-/// A random name for a log: 16 lowercase hexadecimal digits.
-pub fn new_log_id() -> String {
-    let mut bytes = [0; 8];
-    getrandom::fill(&mut bytes).expect("the system has a source of randomness");
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

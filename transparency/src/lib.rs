@@ -6,13 +6,16 @@
 //! ```
 //!
 //! Pure: [`merkle`] (RFC 6962), [`tiles`], [`note`] and [`proof`] (C2SP). In the database: [`stored`] (tiles and proofs), [`served`] (what everybody may ask for), [`keeper`]
-//! (what the leader does), [`walk`] (the whole log against the tree). On disk: [`key_file`] and [`kept`]. What a leaf is, is decided
+//! (what the leader does), [`walk`] (the whole log against the tree), [`heads`] (that nothing
+//! of a person is left out). On disk: [`key_file`] and [`kept`]. What a leaf is, is decided
 //! in the log ([`eventlog::StoredEvent::line`]).
 
+pub mod heads;
 pub mod history;
 pub mod keeper;
 pub mod kept;
 pub mod key_file;
+pub mod leading;
 pub mod merkle;
 pub mod note;
 pub mod proof;

@@ -185,7 +185,11 @@ fn number(line: &mut String, number: i64) {
     line.push_str(&number.to_string());
 }
 
-/// As Python's `json.dumps` writes it.
+/// Appends a string as a line has it: as Python's `json.dumps` writes it.
+pub fn write_json_string(line: &mut String, text: &str) {
+    string(line, text);
+}
+
 fn string(line: &mut String, text: &str) {
     line.push('"');
     for letter in text.chars() {

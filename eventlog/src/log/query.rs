@@ -200,6 +200,21 @@ pub(super) fn count_about(id: &str, most: i64) -> QueryBuilder<'_, Postgres> {
     query
 }
 
+/// The events up to a position of all streams in which something is about an account, and of its own, in order.
+pub(super) fn beside<'a>(select: &str, account: &'a str, end: i64) -> QueryBuilder<'a, Postgres> {
+    let mut query = QueryBuilder::new(select);
+    query.push(
+        "e.event_no = any(array(select s.event_no from (select aggregate_type, aggregate_id from events",
+    );
+    query.push(" where metadata ->> 'account_id' = ").push_bind(account);
+    query.push(" union select 'account', ").push_bind(account);
+    query.push(
+        ") a join events s on s.aggregate_type = a.aggregate_type and s.aggregate_id = a.aggregate_id))",
+    );
+    query.push(" and i.position <= ").push_bind(end).push(" order by i.position");
+    query
+}
+
 /// The numbers of the events of all streams in which something is about an account; its id follows, and the end.
 const OF_STREAMS_ABOUT: &str = "
     select s.event_no

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use eventlog::Clock;
+use eventlog::{Clock, Context};
 use tempfile::TempDir;
-use transparency::{Keeper, KeeperSettings, Kept};
+use transparency::{Keeper, KeeperSettings, Kept, heads};
 
 use crate::past::{Past, text};
 
@@ -168,4 +168,59 @@ async fn the_tree_is_rebuilt_from_the_log() {
     assert_eq!(text(&rebuilt), "tree: 11 leaves, 1 tiles differed\n");
     let verified = auditor.past.replay(&["verify", "--checkpoint", shown(&checkpoint)]);
     assert!(verified.status.success(), "{}", text(&verified));
+}
+
+#[tokio::test]
+async fn a_person_has_a_proof_that_nothing_of_theirs_is_left_out() {
+    let auditor = Auditor::of_signed_past().await;
+    let person = auditor.past.ilya.to_string();
+    let early = auditor.past.replay(&["prove", "--user", &person]);
+    assert!(String::from_utf8_lossy(&early.stderr).contains("no heads were committed yet"));
+
+    let db = &auditor.past.test.db;
+    let committed = heads::commit(db, &Clock::system(), Context::system()).await.unwrap().unwrap();
+    assert_eq!((committed.position, committed.accounts), (11, 2));
+    auditor.past.project().await;
+    auditor.sign().await;
+    assert_eq!(
+        heads::commit(db, &Clock::system(), Context::system()).await.unwrap(),
+        None,
+        "nothing has happened since"
+    );
+
+    for id in [person.as_str(), "2"] {
+        let proof = auditor.print(&["prove", "--user", id], "proof");
+        let said = auditor.verify(&["person", shown(&proof)]);
+        assert!(text(&said).starts_with("holds: these"), "{said:?}");
+        let whole = fs::read_to_string(&proof).unwrap();
+        assert!(!whole.contains("Ilya") && !whole.contains("139883458"), "names stay sealed");
+        let blocks: Vec<&str> = whole.split("\nevent ").collect();
+        assert!(blocks.len() >= 5, "{whole}");
+
+        // Each event in turn is left out, and each head is made to fit.
+        for left_out in 2..blocks.len() {
+            let last = blocks.len() - 1;
+            let mut rest: Vec<String> = blocks.iter().map(|block| (*block).to_owned()).collect();
+            let gone = rest.remove(left_out);
+            if left_out == last {
+                // The checkpoint stood behind it.
+                let (_, checkpoint) = gone.split_once("\n\n").unwrap();
+                rest[last - 1] += &format!("\n\n{checkpoint}");
+            }
+            let path = auditor.file("omitted");
+            fs::write(&path, rest.join("\nevent ")).unwrap();
+            let said = auditor.verify(&["person", shown(&path)]);
+            assert_eq!(said.status.code(), Some(1), "{left_out}: {}", text(&said));
+            let fewer =
+                whole.replacen("\"events\":3", "\"events\":2", 1).replacen("\"events\":1", "\"events\":0", 1);
+            fs::write(&path, fewer).unwrap();
+            assert_eq!(auditor.verify(&["person", shown(&path)]).status.code(), Some(1));
+        }
+    }
+    // Whoever came later is told so.
+    auditor.past.run("insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata) \
+                      values ('account', '00000000-0000-0000-0000-000000000001', 1, 'Made', '1', '{}', '{}')").await;
+    auditor.past.project().await;
+    let unknown = auditor.past.replay(&["prove", "--user", "00000000-0000-0000-0000-000000000001"]);
+    assert!(String::from_utf8_lossy(&unknown.stderr).contains("no event up to position 11"));
 }

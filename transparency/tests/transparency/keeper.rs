@@ -7,7 +7,8 @@ use domain::{HistoryCommand, SignedTree};
 use eventlog::store::Context;
 use eventlog::{Log, Store, testing};
 use jiff::Timestamp;
-use transparency::keeper::{KeeperError, new_log_id};
+use transparency::history::new_log_id;
+use transparency::keeper::KeeperError;
 use transparency::merkle::{is_consistent, leaf_hash, root, root_by_inclusion};
 use transparency::walk::{self, Fault};
 
