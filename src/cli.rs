@@ -7,6 +7,7 @@ mod import;
 mod invite;
 mod json;
 mod key;
+mod log;
 mod operator;
 mod person;
 mod session;
@@ -96,6 +97,11 @@ enum Command {
         #[command(subcommand)]
         command: key::KeyCommand,
     },
+    /// The signed history of the log.
+    Log {
+        #[command(subcommand)]
+        command: log::LogCommand,
+    },
     /// The private PostgreSQL.
     Database {
         #[command(subcommand)]
@@ -162,6 +168,7 @@ impl Cli {
             Command::Session { command } => command.run(&self.settings).await?,
             Command::Import(arguments) => arguments.run(&self.settings).await?,
             Command::Key { command } => command.run(&self.settings).await?,
+            Command::Log { command } => command.run(data).await?,
             Command::Database { command: DatabaseCommand::Url } => database_url(data)?,
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "qr-login", &mut io::stdout());

@@ -5,6 +5,7 @@ mod admin_page;
 mod docs_page;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod log_tiles;
 mod me;
 mod openapi;
 mod routes;

@@ -26,6 +26,7 @@ pub mod event;
 mod fixtures;
 #[cfg(test)]
 mod golden;
+pub mod history;
 pub mod id;
 pub mod invite;
 pub mod login;
@@ -37,6 +38,7 @@ pub mod upcast;
 pub use account::{Account, AccountCommand, AccountError, AccountEvent, Role, RoleSource};
 pub use audit::{Audit, AuditCommand, AuditEvent, AuditTarget};
 pub use event::{DecodeError, Event, StreamKind};
+pub use history::{HISTORY_STREAM, History, HistoryCommand, HistoryEvent, SignedTree};
 pub use id::{AccountId, AuditId, InviteId, LoginId, RebuildId, ReplayId, Sealed};
 pub use invite::{ImportedInvite, ImportedUse, Invite, InviteCommand, InviteError, InviteEvent, InviteGrant};
 pub use login::{Login, LoginCommand, LoginError, LoginEvent, LoginState, LoginStatus};

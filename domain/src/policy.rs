@@ -146,7 +146,7 @@ pub fn react(stream_id: &str, event: &Event) -> Vec<Reaction> {
         Event::Account(event) => {
             stream_id.parse().map_or_else(|_| Vec::new(), |account| react_to_account(account, event))
         }
-        Event::Audit(_) | Event::Service(_) => Vec::new(),
+        Event::Audit(_) | Event::Service(_) | Event::History(_) => Vec::new(),
     }
 }
 

@@ -15,13 +15,18 @@ use crate::wake::{Topic, Wake, Waker};
 mod branches;
 mod causes;
 mod event;
+mod line;
 mod query;
 
 pub use event::{Fact, LogEvent, Metadata, as_stored};
+pub use line::{StoredEvent, write_json_string};
 pub use query::Filter;
 
 use event::log_event;
-use query::{SELECT, Window, about, count_about, history, in_time, last, next, nth_last, of_streams, stream};
+use line::{SELECT_STORED, stored_event};
+use query::{
+    SELECT, Window, about, beside, count_about, history, in_time, last, next, nth_last, of_streams, stream,
+};
 
 #[cfg(test)]
 mod tests;
@@ -143,7 +148,22 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn read(&self, after: i64, limit: i64) -> Result<Vec<LogEvent>, DatabaseError> {
-        self.fetch(next(after, limit)).await
+        self.fetch(next(SELECT, after, limit)).await
+    }
+
+    /// As stored: the streams in which something is about this account, up to a position, in order.
+    pub async fn stored_beside(&self, account: &str, end: i64) -> Result<Vec<StoredEvent>, DatabaseError> {
+        let rows = beside(SELECT_STORED, account, end).build().fetch_all(&self.pool).await?;
+        Ok(rows.iter().map(stored_event).collect::<Result<_, _>>()?)
+    }
+
+    /// The same as stored, for their canonical lines.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn stored(&self, after: i64, limit: i64) -> Result<Vec<StoredEvent>, DatabaseError> {
+        let rows = next(SELECT_STORED, after, limit).build().fetch_all(&self.pool).await?;
+        Ok(rows.iter().map(stored_event).collect::<Result<_, _>>()?)
     }
 
     /// All events of one stream that have a position, in order.

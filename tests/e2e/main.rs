@@ -55,6 +55,7 @@ mod service_client;
 mod service_events;
 mod service_refused;
 mod settings;
+mod signed_log;
 mod strangers;
 mod structure;
 mod typed_client;

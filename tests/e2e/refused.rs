@@ -44,13 +44,18 @@ fn row(method: &Method, path: &str) -> Result<Shows> {
             | "/qr-auth/static/{folder}/{name}"
             | "/admin/static/{*name}"
             | "/api/docs"
-            | "/api/docs/static/{name}",
+            | "/api/docs/static/{name}"
+            | "/log/checkpoint"
+            | "/log/tile/{*path}"
+            // By the sessions of the admin API.
+            | "/log/tile/entries/{*path}",
         )
         | ("POST", "/qr-auth/telegram") => Shows::TheSameToAll,
         ("GET", "/qr-auth-status") => Shows::Status,
         (
             "GET",
-            "/qr-auth/qr.svg" | "/qr-auth/password" | "/api/me" | "/api/me/events" | "/api/me/export",
+            "/qr-auth/qr.svg" | "/qr-auth/password" | "/api/me" | "/api/me/events" | "/api/me/export"
+            | "/api/me/proof",
         )
         | (
             "POST",

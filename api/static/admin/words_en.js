@@ -166,6 +166,7 @@ export const TEXTS = {
   event_SubscriptionImported: 'Subscription taken over', event_SubscriptionHistoryImported: 'Subscription: history from before', event_AccountErased: 'Data deleted',
   event_AuditRead: 'History was read',
   event_ApiKeyCreated: 'API key made', event_ApiKeyRevoked: 'API key revoked', event_WebhookCreated: 'Webhook made',
-  event_WebhookChanged: 'Webhook changed', event_WebhookDeleted: 'Webhook deleted',
+  event_WebhookChanged: 'Webhook changed', event_WebhookDeleted: 'Webhook deleted', event_CheckpointKeyChanged: 'Checkpoint key changed', event_LogBranched: 'Log branched',
+  event_HeadsCommitted: 'Heads committed',
   event_RebuildOrdered: 'Rebuild ordered', event_RebuildCancelled: 'Rebuild cancelled', event_ParkedReplayOrdered: 'Parked rows replayed',
 };

@@ -182,6 +182,7 @@ export const TEXTS = {
   event_SessionExported: 'Сессия передана', event_SessionImported: 'Сессия перенесена', event_SessionRejected: 'Сессия другого аккаунта отклонена', event_SessionReturned: 'Сессия возвращена прежней системе',
   event_SubscriptionImported: 'Подписка перенесена', event_SubscriptionHistoryImported: 'Подписка: история из прежней системы', event_AccountErased: 'Данные удалены', event_AuditRead: 'Историю посмотрели',
   event_ApiKeyCreated: 'Создан ключ API', event_ApiKeyRevoked: 'Ключ API отозван', event_WebhookCreated: 'Создан вебхук',
-  event_WebhookChanged: 'Вебхук изменён', event_WebhookDeleted: 'Вебхук удалён',
+  event_WebhookChanged: 'Вебхук изменён', event_WebhookDeleted: 'Вебхук удалён', event_CheckpointKeyChanged: 'Сменён ключ контрольных точек',
+  event_LogBranched: 'Журнал разветвлён', event_HeadsCommitted: 'Зафиксированы концы историй',
   event_RebuildOrdered: 'Заказана пересборка', event_RebuildCancelled: 'Пересборка остановлена', event_ParkedReplayOrdered: 'Отложенное учтено заново',
 };

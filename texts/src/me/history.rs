@@ -9,15 +9,18 @@ use crate::Language;
 use crate::chat::{day, past_change};
 
 /// The events that [`told`] leaves out: what others of the same moment tell, and what nobody reads any more.
-pub const UNTOLD: [&str; 12] = [
+pub const UNTOLD: [&str; 15] = [
     "AccountErased",
     "ApiKeyCreated",
     "ApiKeyRevoked",
+    "CheckpointKeyChanged",
+    "HeadsCommitted",
     "InviteCreated",
     "InviteRedeemed",
     "InviteReleased",
     "InviteRevoked",
     "InviteUsed",
+    "LogBranched",
     "QrIssued",
     "WebhookChanged",
     "WebhookCreated",
@@ -27,7 +30,7 @@ pub const UNTOLD: [&str; 12] = [
 /// What happened, as the person whom it is about reads it, with days of this zone; None: nothing that they know of.
 pub fn told(language: Language, event: &Event, zone: &TimeZone) -> Option<String> {
     let (ru, en) = match event {
-        Event::Invite(_) | Event::Service(_) => return None,
+        Event::Invite(_) | Event::Service(_) | Event::History(_) => return None,
         Event::Login(event) => of_login(event)?,
         Event::Account(event) => return of_account(language, event, zone),
         Event::Audit(AuditEvent::AuditRead { target: AuditTarget::Login(_), .. }) => {

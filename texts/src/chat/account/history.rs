@@ -79,16 +79,19 @@ mod tests {
     use super::*;
 
     /// What other events of the same moment tell, or what the person need not know of.
-    const UNTOLD: [&str; 14] = [
+    const UNTOLD: [&str; 17] = [
         "AccountErased",
         "ApiKeyCreated",
         "ApiKeyRevoked",
+        "CheckpointKeyChanged",
         "CodeRejected",
+        "HeadsCommitted",
         "InviteCreated",
         "InviteRedeemed",
         "InviteReleased",
         "InviteRevoked",
         "InviteUsed",
+        "LogBranched",
         "PasswordRejected",
         "QrIssued",
         "WebhookChanged",
