@@ -19,7 +19,10 @@ const MAY_KNOW: [(&str, &[&str]); 25] = [
     ("projections", &["domain", "eventlog", "vault"]),
     ("rebuild", &["domain", "eventlog", "vault", "projections"]),
     ("webhooks", &["domain", "eventlog", "vault", "projections"]),
-    ("app", &["domain", "eventlog", "vault", "messages", "projections", "rebuild", "webhooks", "transparency"]),
+    (
+        "app",
+        &["domain", "eventlog", "vault", "messages", "projections", "rebuild", "webhooks", "transparency"],
+    ),
     ("login-worker", &["domain", "eventlog", "vault", "messages", "app"]),
     ("texts", &["domain"]),
     (
@@ -109,8 +112,18 @@ const PARTS: [&str; 14] = [
     "api",
 ];
 /// The crates that own tables, and `import`, which reads those of another system.
-const SPEAKS_SQL: [&str; 10] =
-    ["private-postgres", "eventlog", "vault", "messages", "projections", "rebuild", "webhooks", "app", "import", "transparency"];
+const SPEAKS_SQL: [&str; 10] = [
+    "private-postgres",
+    "eventlog",
+    "vault",
+    "messages",
+    "projections",
+    "rebuild",
+    "webhooks",
+    "app",
+    "import",
+    "transparency",
+];
 /// Not part of the product: what only measures it.
 const MEASURES: &str = "bench";
 

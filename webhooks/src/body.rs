@@ -67,7 +67,7 @@ fn login_of<'a>(event: &'a LogEvent, decoded: &'a Event) -> Option<&'a str> {
         Event::Login(_) => return Some(&event.stream_id),
         Event::Account(AccountEvent::SubscriptionActivated { login_id, .. }) => Some(login_id),
         Event::Account(account) => account.ended_session(),
-        Event::Invite(_) | Event::Audit(_) | Event::Service(_) => None,
+        Event::Invite(_) | Event::Audit(_) | Event::Service(_) | Event::History(_) => None,
     };
     named.or(event.metadata.login_id.as_ref()).map(LoginId::as_str)
 }
@@ -95,8 +95,11 @@ fn details(event: &Event) -> Value {
         Event::Account(SubscriptionExpired { tier, .. } | SubscriptionRevoked { tier, .. }) => {
             json!({"tier": tier})
         }
-        Event::Login(_) | Event::Account(_) | Event::Invite(_) | Event::Audit(_) | Event::Service(_) => {
-            Value::Null
-        }
+        Event::Login(_)
+        | Event::Account(_)
+        | Event::Invite(_)
+        | Event::Audit(_)
+        | Event::Service(_)
+        | Event::History(_) => Value::Null,
     }
 }
