@@ -30,7 +30,7 @@ export const REPLAY_COLUMNS = ['at', 'by', 'cause', 'replayed', 'still_parked'].
 export const DIFFERENCE_COLUMNS = [column('key'), column('live'), column('log'), ['kind', (row) => row.explanation?.kind],
   ['position', (row) => row.explanation?.position], ['event', (row) => row.explanation?.event]];
 
-function column(name) {
+export function column(name) {
   return [name, (row) => row[name]];
 }
 

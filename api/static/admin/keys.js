@@ -1,10 +1,12 @@
 //! The keys of the API: all of them with what each may do and when it was used last, one of them, and making one, which is shown once.
 
 import { everyItem } from './api.js';
+import { column } from './export.js';
 import { Checks, Secret } from './fields.js';
 import { Listed, Loaded } from './loaded.js';
 import { Badge, Bar, Component, Icon, Pairs, Row, Section, Segments, State, Tool, html, whoDid } from './ui.js';
 
+export const KEY_COLUMNS = ['key_id', 'name', 'scopes', 'created_by', 'created_at', 'expires_at', 'last_used_at', 'revoked_at'].map(column);
 /** What a key may do, in the order of the list. */
 export const SCOPES = ['users:read', 'subscriptions:write', 'invites:read', 'invites:write', 'events:read', 'events:names', 'webhooks:manage'];
 const TERMS = ['30', '90', '365', ''];

@@ -1,9 +1,12 @@
 //! Webhooks: the endpoints with what waits for them, one of them with its deliveries, and the form that makes or changes one.
 
 import { Listed, Loaded } from './loaded.js';
+import { CsvButton, column } from './export.js';
 import { Checks, Secret } from './fields.js';
 import { Badge, Bar, Component, Icon, Pairs, Row, Section, Segments, State, Tool, html } from './ui.js';
 
+export const WEBHOOK_COLUMNS = ['webhook_id', 'url', 'types', 'enabled', 'disabled_reason', 'created_at', 'waiting', 'parked', 'last_delivered_at'].map(column);
+export const DELIVERY_COLUMNS = ['delivery_id', 'type', 'position', 'state', 'attempts', 'next_attempt_at', 'last_status', 'last_error', 'created_at', 'delivered_at'].map(column);
 /** What a webhook can tell. */
 export const TYPES = ['login.authorized', 'login.ended', 'subscription.started', 'subscription.changed', 'subscription.expired', 'subscription.revoked',
   'session.revoked', 'session.logged_out', 'session.exported', 'user.blocked', 'user.unblocked', 'user.erased'];
@@ -155,7 +158,8 @@ class Deliveries extends Component {
   render({ app, webhook, onReplay }, { state }) {
     const { t } = app;
     const choose = (value) => this.setState({ state: value });
-    return html`<${Section} title=${t('deliveries')} action=${webhook.parked > 0 && html`<button type="button" onClick=${() => this.replayAll()}>${t('replay_parked')}</button>`}>
+    return html`<${Section} title=${t('deliveries')} action=${html`<${CsvButton} app=${app} asText=${true} name="deliveries" columns=${DELIVERY_COLUMNS} path=${`webhooks/${webhook.webhook_id}/deliveries`} query=${{ state }} />
+        ${webhook.parked > 0 && html`<button type="button" onClick=${() => this.replayAll()}>${t('replay_parked')}</button>`}`}>
       <${Segments} label=${t('filters')} name="delivery-state" value=${state} onChange=${choose} options=${[['', t('any_state')], ...STATES.map((it) => [it, t(`state_${it}`)])]} />
       <${DeliveryList} ref=${(it) => { this.list = it; }} app=${app} webhook_id=${webhook.webhook_id} state=${state} onAll=${() => choose('')}
         onReplay=${(id) => onReplay((path) => app.api.post(`${path}/deliveries/${encodeURIComponent(id)}/replay`), t('replayed_one'))} /><//>`;

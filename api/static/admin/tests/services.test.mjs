@@ -167,6 +167,31 @@ test('deliveries are seen by their state, and what is parked is replayed, one or
   assert.deepEqual(app.sent('POST').map(([path]) => path), ['webhooks/w1/deliveries/msg_3/replay', 'webhooks/w1/deliveries/replay']);
 });
 
+test('each list is saved as CSV, deliveries as they are filtered', async (t) => {
+  const app = await open(t, { setUp: many });
+  const saved = async (rows) => {
+    await app.says('The list is ready');
+    await app.says(`${rows} rows`);
+    await app.press('Copy');
+    await app.page.until('window.copied');
+    const text = await app.page.evaluate('window.copied');
+    await app.page.evaluate('window.copied = null');
+    return text.split('\r\n');
+  };
+  await app.key('e', 'KeyE');
+  const keys = await saved(3);
+  assert.match(keys[0], /^\ufeffkey_id,name,scopes,/);
+  assert.match(keys[1], /^aaaaaaaaaaaaaaaa,shop,"\[""users:read"",/);
+  await app.page.evaluate("[...document.querySelectorAll('[data-key=csv]')][1].click()");
+  assert.match((await saved(2))[2], /^w2,https:\/\/gone\.example,/);
+  await app.page.evaluate("[...document.querySelectorAll('[data-row]')].find((it) => it.innerText.includes('shop.example')).click()");
+  await app.page.until("document.querySelector('input[value=parked]')");
+  await app.page.evaluate("document.querySelector('input[value=parked]').click()");
+  await app.page.until("[...document.querySelectorAll('ul li')].filter((it) => it.checkVisibility()).length === 2");
+  await app.key('e', 'KeyE');
+  assert.deepEqual((await saved(2)).slice(1).map((line) => line.split(',')[0]), ['msg_3', 'msg_2', '']);
+});
+
 test('what others change is shown without a reload', async (t) => {
   const app = await open(t);
   await app.says('No keys yet');
@@ -250,7 +275,7 @@ for (const [language, width, dark] of [['ru', 320, false], ['en', 320, true], ['
     await shows('.note');
     await app.check('gone');
     await app.go();
-    await app.page.evaluate("document.querySelectorAll('.section header button')[1].click()");
+    await app.page.evaluate("[...document.querySelectorAll('.section header button:not([data-key])')][0].click()");
     await shows('#webhook-url');
     await app.page.evaluate("document.querySelector('[data-main]').click()");
     await app.check('new-webhook');
