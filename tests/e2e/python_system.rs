@@ -161,7 +161,7 @@ async fn the_people_of_a_python_system_live_on_here() -> Result<()> {
     // Their subscriptions are what they were, and nobody was told of anything.
     assert!(world.person(ILYA).from_bot().is_empty() && world.person(ANNA).from_bot().is_empty());
     let card = world.person(ILYA).ask("/subscription").await?.text;
-    let (begun, end) = (Timestamp::now() - days(10), Timestamp::now() + days(20));
+    let (begun, end) = (world.now() - days(10), world.now() + days(20));
     for part in [
         "Тариф: Premium",
         "✅ Активна",
