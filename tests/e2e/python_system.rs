@@ -341,7 +341,7 @@ async fn a_session_of_another_account_is_dropped_at_its_first_use_and_told() -> 
         .person(BORIS)
         .wait_for_message(|message| message.text.starts_with("⚠️ Перенесённая сессия не ваша"))
         .await?;
-    assert_eq!(flags(&world, BORIS).await?.0, false);
+    assert!(!flags(&world, BORIS).await?.0);
     let kept: i64 =
         sqlx::query_scalar("select count(*) from vault.sessions").fetch_one(world.db.pool()).await?;
     assert_eq!(kept, 0);
