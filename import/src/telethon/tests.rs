@@ -18,10 +18,7 @@ struct Folder {
 
 impl Folder {
     fn new() -> Self {
-        let folder = Self {
-            place: tempfile::tempdir().unwrap(),
-            now: Timestamp::try_from(SystemTime::now()).unwrap(),
-        };
+        let folder = Self { place: tempfile::tempdir().unwrap(), now: eventlog::Clock::system().now() };
         write::write_new(&folder.path(), 2, "127.0.0.1:443".parse().unwrap(), &KEY).unwrap();
         folder.written_before(3_600);
         folder

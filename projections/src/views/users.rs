@@ -282,7 +282,7 @@ impl View for Users {
             ) => {
                 let origin = imported.unwrap_or_default();
                 let row = registered(*account_id, telegram_id, profile, *at, lookups)?;
-                return Ok(row.map(|row| row.from_elsewhere(origin)));
+                return Ok(row.map(|row| row.with_origin(origin)));
             }
             // Not registered, or erased: no later event makes a row again.
             (_, None) | (Ok(Event::Account(AccountEvent::AccountErased { .. })), _) => return Ok(None),
@@ -413,7 +413,7 @@ fn after_account_event(
 
 impl Row {
     /// Since when and through whom the person was in the system that they were taken over from.
-    fn from_elsewhere(self, origin: Origin) -> Self {
+    fn with_origin(self, origin: Origin) -> Self {
         let created_at = origin.since.map_or(self.created_at, stored);
         Self { created_at, invited_by: self.invited_by.or(origin.invited_by), ..self }
     }

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use domain::{AccountId, InviteId};
-use jiff::Timestamp;
 use uuid::Uuid;
 
 use super::vault;
@@ -131,7 +130,8 @@ async fn a_check_is_a_use() {
     linked(&vault).await;
     let mut checked = Vec::new();
     while checked.is_empty() {
-        checked = vault.claim_linked(Timestamp::now(), Duration::ZERO, 1).await.unwrap();
+        checked =
+            vault.claim_linked(eventlog::clock::Clock::system().now(), Duration::ZERO, 1).await.unwrap();
     }
     assert!(matches!(state(&vault).await, Some(ImportedState::Used { .. })));
 }
