@@ -50,9 +50,9 @@ image-test: ## Build the image with buildah on bases of debootstrap, and run it 
 	deploy/test-image
 
 .PHONY: torture
-torture: ## Kill the service while people log in, 200 times, and while subscriptions end (TORTURE_KILLS, SUBSCRIPTION_KILLS)
-	@scripts/need postgresql
-	TORTURE_KILLS=$${TORTURE_KILLS:-200} SUBSCRIPTION_KILLS=$${SUBSCRIPTION_KILLS:-1000} $(CARGO) test --locked -p qr-login --test torture -- --nocapture
+torture: ## Kill the service while people log in, and while subscriptions end; and its consumers (TORTURE_KILLS, SUBSCRIPTION_KILLS, CONSUMER_KILLS)
+	@scripts/need postgresql python3-venv
+	TORTURE_KILLS=$${TORTURE_KILLS:-200} SUBSCRIPTION_KILLS=$${SUBSCRIPTION_KILLS:-1000} CONSUMER_KILLS=$${CONSUMER_KILLS:-100} $(CARGO) test --locked -p qr-login --test torture -- --nocapture
 
 .PHONY: drill
 drill: ## Servers die, hand over or fall silent while people log in (NAME=drill; alone: lists them)

@@ -3,9 +3,11 @@
 mod apikey;
 mod database;
 mod health;
+mod import;
 mod invite;
 mod json;
 mod key;
+mod log;
 mod operator;
 mod person;
 mod session;
@@ -88,10 +90,17 @@ enum Command {
         #[command(subcommand)]
         command: session::SessionCommand,
     },
+    /// Take over the people, invites and sessions of the Python system that this service replaces; again only adds what is new.
+    Import(import::ImportArguments),
     /// The master key.
     Key {
         #[command(subcommand)]
         command: key::KeyCommand,
+    },
+    /// The signed history of the log.
+    Log {
+        #[command(subcommand)]
+        command: log::LogCommand,
     },
     /// The private PostgreSQL.
     Database {
@@ -157,7 +166,9 @@ impl Cli {
             Command::Apikey { command } => command.run(data).await?,
             Command::Webhook { command } => command.run(data).await?,
             Command::Session { command } => command.run(&self.settings).await?,
+            Command::Import(arguments) => arguments.run(&self.settings).await?,
             Command::Key { command } => command.run(&self.settings).await?,
+            Command::Log { command } => command.run(data).await?,
             Command::Database { command: DatabaseCommand::Url } => database_url(data)?,
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "qr-login", &mut io::stdout());

@@ -50,6 +50,8 @@ pub struct DataConfig {
     pub data_dir: PathBuf,
     /// The master key's file.
     pub master_key_file: PathBuf,
+    /// The key that signs checkpoints.
+    pub checkpoint_key_file: PathBuf,
     /// The tier table.
     pub tiers: Arc<Tiers>,
 }
@@ -118,6 +120,7 @@ impl DataConfig {
                 database_owner_url: database_owner_url?,
                 pool: PoolSettings { size: size?, ..PoolSettings::default() },
                 master_key_file: master_key_file(settings, &data_dir),
+                checkpoint_key_file: checkpoint_key_file(settings, &data_dir),
                 data_dir,
                 tiers: Arc::new(tiers?),
             })
@@ -199,6 +202,11 @@ impl Config {
 pub fn data_dir(settings: &DataSettings) -> Result<PathBuf, BadSetting> {
     std::path::absolute(&settings.data_dir)
         .map_err(|error| BadSetting::new("DATA_DIR", format!("not a path: {error}")))
+}
+
+/// Where CHECKPOINT_KEY_FILE is.
+fn checkpoint_key_file(settings: &DataSettings, data_dir: &Path) -> PathBuf {
+    settings.checkpoint_key_file.clone().unwrap_or_else(|| data_dir.join("checkpoint.key"))
 }
 
 /// Where the master key is.

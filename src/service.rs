@@ -27,6 +27,9 @@ use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use transparency::KeeperSettings;
+use transparency::leading;
+use transparency::{Kept, Served};
 use vault::installation;
 use vault::presence::Presence;
 use vault::processes::Process;
@@ -128,6 +131,13 @@ impl Service {
             let telling = webhooks.clone();
             parts.spawn(async move {
                 Box::pin(tell_services(telling)).await;
+                Ok(())
+            });
+        }
+        if config.roles.contains(&Role::Projector) {
+            let (keeping, settings) = (app.clone(), keeper_settings(&config));
+            parts.spawn(async move {
+                Box::pin(keep_tree(keeping, settings)).await;
                 Ok(())
             });
         }
@@ -259,6 +269,7 @@ fn api_state(
     token: BotToken,
 ) -> ApiState {
     ApiState {
+        tree: Served::new(&app.db),
         webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.keys))),
         app,
         webhooks,
@@ -360,6 +371,23 @@ fn chat(config: Config, token_state: BotToken, app: App, master: Arc<MasterKey>)
 /// What Telegram sends along with an update, so that nobody else can.
 fn webhook_secret(keys: &DerivedKeys) -> SecretString {
     keys.webhook_secret().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
+}
+
+fn keeper_settings(config: &Config) -> KeeperSettings {
+    let url: Option<url::Url> = config.auth_base_url.parse().ok();
+    let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or("localhost");
+    KeeperSettings {
+        host: host.to_owned(),
+        key_file: config.data.checkpoint_key_file.clone(),
+        kept: Kept::of_data_dir(&config.data.data_dir),
+    }
+}
+
+/// Keeps the tree over the log and signs it, as [`lead`] leads. Whatever it fails at, the service goes on.
+async fn keep_tree(app: App, settings: KeeperSettings) {
+    let mut outage = Outage::new("the tree waits for the database", "the tree has the database again");
+    let work = |holder| leading::keep(app.db.clone(), app.clock.clone(), settings.clone(), holder);
+    Presence::keep(&app.db, &mut outage, holder, work).await;
 }
 
 /// Leads while the other processes can see that this one lives: when it dies, its lease is free at once.

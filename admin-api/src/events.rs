@@ -101,7 +101,7 @@ pub(super) struct EventBody {
     position: i64,
     /// When the database took it.
     at: Timestamp,
-    /// `invite`, `login`, `account`, `audit` or `service`.
+    /// `invite`, `login`, `account`, `audit`, `service` or `log`.
     stream: String,
     stream_id: String,
     /// Its place in its stream.

@@ -28,6 +28,7 @@ use web::state::ApiState;
 pub struct Admin {
     /// The actor of what they do.
     pub account_id: AccountId,
+    /// Theirs.
     pub telegram_id: i64,
     /// Auditor only in [`Auditor`].
     pub role: Role,

@@ -7,7 +7,7 @@
 
 mod acts;
 mod events;
-mod guard;
+pub mod guard;
 mod idempotency;
 mod invites;
 mod keys;

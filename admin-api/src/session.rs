@@ -109,7 +109,7 @@ async fn begin(State(state): State<Arc<ApiState>>, headers: HeaderMap) -> Result
     let new = NewAdminSession { account_id, role: account.role(), language: language.code(), launch };
     let begun = app.vault.begin_admin_session(&token, new, now).await.map_err(failed)?;
     let Some(expires_at) = begun else { return Err(Problem::launch_used(language)) };
-    tracing::info!(role = account.role().name(), "the admin's page was opened");
+    tracing::info!(role = account.role().name(), "the admins' app was opened");
     Ok(Json(Session { token: token.token.expose_secret().to_owned(), expires_at, role, account_id }))
 }
 

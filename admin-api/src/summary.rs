@@ -1,4 +1,4 @@
-//! `GET /api/admin/summary`: how everything stands now, for the first page of the admin's app. No number of it is counted row by row.
+//! `GET /api/admin/summary`: how everything stands now, for the first page of the admins' app. No number of it is counted row by row.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -104,7 +104,7 @@ struct SubscriptionChange {
     #[schema(required)]
     expires_at: Option<Timestamp>,
     by: CauseName,
-    /// Who, as the event says: `system`, `tool:…` or an account id.
+    /// Who, as the event says: `system`, `tool:…`, `key:…` or an account id.
     actor: String,
     /// Why, in the words of the admin.
     #[schema(required)]
@@ -119,6 +119,7 @@ enum ChangeName {
     Granted,
     Changed,
     Restored,
+    Imported,
     Expired,
     Revoked,
 }
@@ -129,8 +130,10 @@ enum ChangeName {
 enum CauseName {
     Invite,
     Admin,
+    Service,
     Settings,
     Time,
+    Import,
 }
 
 /// One person.
@@ -217,6 +220,7 @@ impl From<Change> for SubscriptionChange {
                 ChangeKind::Granted => ChangeName::Granted,
                 ChangeKind::Changed => ChangeName::Changed,
                 ChangeKind::Restored => ChangeName::Restored,
+                ChangeKind::Imported => ChangeName::Imported,
                 ChangeKind::Expired => ChangeName::Expired,
                 ChangeKind::Revoked => ChangeName::Revoked,
             },
@@ -225,8 +229,10 @@ impl From<Change> for SubscriptionChange {
             by: match change.cause {
                 ChangeCause::Invite => CauseName::Invite,
                 ChangeCause::Admin => CauseName::Admin,
+                ChangeCause::Service => CauseName::Service,
                 ChangeCause::Settings => CauseName::Settings,
                 ChangeCause::Time => CauseName::Time,
+                ChangeCause::Import => CauseName::Import,
             },
             actor: change.actor,
             reason: change.reason,

@@ -1,5 +1,5 @@
-//! The admin's Mini App: its shell, which is the same for everybody and holds no data, and its files. What it shows comes from
-//! [`crate::admin`].
+//! The admins' app: its shell, which is the same for everybody and holds no data, and its files. What it shows comes from
+//! `admin-api`.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -33,11 +33,17 @@ const FILES: &[(&str, &[u8])] = embedded![
     "audit.js",
     "dashboard.js",
     "export.js",
+    "fields.js",
     "format.js",
     "invites.js",
+    "keys.js",
+    "later.js",
     "loaded.js",
     "main.js",
     "projections.js",
+    "services.js",
+    "services_words_en.js",
+    "services_words_ru.js",
     "statistics.js",
     "ui.js",
     "user.js",
@@ -45,6 +51,7 @@ const FILES: &[(&str, &[u8])] = embedded![
     "vendor/htm.mjs",
     "vendor/lean-qr.mjs",
     "vendor/preact.mjs",
+    "webhooks.js",
     "words_en.js",
     "words_ru.js",
 ];

@@ -2,8 +2,10 @@
 //! API. What they stand on is in [`web`]; a request changes something through a use case of [`app`].
 
 mod admin_page;
+mod docs_page;
 #[cfg(fuzzing)]
 pub mod fuzzing;
+mod log_tiles;
 mod me;
 mod openapi;
 mod routes;

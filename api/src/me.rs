@@ -11,6 +11,7 @@ pub(crate) mod events;
 pub(crate) mod export;
 mod page;
 mod person;
+pub(crate) mod proof;
 pub(crate) mod read;
 
 /// Every route of a person's own side.
@@ -20,6 +21,7 @@ pub(crate) fn table() -> Vec<Route> {
         (Method::GET, "/api/me", get(read::me)),
         (Method::GET, "/api/me/events", get(events::events)),
         (Method::GET, "/api/me/export", get(export::export)),
+        (Method::GET, "/api/me/proof", get(proof::proof)),
         (Method::POST, "/api/me/logout", post(acts::log_out)),
         (Method::POST, "/api/me/forget", post(acts::forget)),
     ]

@@ -13,7 +13,7 @@ use web::json::refusals::Refusals;
 use web::problem::ProblemBody;
 use web::route::Route;
 
-use crate::me::{acts, events, export, read};
+use crate::me::{acts, events, export, proof, read};
 
 pub fn table() -> Vec<Route> {
     vec![(Method::GET, "/api/openapi.json", get(document))]
@@ -34,6 +34,7 @@ pub fn table() -> Vec<Route> {
         read::me,
         events::events,
         export::export,
+        proof::proof,
         acts::log_out,
         acts::forget,
     ),

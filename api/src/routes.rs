@@ -26,7 +26,7 @@ use tower::util::MapResponseLayer;
 #[cfg(fuzzing)]
 pub(crate) use reads::fuzz as fuzz_status_query;
 
-use crate::{admin_page, me, openapi, statics};
+use crate::{admin_page, docs_page, log_tiles, me, openapi, statics};
 use web::page;
 use web::problem::Problem;
 use web::route::Route;
@@ -72,7 +72,8 @@ fn table() -> Vec<Route> {
     let apis = admin_api::table().into_iter().chain(service_api::table()).chain(me::table());
     let others = apis.chain(openapi::table());
     let others = others.map(|(method, path, route)| (method, path, route.layer(small())));
-    page.into_iter().chain(admin_page::table()).chain(others).collect()
+    let pages = page.into_iter().chain(admin_page::table()).chain(docs_page::table());
+    pages.chain(log_tiles::table()).chain(others).collect()
 }
 
 /// The method and the path of every route.

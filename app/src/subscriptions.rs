@@ -132,7 +132,7 @@ pub fn change_id_of_update(update_id: i64) -> String {
     format!("update/{update_id}")
 }
 
-/// The [`Grant::change_id`] of an order with a key that this admin's page made up.
+/// The [`Grant::change_id`] of an order with a key that the admins' app made up.
 pub fn change_id_of_request(admin: AccountId, key: &str) -> String {
     format!("request/{admin}/{key}")
 }

@@ -1,5 +1,5 @@
-//! Expires logins past their deadline and subscriptions past their last day, and reminds people before. The views say which are
-//! next; the aggregates decide. It also deletes tries that no limit counts any more, and old updates and messages.
+//! Expires logins past their deadline and subscriptions past their last day, ends blocks on their day, and reminds people before. The
+//! views say which are next; the aggregates decide. It also deletes tries that no limit counts any more, and old updates and messages.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -132,6 +132,12 @@ impl Sweeper {
             let context = Context::system().with_account(subscription.account_id);
             let command = AccountCommand::ExpireSubscription { at: now };
             settled(self.store.account(subscription.account_id, command, context).await)?;
+        }
+        let vault = Vault::new(&self.db);
+        for account in vault.due_block_ends(now, PAGE).await? {
+            let context = Context::system().with_account(account);
+            settled(self.store.account(account, AccountCommand::EndBlock { at: now }, context).await)?;
+            vault.block_end_is_done(account).await?;
         }
         Ok(next)
     }

@@ -11,16 +11,17 @@ use std::collections::BTreeSet;
 
 use cqrs_es::Aggregate;
 use cqrs_es::event_sink::EventSink;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::id::{LoginId, RebuildId, ReplayId, Sealed};
-use crate::tier::Tier;
 
 mod command;
 mod error;
 mod event;
 mod history;
+mod import;
+mod past;
 mod role;
 mod subscription;
 #[cfg(test)]
@@ -30,6 +31,8 @@ pub use command::AccountCommand;
 pub use error::AccountError;
 pub use event::AccountEvent;
 pub use history::{Granter, SubscriptionChange, SubscriptionStep};
+pub use import::{ImportCommand, ImportedBlock, ImportedPerson, ImportedSubscription};
+pub use past::{Origin, PastChange, PastChangeKind};
 pub use role::{Role, RoleSource, UnknownRole};
 pub use subscription::Subscription;
 
@@ -39,6 +42,9 @@ pub struct Account {
     registered: bool,
     erased: bool,
     blocked: bool,
+    /// When the block ends by itself; None: never, or there is none.
+    #[serde(default)]
+    blocked_until: Option<Timestamp>,
     role: Role,
     /// The role that was last ordered; the settings change it not.
     ordered_role: Role,
@@ -59,6 +65,8 @@ pub struct Account {
     /// Parked rows that they had folded again.
     #[serde(default)]
     replays: BTreeSet<ReplayId>,
+    #[serde(default)]
+    imported: import::Imported,
 }
 
 impl Account {
@@ -90,6 +98,7 @@ impl Account {
     /// Whether they have no business here yet: no role, and never a subscription.
     pub fn is_stranger(&self) -> bool {
         self.role == Role::User
+            && !self.imported.is_there()
             && self.activated.is_empty()
             && self.subscription.is_none()
             && self.changed.is_empty()
@@ -105,6 +114,16 @@ impl Account {
         self.exported.contains(login_id)
     }
 
+    /// Whether the import registered it.
+    pub fn is_imported(&self) -> bool {
+        self.imported.is_there()
+    }
+
+    /// Whether the import linked a session under this id, which stands for a login.
+    pub fn has_imported(&self, login_id: &LoginId) -> bool {
+        self.imported.sessions.contains(login_id)
+    }
+
     /// Whether they may do what admins do.
     fn acts_as_admin(&self) -> Result<(), AccountError> {
         if self.role == Role::Admin && !self.blocked { Ok(()) } else { Err(AccountError::NotAdmin) }
@@ -115,17 +134,28 @@ impl Account {
         self.subscription.filter(|it| it.expires_at.is_none_or(|end| end > now))
     }
 
-    /// What follows from a command: an event, nothing (it is done already), or why not.
+    /// What follows from a command: events, nothing (it is done already), or why not. Only the import takes more than one.
     ///
     /// # Errors
     /// [`AccountError`]: unknown, erased, or a contradiction.
-    pub fn decide(&self, command: AccountCommand) -> Result<Option<AccountEvent>, AccountError> {
+    pub fn decide(&self, command: AccountCommand) -> Result<Vec<AccountEvent>, AccountError> {
+        match command {
+            AccountCommand::Import(command) => self.imported.decide(&self.standing(), command),
+            command => Ok(self.decide_one(command)?.into_iter().collect()),
+        }
+    }
+
+    fn decide_one(&self, command: AccountCommand) -> Result<Option<AccountEvent>, AccountError> {
         if let AccountCommand::Register { account_id, telegram_id, profile, at } = command {
             return match (self.erased, self.registered, self.profile.as_ref() == Some(&profile)) {
                 (true, ..) => Err(AccountError::Erased),
-                (_, false, _) => {
-                    Ok(Some(AccountEvent::AccountRegistered { account_id, telegram_id, profile, at }))
-                }
+                (_, false, _) => Ok(Some(AccountEvent::AccountRegistered {
+                    account_id,
+                    telegram_id,
+                    profile,
+                    imported: None,
+                    at,
+                })),
                 (_, true, false) => Ok(Some(AccountEvent::ProfileChanged { profile, at })),
                 (_, true, true) => Ok(None),
             };
@@ -137,10 +167,11 @@ impl Account {
             return if command.ends() { Ok(None) } else { Err(AccountError::Erased) };
         }
         Ok(match command {
-            AccountCommand::Register { .. } => None,
+            AccountCommand::Register { .. } | AccountCommand::Import(_) => None,
             AccountCommand::Activate { login_id, attempt, grant, limits, at } => {
                 (!self.activated.contains(&(login_id.clone(), attempt))).then(|| {
-                    let (started_at, expires_at) = self.span_after(grant.tier, grant.subscription_days, at);
+                    let (started_at, expires_at) =
+                        subscription::span_after(self.subscription, grant.tier, grant.subscription_days, at);
                     AccountEvent::SubscriptionActivated {
                         login_id,
                         attempt,
@@ -156,7 +187,8 @@ impl Account {
             AccountCommand::ChangeSubscription { tier, days, limits, change_id, at } => {
                 let is_done = change_id.as_ref().is_some_and(|change| self.changed.contains(change));
                 (!is_done).then(|| {
-                    let (started_at, expires_at) = self.span_after(tier, days, at);
+                    let (started_at, expires_at) =
+                        subscription::span_after(self.subscription, tier, days, at);
                     AccountEvent::SubscriptionChanged { tier, limits, started_at, expires_at, change_id, at }
                 })
             }
@@ -194,8 +226,12 @@ impl Account {
                     at,
                 })
             }
-            AccountCommand::Block { at } => (!self.blocked).then_some(AccountEvent::AccountBlocked { at }),
+            AccountCommand::Block { at } => self.decide_block(at),
             AccountCommand::Unblock { at } => self.blocked.then_some(AccountEvent::AccountUnblocked { at }),
+            AccountCommand::EndBlock { at } => {
+                let is_due = self.blocked && self.blocked_until.is_some_and(|until| until <= at);
+                is_due.then_some(AccountEvent::AccountUnblocked { at })
+            }
             AccountCommand::LogOut { login_id, .. }
                 if self.exported.contains(&login_id) && !self.unlinked.contains(&login_id) =>
             {
@@ -235,18 +271,23 @@ impl Account {
         })
     }
 
-    /// From when to when a subscription runs that is granted now: the same tier extends its end, another one replaces it.
-    fn span_after(&self, tier: Tier, days: u32, at: Timestamp) -> (Timestamp, Option<Timestamp>) {
-        let running =
-            self.subscription.filter(|it| it.tier == tier && it.expires_at.is_none_or(|end| end > at));
-        let started_at = running.map_or(at, |it| it.started_at);
-        let from = match running {
-            Some(Subscription { expires_at: None, .. }) => return (started_at, None),
-            Some(Subscription { expires_at: Some(end), .. }) => end,
-            None => at,
-        };
-        let length = SignedDuration::from_hours(i64::from(days) * 24);
-        (started_at, (days != 0).then(|| from.checked_add(length).unwrap_or(Timestamp::MAX)))
+    fn standing(&self) -> import::Standing<'_> {
+        import::Standing {
+            registered: self.registered,
+            erased: self.erased,
+            blocked: self.blocked,
+            had_subscription: self.subscription.is_some()
+                || !self.activated.is_empty()
+                || !self.changed.is_empty(),
+            unlinked: &self.unlinked,
+            exported: &self.exported,
+        }
+    }
+
+    /// A block without an end takes the place of one that would end by itself.
+    fn decide_block(&self, at: Timestamp) -> Option<AccountEvent> {
+        (!self.blocked || self.blocked_until.is_some())
+            .then_some(AccountEvent::AccountBlocked { until: None, at })
     }
 }
 
@@ -263,7 +304,7 @@ impl Aggregate for Account {
         (): &(),
         sink: &EventSink<Self>,
     ) -> Result<(), AccountError> {
-        if let Some(event) = self.decide(command)? {
+        for event in self.decide(command)? {
             sink.write(event, self).await;
         }
         Ok(())
@@ -271,7 +312,10 @@ impl Aggregate for Account {
 
     fn apply(&mut self, event: AccountEvent) {
         match event {
-            AccountEvent::AccountRegistered { profile, .. } => {
+            AccountEvent::AccountRegistered { profile, imported, .. } => {
+                if imported.is_some() {
+                    self.imported.registered();
+                }
                 self.registered = true;
                 self.profile = Some(profile);
             }
@@ -292,6 +336,12 @@ impl Aggregate for Account {
                 self.changed.extend(change_id);
                 self.subscription = Some(Subscription { tier, started_at, expires_at, limits });
             }
+            AccountEvent::SubscriptionImported { tier, started_at, expires_at, limits, is_over, .. } => {
+                self.imported.subscribed();
+                self.subscription =
+                    (!is_over).then_some(Subscription { tier, started_at, expires_at, limits });
+            }
+            AccountEvent::SubscriptionHistoryImported { change, .. } => self.imported.happened(change),
             AccountEvent::SubscriptionExpired { .. } | AccountEvent::SubscriptionRevoked { .. } => {
                 self.subscription = None;
             }
@@ -301,10 +351,21 @@ impl Aggregate for Account {
                     self.ordered_role = role;
                 }
             }
-            AccountEvent::AccountBlocked { .. } => self.blocked = true,
-            AccountEvent::AccountUnblocked { .. } => self.blocked = false,
+            AccountEvent::AccountBlocked { until, .. } => {
+                self.blocked = true;
+                self.blocked_until = until;
+            }
+            AccountEvent::AccountUnblocked { .. } => {
+                self.blocked = false;
+                self.blocked_until = None;
+            }
+            AccountEvent::SessionImported { login_id, .. } => {
+                self.imported.sessions.insert(login_id);
+            }
             AccountEvent::LoggedOut { login_id, .. }
-            | AccountEvent::AuthorizationRevoked { login_id, .. } => {
+            | AccountEvent::AuthorizationRevoked { login_id, .. }
+            | AccountEvent::SessionReturned { login_id, .. }
+            | AccountEvent::SessionRejected { login_id, .. } => {
                 self.unlinked.insert(login_id);
             }
             AccountEvent::SessionExported { login_id, .. } => {

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::account::AccountEvent;
 use crate::audit::AuditEvent;
+use crate::history::HistoryEvent;
 use crate::id::AccountId;
 use crate::invite::InviteEvent;
 use crate::login::LoginEvent;
@@ -27,11 +28,14 @@ pub enum StreamKind {
     Audit,
     /// One stream an API key or a webhook.
     Service,
+    /// One stream: the history itself.
+    History,
 }
 
 impl StreamKind {
     /// Every kind.
-    pub const ALL: [Self; 5] = [Self::Invite, Self::Login, Self::Account, Self::Audit, Self::Service];
+    pub const ALL: [Self; 6] =
+        [Self::Invite, Self::Login, Self::Account, Self::Audit, Self::Service, Self::History];
 
     /// `invite`, `login`, `account`, `audit`, `service`.
     pub const fn name(self) -> &'static str {
@@ -41,6 +45,7 @@ impl StreamKind {
             Self::Account => "account",
             Self::Audit => "audit",
             Self::Service => "service",
+            Self::History => "log",
         }
     }
 }
@@ -61,6 +66,7 @@ impl FromStr for StreamKind {
             "account" => Ok(Self::Account),
             "audit" => Ok(Self::Audit),
             "service" => Ok(Self::Service),
+            "log" => Ok(Self::History),
             other => Err(DecodeError::Stream(other.to_owned())),
         }
     }
@@ -79,6 +85,8 @@ pub enum Event {
     Audit(AuditEvent),
     /// Of an API key or a webhook.
     Service(ServiceEvent),
+    /// Of the history itself.
+    History(HistoryEvent),
 }
 
 /// Why a stored row is no event. The payload stays out of the message: it may hold what a log must not.
@@ -116,6 +124,7 @@ impl Event {
             &AccountEvent::NAMES,
             &AuditEvent::NAMES,
             &ServiceEvent::NAMES,
+            &HistoryEvent::NAMES,
         ];
         streams.into_iter().flatten().copied()
     }
@@ -136,6 +145,7 @@ impl Event {
             StreamKind::Account => serde_json::from_value(payload).map(Self::Account),
             StreamKind::Audit => serde_json::from_value(payload).map(Self::Audit),
             StreamKind::Service => serde_json::from_value(payload).map(Self::Service),
+            StreamKind::History => serde_json::from_value(payload).map(Self::History),
         };
         let event = decoded.map_err(|error| payload_error(name, &error))?;
         if event.name() == name {
@@ -167,6 +177,7 @@ impl Event {
             StreamKind::Account => serde_json::from_str(payload).map(Self::Account),
             StreamKind::Audit => serde_json::from_str(payload).map(Self::Audit),
             StreamKind::Service => serde_json::from_str(payload).map(Self::Service),
+            StreamKind::History => serde_json::from_str(payload).map(Self::History),
         }
     }
 
@@ -178,6 +189,7 @@ impl Event {
             Self::Account(event) => event.name(),
             Self::Audit(event) => event.name(),
             Self::Service(event) => event.name(),
+            Self::History(event) => event.name(),
         }
     }
 
@@ -189,6 +201,7 @@ impl Event {
             Self::Account(event) => event.at(),
             Self::Audit(event) => event.at(),
             Self::Service(event) => event.at(),
+            Self::History(event) => event.at(),
         }
     }
 
@@ -197,7 +210,7 @@ impl Event {
         match self {
             Self::Invite(event) => event.account_id(),
             Self::Login(event) => event.account_id(),
-            Self::Account(_) | Self::Service(_) => None,
+            Self::Account(_) | Self::Service(_) | Self::History(_) => None,
             Self::Audit(event) => event.account_id(),
         }
     }
@@ -220,6 +233,7 @@ mod tests {
             Event::Account(event) => ("account", serde_json::to_value(event).unwrap()),
             Event::Audit(event) => ("audit", serde_json::to_value(event).unwrap()),
             Event::Service(event) => ("service", serde_json::to_value(event).unwrap()),
+            Event::History(event) => ("log", serde_json::to_value(event).unwrap()),
         };
         for event in samples() {
             let (stream, payload) = stored(&event);

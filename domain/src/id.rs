@@ -117,6 +117,6 @@ uuid_id!(AuditId);
 
 /// Personal data, sealed with the person's own key: XChaCha20-Poly1305, base64url. Without that key nobody can
 /// read any of them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Sealed(pub String);

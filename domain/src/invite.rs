@@ -32,7 +32,7 @@ mod grant;
 #[cfg(test)]
 mod tests;
 
-pub use command::InviteCommand;
+pub use command::{ImportedInvite, ImportedUse, InviteCommand};
 pub use error::InviteError;
 pub use event::InviteEvent;
 pub use grant::InviteGrant;
@@ -77,12 +77,20 @@ impl Invite {
         self.redemptions.get(&account).is_some_and(|redemption| redemption.used)
     }
 
-    /// What follows from a command: an event, nothing (it is done already), or why not.
+    /// What follows from a command: events, nothing (it is done already), or why not. Only an import takes more than one.
     ///
     /// # Errors
     /// [`InviteError`], one for each reason a person is told.
-    pub fn decide(&self, command: InviteCommand) -> Result<Option<InviteEvent>, InviteError> {
+    pub fn decide(&self, command: InviteCommand) -> Result<Vec<InviteEvent>, InviteError> {
         match command {
+            InviteCommand::Import(invite) => Ok(self.decide_import(invite)),
+            command => Ok(self.decide_one(command)?.into_iter().collect()),
+        }
+    }
+
+    fn decide_one(&self, command: InviteCommand) -> Result<Option<InviteEvent>, InviteError> {
+        match command {
+            InviteCommand::Import(_) => Ok(None),
             InviteCommand::Create {
                 invite_id,
                 tier,
@@ -105,6 +113,7 @@ impl Invite {
                     valid_until,
                     subscription_days,
                     created_by,
+                    used_before: 0,
                     at,
                 }))
             }
@@ -128,6 +137,29 @@ impl Invite {
                 Some(_) => Ok((!self.revoked).then_some(InviteEvent::InviteRevoked { at })),
             },
         }
+    }
+
+    /// The invite and its use come together: in between, somebody else could redeem it. One that is used up has no use left
+    /// from the start.
+    fn decide_import(&self, invite: ImportedInvite) -> Vec<InviteEvent> {
+        if self.terms.is_some() {
+            return Vec::new();
+        }
+        let ImportedInvite { invite_id, tier, subscription_days, max_uses, valid_until, .. } = invite;
+        let made = InviteEvent::InviteCreated {
+            invite_id,
+            tier,
+            max_uses,
+            valid_until,
+            subscription_days,
+            created_by: invite.created_by,
+            used_before: invite.used_before,
+            at: invite.at,
+        };
+        let used = invite.used_by.map(|ImportedUse { account_id, login_id, used_at }| {
+            InviteEvent::InviteUsed { account_id, login_id, attempt: 1, at: used_at }
+        });
+        [Some(made), used].into_iter().flatten().collect()
     }
 
     fn decide_redeem(
@@ -175,7 +207,7 @@ impl Aggregate for Invite {
         (): &(),
         sink: &EventSink<Self>,
     ) -> Result<(), InviteError> {
-        if let Some(event) = self.decide(command)? {
+        for event in self.decide(command)? {
             sink.write(event, self).await;
         }
         Ok(())
@@ -184,9 +216,16 @@ impl Aggregate for Invite {
     fn apply(&mut self, event: InviteEvent) {
         match event {
             InviteEvent::InviteCreated {
-                invite_id, tier, max_uses, valid_until, subscription_days, ..
+                invite_id,
+                tier,
+                max_uses,
+                valid_until,
+                subscription_days,
+                used_before,
+                ..
             } => {
                 let grant = InviteGrant { invite_id, tier, subscription_days };
+                let max_uses = max_uses.saturating_sub(used_before);
                 self.terms = Some(Terms { grant, max_uses, valid_until });
             }
             InviteEvent::InviteRedeemed { account_id, login_id, attempt, .. } => {

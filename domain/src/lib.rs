@@ -15,7 +15,8 @@
 //! A login that ends in any other way (`LoginExpired`, `LoginCancelled`, `AuthorizationRejected`, `LoginFailed`) leads
 //! to `InviteReleased`: the use is given back.
 //!
-//! Each aggregate is a `decide(&self, command)` that answers with at most one event, and an `apply` that only assigns.
+//! Each aggregate is a `decide(&self, command)` that answers with at most one event, and an `apply` that only assigns. An import
+//! of a person or an invite alone takes several, which are appended together.
 //! Repeating a finished command succeeds with no event; only a contradiction is an error.
 
 pub mod account;
@@ -25,6 +26,7 @@ pub mod event;
 mod fixtures;
 #[cfg(test)]
 mod golden;
+pub mod history;
 pub mod id;
 pub mod invite;
 pub mod login;
@@ -36,8 +38,9 @@ pub mod upcast;
 pub use account::{Account, AccountCommand, AccountError, AccountEvent, Role, RoleSource};
 pub use audit::{Audit, AuditCommand, AuditEvent, AuditTarget};
 pub use event::{DecodeError, Event, StreamKind};
+pub use history::{HISTORY_STREAM, History, HistoryCommand, HistoryEvent, SignedTree};
 pub use id::{AccountId, AuditId, InviteId, LoginId, RebuildId, ReplayId, Sealed};
-pub use invite::{Invite, InviteCommand, InviteError, InviteEvent, InviteGrant};
+pub use invite::{ImportedInvite, ImportedUse, Invite, InviteCommand, InviteError, InviteEvent, InviteGrant};
 pub use login::{Login, LoginCommand, LoginError, LoginEvent, LoginState, LoginStatus};
 pub use service::{ApiKeyId, Scope, Service, ServiceCommand, ServiceError, ServiceEvent};
 pub use tier::{Limits, Tier, TierTerms, Tiers};

@@ -83,6 +83,8 @@ pub enum Notice {
     AuthorizationRevoked,
     /// The session was handed over to another service.
     SessionExported,
+    /// The session that was imported for them is another account's, and is not used.
+    SessionRejected,
     /// This person's account confirmed a login that somebody else had begun. A warning, like [`Self::Rejected`].
     ConfirmedAnothersLogin,
     /// Telegram knows a session of this service that nobody here holds. A warning: only the person can end it.
@@ -125,6 +127,7 @@ impl Notice {
             Self::SubscriptionChanged { .. } => "subscription_changed",
             Self::AuthorizationRevoked => "authorization_revoked",
             Self::SessionExported => "session_exported",
+            Self::SessionRejected => "session_rejected",
             Self::ConfirmedAnothersLogin => "confirmed_anothers_login",
             Self::UnownedSession { .. } => "unowned_session",
             Self::CardChanged { .. } => "card_changed",
@@ -143,7 +146,7 @@ pub fn react(stream_id: &str, event: &Event) -> Vec<Reaction> {
         Event::Account(event) => {
             stream_id.parse().map_or_else(|_| Vec::new(), |account| react_to_account(account, event))
         }
-        Event::Audit(_) | Event::Service(_) => Vec::new(),
+        Event::Audit(_) | Event::Service(_) | Event::History(_) => Vec::new(),
     }
 }
 
@@ -241,6 +244,7 @@ fn react_to_account(account_id: AccountId, event: &AccountEvent) -> Vec<Reaction
         AccountEvent::SubscriptionRevoked { tier, .. } => notify(Notice::SubscriptionRevoked { tier: *tier }),
         AccountEvent::AuthorizationRevoked { .. } => notify(Notice::AuthorizationRevoked),
         AccountEvent::SessionExported { .. } => notify(Notice::SessionExported),
+        AccountEvent::SessionRejected { .. } => notify(Notice::SessionRejected),
         AccountEvent::AccountBlocked { .. } => {
             vec![Reaction::CancelLive { account_id, reason: CancelReason::Blocked }]
         }
@@ -254,6 +258,10 @@ fn react_to_account(account_id: AccountId, event: &AccountEvent) -> Vec<Reaction
         | AccountEvent::ProfileChanged { .. }
         | AccountEvent::AccountUnblocked { .. }
         | AccountEvent::LoggedOut { .. }
+        | AccountEvent::SubscriptionImported { .. }
+        | AccountEvent::SubscriptionHistoryImported { .. }
+        | AccountEvent::SessionImported { .. }
+        | AccountEvent::SessionReturned { .. }
         | AccountEvent::RebuildOrdered { .. }
         | AccountEvent::RebuildCancelled { .. }
         | AccountEvent::ParkedReplayOrdered { .. } => Vec::new(),

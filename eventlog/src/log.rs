@@ -15,14 +15,18 @@ use crate::wake::{Topic, Wake, Waker};
 mod branches;
 mod causes;
 mod event;
+mod line;
 mod query;
 
-pub use branches::BranchId;
 pub use event::{Fact, LogEvent, Metadata, as_stored};
+pub use line::{StoredEvent, write_json_string};
 pub use query::Filter;
 
 use event::log_event;
-use query::{SELECT, Window, about, count_about, history, in_hour, last, next, nth_last, of_streams, stream};
+use line::{SELECT_STORED, stored_event};
+use query::{
+    SELECT, Window, about, beside, count_about, history, in_time, last, next, nth_last, of_streams, stream,
+};
 
 #[cfg(test)]
 mod tests;
@@ -34,6 +38,9 @@ const BATCH: i64 = 500;
 /// How often a follower reads without a signal: soon after it found events, seldom while it finds none.
 const POLL_BUSY: Duration = Duration::from_millis(50);
 const POLL_IDLE: Duration = Duration::from_secs(1);
+
+/// The id of a branch of the log: the positions of one cluster and timeline.
+pub type BranchId = uuid::Uuid;
 
 /// Reads events. A cheap clone.
 #[derive(Clone, Debug)]
@@ -141,7 +148,22 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn read(&self, after: i64, limit: i64) -> Result<Vec<LogEvent>, DatabaseError> {
-        self.fetch(next(after, limit)).await
+        self.fetch(next(SELECT, after, limit)).await
+    }
+
+    /// As stored: the streams in which something is about this account, up to a position, in order.
+    pub async fn stored_beside(&self, account: &str, end: i64) -> Result<Vec<StoredEvent>, DatabaseError> {
+        let rows = beside(SELECT_STORED, account, end).build().fetch_all(&self.pool).await?;
+        Ok(rows.iter().map(stored_event).collect::<Result<_, _>>()?)
+    }
+
+    /// The same as stored, for their canonical lines.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn stored(&self, after: i64, limit: i64) -> Result<Vec<StoredEvent>, DatabaseError> {
+        let rows = next(SELECT_STORED, after, limit).build().fetch_all(&self.pool).await?;
+        Ok(rows.iter().map(stored_event).collect::<Result<_, _>>()?)
     }
 
     /// All events of one stream that have a position, in order.
@@ -165,18 +187,18 @@ impl Log {
         self.fetch(of_streams(kind, ids, name)).await
     }
 
-    /// The events with these stored names, up to a position, whose own time is in this hour of UTC (`2026-11-29T09`). It reads
-    /// every event of these names.
+    /// The events with these stored names, up to a position, whose own time is in this hour (`2026-11-29T09`) or day (`2026-11-29`)
+    /// of UTC. It reads every event of these names.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`].
-    pub async fn in_hour(
+    pub async fn in_time(
         &self,
         names: &[&str],
-        hour: &str,
+        time: &str,
         end: i64,
     ) -> Result<Vec<LogEvent>, DatabaseError> {
-        self.fetch(in_hour(names, hour, end)).await
+        self.fetch(in_time(names, time, end)).await
     }
 
     /// Up to `limit` events after a position that pass the filter, in order.

@@ -20,8 +20,9 @@ use std::time::Duration;
 
 use cqrs_es::{Aggregate, AggregateError, CqrsFramework};
 use domain::{
-    Account, AccountCommand, AccountError, AccountId, Audit, AuditCommand, AuditId, Invite, InviteCommand,
-    InviteError, InviteId, Login, LoginCommand, LoginError, LoginId, Service, ServiceCommand, ServiceError,
+    Account, AccountCommand, AccountError, AccountId, Audit, AuditCommand, AuditId, HISTORY_STREAM, History,
+    HistoryCommand, Invite, InviteCommand, InviteError, InviteId, Login, LoginCommand, LoginError, LoginId,
+    Service, ServiceCommand, ServiceError,
 };
 use tracing::Instrument;
 
@@ -50,6 +51,7 @@ pub struct Store {
     accounts: Arc<Streams<Account>>,
     audits: Arc<Streams<Audit>>,
     services: Arc<Streams<Service>>,
+    histories: Arc<Streams<History>>,
 }
 
 /// Why a command led to nothing.
@@ -75,7 +77,8 @@ impl Store {
             logins: Arc::new(Streams::new(repository.clone())),
             accounts: Arc::new(Streams::new(repository.clone())),
             audits: Arc::new(Streams::new(repository.clone())),
-            services: Arc::new(Streams::new(repository)),
+            services: Arc::new(Streams::new(repository.clone())),
+            histories: Arc::new(Streams::new(repository)),
             database: database.clone(),
         }
     }
@@ -143,6 +146,18 @@ impl Store {
         context: Context,
     ) -> Result<(), StoreError<ServiceError>> {
         self.run(&self.services, id.to_owned(), command, context).await
+    }
+
+    /// Gives a command to the history.
+    ///
+    /// # Errors
+    /// [`StoreError::Database`].
+    pub async fn history(
+        &self,
+        command: HistoryCommand,
+        context: Context,
+    ) -> Result<(), StoreError<Infallible>> {
+        self.run(&self.histories, HISTORY_STREAM.to_owned(), command, context).await
     }
 
     /// The invite, folded from its events; a fresh one if there are none.

@@ -3,12 +3,12 @@
 #![no_main]
 
 use cqrs_es::Aggregate;
-use domain::{Account, Audit, Event, Invite, Login, LoginState, Service, StreamKind};
+use domain::{Account, Audit, Event, History, Invite, Login, LoginState, Service, StreamKind};
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|text: &str| {
     let (mut account, mut invite, mut login) = (Account::default(), Invite::default(), Login::default());
-    let (mut audit, mut service) = (Audit::default(), Service::default());
+    let (mut audit, mut service, mut history) = (Audit::default(), Service::default(), History::default());
     let mut state: Option<LoginState> = None;
     for line in text.lines() {
         let mut words = line.splitn(4, ' ');
@@ -35,6 +35,10 @@ fuzz_target!(|text: &str| {
             Event::Service(event) => {
                 expect_again(kind, name, &event, Event::Service(event.clone()));
                 service.apply(event);
+            }
+            Event::History(event) => {
+                expect_again(kind, name, &event, Event::History(event.clone()));
+                history.apply(event);
             }
             Event::Login(event) => {
                 expect_again(kind, name, &event, Event::Login(event.clone()));

@@ -1,10 +1,12 @@
 //! A person may end a linked session in Telegram (Settings > Devices), and Telegram does not report that. So each session is
 //! checked now and then. One that is over is recorded as `AuthorizationRevoked`, and forgotten. One that lives shows sessions that
-//! nobody here holds (`unowned`).
+//! nobody here holds (`unowned`). One that was
+//! imported is asked first whose it is: another account's is dropped, and the person told (`SessionRejected`).
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::account::ImportCommand;
 use domain::{AccountCommand, AccountError};
 use eventlog::{Clock, Context, Outage, Store, StoreError};
 use grammers_client::tl::functions;
@@ -12,6 +14,7 @@ use tracing::Instrument;
 use vault::{Borrowed, Linked, Vault};
 
 use super::connection::{CallError, Connection};
+use super::imported;
 use super::seal;
 use super::session::LoginSession;
 use super::session_files;
@@ -69,9 +72,22 @@ async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
             );
         }
     };
-    match is_alive(&workers.telegram, &session).await {
-        Ok(false) => {}
-        Ok(true) => {
+    let owner = match workers.vault.subject(linked.account_id).await {
+        Ok(subject) => subject.map(|subject| subject.telegram_id),
+        Err(error) => {
+            tracing::debug!(error = &error as &dyn std::error::Error, "A linked session was not checked");
+            return release(workers, borrowed).await;
+        }
+    };
+    let was_known = session.user_id().is_some();
+    let found = look(&workers.telegram, &session, owner).await;
+    match found {
+        Ok(Found::Over) => {}
+        Ok(Found::OtherAccount) => return drop_other_account(workers, linked).await,
+        Ok(Found::Alive) => {
+            if !was_known && session.user_id().is_some() {
+                keep_owner(workers, borrowed, &session).await;
+            }
             if let Err(error) = workers.vault.saw_alive(linked, workers.clock.now()).await {
                 let error = &error as &dyn std::error::Error;
                 tracing::debug!(error, "A session that lives is not noted as alive");
@@ -96,21 +112,96 @@ async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
             "A session that is over stays until the next check"
         );
     }
-    session_files::update_ended(&workers.vault, &workers.sessions_dir, linked.account_id, session.user_id())
-        .await;
+    let telegram_id = owner.or(session.user_id());
+    session_files::update_ended(&workers.vault, &workers.sessions_dir, linked.account_id, telegram_id).await;
     tracing::info!("A linked session was ended in Telegram");
 }
 
-/// Whether Telegram still knows this session. No one else may use it meanwhile.
-pub async fn is_alive(app: &TelegramApp, session: &Arc<LoginSession>) -> Result<bool, CallError> {
+/// What Telegram says of a session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// It knows it.
+    Alive,
+    /// It does not know it any more.
+    Over,
+    /// It is another account's than it was imported for.
+    OtherAccount,
+}
+
+/// Whether Telegram still knows this session, and whether it is this person's. No one else may use it meanwhile. None: there is no
+/// such person any more, and whose it is does not matter.
+///
+/// # Errors
+/// [`CallError`]: Telegram gave no answer.
+pub async fn look(
+    app: &TelegramApp,
+    session: &Arc<LoginSession>,
+    owner: Option<i64>,
+) -> Result<Found, CallError> {
     let connection = Connection::open(app, session);
-    let state = connection.call(session.home(), &functions::updates::GetState {}).await;
+    let found = ask(&connection, session, owner).await;
     connection.close().await;
-    match state {
-        Ok(_) => Ok(true),
-        Err(CallError::Unregistered | CallError::KeyLost(_)) => Ok(false),
-        Err(error) => Err(error),
+    match found {
+        Err(CallError::Unregistered | CallError::KeyLost(_)) => Ok(Found::Over),
+        found => found,
     }
+}
+
+async fn ask(
+    connection: &Connection,
+    session: &LoginSession,
+    owner: Option<i64>,
+) -> Result<Found, CallError> {
+    if let Some(owner) = owner
+        && !imported::is_of(connection, session, owner).await?
+    {
+        return Ok(Found::OtherAccount);
+    }
+    connection.call(session.home(), &functions::updates::GetState {}).await?;
+    Ok(Found::Alive)
+}
+
+/// Telegram has said whose an imported session is. From now on the session says so, and has its file.
+async fn keep_owner(workers: &LoginWorkers, borrowed: &Borrowed, session: &LoginSession) {
+    let Linked { account_id, login_id, .. } = borrowed.linked.clone();
+    let sealed = seal::seal(&workers.master, account_id, &login_id, session);
+    let Some(key_id) = vault::key_id_of(&sealed) else { return };
+    let new = Linked { account_id, login_id, sealed, key_id };
+    if let Err(error) = workers.vault.seal_anew(borrowed, &new).await {
+        let error = &error as &dyn std::error::Error;
+        return tracing::debug!(error, "Whose an imported session is was not kept: Telegram is asked again");
+    }
+    session_files::update_ended(&workers.vault, &workers.sessions_dir, account_id, session.user_id()).await;
+}
+
+async fn drop_other_account(workers: &LoginWorkers, linked: &Linked) {
+    if let Err(error) = reject(&workers.store, &workers.vault, &workers.clock, linked).await {
+        return tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "An imported session of another account stays until the next check"
+        );
+    }
+    let owner = workers.vault.subject(linked.account_id).await.ok().flatten();
+    let owner = owner.map(|subject| subject.telegram_id);
+    session_files::update_ended(&workers.vault, &workers.sessions_dir, linked.account_id, owner).await;
+    tracing::warn!("An imported session was another account's, and was dropped");
+}
+
+/// Records that an imported session is another account's, and forgets it. The event comes first: repeated, it changes nothing.
+///
+/// # Errors
+/// The account refuses, or the database failed.
+pub async fn reject(
+    store: &Store,
+    vault: &Vault,
+    clock: &Clock,
+    linked: &Linked,
+) -> Result<(), StoreError<AccountError>> {
+    let (account, login_id) = (linked.account_id, linked.login_id.clone());
+    let context = Context::system().with_account(account).with_login(&login_id);
+    let command = ImportCommand::RejectSession { login_id, at: clock.now() };
+    store.account(account, AccountCommand::Import(command), context).await?;
+    Ok(vault.unlink(account, &linked.login_id).await?)
 }
 
 async fn release(workers: &LoginWorkers, borrowed: &Borrowed) {

@@ -20,7 +20,7 @@ use tracing::Instrument;
 use vault::{Linked, MasterKey};
 use zeroize::Zeroizing;
 
-use super::check;
+use super::check::{self, Found};
 use super::connection::CallError;
 use super::network::Network;
 use super::seal::{self, OpenError};
@@ -65,6 +65,16 @@ pub enum ExportError {
     /// The person has ended it in Telegram.
     #[error("the session was ended in Telegram: there is none to hand over until the person logs in again")]
     Ended,
+    /// It was imported, and is another account's than the person's.
+    #[error(
+        "the session that was imported is another account's: it was dropped, and there is none to hand over"
+    )]
+    OtherAccount,
+    /// It was imported, and nobody has asked Telegram yet whose it is.
+    #[error(
+        "the session was imported, and Telegram was not asked yet whose it is: set TELEGRAM_API_ID and TELEGRAM_API_HASH"
+    )]
+    OwnerUnknown,
     /// Whether it lives is not known.
     #[error("Telegram cannot be asked whether the session lives ({0}): nothing was handed over, try again")]
     Unasked(CallError),
@@ -119,10 +129,19 @@ impl Exporter {
         let session = Arc::new(seal::open(&self.master, account, &login_id, &self.network, &sealed)?);
         let text = to_text(&session, format).ok_or(ExportError::NoKey)?;
         if !handed.is_repeated() {
-            if !self.is_alive(&session).await? {
-                check::revoke(store, vault, clock, handed.linked()).await?;
-                session_files::update_ended(vault, &self.sessions_dir, account, session.user_id()).await;
-                return Err(ExportError::Ended);
+            let owner = vault.subject(account).await?.map(|subject| subject.telegram_id);
+            match self.look(&session, owner).await? {
+                Found::Alive => {}
+                Found::Over => {
+                    check::revoke(store, vault, clock, handed.linked()).await?;
+                    session_files::update_ended(vault, &self.sessions_dir, account, owner).await;
+                    return Err(ExportError::Ended);
+                }
+                Found::OtherAccount => {
+                    check::reject(store, vault, clock, handed.linked()).await?;
+                    session_files::update_ended(vault, &self.sessions_dir, account, owner).await;
+                    return Err(ExportError::OtherAccount);
+                }
             }
             // The answer of Telegram may have taken longer than the loan lasts.
             handed.keep(&self.app).await?;
@@ -132,10 +151,11 @@ impl Exporter {
         Ok(text)
     }
 
-    async fn is_alive(&self, session: &Arc<LoginSession>) -> Result<bool, ExportError> {
+    async fn look(&self, session: &Arc<LoginSession>, owner: Option<i64>) -> Result<Found, ExportError> {
         match &self.asks_as {
-            Some(app) => check::is_alive(app, session).await.map_err(ExportError::Unasked),
-            None => Ok(true),
+            Some(app) => check::look(app, session, owner).await.map_err(ExportError::Unasked),
+            None if session.user_id().is_none() => Err(ExportError::OwnerUnknown),
+            None => Ok(Found::Alive),
         }
     }
 

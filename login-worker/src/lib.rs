@@ -5,7 +5,7 @@
 //! login over both (`flow`, `authorization`, `code`, `password`, `finish`). It watches its login in the log (`login_progress`).
 //! What is left at Telegram when a login is over is logged out until Telegram confirms it (`retire`).
 //!
-//! Linked sessions are checked (`check`), handed over (`export`), and copied to files (`session_files`). Those that Telegram
+//! Linked sessions are checked (`check`), taken over from another program (`imported`), handed over (`export`), and copied to files (`session_files`). Those that Telegram
 //! knows and nobody here holds are told to their person (`unowned`). An admin's question about a phone number is asked in
 //! `number`, an operator's whether Telegram answers at all in `probe`.
 //!
@@ -16,8 +16,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use domain::AccountId;
 use eventlog::Log;
-use vault::Vault;
+use vault::{Linked, Vault};
 
 mod attempt;
 mod authorization;
@@ -31,6 +32,7 @@ mod flow;
 #[cfg(fuzzing)]
 pub mod fuzzing;
 mod held_attempts;
+pub mod imported;
 mod log_out;
 mod login_progress;
 pub mod network;
@@ -57,6 +59,7 @@ mod workers;
 
 pub use network::{Network, NetworkError, PrivateNetwork};
 pub use pool::MAX_ATTEMPTS as MOST_LOGINS;
+pub use session::AuthKey;
 pub use session_files::SessionFileError;
 pub use telegram_app::TelegramApp;
 pub use workers::LoginWorkers;
@@ -74,6 +77,31 @@ pub async fn run(workers: LoginWorkers) {
 /// [`SessionFileError`]: the vault cannot be read, or a file cannot be written.
 pub async fn update_session_files(vault: &Vault, directory: &Path) -> Result<(), SessionFileError> {
     session_files::update_all(vault, directory).await
+}
+
+/// Writes the files of people whose sessions were linked together, by their Telegram ids.
+///
+/// # Errors
+/// [`SessionFileError`]: repeating it goes on.
+pub async fn write_session_files(
+    vault: &Vault,
+    directory: &Path,
+    sessions: &[(i64, Linked)],
+) -> Result<(), SessionFileError> {
+    session_files::write_new(vault, directory, sessions).await
+}
+
+/// Makes one person's file in `SESSIONS_DIR` what the vault holds.
+///
+/// # Errors
+/// [`SessionFileError`]: the vault cannot be read, or the file cannot be written.
+pub async fn update_session_file(
+    vault: &Vault,
+    directory: &Path,
+    account: AccountId,
+    telegram_id: i64,
+) -> Result<(), SessionFileError> {
+    session_files::update(vault, directory, account, telegram_id).await
 }
 
 /// Checks every linked session once in `interval`, until dropped: a person who has ended it in Telegram is not logged in here

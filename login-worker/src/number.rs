@@ -20,6 +20,7 @@ use vault::{MasterKey, Taken, Vault};
 
 use super::connection::{CALL_LIMIT, CallError, Connection};
 use super::exchange;
+use super::imported;
 use super::seal;
 use super::session::LoginSession;
 use super::telegram_app::TelegramApp;
@@ -94,13 +95,23 @@ impl NumberCheck {
             return Ok(Verdict::NoSession);
         };
         let linked = &borrowed.linked;
+        let asker_id = self.vault.subject(asker).await?.map(|subject| subject.telegram_id);
         let opened =
             seal::open(&self.master, asker, &linked.login_id, &self.telegram.network, &linked.sealed);
         let verdict = match opened {
             Ok(session) => {
                 let session = Arc::new(session);
                 let connection = Connection::open(&self.telegram, &session);
-                let found = timeout(CALL_LIMIT, find(&connection, session.home(), phone)).await;
+                let asked = async {
+                    // Of an imported session Telegram says first whose it is.
+                    match asker_id {
+                        Some(id) if imported::is_of(&connection, &session, id).await? => {
+                            find(&connection, session.home(), phone).await
+                        }
+                        _ => Ok(Verdict::NoSession),
+                    }
+                };
+                let found = timeout(CALL_LIMIT, asked).await;
                 connection.close().await;
                 match found {
                     Ok(Ok(verdict)) => verdict,

@@ -12,7 +12,7 @@ mod follow;
 mod update;
 
 pub use follow::keep;
-pub use update::{SessionFileError, update, update_all, update_ended};
+pub use update::{SessionFileError, update, update_all, update_ended, write_new};
 
 #[cfg(test)]
 mod tests;

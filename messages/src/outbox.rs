@@ -70,7 +70,7 @@ pub async fn queue_reminders(
         &accounts,
         &bodies,
         &ends as _,
-        Priority::Low as i16,
+        Priority::Reminder as i16,
     )
     .execute(connection)
     .await?;
@@ -91,6 +91,8 @@ enum Durable {
 enum Priority {
     Normal = 0,
     Low = 1,
+    /// Nobody waits for it.
+    Reminder = 2,
 }
 
 /// An answer with nothing but a text in it.

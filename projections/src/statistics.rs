@@ -1,9 +1,10 @@
-//! What happened over time: the hours of the view `hourly_counts`, added up to hours, days or weeks. All of it is in UTC.
+//! What happened over time: hours of the view `hourly_counts`; days of `daily_counts`, and weeks as their sums. All of it is in UTC.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan, Unit, ZonedRound};
 
-use crate::views::hourly_counts::{Counts, beginning_of, between};
+use crate::views::daily_counts;
+use crate::views::hourly_counts::{self, Counts, beginning_of};
 use eventlog::database::{Database, DatabaseError};
 
 /// More are refused.
@@ -96,17 +97,31 @@ impl Range {
 /// # Errors
 /// The database's.
 pub async fn buckets(db: &Database, range: Range) -> Result<Vec<(Timestamp, Counts)>, DatabaseError> {
-    let Range { from, to, bucket } = range;
+    let Range { from, bucket, .. } = range;
     let beginnings = (0..range.number()).map(|number| from + bucket.length() * number as i32);
     let mut buckets: Vec<_> = beginnings.map(|beginning| (beginning, Counts::default())).collect();
-    for hour in between(db, from, to).await? {
-        let Some(at) = beginning_of(&hour.hour) else { continue };
+    for (at, row) in rows(db, range).await? {
         let number = at.duration_since(from).as_hours() / bucket.length().as_hours();
         if let Some((_, counts)) = usize::try_from(number).ok().and_then(|number| buckets.get_mut(number)) {
-            counts.add(&hour);
+            counts.add(&row);
         }
     }
     Ok(buckets)
+}
+
+/// The rows that a stretch of time is added up from, each with its beginning.
+async fn rows(db: &Database, range: Range) -> Result<Vec<(Timestamp, Counts)>, DatabaseError> {
+    let Range { from, to, bucket } = range;
+    let (rows, rest) = match bucket {
+        Bucket::Hour => (hourly_counts::between(db, from, to).await?, ""),
+        Bucket::Day | Bucket::Week => {
+            let days = daily_counts::between(db, from, to).await?;
+            (days.into_iter().map(|day| day.0).collect(), "T00")
+        }
+    };
+    let with_beginning =
+        |row: Counts| beginning_of(&format!("{}{rest}", row.hour)).map(|beginning| (beginning, row));
+    Ok(rows.into_iter().filter_map(with_beginning).collect())
 }
 
 /// What happened from the hour of one instant on, until now.
@@ -115,7 +130,7 @@ pub async fn buckets(db: &Database, range: Range) -> Result<Vec<(Timestamp, Coun
 /// The database's.
 pub async fn since(db: &Database, from: Timestamp) -> Result<Counts, DatabaseError> {
     let mut sum = Counts::default();
-    for hour in between(db, from, Timestamp::MAX).await? {
+    for hour in hourly_counts::between(db, from, Timestamp::MAX).await? {
         sum.add(&hour);
     }
     Ok(sum)

@@ -10,6 +10,7 @@
 
 mod any_view;
 mod columns;
+pub mod daily_counts;
 pub mod hourly_counts;
 pub mod invites;
 mod key;
@@ -31,13 +32,14 @@ pub use view::{FoldError, RowFailure};
 pub use view::{LookupKind, RowsBy};
 
 /// Every view, in the order in which they are written.
-pub fn all() -> [&'static dyn AnyView; 5] {
+pub fn all() -> [&'static dyn AnyView; 6] {
     [
         &TypedView::<users::Users>::NEW,
         &TypedView::<login_status::LoginStatusView>::NEW,
         &TypedView::<invites::Invites>::NEW,
         &TypedView::<subscriptions::Subscriptions>::NEW,
         &TypedView::<hourly_counts::HourlyCounts>::NEW,
+        &TypedView::<daily_counts::DailyCounts>::NEW,
     ]
 }
 

@@ -70,8 +70,8 @@ pub async fn rebuild_account(
         }
     }
     let mut reports = Vec::new();
-    // An hour is about everybody.
-    let views = select_views(names)?.into_iter().filter(|view| view.interest().rows_by != RowsBy::Hour);
+    // An hour and a day are about everybody.
+    let views = select_views(names)?.into_iter().filter(|view| view.interest().rows_by != RowsBy::Time);
     for view in views {
         let keys: BTreeSet<String> = events.iter().filter_map(|event| view.key(event)).collect();
         reports.extend(refold(db, view, &keys, write).await?);

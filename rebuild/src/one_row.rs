@@ -29,7 +29,7 @@ pub(crate) async fn events_of(
     let (log, interest) = (Log::new(db), view.interest());
     let mut events = match interest.rows_by {
         RowsBy::Stream(_) => log.about(key, end).await?,
-        RowsBy::Hour => log.in_hour(interest.events, key, end).await?,
+        RowsBy::Time => log.in_time(interest.events, key, end).await?,
     };
     events.retain(|event| view.key(event).as_deref() == Some(key));
     Ok(events)
@@ -45,6 +45,6 @@ pub(crate) async fn cost_of(
 ) -> Result<i64, DatabaseError> {
     match view.interest().rows_by {
         RowsBy::Stream(_) => Log::new(db).count_about(key, most).await,
-        RowsBy::Hour => Ok(end.min(most)),
+        RowsBy::Time => Ok(end.min(most)),
     }
 }

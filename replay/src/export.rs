@@ -1,11 +1,12 @@
-//! `replay export`: the whole log as JSON Lines, in its order. Sealed fields stay sealed without `--names`.
+//! `replay export`: the whole log as JSON Lines, in its order. A line is an event's canonical line, which the tree is made of
+//! ([`StoredEvent::line`]). With `--names` it is what the history tells of the event, opened: nobody can prove that line.
 
 use std::io::Write;
 
 use anyhow::Result;
 use app::history::{open_sealed, sealed_for};
 use domain::AccountId;
-use eventlog::{Database, Log, LogEvent};
+use eventlog::{Database, Log, LogEvent, StoredEvent};
 use vault::Vault;
 
 use crate::history::jsonl;
@@ -29,17 +30,30 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     let end = log.end().await?;
     let mut after = arguments.after;
     while after < end {
-        let mut page = log.read(after, PAGE.min(end - after)).await?;
-        let Some(last) = page.last() else { break };
-        after = last.position;
-        if arguments.names {
-            open_names(db, &mut page).await?;
-        }
-        page.iter().try_for_each(|event| jsonl::write(event, out))?;
+        let limit = PAGE.min(end - after);
+        let last = match arguments.names {
+            true => write_opened(db, log.read(after, limit).await?, out).await?,
+            false => write_stored(&log.stored(after, limit).await?, out)?,
+        };
+        let Some(last) = last else { break };
+        after = last;
         progress::show(&bar, after, end);
     }
     bar.finish_and_clear();
     Ok(out.flush()?)
+}
+
+/// Returns the last position.
+fn write_stored(page: &[StoredEvent], out: &mut impl Write) -> Result<Option<i64>> {
+    page.iter().try_for_each(|event| writeln!(out, "{}", event.line()))?;
+    Ok(page.last().map(|event| event.position))
+}
+
+/// Returns the last position.
+async fn write_opened(db: &Database, mut page: Vec<LogEvent>, out: &mut impl Write) -> Result<Option<i64>> {
+    open_names(db, &mut page).await?;
+    page.iter().try_for_each(|event| jsonl::write(event, out))?;
+    Ok(page.last().map(|event| event.position))
 }
 
 async fn open_names(db: &Database, page: &mut [LogEvent]) -> Result<()> {

@@ -23,6 +23,7 @@ use tracing_subscriber::{EnvFilter, fmt, registry};
 
 mod as_of;
 mod audit;
+mod checkpoint;
 mod explain;
 mod export;
 mod history;
@@ -32,7 +33,9 @@ mod mirror;
 mod paint;
 mod people;
 mod progress;
+mod prove;
 mod rebuild;
+mod tree;
 mod verify;
 mod view;
 
@@ -93,8 +96,13 @@ enum LogCommand {
     AsOf(as_of::Arguments),
     /// The events that make a row, each with what it changed; exit code 1 where the live row is another one.
     Explain(explain::Arguments),
-    /// Decode every event, build every view in memory, and compare row by row; exit code 1 on any difference.
-    Verify,
+    /// Decode every event, build every view in memory, and compare row by row; compare the log with its signed tree; exit code 1 on any
+    /// difference.
+    Verify(verify::Arguments),
+    /// The last signed checkpoint of the log.
+    Checkpoint(checkpoint::Arguments),
+    /// The proof that an event is in the signed log.
+    Prove(prove::Arguments),
     /// Build views anew from the log, beside the live ones, and swap: all of them, or those that are named.
     Rebuild(rebuild::Arguments),
     /// Make parked rows anew, after a fix: one, or all; exit code 1 where one is still parked.
@@ -148,7 +156,9 @@ async fn run(arguments: Arguments) -> Result<ExitCode> {
     let out = &mut io::stdout().lock();
     match command {
         LogCommand::Explain(arguments) => return explain::run(&db, arguments, out).await,
-        LogCommand::Verify => return verify::run(&db, out).await,
+        LogCommand::Verify(arguments) => return verify::run(&db, arguments, out).await,
+        LogCommand::Checkpoint(arguments) => checkpoint::run(&db, arguments, out).await?,
+        LogCommand::Prove(arguments) => prove::run(&db, arguments, out).await?,
         LogCommand::Unpark(which) => return rebuild::unpark(&db, which, out).await,
         LogCommand::History(arguments) => history::run(&db, arguments, out).await?,
         LogCommand::AsOf(arguments) => as_of::run(&db, arguments, out).await?,

@@ -14,6 +14,7 @@ use terminal::columns::to_the_second;
 use terminal::harmless;
 
 use crate::paint::Paint;
+use crate::tree::{self, TREE};
 use crate::{people, progress, view};
 
 const ONLY_AN_EVENT: &str =
@@ -21,7 +22,7 @@ const ONLY_AN_EVENT: &str =
 
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// `users`, `login_status`, `invites`, `subscriptions`; all of them where none is named.
+    /// `users`, `login_status`, `invites`, `subscriptions`; all of them where none is named. `tree`: the tree over the log.
     #[arg(value_name = "VIEW")]
     views: Vec<String>,
     /// Only say what would change.
@@ -46,7 +47,14 @@ pub struct Parked {
 }
 
 pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<()> {
-    let Arguments { views, dry_run, user } = arguments;
+    let Arguments { mut views, dry_run, user } = arguments;
+    if let Some(place) = views.iter().position(|name| name == TREE) {
+        views.remove(place);
+        tree::rebuild(db, dry_run, out).await?;
+        if views.is_empty() {
+            return Ok(());
+        }
+    }
     for name in &views {
         view::columns(name)?;
     }

@@ -31,9 +31,10 @@ use web::feed::FeedLine;
 use web::route::Route;
 use web::state::ApiState;
 
-use crate::guard::{Caller, scope};
+use crate::guard::Caller;
 use crate::problem::Problem;
-use crate::refusals::Refusals;
+use crate::refusals::{HistoryChanged, Refusals};
+use crate::scope;
 
 /// How many events an answer has: this many at most, and that many unless told otherwise.
 const MOST: usize = 1_000;
@@ -129,7 +130,7 @@ struct EventsShape {
     security(("key" = ["events:read"])),
     responses(
         (status = 200, description = "Events", body = EventsShape),
-        (status = 409, description = "The position is of another history; `go_on_from` and `log` say where to go on", body = crate::openapi::HistoryChanged, content_type = "application/problem+json"),
+        (status = 409, description = "The position is of another history; `go_on_from` and `log` say where to go on", body = HistoryChanged, content_type = "application/problem+json"),
         Refusals
     )
 )]

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use domain::{ApiKeyId, Scope};
+use domain::ApiKeyId;
 use eventlog::Context;
 use tracing::Span;
 use tracing::field::display;
@@ -20,32 +20,7 @@ use web::state::ApiState;
 
 use crate::problem::Problem;
 use crate::rate;
-
-/// What a handler asks of a key.
-pub trait Asked: Send + Sync + 'static {
-    /// The scope.
-    const SCOPE: Scope;
-}
-
-/// The scopes as types.
-pub mod scope {
-    use domain::Scope;
-
-    use super::Asked;
-
-    macro_rules! scopes {
-        ($($name:ident),+) => {$(
-            #[doc = concat!("[`Scope::", stringify!($name), "`].")]
-            #[derive(Debug)]
-            pub enum $name {}
-            impl Asked for $name {
-                const SCOPE: Scope = Scope::$name;
-            }
-        )+};
-    }
-
-    scopes!(UsersRead, SubscriptionsWrite, InvitesRead, InvitesWrite, EventsRead, WebhooksManage);
-}
+use crate::scope::Asked;
 
 /// A service that may do this.
 #[derive(Debug)]

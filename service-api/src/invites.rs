@@ -21,12 +21,13 @@ use web::json::names::{GivenTier, InviteStateName, TierName};
 use web::route::Route;
 use web::state::ApiState;
 
-use crate::guard::{Caller, scope};
+use crate::guard::Caller;
 use crate::input::{Nothing, Parameters, Segment, position};
 use crate::orders::{Answer, Order, once, seed_of};
 use crate::position::reach;
 use crate::problem::Problem;
 use crate::refusals::{Refusals, WriteRefusals};
+use crate::scope;
 use crate::users::MinPosition;
 
 /// What can be asked for: a hundred years, a million uses, a hundred invites at once.

@@ -19,6 +19,7 @@ mod position;
 pub mod problem;
 pub mod rate;
 pub mod refusals;
+pub mod scope;
 mod subscriptions;
 mod users;
 mod webhooks;
@@ -26,7 +27,7 @@ mod webhooks;
 use axum::middleware::from_fn;
 use web::route::Route;
 
-pub use guard::{Caller, scope};
+pub use guard::Caller;
 pub use openapi::contract;
 pub use problem::Problem;
 

@@ -1,46 +1,11 @@
 //! The contract of the API for other services, as OpenAPI 3.1, made from its handlers. `api` serves it with the others'.
 
-use eventlog::log::BranchId;
-use serde::Serialize;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{Components, OpenApi as Document};
-use utoipa::{Modify, OpenApi, ToSchema};
+use utoipa::{Modify, OpenApi};
 
-use crate::refusals::Refusals;
+use crate::refusals::{ProblemShape, Refusals};
 use crate::{events, invites, subscriptions, users, webhooks};
-
-/// What is wrong with a request.
-#[derive(Serialize, ToSchema)]
-#[schema(as = ServiceProblem)]
-struct ProblemShape {
-    /// A URN that a program can tell it by. It does not change.
-    #[serde(rename = "type")]
-    kind: String,
-    /// The name of the status.
-    title: String,
-    status: u16,
-    /// What to do about it.
-    detail: String,
-}
-
-/// A position is of another history.
-#[derive(Serialize, ToSchema)]
-#[schema(as = HistoryChanged)]
-pub(crate) struct HistoryChanged {
-    /// `urn:qr-login:history-changed`.
-    #[serde(rename = "type")]
-    kind: String,
-    /// The name of the status.
-    title: String,
-    status: u16,
-    /// What to do about it.
-    detail: String,
-    /// The history of now, for `log`.
-    #[schema(value_type = String, format = Uuid)]
-    log: BranchId,
-    /// The last position that both have, for `after`.
-    go_on_from: i64,
-}
 
 #[derive(OpenApi)]
 #[openapi(

@@ -1,10 +1,46 @@
-//! [`Refusals`]: the answers of every route that are not what was asked for, for `responses(…)`.
+//! [`Refusals`]: the answers of every route that are not what was asked for, for `responses(…)`, and the shapes of
+//! problems.
 
 use std::collections::BTreeMap;
 
-use utoipa::IntoResponses;
+use eventlog::log::BranchId;
+use serde::Serialize;
 use utoipa::openapi::response::Response;
 use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
+use utoipa::{IntoResponses, ToSchema};
+
+/// What is wrong with a request.
+#[derive(Serialize, ToSchema)]
+#[schema(as = ServiceProblem)]
+pub(crate) struct ProblemShape {
+    /// A URN that a program can tell it by. It does not change.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The name of the status.
+    title: String,
+    status: u16,
+    /// What to do about it.
+    detail: String,
+}
+
+/// A position is of another history.
+#[derive(Serialize, ToSchema)]
+#[schema(as = HistoryChanged)]
+pub(crate) struct HistoryChanged {
+    /// `urn:qr-login:history-changed`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The name of the status.
+    title: String,
+    status: u16,
+    /// What to do about it.
+    detail: String,
+    /// The history of now, for `log`.
+    #[schema(value_type = String, format = Uuid)]
+    log: BranchId,
+    /// The last position that both have, for `after`.
+    go_on_from: i64,
+}
 
 /// RFC 9457 problems of a route that reads; for `responses(…)`.
 pub struct Refusals;

@@ -17,11 +17,12 @@ use web::json::names::GivenTier;
 use web::route::Route;
 use web::state::ApiState;
 
-use crate::guard::{Caller, scope};
+use crate::guard::Caller;
 use crate::input::{Nothing, Parameters, Segment};
 use crate::orders::{Answer, Order, once};
 use crate::problem::Problem;
 use crate::refusals::WriteRefusals;
+use crate::scope;
 use crate::users::{self, UserAt, find, nobody};
 
 /// The longest grant: a hundred years.

@@ -18,11 +18,12 @@ use web::json::user::{LimitsBody, UserBody};
 use web::route::Route;
 use web::state::ApiState;
 
-use crate::guard::{Caller, scope};
+use crate::guard::Caller;
 use crate::input::{Parameters, Segment, position};
 use crate::position::reach;
 use crate::problem::Problem;
 use crate::refusals::Refusals;
+use crate::scope;
 
 pub(super) fn table() -> Vec<Route> {
     vec![(Method::GET, "/api/v1/users", get(list)), (Method::GET, "/api/v1/users/{telegram_id}", get(one))]

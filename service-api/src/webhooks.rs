@@ -24,11 +24,12 @@ use web::route::Route;
 use web::state::ApiState;
 use webhooks::{Change, Ids, Made, WebhookError};
 
-use crate::guard::{Caller, scope};
+use crate::guard::Caller;
 use crate::input::{Nothing, Parameters, Segment};
 use crate::orders::{Answer, Order, once, seed_of};
 use crate::problem::Problem;
 use crate::refusals::{Refusals, WriteRefusals};
+use crate::scope;
 
 /// Longer than any answer about a webhook.
 const LONGEST_ANSWER: usize = 64 * 1024;

@@ -8,12 +8,17 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Subcommand;
+use domain::HistoryCommand;
+use eventlog::clock::Clock;
 use eventlog::database::Database;
+use eventlog::store::Store;
 use tokio::time::{Instant, sleep};
+use transparency::{History, NoteKey, SigningKeys, StoredTree, base64_of};
 use vault::rotation::{Progress, Rotation};
 use vault::{MasterKey, Vault};
 
 use super::database::with_database;
+use super::operator;
 use crate::config::{DataConfig, Settings};
 use crate::service;
 
@@ -37,6 +42,9 @@ pub enum KeyCommand {
         /// Seal anew what the keys before have sealed, and take them out of the file.
         #[arg(long)]
         finish: bool,
+        /// Instead, let a new key sign checkpoints of the log. Everybody who checks them needs its public key.
+        #[arg(long, conflicts_with = "finish")]
+        checkpoint: bool,
     },
 }
 
@@ -45,7 +53,13 @@ impl KeyCommand {
         match self {
             Self::New => make(&DataConfig::from_settings(&settings.data)?),
             Self::Api { file } => write_api_keys(&DataConfig::from_settings(&settings.data)?, &file),
-            Self::Rotate { finish } => {
+            Self::Rotate { checkpoint: true, .. } => {
+                with_database(&settings.data, async |data: &DataConfig, db: &Database| {
+                    change_checkpoint_key(db, &data.checkpoint_key_file).await
+                })
+                .await
+            }
+            Self::Rotate { finish, checkpoint: false } => {
                 with_database(&settings.data, async |data: &DataConfig, db: &Database| {
                     let rotation = Rotation::begin(db, data.master_key_file.clone()).await?;
                     if finish {
@@ -60,6 +74,29 @@ impl KeyCommand {
             }
         }
     }
+}
+
+/// The file gets the new key first: from the event on, the leader signs with it.
+async fn change_checkpoint_key(db: &Database, file: &Path) -> anyhow::Result<()> {
+    let state = StoredTree::new(db).state().await?;
+    let before = History::read(db, &state).await?;
+    let newest = SigningKeys::load(file)?.newest().verifying_key();
+    // An earlier run may have been killed between the file and the event.
+    let key = match newest.to_bytes() == before.key.bytes() {
+        true => SigningKeys::add_key(file)?.verifying_key(),
+        false => newest,
+    };
+    let command = HistoryCommand::ChangeKey {
+        public_key: base64_of(key.as_bytes()),
+        previous: base64_of(&before.key.bytes()),
+        at: Clock::system().now(),
+    };
+    Store::new(db).history(command, operator::context()).await?;
+    say(&format!(
+        "{} signs from here on; tell it to everybody who checks checkpoints, and copy {} to every other machine that may lead",
+        NoteKey::of_log(&before.origin, key),
+        file.display()
+    ))
 }
 
 fn make(data: &DataConfig) -> anyhow::Result<()> {

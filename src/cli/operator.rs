@@ -12,9 +12,18 @@ const LONGEST_NAME: usize = 64;
 
 /// Who caused it, in the events: `tool:cli:ilya`, or `tool:cli:root:ilya` where ilya ran it by sudo.
 pub fn context() -> Context {
+    Context::command(TOOL, run_by())
+}
+
+/// What is taken over from another system: `import`, which names the user beside it.
+pub fn import_context() -> Context {
+    Context::import(run_by())
+}
+
+fn run_by() -> String {
     let uid = rustix::process::getuid();
     let by_sudo = std::env::var("SUDO_USER").ok().filter(|_| uid.is_root());
-    Context::command(TOOL, operator(&name_of(uid.as_raw()), by_sudo.as_deref()))
+    operator(&name_of(uid.as_raw()), by_sudo.as_deref())
 }
 
 /// Only root is believed what it says about sudo: anybody can set the variable.

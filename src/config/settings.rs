@@ -117,6 +117,12 @@ pub struct DataSettings {
     /// linked session can be opened. A file that others can read is refused. `qr-login key rotate` changes the key.
     #[arg(long, env = "MASTER_KEY_FILE", global = true, help_heading = "Folders", value_name = "FILE")]
     pub master_key_file: Option<PathBuf>,
+    /// The key that signs checkpoints of the log. Default: DATA_DIR/checkpoint.key.
+    ///
+    /// Made at the first start (0600); each further machine that may lead needs a copy. A file that others can read is refused, and
+    /// nothing is signed then. `qr-login key rotate --checkpoint` changes the key.
+    #[arg(long, env = "CHECKPOINT_KEY_FILE", global = true, help_heading = "Folders", value_name = "FILE")]
+    pub checkpoint_key_file: Option<PathBuf>,
     /// Other terms for the tiers, as a TOML file.
     ///
     /// Such as `[premium]` with `channels = 50` below it. What was granted before stays as it was.

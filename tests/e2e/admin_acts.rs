@@ -1,4 +1,4 @@
-//! Sessions of the admin's page, and what an admin does to a person there: each act is an event by the admin, repeated ones change
+//! Sessions of the admins' app, and what an admin does to a person there: each act is an event by the admin, repeated ones change
 //! nothing, and the last admin stays.
 
 use std::time::Duration;

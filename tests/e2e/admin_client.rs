@@ -1,4 +1,4 @@
-//! The admin's page as a client of the admin API: a session, and what is asked with its token.
+//! The admins' app as a client of the admin API: a session, and what is asked with its token.
 
 use anyhow::{Context as _, Result, ensure};
 use domain::AccountId;

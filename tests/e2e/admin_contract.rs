@@ -4,6 +4,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result, ensure};
+use domain::Scope;
 use serde_json::json;
 use stand_in::accounts::{ANNA, ILYA};
 use tokio::process::Command;
@@ -11,8 +12,18 @@ use tokio::process::Command;
 use crate::admin_acts::world;
 use crate::admin_client::{AdminPage, account_of};
 use crate::python::environment;
+use crate::service_client::ServiceClient;
 
 const REQUIREMENTS: &str = "tests/e2e/schemathesis/requirements.txt";
+
+/// How many cases are asked for each operation at most, and for how many seconds altogether. `SCHEMATHESIS_CASES` raises the first,
+/// and then there is an hour for each kind of caller.
+fn effort(usual_seconds: u32) -> Result<(u32, u32)> {
+    match std::env::var("SCHEMATHESIS_CASES") {
+        Ok(cases) => Ok((cases.parse().context("SCHEMATHESIS_CASES is a number")?, 3600)),
+        Err(_) => Ok((20, usual_seconds)),
+    }
+}
 
 /// What is asked, and with which values: people, invites and the like that there are.
 fn settings(account: &str, invite: &str) -> String {
@@ -21,8 +32,19 @@ fn settings(account: &str, invite: &str) -> String {
 [parameters]
 account_id = "{account}"
 invite_id = "{invite}"
+telegram_id = {ILYA}
+min_position = 1
 position = 1
 view = "users"
+
+# The same made-up Idempotency-Key comes with several orders, and a key has so many requests.
+[checks]
+positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429", "5xx"]
+
+# It would wait.
+[[operations]]
+include-operation-id = "follow_events_v1"
+parameters = {{ after = 0, wait = 0 }}
 
 # It would end the session that all others need.
 [[operations]]
@@ -56,11 +78,30 @@ async fn the_service_answers_as_its_contract_says() -> Result<()> {
     std::fs::write(&config, settings(&account_of(&world, ILYA).await?.to_string(), &invite))?;
 
     let run = Run { programs, base: world.base(), config, dir: dir.path().to_owned() };
-    run.ask(&format!("Bearer {}", page.token), ["--exclude-tag", "me"], 60).await?;
+    let session = format!("Bearer {}", page.token);
+    run.ask(&session, &["--exclude-tag", "me", "--exclude-tag", "v1"], effort(60)?).await?;
     // The session is still good, so the answers were not all refusals.
     assert_eq!(page.get("invites").await?.status, 200);
     let launch = world.person(ANNA).init_data(None);
-    run.ask(&format!("tma {launch}"), ["--include-tag", "me"], 20).await?;
+    run.ask(&format!("tma {launch}"), &["--include-tag", "me"], effort(20)?).await?;
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_services_are_answered_as_the_contract_says() -> Result<()> {
+    let programs = environment("schemathesis", "schemathesis", REQUIREMENTS).await?;
+    let world = world().await?;
+    world.log_in(ILYA).await?;
+    let service = ServiceClient::with(&world, &Scope::ALL).await?;
+    let made = service.post("invites", json!({"tier": "basic"})).await?;
+    let invite = made.items()[0]["invite_id"].as_str().context("an invite")?.to_owned();
+    let dir = tempfile::tempdir()?;
+    let config = dir.path().join("schemathesis.toml");
+    std::fs::write(&config, settings(&account_of(&world, ILYA).await?.to_string(), &invite))?;
+
+    let run = Run { programs, base: world.base(), config, dir: dir.path().to_owned() };
+    run.ask(&format!("Bearer {}", service.key), &["--include-tag", "v1"], effort(40)?).await?;
+    assert_eq!(service.get("users").await?.status, 200, "the key is still good");
     Ok(())
 }
 
@@ -74,7 +115,7 @@ struct Run {
 
 impl Run {
     /// Asks some operations for so many seconds, as somebody.
-    async fn ask(&self, authorization: &str, which: [&str; 2], seconds: u32) -> Result<()> {
+    async fn ask(&self, authorization: &str, which: &[&str], (cases, seconds): (u32, u32)) -> Result<()> {
         let output = Command::new(self.programs.join("st"))
             .arg("--config-file")
             .arg(&self.config)
@@ -83,7 +124,7 @@ impl Run {
             .args(which)
             .args(["--header", &format!("Authorization: {authorization}")])
             .args(["--checks", "all", "--exclude-checks", "ignored_auth,object_level_authorization"])
-            .args(["--phases", "coverage,fuzzing", "--max-examples", "20"])
+            .args(["--phases", "coverage,fuzzing", "--max-examples", &cases.to_string()])
             .args(["--max-time", &seconds.to_string(), "--seed", "1", "--generation-deterministic"])
             .args(["--workers", "1", "--continue-on-failure", "--warnings", "off"])
             .current_dir(&self.dir)
@@ -94,6 +135,7 @@ impl Run {
         let said = String::from_utf8_lossy(&output.stdout);
         ensure!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stderr));
         ensure!(said.contains("Tested: "), "nothing was asked: {said}");
+        println!("{said}");
         Ok(())
     }
 }

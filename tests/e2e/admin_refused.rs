@@ -151,7 +151,7 @@ async fn order(world: &World, account: AccountId, order: PermissionOrder) -> Res
 }
 
 #[tokio::test]
-async fn whoever_may_not_gets_nowhere_on_every_route_of_the_document() -> Result<()> {
+async fn nobody_gets_anywhere_without_the_right_on_every_route_of_the_document() -> Result<()> {
     let world = world().await?;
     let admin = AdminPage::open(&world, ANNA).await?;
     let ilya = account_of(&world, ILYA).await?;

@@ -56,6 +56,7 @@ async fn only_the_mini_app_the_admin_pages_and_the_api_are_let_through() -> Resu
         "/admin/static/any.js",
         "/api/openapi.json",
         "/api/admin/users",
+        "/log/checkpoint",
     ];
     for path in paths {
         let answer = get(path).await?;

@@ -10,17 +10,26 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 /// The folders of the product's crates.
-const CRATES: [&str; 13] = [
+const CRATES: [&str; 22] = [
     "domain/src",
+    "terminal/src",
     "private-postgres/src",
     "eventlog/src",
     "vault/src",
+    "messages/src",
+    "transparency/src",
+    "qr-verify/src",
     "projections/src",
+    "rebuild/src",
     "webhooks/src",
     "app/src",
     "login-worker/src",
     "texts/src",
+    "import/src",
     "bot/src",
+    "web/src",
+    "admin-api/src",
+    "service-api/src",
     "api/src",
     "replay/src",
     "src",

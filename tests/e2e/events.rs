@@ -108,7 +108,7 @@ fn frozen() -> Result<BTreeMap<String, Section>> {
 fn stream_of(name: &str, version: u32, payload: &str) -> Result<String> {
     let payload: Value = serde_json::from_str(payload)?;
     let decodes = |stream: &&str| Event::decode(stream, name, &version.to_string(), payload.clone()).is_ok();
-    let stream = ["invite", "login", "account", "audit", "service"].into_iter().find(decodes);
+    let stream = ["invite", "login", "account", "audit", "service", "log"].into_iter().find(decodes);
     Ok(stream.with_context(|| format!("no stream has {name}"))?.to_owned())
 }
 

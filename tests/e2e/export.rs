@@ -38,7 +38,8 @@ pub async fn qr_login(world: &World, arguments: &[&str]) -> Result<Output> {
     Ok(command.stdin(Stdio::null()).output().await?)
 }
 
-async fn export(world: &World, format: &str) -> Result<String> {
+/// Hands Ilya’s session over at the terminal: its text.
+pub async fn export(world: &World, format: &str) -> Result<String> {
     let user = ILYA.to_string();
     let output =
         qr_login(world, &["session", "export", "--user", &user, "--format", format, "--yes"]).await?;

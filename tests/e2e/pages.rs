@@ -2,6 +2,7 @@
 
 mod admin;
 mod client;
+mod docs;
 mod endings;
 mod me;
 mod one_phone;

@@ -42,13 +42,20 @@ fn row(method: &Method, path: &str) -> Result<Shows> {
             | "/admin"
             | "/qr-auth/static/{name}"
             | "/qr-auth/static/{folder}/{name}"
-            | "/admin/static/{*name}",
+            | "/admin/static/{*name}"
+            | "/api/docs"
+            | "/api/docs/static/{name}"
+            | "/log/checkpoint"
+            | "/log/tile/{*path}"
+            // By the sessions of the admin API.
+            | "/log/tile/entries/{*path}",
         )
         | ("POST", "/qr-auth/telegram") => Shows::TheSameToAll,
         ("GET", "/qr-auth-status") => Shows::Status,
         (
             "GET",
-            "/qr-auth/qr.svg" | "/qr-auth/password" | "/api/me" | "/api/me/events" | "/api/me/export",
+            "/qr-auth/qr.svg" | "/qr-auth/password" | "/api/me" | "/api/me/events" | "/api/me/export"
+            | "/api/me/proof",
         )
         | (
             "POST",
@@ -67,8 +74,9 @@ fn body(session: &str) -> Value {
 
 /// Asks every route for this login as its owner.
 async fn ask_all_routes(world: &World, session: &str, lost: Lost) -> Result<()> {
-    // The admin API goes by other sessions: `admin_refused.rs` asks its routes.
-    let is_asked = |path: &str| !path.starts_with("/api/admin") && path != "/api/openapi.json";
+    // These go by sessions and keys: `admin_refused.rs` and `service_refused.rs` ask their routes.
+    let others = ["/api/admin", "/api/v1", "/api/openapi.json"];
+    let is_asked = |path: &str| !others.iter().any(|other| path.starts_with(other));
     for (method, path) in api::route_names().into_iter().filter(|(_, path)| is_asked(path)) {
         let shows = row(&method, path)?;
         let query = format!("{path}?session_id={session}");

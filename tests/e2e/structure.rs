@@ -7,17 +7,19 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Which crate may know which, as in the picture of ARCHITECTURE.md. The stand-ins know nothing of the product.
-const MAY_KNOW: [(&str, &[&str]); 22] = [
+const MAY_KNOW: [(&str, &[&str]); 25] = [
     ("domain", &[]),
     ("terminal", &[]),
     ("private-postgres", &[]),
     ("eventlog", &["domain", "private-postgres"]),
     ("vault", &["domain", "eventlog"]),
+    ("transparency", &["domain", "eventlog", "vault"]),
+    ("qr-verify", &[]),
     ("messages", &["domain", "eventlog", "vault"]),
     ("projections", &["domain", "eventlog", "vault"]),
     ("rebuild", &["domain", "eventlog", "vault", "projections"]),
     ("webhooks", &["domain", "eventlog", "vault", "projections"]),
-    ("app", &["domain", "eventlog", "vault", "messages", "projections", "rebuild", "webhooks"]),
+    ("app", &["domain", "eventlog", "vault", "messages", "projections", "rebuild", "webhooks", "transparency"]),
     ("login-worker", &["domain", "eventlog", "vault", "messages", "app"]),
     ("texts", &["domain"]),
     (
@@ -32,9 +34,10 @@ const MAY_KNOW: [(&str, &[&str]); 22] = [
             "app",
             "login-worker",
             "texts",
+            "transparency",
         ],
     ),
-    ("web", &["domain", "eventlog", "vault", "projections", "webhooks", "app", "texts"]),
+    ("web", &["domain", "eventlog", "vault", "projections", "webhooks", "app", "texts", "transparency"]),
     (
         "admin-api",
         &[
@@ -64,9 +67,11 @@ const MAY_KNOW: [(&str, &[&str]); 22] = [
             "web",
             "admin-api",
             "service-api",
+            "transparency",
         ],
     ),
-    ("replay", &["domain", "terminal", "eventlog", "vault", "projections", "rebuild", "app"]),
+    ("import", &["domain", "eventlog", "vault", "projections", "app", "login-worker"]),
+    ("replay", &["domain", "terminal", "eventlog", "vault", "projections", "rebuild", "app", "transparency"]),
     ("qr-login", &PARTS),
     ("stand-in", &[]),
     ("kurrent", &[]),
@@ -87,23 +92,25 @@ const MAY_KNOW: [(&str, &[&str]); 22] = [
     ),
 ];
 /// What the service is composed of.
-const PARTS: [&str; 12] = [
+const PARTS: [&str; 14] = [
     "domain",
     "terminal",
     "private-postgres",
     "eventlog",
     "vault",
+    "transparency",
     "projections",
     "webhooks",
     "app",
     "login-worker",
+    "import",
     "bot",
     "web",
     "api",
 ];
-/// The crates that own tables.
-const SPEAKS_SQL: [&str; 8] =
-    ["private-postgres", "eventlog", "vault", "messages", "projections", "rebuild", "webhooks", "app"];
+/// The crates that own tables, and `import`, which reads those of another system.
+const SPEAKS_SQL: [&str; 10] =
+    ["private-postgres", "eventlog", "vault", "messages", "projections", "rebuild", "webhooks", "app", "import", "transparency"];
 /// Not part of the product: what only measures it.
 const MEASURES: &str = "bench";
 

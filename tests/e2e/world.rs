@@ -318,6 +318,7 @@ fn config(
             pool: PoolSettings::default(),
             data_dir: dir.to_owned(),
             master_key_file: dir.join("master.key"),
+            checkpoint_key_file: dir.join("checkpoint.key"),
             tiers: Arc::default(),
         },
         bot_token: telegram.bot_api.token().into(),

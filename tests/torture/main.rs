@@ -13,9 +13,12 @@ use anyhow::{Context as _, Result};
 use tokio::time::{Instant, timeout};
 
 mod checks;
+mod consumers;
 mod environment;
 mod fleet;
 mod people;
+#[path = "../e2e/python.rs"]
+mod python;
 mod random;
 mod subscriptions;
 mod targeted;

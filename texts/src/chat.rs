@@ -25,6 +25,7 @@ pub use admin::{AdminTexts, Alarm, ChangedBy, Fault, Granted, Happened, PeoplePa
 pub use card::CardTexts;
 pub use help::{About, Chapter, HelpTexts};
 pub use history::HistoryTexts;
+pub(crate) use history::past_change;
 pub use rebuild::{RebuildLine, RebuildQuestion, RebuildState, RebuildStep, RebuildTexts};
 
 impl Language {
@@ -99,6 +100,7 @@ pub struct Texts {
     pub subscription_ends: fn(&Ending<'_>) -> String,
     pub authorization_revoked: &'static str,
     pub session_exported: &'static str,
+    pub session_rejected: &'static str,
     pub unowned_session: fn(&UnownedSession<'_>) -> String,
 
     pub account: &'static AccountTexts,

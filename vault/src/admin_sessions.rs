@@ -1,4 +1,4 @@
-//! Sessions of admins and auditors on the admin's page. The token is 256 random bits and a MAC, by which one that somebody made up
+//! Sessions of admins and auditors on the admins' app. The token is 256 random bits and a MAC, by which one that somebody made up
 //! is refused without a look into the database. The database has its SHA-256 alone.
 //!
 //! Whether the person still has the role is not asked here: the log says so, at each request.

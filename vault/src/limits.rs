@@ -143,7 +143,7 @@ impl LoginLimits {
         self.count_all(&counted, false, now).await
     }
 
-    /// Counts one try to open the admin's page: 10 in 10 minutes a person, also of a person who may not. `person` is
+    /// Counts one try to open the admins' app: 10 in 10 minutes a person, also of a person who may not. `person` is
     /// [`DerivedKeys::person_hmac`]. A refused try does not count.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! What people order in the chat, or an admin's page: a login, or an invite. An order may come twice, and both times mean the same: the random
+//! What people order in the chat, or the admins' app: a login, or an invite. An order may come twice, and both times mean the same: the random
 //! bytes that its id is made from are drawn once, and kept until the order is old or the person is erased. An id says nothing
 //! of the person, not even to somebody who holds the log and the master key.
 
@@ -18,7 +18,7 @@ pub enum Origin {
     Update(i64),
     /// A button under a message of this id. The text names the choice, where a message offers several.
     Button(i32, String),
-    /// A request with this key, which the admin's page made up; and which of the things that it orders.
+    /// A request with this key, which the admins' app made up; and which of the things that it orders.
     Request(String, u32),
 }
 

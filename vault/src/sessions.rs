@@ -44,6 +44,13 @@ pub struct Borrowed {
     until: Timestamp,
 }
 
+impl Borrowed {
+    /// The end of the loan, as the column has it.
+    pub(crate) fn until_as_stored(&self) -> jiff_sqlx::Timestamp {
+        self.until.to_sqlx()
+    }
+}
+
 /// Whether a linked session could be had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {

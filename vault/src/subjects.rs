@@ -32,6 +32,10 @@ pub struct Subject {
 }
 
 impl Subject {
+    pub(crate) fn new(account_id: AccountId, telegram_id: i64, key: [u8; 32]) -> Self {
+        Self { account_id, telegram_id, key: PersonKey::new(key) }
+    }
+
     /// The same text is sealed the same way each time: a profile that did not change is no new event. The nonce is
     /// HMAC-SHA256(key, text), cut to 24 bytes; the result is base64url of nonce and ciphertext.
     pub fn seal(&self, text: &str) -> Sealed {
@@ -196,10 +200,6 @@ struct Row {
 
 impl From<Row> for Subject {
     fn from(row: Row) -> Self {
-        Self {
-            account_id: AccountId(row.account_id),
-            telegram_id: row.telegram_id,
-            key: PersonKey::new(row.person_key),
-        }
+        Self::new(AccountId(row.account_id), row.telegram_id, row.person_key)
     }
 }

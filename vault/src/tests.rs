@@ -14,6 +14,7 @@ mod api_requests;
 mod attempts;
 mod derived_keys;
 mod fence;
+mod imports;
 mod master;
 mod people;
 mod rotation;

@@ -162,7 +162,9 @@ impl LiveLogins {
                 }
                 return Ok(());
             }
-            Ok(Event::Invite(_) | Event::Audit(_) | Event::Service(_)) | Err(_) => return Ok(()),
+            Ok(Event::Invite(_) | Event::Audit(_) | Event::Service(_) | Event::History(_)) | Err(_) => {
+                return Ok(());
+            }
         };
         let before = self.get(&event.stream_id).map(|watched| watched.borrow().clone());
         if before.as_ref().is_some_and(|login| login.row.version >= event.position) {

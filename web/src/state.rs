@@ -21,7 +21,7 @@ pub struct ApiState {
     pub webhooks: Webhooks,
     /// Live logins.
     pub live_logins: Arc<LiveLogins>,
-    /// What is recorded, for the admin's page.
+    /// What is recorded, for the admins' app.
     pub live_events: LiveEvents,
     /// The end of the log, for other services.
     pub feed: Feed,
@@ -39,6 +39,8 @@ pub struct ApiState {
     pub admins: Vec<i64>,
     /// Whether Telegram refuses the bot's token, as far as this process knows.
     pub token_is_refused: Box<dyn Fn() -> bool + Send + Sync>,
+    /// The signed tree over the log.
+    pub tree: transparency::Served,
     /// The secret of Telegram's webhook, where updates come that way.
     pub webhook_secret: Option<Arc<secrecy::SecretString>>,
 }

@@ -42,8 +42,12 @@ export class Api {
   }
 
   async post(path, body = {}, headers = {}) {
-    const answer = await this.#authorised('POST', path, { body, headers });
-    return answer.status === 204 ? null : answer.json();
+    const text = await (await this.#authorised('POST', path, { body, headers })).text();
+    return text ? JSON.parse(text) : null;
+  }
+
+  async patch(path, body) {
+    return (await this.#authorised('PATCH', path, { body })).json();
   }
 
   async delete(path, body) {

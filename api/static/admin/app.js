@@ -4,17 +4,17 @@
 import { Audit, EventScreen } from './audit.js';
 import { Dashboard } from './dashboard.js';
 import { InviteScreen, Invites, NewInvite } from './invites.js';
+import { Later } from './later.js';
 import { Projections, ViewScreen } from './projections.js';
-import { Statistics } from './statistics.js';
 import { Component, Dialog, Icon, Question, State, createRef, html } from './ui.js';
 import { UserScreen } from './user.js';
 import { Users } from './users.js';
 
-export const TABS = ['dashboard', 'users', 'invites', 'statistics', 'projections', 'audit'];
+export const TABS = ['dashboard', 'users', 'invites', 'statistics', 'projections', 'audit', 'services'];
 /** The tabs whose list stays beside what is open, where the window is wide. */
-const SPLIT = ['users', 'invites', 'audit'];
+const SPLIT = ['users', 'invites', 'audit', 'services'];
 const SCREENS = {
-  dashboard: Dashboard, users: Users, user: UserScreen, invites: Invites, invite: InviteScreen, invite_new: NewInvite, statistics: Statistics,
+  dashboard: Dashboard, users: Users, user: UserScreen, invites: Invites, invite: InviteScreen, invite_new: NewInvite,
   projections: Projections, view: ViewScreen, audit: Audit, event: EventScreen,
 };
 /** For how long an act can be taken back. */
@@ -30,6 +30,8 @@ export class App extends Component {
   memory = {};
   /** Where each screen below the open one was left: `{y, from}`. */
   #left = [];
+  /** The screens that are loaded, by name. */
+  screens = { ...SCREENS };
   #toast = 0;
 
   constructor(props) {
@@ -191,7 +193,7 @@ export class App extends Component {
   }
 
   #pane({ screen, params, key }, { isList = false, hidden = false, beside = null }) {
-    const Screen = SCREENS[screen];
+    const Screen = this.screens[screen] ?? Later;
     return html`<div class=${isList ? 'pane list' : 'pane'} key=${key} hidden=${hidden}><${Screen} app=${this} params=${params} beside=${isList || hidden ? beside : null} /></div>`;
   }
 }
@@ -211,7 +213,7 @@ function Toasts({ app }) {
     <span class="grow">${toast.text}</span>${toast.undo && html`<button type="button" onClick=${() => app.undo(toast)}>${app.t('undo')}${!app.isHandheld && html`<kbd aria-hidden="true">Z</kbd>`}</button>`}</div>`)}</div>`;
 }
 
-const GO = { KeyD: 'dashboard', KeyU: 'users', KeyI: 'invites', KeyS: 'statistics', KeyP: 'projections', KeyA: 'audit' };
+const GO = { KeyD: 'dashboard', KeyU: 'users', KeyI: 'invites', KeyS: 'statistics', KeyP: 'projections', KeyA: 'audit', KeyK: 'services' };
 /** Keys that press a button of the screen, found by its `data-key`. */
 const PRESS = { KeyN: 'new', KeyX: 'select', KeyE: 'csv', KeyR: 'refresh' };
 /** How long `g` waits for the second key. */
@@ -219,7 +221,7 @@ const SECOND_KEY_MS = 1_500;
 
 /** What the sheet tells: keys, and the text that says what they do. */
 export const KEYS = [
-  ['/', 'key_search'], ['g d', 'tab_dashboard'], ['g u', 'tab_users'], ['g i', 'tab_invites'], ['g s', 'tab_statistics'], ['g p', 'tab_projections'], ['g a', 'tab_audit'],
+  ['/', 'key_search'], ['g d', 'tab_dashboard'], ['g u', 'tab_users'], ['g i', 'tab_invites'], ['g s', 'tab_statistics'], ['g p', 'tab_projections'], ['g a', 'tab_audit'], ['g k', 'tab_services'],
   ['j k', 'key_move'], ['Enter', 'key_open'], ['Esc', 'key_back'], ['n', 'key_new'], ['x', 'key_select'], ['e', 'key_csv'], ['r', 'key_refresh'], ['z', 'key_undo'], ['?', 'key_help'],
 ];
 

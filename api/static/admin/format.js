@@ -98,6 +98,7 @@ export function textsIn(language, words) {
     return form.replace(/\{(\w+)\}/g, (whole, name) => (name in values ? (typeof values[name] === 'number' ? number.format(values[name]) : String(values[name])) : whole));
   };
   text.has = (key) => Object.hasOwn(words, key);
+  text.add = (more) => { words = { ...words, ...more }; };
   /** The keys that begin so. */
   text.keys = (prefix) => Object.keys(words).filter((key) => key.startsWith(prefix));
   return text;

@@ -20,7 +20,7 @@ function load() {
   return Promise.all([
     import('./app.js'), import('./ui.js'), wordsOf(language), import('./vendor/preact.mjs'), import('./vendor/htm.mjs'), import('./loaded.js'),
     import('./dashboard.js'), import('./users.js'), import('./user.js'), import('./invites.js'), import('./vendor/lean-qr.mjs'), import('./audit.js'),
-    import('./projections.js'), import('./statistics.js'), import('./export.js'),
+    import('./projections.js'), import('./later.js'), import('./export.js'),
   ]);
 }
 

@@ -15,6 +15,7 @@ const PATHS = {
   statistics: 'M4 20h16M7 16v-5M12 16V5M17 16V9',
   projections: 'M12 3.5 3.5 8 12 12.5 20.5 8ZM3.5 12 12 16.5 20.5 12M3.5 16 12 20.5 20.5 16',
   audit: 'M5 6h.01M9 6h10M5 12h.01M9 12h10M5 18h.01M9 18h10',
+  services: 'M9 3.5V8M15 3.5V8M6 8h12v3.5a6 6 0 0 1-12 0ZM12 17.5v3', key: 'M8 15.5a3.7 3.7 0 1 0 0-7.4 3.7 3.7 0 0 0 0 7.4ZM11.7 11.8H21v3.4M17 11.8V15', edit: 'M4 20l1-4L16 5l3 3L8 19Z',
   search: 'M10.5 17a6.5 6.5 0 1 0 0-13 6.5 6.5 0 0 0 0 13ZM15.3 15.3 20 20',
   back: 'M15 5l-7 7 7 7', close: 'M6 6l12 12M18 6 6 18',
   plus: 'M12 5v14M5 12h14', download: 'M12 4v11M7.5 11 12 15.5 16.5 11M5 20h14', refresh: 'M19.5 12a7.5 7.5 0 1 1-2.3-5.4M19.5 4v4h-4',
@@ -195,6 +196,7 @@ export function eventTitle(app, name) {
 export function whoDid(app, actor) {
   if (!actor) return '—';
   if (actor === 'system') return app.t('actor_service');
+  if (actor === 'import') return app.t('actor_import');
   if (actor.startsWith('tool:')) return app.t('actor_terminal', { user: actor.split(':').slice(2).join(':') || actor });
   if (actor.startsWith('key:')) return app.t('actor_key', { id: actor.slice(4) });
   if (actor === app.me?.account_id) return app.t('actor_you');

@@ -3,7 +3,7 @@
 
 export const TEXTS = {
   title: 'Admin', tabs: 'Sections', tab_dashboard: 'Overview', tab_users: 'People', tab_invites: 'Invites', tab_statistics: 'Statistics',
-  tab_projections: 'Projections', tab_audit: 'Audit',
+  tab_projections: 'Projections', tab_audit: 'Audit', tab_services: 'Services',
 
   // what every screen says
   loading: 'Loading…', back: 'Back', close: 'Close', cancel: 'Cancel', again: 'Try again', more: 'Show more', refresh: 'Refresh', show: 'Show',
@@ -19,7 +19,7 @@ export const TEXTS = {
   seconds: '{n} s', filters: 'Filters', clear_filters: 'Clear filters', remove_filter: 'Remove filter: {name}',
 
   // keyboard
-  keys: 'Shortcuts', key_search: 'search', key_move: 'down and up the list', key_open: 'open', key_back: 'back', key_new: 'new invite',
+  keys: 'Shortcuts', key_search: 'search', key_move: 'down and up the list', key_open: 'open', key_back: 'back', key_new: 'new invite or key',
   key_select: 'pick several people', key_csv: 'save the list as CSV', key_refresh: 'refresh', key_undo: 'undo the last act', key_help: 'this help',
 
   // dashboard
@@ -41,7 +41,7 @@ export const TEXTS = {
   pick_hint: 'Tick people in the list', picked: { one: '{n} picked', other: '{n} picked' }, stop_picking: 'Stop picking', nobody_fits: 'Nobody found',
   nobody_fits_text: 'Check the spelling, or clear the filters.', nobody_yet: 'Nobody here yet',
   nobody_yet_text: 'People show up once they write to the bot. Make an invite and send its link.', pick_users: 'Pick a person',
-  pick_invites: 'Pick an invite', pick_audit: 'Pick an event', pick_text: 'It opens here, and the list stays beside it.',
+  pick_invites: 'Pick an invite', pick_audit: 'Pick an event', pick_services: 'Pick a key or a webhook', pick_text: 'It opens here, and the list stays beside it.',
   no_subscription: 'No subscription', subscription_until: '{tier} until {day}', subscription_forever: '{tier}, no end date',
   subscription_was: '{tier}, ended {day}',
 
@@ -57,8 +57,8 @@ export const TEXTS = {
   login_code_required: 'waiting for the code', login_password_required: 'waiting for the password', login_authorized: 'authorized',
   login_expired: 'expired', login_cancelled: 'cancelled', login_rejected: 'another account', login_failed: 'failed', about: 'About',
   account_id: 'Account ID', language: 'Language', registered_at: 'First seen', invited_by: 'Invited by', subscription_history: 'Subscription history',
-  change_activated: 'Started', change_granted: 'Granted', change_changed: 'Changed', change_restored: 'Restored', change_expired: 'Ended',
-  change_revoked: 'Ended early', by_invite: 'by an invite', by_admin: 'by an admin', by_settings: 'by the settings', by_time: 'by its term',
+  change_activated: 'Started', change_granted: 'Granted', change_changed: 'Changed', change_restored: 'Restored', change_imported: 'Taken over', change_expired: 'Ended',
+  change_revoked: 'Ended early', by_invite: 'by an invite', by_admin: 'by an admin', by_service: 'by another service', by_settings: 'by the settings', by_time: 'by its term',
   reset: 'Reset this person', reset_note: 'The same as /debug_reset: the service forgets the person.',
 
   // acts, and the questions before them
@@ -150,7 +150,7 @@ export const TEXTS = {
   version: 'In the stream', cause: 'Cause', no_cause: 'No other event caused it.', effects: 'Consequences', no_effects: 'It has led to nothing so far.',
   payload: 'Payload', no_payload: 'Empty.', belongs_to: 'Belongs to', history_of_person: 'History of the person',
   history_of_login: 'History of the login', history_of_invite: 'History of the invite', history_of_actor: 'What else this actor did',
-  actor_service: 'the service', actor_terminal: 'terminal, {user}', actor_key: 'key {id}', actor_you: 'you',
+  actor_service: 'the service', actor_import: 'the import', actor_terminal: 'terminal, {user}', actor_key: 'key {id}', actor_you: 'you',
 
   // events, by their names in the log
   event_InviteCreated: 'Invite made', event_InviteRedeemed: 'Invite reserved for a login', event_InviteUsed: 'Invite used',
@@ -162,9 +162,11 @@ export const TEXTS = {
   event_ProfileChanged: 'New name or username', event_SubscriptionActivated: 'Subscription started', event_SubscriptionChanged: 'Subscription changed',
   event_SubscriptionExpired: 'Subscription ended', event_SubscriptionRevoked: 'Subscription ended early', event_RoleChanged: 'Role changed',
   event_AccountBlocked: 'Access blocked', event_AccountUnblocked: 'Access opened', event_LoggedOut: 'Account disconnected here',
-  event_AuthorizationRevoked: 'Session ended in Telegram', event_SessionExported: 'Session handed over', event_AccountErased: 'Data deleted',
+  event_AuthorizationRevoked: 'Session ended in Telegram', event_SessionExported: 'Session handed over', event_SessionImported: 'Session taken over', event_SessionRejected: 'Session of another account dropped', event_SessionReturned: 'Session given back',
+  event_SubscriptionImported: 'Subscription taken over', event_SubscriptionHistoryImported: 'Subscription: history from before', event_AccountErased: 'Data deleted',
   event_AuditRead: 'History was read',
   event_ApiKeyCreated: 'API key made', event_ApiKeyRevoked: 'API key revoked', event_WebhookCreated: 'Webhook made',
-  event_WebhookChanged: 'Webhook changed', event_WebhookDeleted: 'Webhook deleted',
+  event_WebhookChanged: 'Webhook changed', event_WebhookDeleted: 'Webhook deleted', event_CheckpointKeyChanged: 'Checkpoint key changed', event_LogBranched: 'Log branched',
+  event_HeadsCommitted: 'Heads committed',
   event_RebuildOrdered: 'Rebuild ordered', event_RebuildCancelled: 'Rebuild cancelled', event_ParkedReplayOrdered: 'Parked rows replayed',
 };

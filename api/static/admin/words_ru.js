@@ -3,7 +3,7 @@
 
 export const TEXTS = {
   title: 'Управление', tabs: 'Разделы', tab_dashboard: 'Обзор', tab_users: 'Люди', tab_invites: 'Инвайты', tab_statistics: 'Статистика',
-  tab_projections: 'Проекции', tab_audit: 'Аудит',
+  tab_projections: 'Проекции', tab_audit: 'Аудит', tab_services: 'Сервисы',
 
   // what every screen says
   loading: 'Загружаем…', back: 'Назад', close: 'Закрыть', cancel: 'Отмена', again: 'Повторить', more: 'Показать ещё', refresh: 'Обновить',
@@ -21,7 +21,7 @@ export const TEXTS = {
   filters: 'Фильтры', clear_filters: 'Сбросить фильтры', remove_filter: 'Убрать фильтр: {name}',
 
   // keyboard
-  keys: 'Клавиши', key_search: 'искать', key_move: 'вниз и вверх по списку', key_open: 'открыть', key_back: 'назад', key_new: 'новый инвайт',
+  keys: 'Клавиши', key_search: 'искать', key_move: 'вниз и вверх по списку', key_open: 'открыть', key_back: 'назад', key_new: 'новый инвайт или ключ',
   key_select: 'выбрать несколько человек', key_csv: 'сохранить список в CSV', key_refresh: 'обновить', key_undo: 'отменить последнее действие',
   key_help: 'эта подсказка',
 
@@ -48,7 +48,7 @@ export const TEXTS = {
   picked: { one: 'Выбран {n}', few: 'Выбраны {n}', many: 'Выбрано {n}' }, stop_picking: 'Закончить выбор', nobody_fits: 'Никого не нашлось',
   nobody_fits_text: 'Проверьте написание или сбросьте фильтры.', nobody_yet: 'Пока никого',
   nobody_yet_text: 'Человек появится здесь, когда впервые напишет боту. Создайте инвайт и отправьте ссылку.', pick_users: 'Выберите человека',
-  pick_invites: 'Выберите инвайт', pick_audit: 'Выберите событие', pick_text: 'Откроется здесь, а список останется рядом.',
+  pick_invites: 'Выберите инвайт', pick_audit: 'Выберите событие', pick_services: 'Выберите ключ или вебхук', pick_text: 'Откроется здесь, а список останется рядом.',
   no_subscription: 'Без подписки', subscription_until: '{tier} до {day}', subscription_forever: '{tier}, бессрочно',
   subscription_was: '{tier}, закончилась {day}',
 
@@ -65,8 +65,8 @@ export const TEXTS = {
   login_password_required: 'ждёт пароль', login_authorized: 'удался', login_expired: 'истёк', login_cancelled: 'отменён',
   login_rejected: 'чужой аккаунт', login_failed: 'не удался', about: 'Сведения', account_id: 'ID аккаунта', language: 'Язык',
   registered_at: 'Впервые здесь', invited_by: 'Кто пригласил', subscription_history: 'История подписки', change_activated: 'Началась',
-  change_granted: 'Выдана', change_changed: 'Изменена', change_restored: 'Возвращена', change_expired: 'Закончилась',
-  change_revoked: 'Закончена досрочно', by_invite: 'по инвайту', by_admin: 'администратор', by_settings: 'по настройкам', by_time: 'по сроку',
+  change_granted: 'Выдана', change_changed: 'Изменена', change_restored: 'Возвращена', change_imported: 'Перенесена', change_expired: 'Закончилась',
+  change_revoked: 'Закончена досрочно', by_invite: 'по инвайту', by_admin: 'администратор', by_service: 'другим сервисом', by_settings: 'по настройкам', by_time: 'по сроку',
   reset: 'Сбросить человека', reset_note: 'То же, что /debug_reset: сервис забывает человека.',
 
   // acts, and the questions before them
@@ -166,7 +166,7 @@ export const TEXTS = {
   no_event_text: 'Журнал не дошёл до этой позиции.', at: 'Когда', who: 'Кто', stream: 'Поток', version: 'В потоке', cause: 'Причина',
   no_cause: 'Событие ни из какого другого не следует.', effects: 'Следствия', no_effects: 'Пока ни к чему не привело.', payload: 'Содержимое',
   no_payload: 'Пусто.', belongs_to: 'К чему относится', history_of_person: 'История человека', history_of_login: 'История входа',
-  history_of_invite: 'История инвайта', history_of_actor: 'Другие действия автора', actor_service: 'сервис', actor_terminal: 'терминал, {user}',
+  history_of_invite: 'История инвайта', history_of_actor: 'Другие действия автора', actor_service: 'сервис', actor_import: 'перенос', actor_terminal: 'терминал, {user}',
   actor_key: 'ключ {id}', actor_you: 'вы',
 
   // events, by their names in the log
@@ -179,8 +179,10 @@ export const TEXTS = {
   event_SubscriptionActivated: 'Подписка началась', event_SubscriptionChanged: 'Подписка изменена', event_SubscriptionExpired: 'Подписка закончилась',
   event_SubscriptionRevoked: 'Подписка закончена досрочно', event_RoleChanged: 'Роль изменена', event_AccountBlocked: 'Доступ закрыт',
   event_AccountUnblocked: 'Доступ открыт', event_LoggedOut: 'Аккаунт отключён здесь', event_AuthorizationRevoked: 'Сеанс завершён в Telegram',
-  event_SessionExported: 'Сессия передана', event_AccountErased: 'Данные удалены', event_AuditRead: 'Историю посмотрели',
+  event_SessionExported: 'Сессия передана', event_SessionImported: 'Сессия перенесена', event_SessionRejected: 'Сессия другого аккаунта отклонена', event_SessionReturned: 'Сессия возвращена прежней системе',
+  event_SubscriptionImported: 'Подписка перенесена', event_SubscriptionHistoryImported: 'Подписка: история из прежней системы', event_AccountErased: 'Данные удалены', event_AuditRead: 'Историю посмотрели',
   event_ApiKeyCreated: 'Создан ключ API', event_ApiKeyRevoked: 'Ключ API отозван', event_WebhookCreated: 'Создан вебхук',
-  event_WebhookChanged: 'Вебхук изменён', event_WebhookDeleted: 'Вебхук удалён',
+  event_WebhookChanged: 'Вебхук изменён', event_WebhookDeleted: 'Вебхук удалён', event_CheckpointKeyChanged: 'Сменён ключ контрольных точек',
+  event_LogBranched: 'Журнал разветвлён', event_HeadsCommitted: 'Зафиксированы концы историй',
   event_RebuildOrdered: 'Заказана пересборка', event_RebuildCancelled: 'Пересборка остановлена', event_ParkedReplayOrdered: 'Отложенное учтено заново',
 };

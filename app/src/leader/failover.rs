@@ -105,6 +105,7 @@ async fn a_standby_without_the_last_events_goes_on_from_those_it_has() {
     while follower.position() < 4 {
         follower.next().await.unwrap();
     }
+    let (branch, _) = Log::new(&story.db).branch().await.unwrap();
     address.lead_to(&standby);
     primary.stop().await.unwrap();
     there.execute("select pg_promote()").await.unwrap();
@@ -120,6 +121,7 @@ async fn a_standby_without_the_last_events_goes_on_from_those_it_has() {
         assert!(users::by_telegram_id(&story.db, number).await.unwrap().is_none(), "{number} is lost");
     }
     assert_eq!(Log::new(&story.db).end().await.unwrap(), 7, "1, 2, and 5 to 9");
+    assert_eq!(Log::new(&story.db).same_until(branch).await.unwrap(), 2, "the log branched after 2");
     let error = follower.next().await.unwrap_err();
     assert!(matches!(error, DatabaseError::SetBack), "{error:?}");
     let anew = Log::new(&story.db).follow(0).next().await.unwrap();

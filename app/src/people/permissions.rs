@@ -1,6 +1,6 @@
 //! Blocks and roles: who is refused, who is an admin, who an auditor.
 //!
-//! 1. An order takes effect with its event: every later question is answered by it. Open sessions of the admin's page, which ask
+//! 1. An order takes effect with its event: every later question is answered by it. Open sessions of the admins' app, which ask
 //!    each time, are ended besides, so that they are not back where the order is taken back.
 //! 2. The last admin stays: an order that would leave none is refused. Orders that take an admin away wait for each other, so
 //!    that of two admins who remove each other one remains.

@@ -77,7 +77,7 @@ impl Prefetched {
                         account.apply(event);
                     }
                 }
-                Ok(Event::Invite(_) | Event::Audit(_) | Event::Service(_)) | Err(_) => {
+                Ok(Event::Invite(_) | Event::Audit(_) | Event::Service(_) | Event::History(_)) | Err(_) => {
                     unreadable.insert(id);
                 }
             }

@@ -188,8 +188,8 @@ impl Reactions {
         let limits = self.tiers.limits(grant.tier);
         let command = AccountCommand::Activate { login_id, attempt, grant, limits, at: self.clock.now() };
         // A repeated reaction changes nothing, and is not logged again.
-        let is_first =
-            matches!(self.store.load_account(account_id).await?.decide(command.clone()), Ok(Some(_)));
+        let account = self.store.load_account(account_id).await?;
+        let is_first = account.decide(command.clone()).is_ok_and(|events| !events.is_empty());
         settled(self.store.account(account_id, command, context).await)?;
         if is_first {
             tracing::info!("subscription {} activated", grant.tier.name());

@@ -31,10 +31,14 @@ pub async fn linked(app: &App, account: AccountId) -> Result<Option<LinkedSessio
     Ok(seen.map(|seen| LinkedSession { login_id, linked_at: seen.linked_at, last_seen_at: seen.alive_at }))
 }
 
-/// The latest login of this person that has linked a session for good. The events say so: the views may be behind them.
+/// The latest login of this person that has linked a session for good, or what stands for one where the session was imported. The
+/// events say so: the views may be behind them.
 pub(super) async fn confirmed(app: &App, account: AccountId) -> Result<Option<LoginId>, DatabaseError> {
+    let imported = app.store.load_account(account).await?;
     for login_id in app.vault.linked_by(account).await? {
-        if app.store.load_login(&login_id).await?.status() == Some(LoginStatus::Authorized) {
+        if imported.has_imported(&login_id)
+            || app.store.load_login(&login_id).await?.status() == Some(LoginStatus::Authorized)
+        {
             return Ok(Some(login_id));
         }
     }

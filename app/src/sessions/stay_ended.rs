@@ -22,7 +22,8 @@ use crate::ledger::Ledger;
 pub const LEDGER: &str = "ended-sessions.log";
 
 /// The events that end a session here.
-const ENDS: [&str; 3] = ["LoggedOut", "SessionExported", "AuthorizationRevoked"];
+const ENDS: [&str; 5] =
+    ["LoggedOut", "SessionExported", "AuthorizationRevoked", "SessionRejected", "SessionReturned"];
 /// Events in one read.
 const PAGE: i64 = 1_000;
 /// How often the log is asked. Not at each event: nobody waits for the ledger, and the log may be busy.
@@ -96,7 +97,7 @@ async fn drop_if_restored(app: &App, session: EndedSession) -> Result<bool, UseC
     let log_out = AccountCommand::LogOut { login_id: login_id.clone(), at: app.clock.now() };
     let account = app.store.load_account(account_id).await?;
     // The log knows its end: the process that recorded it takes the session out of the vault, too.
-    if !account.decide(log_out.clone()).is_ok_and(|event| event.is_some()) {
+    if !account.decide(log_out.clone()).is_ok_and(|events| !events.is_empty()) {
         return Ok(false);
     }
     let context = Context::system().with_account(account_id).with_login(&login_id);

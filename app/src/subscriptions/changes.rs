@@ -22,7 +22,7 @@ pub struct Change {
     pub expires_at: Option<Timestamp>,
     /// By what.
     pub cause: ChangeCause,
-    /// Who, as the event says: `system`, `tool:…` or an account id.
+    /// Who, as the event says: `system`, `tool:…`, `key:…` or an account id.
     pub actor: String,
     /// Why, in the words of the admin. None also where the person is forgotten.
     pub reason: Option<String>,
@@ -39,6 +39,8 @@ pub enum ChangeKind {
     Changed,
     /// The one before runs again: a grant was taken back.
     Restored,
+    /// It came from another system, as it stood there.
+    Imported,
     /// Its time was over.
     Expired,
     /// It was ended before its time.
@@ -52,10 +54,14 @@ pub enum ChangeCause {
     Invite,
     /// By an admin, or an operator at the terminal.
     Admin,
+    /// By another service, with its key.
+    Service,
     /// By the service itself.
     Settings,
     /// Its time was over.
     Time,
+    /// By the system that the person was taken over from.
+    Import,
 }
 
 /// All changes of this person's subscriptions, the oldest first.
@@ -113,6 +119,9 @@ fn change_by(
             };
             (kind, *tier, *expires_at)
         }
+        AccountEvent::SubscriptionImported { tier, expires_at, .. } => {
+            (ChangeKind::Imported, *tier, *expires_at)
+        }
         AccountEvent::SubscriptionExpired { tier, .. } => (ChangeKind::Expired, *tier, None),
         AccountEvent::SubscriptionRevoked { tier, .. } => (ChangeKind::Revoked, *tier, None),
         AccountEvent::AccountRegistered { .. }
@@ -122,7 +131,11 @@ fn change_by(
         | AccountEvent::AccountUnblocked { .. }
         | AccountEvent::LoggedOut { .. }
         | AccountEvent::AuthorizationRevoked { .. }
+        | AccountEvent::SubscriptionHistoryImported { .. }
         | AccountEvent::SessionExported { .. }
+        | AccountEvent::SessionImported { .. }
+        | AccountEvent::SessionRejected { .. }
+        | AccountEvent::SessionReturned { .. }
         | AccountEvent::RebuildOrdered { .. }
         | AccountEvent::RebuildCancelled { .. }
         | AccountEvent::ParkedReplayOrdered { .. }
@@ -133,10 +146,12 @@ fn change_by(
 fn cause_of(kind: ChangeKind, event: &LogEvent) -> ChangeCause {
     match kind {
         ChangeKind::Activated => ChangeCause::Invite,
+        ChangeKind::Imported => ChangeCause::Import,
         ChangeKind::Expired => ChangeCause::Time,
         ChangeKind::Granted | ChangeKind::Changed | ChangeKind::Restored | ChangeKind::Revoked => {
             match event.metadata.actor.as_str() {
                 "system" => ChangeCause::Settings,
+                actor if actor.starts_with("key:") => ChangeCause::Service,
                 _ => ChangeCause::Admin,
             }
         }

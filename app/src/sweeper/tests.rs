@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use domain::account::Subscription;
-use domain::{AccountCommand, LoginStatus, Tier, Tiers};
+use domain::account::{ImportCommand, ImportedBlock, ImportedPerson, Origin, Subscription};
+use domain::{AccountCommand, LoginStatus, Role, Tier, Tiers};
 
 use crate::testing::Story;
 use projections::views::users::SubscriptionStatus;
@@ -80,4 +80,48 @@ async fn a_reminder_that_falls_due_while_the_views_are_behind_comes_all_the_same
     sweeper.remind(story.clock.now()).await.unwrap();
     let sql = "select count(*) from vault.outbox where dedup_key like 'subscription_ends/%/3'";
     assert_eq!(story.count(sql).await, 1);
+}
+
+#[tokio::test]
+async fn a_block_with_an_end_ends_by_itself_and_one_by_an_admin_since_does_not() {
+    let story = Story::begin().await;
+    let until = story.clock.now() + Duration::from_secs(3600);
+    let mut people = Vec::new();
+    for telegram_id in [1, 2] {
+        let subject = story.vault.subject_for(telegram_id).await.unwrap();
+        let person = ImportedPerson {
+            account_id: subject.account_id,
+            telegram_id: subject.seal(&telegram_id.to_string()),
+            profile: subject.seal(ILYA),
+            origin: Origin::default(),
+            role: Role::User,
+            block: Some(ImportedBlock { until: Some(until) }),
+            subscription: None,
+            history: Vec::new(),
+            at: story.clock.now(),
+        };
+        let mark = [u8::try_from(telegram_id).unwrap(); 32];
+        let blocks = [(subject.account_id, until)];
+        story.vault.begin_to_import_people(&[(mark, subject.account_id)], &blocks).await.unwrap();
+        let import = AccountCommand::Import(ImportCommand::Person(Box::new(person)));
+        story.account(subject.account_id, import).await;
+        people.push(subject.account_id);
+    }
+    story.account(people[1], AccountCommand::Block { at: story.clock.now() }).await;
+    let blocked = async || {
+        let mut blocked = Vec::new();
+        for account in &people {
+            blocked.push(story.store.load_account(*account).await.unwrap().is_blocked());
+        }
+        blocked
+    };
+
+    story.manual_clock.advance(Duration::from_secs(3599));
+    story.sweeper().sweep().await.unwrap();
+    assert_eq!(blocked().await, [true, true]);
+
+    story.manual_clock.advance(Duration::from_secs(1));
+    story.sweeper().sweep().await.unwrap();
+    assert_eq!(blocked().await, [false, true]);
+    assert_eq!(story.count("select count(*) from vault.timed_blocks").await, 0);
 }

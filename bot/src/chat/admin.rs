@@ -1,4 +1,4 @@
-//! The commands of admins in the chat: `/admin_user ID`, `/admin_grant ID TIER [DAYS]`, `/admin_stats`. The admin's Mini App shows
+//! The commands of admins in the chat: `/admin_user ID`, `/admin_grant ID TIER [DAYS]`, `/admin_stats`. The admins' app shows
 //! more.
 
 use app::subscriptions::{self, Grant, change_id_of_update};

@@ -1,4 +1,4 @@
-//! `/admin`: the button that opens the admin's Mini App. What an auditor sees there is less.
+//! `/admin`: the button that opens the admins' app. What an auditor sees there is less.
 
 use domain::Role;
 use teloxide::types::{InlineKeyboardButton, WebAppInfo};

@@ -1,5 +1,6 @@
 //! Tells the admins what they have to repair: a row of a view, or an event that the reactor cannot read, was parked; an
-//! update of the bot cannot be read or stored; messages to a webhook were given up, or its receiver is gone.
+//! update of the bot cannot be read or stored; messages to a webhook were given up, or its receiver is gone; or the log is not
+//! signed any more.
 //!
 //! An admin gets one message for all that happens within the same ten minutes, however many processes look or die: the key in
 //! the outbox is made of the ten minutes and the admin. A message that may have been sent already is sent again, since nothing
@@ -15,6 +16,7 @@ use projections::views::users;
 use texts::Language;
 use texts::chat::{Alarm, Texts};
 use tokio::time::sleep;
+use transparency::StoredTree;
 use webhooks::Troubles;
 
 use super::context::BotContext;
@@ -51,6 +53,7 @@ struct Told {
     refused: Option<i64>,
     webhook_messages: Option<i64>,
     webhooks: Option<i64>,
+    unsigned: Option<i64>,
 }
 
 async fn look(ctx: &BotContext, told: &mut Told) -> Result<(), DatabaseError> {
@@ -71,6 +74,10 @@ async fn look(ctx: &BotContext, told: &mut Told) -> Result<(), DatabaseError> {
     if let Some((count, newest)) = gone {
         let text = |texts: &Texts| (texts.admin.webhooks_gone)(count);
         tell(ctx, "webhooks", newest, &mut told.webhooks, text).await?;
+    }
+    if let Some((fault, since)) = StoredTree::new(&ctx.chat.app.db).fault().await? {
+        let text = |texts: &Texts| (texts.admin.unsigned)(&fault);
+        tell(ctx, "unsigned", since, &mut told.unsigned, text).await?;
     }
     Ok(())
 }

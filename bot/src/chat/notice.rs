@@ -46,6 +46,7 @@ pub(super) fn render(
         Notice::SubscriptionChanged { tier } => (texts.subscription_changed)(*tier),
         Notice::AuthorizationRevoked => texts.authorization_revoked.to_owned(),
         Notice::SessionExported => texts.session_exported.to_owned(),
+        Notice::SessionRejected => texts.session_rejected.to_owned(),
         Notice::ConfirmedAnothersLogin => texts.confirmed_anothers_login.to_owned(),
         Notice::UnownedSession { device, created_at, active_at } => {
             (texts.unowned_session)(&UnownedSession {
@@ -98,6 +99,7 @@ pub(super) const fn is_warning(notice: &Notice) -> bool {
         Notice::Rejected { .. }
             | Notice::ConfirmedAnothersLogin
             | Notice::SessionExported
+            | Notice::SessionRejected
             | Notice::UnownedSession { .. }
             | Notice::RoleChanged { .. }
     )

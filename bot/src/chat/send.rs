@@ -1,7 +1,8 @@
 //! Sends what is in the outbox: first in, first out for each person, several people at a time, no faster than Telegram
 //! allows. 429s are waited out.
 //!
-//! 1. Claim messages, and put each into words (`compose`).
+//! 1. Once one more may be sent, claim the message that is most urgent now, and put it into words (`compose`). So an answer
+//!    waits for no reminder but those that are under way.
 //! 2. Send it (`deliver`).
 //! 3. Record what became of it. A message may have arrived although no answer came: its sender lost the lease over it, or
 //!    Telegram was too slow. Then it is claimed again, as unclear. A card that is sent again takes the button of the copy
@@ -40,8 +41,9 @@ use super::reply::card_of;
 
 /// Messages under way at a time.
 const AT_A_TIME: usize = 16;
-/// Telegram allows a bot about thirty messages a second.
+/// Telegram allows a bot about thirty messages a second. Both together are below that.
 const PER_SECOND: NonZeroU32 = NonZeroU32::new(25).expect("not zero");
+const AT_ONCE: NonZeroU32 = NonZeroU32::new(2).expect("not zero");
 /// Between two looks into the outbox where no signal comes.
 const IDLE: Duration = Duration::from_secs(1);
 /// While the database fails.
@@ -78,20 +80,33 @@ impl Outages {
 }
 
 pub(super) async fn run(ctx: &Arc<BotContext>, sender: &Sender) {
-    let pace = Arc::new(RateLimiter::direct(Quota::per_second(PER_SECOND)));
+    let pace = Arc::new(RateLimiter::direct(Quota::per_second(PER_SECOND).allow_burst(AT_ONCE)));
     let mut news = ctx.chat.app.db.wake().subscribe(Topic::Outbox);
     let mut under_way = FuturesUnordered::new();
     let mut outages = Outages::new();
+    let mut may_send = false;
     loop {
+        if under_way.len() == AT_A_TIME {
+            under_way.next().await;
+        }
         // 1.
-        let room = AT_A_TIME - under_way.len();
         let look = async {
             ctx.api_health.wait_until_usable().await;
-            claim(ctx, sender, room).await
+            if !may_send {
+                pace.until_ready().await;
+            }
+            sender.claim(1, ctx.chat.app.clock.now()).await
         };
-        match while_polling(&mut under_way, look).await {
+        let claimed = while_polling(&mut under_way, look).await;
+        may_send = true;
+        match claimed {
+            Ok(messages) if messages.is_empty() => {
+                outages.claim.over();
+                while_polling(&mut under_way, news.wait(IDLE)).await;
+            }
             Ok(messages) => {
                 outages.claim.over();
+                may_send = false;
                 under_way.extend(messages.into_iter().map(|message| {
                     let span = span(&message);
                     send_message(ctx, sender, &pace, message, outages.clone()).instrument(span)
@@ -101,10 +116,6 @@ pub(super) async fn run(ctx: &Arc<BotContext>, sender: &Sender) {
                 outages.claim.failed(&error);
                 while_polling(&mut under_way, sleep(DATABASE_PAUSE)).await;
             }
-        }
-        tokio::select! {
-            Some(()) = under_way.next(), if !under_way.is_empty() => {}
-            () = news.wait(IDLE), if under_way.len() < AT_A_TIME => {}
         }
     }
 }
@@ -121,13 +132,6 @@ async fn while_polling<T>(
             Some(()) = under_way.next() => {}
         }
     }
-}
-
-async fn claim(ctx: &BotContext, sender: &Sender, room: usize) -> Result<Vec<Message>, DatabaseError> {
-    if room == 0 {
-        return Ok(Vec::new());
-    }
-    sender.claim(i64::try_from(room).unwrap_or(1), ctx.chat.app.clock.now()).await
 }
 
 /// The span of a message, with the login whose card it is. At the level of errors, so that `RUST_LOG` does not hide the ids.
@@ -169,7 +173,6 @@ async fn send_message(
             return record(&ctx, &sender, &mut outages.record, id, None, Outcome::Never(why)).await;
         }
     };
-    pace.until_ready().await;
     // 2. and 3. In a task of its own, so that a sender that loses its lease still records what became of the message.
     let (pace, is_unclear) = (Arc::clone(pace), message.unclear);
     let task = async move {

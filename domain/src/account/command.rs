@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::import::ImportCommand;
 use super::role::Role;
 use super::subscription::Subscription;
 use crate::id::{AccountId, LoginId, RebuildId, ReplayId, Sealed};
@@ -33,6 +34,10 @@ pub enum AccountCommand {
     Block { at: Timestamp },
     /// Let the person in again.
     Unblock { at: Timestamp },
+    /// Let the person in again, where they were blocked until this moment or an earlier one.
+    EndBlock { at: Timestamp },
+    /// What comes from the system that this service replaces.
+    Import(ImportCommand),
     /// The person ended the session that this login linked, here.
     LogOut { login_id: LoginId, at: Timestamp },
     /// The person ended the session that this login linked, in Telegram.
@@ -59,6 +64,7 @@ impl AccountCommand {
                 | Self::RevokeAuthorization { .. }
                 | Self::ExpireSubscription { .. }
                 | Self::RevokeSubscription { .. }
+                | Self::EndBlock { .. }
         )
     }
 }

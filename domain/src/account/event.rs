@@ -4,6 +4,7 @@ use cqrs_es::DomainEvent;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::past::{Origin, PastChange};
 use super::role::{Role, RoleSource};
 use crate::id::{AccountId, InviteId, LoginId, RebuildId, ReplayId, Sealed};
 use crate::tier::{Limits, Tier};
@@ -13,13 +14,16 @@ use crate::upcast;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[expect(missing_docs, reason = "ids and instants, named as everywhere")]
 pub enum AccountEvent {
-    /// A person wrote to the bot for the first time.
+    /// A person wrote to the bot for the first time, or was taken over from another system.
     AccountRegistered {
         account_id: AccountId,
         /// Sealed: the Telegram id in decimal.
         telegram_id: Sealed,
         /// Sealed: `{"first_name", "last_name", "username", "language_code"}`, JSON.
         profile: Sealed,
+        /// Where they were taken over. Left out of a first message.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        imported: Option<Origin>,
         at: Timestamp,
     },
     /// Name, username or language changed.
@@ -48,6 +52,24 @@ pub enum AccountEvent {
         change_id: Option<String>,
         at: Timestamp,
     },
+    /// The subscription of another system was taken over as it stood there. Nobody is told of it.
+    SubscriptionImported {
+        tier: Tier,
+        /// The tier's of that day, but for what the person had there.
+        limits: Limits,
+        started_at: Timestamp,
+        /// None: unlimited.
+        expires_at: Option<Timestamp>,
+        /// It had ended there already.
+        is_over: bool,
+        at: Timestamp,
+    },
+    /// What happened to a subscription in another system. It changes nothing here.
+    SubscriptionHistoryImported {
+        #[serde(flatten)]
+        change: PastChange,
+        at: Timestamp,
+    },
     /// The subscription's time was over.
     SubscriptionExpired { tier: Tier, at: Timestamp },
     /// An admin or a service ended the subscription before its time.
@@ -61,7 +83,12 @@ pub enum AccountEvent {
         at: Timestamp,
     },
     /// The person is refused everywhere.
-    AccountBlocked { at: Timestamp },
+    AccountBlocked {
+        /// When it ends by itself; None: never.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<Timestamp>,
+        at: Timestamp,
+    },
     /// The person is let in again.
     AccountUnblocked { at: Timestamp },
     /// The person ended the linked session here.
@@ -70,6 +97,12 @@ pub enum AccountEvent {
     AuthorizationRevoked { login_id: LoginId, at: Timestamp },
     /// The linked session was handed over to another service.
     SessionExported { login_id: LoginId, at: Timestamp },
+    /// A session of another system is linked here. The id stands for the login that there was none of here.
+    SessionImported { login_id: LoginId, at: Timestamp },
+    /// The session that was imported turned out to be another account's. It is not used here.
+    SessionRejected { login_id: LoginId, at: Timestamp },
+    /// The session that was imported went back to the other system. Nobody has used it here.
+    SessionReturned { login_id: LoginId, at: Timestamp },
     /// The person, an admin, ordered that a view be built again from the log.
     RebuildOrdered {
         rebuild_id: RebuildId,
@@ -97,11 +130,13 @@ pub enum AccountEvent {
 
 impl AccountEvent {
     /// The stored names of all of them.
-    pub const NAMES: [&'static str; 16] = [
+    pub const NAMES: [&'static str; 21] = [
         "AccountRegistered",
         "ProfileChanged",
         "SubscriptionActivated",
         "SubscriptionChanged",
+        "SubscriptionImported",
+        "SubscriptionHistoryImported",
         "SubscriptionExpired",
         "SubscriptionRevoked",
         "RoleChanged",
@@ -110,6 +145,9 @@ impl AccountEvent {
         "LoggedOut",
         "AuthorizationRevoked",
         "SessionExported",
+        "SessionImported",
+        "SessionRejected",
+        "SessionReturned",
         "RebuildOrdered",
         "RebuildCancelled",
         "ParkedReplayOrdered",
@@ -123,6 +161,8 @@ impl AccountEvent {
             Self::ProfileChanged { .. } => "ProfileChanged",
             Self::SubscriptionActivated { .. } => "SubscriptionActivated",
             Self::SubscriptionChanged { .. } => "SubscriptionChanged",
+            Self::SubscriptionImported { .. } => "SubscriptionImported",
+            Self::SubscriptionHistoryImported { .. } => "SubscriptionHistoryImported",
             Self::SubscriptionExpired { .. } => "SubscriptionExpired",
             Self::SubscriptionRevoked { .. } => "SubscriptionRevoked",
             Self::RoleChanged { .. } => "RoleChanged",
@@ -131,6 +171,9 @@ impl AccountEvent {
             Self::LoggedOut { .. } => "LoggedOut",
             Self::AuthorizationRevoked { .. } => "AuthorizationRevoked",
             Self::SessionExported { .. } => "SessionExported",
+            Self::SessionImported { .. } => "SessionImported",
+            Self::SessionRejected { .. } => "SessionRejected",
+            Self::SessionReturned { .. } => "SessionReturned",
             Self::RebuildOrdered { .. } => "RebuildOrdered",
             Self::RebuildCancelled { .. } => "RebuildCancelled",
             Self::ParkedReplayOrdered { .. } => "ParkedReplayOrdered",
@@ -143,11 +186,16 @@ impl AccountEvent {
         match self {
             Self::LoggedOut { login_id, .. }
             | Self::AuthorizationRevoked { login_id, .. }
-            | Self::SessionExported { login_id, .. } => Some(login_id),
+            | Self::SessionExported { login_id, .. }
+            | Self::SessionRejected { login_id, .. }
+            | Self::SessionReturned { login_id, .. } => Some(login_id),
             Self::AccountRegistered { .. }
             | Self::ProfileChanged { .. }
             | Self::SubscriptionActivated { .. }
             | Self::SubscriptionChanged { .. }
+            | Self::SubscriptionImported { .. }
+            | Self::SubscriptionHistoryImported { .. }
+            | Self::SessionImported { .. }
             | Self::SubscriptionExpired { .. }
             | Self::SubscriptionRevoked { .. }
             | Self::RoleChanged { .. }
@@ -167,10 +215,15 @@ impl AccountEvent {
             | Self::ProfileChanged { at, .. }
             | Self::SubscriptionActivated { at, .. }
             | Self::SubscriptionChanged { at, .. }
+            | Self::SubscriptionImported { at, .. }
+            | Self::SubscriptionHistoryImported { at, .. }
+            | Self::SessionImported { at, .. }
+            | Self::SessionRejected { at, .. }
+            | Self::SessionReturned { at, .. }
             | Self::SubscriptionExpired { at, .. }
             | Self::SubscriptionRevoked { at, .. }
             | Self::RoleChanged { at, .. }
-            | Self::AccountBlocked { at }
+            | Self::AccountBlocked { at, .. }
             | Self::AccountUnblocked { at }
             | Self::LoggedOut { at, .. }
             | Self::AuthorizationRevoked { at, .. }

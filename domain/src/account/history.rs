@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::event::AccountEvent;
+use super::past::{PastChange, PastChangeKind};
 use crate::tier::Tier;
 
 /// Something that happened to a subscription.
@@ -26,6 +27,8 @@ pub enum SubscriptionChange {
         /// By what.
         by: Granter,
     },
+    /// It happened in the system that the person was taken over from.
+    Before(PastChangeKind),
     /// Its time was over.
     Expired,
     /// It was ended before its time.
@@ -41,6 +44,8 @@ pub enum Granter {
     Admin,
     /// A tool or a service.
     Service,
+    /// The system that the person was taken over from.
+    Import,
 }
 
 impl SubscriptionStep {
@@ -54,6 +59,14 @@ impl SubscriptionStep {
                 let by = if by_a_person { Granter::Admin } else { Granter::Service };
                 (*tier, SubscriptionChange::Granted { until: *expires_at, by })
             }
+            AccountEvent::SubscriptionImported { tier, expires_at, .. } => {
+                (*tier, SubscriptionChange::Granted { until: *expires_at, by: Granter::Import })
+            }
+            AccountEvent::SubscriptionHistoryImported { change, .. } => {
+                let PastChange { changed_at, change, from_tier, to_tier, .. } = change;
+                let tier = to_tier.or(*from_tier).unwrap_or(Tier::Free);
+                return Some(Self { at: *changed_at, tier, what: SubscriptionChange::Before(*change) });
+            }
             AccountEvent::SubscriptionExpired { tier, .. } => (*tier, SubscriptionChange::Expired),
             AccountEvent::SubscriptionRevoked { tier, .. } => (*tier, SubscriptionChange::Revoked),
             AccountEvent::AccountRegistered { .. }
@@ -64,6 +77,9 @@ impl SubscriptionStep {
             | AccountEvent::LoggedOut { .. }
             | AccountEvent::AuthorizationRevoked { .. }
             | AccountEvent::SessionExported { .. }
+            | AccountEvent::SessionImported { .. }
+            | AccountEvent::SessionRejected { .. }
+            | AccountEvent::SessionReturned { .. }
             | AccountEvent::RebuildOrdered { .. }
             | AccountEvent::RebuildCancelled { .. }
             | AccountEvent::ParkedReplayOrdered { .. }

@@ -1,6 +1,6 @@
 //! A subscription that runs.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::tier::{Limits, Tier};
@@ -16,4 +16,22 @@ pub struct Subscription {
     pub expires_at: Option<Timestamp>,
     /// As they were when it was granted.
     pub limits: Limits,
+}
+
+/// From when to when a subscription runs that is granted now: the same tier extends its end, another one replaces it.
+pub(super) fn span_after(
+    last: Option<Subscription>,
+    tier: Tier,
+    days: u32,
+    at: Timestamp,
+) -> (Timestamp, Option<Timestamp>) {
+    let running = last.filter(|it| it.tier == tier && it.expires_at.is_none_or(|end| end > at));
+    let started_at = running.map_or(at, |it| it.started_at);
+    let from = match running {
+        Some(Subscription { expires_at: None, .. }) => return (started_at, None),
+        Some(Subscription { expires_at: Some(end), .. }) => end,
+        None => at,
+    };
+    let length = SignedDuration::from_hours(i64::from(days) * 24);
+    (started_at, (days != 0).then(|| from.checked_add(length).unwrap_or(Timestamp::MAX)))
 }

@@ -10,10 +10,11 @@ use crate::invite::InviteGrant;
 use crate::tier::Tier;
 
 mod acts;
+mod import;
 
 fn registered() -> AccountEvent {
     let (telegram_id, profile) = (sealed("id"), sealed("Anna"));
-    AccountEvent::AccountRegistered { account_id: ANNA, telegram_id, profile, at: day(0) }
+    AccountEvent::AccountRegistered { account_id: ANNA, telegram_id, profile, imported: None, at: day(0) }
 }
 
 fn register(profile: &str) -> AccountCommand {
@@ -337,7 +338,7 @@ fn block() -> AccountCommand {
 }
 
 fn blocked() -> AccountEvent {
-    AccountEvent::AccountBlocked { at: day(1) }
+    AccountEvent::AccountBlocked { until: None, at: day(1) }
 }
 
 #[test]

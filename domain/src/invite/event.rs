@@ -23,6 +23,9 @@ pub enum InviteEvent {
         subscription_days: u32,
         /// None: made from the command line.
         created_by: Option<AccountId>,
+        /// How many of its uses were taken in the system that it came from, by people who are not known here.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        used_before: u32,
         at: Timestamp,
     },
     /// One use is reserved for this attempt of this login, or moved to it.
@@ -33,12 +36,17 @@ pub enum InviteEvent {
         grant: InviteGrant,
         at: Timestamp,
     },
-    /// The reservation became a use.
+    /// The reservation became a use; or it was one already in the system that the invite came from.
     InviteUsed { account_id: AccountId, login_id: LoginId, attempt: u32, at: Timestamp },
     /// What the attempt held was given back.
     InviteReleased { account_id: AccountId, login_id: LoginId, attempt: u32, at: Timestamp },
     /// Nobody may redeem it any more.
     InviteRevoked { at: Timestamp },
+}
+
+/// An invite that was made here has no uses before.
+const fn is_zero(uses: &u32) -> bool {
+    *uses == 0
 }
 
 impl InviteEvent {

@@ -8,6 +8,7 @@ use crate::fixtures::{ADMIN, ANNA, BORIS, INVITE, VERA, day, login, minute, prem
 use crate::id::AccountId;
 use crate::tier::Tier;
 
+mod import;
 mod interleavings;
 
 const UNTIL: i64 = 30;
@@ -20,6 +21,7 @@ fn created(max_uses: u32) -> InviteEvent {
         valid_until: day(UNTIL),
         subscription_days: 30,
         created_by: Some(ADMIN),
+        used_before: 0,
         at: minute(0),
     }
 }

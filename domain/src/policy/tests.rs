@@ -212,7 +212,7 @@ fn a_login_without_an_invite_gives_nothing_back_and_its_person_is_not_told_of_on
 
 #[test]
 fn a_block_ends_the_login_in_flight() {
-    let reactions = to_account(AccountEvent::AccountBlocked { at: minute(1) });
+    let reactions = to_account(AccountEvent::AccountBlocked { until: None, at: minute(1) });
     assert_eq!(reactions, [Reaction::CancelLive { account_id: ANNA, reason: CancelReason::Blocked }]);
 }
 
@@ -338,5 +338,5 @@ fn a_notice_that_was_stored_without_a_word_of_an_invite_is_of_a_login_with_one()
 #[test]
 fn an_event_of_a_stream_without_a_proper_id_leads_to_nothing() {
     assert_eq!(react("?", &Event::Login(expired(Some(INVITE)))), []);
-    assert_eq!(react("?", &Event::Account(AccountEvent::AccountBlocked { at: minute(1) })), []);
+    assert_eq!(react("?", &Event::Account(AccountEvent::AccountBlocked { until: None, at: minute(1) })), []);
 }

@@ -1,13 +1,8 @@
 //! The branches of the log. A standby that takes over may lack its end, and goes on with other events at those positions: a position
 //! means one event in one branch. Who keeps a position keeps the branch with it.
 
-use uuid::Uuid;
-
-use super::Log;
+use super::{BranchId, Log};
 use crate::database::DatabaseError;
-
-/// The id of a branch.
-pub type BranchId = Uuid;
 
 impl Log {
     /// The branch of now, and the last position; 0 if there is none.

@@ -54,8 +54,8 @@ pub(super) struct Window {
 }
 
 /// Up to `limit` events after a position, in order.
-pub(super) fn next<'a>(after: i64, limit: i64) -> QueryBuilder<'a, Postgres> {
-    let mut query = QueryBuilder::new(SELECT);
+pub(super) fn next<'a>(select: &str, after: i64, limit: i64) -> QueryBuilder<'a, Postgres> {
+    let mut query = QueryBuilder::new(select);
     query.push("i.position > ").push_bind(after);
     query.push(" order by i.position limit ").push_bind(limit);
     query
@@ -138,12 +138,12 @@ pub(super) fn of_streams<'a>(
 }
 
 /// The events with these stored names, up to a position, that say of themselves that they happened in an hour
-/// (`2026-11-29T09`). It reads every event of these names.
-pub(super) fn in_hour<'a>(names: &'a [&'a str], hour: &str, end: i64) -> QueryBuilder<'a, Postgres> {
+/// (`2026-11-29T09`) or on a day (`2026-11-29`). It reads every event of these names.
+pub(super) fn in_time<'a>(names: &'a [&'a str], time: &'a str, end: i64) -> QueryBuilder<'a, Postgres> {
     let mut query = QueryBuilder::new(SELECT);
     query.push("i.position <= ").push_bind(end);
     query.push(" and e.event_type = any(").push_bind(names);
-    query.push(") and starts_with(e.payload #>> array[e.event_type, 'at'], ").push_bind(format!("{hour}:"));
+    query.push(") and starts_with(e.payload #>> array[e.event_type, 'at'], ").push_bind(time);
     query.push(") order by i.position");
     query
 }
@@ -204,6 +204,21 @@ pub(super) fn count_about(id: &str, most: i64) -> QueryBuilder<'_, Postgres> {
         .push_bind(StreamKind::ALL.map(StreamKind::name).to_vec());
     query.push(") union all ").push(OF_STREAMS_ABOUT).push_bind(id).push(OF_STREAMS_ABOUT_END);
     query.push(" limit ").push_bind(most).push(") as counted");
+    query
+}
+
+/// The events up to a position of all streams in which something is about an account, and of its own, in order.
+pub(super) fn beside<'a>(select: &str, account: &'a str, end: i64) -> QueryBuilder<'a, Postgres> {
+    let mut query = QueryBuilder::new(select);
+    query.push(
+        "e.event_no = any(array(select s.event_no from (select aggregate_type, aggregate_id from events",
+    );
+    query.push(" where metadata ->> 'account_id' = ").push_bind(account);
+    query.push(" union select 'account', ").push_bind(account);
+    query.push(
+        ") a join events s on s.aggregate_type = a.aggregate_type and s.aggregate_id = a.aggregate_id))",
+    );
+    query.push(" and i.position <= ").push_bind(end).push(" order by i.position");
     query
 }
 

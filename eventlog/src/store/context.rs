@@ -40,6 +40,11 @@ pub enum Actor {
         /// The system user who ran it, where it is a command.
         run_by: Option<String>,
     },
+    /// What is taken over from another system, by the system user who ran that command.
+    Import {
+        /// Their name.
+        run_by: String,
+    },
 }
 
 /// The lease of a worker on an attempt.
@@ -77,6 +82,11 @@ impl Context {
     /// An operator's command, run by this user of the system.
     pub fn command(name: &'static str, run_by: String) -> Self {
         Self::from_actor(Actor::Tool { name, run_by: Some(run_by) })
+    }
+
+    /// What is taken over from another system, by a command that this user of the system runs.
+    pub fn import(run_by: String) -> Self {
+        Self::from_actor(Actor::Import { run_by })
     }
 
     fn from_actor(actor: Actor) -> Self {
@@ -131,10 +141,16 @@ impl Context {
     ///
     /// `{"actor": "system", "account_id": "<uuid>", "correlation_id": "<login id>", "causation_id":
     /// "<stream>/<id>/<sequence>", "update_id": "17", "reason": "<sealed>", "epoch": "3", "attempt": "1"}`; an actor is `system`,
-    /// an account id, `key:<key id>`, `tool:<name>`, or `tool:<name>:<system user>`.
+    /// an account id, `key:<key id>`, `tool:<name>`, `tool:<name>:<system user>`, or `import`, which comes with `run_by`, the system
+    /// user.
     pub(super) fn metadata(&self) -> HashMap<String, String> {
+        let run_by = match &self.actor {
+            Actor::Import { run_by } => Some(run_by.clone()),
+            Actor::Account(_) | Actor::System | Actor::ApiKey(_) | Actor::Tool { .. } => None,
+        };
         [
             ("actor", Some(self.actor.to_string())),
+            ("run_by", run_by),
             ("account_id", self.account_id.map(|id| id.to_string())),
             ("correlation_id", self.login_id.as_ref().map(ToString::to_string)),
             ("causation_id", self.causation_id.clone()),
@@ -156,6 +172,7 @@ impl fmt::Display for Actor {
             Self::Account(account) => account.fmt(f),
             Self::System => f.write_str("system"),
             Self::ApiKey(key) => write!(f, "key:{key}"),
+            Self::Import { .. } => f.write_str("import"),
             Self::Tool { name, run_by: None } => write!(f, "tool:{name}"),
             Self::Tool { name, run_by: Some(user) } => write!(f, "tool:{name}:{user}"),
         }

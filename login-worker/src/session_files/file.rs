@@ -87,6 +87,24 @@ pub fn prepare(directory: &Path) -> io::Result<()> {
 /// For example, the disk is full, or the directory is gone. The file before is then still there.
 pub fn write(directory: &Path, telegram_id: i64, content: &SessionFile) -> io::Result<()> {
     prepare(directory)?;
+    put(directory, telegram_id, content)?;
+    remove_drafts(directory, telegram_id)?;
+    File::open(directory)?.sync_all()
+}
+
+/// Writes the files of many people, at the cost of one look at the directory.
+///
+/// # Errors
+/// One cannot be written. Those before it are.
+pub fn write_many(directory: &Path, files: &[(i64, SessionFile)]) -> io::Result<()> {
+    prepare(directory)?;
+    for (telegram_id, content) in files {
+        put(directory, *telegram_id, content)?;
+    }
+    File::open(directory)?.sync_all()
+}
+
+fn put(directory: &Path, telegram_id: i64, content: &SessionFile) -> io::Result<()> {
     let text = serde_json::to_string(content).map_err(io::Error::other)? + "\n";
     let mut suffix = [0; 8];
     getrandom::fill(&mut suffix).map_err(io::Error::other)?;
@@ -101,9 +119,7 @@ pub fn write(directory: &Path, telegram_id: i64, content: &SessionFile) -> io::R
         }
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        std::fs::rename(&draft, path(directory, telegram_id))?;
-        remove_drafts(directory, telegram_id)?;
-        File::open(directory)?.sync_all()
+        std::fs::rename(&draft, path(directory, telegram_id))
     })();
     if written.is_err() {
         // It may not have been created at all.

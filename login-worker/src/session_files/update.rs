@@ -5,7 +5,7 @@ use std::path::Path;
 
 use domain::AccountId;
 use eventlog::DatabaseError;
-use vault::Vault;
+use vault::{Linked, Vault};
 
 use super::file::{self, SessionFile};
 
@@ -49,6 +49,30 @@ pub async fn update(
     }
 }
 
+/// Writes the files of people whose sessions were linked together, by their Telegram ids. One that is linked no more, or not as it
+/// was, is updated.
+///
+/// # Errors
+/// [`SessionFileError`]: repeating it goes on.
+pub async fn write_new(
+    vault: &Vault,
+    directory: &Path,
+    sessions: &[(i64, Linked)],
+) -> Result<(), SessionFileError> {
+    let files: Vec<_> = sessions.iter().map(|(id, linked)| (*id, SessionFile::of(linked))).collect();
+    let of = directory.to_owned();
+    let written = tokio::task::spawn_blocking(move || file::write_many(&of, &files));
+    written.await.map_err(io::Error::other)??;
+    let accounts: Vec<_> = sessions.iter().map(|(_, linked)| linked.account_id).collect();
+    let now = vault.linked_sessions_of(&accounts).await?;
+    for (telegram_id, linked) in sessions {
+        if !now.contains(linked) {
+            update(vault, directory, linked.account_id, *telegram_id).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Updates every file that is there: a process may have died between the vault and the file, or a backup may have been
 /// restored. A file that is no session file stays, and is logged.
 ///
@@ -70,15 +94,12 @@ pub async fn update_all(vault: &Vault, directory: &Path) -> Result<(), SessionFi
     Ok(())
 }
 
-/// Removes the file of a session that is not here any more: it is over, or another service has it. A failure is logged; the
-/// next start mends it. `telegram_id` is None where the session was never logged in, and has no file.
+/// Makes a person's file what the vault holds, after a change there: most often the session is over, or another service has it. A
+/// failure is logged; the next start mends it. `telegram_id` is None where the session was never logged in, and has no file.
 pub async fn update_ended(vault: &Vault, directory: &Path, account: AccountId, telegram_id: Option<i64>) {
     let Some(telegram_id) = telegram_id else { return };
     if let Err(error) = update(vault, directory, account, telegram_id).await {
-        tracing::warn!(
-            error = &error as &dyn std::error::Error,
-            "The file of a session that is not here any more cannot be removed"
-        );
+        tracing::warn!(error = &error as &dyn std::error::Error, "The file of a session cannot be kept");
     }
 }
 

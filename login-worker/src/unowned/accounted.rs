@@ -120,6 +120,8 @@ fn at(event: &LogEvent) -> Timestamp {
     match &event.event {
         Ok(Event::Login(event)) => event.at(),
         Ok(Event::Account(event)) => event.at(),
-        Ok(Event::Invite(_) | Event::Audit(_) | Event::Service(_)) | Err(_) => event.recorded_at,
+        Ok(Event::Invite(_) | Event::Audit(_) | Event::Service(_) | Event::History(_)) | Err(_) => {
+            event.recorded_at
+        }
     }
 }

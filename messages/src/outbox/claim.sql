@@ -26,6 +26,16 @@ later as (
    order by due_at, id
    limit $3
 ),
+last as (
+  select id, 2 as priority, due_at
+    from vault.outbox o
+   where state = 'waiting'
+     and priority = 2
+     and due_at <= statement_timestamp()
+     and id = (select min(id) from vault.outbox e where e.state in ('waiting', 'sending') and e.lane = o.lane)
+   order by due_at, id
+   limit $3
+),
 anothers as (
   select id, -1 as priority, due_at
     from vault.outbox o
@@ -37,7 +47,7 @@ anothers as (
 ),
 found as materialized (
   select id
-    from (select * from anothers union all select * from soon union all select * from later) as candidates
+    from (select * from anothers union all select * from soon union all select * from later union all select * from last) as candidates
    where exists (select from held)
    order by priority, due_at, id
    limit $3

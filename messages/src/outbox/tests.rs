@@ -4,11 +4,12 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use domain::policy::Notice;
+use domain::{AccountId, Tier};
 use futures::future::join_all;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Message, Outbox, Sender, To};
+use super::{Message, Outbox, Reminder, Sender, To, queue_reminders};
 use eventlog::testing::{self, TestDatabase};
 use vault::Vault;
 use vault::lease::Leases;
@@ -53,6 +54,28 @@ async fn stored(database: &TestDatabase, id: i64) -> (String, Option<i64>, bool)
         .fetch_one(database.db.pool())
         .await
         .unwrap()
+}
+
+#[tokio::test]
+async fn an_answer_comes_before_reminders_also_a_strangers() {
+    let (database, outbox, sender) = outbox().await;
+    let reminder = |person: u128| Reminder {
+        account: AccountId(uuid::Uuid::from_u128(person)),
+        notice: Notice::SubscriptionEnds { tier: Tier::Premium, expires_at: NOW, days: 3 },
+        key: format!("reminder {person}"),
+        not_after: Timestamp::MAX,
+    };
+    let mut transaction = database.db.begin("begin").await.unwrap();
+    queue_reminders(&mut transaction, &[reminder(1), reminder(2)]).await.unwrap();
+    transaction.commit().await.unwrap();
+    outbox.reply_to_stranger("stranger", 7, &json!({"text": "hello"}), None).await.unwrap();
+    reply(&outbox, "known", 8).await;
+
+    let mut order = Vec::new();
+    while let Some(message) = sender.claim(1, NOW).await.unwrap().pop() {
+        order.push(message.dedup_key);
+    }
+    assert_eq!(order, ["known", "stranger", "reminder 1", "reminder 2"]);
 }
 
 #[tokio::test]

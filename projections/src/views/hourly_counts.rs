@@ -1,4 +1,5 @@
-//! The view `hourly_counts`: what happened in each hour. Everything that is told over time is a sum of its rows.
+//! The view `hourly_counts`: what happened in each hour. What is told over time is a sum of its rows, or of those of
+//! [`daily_counts`](super::daily_counts).
 //!
 //! A row is an hour in UTC, fed by events of all streams, by the time that is in them. It holds sums alone, so the order of the
 //! events of an hour does not matter, and an erasure changes nothing. How long a login took is not in its last event: the start of
@@ -97,7 +98,7 @@ impl Counts {
         seconds_to_log_in.add(&other.seconds_to_log_in);
     }
 
-    fn count(&mut self, fact: &Fact<'_>, event: &Event, lookups: &Lookups) {
+    pub(super) fn count(&mut self, fact: &Fact<'_>, event: &Event, lookups: &Lookups) {
         match event {
             Event::Account(AccountEvent::AccountRegistered { .. }) => self.registered += 1,
             Event::Account(
@@ -187,6 +188,26 @@ pub async fn between(db: &Database, from: Timestamp, to: Timestamp) -> Result<Ve
     Ok(counts.collect())
 }
 
+/// The events that are counted.
+pub(super) const INTEREST: Interest = Interest {
+    rows_by: RowsBy::Time,
+    events: &[
+        "InviteUsed",
+        "LoginStarted",
+        "AuthorizationConfirmed",
+        "AuthorizationRejected",
+        "LoginExpired",
+        "LoginCancelled",
+        "LoginFailed",
+        "AccountRegistered",
+        "SubscriptionActivated",
+        "SubscriptionChanged",
+        "SubscriptionExpired",
+        "SubscriptionRevoked",
+    ],
+    lookups: LookupKind::Starts,
+};
+
 /// The view `hourly_counts`.
 pub(super) struct HourlyCounts;
 
@@ -196,24 +217,7 @@ impl View for HourlyCounts {
     const SHAPE: Shape =
         Shape { name: "hourly_counts", key: "hour", key_type: "text", columns: Counts::NAMES, version: 1 };
 
-    const INTEREST: Interest = Interest {
-        rows_by: RowsBy::Hour,
-        events: &[
-            "InviteUsed",
-            "LoginStarted",
-            "AuthorizationConfirmed",
-            "AuthorizationRejected",
-            "LoginExpired",
-            "LoginCancelled",
-            "LoginFailed",
-            "AccountRegistered",
-            "SubscriptionActivated",
-            "SubscriptionChanged",
-            "SubscriptionExpired",
-            "SubscriptionRevoked",
-        ],
-        lookups: LookupKind::Starts,
-    };
+    const INTEREST: Interest = INTEREST;
 
     fn key<'a>(fact: &Fact<'a>) -> Option<Cow<'a, str>> {
         let event = fact.event.as_ref().ok()?;

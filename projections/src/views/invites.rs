@@ -25,7 +25,7 @@ columns! {
         pub invite_id: InviteId,
         /// The subscription that it gives.
         pub tier: Tier,
-        /// Reserved and used ones together never exceed it.
+        /// Reserved and used ones together never exceed it. Uses by people who are not known here do not count in it.
         pub max_uses: i32,
         /// Uses that live logins have reserved.
         pub reserved: i32,
@@ -164,13 +164,14 @@ fn fold(row: Option<InviteRow>, event: &InviteEvent) -> Option<InviteRow> {
         valid_until,
         subscription_days,
         created_by,
+        used_before,
         at,
     } = event
     {
         return Some(InviteRow {
             invite_id: *invite_id,
             tier: *tier,
-            max_uses: clamped(*max_uses),
+            max_uses: clamped(max_uses.saturating_sub(*used_before)),
             reserved: 0,
             used: 0,
             redemptions: BTreeMap::new(),

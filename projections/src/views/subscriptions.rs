@@ -30,7 +30,7 @@ columns! {
         pub started_at: Timestamp,
         /// None: unlimited.
         pub expires_at: Option<Timestamp>,
-        /// The login that started it; None where an admin did.
+        /// The login that started it; None where an admin did, or another system.
         pub login_id: Option<LoginId>,
     }
 }
@@ -138,6 +138,17 @@ impl View for Subscriptions {
                     login_id: None,
                 })
             }
+            AccountEvent::SubscriptionImported { tier, limits, started_at, expires_at, is_over, .. } => {
+                Some(SubscriptionRow {
+                    account_id,
+                    tier: *tier,
+                    status: if *is_over { SubscriptionState::Expired } else { SubscriptionState::Active },
+                    limits: *limits,
+                    started_at: stored(*started_at),
+                    expires_at: expires_at.map(stored),
+                    login_id: None,
+                })
+            }
             AccountEvent::SubscriptionExpired { .. } | AccountEvent::SubscriptionRevoked { .. } => {
                 row.map(|row| SubscriptionRow { status: SubscriptionState::Expired, ..row })
             }
@@ -150,6 +161,10 @@ impl View for Subscriptions {
             | AccountEvent::LoggedOut { .. }
             | AccountEvent::AuthorizationRevoked { .. }
             | AccountEvent::SessionExported { .. }
+            | AccountEvent::SessionImported { .. }
+            | AccountEvent::SessionRejected { .. }
+            | AccountEvent::SessionReturned { .. }
+            | AccountEvent::SubscriptionHistoryImported { .. }
             | AccountEvent::RebuildOrdered { .. }
             | AccountEvent::RebuildCancelled { .. }
             | AccountEvent::ParkedReplayOrdered { .. } => row,

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use domain::account::Origin;
 use domain::{AccountEvent, AccountId, Event, Limits, LoginEvent, LoginId, Role, Sealed, StreamKind, Tier};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -270,10 +271,18 @@ impl View for Users {
     fn fold(row: Option<Row>, fact: &Fact<'_>, lookups: &Lookups) -> Result<Option<Row>, FoldError> {
         let row = match (fact.event, row) {
             (
-                Ok(Event::Account(AccountEvent::AccountRegistered { account_id, telegram_id, profile, at })),
+                Ok(Event::Account(AccountEvent::AccountRegistered {
+                    account_id,
+                    telegram_id,
+                    profile,
+                    imported,
+                    at,
+                })),
                 _,
             ) => {
-                return registered(*account_id, telegram_id, profile, *at, lookups);
+                let origin = imported.unwrap_or_default();
+                let row = registered(*account_id, telegram_id, profile, *at, lookups)?;
+                return Ok(row.map(|row| row.from_elsewhere(origin)));
             }
             // Not registered, or erased: no later event makes a row again.
             (_, None) | (Ok(Event::Account(AccountEvent::AccountErased { .. })), _) => return Ok(None),
@@ -361,14 +370,26 @@ fn after_account_event(
             row.subscribe(*tier, *limits, *started_at, *expires_at);
         }
         AccountEvent::SubscriptionExpired { .. } | AccountEvent::SubscriptionRevoked { .. } => {
-            row.subscription_type = Tier::Free;
-            row.subscription_status = SubscriptionStatus::Expired;
-            row.limits = None;
+            row.subscription_ended();
+        }
+        AccountEvent::SubscriptionImported { tier, limits, started_at, expires_at, is_over, .. } => {
+            row.subscribe(*tier, *limits, *started_at, *expires_at);
+            if *is_over {
+                row.subscription_ended();
+            }
         }
         AccountEvent::RoleChanged { role, .. } => row.role = *role,
         AccountEvent::AccountBlocked { .. } => row.is_blocked = true,
         AccountEvent::AccountUnblocked { .. } => row.is_blocked = false,
-        AccountEvent::LoggedOut { login_id, .. } | AccountEvent::AuthorizationRevoked { login_id, .. } => {
+        AccountEvent::SessionImported { login_id, .. } => {
+            row.is_authenticated = true;
+            row.session_exported = false;
+            row.linked_login_id = Some(login_id.clone());
+        }
+        AccountEvent::LoggedOut { login_id, .. }
+        | AccountEvent::AuthorizationRevoked { login_id, .. }
+        | AccountEvent::SessionRejected { login_id, .. }
+        | AccountEvent::SessionReturned { login_id, .. } => {
             if row.linked_login_id.as_ref() == Some(login_id) {
                 row.is_authenticated = false;
                 row.linked_login_id = None;
@@ -378,7 +399,9 @@ fn after_account_event(
         AccountEvent::SessionExported { login_id, .. } => {
             row.session_exported |= row.linked_login_id.as_ref() == Some(login_id);
         }
-        AccountEvent::AccountRegistered { .. } | AccountEvent::AccountErased { .. } => {}
+        AccountEvent::AccountRegistered { .. }
+        | AccountEvent::SubscriptionHistoryImported { .. }
+        | AccountEvent::AccountErased { .. } => {}
         // What an admin does to something else leaves their own row as it is.
         AccountEvent::RebuildOrdered { .. }
         | AccountEvent::RebuildCancelled { .. }
@@ -389,6 +412,18 @@ fn after_account_event(
 }
 
 impl Row {
+    /// Since when and through whom the person was in the system that they were taken over from.
+    fn from_elsewhere(self, origin: Origin) -> Self {
+        let created_at = origin.since.map_or(self.created_at, stored);
+        Self { created_at, invited_by: self.invited_by.or(origin.invited_by), ..self }
+    }
+
+    fn subscription_ended(&mut self) {
+        self.subscription_type = Tier::Free;
+        self.subscription_status = SubscriptionStatus::Expired;
+        self.limits = None;
+    }
+
     fn subscribe(
         &mut self,
         tier: Tier,

@@ -52,8 +52,9 @@ pub enum RowsBy {
     /// A stream of this kind: its id is the key of all its events. The key of other events is in the payload; if that cannot be
     /// read, it is in the envelope.
     Stream(StreamKind),
-    /// An hour: the key is made of the time in the payload. There are no other events than those that are named.
-    Hour,
+    /// An hour or a day: the key is the beginning of the time in the payload. There are no other events than those that are
+    /// named.
+    Time,
 }
 
 /// What a fold needs of [`Lookups`].

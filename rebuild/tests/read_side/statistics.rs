@@ -14,6 +14,7 @@ use app::testing::Story;
 use eventlog::log::Log;
 use projections::statistics::{self, Bucket, Range};
 use projections::totals::{Totals, totals};
+use projections::views::daily_counts;
 use projections::views::hourly_counts::{Counts, between};
 use serde_json::{Value, json};
 
@@ -174,6 +175,11 @@ async fn everything(story: &Story) -> Counts {
     for hour in between(&story.db, Timestamp::UNIX_EPOCH, Timestamp::MAX).await.unwrap() {
         sum.add(&hour);
     }
+    let mut days = Counts::default();
+    for day in daily_counts::between(&story.db, Timestamp::UNIX_EPOCH, Timestamp::MAX).await.unwrap() {
+        days.add(&day.0);
+    }
+    assert_eq!(days, sum, "days are sums of hours");
     sum
 }
 
@@ -316,6 +322,8 @@ async fn an_hour_tells_outcomes_ways_tiers_and_how_long_it_took() {
         ]
     );
     assert_eq!(explained.live, LiveRow::Same);
+    let day = explain(&story.db, "daily_counts", "2026-11-22").await.unwrap().unwrap();
+    assert_eq!((day.steps.len(), day.live), (names.len(), LiveRow::Same));
 }
 
 #[tokio::test]
@@ -362,11 +370,11 @@ async fn beside_a_leader_of_the_version_before_the_new_view_does_not_seem_behind
     story
         .run("update checkpoints set position = position + 1 where consumer in ('users', 'login_status')")
         .await;
-    let unlike = "select count(*) from checkpoints h, checkpoints u where h.consumer = 'hourly_counts' and u.consumer = 'users' \
-                   and h.position = u.position and h.version = 0";
-    assert_eq!(story.count(unlike).await, 1);
+    let carried = "select count(*) from checkpoints h, checkpoints u where h.consumer in ('hourly_counts', 'daily_counts') \
+                    and u.consumer = 'users' and h.position = u.position and h.version = 0";
+    assert_eq!(story.count(carried).await, 2);
     // A swap moves no position.
-    story.run("update checkpoints set version = 1 where consumer = 'hourly_counts'").await;
+    story.run("update checkpoints set version = 1 where consumer in ('hourly_counts', 'daily_counts')").await;
     story.run("update checkpoints set version = version where consumer = 'users'").await;
     assert_eq!(story.count("select count(*) from checkpoints where version = 0").await, 0);
 }

@@ -31,8 +31,14 @@ async fn views_that_only_the_projector_wrote_do_not_differ() {
     let report = verify(&story.db, |_, _| {}).await.unwrap();
     assert!(report.is_clean(), "{report:?}");
     let rows: Vec<_> = report.views.iter().map(|view| (view.view, view.rows)).collect();
-    let expected =
-        [("users", 1), ("login_status", 1), ("invites", 1), ("subscriptions", 1), ("hourly_counts", 1)];
+    let expected = [
+        ("users", 1),
+        ("login_status", 1),
+        ("invites", 1),
+        ("subscriptions", 1),
+        ("hourly_counts", 1),
+        ("daily_counts", 1),
+    ];
     assert_eq!(rows, expected);
     let end = Log::new(&story.db).end().await.unwrap();
     assert_eq!(report.events, u64::try_from(end).unwrap());
@@ -147,5 +153,5 @@ async fn the_lag_shows_how_far_each_reader_is_behind() {
     story.settle().await;
     let after = lag(&story.db).await.unwrap();
     assert!(after.consumers.iter().all(|it| it.behind == 0 && it.waiting_since.is_none()), "{after:?}");
-    assert_eq!(after.consumers.len(), 6);
+    assert_eq!(after.consumers.len(), 7);
 }

@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn what_else_happens_in_a_login_ends_its_row_and_no_other() {
-        let blocked = Event::Account(AccountEvent::AccountBlocked { at: Timestamp::UNIX_EPOCH });
+        let blocked = Event::Account(AccountEvent::AccountBlocked { until: None, at: Timestamp::UNIX_EPOCH });
         let page = [qr(1, ONE), qr(2, OTHER), event(3, ONE, blocked), qr(4, ONE), qr(5, OTHER), qr(6, ONE)];
         assert_eq!(told(&page), [(1, 1), (2, 2), (3, 1), (4, 2)]);
     }

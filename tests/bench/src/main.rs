@@ -22,6 +22,7 @@ mod people;
 mod polls;
 mod process;
 mod rebuild;
+mod reminders;
 mod status;
 mod strangers;
 mod takeover;
@@ -56,6 +57,8 @@ enum Section {
     Polls,
     /// From the phone to the page.
     Confirmation,
+    /// A hundred thousand reminders due at once, and what others are answered meanwhile.
+    Reminders,
     /// A backlog of messages to a webhook, drained.
     Webhooks,
     /// `/login`, while thousands of strangers hold connections.
@@ -124,6 +127,7 @@ async fn measure(sections: &[Section], largest: u32, report: &mut Report) -> Res
             Section::Status => status::measure(report).await?,
             Section::Polls => polls::measure(report).await?,
             Section::Confirmation => confirmation::measure(report).await?,
+            Section::Reminders => reminders::measure(report).await?,
             Section::Strangers => strangers::measure(report).await?,
         }
     }

@@ -1,4 +1,4 @@
-//! What the admin's page asks at a million people: searches, filters, orders, pages, the dashboard and statistics, beside the least
+//! What the admins' app asks at a million people: searches, filters, orders, pages, the dashboard and statistics, beside the least
 //! that can be asked: one person by an index.
 //!
 //! The rows are written into the slots by SQL, with names as unevenly frequent as real ones: what is measured only reads them. Every
@@ -61,6 +61,14 @@ select to_char((now() - n * interval '1 hour') at time zone 'UTC', 'YYYY-MM-DD\"
        57, 70, 50, 10, 5, 1, 4, 40, 10, 30, '{\"basic\": 20, \"premium\": 10}', '{\"basic\": 15}',
        array(select (n + bucket) % 9 from generate_series(1, 28) bucket)
   from generate_series(0, 24 * 730) n";
+
+/// The same days.
+const DAYS: &str = "
+insert into slots.daily_counts_a
+select to_char((now() - n * interval '1 day') at time zone 'UTC', 'YYYY-MM-DD'),
+       57, 70, 50, 10, 5, 1, 4, 40, 10, 30, '{\"basic\": 20, \"premium\": 10}', '{\"basic\": 15}',
+       array(select (n + bucket) % 9 from generate_series(1, 28) bucket)
+  from generate_series(0, 730) n";
 
 /// Everything in one run.
 pub async fn measure(report: &mut Report) -> Result<()> {
@@ -182,9 +190,11 @@ async fn fill(db: &Database) -> Result<()> {
         "select end_load('users', 'a')",
         SUBSCRIPTIONS,
         HOURS,
+        DAYS,
         "vacuum (analyze) slots.users_a",
         "vacuum (analyze) slots.subscriptions_a",
         "vacuum (analyze) slots.hourly_counts_a",
+        "vacuum (analyze) slots.daily_counts_a",
         "vacuum (analyze) slots.tallies",
         "checkpoint",
     ] {

@@ -5,4 +5,5 @@ mod acts;
 mod app;
 mod projections;
 mod screens;
+mod services;
 mod states;

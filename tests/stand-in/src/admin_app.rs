@@ -1,10 +1,10 @@
-//! The admin's page as a client of the service's HTTP: launch data for a token, and what is asked with it.
+//! The admins' app as a client of the service's HTTP: launch data for a token, and what is asked with it.
 
 use anyhow::{Context, Result, ensure};
 use reqwest::{Method, Url};
 use serde_json::Value;
 
-/// An admin's page that was opened from a button.
+/// The admins' app that was opened from a button.
 pub struct AdminApp {
     http: reqwest::Client,
     page: Url,

@@ -12,7 +12,7 @@ pub(super) use ru::{RU, role as role_ru};
 
 /// One language.
 pub struct AdminTexts {
-    /// Above the button that opens the admin's page.
+    /// Above the button that opens the admins' app.
     pub page: &'static str,
     pub open_page: &'static str,
 
@@ -53,6 +53,7 @@ pub struct AdminTexts {
     pub webhook_messages_parked: fn(count: i64) -> String,
     /// Webhooks were switched off because their receivers are gone.
     pub webhooks_gone: fn(count: i64) -> String,
+    pub unsigned: fn(fault: &str) -> String,
 
     pub phone_usage: &'static str,
     pub phone_by_session: &'static str,

@@ -104,6 +104,8 @@ pub(super) const TEXTS: Texts = Texts {
     },
     authorization_revoked: "🔌 The session was ended in Telegram\n\nThe service has no access to your account any \
                             more. To link it again, send /login",
+    session_rejected: "⚠️ The session taken over is not yours\n\nThe session that came with you from the earlier system \
+        belongs to another account. We do not use it. To link your account, send /login",
     session_exported: "📤 Your session was handed over to another service\n\nThis service does not use it any more. \
                        You can end it in Telegram → Settings → Devices.",
     unowned_session,

@@ -1,4 +1,4 @@
-//! What an admin has to repair, as the admin's page tells it.
+//! What an admin has to repair, as the admins' app tells it.
 
 use crate::Language;
 use crate::chat::plural::{counted_en, counted_ru};

@@ -1,22 +1,26 @@
 //! A person's history in words: every event that concerns them, as they know it.
 
+use domain::account::{PastChangeKind, SubscriptionStep};
 use domain::login::{CancelReason, FailReason, Method};
 use domain::{AccountEvent, AuditEvent, AuditTarget, Event, LoginEvent, Role, Tier};
 use jiff::tz::TimeZone;
 
 use crate::Language;
-use crate::chat::day;
+use crate::chat::{day, past_change};
 
 /// The events that [`told`] leaves out: what others of the same moment tell, and what nobody reads any more.
-pub const UNTOLD: [&str; 12] = [
+pub const UNTOLD: [&str; 15] = [
     "AccountErased",
     "ApiKeyCreated",
     "ApiKeyRevoked",
+    "CheckpointKeyChanged",
+    "HeadsCommitted",
     "InviteCreated",
     "InviteRedeemed",
     "InviteReleased",
     "InviteRevoked",
     "InviteUsed",
+    "LogBranched",
     "QrIssued",
     "WebhookChanged",
     "WebhookCreated",
@@ -26,7 +30,7 @@ pub const UNTOLD: [&str; 12] = [
 /// What happened, as the person whom it is about reads it, with days of this zone; None: nothing that they know of.
 pub fn told(language: Language, event: &Event, zone: &TimeZone) -> Option<String> {
     let (ru, en) = match event {
-        Event::Invite(_) | Event::Service(_) => return None,
+        Event::Invite(_) | Event::Service(_) | Event::History(_) => return None,
         Event::Login(event) => of_login(event)?,
         Event::Account(event) => return of_account(language, event, zone),
         Event::Audit(AuditEvent::AuditRead { target: AuditTarget::Login(_), .. }) => {
@@ -112,6 +116,9 @@ const fn of_login(event: &LoginEvent) -> Option<(&'static str, &'static str)> {
 fn of_account(language: Language, event: &AccountEvent, zone: &TimeZone) -> Option<String> {
     let (ru, en) = match event {
         AccountEvent::AccountErased { .. } => return None,
+        AccountEvent::AccountRegistered { imported: Some(_), .. } => {
+            ("Данные перенесены из прежней системы", "Taken over from the earlier system")
+        }
         AccountEvent::AccountRegistered { .. } => ("Первое сообщение боту", "First message to the bot"),
         AccountEvent::ProfileChanged { .. } => {
             ("Изменились имя, username или язык", "The name, username or language changed")
@@ -120,6 +127,13 @@ fn of_account(language: Language, event: &AccountEvent, zone: &TimeZone) -> Opti
         | AccountEvent::SubscriptionChanged { tier, expires_at, .. } => {
             let by_login = matches!(event, AccountEvent::SubscriptionActivated { .. });
             return Some(granted(language, by_login, *tier, expires_at.map(|end| day(end, zone))));
+        }
+        AccountEvent::SubscriptionImported { tier, expires_at, .. } => {
+            return Some(taken_over(language, *tier, expires_at.map(|end| day(end, zone))));
+        }
+        AccountEvent::SubscriptionHistoryImported { change, .. } => {
+            let step = SubscriptionStep::of(event, false)?;
+            return Some(before(language, step.tier, change.change, &day(change.changed_at, zone)));
         }
         AccountEvent::SubscriptionExpired { tier, .. } => return Some(ended(language, *tier, false)),
         AccountEvent::SubscriptionRevoked { tier, .. } => return Some(ended(language, *tier, true)),
@@ -136,6 +150,16 @@ fn of_account(language: Language, event: &AccountEvent, zone: &TimeZone) -> Opti
         }
         AccountEvent::SessionExported { .. } => {
             ("Сессия передана другому сервису", "The session was handed over to another service")
+        }
+        AccountEvent::SessionImported { .. } => {
+            ("Сессия перенесена из прежней системы", "The session was taken over from the earlier system")
+        }
+        AccountEvent::SessionRejected { .. } => (
+            "Перенесённая сессия оказалась от другого аккаунта и больше не используется",
+            "The session that was taken over was another account's, and is not used",
+        ),
+        AccountEvent::SessionReturned { .. } => {
+            ("Сессия возвращена прежней системе", "The session was given back to the earlier system")
         }
         AccountEvent::RebuildOrdered { .. } => {
             ("Заказана пересборка таблицы", "A rebuild of a table was ordered")
@@ -165,6 +189,30 @@ fn granted(language: Language, by_login: bool, tier: Tier, until: Option<String>
                 |day| format!("{what}: {tier} until {day}"),
             )
         }
+    }
+}
+
+fn taken_over(language: Language, tier: Tier, until: Option<String>) -> String {
+    let tier = tier.title();
+    match (language, until) {
+        (Language::Russian, Some(day)) => {
+            format!("Подписка {tier} до {day} перенесена из прежней системы")
+        }
+        (Language::Russian, None) => format!("Подписка {tier}, бессрочно, перенесена из прежней системы"),
+        (Language::English, Some(day)) => {
+            format!("Subscription taken over from the earlier system: {tier} until {day}")
+        }
+        (Language::English, None) => {
+            format!("Subscription taken over from the earlier system: {tier}, without an end")
+        }
+    }
+}
+
+fn before(language: Language, tier: Tier, change: PastChangeKind, on: &str) -> String {
+    let (tier, what) = (tier.title(), past_change(language, change));
+    match language {
+        Language::Russian => format!("В прежней системе {on}: подписка {tier} {what}"),
+        Language::English => format!("In the earlier system on {on}: the {tier} subscription {what}"),
     }
 }
 

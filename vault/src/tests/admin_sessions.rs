@@ -1,4 +1,4 @@
-//! Sessions of the admin's page: a launch is exchanged once, and one that is over lets nobody in.
+//! Sessions of the admins' app: a launch is exchanged once, and one that is over lets nobody in.
 
 use std::collections::HashSet;
 

@@ -3,19 +3,23 @@
 import assert from 'node:assert/strict';
 import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
-import { TEXTS as EN } from '../words_en.js';
-import { TEXTS as RU } from '../words_ru.js';
+import { TEXTS as SERVICES_EN } from '../services_words_en.js';
+import { TEXTS as SERVICES_RU } from '../services_words_ru.js';
+import { TEXTS as FIRST_EN } from '../words_en.js';
+import { TEXTS as FIRST_RU } from '../words_ru.js';
 import { textsIn, wordsOf } from '../format.js';
 import { languageOf } from '../../language.js';
 
 const APP = new URL('..', import.meta.url);
+const [RU, EN] = [{ ...FIRST_RU, ...SERVICES_RU }, { ...FIRST_EN, ...SERVICES_EN }];
 const TEXTS = { ru: RU, en: EN };
 const forms = (words) => (typeof words === 'string' ? [words] : Object.values(words));
 const placeholders = (words) => [...new Set(forms(words).flatMap((form) => form.match(/\{\w+\}/g) ?? []))].sort();
-const sources = readdirSync(APP).filter((name) => name.endsWith('.js') && !name.startsWith('words_')).map((name) => readFileSync(new URL(name, APP), 'utf8')).join('\n');
+const sources = readdirSync(APP).filter((name) => name.endsWith('.js') && !name.includes('words_')).map((name) => readFileSync(new URL(name, APP), 'utf8')).join('\n');
 
 test('both languages have the same keys, in the same order, and every text has something in it', () => {
-  assert.deepEqual(Object.keys(RU), Object.keys(EN));
+  for (const [ru, en] of [[FIRST_RU, FIRST_EN], [SERVICES_RU, SERVICES_EN]]) assert.deepEqual(Object.keys(ru), Object.keys(en));
+  assert.deepEqual(Object.keys(SERVICES_RU).filter((key) => key in FIRST_RU), [], 'no text stands in both files');
   for (const texts of Object.values(TEXTS)) for (const [key, words] of Object.entries(texts)) for (const form of forms(words)) assert.match(form, /\p{L}|\{/u, key);
 });
 

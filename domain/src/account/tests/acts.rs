@@ -45,7 +45,7 @@ fn an_admin_orders_each_act_once() {
 #[test]
 fn nobody_else_orders_one() {
     let demoted = AccountEvent::RoleChanged { role: Role::Auditor, source: RoleSource::Order, at: day(1) };
-    let blocked = AccountEvent::AccountBlocked { at: day(1) };
+    let blocked = AccountEvent::AccountBlocked { until: None, at: day(1) };
     for (order, event) in acts() {
         refused(vec![registered()], order.clone(), AccountError::NotAdmin);
         refused(vec![registered(), admin(), demoted.clone()], order.clone(), AccountError::NotAdmin);

@@ -84,7 +84,7 @@ impl Reader {
 }
 
 fn run(invite: &mut Invite, reader: &mut Reader, command: InviteCommand) -> Result<(), InviteError> {
-    if let Some(event) = invite.decide(command)? {
+    for event in invite.decide(command)? {
         reader.read(&event);
         invite.apply(event);
     }

@@ -10,7 +10,7 @@ use sqlx::{Executor, Postgres, QueryBuilder};
 use uuid::Uuid;
 
 use super::{
-    Cause, SELECT, Window, about, at, count_about, history, in_hour, last, led_to, next, nth_last,
+    Cause, SELECT, Window, about, at, beside, count_about, history, in_time, last, led_to, next, nth_last,
     of_streams, one, stream,
 };
 use crate::database::Database;
@@ -189,14 +189,19 @@ async fn each_assembled_statement_is_accepted_by_a_migrated_database() {
         (all, window),
     ];
     let id = uuid.to_string();
-    let mut queries =
-        vec![next(0, 1), stream(StreamKind::Login, &id), about(SELECT, &id, 1), count_about(&id, 1)];
+    let mut queries = vec![
+        next(SELECT, 0, 1),
+        beside(SELECT, &id, 1),
+        stream(StreamKind::Login, &id),
+        about(SELECT, &id, 1),
+        count_about(&id, 1),
+    ];
     let cause = Cause { name: "login/a/1".to_owned(), position: 1, account: None, login: None };
     queries.extend([at(SELECT, 1), one(SELECT, "login", &id, 1), led_to(SELECT, &cause, 1)]);
     let ids = [id.clone()];
     queries.extend([
         of_streams(StreamKind::Login, &ids, "LoginStarted"),
-        in_hour(&["LoginStarted"], "2026-11-29T09", 1),
+        in_time(&["LoginStarted"], "2026-11-29T09", 1),
     ]);
     for (filter, window) in &filters {
         queries.push(history(SELECT, filter, *window, 0, 1));

@@ -191,6 +191,7 @@ impl Login {
             Event::Account(event) => (StreamKind::Account, json!(event)),
             Event::Audit(event) => (StreamKind::Audit, json!(event)),
             Event::Service(event) => (StreamKind::Service, json!(event)),
+            Event::History(event) => (StreamKind::History, json!(event)),
         };
         let metadata = match event.name() {
             "InviteCreated" => json!({"actor": "tool:cli"}),

@@ -214,13 +214,13 @@ async fn administer(steps: &Steps, telegram: &Telegram, service: &Service, datab
     let (ilya, anna) = (telegram.person(ILYA), telegram.person(ANNA));
     anna.ask("/start").await?;
     let answer = anna.ask("/admin").await?;
-    let button = answer.button("🛠 Open the page").context("the button of the admin's page is missing")?;
+    let button = answer.button("🛠 Open the page").context("the button of the admins' app is missing")?;
     let url = button.web_app_url().context("the button opens no Mini App")?;
     let launch = anna.init_data(None);
     let admin = AdminApp::open(url, &launch).await?;
     ensure!(AdminApp::open(url, &launch).await.is_err(), "the same launch opens a second session");
-    ensure!(AdminApp::open(url, &ilya.init_data(None)).await.is_err(), "Ilya opens the admin's page");
-    steps.done("Anna opens the admin's page: her launch is exchanged once, Ilya's is refused");
+    ensure!(AdminApp::open(url, &ilya.init_data(None)).await.is_err(), "Ilya opens the admins' app");
+    steps.done("Anna opens the admins' app: her launch is exchanged once, Ilya's is refused");
 
     let order = json!({"tier": "basic", "max_uses": 1, "valid_days": 30, "subscription_days": 30});
     let made = admin.post("invites", &order).await?;

@@ -1,5 +1,7 @@
 //! The HTTP side of `/bot<TOKEN>/<Method>`: checks the token, applies a fault, and finds the method.
 
+use std::time::Instant;
+
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
@@ -45,7 +47,7 @@ async fn call(
     let (number, fault) = {
         let mut state = api.state();
         let chat_id = params.integer("chat_id").ok().flatten();
-        state.calls.push(Call { method: method.clone(), chat_id, status: None });
+        state.calls.push(Call { method: method.clone(), chat_id, at: Instant::now(), status: None });
         (state.calls.len() - 1, state.faults.take(&method))
     };
     let response = match fault {

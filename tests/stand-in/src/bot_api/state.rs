@@ -1,6 +1,7 @@
 //! The state of the server: chats and their messages, callback queries, pending faults, and past calls.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Instant;
 
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -98,6 +99,8 @@ pub struct Call {
     pub method: String,
     /// The chat it was about.
     pub chat_id: Option<i64>,
+    /// When it came.
+    pub at: Instant,
     /// The HTTP status of the answer; none while it is under way, or where it was never answered.
     pub status: Option<u16>,
 }

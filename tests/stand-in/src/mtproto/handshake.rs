@@ -73,12 +73,11 @@ impl Handshake {
         {
             return None;
         }
-        let new_nonce =
-            match enums::PQInnerData::from_bytes(&server.rsa.decrypt(&call.encrypted_data)?).ok()? {
-                enums::PQInnerData::Data(data) => data.new_nonce,
-                enums::PQInnerData::Dc(data) => data.new_nonce,
-                enums::PQInnerData::Temp(_) | enums::PQInnerData::TempDc(_) => return None,
-            };
+        let new_nonce = match inner_data(server, &call.encrypted_data)? {
+            enums::PQInnerData::Data(data) => data.new_nonce,
+            enums::PQInnerData::Dc(data) => data.new_nonce,
+            enums::PQInnerData::Temp(_) | enums::PQInnerData::TempDc(_) => return None,
+        };
         // Telegram's has 2048 bits; this one is as good for a test, and a tenth of the work.
         let a = BigUint::from_bytes_be(&random::<32>());
         let inner = enums::ServerDhInnerData::Data(types::ServerDhInnerData {
@@ -98,6 +97,16 @@ impl Handshake {
         let answer = types::ServerDhParamsOk { nonce, server_nonce, encrypted_answer };
         Some(enums::ServerDhParams::Ok(answer).to_bytes())
     }
+}
+
+/// What the client has encrypted, by RSA_PAD or in the way before it.
+fn inner_data(server: &Server, encrypted: &[u8]) -> Option<enums::PQInnerData> {
+    if let Some(data) = server.rsa.decrypt(encrypted) {
+        return enums::PQInnerData::from_bytes(&data).ok();
+    }
+    let (hash, data) = server.rsa.decrypt_without_padding(encrypted)?;
+    let inner = enums::PQInnerData::from_bytes(&data).ok()?;
+    (sha1(&inner.to_bytes())[..] == hash).then_some(inner)
 }
 
 /// Step 3.

@@ -65,6 +65,14 @@ impl RsaKey {
         (sha256(&[&temporary_key, &data])[..] == hash).then_some(data)
     }
 
+    /// What is encrypted as it was before RSA_PAD, and as Telethon still does it: SHA-1, data, padding. The hash and what follows.
+    pub fn decrypt_without_padding(&self, encrypted: &[u8]) -> Option<([u8; 20], Vec<u8>)> {
+        let block = padded::<256>(&self.to_the_d(&BigUint::from_bytes_be(encrypted)));
+        let (&zero, rest) = block.split_first()?;
+        let (hash, data) = rest.split_first_chunk()?;
+        (zero == 0).then(|| (*hash, data.to_vec()))
+    }
+
     fn to_the_d(&self, number: &BigUint) -> BigUint {
         let (of_p, of_q) = (number.modpow(&self.d_mod_p, &self.p), number.modpow(&self.d_mod_q, &self.q));
         let distance = (of_p + &self.p - &of_q % &self.p) % &self.p;

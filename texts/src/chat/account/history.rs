@@ -3,7 +3,7 @@
 /// In Russian; None: nothing that the person knows of.
 pub(super) fn ru(event: &str) -> Option<&'static str> {
     Some(match event {
-        "AccountRegistered" => "первое сообщение боту",
+        "AccountRegistered" => "первое сообщение боту или перенос из прежней системы",
         "ProfileChanged" => "новое имя или username",
         "LoginStarted" => "вход начат",
         "CodeSent" => "Telegram прислал код входа",
@@ -23,6 +23,11 @@ pub(super) fn ru(event: &str) -> Option<&'static str> {
         "LoggedOut" => "аккаунт отключён здесь",
         "AuthorizationRevoked" => "сеанс завершён в Telegram",
         "SessionExported" => "сессия передана другому сервису",
+        "SessionImported" => "сессия перенесена из прежней системы",
+        "SessionRejected" => "перенесённая сессия оказалась от другого аккаунта",
+        "SessionReturned" => "сессия возвращена прежней системе",
+        "SubscriptionImported" => "подписка перенесена из прежней системы",
+        "SubscriptionHistoryImported" => "перенесена запись истории подписки",
         "RebuildOrdered" => "заказана пересборка таблицы",
         "RebuildCancelled" => "пересборка таблицы остановлена",
         "ParkedReplayOrdered" => "отложенные записи обработаны заново",
@@ -34,7 +39,7 @@ pub(super) fn ru(event: &str) -> Option<&'static str> {
 /// In English.
 pub(super) fn en(event: &str) -> Option<&'static str> {
     Some(match event {
-        "AccountRegistered" => "first message to the bot",
+        "AccountRegistered" => "first message to the bot, or taken over from the earlier system",
         "ProfileChanged" => "new name or username",
         "LoginStarted" => "login started",
         "CodeSent" => "Telegram sent a login code",
@@ -54,6 +59,11 @@ pub(super) fn en(event: &str) -> Option<&'static str> {
         "LoggedOut" => "account disconnected here",
         "AuthorizationRevoked" => "session ended in Telegram",
         "SessionExported" => "session handed over to another service",
+        "SessionImported" => "session taken over from the earlier system",
+        "SessionRejected" => "the session taken over was another account's",
+        "SessionReturned" => "session given back to the earlier system",
+        "SubscriptionImported" => "subscription taken over from the earlier system",
+        "SubscriptionHistoryImported" => "an entry of the subscription's history taken over",
         "RebuildOrdered" => "rebuild of a table ordered",
         "RebuildCancelled" => "rebuild of a table stopped",
         "ParkedReplayOrdered" => "parked rows processed again",
@@ -69,16 +79,19 @@ mod tests {
     use super::*;
 
     /// What other events of the same moment tell, or what the person need not know of.
-    const UNTOLD: [&str; 14] = [
+    const UNTOLD: [&str; 17] = [
         "AccountErased",
         "ApiKeyCreated",
         "ApiKeyRevoked",
+        "CheckpointKeyChanged",
         "CodeRejected",
+        "HeadsCommitted",
         "InviteCreated",
         "InviteRedeemed",
         "InviteReleased",
         "InviteRevoked",
         "InviteUsed",
+        "LogBranched",
         "PasswordRejected",
         "QrIssued",
         "WebhookChanged",

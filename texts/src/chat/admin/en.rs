@@ -108,6 +108,11 @@ pub(in crate::chat) const EN: AdminTexts = AdminTexts {
             it.position
         )
     },
+    unsigned: |fault| {
+        format!(
+            "⚠️ The log is not signed any more\n\n{fault}\n\nEverything else goes on. What to do: docs/trust.md,              \u{201c}When nothing is signed\u{201d}"
+        )
+    },
     refused: |count| {
         let updates = counted_en(count, "update");
         format!(

@@ -104,6 +104,11 @@ pub(in crate::chat) const RU: AdminTexts = AdminTexts {
             it.position
         )
     },
+    unsigned: |fault| {
+        format!(
+            "⚠️ Журнал больше не подписывается\n\n{fault}\n\nВсё остальное работает. Что делать: docs/trust.md, раздел              \u{ab}When nothing is signed\u{bb}"
+        )
+    },
     refused: |count| {
         let updates = counted_ru(count, ["обновление", "обновления", "обновлений"]);
         format!(

@@ -1,7 +1,7 @@
 //! All texts of one language, with every value that changes their words. The tables are taken apart field by field: a text that
 //! is new does not compile before it is named here.
 
-use domain::account::{Granter, SubscriptionChange, SubscriptionStep};
+use domain::account::{Granter, PastChangeKind, SubscriptionChange, SubscriptionStep};
 
 use super::*;
 
@@ -84,6 +84,7 @@ pub(super) fn everything(language: Language) -> Everything {
         subscription_ends,
         authorization_revoked,
         session_exported,
+        session_rejected,
         unowned_session,
         account,
         admin,
@@ -150,6 +151,7 @@ pub(super) fn everything(language: Language) -> Everything {
             confirmed_anothers_login,
             authorization_revoked,
             session_exported,
+            session_rejected,
             description,
             short_description,
         ]
@@ -178,6 +180,8 @@ pub(super) fn everything(language: Language) -> Everything {
         step(granted(Some("2026-12-22T10:00:00Z"), Granter::Invite)),
         step(granted(None, Granter::Admin)),
         step(granted(None, Granter::Service)),
+        step(granted(None, Granter::Import)),
+        step(SubscriptionChange::Before(PastChangeKind::Upgraded)),
         step(SubscriptionChange::Expired),
         step(SubscriptionChange::Revoked),
     ];

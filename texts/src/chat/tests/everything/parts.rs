@@ -106,6 +106,7 @@ impl Everything {
             refused,
             webhook_messages_parked,
             webhooks_gone,
+            unsigned,
             phone_usage,
             phone_by_session,
             phone_by_code,
@@ -200,8 +201,13 @@ impl Everything {
             self.messages.push(statistics(&counted).text().to_owned());
             let views = vec!["users".to_owned()];
             self.messages.push(parked(&Alarm { count: count as usize, views, position: 17 }));
-            self.messages.extend([refused(total), phone_flood(u64::from(count))]);
-            self.messages.extend([webhook_messages_parked(total), webhooks_gone(total)]);
+            self.messages.extend([
+                refused(total),
+                unsigned("the log ends at position 7, but was signed up to position 9"),
+                phone_flood(u64::from(count)),
+                webhook_messages_parked(total),
+                webhooks_gone(total),
+            ]);
         }
         let nobody = PeoplePage { total: None, query: Some("x".to_owned()), lines: Vec::new(), cut: false };
         self.messages.push(people(&nobody).text().to_owned());

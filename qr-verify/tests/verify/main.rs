@@ -1,0 +1,6 @@
+//! The two verifiers, `qr-verify` and `docs/qr_verify.py`, against files that the service makes: what is genuine holds, and whatever is
+//! changed is found and named.
+
+mod exports;
+mod files;
+mod proofs;

@@ -1,0 +1,391 @@
+//! Keeps the tree and signs it, in the leader.
+//!
+//! 1. Take over: whoever kept the tree before is fenced.
+//! 2. Compare the log with what was signed and kept outside of the database. Where the log does not extend it, nothing is signed.
+//! 3. Follow the log: hash each canonical line, store full tiles and the edge in one transaction. Its commit makes durable whatever
+//!    it read, so nothing is signed that a crash of the server could take back.
+//! 4. Sign the root, keep the checkpoint on the disk, then let others see it.
+//!
+//! A failure of the disk, a key that is gone or another history is a fault: it is told, and the tree goes on without signatures. It
+//! stops nothing else. What was signed is compared again at each takeover and each time the log says something of itself.
+
+use std::convert::Infallible;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use domain::StreamKind;
+use eventlog::{Clock, Database, DatabaseError, Log, StoredEvent, Topic};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant, sleep};
+
+use crate::history::{self, History, NoHistory};
+use crate::kept::Kept;
+use crate::key_file::SigningKeys;
+use crate::merkle::leaf_hash;
+use crate::note::{Checkpoint, Note};
+use crate::stored::{StoredTree, TreeError};
+use crate::tiles::{Edge, FullTile};
+
+/// Events that one pass takes.
+const PAGE: i64 = 2_000;
+/// The shortest time between two checkpoints.
+const BETWEEN_CHECKPOINTS: Duration = Duration::from_millis(200);
+/// How often it looks without a signal.
+const POLL: Duration = Duration::from_millis(500);
+/// How often a fault is looked at again.
+const FAULT_AGAIN: Duration = Duration::from_secs(5);
+
+/// What a keeper needs of the settings.
+#[derive(Clone, Debug)]
+pub struct KeeperSettings {
+    /// The host of AUTH_BASE_URL: the first part of a new log's name.
+    pub host: String,
+    /// CHECKPOINT_KEY_FILE.
+    pub key_file: PathBuf,
+    /// Where what was signed is kept.
+    pub kept: Kept,
+}
+
+/// Keeps the tree, until another keeper takes over.
+#[derive(Debug)]
+pub struct Keeper {
+    db: Database,
+    settings: KeeperSettings,
+    clock: Clock,
+    epoch: i64,
+    edge: Edge,
+    /// What is signed with; None: not looked at since the last change.
+    signer: Option<Signer>,
+    /// The size of the last checkpoint that others see.
+    published: u64,
+    /// The position of the branch that the tree was built anew for.
+    built_for: i64,
+    fault: Option<String>,
+    looked_at: Option<Instant>,
+    /// What a walk over the whole log has found.
+    walked: Arc<Mutex<Option<String>>>,
+}
+
+#[derive(Debug)]
+struct Signer {
+    history: History,
+    keys: SigningKeys,
+}
+
+/// Why a pass failed.
+#[derive(Debug, thiserror::Error)]
+pub enum KeeperError {
+    /// Another keeper has taken over, or the database is another one than a moment ago.
+    #[error("another process keeps the tree now")]
+    Fenced,
+    /// The tree in the database.
+    #[error(transparent)]
+    Tree(#[from] TreeError),
+    /// The database.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// A position of the log has no event.
+    #[error("position {0} of the log has no event: the tree cannot go on")]
+    Gap(i64),
+}
+
+impl From<sqlx::Error> for KeeperError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl Keeper {
+    /// Step 1.
+    ///
+    /// # Errors
+    /// [`KeeperError`].
+    pub async fn take_over(
+        db: &Database,
+        clock: &Clock,
+        settings: &KeeperSettings,
+    ) -> Result<Self, KeeperError> {
+        let epoch = sqlx::query_scalar!("update log_tree set epoch = epoch + 1 returning epoch")
+            .fetch_one(db.pool())
+            .await?;
+        let state = StoredTree::new(db).state().await?;
+        Ok(Self {
+            db: db.clone(),
+            settings: settings.clone(),
+            clock: clock.clone(),
+            epoch,
+            edge: state.edge,
+            signer: None,
+            published: state.signed_size,
+            built_for: state.built_for,
+            fault: state.fault,
+            looked_at: None,
+            walked: Arc::default(),
+        })
+    }
+
+    /// Steps 2 to 4, for as long as it is polled.
+    ///
+    /// # Errors
+    /// [`KeeperError`]: take over again.
+    pub async fn run(mut self) -> Result<Infallible, KeeperError> {
+        let mut positioned = self.db.wake().subscribe(Topic::Positioned);
+        loop {
+            let began = Instant::now();
+            self.pass().await?;
+            if self.published == self.edge.size() || self.fault.is_some() {
+                positioned.wait(POLL).await;
+            }
+            sleep(BETWEEN_CHECKPOINTS.saturating_sub(began.elapsed())).await;
+        }
+    }
+
+    /// Takes in what the log has, and signs it.
+    ///
+    /// # Errors
+    /// [`KeeperError`].
+    pub async fn pass(&mut self) -> Result<(), KeeperError> {
+        match self.catch_up().await {
+            Err(error @ KeeperError::Gap(_)) => return self.tell(Some(error.to_string())).await,
+            caught_up => caught_up?,
+        }
+        let walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if walked.is_some() {
+            self.signer = None;
+            return self.tell(walked).await;
+        }
+        if self.signer.is_none() {
+            if self.looked_at.is_some_and(|at| at.elapsed() < FAULT_AGAIN) {
+                return Ok(());
+            }
+            self.looked_at = Some(Instant::now());
+            let fault = match self.look_for_fault().await {
+                Err(KeeperError::Tree(error @ (TreeError::NoTile(_) | TreeError::BadEdge))) => {
+                    Some(error.to_string())
+                }
+                fault => fault?,
+            };
+            if fault.is_some() {
+                return self.tell(fault).await;
+            }
+        }
+        self.sign().await
+    }
+
+    /// Where a walk over the whole log says what it has found: while it says something, nothing is signed.
+    pub fn walked(&self) -> Arc<Mutex<Option<String>>> {
+        self.walked.clone()
+    }
+
+    /// Why nothing is signed.
+    pub fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    /// Step 3.
+    async fn catch_up(&mut self) -> Result<(), KeeperError> {
+        let log = Log::new(&self.db);
+        loop {
+            let after = self.edge.size().cast_signed();
+            let events = log.stored(after, PAGE).await?;
+            if events.is_empty() {
+                return Ok(());
+            }
+            self.add(&events).await?;
+        }
+    }
+
+    async fn add(&mut self, events: &[StoredEvent]) -> Result<(), KeeperError> {
+        let before = self.edge.size().cast_signed();
+        let (mut edge, mut full, mut line) = (self.edge.clone(), Vec::new(), String::new());
+        let mut branched = 0;
+        for (position, event) in (before + 1..).zip(events) {
+            if event.position != position {
+                return Err(KeeperError::Gap(position));
+            }
+            line.clear();
+            event.write_line(&mut line);
+            edge.push(leaf_hash(line.as_bytes()), &mut full);
+            if event.stream == StreamKind::History.name() {
+                (self.signer, self.looked_at) = (None, None);
+                if event.name == "LogBranched" {
+                    branched = event.position;
+                }
+            }
+        }
+        if branched > self.built_for {
+            // What stands in the log now is the history from here on: the tree is made of it anew.
+            self.store(before, &Edge::default(), &[], branched).await?;
+            (self.edge, self.built_for) = (Edge::default(), branched);
+            *self.walked.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            return Ok(());
+        }
+        self.store(before, &edge, &full, self.built_for).await?;
+        self.edge = edge;
+        Ok(())
+    }
+
+    async fn store(
+        &self,
+        before: i64,
+        edge: &Edge,
+        full: &[FullTile],
+        built_for: i64,
+    ) -> Result<(), KeeperError> {
+        let mut transaction = self.db.begin("begin").await?;
+        let moved = sqlx::query!(
+            "update log_tree set size = $3, edge = $4, built_for = $5 where epoch = $1 and size = $2",
+            self.epoch,
+            before,
+            edge.size().cast_signed(),
+            edge.to_bytes(),
+            built_for
+        )
+        .execute(&mut *transaction)
+        .await?;
+        if moved.rows_affected() == 0 {
+            return Err(KeeperError::Fenced);
+        }
+        if !full.is_empty() {
+            let levels: Vec<i16> = full.iter().map(|tile| tile.id.level.into()).collect();
+            let indexes: Vec<i64> = full.iter().map(|tile| tile.id.index.cast_signed()).collect();
+            let hashes: Vec<Vec<u8>> = full.iter().map(|tile| tile.hashes.clone()).collect();
+            sqlx::query!(
+                "insert into log_tiles (level, index, hashes) \
+                 select * from unnest($1::smallint[], $2::bigint[], $3::bytea[]) \
+                     on conflict (level, index) do update set hashes = excluded.hashes",
+                &levels,
+                &indexes,
+                &hashes
+            )
+            .execute(&mut *transaction)
+            .await?;
+        }
+        transaction.commit().await?;
+        Ok(())
+    }
+
+    /// Step 2: why the log must not be signed; None: it extends all that was.
+    async fn look_for_fault(&mut self) -> Result<Option<String>, KeeperError> {
+        let kept = match self.settings.kept.latest() {
+            Ok(kept) => kept,
+            Err(error) => return Ok(Some(format!("what was signed before cannot be read: {error}"))),
+        };
+        let tree = StoredTree::new(&self.db);
+        let mut state = tree.state().await?;
+        if state.origin.is_none() {
+            let keys = match SigningKeys::load_or_make(&self.settings.key_file) {
+                Ok(keys) => keys,
+                Err(error) => return Ok(Some(error.to_string())),
+            };
+            history::begin(&self.db, self.epoch, &self.settings.host, &keys).await?;
+            state = tree.state().await?;
+        }
+        let history = match History::read(&self.db, &state).await {
+            Ok(history) => history,
+            Err(NoHistory::Database(error)) => return Err(error.into()),
+            Err(NoHistory::Tree(error)) => return Err(error.into()),
+            Err(error) => return Ok(Some(error.to_string())),
+        };
+        // The last one in the database was signed too, by this machine or another.
+        let last =
+            state.checkpoint.as_deref().and_then(Note::parse).and_then(|note| note.checkpoint(&history.key));
+        for signed in kept.iter().map(|kept| &kept.checkpoint).chain(&last) {
+            if history.before.contains(&signed.origin) {
+                continue;
+            }
+            if signed.origin != history.origin {
+                return Ok(Some(format!(
+                    "this database is not the one whose log {} was signed up to position {}",
+                    signed.origin, signed.size
+                )));
+            }
+            if signed.size > self.edge.size() {
+                return Ok(Some(format!(
+                    "the log ends at position {}, but was signed up to position {}",
+                    self.edge.size(),
+                    signed.size
+                )));
+            }
+            if tree.root_at(signed.size).await? != signed.root {
+                return Ok(Some(format!(
+                    "the log up to position {} is not the one that was signed",
+                    signed.size
+                )));
+            }
+        }
+        let keys = match SigningKeys::load(&self.settings.key_file) {
+            Ok(keys) => keys,
+            Err(error) => return Ok(Some(error.to_string())),
+        };
+        if keys.of(&history.key.bytes()).is_none() {
+            return Ok(Some(format!(
+                "CHECKPOINT_KEY_FILE: {} does not hold the key that signs this log ({}); copy it from the machine that led before",
+                self.settings.key_file.display(),
+                history.key
+            )));
+        }
+        self.signer = Some(Signer { history, keys });
+        Ok(None)
+    }
+
+    /// Step 4.
+    async fn sign(&mut self) -> Result<(), KeeperError> {
+        let Some(signer) = &self.signer else { return Ok(()) };
+        let size = self.edge.size();
+        let is_signed = size == self.published && self.fault.is_none();
+        if is_signed || size == 0 || size < signer.history.since {
+            return Ok(());
+        }
+        let Some(key) = signer.keys.of(&signer.history.key.bytes()) else { return Ok(()) };
+        let checkpoint = Checkpoint { origin: signer.history.origin.clone(), size, root: self.edge.root() };
+        let note = checkpoint.sign(key);
+        if let Err(error) = self.keep(checkpoint, note.clone()).await {
+            let fault = format!("a checkpoint cannot be kept in DATA_DIR/checkpoints: {error}");
+            self.signer = None;
+            return self.tell(Some(fault)).await;
+        }
+        let published = sqlx::query!(
+            "update log_tree set checkpoint = $2, signed_size = $3, signed_at = clock_timestamp() where epoch = $1",
+            self.epoch,
+            note.to_string(),
+            size.cast_signed()
+        )
+        .execute(self.db.pool())
+        .await?;
+        if published.rows_affected() == 0 {
+            return Err(KeeperError::Fenced);
+        }
+        self.published = size;
+        self.tell(None).await
+    }
+
+    async fn keep(&self, checkpoint: Checkpoint, note: Note) -> std::io::Result<()> {
+        let (kept, now) = (self.settings.kept.clone(), self.clock.now());
+        spawn_blocking(move || kept.keep(&checkpoint, &note, now)).await?
+    }
+
+    /// Tells why nothing is signed, or that it is again: once each in the log, and in the row of the tree for everybody else.
+    async fn tell(&mut self, fault: Option<String>) -> Result<(), KeeperError> {
+        if fault == self.fault {
+            return Ok(());
+        }
+        match &fault {
+            Some(fault) => tracing::error!(
+                "nothing is signed: {fault}; if this is meant so, run `qr-login log branch --reason …`"
+            ),
+            None => tracing::info!("checkpoints are signed again"),
+        }
+        sqlx::query!(
+            "update log_tree set fault = $2, fault_since = case when $2::text is null then null else clock_timestamp() end \
+              where epoch = $1",
+            self.epoch,
+            fault
+        )
+        .execute(self.db.pool())
+        .await?;
+        self.fault = fault;
+        Ok(())
+    }
+}

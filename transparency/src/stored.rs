@@ -1,0 +1,209 @@
+//! The tree as the database has it: tiles, roots of any earlier size, and proofs. It reads; the leader writes ([`crate::keeper`]).
+
+use std::collections::HashMap;
+
+use eventlog::{Database, DatabaseError};
+use jiff::Timestamp;
+
+use crate::merkle::{Hash, consistency_ranges, inclusion_ranges};
+use crate::tiles::{Edge, TileId, TilePath, WIDTH, needed, roots};
+
+/// Tiles that one query reads.
+const AT_ONCE: usize = 64;
+
+/// Reads the tree. A cheap clone.
+#[derive(Clone, Debug)]
+pub struct StoredTree {
+    db: Database,
+}
+
+/// What the row of the tree says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct State {
+    /// The right edge, with the size.
+    pub edge: Edge,
+    /// The name of the log at its first start.
+    pub origin: Option<String>,
+    /// The public key at the first start.
+    pub public_key: Option<Vec<u8>>,
+    /// The last checkpoint: a signed note.
+    pub checkpoint: Option<String>,
+    /// Its size.
+    pub signed_size: u64,
+    /// The last one with the signatures of enough witnesses.
+    pub cosigned: Option<String>,
+    /// Why nothing is signed.
+    pub fault: Option<String>,
+    /// The position of the branch that the tree was built anew for.
+    pub built_for: i64,
+}
+
+/// Why the tree has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum TreeError {
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+    /// A size or a position that the tree has not reached.
+    #[error("the tree has {size} leaves, and {asked} were asked for")]
+    TooSmall {
+        /// Its leaves.
+        size: u64,
+        /// What was asked for.
+        asked: u64,
+    },
+    /// A tile of the tree is gone, or not what it was.
+    #[error(
+        "tile {0} of the tree is gone from the database; `replay rebuild tree` makes it again from the log"
+    )]
+    NoTile(String),
+    /// The edge does not fit the size.
+    #[error(
+        "the edge of the tree in the database is damaged; `replay rebuild tree` makes it again from the log"
+    )]
+    BadEdge,
+}
+
+impl From<sqlx::Error> for TreeError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl StoredTree {
+    /// Of this database.
+    pub fn new(db: &Database) -> Self {
+        Self { db: db.clone() }
+    }
+
+    /// Where the tree stands.
+    ///
+    /// # Errors
+    /// [`TreeError::BadEdge`]; the database's.
+    pub async fn state(&self) -> Result<State, TreeError> {
+        let row = sqlx::query!(
+            "select size, edge, origin, public_key, checkpoint, coalesce(signed_size, 0) as \"signed_size!\", cosigned, fault, built_for \
+               from log_tree"
+        )
+        .fetch_one(self.db.pool())
+        .await?;
+        Ok(State {
+            edge: Edge::from_bytes(row.size.unsigned_abs(), &row.edge).ok_or(TreeError::BadEdge)?,
+            origin: row.origin,
+            public_key: row.public_key,
+            checkpoint: row.checkpoint,
+            signed_size: row.signed_size.unsigned_abs(),
+            cosigned: row.cosigned,
+            fault: row.fault,
+            built_for: row.built_for,
+        })
+    }
+
+    /// Why nothing is signed, and since when; None: checkpoints are signed.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn fault(&self) -> Result<Option<(String, Timestamp)>, DatabaseError> {
+        let row = sqlx::query!(
+            r#"select fault as "fault!", fault_since as "since!: jiff_sqlx::Timestamp" from log_tree where fault is not null"#
+        )
+        .fetch_optional(self.db.pool())
+        .await?;
+        Ok(row.map(|row| (row.fault, row.since.to_jiff())))
+    }
+
+    /// The root of the tree when it had this size.
+    ///
+    /// # Errors
+    /// [`TreeError`].
+    pub async fn root_at(&self, size: u64) -> Result<Hash, TreeError> {
+        let roots = self.roots(size, &[(0, size)]).await?;
+        Ok(roots[0])
+    }
+
+    /// The proof that the leaf of this index is in the tree of this size.
+    ///
+    /// # Errors
+    /// [`TreeError`].
+    pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, TreeError> {
+        if index >= size {
+            return Err(TreeError::TooSmall { size, asked: index + 1 });
+        }
+        self.roots(size, &inclusion_ranges(index, size)).await
+    }
+
+    /// The proof that the tree of this size begins with the earlier one.
+    ///
+    /// # Errors
+    /// [`TreeError`].
+    pub async fn consistency(&self, old_size: u64, size: u64) -> Result<Vec<Hash>, TreeError> {
+        self.roots(size, &consistency_ranges(old_size, size)).await
+    }
+
+    /// The roots of ranges of leaves, of which the last ends at `size` or before.
+    async fn roots(&self, size: u64, ranges: &[(u64, u64)]) -> Result<Vec<Hash>, TreeError> {
+        let edge = self.state().await?.edge;
+        if size > edge.size() {
+            return Err(TreeError::TooSmall { size: edge.size(), asked: size });
+        }
+        let wanted = needed(ranges);
+        let tiles = self.tiles(&edge, &wanted).await?;
+        roots(ranges, &tiles).ok_or_else(|| TreeError::NoTile("of the edge".to_owned()))
+    }
+
+    /// These tiles, full or partial.
+    async fn tiles(&self, edge: &Edge, wanted: &[TileId]) -> Result<HashMap<TileId, Vec<u8>>, TreeError> {
+        let mut tiles = HashMap::with_capacity(wanted.len());
+        let (full, partial): (Vec<TileId>, Vec<TileId>) =
+            wanted.iter().partition(|tile| is_full(**tile, edge.size()));
+        for tile in partial {
+            tiles.insert(tile, edge.tile(tile.level).concat());
+        }
+        for chunk in full.chunks(AT_ONCE) {
+            let levels: Vec<i16> = chunk.iter().map(|tile| tile.level.into()).collect();
+            let indexes: Vec<i64> = chunk.iter().map(|tile| tile.index.cast_signed()).collect();
+            let rows = sqlx::query!(
+                "select level, index, hashes \
+                   from log_tiles \
+                   join unnest($1::smallint[], $2::bigint[]) as wanted (level, index) using (level, index)",
+                &levels,
+                &indexes
+            )
+            .fetch_all(self.db.pool())
+            .await?;
+            for row in rows {
+                let tile = TileId { level: row.level as u8, index: row.index.unsigned_abs() };
+                tiles.insert(tile, row.hashes);
+            }
+            if let Some(gone) = chunk.iter().find(|tile| !tiles.contains_key(tile)) {
+                let path = TilePath { level: Some(gone.level), index: gone.index, width: WIDTH };
+                return Err(TreeError::NoTile(path.to_string()));
+            }
+        }
+        Ok(tiles)
+    }
+
+    /// The hashes of a tile of hashes; None: the tree has no such tile (yet).
+    ///
+    /// # Errors
+    /// [`TreeError`].
+    pub async fn tile(&self, edge: &Edge, path: TilePath) -> Result<Option<Vec<u8>>, TreeError> {
+        let Some(level) = path.level.filter(|level| *level < 8) else { return Ok(None) };
+        let id = TileId { level, index: path.index };
+        if !is_full(id, edge.size()) {
+            let is_at_edge = path.index == (edge.size() >> (8 * u32::from(level))) / WIDTH;
+            let hashes = edge.tile(level).get(..path.width as usize);
+            return Ok(hashes.filter(|_| is_at_edge).map(<[Hash]>::concat));
+        }
+        let mut tiles = self.tiles(edge, &[id]).await?;
+        Ok(tiles.remove(&id).map(|mut hashes| {
+            hashes.truncate(32 * path.width as usize);
+            hashes
+        }))
+    }
+}
+
+/// Whether the tree of this size has the tile with all its hashes.
+fn is_full(tile: TileId, size: u64) -> bool {
+    tile.index < size >> (8 * u32::from(tile.level)) >> 8
+}

@@ -1,0 +1,7 @@
+//! The tree against the standards and other implementations of them, and the keeper against a real PostgreSQL.
+
+mod agreement;
+mod keeper;
+mod tampering;
+mod vectors;
+mod world;
