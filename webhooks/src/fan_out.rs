@@ -115,12 +115,17 @@ impl FanOut {
 /// The database failed.
 pub async fn catch_up(db: &Database, holder: String) -> Result<(), FanOutError> {
     let leases = Leases::new(db, holder);
-    if let Some(lease) = leases.acquire(LEASE, LEASE_TTL).await? {
-        let caught_up = FanOut::new(&Queue::new(db, &lease)).catch_up().await;
-        leases.release(lease).await?;
-        caught_up?;
-    }
-    Ok(())
+    let Some(lease) = leases.acquire(LEASE, LEASE_TTL).await? else { return Ok(()) };
+    let fan_out = FanOut::new(&Queue::new(db, &lease));
+    let caught_up = async {
+        while fan_out.pass().await? == BATCH as usize {
+            leases.renew(&lease).await?;
+        }
+        Ok(())
+    };
+    let caught_up = caught_up.await;
+    leases.release(lease).await?;
+    caught_up
 }
 
 /// How far the log is turned into messages.
