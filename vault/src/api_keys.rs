@@ -75,7 +75,7 @@ impl DerivedKeys {
         let secret = Zeroizing::new(random::<SECRET_BYTES>());
         PresentedKey {
             key_id: key_id.parse().expect("16 hexadecimal digits"),
-            secret: URL_SAFE_NO_PAD.encode(&*secret).into(),
+            secret: URL_SAFE_NO_PAD.encode(*secret).into(),
         }
     }
 
