@@ -247,11 +247,11 @@ async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
 fn api_state(config: &Config, app: App, live_logins: Arc<LiveLogins>, token: BotToken) -> ApiState {
     ApiState {
         webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.keys))),
+        key_limits: KeyLimits::new(&app.clock),
         app,
         live_logins,
         live_events: LiveEvents::default(),
         feed: Feed::default(),
-        key_limits: KeyLimits::default(),
         key_uses: KeyUses::default(),
         lookups: Semaphore::new(ApiState::LOOKUPS),
         token_is_refused: Box::new(move || token.is_refused()),
