@@ -194,7 +194,7 @@ mod tests {
         assert_eq!((&*made.kept.name, &made.kept.created_by), ("billing", &actor));
         let life = made.kept.expires_at.unwrap().duration_since(made.kept.created_at);
         assert_eq!(life, SignedDuration::from_hours(24));
-        assert_eq!(keys.list().await.unwrap(), [made.kept.clone()]);
+        assert_eq!(keys.list().await.unwrap(), std::slice::from_ref(&made.kept));
 
         // A process that died after it had refused the key, and before it told so: the same order again tells.
         let vault = Vault::new(&db);
