@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use domain::{ApiKeyId, Scope, ServiceCommand, ServiceError};
 use eventlog::{Clock, Context, Database, DatabaseError, Store, StoreError};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use vault::api_keys::ApiKey;
 use vault::{DerivedKeys, Vault};
@@ -105,7 +105,9 @@ impl ApiKeys {
         if new.expires_in_days.is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {
             return Err(KeyError::BadDays);
         }
-        let (scopes, at) = (scopes.into_iter().collect::<Vec<_>>(), self.clock.now());
+        let (scopes, now) = (scopes.into_iter().collect::<Vec<_>>(), self.clock.now());
+        // As the database keeps it.
+        let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
         let expires_at =
             new.expires_in_days.map(|days| at + SignedDuration::from_hours(24 * i64::from(days)));
         for _ in 0..DRAWS {
