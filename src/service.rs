@@ -271,12 +271,12 @@ fn api_state(
     ApiState {
         tree: Served::new(&app.db),
         webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.keys))),
+        key_limits: KeyLimits::new(&app.clock),
         app,
         webhooks,
         live_logins,
         live_events: LiveEvents::default(),
         feed: Feed::default(),
-        key_limits: KeyLimits::default(),
         key_uses: KeyUses::default(),
         lookups: Semaphore::new(ApiState::LOOKUPS),
         token_is_refused: Box::new(move || token.is_refused()),

@@ -175,7 +175,7 @@ fn keys(state: &ApiState) -> ApiKeys {
 
 fn refused(error: KeyError, language: Language) -> Problem {
     match error {
-        KeyError::BadName | KeyError::NoScopes | KeyError::NamesAlone | KeyError::BadDays => {
+        KeyError::BadName | KeyError::NoScopes | KeyError::BadDays => {
             Problem::new(StatusCode::BAD_REQUEST, language, Text::BadRequest)
         }
         KeyError::Unknown => Problem::new(StatusCode::NOT_FOUND, language, Text::NotFound),

@@ -1,9 +1,12 @@
 //! What another service reads and orders by the API v1: people, subscriptions and invites, each order once, with its key as the actor.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result};
 use app::people::permissions::{PermissionOrder, Permissions};
 use domain::{Scope, Tier};
 use eventlog::store::Context;
+use eventlog::{Filter, Log};
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::json;
@@ -13,6 +16,7 @@ use crate::admin_acts::world;
 use crate::admin_client::{AdminPage, account_of};
 use crate::erasure::{confirm_reset, wait_until_forgotten};
 use crate::service_client::{ServiceClient, tell};
+use crate::world::World;
 
 const PERSON: &str = "users/139883458";
 const SUBSCRIPTION: &str = "users/139883458/subscription";
@@ -118,6 +122,12 @@ async fn a_service_grants_renews_and_ends_and_the_log_names_its_key() -> Result<
     let by_key =
         ["SubscriptionChanged", "SubscriptionChanged", "SubscriptionRevoked"].map(|name| (name, &*actor));
     assert_eq!(told, by_key);
+    let by_actor = Filter { actor: Some(actor.clone()), ..Filter::default() };
+    let history = Log::new(&world.db).history(&by_actor, 0, 10).await?;
+    assert_eq!(
+        history.iter().map(|it| it.position).collect::<Vec<_>>(),
+        events.iter().map(|it| it.position).collect::<Vec<_>>()
+    );
     assert!(events[0].metadata.reason.is_some() && !events[0].payload.to_string().contains("paid"));
 
     for (body, status) in [
@@ -132,6 +142,13 @@ async fn a_service_grants_renews_and_ends_and_the_log_names_its_key() -> Result<
     }
     assert_eq!(service.post("users/1/subscription", json!({"tier": "basic"})).await?.status, 404);
     assert_eq!(world.events().await?.len(), before + 3, "what was refused did nothing");
+    let admin = AdminPage::open(&world, ANNA).await?;
+    let shown = admin.get(&format!("users/{}", account_of(&world, ILYA).await?)).await?;
+    let change = &shown.body["subscription_history"][0];
+    assert_eq!(
+        (&change["by"], &change["actor"], &change["reason"]),
+        (&json!("service"), &json!(actor), &json!("paid"))
+    );
     Ok(())
 }
 
@@ -280,33 +297,29 @@ async fn a_key_sees_the_codes_of_its_own_invites_and_no_others() -> Result<()> {
 
 #[tokio::test]
 async fn every_answer_says_how_many_requests_are_left_and_then_none_is() -> Result<()> {
-    let world = world().await?;
-    let (service, other) = (
-        ServiceClient::with(&world, &[Scope::UsersRead]).await?,
-        ServiceClient::with(&world, &[Scope::UsersRead]).await?,
-    );
-    let first = service.get(PERSON).await?;
+    let world = World::with_manual_clock().await?;
+    let scopes = [Scope::UsersRead];
+    let (service, other) =
+        (ServiceClient::with(&world, &scopes).await?, ServiceClient::with(&world, &scopes).await?);
+    let first = service.get("users").await?;
     assert_eq!(first.header("ratelimit-policy"), Some("\"key\";q=600;w=6"));
     assert_eq!(first.header("ratelimit"), Some("\"key\";r=599;t=1"));
     // What is refused counts, too, and says what is left.
-    assert!(
-        service
-            .get("invites")
-            .await?
-            .header("ratelimit")
-            .is_some_and(|left| left.starts_with("\"key\";r=59"))
-    );
-    let refused = 'asking: loop {
-        for answer in join_all((0..100).map(|_| service.get("users/1"))).await {
-            let answer = answer?;
-            if answer.status == 429 {
-                break 'asking answer;
-            }
+    assert_eq!(service.get("invites").await?.header("ratelimit"), Some("\"key\";r=598;t=1"));
+    for left in [500, 400, 300, 200, 100, 0] {
+        let asked = join_all((0..98 + u32::from(left < 500) * 2).map(|_| service.get("users/1"))).await;
+        for answer in asked {
+            assert_eq!(answer?.status, 404, "with {left} left");
         }
-    };
-    assert_eq!(refused.kind(), "urn:qr-login:too-many-requests");
-    assert_eq!(refused.header("retry-after"), Some("1"));
-    assert_eq!(refused.header("ratelimit"), Some("\"key\";r=0;t=1"));
-    assert_eq!(other.get(PERSON).await?.status, 200, "each key has its own");
+    }
+    let refused = service.get("users").await?;
+    assert_eq!((refused.status, refused.kind()), (429, "urn:qr-login:too-many-requests"));
+    assert_eq!(
+        (refused.header("retry-after"), refused.header("ratelimit")),
+        (Some("1"), Some("\"key\";r=0;t=1"))
+    );
+    assert_eq!(other.get("users").await?.status, 200, "each key has its own");
+    world.advance(Duration::from_secs(1));
+    assert_eq!(service.get("users").await?.header("ratelimit"), Some("\"key\";r=99;t=6"));
     Ok(())
 }

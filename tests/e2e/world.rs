@@ -54,14 +54,20 @@ struct Deadline {
 
 impl Deadline {
     const LONGEST: Duration = Duration::from_mins(8);
+    /// With `SCHEMATHESIS_CASES`, which makes some tests long.
+    const LONGEST_OF_ALL: Duration = Duration::from_hours(3);
 
     fn start() -> Self {
         let test = std::thread::current().name().unwrap_or("a test").to_owned();
         let (sender, ended) = mpsc::channel::<()>();
+        let longest = match std::env::var_os("SCHEMATHESIS_CASES") {
+            Some(_) => Self::LONGEST_OF_ALL,
+            None => Self::LONGEST,
+        };
         std::thread::spawn(move || {
-            if ended.recv_timeout(Self::LONGEST) == Err(mpsc::RecvTimeoutError::Timeout) {
+            if ended.recv_timeout(longest) == Err(mpsc::RecvTimeoutError::Timeout) {
                 // Not `eprintln!`, which the test harness would keep to itself.
-                let line = format!("{test} did not end within {} s\n", Self::LONGEST.as_secs());
+                let line = format!("{test} did not end within {} s\n", longest.as_secs());
                 let _ = std::io::stderr().write_all(line.as_bytes());
                 std::process::abort();
             }

@@ -71,11 +71,11 @@ impl DerivedKeys {
     /// A new key.
     pub fn new_api_key(&self) -> PresentedKey {
         let number = random::<4>();
-        let key_id = hex(&[&number[..], &self.api_key_mac(number)].concat());
+        let key_id = hex([number, self.api_key_mac(number)].as_flattened());
         let secret = Zeroizing::new(random::<SECRET_BYTES>());
         PresentedKey {
             key_id: key_id.parse().expect("16 hexadecimal digits"),
-            secret: URL_SAFE_NO_PAD.encode(*secret).into(),
+            secret: URL_SAFE_NO_PAD.encode(secret.as_slice()).into(),
         }
     }
 

@@ -3,12 +3,14 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use app::App;
 use domain::ApiKeyId;
-use governor::clock::{Clock as _, DefaultClock};
+use eventlog::Clock;
+use governor::clock::Clock as _;
 use governor::middleware::StateInformationMiddleware;
+use governor::nanos::Nanos;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
 use jiff::{SignedDuration, Timestamp};
@@ -24,7 +26,15 @@ const NOTED_EVERY: SignedDuration = SignedDuration::from_mins(1);
 /// Counts the requests of each key.
 #[derive(Debug)]
 pub struct KeyLimits {
-    limiter: RateLimiter<ApiKeyId, HashMapStateStore<ApiKeyId>, DefaultClock, StateInformationMiddleware>,
+    limiter: RateLimiter<ApiKeyId, HashMapStateStore<ApiKeyId>, Ticks, StateInformationMiddleware>,
+    ticks: Ticks,
+}
+
+/// Time that only grows, also where the system's clock is set; a test's clock where it is held still.
+#[derive(Clone, Debug)]
+struct Ticks {
+    clock: Clock,
+    begun: Instant,
 }
 
 /// What a key has left after a request.
@@ -38,15 +48,28 @@ pub struct Allowance {
     pub is_refused: bool,
 }
 
-impl Default for KeyLimits {
-    fn default() -> Self {
-        let burst = NonZeroU32::new(REQUESTS).expect("it is not 0");
-        let quota = Quota::with_period(ONE_EVERY).expect("it is not 0").allow_burst(burst);
-        Self { limiter: RateLimiter::hashmap(quota).with_middleware() }
+impl governor::clock::Clock for Ticks {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        if self.clock.is_system() {
+            return self.begun.elapsed().into();
+        }
+        let since = self.clock.now().duration_since(Timestamp::UNIX_EPOCH);
+        Duration::try_from(since).unwrap_or_default().into()
     }
 }
 
 impl KeyLimits {
+    /// With every key at its full burst. A test's clock holds the limits still.
+    pub fn new(clock: &Clock) -> Self {
+        let ticks = Ticks { clock: clock.clone(), begun: Instant::now() };
+        let burst = NonZeroU32::new(REQUESTS).expect("it is not 0");
+        let quota = Quota::with_period(ONE_EVERY).expect("it is not 0").allow_burst(burst);
+        let limiter = RateLimiter::hashmap_with_clock(quota, ticks.clone()).with_middleware();
+        Self { limiter, ticks }
+    }
+
     /// Counts one request. A refused one does not count.
     pub fn count(&self, key: &ApiKeyId) -> Allowance {
         match self.limiter.check_key(key) {
@@ -56,7 +79,7 @@ impl KeyLimits {
                 Allowance { remaining, seconds: seconds(missing), is_refused: false }
             }
             Err(refused) => {
-                let wait = refused.wait_time_from(DefaultClock::default().now());
+                let wait = refused.wait_time_from(self.ticks.now());
                 Allowance { remaining: 0, seconds: seconds(wait).max(1), is_refused: true }
             }
         }
@@ -97,14 +120,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_has_a_burst_of_requests_and_no_more() {
-        let limits = KeyLimits::default();
+    fn a_key_has_a_burst_of_requests_and_gets_one_back_after_a_while() {
+        let (clock, time) = Clock::manual(Timestamp::constant(1_790_000_000, 0));
+        let limits = KeyLimits::new(&clock);
         let (key, other): (ApiKeyId, ApiKeyId) =
             ("0123456789abcdef".parse().unwrap(), "fedcba9876543210".parse().unwrap());
         let first = limits.count(&key);
         assert_eq!(first, Allowance { remaining: REQUESTS - 1, seconds: 1, is_refused: false });
-        let refused = (0..10 * REQUESTS).map(|_| limits.count(&key)).find(|it| it.is_refused);
-        assert_eq!(refused, Some(Allowance { remaining: 0, seconds: 1, is_refused: true }));
+        let last = (1..REQUESTS).map(|_| limits.count(&key)).last();
+        let seconds = u64::from(WINDOW_SECONDS);
+        assert_eq!(last, Some(Allowance { remaining: 0, seconds, is_refused: false }));
+        let refused = Allowance { remaining: 0, seconds: 1, is_refused: true };
+        assert_eq!([limits.count(&key), limits.count(&key)], [refused; 2], "what is refused does not count");
+        time.advance(ONE_EVERY);
+        assert!(!limits.count(&key).is_refused);
+        assert!(limits.count(&key).is_refused);
         assert!(!limits.count(&other).is_refused, "each key has its own");
     }
 }

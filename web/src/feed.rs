@@ -120,9 +120,7 @@ impl Feed {
 impl Kept {
     /// Positions have no gaps.
     fn after(&self, after: i64, most: usize) -> Option<Vec<Arc<FeedLine>>> {
-        if self.branch.is_none() {
-            return None;
-        }
+        self.branch?;
         let first = self.lines.front().map_or(self.end + 1, |line| line.position);
         let skipped = usize::try_from(after + 1 - first).ok()?;
         Some(self.lines.iter().skip(skipped).take(most).cloned().collect())

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use domain::{ApiKeyId, Scope, ServiceCommand, ServiceError};
 use eventlog::{Clock, Context, Database, DatabaseError, Store, StoreError};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use vault::api_keys::ApiKey;
 use vault::{DerivedKeys, Vault};
@@ -50,9 +50,6 @@ pub enum KeyError {
     /// It could do nothing.
     #[error("a key needs at least one scope")]
     NoScopes,
-    /// `events:names` alone opens nothing.
-    #[error("events:names needs events:read")]
-    NamesAlone,
     /// It would expire at once, or later than the calendar is good for.
     #[error("a key lasts 1 to 3650 days")]
     BadDays,
@@ -105,13 +102,12 @@ impl ApiKeys {
         if scopes.is_empty() {
             return Err(KeyError::NoScopes);
         }
-        if scopes.contains(&Scope::EventsNames) && !scopes.contains(&Scope::EventsRead) {
-            return Err(KeyError::NamesAlone);
-        }
         if new.expires_in_days.is_some_and(|days| !(1..=MOST_DAYS).contains(&days)) {
             return Err(KeyError::BadDays);
         }
-        let (scopes, at) = (scopes.into_iter().collect::<Vec<_>>(), self.clock.now());
+        let (scopes, now) = (scopes.into_iter().collect::<Vec<_>>(), self.clock.now());
+        // As the database keeps it.
+        let at = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
         let expires_at =
             new.expires_in_days.map(|days| at + SignedDuration::from_hours(24 * i64::from(days)));
         for _ in 0..DRAWS {
@@ -170,6 +166,66 @@ impl ApiKeys {
             Ok(()) => Ok(()),
             Err(StoreError::Refused(ServiceError::Unknown)) => Err(KeyError::Unknown),
             Err(other) => Err(KeyError::UseCase(other.into())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use eventlog::{Actor, Log, Sequencer, testing};
+
+    use super::*;
+
+    fn new() -> NewKey {
+        NewKey { name: " billing ".to_owned(), scopes: vec![Scope::UsersRead], expires_in_days: Some(1) }
+    }
+
+    async fn told(db: &Database) -> Vec<(String, String, String)> {
+        while Sequencer::take_over(db).await.unwrap().pass().await.unwrap() > 0 {}
+        let events = Log::new(db).read(0, 1000).await.unwrap();
+        events.into_iter().map(|event| (event.name, event.metadata.actor, event.stream_id)).collect()
+    }
+
+    #[tokio::test]
+    async fn a_key_that_works_is_in_the_log_and_one_that_is_refused_gets_there() {
+        let db = testing::database().await.db;
+        let (keys, derived) = (ApiKeys::new(&db, Clock::system()), DerivedKeys::random());
+        let context = Context::command("cli", "ilya".to_owned());
+        let made = keys.create(&derived, new(), context.clone()).await.unwrap();
+        let actor = Actor::Tool { name: "cli", run_by: Some("ilya".to_owned()) }.to_string();
+        assert_eq!((&*made.kept.name, &made.kept.created_by), ("billing", &actor));
+        let life = made.kept.expires_at.unwrap().duration_since(made.kept.created_at);
+        assert_eq!(life, SignedDuration::from_hours(24));
+        assert_eq!(keys.list().await.unwrap(), std::slice::from_ref(&made.kept));
+
+        // A process that died after it had refused the key, and before it told so: the same order again tells.
+        let vault = Vault::new(&db);
+        vault.revoke_api_key(&made.kept.key_id, Clock::system().now()).await.unwrap();
+        assert_eq!(told(&db).await.len(), 1);
+        for _ in 0..2 {
+            keys.revoke(&made.kept.key_id, context.clone()).await.unwrap();
+        }
+        let by_ilya = |name: &str| (name.to_owned(), actor.clone(), made.kept.key_id.to_string());
+        assert_eq!(told(&db).await, [by_ilya("ApiKeyCreated"), by_ilya("ApiKeyRevoked")]);
+    }
+
+    #[tokio::test]
+    async fn a_process_that_dies_as_it_makes_a_key_leaves_none_that_nobody_knows_of() {
+        let db = testing::database().await.db;
+        let (keys, derived) = (ApiKeys::new(&db, Clock::system()), DerivedKeys::random());
+        for polls in 0.. {
+            let dying = keys.create(&derived, new(), Context::tool("test"));
+            let is_made = testing::dies_after(polls, dying).await.is_some();
+            let (kept, told) = (keys.list().await.unwrap(), told(&db).await);
+            for key in kept {
+                assert!(
+                    told.iter().any(|(_, _, id)| *id == key.key_id.to_string()),
+                    "{key:?} is not in the log"
+                );
+            }
+            if is_made {
+                break;
+            }
         }
     }
 }

@@ -71,7 +71,7 @@ async fn an_import_knows_how_far_it_came_with_a_person_also_after_an_erasure() {
 async fn a_code_of_here_stays_its_invites_and_a_new_one_is_the_imports() {
     let (_database, vault) = vault().await;
     let (here, there) = (InviteId(Uuid::new_v4()), InviteId(Uuid::new_v4()));
-    vault.add_code(here, "AAAAAAAAAAAA", None).await.unwrap();
+    vault.add_code(here, "AAAAAAAAAAAA", None, None).await.unwrap();
     let codes = ["AAAAAAAAAAAA", "BBBBBBBBBBBB"].map(str::to_owned);
     let own = [(there, codes[1].clone()), (InviteId(Uuid::new_v4()), codes[0].clone())];
 

@@ -84,6 +84,7 @@ impl Login {
         if first {
             let at = self.at(100);
             let created = InviteEvent::InviteCreated {
+                used_before: 0,
                 invite_id: grant.invite_id,
                 tier: grant.tier,
                 max_uses: 2,
@@ -147,6 +148,7 @@ impl Login {
             language_code: Some(["ru", "en"][usize::from(person.is_multiple_of(5))].to_owned()),
         };
         let event = AccountEvent::AccountRegistered {
+            imported: None,
             account_id: self.subject.account_id,
             telegram_id: self.subject.seal(&self.subject.telegram_id.to_string()),
             profile: self.subject.seal(&json!(profile).to_string()),

@@ -37,7 +37,7 @@ impl View<Account> for User {
     fn update(&mut self, event: &EventEnvelope<Account>) {
         self.updated_at = Some(event.payload.at());
         match &event.payload {
-            AccountEvent::AccountRegistered { account_id, telegram_id, profile, at } => {
+            AccountEvent::AccountRegistered { account_id, telegram_id, profile, at, .. } => {
                 self.account_id = Some(*account_id);
                 self.telegram_id = Some(telegram_id.clone());
                 self.profile = Some(profile.clone());
