@@ -4,29 +4,12 @@ use std::collections::{HashMap, HashSet};
 
 use domain::Tier;
 use domain::account::PastChangeKind;
-use jiff::Timestamp;
 
 use crate::parent::value::quoted;
 use crate::parent::{Content, HISTORY, TextRow};
+use crate::past::Past;
 use crate::people::{People, Person};
 use crate::report::{Kind, Report};
-
-/// Something that happened to a subscription there.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Past {
-    /// When.
-    pub changed_at: Timestamp,
-    /// What.
-    pub change: PastChangeKind,
-    /// The tier before.
-    pub from_tier: Option<Tier>,
-    /// The tier after.
-    pub to_tier: Option<Tier>,
-    /// Who did it, by their Telegram id.
-    pub changed_by: Option<i64>,
-    /// Why, in the words of there.
-    pub notes: Option<String>,
-}
 
 /// Gives each row to its person.
 pub fn give_to(people: &mut People, content: &Content, report: &mut Report) {

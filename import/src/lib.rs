@@ -19,6 +19,7 @@ use vault::MasterKey;
 pub mod history;
 pub mod invites;
 pub mod parent;
+pub mod past;
 pub mod people;
 pub mod report;
 mod take_invites;

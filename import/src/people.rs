@@ -8,9 +8,9 @@ use domain::{Role, Tier, Tiers};
 use jiff::Timestamp;
 use projections::views::users::Profile;
 
-use crate::history::Past;
 use crate::parent::value::{BadValue, quoted};
 use crate::parent::{TextRow, USERS};
+use crate::past::Past;
 use crate::report::{Kind, Report};
 
 /// Telegram's ids fit into this.

@@ -14,8 +14,8 @@ use eventlog::StoreError;
 use futures::{StreamExt, TryStreamExt, stream};
 use vault::{PersonImport, PersonMark, Subject};
 
-use crate::history::Past;
 use crate::parent::USERS;
+use crate::past::Past;
 use crate::people::{People, Person};
 use crate::report::{Kind, Report};
 use crate::{BATCH_SIZE, COMMANDS, Import, ImportError};

@@ -73,7 +73,9 @@ async fn routes(world: &World, admin: &AdminPage) -> Result<Vec<Route>> {
                 "{telegram_id}" => ILYA.to_string(),
                 "{key_id}" => "0123456789abcdef".to_owned(),
                 "{view}" => "users".to_owned(),
-                "{id}" | "{rebuild_id}" => "00000000-0000-4000-8000-000000000001".to_owned(),
+                "{id}" | "{rebuild_id}" | "{webhook_id}" | "{delivery_id}" => {
+                    "00000000-0000-4000-8000-000000000001".to_owned()
+                }
                 part if part.starts_with('{') => bail!("{path}: {part} has no value here"),
                 part => part.to_owned(),
             });
