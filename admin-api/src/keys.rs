@@ -12,7 +12,7 @@ use domain::{ApiKeyId, Scope};
 use eventlog::Context;
 use jiff::Timestamp;
 use secrecy::ExposeSecret;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, de};
 use texts::Language;
 use texts::http::Text;
 use utoipa::ToSchema;
@@ -95,6 +95,7 @@ pub(super) struct NewKeyBody {
     #[schema(min_length = 1, max_length = 64, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
     name: String,
     #[schema(min_items = 1, max_items = 7)]
+    #[serde(deserialize_with = "scopes")]
     scopes: Vec<ScopeName>,
     /// Null, or left out: it does not expire.
     #[serde(default, deserialize_with = "whole_or_null")]
@@ -124,6 +125,15 @@ pub(super) struct MadeKey {
 pub(super) async fn list(State(state): State<Arc<ApiState>>, admin: Admin) -> Result<Json<Keys>, Problem> {
     let keys = keys(&state).list().await.map_err(|error| Problem::internal(admin.language, &error))?;
     Ok(Json(Keys { items: keys.into_iter().map(KeyBody::from).collect(), next: None }))
+}
+
+/// As many as there are at most, each named once or more.
+fn scopes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ScopeName>, D::Error> {
+    let scopes = Vec::<ScopeName>::deserialize(deserializer)?;
+    match scopes.len() <= Scope::ALL.len() {
+        true => Ok(scopes),
+        false => Err(de::Error::custom("more scopes than there are")),
+    }
 }
 
 /// Makes a key. It is shown in this answer, and never again.

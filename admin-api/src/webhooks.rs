@@ -20,7 +20,7 @@ use web::json::webhooks::{
     DeliveriesQuery, DeliveryPage, MadeWebhook, NewWebhookBody, ReplayedAll, TestQueued, WebhookBody,
     WebhookChange, WebhookPage, WebhooksQuery, delivery_page, page,
 };
-use web::problem::Problem;
+use web::problem::{Problem, ProblemBody};
 use web::route::Route;
 use web::state::ApiState;
 
@@ -69,7 +69,11 @@ pub(super) async fn list(
     operation_id = "create_webhook",
     tag = "webhooks",
     request_body = NewWebhookBody,
-    responses((status = 201, description = "The webhook, with its secret", body = MadeWebhook), Refusals)
+    responses(
+        (status = 201, description = "The webhook, with its secret", body = MadeWebhook),
+        (status = 422, description = "No message may go to this address", body = ProblemBody, content_type = "application/problem+json"),
+        Refusals
+    )
 )]
 #[tracing::instrument(name = "request", level = "error", skip_all, fields(account.id))]
 pub(super) async fn make(
@@ -110,7 +114,11 @@ pub(super) async fn one(
     tag = "webhooks",
     params(("webhook_id" = String, Path, format = Uuid)),
     request_body = WebhookChange,
-    responses((status = 200, description = "The webhook now", body = MadeWebhook), Refusals)
+    responses(
+        (status = 200, description = "The webhook now", body = MadeWebhook),
+        (status = 422, description = "No message may go to this address", body = ProblemBody, content_type = "application/problem+json"),
+        Refusals
+    )
 )]
 #[tracing::instrument(name = "request", level = "error", skip_all, fields(account.id))]
 pub(super) async fn change(
@@ -244,11 +252,11 @@ fn problem(language: Language) -> impl Fn(WebhookError) -> Problem {
             WebhookError::Unknown => problem(StatusCode::NOT_FOUND, Text::WebhookUnknown),
             WebhookError::UnknownDelivery => problem(StatusCode::NOT_FOUND, Text::DeliveryUnknown),
             WebhookError::BadAddress(BadAddress::NotPublic) => {
-                problem(StatusCode::BAD_REQUEST, Text::WebhookNotPublic).of_kind(BAD_ADDRESS)
+                problem(StatusCode::UNPROCESSABLE_ENTITY, Text::WebhookNotPublic).of_kind(BAD_ADDRESS)
             }
             WebhookError::BadAddress(
                 BadAddress::Malformed | BadAddress::Scheme | BadAddress::Credentials | BadAddress::Fragment,
-            ) => problem(StatusCode::BAD_REQUEST, Text::WebhookAddress).of_kind(BAD_ADDRESS),
+            ) => problem(StatusCode::UNPROCESSABLE_ENTITY, Text::WebhookAddress).of_kind(BAD_ADDRESS),
             WebhookError::TooMany => problem(StatusCode::CONFLICT, Text::WebhooksTooMany).of_kind(TOO_MANY),
             WebhookError::Busy => problem(StatusCode::CONFLICT, Text::WebhookBusy).of_kind(BUSY),
             WebhookError::Database(error) => Problem::internal(language, &error),

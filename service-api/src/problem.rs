@@ -37,6 +37,8 @@ pub enum Problem {
     InFlight,
     /// The `Idempotency-Key` belongs to another request.
     OtherRequest,
+    /// No message may go to the address of the webhook.
+    WebhookAddress,
     /// There are as many webhooks as there may be.
     TooManyWebhooks,
     /// The secret of the webhook is being changed by another request.
@@ -79,7 +81,7 @@ impl Problem {
             | Self::TooManyWebhooks
             | Self::SecretBeingChanged => StatusCode::CONFLICT,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::OtherRequest => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::OtherRequest | Self::WebhookAddress => StatusCode::UNPROCESSABLE_ENTITY,
             Self::TooManyRequests { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::NotThereYet | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
@@ -98,6 +100,7 @@ impl Problem {
             Self::HistoryChanged { .. } => "urn:qr-login:history-changed",
             Self::InFlight => "urn:qr-login:request-in-flight",
             Self::OtherRequest => "urn:qr-login:idempotency-key-reused",
+            Self::WebhookAddress => "urn:qr-login:webhook-address",
             Self::TooManyWebhooks => "urn:qr-login:too-many-webhooks",
             Self::SecretBeingChanged => "urn:qr-login:secret-being-changed",
             Self::TooLarge => "urn:qr-login:too-large",
@@ -129,6 +132,9 @@ impl Problem {
             Self::OtherRequest => {
                 "This Idempotency-Key was sent with another request. Use a new one.".to_owned()
             }
+            Self::WebhookAddress => "`url` is not an https address of a public host, of at most 2000 characters, without user, password and \
+                 fragment."
+                .to_owned(),
             Self::TooManyWebhooks => "There are 100 webhooks already. Delete one first.".to_owned(),
             Self::SecretBeingChanged => {
                 "The secret of this webhook is being changed. Try again in a minute.".to_owned()

@@ -72,7 +72,11 @@ const REFUSALS: [(&str, &str, &str); 10] = [
         "A request with the same `Idempotency-Key` is under way, or it cannot be done as things stand; `type` says which",
     ),
     ("413", "ServiceTooLarge", "The body is larger than 16 KiB"),
-    ("422", "ServiceKeyReused", "The `Idempotency-Key` was sent with another request"),
+    (
+        "422",
+        "ServiceUnprocessable",
+        "The `Idempotency-Key` was sent with another request, or no message may go to the address; `type` says which",
+    ),
 ];
 /// So many of them a route that reads has.
 const OF_READS: usize = 7;

@@ -47,7 +47,7 @@ pub(super) struct UsersQuery {
     #[param(value_type = Option<u8>, minimum = 1, maximum = 200, default = 50)]
     limit: Limit,
     /// The `next` of the page before.
-    #[param(value_type = Option<String>, pattern = r"^-?[0-9]{1,18}_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
+    #[param(value_type = Option<String>, pattern = r"^[0-9]{1,17}_[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$")]
     after: Option<Cursor>,
     /// Wait until the answer is as of this position or later: 5 seconds at most, then 503.
     #[serde(default, deserialize_with = "position")]

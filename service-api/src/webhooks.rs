@@ -337,9 +337,7 @@ fn problem(error: WebhookError) -> Problem {
         WebhookError::UnknownDelivery => {
             Problem::NotFound("The webhook has no such message, or it is not parked.")
         }
-        WebhookError::BadAddress(_) => Problem::BadRequest(
-            "`url` is not an https address of a public host, of at most 2000 characters, without user, password and fragment.",
-        ),
+        WebhookError::BadAddress(_) => Problem::WebhookAddress,
         WebhookError::TooMany => Problem::TooManyWebhooks,
         WebhookError::Busy => Problem::SecretBeingChanged,
         WebhookError::Database(error) => Problem::internal(&error),

@@ -40,6 +40,8 @@ view = "users"
 # The same made-up Idempotency-Key comes with several orders, and a key has so many requests.
 [checks]
 positive_data_acceptance.expected-statuses = ["2xx", "401", "403", "404", "409", "422", "429", "5xx"]
+# A body that is too large is not looked into.
+negative_data_rejection.expected-statuses = ["400", "401", "403", "404", "409", "413", "422", "429", "5xx"]
 
 # It would wait.
 [[operations]]

@@ -214,7 +214,7 @@ async fn an_address_inside_is_refused_with_its_reason() -> Result<()> {
         let refused = page.post("webhooks", json!({"url": url})).await?;
         assert_eq!(
             (refused.status, &refused.body["type"]),
-            (400, &json!("urn:qr-login:webhook_address")),
+            (422, &json!("urn:qr-login:webhook_address")),
             "{url}"
         );
         assert!(refused.body["detail"].as_str().context("a reason")?.contains(what), "{url}: {refused:?}");

@@ -1,5 +1,7 @@
 //! What a row of `subscription_history` says, and whose it is.
 
+use jiff::Timestamp;
+
 use super::*;
 use crate::parent::USERS;
 use crate::people::people;
