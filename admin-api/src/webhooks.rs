@@ -1,4 +1,4 @@
-//! `/api/admin/webhooks…`: every webhook, whoever made it. What a webhook is, is told in [`webhooks`].
+//! `/api/admin/webhooks…`: every webhook, of admins and of other services. What a webhook is, is told in [`webhooks`].
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! Takes people over, in batches:
 //!
 //! 1. Whom has an import taken before? Who was erased here since stays erased.
-//! 2. Whoever is new gets an account, and so do those who invited them: the events name both by it.
+//! 2. Each new person gets an account, and so do those who invited them: the events name both by it.
 //! 3. Note that the import has begun with them, with the ends of their blocks.
 //! 4. Append what they had there, one append for each person.
 //! 5. Note that they are taken.

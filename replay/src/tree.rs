@@ -54,7 +54,7 @@ fn read(file: &Path, history: &History) -> Result<Checkpoint> {
         checkpoint.origin,
         history.origin
     );
-    // A key that was changed since has signed what it has signed: whoever kept the checkpoint has checked that.
+    // A key that was changed since has signed what it has signed: who kept the checkpoint has checked that.
     Ok(checkpoint)
 }
 

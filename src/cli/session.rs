@@ -95,7 +95,7 @@ fn ask(user: &str) -> anyhow::Result<()> {
         bail!("session export hands the key over for good: add --yes where nobody can be asked");
     }
     eprint!(
-        "The session of {} is handed over: its key is printed here once, whoever has it has the account, and this \
+        "The session of {} is handed over: its key is printed here once, anybody who has it has the account, and this \
          service neither uses nor checks it until the next login. The person is told. Go on? [yes/no] ",
         harmless(user)
     );

@@ -1,4 +1,4 @@
-//! The feed of events: nothing is missed, nothing is seen twice, also over a takeover that lost the end of the log; and whoever waits
+//! The feed of events: nothing is missed, nothing is seen twice, also over a takeover that lost the end of the log; and a consumer that waits
 //! asks the database nothing.
 
 use anyhow::{Context as _, Result, ensure};

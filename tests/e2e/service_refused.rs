@@ -1,4 +1,4 @@
-//! Whoever has no good key gets nowhere, on every route of `/api/v1` in the document that the service serves.
+//! Nobody gets anywhere without a good key, on every route of `/api/v1` in the document that the service serves.
 
 use anyhow::{Context as _, Result, bail};
 use app::services::keys::ApiKeys;

@@ -1,4 +1,4 @@
-//! Where each person's events end, committed in the log: whoever has their events and their head can show that none is left out.
+//! Where each person's events end, committed in the log: a person with their events and their head can show that none is left out.
 //!
 //! 1. The head of a person: for each stream in which events are about them, the last one and how many there are, in the order of the
 //!    streams' names. An event is about a person where the envelope or the payload has their `account_id`, and in their own stream.

@@ -1,6 +1,6 @@
 //! Keeps the tree and signs it, in the leader.
 //!
-//! 1. Take over: whoever kept the tree before is fenced.
+//! 1. Take over: the keeper before is fenced.
 //! 2. Compare the log with what was signed and kept outside of the database. Where the log does not extend it, nothing is signed.
 //! 3. Follow the log: hash each canonical line, store full tiles and the edge in one transaction. Its commit makes durable whatever
 //!    it read, so nothing is signed that a crash of the server could take back.

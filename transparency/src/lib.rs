@@ -1,4 +1,4 @@
-//! A history that can be checked without trusting whoever keeps it: a Merkle tree over the log, signed checkpoints of it, and proofs.
+//! A history that can be checked without trusting its keeper: a Merkle tree over the log, signed checkpoints of it, and proofs.
 //!
 //! ```text
 //! log ──▶ keeper: canonical line ─▶ leaf ─▶ tiles (rows) ──▶ root ──▶ signed checkpoint ──▶ DATA_DIR/checkpoints, /log/checkpoint

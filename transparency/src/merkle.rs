@@ -124,7 +124,7 @@ pub fn consistency_ranges(old_size: u64, size: u64) -> Vec<(u64, u64)> {
             start = middle;
         }
     }
-    // The root of the earlier tree itself is known to whoever checks.
+    // The root of the earlier tree itself is known to the one who checks.
     if start != 0 {
         ranges.push((start, end));
     }

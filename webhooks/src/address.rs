@@ -1,4 +1,4 @@
-//! Where messages may go. Whoever makes a webhook chooses an address, and this process connects to it: so an address inside of our
+//! Where messages may go. The maker of a webhook chooses an address, and this process connects to it: so an address inside of our
 //! network is refused, however it is written.
 //!
 //! 1. [`Policy::check`] looks at the URL when it is given, and again at each try: https alone, no user, no password. A host that is an

@@ -1,4 +1,4 @@
-//! Lanes: the messages of one webhook about one person, in order. Only the first waiting one of a lane is due. Whoever may change which
+//! Lanes: the messages of one webhook about one person, in order. Only the first waiting one of a lane is due. Everything that may change which
 //! one that is does so here, one transaction after the other: there are few, and each is about many lanes.
 
 use eventlog::database::{Connection, Database, Transaction};

@@ -29,7 +29,7 @@ pub enum HistoryEvent {
         /// When.
         at: Timestamp,
     },
-    /// Where every person's events end, as one hash: whoever has their events and their head can show that none is left out.
+    /// Where every person's events end, as one hash: a person with their events and their head can show that none is left out.
     HeadsCommitted {
         /// The events up to this position are counted.
         position: i64,

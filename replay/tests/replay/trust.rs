@@ -217,7 +217,7 @@ async fn a_person_has_a_proof_that_nothing_of_theirs_is_left_out() {
             assert_eq!(auditor.verify(&["person", shown(&path)]).status.code(), Some(1));
         }
     }
-    // Whoever came later is told so.
+    // A person who came later is told so.
     auditor.past.run("insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata) \
                       values ('account', '00000000-0000-0000-0000-000000000001', 1, 'Made', '1', '{}', '{}')").await;
     auditor.past.project().await;

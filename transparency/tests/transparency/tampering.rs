@@ -1,4 +1,4 @@
-//! Whoever owns the database changes the log, with every trigger off: the walk finds it, names the position, and nothing is signed.
+//! The owner of the database changes the log, with every trigger off: the walk finds it, names the position, and nothing is signed.
 //! `TAMPER_ROUNDS=1000` for a longer run.
 
 use eventlog::testing;

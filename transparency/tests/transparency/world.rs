@@ -54,7 +54,7 @@ impl World {
         sqlx::raw_sql(sql).execute(self.test.db.pool()).await.expect("PostgreSQL takes it");
     }
 
-    /// As whoever owns the database: nothing refuses.
+    /// As the owner of the database: nothing refuses.
     pub async fn tamper(&self, sql: &str) {
         self.run(&format!("begin; set local session_replication_role = replica; {sql}; commit")).await;
     }
