@@ -19,7 +19,7 @@ run: ## With .env: serve the real Telegram. Without: the sandbox, on http://127.
 	@if [ -e .env ]; then \
 	  exec $(CARGO) run --release --locked --bin qr-login; \
 	else \
-	  $(CARGO) build --locked -p qr-login -p replay -p stand-in --bin qr-login --bin replay --bin sandbox && exec target/debug/sandbox; \
+	  $(CARGO) build --locked -p qr-login -p replay -p stand-in -p dataset --bin qr-login --bin replay --bin sandbox --bin made-up && exec target/debug/sandbox; \
 	fi
 
 .PHONY: demo
@@ -41,7 +41,7 @@ test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
 .PHONY: gallery
 gallery: ## Take a picture of each state that people see, for docs/gallery.md (GROUP=page)
 	@scripts/need postgresql chromium nodejs fontconfig fonts-inter fonts-noto-color-emoji
-	@$(CARGO) build --locked -p qr-login -p replay -p stand-in --bin qr-login --bin replay --bin sandbox
+	@$(CARGO) build --locked -p qr-login -p replay -p stand-in -p dataset --bin qr-login --bin replay --bin sandbox --bin made-up
 	node tests/gallery/gallery.mjs $(GROUP)
 
 .PHONY: image-test

@@ -30,16 +30,10 @@ mod torture {
     pub mod people;
     pub mod random;
 }
-#[path = "../bench/src"]
-#[allow(dead_code, reason = "the figures are for the bench")]
-mod bench {
-    pub mod dataset;
-}
 #[path = "../e2e"]
 mod e2e {
     pub mod port;
 }
-use bench::dataset;
 use cluster::Member;
 use e2e::port;
 use failover::Fault;

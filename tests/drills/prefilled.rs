@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use dataset::{BEGINNING_MS, Dataset};
 use eventlog::{Clock, Database};
 use jiff::{SignedDuration, Timestamp};
 use sqlx::{Connection, Executor, PgConnection};
@@ -14,7 +15,6 @@ use tokio::process::Child;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::cluster::{Cluster, DATABASE, as_server, postgresql_programs, server_user};
-use crate::dataset::{BEGINNING_MS, Dataset};
 use crate::port::Port;
 
 /// What a login of the dataset makes.

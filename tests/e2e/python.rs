@@ -5,9 +5,14 @@ use std::process::Stdio;
 
 use anyhow::{Result, ensure};
 use tokio::process::Command;
+use tokio::sync::Mutex;
+
+/// One environment is made at a time: several tests use the same one.
+static MAKING: Mutex<()> = Mutex::const_new(());
 
 /// The folder of the programs of an environment of this name, which has this module by these requirements.
 pub async fn environment(name: &str, module: &str, requirements: &str) -> Result<PathBuf> {
+    let _making = MAKING.lock().await;
     let place = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let programs = place.join("bin");
     let python = programs.join("python");

@@ -10,8 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::Timestamp as Stored;
 use uuid::Uuid;
 
-use crate::dataset::Dataset;
 use crate::figure::{Figure, Report};
+use dataset::Dataset;
 
 /// Five events each.
 const LOGINS: u32 = 2_000_000;

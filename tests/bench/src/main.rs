@@ -11,7 +11,6 @@ use clap::{Parser, ValueEnum};
 
 mod append;
 mod confirmation;
-mod dataset;
 mod environment;
 mod figure;
 mod history;

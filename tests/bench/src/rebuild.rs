@@ -17,8 +17,8 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use sqlx::postgres::PgPoolCopyExt;
 
-use crate::dataset::Dataset;
 use crate::figure::{Figure, Goal, Report};
+use dataset::Dataset;
 
 mod generic_query;
 

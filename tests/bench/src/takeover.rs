@@ -10,8 +10,8 @@ use anyhow::{Result, ensure};
 use eventlog::testing::{self, TestDatabase};
 use eventlog::{Database, Log, Sequencer};
 
-use crate::dataset::Dataset;
 use crate::figure::{Figure, Goal, Report};
+use dataset::Dataset;
 
 const EVENTS_A_LOGIN: u32 = 5;
 const ROUNDS: i64 = 11;

@@ -20,8 +20,8 @@ use eventlog::{Clock, Context, Database};
 use futures::{StreamExt, TryStreamExt, stream};
 use vault::DerivedKeys;
 
-use crate::dataset::Dataset;
 use crate::figure::{Figure, Goal, Report};
+use dataset::Dataset;
 
 /// Ten logins of the dataset are fourteen messages.
 const LOGINS: u32 = 71_430;

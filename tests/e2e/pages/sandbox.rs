@@ -163,3 +163,33 @@ async fn wait_for_app_text(page: &Page, text: &str) -> Result<()> {
     let app = "document.querySelector('iframe').contentDocument.body.innerText";
     page.wait_until(&format!("{app}.includes({})", json!(text))).await
 }
+
+#[tokio::test]
+async fn the_sandbox_is_filled_with_ten_thousand_people_and_a_month_of_history() -> Result<()> {
+    let sandbox = Sandbox::start().await?;
+    let browser = Browser::launch().await?;
+    let page =
+        browser.page(PageOptions { width: 1280, height: 800, scale: 1, dark: false, sdk: true }).await?;
+    page.goto(&sandbox.url).await?;
+    page.wait_until("document.querySelector('#service').innerText.includes('running')").await?;
+    page.click("#fill").await?;
+    page.click("#fill").await?;
+    // It takes a while on a busy machine.
+    let filled = "document.body.innerText.includes('10,000 people are here')";
+    for _ in 0..3 {
+        if page.wait_until(filled).await.is_ok() {
+            break;
+        }
+    }
+
+    // Ilya is an admin here. The app opens beside the chat, and shows them.
+    page.click(".composer input").await?;
+    page.type_text("/admin").await?;
+    page.click(".send").await?;
+    page.wait_until("document.querySelector('.keyboard .web-app')").await?;
+    page.click(".keyboard .web-app").await?;
+    let people = r"/10[\s,]001/.test(document.querySelector('iframe').contentDocument.body.innerText)";
+    page.wait_until(people).await?;
+    save_screenshot(&page, "sandbox-6-filled").await?;
+    Ok(())
+}

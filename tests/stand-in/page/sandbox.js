@@ -68,6 +68,17 @@ async function order(button, path, done) {
 for (const tab of document.querySelectorAll('.tabs button')) tab.addEventListener('click', () => show(tab.dataset.pane));
 part('kill').addEventListener('click', (event) => order(event.currentTarget, 'kill', 'The service was killed'));
 part('restart').addEventListener('click', (event) => order(event.currentTarget, 'restart', 'The service was started'));
+let sure = 0;
+part('fill').addEventListener('click', (event) => {
+  if (Date.now() > sure) {
+    sure = Date.now() + 10_000;
+    toast('What is here now is replaced by 10,000 made-up people and a month of history. Press again.');
+    return;
+  }
+  sure = 0;
+  toast('10,000 people move in. This takes a minute.');
+  order(event.currentTarget, 'fill', '10,000 people are here. Write /admin as Ilya.');
+});
 part('theme').addEventListener('click', () => {
   paintTheme(theme() === 'dark' ? 'light' : 'dark');
   miniapp.themeChanged();

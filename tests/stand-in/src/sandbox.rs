@@ -132,6 +132,7 @@ impl Sandbox {
             .route("/sandbox/options", post(switches::options))
             .route("/sandbox/kill", post(switches::kill))
             .route("/sandbox/restart", post(switches::restart))
+            .route("/sandbox/fill", post(switches::fill))
             .route("/sandbox/log", get(journal::log))
             .route("/sandbox/journal", get(journal::events))
             .route("/sandbox/page/{file}", get(files::page))

@@ -222,6 +222,26 @@ impl Service {
         said(&format!("replay {}", args.join(" ")), output)
     }
 
+    /// Stops it, and starts it anew with so many made-up people and a month of history; what was in its database is gone.
+    ///
+    /// # Errors
+    /// Where `made-up` was not built, or fails; with what it wrote to stderr.
+    pub async fn begin_with_made_up_people(&self, people: u32) -> Result<()> {
+        let settings = &self.inner.settings;
+        let program = settings.made_up()?;
+        self.stop().await;
+        let data_dir = settings.data_dir().context("the service has a data directory")?;
+        for folder in ["postgres", "sessions", "checkpoints"] {
+            match tokio::fs::remove_dir_all(data_dir.join(folder)).await {
+                Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+                _ => {}
+            }
+        }
+        let output = settings.command(&program).args(["--people", &people.to_string()]).output().await;
+        said("made-up", output)?;
+        self.start()
+    }
+
     async fn end(&self, signal: Signal, condition: Condition) {
         {
             let mut status = self.lock();

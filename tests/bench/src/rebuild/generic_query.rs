@@ -16,7 +16,7 @@ use jiff::Timestamp;
 use postgres_es::PostgresViewRepository;
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::Dataset;
+use dataset::Dataset;
 
 /// A person, as far as account events tell.
 #[derive(Debug, Default, Serialize, Deserialize)]

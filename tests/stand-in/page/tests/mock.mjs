@@ -119,6 +119,7 @@ export class MockSandbox extends MockService {
     return {};
   }
   kill() { this.state.service = { ...this.state.service, state: 'killed', pid: null }; return {}; }
+  fill() { return {}; }
   restart() { this.state.service = { state: 'running', pid: 4712, starts: 2, note: null }; return {}; }
 
   // What follows from it.

@@ -191,6 +191,16 @@ test('switches, kill and restart reach the server', async (t) => {
   await page.until("document.querySelector('#service').textContent.includes('running')");
 });
 
+test('the sandbox is filled after a second press', async (t) => {
+  const { sandbox, page } = await opened(t);
+  await page.click('#fill');
+  await page.until("document.body.textContent.includes('Press again')");
+  assert.equal(posts(sandbox, 'fill').length, 0);
+  await page.click('#fill');
+  await page.until("document.body.textContent.includes('10,000 people are here')");
+  assert.equal(posts(sandbox, 'fill').length, 1);
+});
+
 test('on a narrow window the camera still sees the Mini App behind it', async (t) => {
   const it = await opened(t, { width: 390, height: 780 });
   assert.ok(await it.page.evaluate('document.documentElement.scrollWidth <= 390'));

@@ -93,3 +93,21 @@ pub(super) async fn restart(State(sandbox): State<Sandbox>, _: Body<Value>) -> A
     })?;
     Ok(done(&sandbox, json!({})))
 }
+
+/// How many people the sandbox is filled with.
+const MADE_UP_PEOPLE: u32 = 10_000;
+
+pub(super) async fn fill(State(sandbox): State<Sandbox>, _: Body<Value>) -> Answer {
+    let failed = |error: anyhow::Error| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "NOT_FILLED", format!("{error:#}"))
+    };
+    let (own, service) = (sandbox.clone(), sandbox.inner.service.clone());
+    // It goes on where the page is closed meanwhile: the service would stay stopped.
+    let filled = tokio::spawn(async move {
+        service.begin_with_made_up_people(MADE_UP_PEOPLE).await?;
+        service.wait_until_running().await?;
+        own.make_invite().await
+    });
+    filled.await.map_err(|error| failed(error.into()))?.map_err(failed)?;
+    Ok(done(&sandbox, json!({})))
+}

@@ -88,6 +88,17 @@ impl Settings {
         if beside.is_file() { Ok(beside) } else { binary("REPLAY_BIN", "replay") }
     }
 
+    /// `made-up`, beside the service's own binary.
+    pub(super) fn made_up(&self) -> Result<PathBuf> {
+        let beside = self.binary.with_file_name("made-up");
+        if beside.is_file() { Ok(beside) } else { binary("MADE_UP_BIN", "made-up") }
+    }
+
+    /// Its data directory.
+    pub(super) fn data_dir(&self) -> Option<&Path> {
+        self.env.iter().find(|(name, _)| name == "DATA_DIR").map(|(_, path)| Path::new(path))
+    }
+
     /// A command with this environment and nothing else of ours but what programs need to run at all. It starts in `/`,
     /// so that no `.env` of the place where the sandbox was started reaches it.
     pub(super) fn command(&self, binary: &Path) -> Command {

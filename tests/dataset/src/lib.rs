@@ -39,6 +39,9 @@ pub struct Dataset {
 const PEOPLE: usize = 20_000;
 /// A login begins so long after the one before.
 const APART_MS: i64 = 10;
+/// How long before now the month begins, and how long before now it ends: its last login is over by then.
+const MONTH_MS: i64 = 30 * 24 * 3600 * 1000;
+const OVER_MS: i64 = 10 * 60 * 1000;
 
 impl Dataset {
     /// Fills the log and the vault of a migrated database in which nothing has happened yet; the views stay empty.
@@ -57,15 +60,38 @@ impl Dataset {
         let logins = u64::from(logins.next_multiple_of(10));
         let pool = &db.pool().without_deadlines();
         let indexes = Indexes::take_down(pool).await?;
-        let events = write(db, logins, i64::try_from(later.as_millis())?).await?;
+        let events = write(db, logins, i64::try_from(later.as_millis())?, APART_MS).await?;
         indexes.put_up(pool).await?;
         settle(pool, events).await?;
-        Ok(Self { logins, events, invites: logins / 5, subscriptions: logins / 5 * 2 })
+        Ok(Self::of(logins, events))
+    }
+
+    /// The same, spread over the month before `now`, and everything that follows from it has happened: nobody is told of it.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn load_month(db: &Database, people: u32, now: Timestamp) -> Result<Self> {
+        let logins = u64::from(people.next_multiple_of(10));
+        let pool = &db.pool().without_deadlines();
+        let later_ms = now.as_millisecond() - OVER_MS - MONTH_MS - BEGINNING_MS;
+        let indexes = Indexes::take_down(pool).await?;
+        let events = write(db, logins, later_ms, MONTH_MS / i64::try_from(logins)?).await?;
+        indexes.put_up(pool).await?;
+        settle(pool, events).await?;
+        sqlx::query("update checkpoints set position = $1 where consumer = 'reactor'")
+            .bind(i64::try_from(events)?)
+            .execute(pool)
+            .await?;
+        Ok(Self::of(logins, events))
+    }
+
+    const fn of(logins: u64, events: u64) -> Self {
+        Self { logins, events, invites: logins / 5, subscriptions: logins / 5 * 2 }
     }
 }
 
 /// Everything in the order of insertion, and positions in the order of commits; how many events that are.
-async fn write(db: &Database, logins: u64, later_ms: i64) -> Result<u64> {
+async fn write(db: &Database, logins: u64, later_ms: i64, apart_ms: i64) -> Result<u64> {
     let mut log = Log {
         events: CopyIn::begin(
             &db.pool().without_deadlines(),
@@ -87,7 +113,7 @@ async fn write(db: &Database, logins: u64, later_ms: i64) -> Result<u64> {
             people = subjects(db, number, more).await?.into_iter();
         }
         let Some(subject) = people.next() else { break };
-        let begins = later_ms + i64::try_from(number)? * APART_MS;
+        let begins = later_ms + i64::try_from(number)? * apart_ms;
         while let Some(next) = ahead.first_entry()
             && next.key().0 < begins
         {
