@@ -32,7 +32,7 @@ pub struct ImportArguments {
     /// Keep its password out of the flag: IMPORT_FROM or IMPORT_FROM_FILE take the address, too, and PGPASSWORD the password.
     #[arg(long, value_name = "URL", conflicts_with = "undo")]
     from: Option<String>,
-    /// The folder with Telethon's files, user_<telegram id>.session. They stay as they are. Without it, nobody is linked.
+    /// The folder with Telethon's files, user_ID.session by Telegram id. They stay as they are. Without it, nobody is linked.
     #[arg(long, value_name = "FOLDER", required_if_eq("undo", "true"))]
     sessions: Option<PathBuf>,
     /// Change nothing, and say what would be taken and what not.

@@ -81,11 +81,11 @@ async fn the_service_answers_as_its_contract_says() -> Result<()> {
 
     let run = Run { programs, base: world.base(), config, dir: dir.path().to_owned() };
     let session = format!("Bearer {}", page.token);
-    run.ask(&session, &["--exclude-tag", "me", "--exclude-tag", "v1"], effort(60)?).await?;
+    run.ask(&session, &["--exclude-tag", "me", "--exclude-tag", "v1"], effort(40)?).await?;
     // The session is still good, so the answers were not all refusals.
     assert_eq!(page.get("invites").await?.status, 200);
     let launch = world.person(ANNA).init_data(None);
-    run.ask(&format!("tma {launch}"), &["--include-tag", "me"], effort(20)?).await?;
+    run.ask(&format!("tma {launch}"), &["--include-tag", "me"], effort(10)?).await?;
     Ok(())
 }
 
@@ -102,7 +102,7 @@ async fn other_services_are_answered_as_the_contract_says() -> Result<()> {
     std::fs::write(&config, settings(&account_of(&world, ILYA).await?.to_string(), &invite))?;
 
     let run = Run { programs, base: world.base(), config, dir: dir.path().to_owned() };
-    run.ask(&format!("Bearer {}", service.key), &["--include-tag", "v1"], effort(40)?).await?;
+    run.ask(&format!("Bearer {}", service.key), &["--include-tag", "v1"], effort(30)?).await?;
     assert_eq!(service.get("users").await?.status, 200, "the key is still good");
     Ok(())
 }

@@ -12,7 +12,7 @@
 //! 4. [`address`] decides where a connection may go, after the name is resolved and for that connection.
 //! 5. What fails is tried again ([`retry`]) for three days, and then parked.
 //!
-//! One process at a time does 2 and 3 ([`run`]), by the lease `webhooks`. Its writes are refused when another one has the lease.
+//! One process at a time does 2 and 3 ([`run()`]), by the lease `webhooks`. Its writes are refused when another one has the lease.
 
 pub mod address;
 mod backlog;
