@@ -53,7 +53,7 @@ begin
     execute format('create index %I on slots.%I (subscription_status, subscription_expires_at, account_id)', relation || '_status_expires', relation);
     execute format('create index %I on slots.%I (search, account_id)', relation || '_search', relation);
     execute format('create index %I on slots.%I ((lower(username) collate "C"))', relation || '_username', relation);
-    -- The owner of the database may have it: it is trusted. Where it is not installed, or may not be had, nothing is lost.
+    -- Whoever owns the database may have it: it is trusted. Where it is not installed, or may not be had, nothing is lost.
     begin
         create extension if not exists pg_trgm with schema slots;
     exception when others then null;
@@ -70,36 +70,46 @@ end $$;
 comment on function create_search_indexes(text) is 'makes the indexes by which people are searched, filtered and sorted';
 revoke execute on function create_search_indexes(text) from public;
 
--- A rebuild calls these around its mass of rows, for any view.
-create function begin_load(view_name text, slot text) returns void
+create or replace function begin_load(view_name text, slot text) returns void
 language plpgsql security definer
 set search_path = public, pg_temp
 as $$
+declare
+    event text;
 begin
     if view_name in ('users', 'invites') and slot in ('a', 'b') then
-        perform stop_tallies(view_name, slot);
+        foreach event in array array['insert', 'update', 'delete'] loop
+            execute format('drop trigger if exists tally_%s on slots.%I', event, view_name || '_' || slot);
+        end loop;
+        delete from slots.tallies t where t.view = view_name and t.slot = begin_load.slot;
     end if;
     if view_name = 'users' then
         perform drop_search_indexes(slot);
     end if;
 end $$;
-comment on function begin_load(text, text) is 'takes from a slot that is empty what slows down loading it';
-revoke execute on function begin_load(text, text) from public;
 
-create function end_load(view_name text, slot text) returns void
+create or replace function end_load(view_name text, slot text) returns void
 language plpgsql security definer
 set search_path = public, pg_temp
 as $$
+declare
+    relation text := view_name || '_' || slot;
 begin
     if view_name in ('users', 'invites') and slot in ('a', 'b') then
-        perform start_tallies(view_name, slot);
+        perform begin_load(view_name, slot);
+        execute format('create trigger tally_insert after insert on slots.%I referencing new table as new_rows '
+                       'for each statement execute function tally_%s(%L)', relation, view_name, slot);
+        execute format('create trigger tally_update after update on slots.%I referencing old table as old_rows new table as new_rows '
+                       'for each statement execute function tally_%s(%L)', relation, view_name, slot);
+        execute format('create trigger tally_delete after delete on slots.%I referencing old table as old_rows '
+                       'for each statement execute function tally_%s(%L)', relation, view_name, slot);
+        insert into slots.tallies (view, slot, tally, value, count)
+        select view_name, end_load.slot, t.tally, t.value, t.count from count_tallies(view_name, slot) t;
     end if;
     if view_name = 'users' then
         perform create_search_indexes(slot);
     end if;
 end $$;
-comment on function end_load(text, text) is 'gives a slot back what begin_load took, for the rows that it has now';
-revoke execute on function end_load(text, text) from public;
 
 do $$
 declare
