@@ -78,26 +78,33 @@ insert into rebuilds (view) values ('daily_counts');
 insert into checkpoints (consumer, position, version)
 select 'daily_counts', position, case when position = 0 then 1 else 0 end from checkpoints where consumer = 'users';
 
--- A leader of the version before does not move this checkpoint. It must not seem to be behind meanwhile.
-create function carry_daily_counts() returns trigger
+-- A leader of a version before moves neither this checkpoint nor, if it is older, that of hourly_counts. They must not seem to be
+-- behind meanwhile. One trigger for both: it runs with each batch of the projector.
+drop trigger checkpoints_carry on checkpoints;
+drop function carry_hourly_counts();
+create function carry_counts() returns trigger
 language plpgsql security definer
 set search_path = public, pg_temp
 as $$
 begin
-    if exists (select from moved join before using (consumer) where consumer = 'users' and moved.position > before.position)
-       and not exists (select from moved where consumer = 'daily_counts') then
+    if exists (select from moved join before using (consumer) where consumer = 'users' and moved.position > before.position) then
         update checkpoints
            set position = (select position from moved where consumer = 'users'),
                version = 0
-         where consumer in (select consumer from checkpoints where consumer = 'daily_counts' for no key update skip locked);
+         where consumer in (select consumer
+                              from checkpoints
+                             where consumer in ('hourly_counts', 'daily_counts')
+                               and consumer not in (select consumer from moved)
+                               for no key update skip locked);
     end if;
     return null;
 end $$;
-comment on function carry_daily_counts() is 'moves the checkpoint of daily_counts with that of users where a leader of the version before leads';
-revoke execute on function carry_daily_counts() from public;
-create trigger checkpoints_carry_daily after update on checkpoints
+comment on function carry_counts() is
+    'moves the checkpoints of hourly_counts and daily_counts with that of users where a leader of a version before leads';
+revoke execute on function carry_counts() from public;
+create trigger checkpoints_carry after update on checkpoints
     referencing old table as before new table as moved
-    for each statement execute function carry_daily_counts();
+    for each statement execute function carry_counts();
 
 do $$
 begin

@@ -6,35 +6,19 @@ with held as materialized (
      and epoch = $2
      and expires_at > clock_timestamp()
 ),
-soon as (
-  select id, 0 as priority, due_at
-    from vault.outbox o
-   where state = 'waiting'
-     and priority = 0
-     and due_at <= statement_timestamp()
-     and id = (select min(id) from vault.outbox e where e.state in ('waiting', 'sending') and e.lane = o.lane)
-   order by due_at, id
-   limit $3
-),
-later as (
-  select id, 1 as priority, due_at
-    from vault.outbox o
-   where state = 'waiting'
-     and priority = 1
-     and due_at <= statement_timestamp()
-     and id = (select min(id) from vault.outbox e where e.state in ('waiting', 'sending') and e.lane = o.lane)
-   order by due_at, id
-   limit $3
-),
-last as (
-  select id, 2 as priority, due_at
-    from vault.outbox o
-   where state = 'waiting'
-     and priority = 2
-     and due_at <= statement_timestamp()
-     and id = (select min(id) from vault.outbox e where e.state in ('waiting', 'sending') and e.lane = o.lane)
-   order by due_at, id
-   limit $3
+waiting as (
+  select due.id, priorities.priority, due.due_at
+    from (values (0::smallint), (1::smallint), (2::smallint)) as priorities (priority)
+   cross join lateral (
+     select id, due_at
+       from vault.outbox o
+      where state = 'waiting'
+        and priority = priorities.priority
+        and due_at <= statement_timestamp()
+        and id = (select min(id) from vault.outbox e where e.state in ('waiting', 'sending') and e.lane = o.lane)
+      order by due_at, id
+      limit $3
+   ) as due
 ),
 anothers as (
   select id, -1 as priority, due_at
@@ -47,7 +31,7 @@ anothers as (
 ),
 found as materialized (
   select id
-    from (select * from anothers union all select * from soon union all select * from later union all select * from last) as candidates
+    from (select * from anothers union all select * from waiting) as candidates
    where exists (select from held)
    order by priority, due_at, id
    limit $3

@@ -6,10 +6,9 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 use serde_json::{Map, Value};
-use sqlx::types::Json;
 
 use super::columns::Columns;
-use super::hourly_counts::{Counts, INTEREST, TierCounts, hour_of};
+use super::hourly_counts::{Counts, INTEREST, counts_between, hour_of};
 use super::lookups::Lookups;
 use super::shape::Shape;
 use super::view::{FoldError, Interest, View};
@@ -88,48 +87,8 @@ const DAY_LENGTH: usize = 10;
 /// # Errors
 /// The database's.
 pub async fn between(db: &Database, from: Timestamp, to: Timestamp) -> Result<Vec<DayCounts>, DatabaseError> {
-    let rows = sqlx::query!(
-        r#"select day as "day!",
-                  registered as "registered!",
-                  logins_started as "logins_started!",
-                  logins_authorized as "logins_authorized!",
-                  logins_expired as "logins_expired!",
-                  logins_cancelled as "logins_cancelled!",
-                  logins_rejected as "logins_rejected!",
-                  logins_failed as "logins_failed!",
-                  by_qr as "by_qr!",
-                  by_phone as "by_phone!",
-                  invites_used as "invites_used!",
-                  subscriptions_started as "subscriptions_started!: Json<TierCounts>",
-                  subscriptions_ended as "subscriptions_ended!: Json<TierCounts>",
-                  seconds_to_log_in as "seconds_to_log_in!"
-             from daily_counts
-            where day >= $1 and day < $2
-            order by day"#,
-        day_of(from),
-        day_of(to),
-    )
-    .fetch_all(db.pool())
-    .await?;
-    let counts = rows.into_iter().map(|row| {
-        DayCounts(Counts {
-            hour: row.day,
-            registered: row.registered,
-            logins_started: row.logins_started,
-            logins_authorized: row.logins_authorized,
-            logins_expired: row.logins_expired,
-            logins_cancelled: row.logins_cancelled,
-            logins_rejected: row.logins_rejected,
-            logins_failed: row.logins_failed,
-            by_qr: row.by_qr,
-            by_phone: row.by_phone,
-            invites_used: row.invites_used,
-            subscriptions_started: row.subscriptions_started.0,
-            subscriptions_ended: row.subscriptions_ended.0,
-            seconds_to_log_in: row.seconds_to_log_in.into(),
-        })
-    });
-    Ok(counts.collect())
+    let counts = counts_between!(db, "daily_counts", "day", day_of(from), day_of(to));
+    Ok(counts.into_iter().map(DayCounts).collect())
 }
 
 /// The view `daily_counts`.

@@ -14,7 +14,6 @@ use domain::{AccountEvent, Event, InviteEvent, LoginEvent};
 use jiff::Timestamp;
 use jiff::tz::Offset;
 use serde::{Deserialize, Serialize};
-use sqlx::types::Json;
 
 use super::columns::{Columns as _, columns};
 use super::lookups::Lookups;
@@ -141,51 +140,72 @@ pub fn beginning_of(hour: &str) -> Option<Timestamp> {
     format!("{hour}:00:00Z").parse().ok()
 }
 
+/// The rows of a view of counts from one key on, up to another one, in their order. The key stands in the place of the hour.
+macro_rules! counts_between {
+    ($db:expr, $view:tt, $key:tt, $from:expr, $to:expr) => {{
+        use sqlx::types::Json;
+
+        use $crate::views::hourly_counts::{Counts, TierCounts};
+
+        let rows = sqlx::query!(
+            "select "
+                + $key
+                + r#" as "hour!",
+                    registered as "registered!",
+                    logins_started as "logins_started!",
+                    logins_authorized as "logins_authorized!",
+                    logins_expired as "logins_expired!",
+                    logins_cancelled as "logins_cancelled!",
+                    logins_rejected as "logins_rejected!",
+                    logins_failed as "logins_failed!",
+                    by_qr as "by_qr!",
+                    by_phone as "by_phone!",
+                    invites_used as "invites_used!",
+                    subscriptions_started as "subscriptions_started!: Json<TierCounts>",
+                    subscriptions_ended as "subscriptions_ended!: Json<TierCounts>",
+                    seconds_to_log_in as "seconds_to_log_in!"
+               from "#
+                + $view
+                + "
+              where "
+                + $key
+                + " >= $1 and "
+                + $key
+                + " < $2
+              order by "
+                + $key,
+            $from,
+            $to,
+        )
+        .fetch_all($db.pool())
+        .await?;
+        let counts = rows.into_iter().map(|row| Counts {
+            hour: row.hour,
+            registered: row.registered,
+            logins_started: row.logins_started,
+            logins_authorized: row.logins_authorized,
+            logins_expired: row.logins_expired,
+            logins_cancelled: row.logins_cancelled,
+            logins_rejected: row.logins_rejected,
+            logins_failed: row.logins_failed,
+            by_qr: row.by_qr,
+            by_phone: row.by_phone,
+            invites_used: row.invites_used,
+            subscriptions_started: row.subscriptions_started.0,
+            subscriptions_ended: row.subscriptions_ended.0,
+            seconds_to_log_in: row.seconds_to_log_in.into(),
+        });
+        counts.collect::<Vec<_>>()
+    }};
+}
+pub(super) use counts_between;
+
 /// The hours from one instant on, up to another one, in which something happened.
 ///
 /// # Errors
 /// The database's.
 pub async fn between(db: &Database, from: Timestamp, to: Timestamp) -> Result<Vec<Counts>, DatabaseError> {
-    let rows = sqlx::query!(
-        r#"select hour as "hour!",
-                  registered as "registered!",
-                  logins_started as "logins_started!",
-                  logins_authorized as "logins_authorized!",
-                  logins_expired as "logins_expired!",
-                  logins_cancelled as "logins_cancelled!",
-                  logins_rejected as "logins_rejected!",
-                  logins_failed as "logins_failed!",
-                  by_qr as "by_qr!",
-                  by_phone as "by_phone!",
-                  invites_used as "invites_used!",
-                  subscriptions_started as "subscriptions_started!: Json<TierCounts>",
-                  subscriptions_ended as "subscriptions_ended!: Json<TierCounts>",
-                  seconds_to_log_in as "seconds_to_log_in!"
-             from hourly_counts
-            where hour >= $1 and hour < $2
-            order by hour"#,
-        hour_of(from),
-        hour_of(to),
-    )
-    .fetch_all(db.pool())
-    .await?;
-    let counts = rows.into_iter().map(|row| Counts {
-        hour: row.hour,
-        registered: row.registered,
-        logins_started: row.logins_started,
-        logins_authorized: row.logins_authorized,
-        logins_expired: row.logins_expired,
-        logins_cancelled: row.logins_cancelled,
-        logins_rejected: row.logins_rejected,
-        logins_failed: row.logins_failed,
-        by_qr: row.by_qr,
-        by_phone: row.by_phone,
-        invites_used: row.invites_used,
-        subscriptions_started: row.subscriptions_started.0,
-        subscriptions_ended: row.subscriptions_ended.0,
-        seconds_to_log_in: row.seconds_to_log_in.into(),
-    });
-    Ok(counts.collect())
+    Ok(counts_between!(db, "hourly_counts", "hour", hour_of(from), hour_of(to)))
 }
 
 /// The events that are counted.
