@@ -87,7 +87,7 @@ const DAY_LENGTH: usize = 10;
 /// # Errors
 /// The database's.
 pub async fn between(db: &Database, from: Timestamp, to: Timestamp) -> Result<Vec<DayCounts>, DatabaseError> {
-    let counts = counts_between!(db, "daily_counts", "day", day_of(from), day_of(to));
+    let counts = counts_between!(db, "src/views/days_between.sql", day_of(from), day_of(to));
     Ok(counts.into_iter().map(DayCounts).collect())
 }
 

@@ -140,45 +140,14 @@ pub fn beginning_of(hour: &str) -> Option<Timestamp> {
     format!("{hour}:00:00Z").parse().ok()
 }
 
-/// The rows of a view of counts from one key on, up to another one, in their order. The key stands in the place of the hour.
+/// The rows of a view of counts that a statement in a file gives, from one key on, up to another one, in their order.
 macro_rules! counts_between {
-    ($db:expr, $view:tt, $key:tt, $from:expr, $to:expr) => {{
+    ($db:expr, $file:literal, $from:expr, $to:expr) => {{
         use sqlx::types::Json;
 
         use $crate::views::hourly_counts::{Counts, TierCounts};
 
-        let rows = sqlx::query!(
-            "select "
-                + $key
-                + r#" as "hour!",
-                    registered as "registered!",
-                    logins_started as "logins_started!",
-                    logins_authorized as "logins_authorized!",
-                    logins_expired as "logins_expired!",
-                    logins_cancelled as "logins_cancelled!",
-                    logins_rejected as "logins_rejected!",
-                    logins_failed as "logins_failed!",
-                    by_qr as "by_qr!",
-                    by_phone as "by_phone!",
-                    invites_used as "invites_used!",
-                    subscriptions_started as "subscriptions_started!: Json<TierCounts>",
-                    subscriptions_ended as "subscriptions_ended!: Json<TierCounts>",
-                    seconds_to_log_in as "seconds_to_log_in!"
-               from "#
-                + $view
-                + "
-              where "
-                + $key
-                + " >= $1 and "
-                + $key
-                + " < $2
-              order by "
-                + $key,
-            $from,
-            $to,
-        )
-        .fetch_all($db.pool())
-        .await?;
+        let rows = sqlx::query_file!($file, $from, $to).fetch_all($db.pool()).await?;
         let counts = rows.into_iter().map(|row| Counts {
             hour: row.hour,
             registered: row.registered,
@@ -205,7 +174,7 @@ pub(super) use counts_between;
 /// # Errors
 /// The database's.
 pub async fn between(db: &Database, from: Timestamp, to: Timestamp) -> Result<Vec<Counts>, DatabaseError> {
-    Ok(counts_between!(db, "hourly_counts", "hour", hour_of(from), hour_of(to)))
+    Ok(counts_between!(db, "src/views/hours_between.sql", hour_of(from), hour_of(to)))
 }
 
 /// The events that are counted.
