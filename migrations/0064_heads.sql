@@ -1,8 +1,9 @@
--- The heads of the last commitment: where each person's events end. A person's proof needs their place among all.
+-- The heads of the last commitments: where each person's events end. A person's proof needs their place among all.
 --
 --   log ──▶ leader, once a day: each person's head ──▶ log_heads (the tree over them) ──▶ event HeadsCommitted (its root)
 --
--- The rows of a position are written before its event, and those of earlier positions deleted after it.
+-- The rows of a position are written before its event. The commitment that was signed last stays beside it, since a proof needs
+-- one that is signed; those before are deleted.
 
 create table log_heads (
     position bigint   not null,

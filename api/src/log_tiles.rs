@@ -20,9 +20,9 @@ use web::problem::Problem;
 use web::route::Route;
 use web::state::ApiState;
 
-/// A checkpoint is another one a moment later, and a tile is the same for ever.
+/// A checkpoint is another one a moment later. A tile is the same until the log branches: then it is made anew, at the same path.
 const FOR_A_MOMENT: HeaderValue = HeaderValue::from_static("public, max-age=1");
-const FOR_EVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
+const FOR_MINUTES: HeaderValue = HeaderValue::from_static("public, max-age=300");
 /// What only its reader may keep.
 const PRIVATE: HeaderValue = HeaderValue::from_static("private, no-store");
 const NOTE: HeaderValue = HeaderValue::from_static("text/plain; charset=utf-8");
@@ -46,7 +46,7 @@ async fn checkpoint(State(state): State<Arc<ApiState>>) -> Result<Response, Prob
 async fn tile(State(state): State<Arc<ApiState>>, Path(path): Path<String>) -> Result<Response, Problem> {
     let path = TilePath::parse(&path).ok_or_else(nothing)?;
     let hashes = state.tree.tile(path).await.map_err(failed)?.ok_or_else(nothing)?;
-    Ok(answer(hashes, HASHES, FOR_EVER))
+    Ok(answer(hashes, HASHES, FOR_MINUTES))
 }
 
 /// `GET /log/tile/entries/<N>[.p/<W>]`: canonical lines, for admins and auditors.

@@ -35,7 +35,7 @@ fn run(arguments: &[String]) -> Result<String, Failure> {
     let [key, what, file, options @ ..] = arguments else { return Err(Failure::unusable(USAGE)) };
     let file = if file == "-" { "/dev/stdin" } else { file };
     let key = if key.contains('+') { key.clone() } else { text(key)? };
-    let keys: Option<Vec<_>> = key.lines().map(note::Key::parse).collect();
+    let keys: Option<Vec<_>> = key.split_whitespace().map(note::Key::parse).collect();
     let keys = keys.ok_or_else(|| Failure::unusable("KEY is no verifier key (NAME+ID+KEY)"))?;
     let (mut checkpoints, mut tiles, mut line) = (Vec::new(), None, None);
     for option in options.chunks(2) {

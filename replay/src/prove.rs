@@ -36,7 +36,10 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     let state = StoredTree::new(db).state().await?;
     let signed = last(&state, &History::read(db, &state).await?)?;
     if let Some(position) = arguments.position {
-        return Ok(write!(out, "{}", prove(db, &signed, position).await?)?);
+        for proof in prove(db, &signed, &[position]).await? {
+            write!(out, "{proof}")?;
+        }
+        return Ok(());
     }
     if let Some(id) = arguments.user {
         let account = people::account(db, &id).await?;
@@ -45,27 +48,33 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     let (Some(login), Some(folder)) = (arguments.login, arguments.folder) else { bail!("name a position") };
     let positions = positions_of(db, login).await?;
     ensure!(!positions.is_empty(), "no event is of this login");
-    for position in positions {
-        let proof = prove(db, &signed, position).await?;
+    let proofs = prove(db, &signed, &positions).await?;
+    for (position, proof) in positions.iter().zip(&proofs) {
         let file = folder.join(format!("{position}.tlog-proof"));
-        write_file(&file, &proof)?;
+        write_file(&file, proof)?;
         writeln!(out, "{}", file.display())?;
     }
     Ok(())
 }
 
-/// The proof of one event.
-async fn prove(db: &Database, signed: &Signed, position: i64) -> Result<Proof> {
+/// The proofs of the events at these positions.
+async fn prove(db: &Database, signed: &Signed, positions: &[i64]) -> Result<Vec<Proof>> {
     let size = signed.checkpoint.size;
-    ensure!(
-        position >= 1 && position.unsigned_abs() <= size,
-        "position {position} is not in the last checkpoint, which is of positions 1 to {size}"
-    );
-    let event = Log::new(db).stored(position - 1, 1).await?.into_iter().next();
-    let event = event.filter(|event| event.position == position).context("the event is gone")?;
-    let index = position.unsigned_abs() - 1;
-    let hashes = StoredTree::new(db).inclusion(index, size).await?;
-    Ok(Proof { extra: Some(event.line().into_bytes()), index, hashes, checkpoint: signed.note.clone() })
+    let (mut indexes, mut lines) = (Vec::new(), Vec::new());
+    for &position in positions {
+        ensure!(
+            position >= 1 && position.unsigned_abs() <= size,
+            "position {position} is not in the last checkpoint, which is of positions 1 to {size}"
+        );
+        let event = Log::new(db).stored(position - 1, 1).await?.into_iter().next();
+        let event = event.filter(|event| event.position == position).context("the event is gone")?;
+        indexes.push(position.unsigned_abs() - 1);
+        lines.push(event.line().into_bytes());
+    }
+    let hashes = StoredTree::new(db).inclusions(&indexes, size).await?;
+    let proof =
+        |((index, line), hashes)| Proof { extra: Some(line), index, hashes, checkpoint: signed.note.clone() };
+    Ok(indexes.into_iter().zip(lines).zip(hashes).map(proof).collect())
 }
 
 async fn positions_of(db: &Database, login: LoginId) -> Result<Vec<i64>> {

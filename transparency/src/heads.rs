@@ -3,7 +3,7 @@
 //! 1. The head of a person: for each stream in which events are about them, the last one and how many there are, in the order of the
 //!    streams' names. An event is about a person where the envelope or the payload has their `account_id`, and in their own stream.
 //! 2. The heads of all, in the order of account ids, are the leaves of a tree (RFC 6962). Its tiles are kept (migration 0064), and its root
-//!    goes into the log: `HeadsCommitted`. The leader does that once a day, `qr-login log heads` at once.
+//!    goes into the log: `HeadsCommitted`. The leader does that once a day while the log is signed, `qr-login log heads` at once.
 //! 3. A person's proof has their head with its place in that tree, the event, and each of their events; each with the hashes up to the root
 //!    of a checkpoint. docs/trust.md has its form, and `qr-verify person` checks it.
 
@@ -13,7 +13,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use domain::{AccountId, Event, HISTORY_STREAM, HistoryCommand, HistoryEvent, StreamKind};
-use eventlog::{Clock, Context, Database, Log, Store, StoreError, StoredEvent};
+use eventlog::{Clock, Context, Database, Log, Outage, Store, StoreError, StoredEvent};
 use futures::TryStreamExt;
 use tokio::time::sleep;
 use uuid::Uuid;
@@ -102,7 +102,8 @@ fn head_lines(parts: &[Part]) -> Vec<String> {
 /// [`TreeError`].
 pub async fn commit(db: &Database, clock: &Clock, context: Context) -> Result<Option<Committed>, TreeError> {
     let position = Log::new(db).end().await?;
-    if position == 0 || last(db).await?.is_some_and(|last| last.at_position == position) {
+    let before = commitments(db).await?;
+    if position == 0 || before.last().is_some_and(|last| last.at_position == position) {
         return Ok(None);
     }
     let mut tree = Tree::default();
@@ -139,7 +140,9 @@ pub async fn commit(db: &Database, clock: &Clock, context: Context) -> Result<Op
         let (stream, stream_id) = (row.stream, row.stream_id);
         let part =
             Part { stream, stream_id, sequence: row.sequence, position: row.position, events: row.events };
-        person.iter_mut().for_each(|(_, parts)| parts.push(part.clone()));
+        if let Some((_, parts)) = &mut person {
+            parts.push(part);
+        }
     }
     drop(rows);
     if let Some((account, parts)) = person {
@@ -154,7 +157,13 @@ pub async fn commit(db: &Database, clock: &Clock, context: Context) -> Result<Op
         StoreError::Refused(never) => match never {},
         StoreError::Fenced => TreeError::from(sqlx::Error::WorkerCrashed),
     })?;
-    sqlx::query!("delete from log_heads where position < $1", position).execute(db.pool()).await?;
+    // A proof needs one that is signed: the newest of these stays, until what was committed here is signed as well.
+    let signed_size = sqlx::query_scalar!(r#"select coalesce(signed_size, 0) as "size!" from log_tree"#)
+        .fetch_one(db.pool())
+        .await?;
+    if let Some(signed) = newest(before, signed_size) {
+        sqlx::query!("delete from log_heads where position < $1", signed.position).execute(db.pool()).await?;
+    }
     Ok(Some(Committed { at_position: 0, position, accounts }))
 }
 
@@ -200,33 +209,44 @@ impl Tree {
     }
 }
 
-/// What was committed last.
-///
-/// # Errors
-/// The database's.
-pub async fn last(db: &Database) -> Result<Option<Committed>, TreeError> {
+/// All that was committed, in order.
+async fn commitments(db: &Database) -> Result<Vec<Committed>, TreeError> {
     let events =
         Log::new(db).of_streams(StreamKind::History, &[HISTORY_STREAM.to_owned()], "HeadsCommitted").await?;
-    let newest = events.iter().rev().find_map(|event| match &event.event {
+    let committed = events.iter().filter_map(|event| match &event.event {
         Ok(Event::History(HistoryEvent::HeadsCommitted { position, accounts, .. })) => {
             Some(Committed { at_position: event.position, position: *position, accounts: *accounts })
         }
         _ => None,
     });
-    Ok(newest)
+    Ok(committed.collect())
+}
+
+/// The newest one that is in the log of this size.
+fn newest(commitments: Vec<Committed>, size: i64) -> Option<Committed> {
+    commitments.into_iter().rev().find(|committed| committed.at_position <= size)
 }
 
 /// Commits once a day, for as long as it is polled: a day after the first event, and then after each commitment.
 pub async fn commit_daily(db: Database, clock: Clock) -> Infallible {
+    let mut outage = Outage::new(
+        "the heads of people cannot be committed for now; it is tried again every ten minutes",
+        "the heads of people can be committed again",
+    );
     loop {
-        if let Err(error) = commit_if_due(&db, &clock).await {
-            tracing::debug!(%error, "the heads could not be committed; they are soon");
+        match commit_if_due(&db, &clock).await {
+            Ok(()) => outage.over(),
+            Err(error) => outage.failed(&error),
         }
         sleep(LOOK_EVERY).await;
     }
 }
 
+/// Where nothing is signed, nothing is committed either.
 async fn commit_if_due(db: &Database, clock: &Clock) -> Result<(), TreeError> {
+    if StoredTree::new(db).fault().await?.is_some() {
+        return Ok(());
+    }
     let is_due = sqlx::query_scalar!(
         r#"select coalesce((select recorded_at from events
                              where aggregate_type = 'log' and event_type = 'HeadsCommitted' order by event_no desc limit 1),
@@ -251,10 +271,9 @@ pub async fn prove(
     checkpoint: &Checkpoint,
     note: &Note,
 ) -> Result<String, NoProof> {
-    let committed = last(db).await?.filter(|it| it.at_position.unsigned_abs() <= checkpoint.size);
-    let committed = committed.ok_or(NoProof::NotCommitted)?;
-    let (index, hashes) = place(db, &committed, account).await?;
     let size = checkpoint.size;
+    let committed = newest(commitments(db).await?, size.cast_signed()).ok_or(NoProof::NotCommitted)?;
+    let (index, hashes) = place(db, &committed, account).await?;
     let events = events_of(db, account, size.cast_signed()).await?;
     let counted = events.iter().filter(|event| event.position <= committed.position);
     let mut file =
@@ -263,11 +282,13 @@ pub async fn prove(
     for line in head_lines(&parts_of(counted)) {
         let _ = writeln!(file, "head {line}");
     }
-    let heads = Log::new(db).stored(committed.at_position - 1, 1).await.map_err(TreeError::from)?;
-    let tree = StoredTree::new(db);
-    for event in heads.iter().chain(&events) {
+    let mut proven = Log::new(db).stored(committed.at_position - 1, 1).await.map_err(TreeError::from)?;
+    proven.extend(events);
+    let indexes: Vec<u64> = proven.iter().map(|event| event.position.unsigned_abs() - 1).collect();
+    let proofs = StoredTree::new(db).inclusions(&indexes, size).await?;
+    for (event, hashes) in proven.iter().zip(&proofs) {
         let _ = writeln!(file, "event {}", event.line());
-        push_hashes(&mut file, &tree.inclusion(event.position.unsigned_abs() - 1, size).await?);
+        push_hashes(&mut file, hashes);
     }
     let _ = write!(file, "\n{note}");
     Ok(file)
@@ -330,12 +351,11 @@ fn is_about(event: &StoredEvent, id: &str) -> bool {
 
 /// The first account that the text names, as the statement of [`commit`] finds it.
 fn account_in(text: &str) -> Option<&str> {
-    let named = text.match_indices(ACCOUNT_ID).filter_map(|(at, _)| {
+    text.match_indices(ACCOUNT_ID).find_map(|(at, _)| {
         let (id, rest) = text[at + ACCOUNT_ID.len()..].split_at_checked(36)?;
         let is_id = rest.starts_with('"') && !id.contains(|letter: char| letter.is_ascii_uppercase());
         (is_id && id.parse::<Uuid>().is_ok()).then_some(id)
-    });
-    named.into_iter().next()
+    })
 }
 
 fn parts_of<'a>(events: impl Iterator<Item = &'a StoredEvent>) -> Vec<Part> {

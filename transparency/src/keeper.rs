@@ -7,7 +7,8 @@
 //! 4. Sign the root, keep the checkpoint on the disk, then let others see it.
 //!
 //! A failure of the disk, a key that is gone or another history is a fault: it is told, and the tree goes on without signatures. It
-//! stops nothing else. What was signed is compared again at each takeover and each time the log says something of itself.
+//! stops nothing else. What was signed is compared again at each takeover and each time the log says something of itself. What a
+//! walk over the whole log has found stays a fault, for each keeper after it, until a walk finds nothing or the log branches.
 
 use std::convert::Infallible;
 use std::path::PathBuf;
@@ -24,7 +25,7 @@ use crate::kept::Kept;
 use crate::key_file::SigningKeys;
 use crate::merkle::leaf_hash;
 use crate::note::{Checkpoint, Note};
-use crate::stored::{StoredTree, TreeError};
+use crate::stored::{StoredTree, TreeError, put_tiles};
 use crate::tiles::{Edge, FullTile};
 
 /// Events that one pass takes.
@@ -85,14 +86,28 @@ pub enum KeeperError {
     /// The database.
     #[error(transparent)]
     Database(#[from] DatabaseError),
-    /// A position of the log has no event.
-    #[error("position {0} of the log has no event: the tree cannot go on")]
-    Gap(i64),
+}
+
+/// Why nothing is signed.
+#[derive(Debug)]
+enum Fault {
+    /// The log is not the one that was signed.
+    History(String),
+    /// The key, the disk, or the tree in the database.
+    Other(String),
 }
 
 impl From<sqlx::Error> for KeeperError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error.into())
+    }
+}
+
+impl Fault {
+    fn text(&self) -> &str {
+        match self {
+            Self::History(text) | Self::Other(text) => text,
+        }
     }
 }
 
@@ -121,7 +136,7 @@ impl Keeper {
             built_for: state.built_for,
             fault: state.fault,
             looked_at: None,
-            walked: Arc::default(),
+            walked: Arc::new(Mutex::new(state.walk_fault)),
         })
     }
 
@@ -147,13 +162,16 @@ impl Keeper {
     /// [`KeeperError`].
     pub async fn pass(&mut self) -> Result<(), KeeperError> {
         match self.catch_up().await {
-            Err(error @ KeeperError::Gap(_)) => return self.tell(Some(error.to_string())).await,
+            // A branch does not mend it: the tree cannot pass the gap.
+            Err(KeeperError::Tree(error @ TreeError::Gap(_))) => {
+                return self.tell(Some(Fault::Other(error.to_string()))).await;
+            }
             caught_up => caught_up?,
         }
         let walked = self.walked.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        if walked.is_some() {
+        if let Some(found) = walked {
             self.signer = None;
-            return self.tell(walked).await;
+            return self.tell(Some(Fault::History(found))).await;
         }
         if self.signer.is_none() {
             if self.looked_at.is_some_and(|at| at.elapsed() < FAULT_AGAIN) {
@@ -162,7 +180,7 @@ impl Keeper {
             self.looked_at = Some(Instant::now());
             let fault = match self.look_for_fault().await {
                 Err(KeeperError::Tree(error @ (TreeError::NoTile(_) | TreeError::BadEdge))) => {
-                    Some(error.to_string())
+                    Some(Fault::Other(error.to_string()))
                 }
                 fault => fault?,
             };
@@ -183,7 +201,7 @@ impl Keeper {
         self.fault.as_deref()
     }
 
-    /// Step 3.
+    /// Step 3. Events that come while it reads are the next pass's, so that what is here is signed first.
     async fn catch_up(&mut self) -> Result<(), KeeperError> {
         let log = Log::new(&self.db);
         loop {
@@ -193,6 +211,11 @@ impl Keeper {
                 return Ok(());
             }
             self.add(&events).await?;
+            // After a branch the tree is empty, and takes in all of the log again.
+            let is_last = (events.len() as i64) < PAGE && self.edge.size() > 0;
+            if is_last {
+                return Ok(());
+            }
         }
     }
 
@@ -202,7 +225,7 @@ impl Keeper {
         let mut branched = 0;
         for (position, event) in (before + 1..).zip(events) {
             if event.position != position {
-                return Err(KeeperError::Gap(position));
+                return Err(TreeError::Gap(position).into());
             }
             line.clear();
             event.write_line(&mut line);
@@ -235,7 +258,9 @@ impl Keeper {
     ) -> Result<(), KeeperError> {
         let mut transaction = self.db.begin("begin").await?;
         let moved = sqlx::query!(
-            "update log_tree set size = $3, edge = $4, built_for = $5 where epoch = $1 and size = $2",
+            "update log_tree \
+                set size = $3, edge = $4, built_for = $5, walk_fault = case when built_for = $5 then walk_fault end \
+              where epoch = $1 and size = $2",
             self.epoch,
             before,
             edge.size().cast_signed(),
@@ -247,37 +272,25 @@ impl Keeper {
         if moved.rows_affected() == 0 {
             return Err(KeeperError::Fenced);
         }
-        if !full.is_empty() {
-            let levels: Vec<i16> = full.iter().map(|tile| tile.id.level.into()).collect();
-            let indexes: Vec<i64> = full.iter().map(|tile| tile.id.index.cast_signed()).collect();
-            let hashes: Vec<Vec<u8>> = full.iter().map(|tile| tile.hashes.clone()).collect();
-            sqlx::query!(
-                "insert into log_tiles (level, index, hashes) \
-                 select * from unnest($1::smallint[], $2::bigint[], $3::bytea[]) \
-                     on conflict (level, index) do update set hashes = excluded.hashes",
-                &levels,
-                &indexes,
-                &hashes
-            )
-            .execute(&mut *transaction)
-            .await?;
-        }
+        put_tiles(&mut transaction, full).await?;
         transaction.commit().await?;
         Ok(())
     }
 
     /// Step 2: why the log must not be signed; None: it extends all that was.
-    async fn look_for_fault(&mut self) -> Result<Option<String>, KeeperError> {
+    async fn look_for_fault(&mut self) -> Result<Option<Fault>, KeeperError> {
         let kept = match self.settings.kept.latest() {
             Ok(kept) => kept,
-            Err(error) => return Ok(Some(format!("what was signed before cannot be read: {error}"))),
+            Err(error) => {
+                return Ok(Some(Fault::Other(format!("what was signed before cannot be read: {error}"))));
+            }
         };
         let tree = StoredTree::new(&self.db);
         let mut state = tree.state().await?;
         if state.origin.is_none() {
             let keys = match SigningKeys::load_or_make(&self.settings.key_file) {
                 Ok(keys) => keys,
-                Err(error) => return Ok(Some(error.to_string())),
+                Err(error) => return Ok(Some(Fault::Other(error.to_string()))),
             };
             history::begin(&self.db, self.epoch, &self.settings.host, &keys).await?;
             state = tree.state().await?;
@@ -286,7 +299,7 @@ impl Keeper {
             Ok(history) => history,
             Err(NoHistory::Database(error)) => return Err(error.into()),
             Err(NoHistory::Tree(error)) => return Err(error.into()),
-            Err(error) => return Ok(Some(error.to_string())),
+            Err(error) => return Ok(Some(Fault::Other(error.to_string()))),
         };
         // The last one in the database was signed too, by this machine or another.
         let last =
@@ -296,35 +309,35 @@ impl Keeper {
                 continue;
             }
             if signed.origin != history.origin {
-                return Ok(Some(format!(
+                return Ok(Some(Fault::History(format!(
                     "this database is not the one whose log {} was signed up to position {}",
                     signed.origin, signed.size
-                )));
+                ))));
             }
             if signed.size > self.edge.size() {
-                return Ok(Some(format!(
+                return Ok(Some(Fault::History(format!(
                     "the log ends at position {}, but was signed up to position {}",
                     self.edge.size(),
                     signed.size
-                )));
+                ))));
             }
             if tree.root_at(signed.size).await? != signed.root {
-                return Ok(Some(format!(
+                return Ok(Some(Fault::History(format!(
                     "the log up to position {} is not the one that was signed",
                     signed.size
-                )));
+                ))));
             }
         }
         let keys = match SigningKeys::load(&self.settings.key_file) {
             Ok(keys) => keys,
-            Err(error) => return Ok(Some(error.to_string())),
+            Err(error) => return Ok(Some(Fault::Other(error.to_string()))),
         };
         if keys.of(&history.key.bytes()).is_none() {
-            return Ok(Some(format!(
+            return Ok(Some(Fault::Other(format!(
                 "CHECKPOINT_KEY_FILE: {} does not hold the key that signs this log ({}); copy it from the machine that led before",
                 self.settings.key_file.display(),
                 history.key
-            )));
+            ))));
         }
         self.signer = Some(Signer { history, keys });
         Ok(None)
@@ -344,7 +357,7 @@ impl Keeper {
         if let Err(error) = self.keep(checkpoint, note.clone()).await {
             let fault = format!("a checkpoint cannot be kept in DATA_DIR/checkpoints: {error}");
             self.signer = None;
-            return self.tell(Some(fault)).await;
+            return self.tell(Some(Fault::Other(fault))).await;
         }
         let published = sqlx::query!(
             "update log_tree set checkpoint = $2, signed_size = $3, signed_at = clock_timestamp() where epoch = $1",
@@ -367,25 +380,27 @@ impl Keeper {
     }
 
     /// Tells why nothing is signed, or that it is again: once each in the log, and in the row of the tree for everybody else.
-    async fn tell(&mut self, fault: Option<String>) -> Result<(), KeeperError> {
-        if fault == self.fault {
+    async fn tell(&mut self, fault: Option<Fault>) -> Result<(), KeeperError> {
+        let text = fault.as_ref().map(Fault::text);
+        if text == self.fault.as_deref() {
             return Ok(());
         }
         match &fault {
-            Some(fault) => tracing::error!(
-                "nothing is signed: {fault}; if this is meant so, run `qr-login log branch --reason …`"
+            Some(Fault::History(text)) => tracing::error!(
+                "nothing is signed: {text}; if this is meant so, run `qr-login log branch --reason …`"
             ),
+            Some(Fault::Other(text)) => tracing::error!("nothing is signed: {text}"),
             None => tracing::info!("checkpoints are signed again"),
         }
         sqlx::query!(
             "update log_tree set fault = $2, fault_since = case when $2::text is null then null else clock_timestamp() end \
               where epoch = $1",
             self.epoch,
-            fault
+            text
         )
         .execute(self.db.pool())
         .await?;
-        self.fault = fault;
+        self.fault = text.map(str::to_owned);
         Ok(())
     }
 }

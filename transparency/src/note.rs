@@ -156,11 +156,6 @@ impl NoteKey {
         (is_key_name(name) && hex(&key.id()) == id).then_some(key)
     }
 
-    /// Whether it is a witness's.
-    pub const fn is_of_witness(&self) -> bool {
-        self.kind == COSIGNATURE
-    }
-
     /// The 32 bytes of the key.
     pub fn bytes(&self) -> [u8; 32] {
         self.key.to_bytes()

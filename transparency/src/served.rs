@@ -1,5 +1,5 @@
-//! What is served of the tree to everybody (C2SP tlog-tiles): the last checkpoint and the tiles. The database is asked for the state once
-//! a second at most, and for a full tile once: a full tile never changes.
+//! What is served of the tree to everybody (C2SP tlog-tiles): the last checkpoint and the tiles. The database is asked for the
+//! state twice a second at most, and for a full tile once: it stays what it is until the log branches, which makes every tile anew.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -39,18 +39,12 @@ impl Served {
         }
     }
 
-    /// The last checkpoint, with the signatures of witnesses where they are of the same; None: nothing was signed yet.
+    /// The last checkpoint; None: nothing was signed yet.
     ///
     /// # Errors
     /// [`TreeError`].
     pub async fn checkpoint(&self) -> Result<Option<String>, TreeError> {
-        let state = self.state().await?;
-        let text = |note: &str| note.split_once("\n\n").map(|(text, _)| text.to_owned());
-        let cosigned = state
-            .cosigned
-            .clone()
-            .filter(|cosigned| state.checkpoint.as_deref().and_then(text) == text(cosigned));
-        Ok(cosigned.or_else(|| state.checkpoint.clone()))
+        Ok(self.state().await?.checkpoint.clone())
     }
 
     /// The hashes of a tile; None: the last checkpoint does not have it.

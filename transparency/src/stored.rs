@@ -1,15 +1,18 @@
-//! The tree as the database has it: tiles, roots of any earlier size, and proofs. It reads; the leader writes ([`crate::keeper`]).
+//! The tree as the database has it: tiles, roots of any earlier size, and proofs. The leader writes ([`crate::keeper`]), and a
+//! rebuild ([`crate::walk`]).
 
 use std::collections::HashMap;
 
-use eventlog::{Database, DatabaseError};
+use eventlog::database::{Connection, Database, DatabaseError};
 use jiff::Timestamp;
 
 use crate::merkle::{Hash, consistency_ranges, inclusion_ranges};
-use crate::tiles::{Edge, TileId, TilePath, WIDTH, needed, roots};
+use crate::tiles::{Edge, FullTile, TileId, TilePath, WIDTH, needed, roots};
 
 /// Tiles that one query reads.
 const AT_ONCE: usize = 64;
+/// Proofs whose tiles are in memory at once.
+const PROOFS_AT_ONCE: usize = 256;
 
 /// Reads the tree. A cheap clone.
 #[derive(Clone, Debug)]
@@ -30,10 +33,10 @@ pub struct State {
     pub checkpoint: Option<String>,
     /// Its size.
     pub signed_size: u64,
-    /// The last one with the signatures of enough witnesses.
-    pub cosigned: Option<String>,
     /// Why nothing is signed.
     pub fault: Option<String>,
+    /// What the last walk over the whole log has found.
+    pub walk_fault: Option<String>,
     /// The position of the branch that the tree was built anew for.
     pub built_for: i64,
 }
@@ -57,6 +60,9 @@ pub enum TreeError {
         "tile {0} of the tree is gone from the database; `replay rebuild tree` makes it again from the log"
     )]
     NoTile(String),
+    /// A position of the log has no event.
+    #[error("position {0} of the log has no event: the tree cannot go on")]
+    Gap(i64),
     /// The edge does not fit the size.
     #[error(
         "the edge of the tree in the database is damaged; `replay rebuild tree` makes it again from the log"
@@ -82,7 +88,8 @@ impl StoredTree {
     /// [`TreeError::BadEdge`]; the database's.
     pub async fn state(&self) -> Result<State, TreeError> {
         let row = sqlx::query!(
-            "select size, edge, origin, public_key, checkpoint, coalesce(signed_size, 0) as \"signed_size!\", cosigned, fault, built_for \
+            "select size, edge, origin, public_key, checkpoint, coalesce(signed_size, 0) as \"signed_size!\", fault, walk_fault, \
+                    built_for \
                from log_tree"
         )
         .fetch_one(self.db.pool())
@@ -93,8 +100,8 @@ impl StoredTree {
             public_key: row.public_key,
             checkpoint: row.checkpoint,
             signed_size: row.signed_size.unsigned_abs(),
-            cosigned: row.cosigned,
             fault: row.fault,
+            walk_fault: row.walk_fault,
             built_for: row.built_for,
         })
     }
@@ -126,10 +133,28 @@ impl StoredTree {
     /// # Errors
     /// [`TreeError`].
     pub async fn inclusion(&self, index: u64, size: u64) -> Result<Vec<Hash>, TreeError> {
-        if index >= size {
+        Ok(self.inclusions(&[index], size).await?.remove(0))
+    }
+
+    /// The same of many leaves, in their order: a tile that several proofs need is read once for so many of them.
+    ///
+    /// # Errors
+    /// [`TreeError`].
+    pub async fn inclusions(&self, indexes: &[u64], size: u64) -> Result<Vec<Vec<Hash>>, TreeError> {
+        if let Some(index) = indexes.iter().find(|index| **index >= size) {
             return Err(TreeError::TooSmall { size, asked: index + 1 });
         }
-        self.roots(size, &inclusion_ranges(index, size)).await
+        let edge = self.edge(size).await?;
+        let mut proofs = Vec::with_capacity(indexes.len());
+        for chunk in indexes.chunks(PROOFS_AT_ONCE) {
+            let ranges: Vec<Vec<(u64, u64)>> =
+                chunk.iter().map(|index| inclusion_ranges(*index, size)).collect();
+            let tiles = self.tiles(&edge, &needed(&ranges.concat())).await?;
+            for ranges in &ranges {
+                proofs.push(roots(ranges, &tiles).ok_or_else(no_edge)?);
+            }
+        }
+        Ok(proofs)
     }
 
     /// The proof that the tree of this size begins with the earlier one.
@@ -142,13 +167,18 @@ impl StoredTree {
 
     /// The roots of ranges of leaves, of which the last ends at `size` or before.
     async fn roots(&self, size: u64, ranges: &[(u64, u64)]) -> Result<Vec<Hash>, TreeError> {
+        let edge = self.edge(size).await?;
+        let tiles = self.tiles(&edge, &needed(ranges)).await?;
+        roots(ranges, &tiles).ok_or_else(no_edge)
+    }
+
+    /// The edge of the tree, which has this size or a greater one.
+    async fn edge(&self, size: u64) -> Result<Edge, TreeError> {
         let edge = self.state().await?.edge;
-        if size > edge.size() {
-            return Err(TreeError::TooSmall { size: edge.size(), asked: size });
+        match size > edge.size() {
+            true => Err(TreeError::TooSmall { size: edge.size(), asked: size }),
+            false => Ok(edge),
         }
-        let wanted = needed(ranges);
-        let tiles = self.tiles(&edge, &wanted).await?;
-        roots(ranges, &tiles).ok_or_else(|| TreeError::NoTile("of the edge".to_owned()))
     }
 
     /// These tiles, full or partial.
@@ -201,6 +231,29 @@ impl StoredTree {
             hashes
         }))
     }
+}
+
+/// Stores full tiles; returns how many are new, or were others.
+pub(crate) async fn put_tiles(connection: &mut Connection, full: &[FullTile]) -> Result<u64, sqlx::Error> {
+    if full.is_empty() {
+        return Ok(0);
+    }
+    let levels: Vec<i16> = full.iter().map(|tile| tile.id.level.into()).collect();
+    let indexes: Vec<i64> = full.iter().map(|tile| tile.id.index.cast_signed()).collect();
+    let hashes: Vec<Vec<u8>> = full.iter().map(|tile| tile.hashes.clone()).collect();
+    let put = sqlx::query!(
+        "insert into log_tiles as old (level, index, hashes) \
+         select * from unnest($1::smallint[], $2::bigint[], $3::bytea[]) \
+             on conflict (level, index) do update set hashes = excluded.hashes where old.hashes <> excluded.hashes",
+        &levels,
+        &indexes,
+        &hashes
+    );
+    Ok(put.execute(connection).await?.rows_affected())
+}
+
+fn no_edge() -> TreeError {
+    TreeError::NoTile("of the edge".to_owned())
 }
 
 /// Whether the tree of this size has the tile with all its hashes.

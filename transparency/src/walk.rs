@@ -8,15 +8,15 @@ use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use eventlog::{Database, Log};
+use eventlog::{Database, Log, Outage};
 use tokio::time::{Instant, sleep};
 
 use crate::history::History;
 use crate::kept::Kept;
 use crate::merkle::{leaf_hash, root};
 use crate::note::Checkpoint;
-use crate::stored::{State, StoredTree, TreeError};
-use crate::tiles::{Edge, FullTile, TilePath, WIDTH};
+use crate::stored::{State, StoredTree, TreeError, put_tiles};
+use crate::tiles::{Edge, TilePath, WIDTH};
 
 /// Tiles whose events are read at once.
 const TILES_AT_ONCE: i64 = 8;
@@ -122,7 +122,7 @@ pub async fn walk(
     let state = tree.state().await?;
     let mut report = Report::default();
     leaves(db, &state, rest_factor, &mut report, &mut progress).await?;
-    uppers(&tree, &state.edge, &mut report).await?;
+    uppers(&tree, &state.edge, rest_factor, &mut report).await?;
     for checkpoint in signed {
         if checkpoint.size > state.edge.size() {
             report.found(Fault::Shorter { size: state.edge.size(), signed: checkpoint.clone() });
@@ -155,11 +155,7 @@ async fn leaves(
             let path = TilePath { level: Some(0), index: first.unsigned_abs() / WIDTH, width: WIDTH };
             let width = (last - first).min(WIDTH.cast_signed());
             let partial = TilePath { width: width.unsigned_abs(), ..path };
-            let hashes = match tree.tile(&state.edge, partial).await {
-                Ok(hashes) => hashes.unwrap_or_default(),
-                Err(TreeError::NoTile(_)) => Vec::new(),
-                Err(error) => return Err(error),
-            };
+            let hashes = tile(&tree, &state.edge, partial).await?.unwrap_or_default();
             let (hashes, _) = hashes.as_chunks::<32>();
             if hashes.is_empty() {
                 report.found(Fault::NoTile(path));
@@ -186,41 +182,65 @@ async fn leaves(
 }
 
 /// Each full tile against the hash of it in the tile above.
-async fn uppers(tree: &StoredTree, edge: &Edge, report: &mut Report) -> Result<(), TreeError> {
+async fn uppers(
+    tree: &StoredTree,
+    edge: &Edge,
+    rest_factor: u32,
+    report: &mut Report,
+) -> Result<(), TreeError> {
     for level in 0..7_u8 {
         let full = edge.size() >> (8 * (u32::from(level) + 1));
-        for index in 0..full {
-            let path = TilePath { level: Some(level), index, width: WIDTH };
-            let above = TilePath { level: Some(level + 1), index: index / WIDTH, width: index % WIDTH + 1 };
-            let (below, hashes) = match (tree.tile(edge, path).await, tree.tile(edge, above).await) {
-                (Ok(Some(below)), Ok(Some(hashes))) => (below, hashes),
-                // Level 0 was told already.
-                (Err(TreeError::NoTile(_)), _) if level == 0 => continue,
-                (Ok(None) | Err(TreeError::NoTile(_)), _) => {
-                    report.found(Fault::NoTile(path));
+        for first in (0..full).step_by(WIDTH as usize) {
+            let began = Instant::now();
+            let width = (full - first).min(WIDTH);
+            let above = TilePath { level: Some(level + 1), index: first / WIDTH, width };
+            let hashes = tile(tree, edge, above).await?;
+            for index in first..first + width {
+                let path = TilePath { level: Some(level), index, width: WIDTH };
+                let Some(below) = tile(tree, edge, path).await? else {
+                    // Level 0 was told already.
+                    if level > 0 {
+                        report.found(Fault::NoTile(path));
+                    }
                     continue;
+                };
+                // One that is gone is told with its own level.
+                let Some(hashes) = &hashes else { continue };
+                let (below, _) = below.as_chunks::<32>();
+                let (hashes, _) = hashes.as_chunks::<32>();
+                if hashes.get((index - first) as usize) != Some(&root(below)) {
+                    report.found(Fault::Tile(TilePath { width: WIDTH, ..above }));
                 }
-                (_, Ok(None) | Err(TreeError::NoTile(_))) => continue,
-                (Err(error), _) | (_, Err(error)) => return Err(error),
-            };
-            let (below, _) = below.as_chunks::<32>();
-            let (hashes, _) = hashes.as_chunks::<32>();
-            if hashes.last() != Some(&root(below)) {
-                report.found(Fault::Tile(TilePath { width: WIDTH, ..above }));
             }
+            sleep(began.elapsed() * rest_factor).await;
         }
     }
     Ok(())
 }
 
+/// The hashes of a tile; None: it is gone.
+async fn tile(tree: &StoredTree, edge: &Edge, path: TilePath) -> Result<Option<Vec<u8>>, TreeError> {
+    match tree.tile(edge, path).await {
+        Err(TreeError::NoTile(_)) => Ok(None),
+        tile => tile,
+    }
+}
+
 /// Walks once a day, for as long as it is polled, and says in `walked` what it has found. What stands there is taken back by the next
 /// walk that finds nothing.
 pub async fn walk_daily(db: Database, kept: Kept, walked: Arc<Mutex<Option<String>>>) -> Infallible {
+    let mut outage = Outage::new(
+        "the whole log cannot be compared with its tree for now; it is tried again each minute",
+        "the whole log can be compared with its tree again",
+    );
     loop {
         match walk_if_due(&db, &kept, &walked).await {
-            Ok(()) => sleep(AGAIN * 10).await,
+            Ok(()) => {
+                outage.over();
+                sleep(AGAIN * 10).await;
+            }
             Err(error) => {
-                tracing::debug!(%error, "the walk over the log failed; it begins again soon");
+                outage.failed(&error);
                 sleep(AGAIN).await;
             }
         }
@@ -235,7 +255,16 @@ async fn signed_before(db: &Database, kept: &Kept) -> Vec<Checkpoint> {
     kept.map(|kept| kept.checkpoint).into_iter().collect()
 }
 
-async fn walk_if_due(db: &Database, kept: &Kept, walked: &Mutex<Option<String>>) -> Result<(), TreeError> {
+/// Walks where a day is over since the last walk, or that one has found something. What it finds is in the database as well, for
+/// the keepers that come.
+///
+/// # Errors
+/// [`TreeError`].
+pub async fn walk_if_due(
+    db: &Database,
+    kept: &Kept,
+    walked: &Mutex<Option<String>>,
+) -> Result<(), TreeError> {
     let is_due = sqlx::query_scalar!(
         r#"select coalesce(walked_at < clock_timestamp() - make_interval(secs => $1), true) as "due!" from log_tree"#,
         EVERY.as_secs_f64()
@@ -246,16 +275,27 @@ async fn walk_if_due(db: &Database, kept: &Kept, walked: &Mutex<Option<String>>)
     if !is_due && was_clean {
         return Ok(());
     }
-    let report = walk(db, &signed_before(db, kept).await, REST_FACTOR, |_, _| {}).await?;
-    *walked.lock().unwrap_or_else(PoisonError::into_inner) = report.summary();
-    if report.is_clean() {
-        sqlx::query!("update log_tree set walked_at = clock_timestamp()").execute(db.pool()).await?;
+    let built_for = StoredTree::new(db).state().await?.built_for;
+    let found = walk(db, &signed_before(db, kept).await, REST_FACTOR, |_, _| {}).await?.summary();
+    // Where the log has branched meanwhile, this was another tree.
+    let told = sqlx::query!(
+        "update log_tree \
+            set walk_fault = $1, walked_at = case when $1::text is null then clock_timestamp() else walked_at end \
+          where built_for = $2",
+        found,
+        built_for
+    )
+    .execute(db.pool())
+    .await?;
+    if told.rows_affected() > 0 {
+        *walked.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
     Ok(())
 }
 
 /// Makes every full tile anew from the log, and replaces those that differ; returns how many leaves were read, and how many tiles
-/// differed. The edge is the leader's: it follows from the tiles and the log.
+/// differed. The edge is the leader's: it follows from the tiles and the log. A position without an event ends it: what comes
+/// after would be in the wrong place.
 ///
 /// # Errors
 /// [`TreeError`].
@@ -268,15 +308,18 @@ pub async fn rebuild(db: &Database, mut progress: impl FnMut(i64, i64)) -> Resul
         let after = edge.size().cast_signed();
         let events = log.stored(after, page.min(end - after)).await?;
         if events.is_empty() {
-            break;
+            return Err(TreeError::Gap(after + 1));
         }
         let mut full = Vec::new();
-        for event in &events {
+        for (position, event) in (after + 1..).zip(&events) {
+            if event.position != position {
+                return Err(TreeError::Gap(position));
+            }
             line.clear();
             event.write_line(&mut line);
             edge.push(leaf_hash(line.as_bytes()), &mut full);
         }
-        differed += replace(db, &full).await?;
+        differed += put_tiles(&mut db.pool().acquire().await?, &full).await?;
         progress(edge.size().cast_signed(), end);
     }
     let set = sqlx::query!(
@@ -286,19 +329,4 @@ pub async fn rebuild(db: &Database, mut progress: impl FnMut(i64, i64)) -> Resul
     );
     differed += set.execute(db.pool()).await?.rows_affected();
     Ok((edge.size(), differed))
-}
-
-async fn replace(db: &Database, full: &[FullTile]) -> Result<u64, TreeError> {
-    let levels: Vec<i16> = full.iter().map(|tile| tile.id.level.into()).collect();
-    let indexes: Vec<i64> = full.iter().map(|tile| tile.id.index.cast_signed()).collect();
-    let hashes: Vec<Vec<u8>> = full.iter().map(|tile| tile.hashes.clone()).collect();
-    let replaced = sqlx::query!(
-        "insert into log_tiles as old (level, index, hashes) \
-         select * from unnest($1::smallint[], $2::bigint[], $3::bytea[]) \
-             on conflict (level, index) do update set hashes = excluded.hashes where old.hashes <> excluded.hashes",
-        &levels,
-        &indexes,
-        &hashes
-    );
-    Ok(replaced.execute(db.pool()).await?.rows_affected())
 }

@@ -111,13 +111,13 @@ impl StoredEvent {
         line.push_str(",\"at\":\"");
         line.push_str(&self.recorded_at.to_string());
         line.push_str("\",\"stream\":");
-        string(line, &self.stream);
+        write_json_string(line, &self.stream);
         line.push_str(",\"stream_id\":");
-        string(line, &self.stream_id);
+        write_json_string(line, &self.stream_id);
         line.push_str(",\"version\":");
         number(line, self.sequence);
         line.push_str(",\"event\":");
-        string(line, &self.name);
+        write_json_string(line, &self.name);
         for (field, value, missing) in [
             (",\"actor\":", envelope.actor, "\"\""),
             (",\"account_id\":", envelope.account_id, "null"),
@@ -126,7 +126,7 @@ impl StoredEvent {
         ] {
             line.push_str(field);
             match value.and_then(|value| serde_json::from_str::<String>(value.get()).ok()) {
-                Some(text) => string(line, &text),
+                Some(text) => write_json_string(line, &text),
                 None => line.push_str(missing),
             }
         }
@@ -135,7 +135,7 @@ impl StoredEvent {
             None => as_string(line, ",\"payload_text\":", &self.payload),
         }
         line.push_str(",\"event_version\":");
-        string(line, &self.version);
+        write_json_string(line, &self.version);
         match is_json_line(&self.metadata) {
             true => text(line, ",\"metadata\":", &self.metadata),
             false => as_string(line, ",\"metadata_text\":", &self.metadata),
@@ -153,7 +153,7 @@ impl StoredEvent {
 /// What stands in `{"<name>":…}`; None: the text is not exactly that.
 fn unwrapped<'a>(payload: &'a str, name: &str) -> Option<&'a str> {
     let mut wrapper = "{".to_owned();
-    string(&mut wrapper, name);
+    write_json_string(&mut wrapper, name);
     wrapper.push(':');
     let inner = payload.strip_prefix(&*wrapper)?.strip_suffix('}')?;
     is_json_line(inner).then_some(inner)
@@ -178,7 +178,7 @@ fn text(line: &mut String, field: &str, text: &str) {
 
 fn as_string(line: &mut String, field: &str, text: &str) {
     line.push_str(field);
-    string(line, text);
+    write_json_string(line, text);
 }
 
 fn number(line: &mut String, number: i64) {
@@ -187,10 +187,6 @@ fn number(line: &mut String, number: i64) {
 
 /// Appends a string as a line has it: as Python's `json.dumps` writes it.
 pub fn write_json_string(line: &mut String, text: &str) {
-    string(line, text);
-}
-
-fn string(line: &mut String, text: &str) {
     line.push('"');
     for letter in text.chars() {
         match letter {

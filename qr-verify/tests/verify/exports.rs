@@ -1,6 +1,6 @@
 //! A whole export. `TAMPER_ROUNDS=1000` for a longer run, `VERIFY_EVENTS=1000000` for a larger export.
 
-use crate::files::{Files, line, text};
+use crate::files::{Files, line, text, verify_with};
 
 #[test]
 fn a_genuine_export_holds_up_to_its_checkpoint() {
@@ -18,6 +18,15 @@ fn a_genuine_export_holds_up_to_its_checkpoint() {
         let later = format!("{} later ones are not signed yet", 600 - size);
         assert_eq!(said.text.contains(&later), size < 600, "{}", said.text);
     }
+}
+
+#[test]
+fn a_file_with_keys_may_have_empty_lines() {
+    let files = Files::of(3);
+    let (export, checkpoint) = (files.export(&files.lines), files.checkpoint(3));
+    let key = files.write("log.vkey", &format!("\n{}\n\n", files.vkey()));
+    let said = verify_with(text(&key), &["export", text(&export), "--checkpoint", text(&checkpoint)]);
+    assert_eq!(said.code, 0, "{}", said.text);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use jiff::Timestamp;
 use transparency::history::new_log_id;
 use transparency::keeper::KeeperError;
 use transparency::merkle::{is_consistent, leaf_hash, root, root_by_inclusion};
+use transparency::stored::TreeError;
 use transparency::walk::{self, Fault};
 
 use crate::world::{World, is_too_small};
@@ -31,11 +32,15 @@ async fn the_leaves_are_the_lines_of_the_export_and_every_proof_holds() {
     assert_eq!((second.size, second.origin.clone()), (1_000, first.origin.clone()));
     let proof = world.tree().consistency(first.size, second.size).await.unwrap();
     assert!(is_consistent((first.size, first.root), (second.size, second.root), &proof));
+    let indexes: Vec<u64> = (0..1_000).collect();
+    let proofs = world.tree().inclusions(&indexes, 1_000).await.unwrap();
+    assert_eq!(proofs.len(), 1_000);
     for index in [0, 255, 256, 699, 999] {
         let line = Log::new(&world.test.db).stored(index, 1).await.unwrap()[0].line();
         let proof = world.tree().inclusion(index.unsigned_abs(), 1_000).await.unwrap();
         let found = root_by_inclusion(index.unsigned_abs(), 1_000, leaf_hash(line.as_bytes()), &proof);
         assert_eq!(found, Some(second.root));
+        assert_eq!(proofs[index as usize], proof);
     }
     assert_eq!(world.tree().root_at(700).await.unwrap(), first.root);
     assert!(is_too_small(&world.tree().root_at(1_001).await.unwrap_err()));
@@ -199,6 +204,21 @@ async fn a_database_of_another_log_is_not_signed_where_this_one_was() {
     other.append(5).await;
     let told = other.kept_once().await.fault().unwrap().to_owned();
     assert!(told.starts_with("this database is not the one whose log login.example.com/qr-login/"), "{told}");
+}
+
+/// Tiles over a log without one of its events would have every later leaf in the wrong place.
+#[tokio::test]
+async fn tiles_are_not_made_again_over_a_log_that_has_a_gap() {
+    let mut world = World::new().await;
+    world.append(600).await;
+    drop(world.kept_once().await);
+    let checkpoint = world.checkpoint().await;
+    for gone in [600, 17] {
+        world.tamper(&format!("delete from events where aggregate_id = 'login-{gone}'")).await;
+        let refused = walk::rebuild(&world.test.db, |_, _| {}).await;
+        assert!(matches!(refused, Err(TreeError::Gap(position)) if position == gone), "{refused:?}");
+        assert_eq!(world.tree().root_at(600).await.unwrap(), checkpoint.root);
+    }
 }
 
 #[tokio::test]

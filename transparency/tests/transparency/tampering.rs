@@ -2,7 +2,7 @@
 //! `TAMPER_ROUNDS=1000` for a longer run.
 
 use eventlog::testing;
-use transparency::walk::{Fault, Report, walk};
+use transparency::walk::{Fault, Report, walk, walk_if_due};
 
 use crate::world::World;
 
@@ -92,6 +92,31 @@ async fn every_change_of_the_log_is_found_at_its_position_and_signed_by_nobody()
         }
     }
     assert_eq!(world.state().await.signed_size, u64::from(EVENTS));
+}
+
+#[tokio::test]
+async fn what_a_walk_has_found_is_a_fault_for_the_next_keeper_until_a_walk_finds_nothing() {
+    let mut world = World::new().await;
+    world.append(300).await;
+    let keeper = world.kept_once().await;
+    world.run("create table before_events as select * from events where aggregate_id = 'login-17'").await;
+    world.tamper("update events set payload = '{\"Made\":{\"n\":0}}' where aggregate_id = 'login-17'").await;
+    walk_if_due(&world.test.db, &world.settings.kept, &keeper.walked()).await.unwrap();
+    let told = "position 17: the event is not the one that is in the tree";
+    assert_eq!(world.state().await.walk_fault.as_deref(), Some(told));
+
+    world.append(1).await;
+    let mut next = world.kept_once().await;
+    assert_eq!(next.fault(), Some(told));
+    assert_eq!((world.state().await.signed_size, world.state().await.edge.size()), (300, 301));
+
+    world
+        .tamper("update events e set payload = b.payload from before_events b where b.event_no = e.event_no")
+        .await;
+    walk_if_due(&world.test.db, &world.settings.kept, &next.walked()).await.unwrap();
+    world.pass(&mut next).await.unwrap();
+    let state = world.state().await;
+    assert_eq!((state.signed_size, state.fault, state.walk_fault), (301, None, None));
 }
 
 /// They change the tree as well: what was signed and left the database shows it.
