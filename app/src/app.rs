@@ -68,13 +68,13 @@ impl App {
     }
 
     /// Waits until the views show what was recorded before now, so that a person reads what they have just done. False:
-    /// they are behind all the same.
+    /// they are behind all the same, or the database did not say.
     ///
     /// # Errors
     /// The database does not say where the log ends.
     pub async fn catch_up(&self) -> Result<bool, DatabaseError> {
         let due = Log::new(&self.db).due().await?;
-        let caught_up = timeout(CATCH_UP, wait_for(&self.db, due)).await.is_ok();
+        let caught_up = matches!(timeout(CATCH_UP, wait_for(&self.db, due)).await, Ok(Ok(())));
         if !caught_up {
             tracing::warn!("the views are behind, an answer may be too");
         }

@@ -11,8 +11,18 @@ use projections::views::invites::{self as view, InviteRow};
 use uuid::Uuid;
 use vault::{CodeError, OrderSeed, Vault, normalise_code, random_code};
 
+use crate::subscriptions;
+
 /// How long a code can be redeemed by default.
 pub const VALID_DAYS: u32 = 30;
+/// For how many days a code can be redeemed at most: as long as the longest subscription.
+pub const MOST_VALID_DAYS: u32 = subscriptions::MOST_DAYS;
+/// How many people may use an invite at most.
+pub const MOST_USES: u32 = 1_000_000;
+/// How many invites can be ordered at once.
+pub const MOST_AT_ONCE: u32 = 100;
+/// The longest note, in characters.
+pub const LONGEST_NOTE: usize = 200;
 /// How often a code is drawn, in case another invite has it. A code has 60 random bits.
 const DRAWS: u32 = 5;
 
@@ -109,7 +119,7 @@ pub enum OrderError {
     #[error("an invite needs at least one use")]
     NoUses,
     /// Nobody could redeem it, or for longer than the calendar goes.
-    #[error("an invite is valid for 1 to 36500 days")]
+    #[error("an invite is valid for 1 to {} days", MOST_VALID_DAYS)]
     BadValidity,
     /// No invite has this code or id.
     #[error("there is no such invite")]
@@ -136,7 +146,7 @@ impl Invites {
         if order.max_uses == 0 {
             return Err(OrderError::NoUses);
         }
-        if !(1..=36_500).contains(&order.valid_days) {
+        if !(1..=MOST_VALID_DAYS).contains(&order.valid_days) {
             return Err(OrderError::BadValidity);
         }
         let invite_id = order.invite_id.unwrap_or_else(|| InviteId(Uuid::new_v4()));
@@ -226,9 +236,17 @@ impl Invites {
     /// [`OrderError::Unknown`]; the database failed.
     pub async fn revoke(&self, code_or_id: &str, context: Context) -> Result<InviteId, OrderError> {
         let invite_id = self.find(code_or_id).await?;
-        let revoke = InviteCommand::Revoke { at: self.clock.now() };
-        self.store.invite(invite_id, revoke, context).await.map_err(OrderError::from)?;
+        self.revoke_by_id(invite_id, context).await?;
         Ok(invite_id)
+    }
+
+    /// Revokes an invite, by its id. A login that has reserved it goes on.
+    ///
+    /// # Errors
+    /// [`OrderError::Unknown`]; the database failed.
+    pub async fn revoke_by_id(&self, invite_id: InviteId, context: Context) -> Result<(), OrderError> {
+        let revoke = InviteCommand::Revoke { at: self.clock.now() };
+        self.store.invite(invite_id, revoke, context).await.map_err(OrderError::from)
     }
 
     async fn find(&self, code_or_id: &str) -> Result<InviteId, OrderError> {

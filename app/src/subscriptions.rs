@@ -2,15 +2,21 @@
 
 use cqrs_es::Aggregate;
 use domain::account::Subscription;
-use domain::{Account, AccountCommand, AccountEvent, AccountId, Event, StreamKind, Tier};
+use domain::{Account, AccountCommand, AccountEvent, AccountId, ApiKeyId, Event, StreamKind, Tier};
 use eventlog::{Context, Log};
 use jiff::Timestamp;
+use vault::OrderSeed;
 
 use crate::app::App;
 use crate::error::UseCaseError;
 
 pub mod changes;
 pub mod history;
+
+/// The longest subscription that can be ordered, in days: a hundred years.
+pub const MOST_DAYS: u32 = 36_500;
+/// The longest reason of an order about a person, in characters.
+pub const LONGEST_REASON: usize = 500;
 
 /// An admin's order to give a person a subscription, in place of the one that runs.
 #[derive(Clone, Debug)]
@@ -135,6 +141,12 @@ pub fn change_id_of_update(update_id: i64) -> String {
 /// The [`Grant::change_id`] of an order with a key that the admins' app made up.
 pub fn change_id_of_request(admin: AccountId, key: &str) -> String {
     format!("request/{admin}/{key}")
+}
+
+/// The [`Grant::change_id`] of an order of another service, by its key.
+pub fn change_id_of_key(key: &ApiKeyId, order: &OrderSeed) -> String {
+    let order: String = order.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("key/{key}/{order}")
 }
 
 /// Ends a person's subscription before its time, by an admin's order. Where none runs, nothing changes.

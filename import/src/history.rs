@@ -13,16 +13,9 @@ use crate::report::{Kind, Report};
 
 /// Gives each row to its person.
 pub fn give_to(people: &mut People, content: &Content, report: &mut Report) {
-    let rows = match content {
-        Content::Rows(rows) => rows,
-        Content::NoTable => return report.table_not_taken(HISTORY.name, "there is no such table"),
-        Content::NoColumn(column) => {
-            return report.table_not_taken(HISTORY.name, format!("it has no column {column}"));
-        }
-    };
     let mut found: HashMap<i64, Vec<Past>> = HashMap::new();
     let mut seen = HashSet::new();
-    for row in rows {
+    for row in content.rows(HISTORY, report) {
         match past(row, people, report) {
             Ok((telegram_id, past)) => {
                 if seen.insert((telegram_id, past.clone())) {

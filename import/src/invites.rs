@@ -43,18 +43,7 @@ pub fn invites(
     now: Timestamp,
     report: &mut Report,
 ) -> Vec<Invite> {
-    let rows = match content {
-        Content::Rows(rows) => rows,
-        Content::NoTable => {
-            report.table_not_taken(INVITES.name, "there is no such table");
-            return Vec::new();
-        }
-        Content::NoColumn(column) => {
-            report.table_not_taken(INVITES.name, format!("it has no column {column}"));
-            return Vec::new();
-        }
-    };
-    let mut by_age: Vec<&TextRow> = rows.iter().collect();
+    let mut by_age: Vec<&TextRow> = content.rows(INVITES, report).iter().collect();
     // Of two spellings of one code the older one counts; without a time, the first in the order of the table.
     by_age.sort_by_key(|row| row.instant("created_at").ok().flatten().unwrap_or(Timestamp::MAX));
     let mut spelled: HashMap<String, String> = HashMap::new();

@@ -7,6 +7,8 @@
 use sqlx::postgres::{PgConnectOptions, PgConnection};
 use sqlx::{ConnectOptions, Connection, Row};
 
+use crate::report::Report;
+
 #[cfg(test)]
 mod tests;
 pub mod value;
@@ -103,6 +105,19 @@ pub enum Content {
     NoColumn(&'static str),
 }
 
+impl Content {
+    /// Its rows. A table that cannot be taken is told, and has none.
+    pub fn rows(&self, table: Table, report: &mut Report) -> &[TextRow] {
+        let why = match self {
+            Self::Rows(rows) => return rows,
+            Self::NoTable => "there is no such table".to_owned(),
+            Self::NoColumn(column) => format!("it has no column {column}"),
+        };
+        report.table_not_taken(table.name, why);
+        &[]
+    }
+}
+
 /// The database, as far as it is read.
 #[derive(Clone, Debug)]
 pub struct Parent {
@@ -190,7 +205,9 @@ async fn rows(connection: &mut PgConnection, table: Table) -> Result<Content, Pa
         .columns()
         .map(|column| if has(column) { format!("{column}::text") } else { "null::text".to_owned() })
         .collect();
-    let select = format!("select {} from {} order by {}", columns.join(", "), table.name, table.order_by);
+    let Table { name, order_by, .. } = table;
+    // With the table's name it is the column, and not the text that is selected under the same name: 2 comes before 10.
+    let select = format!("select {} from {name} order by {name}.{order_by}", columns.join(", "));
     let rows = sqlx::query(&select).fetch_all(&mut *connection).await.map_err(failed)?;
     let rows = rows.into_iter().map(|row| {
         let values = (0..columns.len()).map(|at| row.try_get(at)).collect::<Result<_, _>>()?;

@@ -7,6 +7,9 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::Serialize;
 
+/// The table that session files are told of in.
+pub const FILES: &str = "sessions";
+
 /// What an import did.
 #[derive(Clone, Debug, Serialize)]
 pub struct Report {
@@ -22,6 +25,8 @@ pub struct Report {
     pub not_taken: Vec<Entry>,
     /// What was taken, and not as it was.
     pub changed: Vec<Entry>,
+    /// What is to be said of the import as a whole.
+    pub notes: Vec<String>,
 }
 
 /// What is counted.
@@ -82,7 +87,7 @@ pub struct Total {
 /// A row, and what is to be said of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Entry {
-    /// Of which table, or `sessions` for a file.
+    /// Of which table, or [`FILES`] for a file.
     pub table: &'static str,
     /// Which row.
     pub row: String,
@@ -94,7 +99,15 @@ impl Report {
     /// An empty one.
     pub fn new(began_at: Timestamp, dry_run: bool) -> Self {
         let totals = Kind::ALL.into_iter().map(|kind| (kind, Total::default())).collect();
-        Self { began_at, dry_run, undo: false, totals, not_taken: Vec::new(), changed: Vec::new() }
+        Self {
+            began_at,
+            dry_run,
+            undo: false,
+            totals,
+            not_taken: Vec::new(),
+            changed: Vec::new(),
+            notes: Vec::new(),
+        }
     }
 
     /// An empty one of sessions that go back.
@@ -129,6 +142,11 @@ impl Report {
         self.changed.push(Entry { table, row, why: what.to_string() });
     }
 
+    /// Something is to be said of the import as a whole.
+    pub fn note(&mut self, what: impl fmt::Display) {
+        self.notes.push(what.to_string());
+    }
+
     fn total(&mut self, kind: Kind) -> &mut Total {
         self.totals.entry(kind).or_default()
     }
@@ -154,7 +172,8 @@ impl fmt::Display for Report {
             writeln!(f, "{:<20} {taken:>8} {here_before:>12} {not_taken:>13}", kind.name())?;
         }
         entries(f, not_taken, &self.not_taken)?;
-        entries(f, "Done, but not as it was there", &self.changed)
+        entries(f, "Done, but not as it was there", &self.changed)?;
+        self.notes.iter().try_for_each(|note| writeln!(f, "\nNote: {note}"))
     }
 }
 

@@ -87,6 +87,11 @@ impl Import<'_> {
             // They were erased here since: their use counts, and nobody is named.
             Some((None, _)) => (None, 1),
         };
+        // Who has used it has this in their history.
+        let context = match &used_by {
+            Some(used) => self.context.clone().with_account(used.account_id),
+            None => self.context.clone(),
+        };
         let order = InviteCommand::Import(ImportedInvite {
             invite_id,
             tier: invite.tier,
@@ -98,6 +103,6 @@ impl Import<'_> {
             created_by: invite.created_by.and_then(|id| accounts.get(&id).copied()),
             at: self.app.clock.now(),
         });
-        Ok(self.app.store.invite(invite_id, order, self.context.clone()).await?)
+        Ok(self.app.store.invite(invite_id, order, context).await?)
     }
 }

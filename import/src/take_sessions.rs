@@ -4,8 +4,9 @@
 //! 2. Read their files. What cannot be taken is told, and stays what it is. One key in two files is nobody's, unless one of them
 //!    says whose it is.
 //! 3. Seal them for their owners and keep them in the vault, batch by batch, with a note that they came from here.
-//! 4. Record `SessionImported` for each, and note that it is recorded.
+//! 4. Record `SessionImported` for each.
 //! 5. Write the sealed copies into SESSIONS_DIR.
+//! 6. Note that they are recorded. Where this is missing, the next import goes on with step 4.
 //!
 //! Whether a session is its person's is asked at its first use (`login_worker::imported`).
 
@@ -22,12 +23,10 @@ use sha2::{Digest, Sha256};
 use vault::{Linked, PersonImport, key_id_of, random_login_id};
 
 use crate::people::{People, Person, SessionWanted};
-use crate::report::{Kind, Report};
+use crate::report::{FILES, Kind, Report};
 use crate::telethon::{self, Refused, TelethonSession, in_use::OpenFiles};
 use crate::{BATCH_SIZE, COMMANDS, Import, ImportError};
 
-/// The table of the report that files are in.
-const FILES: &str = "sessions";
 /// Threads that write copies.
 const FILES_AT_ONCE: usize = 8;
 
@@ -65,7 +64,7 @@ impl Import<'_> {
             due.extend(self.due(batch, folder, report).await?);
         }
         let ids: Vec<i64> = due.iter().map(|due| due.person.telegram_id).collect();
-        let read = read_files(folder.clone(), ids, self.app.clock.now()).await;
+        let (read, saw_all) = read_files(folder.clone(), ids, self.app.clock.now()).await;
         let mut found = Vec::new();
         for (due, session) in due.into_iter().zip(read) {
             match session {
@@ -76,6 +75,9 @@ impl Import<'_> {
             }
         }
         let total = found.len();
+        if !saw_all && total > 0 {
+            report.note(OpenFiles::PARTIAL);
+        }
         let mut done = 0;
         while !found.is_empty() {
             let rest = found.split_off(found.len().min(BATCH_SIZE));
@@ -148,7 +150,7 @@ impl Import<'_> {
         Ok(due)
     }
 
-    /// Steps 3 to 5.
+    /// Steps 3 to 6.
     async fn link(
         &self,
         found: Vec<(Due<'_>, TelethonSession)>,
@@ -178,18 +180,19 @@ impl Import<'_> {
         self.record(unrecorded, report).await
     }
 
+    /// Steps 4 to 6.
     async fn record(&self, sessions: Vec<Unrecorded>, report: &mut Report) -> Result<(), ImportError> {
         if self.dry_run {
-            report.were_here(Kind::Sessions, sessions.len());
+            report.took(Kind::Sessions, sessions.len());
             return Ok(());
         }
         stream::iter(sessions.iter().map(|session| self.record_one(session)))
             .buffer_unordered(COMMANDS)
             .try_collect::<()>()
             .await?;
+        self.write_copies(&sessions).await?;
         let logins: Vec<LoginId> = sessions.iter().map(|session| session.login_id.clone()).collect();
         self.app.vault.imported_sessions_were_recorded(&logins).await?;
-        self.write_copies(&sessions).await?;
         report.took(Kind::Sessions, sessions.len());
         Ok(())
     }
@@ -222,20 +225,23 @@ impl Import<'_> {
     }
 }
 
-/// Step 2. Answers in the order of the ids.
-async fn read_files(folder: PathBuf, ids: Vec<i64>, now: Timestamp) -> Vec<Result<TelethonSession, Refused>> {
+/// What was found in files, in the order of the ids, and whether the open files of every process could be seen.
+type Read = (Vec<Result<TelethonSession, Refused>>, bool);
+
+/// Step 2.
+async fn read_files(folder: PathBuf, ids: Vec<i64>, now: Timestamp) -> Read {
     let read = move || {
         let open_files = OpenFiles::look();
         let mut sessions = read_in_parallel(&ids, |id| telethon::read(&folder, id, &open_files, now));
         refuse_doubles(&ids, &mut sessions);
-        sessions
+        (sessions, !open_files.is_partial)
     };
     match tokio::task::spawn_blocking(read).await {
-        Ok(sessions) => sessions,
+        Ok(read) => read,
         Err(error) => match error.try_into_panic() {
             Ok(panic) => std::panic::resume_unwind(panic),
             // The runtime is shutting down.
-            Err(_) => Vec::new(),
+            Err(_) => (Vec::new(), true),
         },
     }
 }

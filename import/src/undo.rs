@@ -16,11 +16,9 @@ use login_worker::imported;
 use vault::{ImportedSession, ImportedState, Linked};
 
 use crate::people::day;
-use crate::report::{Kind, Report};
+use crate::report::{FILES, Kind, Report};
 use crate::telethon::{self, Refused, in_use::OpenFiles, write};
 use crate::{Import, ImportError};
-
-const FILES: &str = "sessions";
 
 impl Import<'_> {
     /// Gives back what can be given back. In the report, what is taken is what went back.
@@ -31,6 +29,9 @@ impl Import<'_> {
         let mut report = Report::undo(self.app.clock.now(), self.dry_run);
         self.check_folder()?;
         let open_files = OpenFiles::look();
+        if open_files.is_partial {
+            report.note(OpenFiles::PARTIAL);
+        }
         for session in self.app.vault.imported_sessions().await? {
             let row = telethon::file_name(session.telegram_id);
             match self.give_back(folder, &session, &open_files, &mut report).await? {

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use anyhow::{Context as _, bail};
 use app::services::keys::{ApiKeys, MOST_DAYS, NewKey};
 use clap::Subcommand;
 use domain::{ApiKeyId, Scope};
@@ -13,9 +12,8 @@ use secrecy::ExposeSecret;
 use serde::Serialize;
 use terminal::columns::{Table, TooNarrow, width_of_stdout};
 use vault::api_keys::{ApiKey, KeyRefusal};
-use vault::installation;
 
-use super::database::{reading, with_database};
+use super::database::{derived_keys, reading, with_database};
 use super::json::print_json;
 use super::operator;
 use crate::config::{DataConfig, DataSettings};
@@ -98,11 +96,8 @@ impl ApiKeyCommand {
 }
 
 async fn create(data: &DataConfig, db: &Database, new: NewKey) -> anyhow::Result<()> {
-    // The ids of keys come from the master key, which the first start of the service makes.
-    if installation::stamp(db).await?.master_key_id.is_none() {
-        bail!("there is no master key yet: start the service once");
-    }
-    let keys = installation::derived_keys(db, &data.master_key_file).await.context("MASTER_KEY_FILE")?;
+    // The ids of keys come from the master key.
+    let keys = derived_keys(data, db).await?;
     let made = ApiKeys::new(db, Clock::system()).create(&keys, new, operator::context()).await?;
     println!("{}", made.key.expose_secret());
     eprintln!("qr-login: keep it now: it is not shown again. Its id is {}", made.kept.key_id);

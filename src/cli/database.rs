@@ -1,11 +1,14 @@
 //! The database of a command that works beside a running service, or alone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::{Context as _, bail};
 use app::leader::{self, Leader};
 use eventlog::Database;
 use eventlog::clock::Clock;
 use eventlog::database::Tables;
+use vault::{DerivedKeys, installation};
 
 use crate::config::{DataConfig, DataSettings};
 use crate::database::{self, Patience};
@@ -74,4 +77,12 @@ pub(super) async fn settle(data: &DataConfig, db: &Database) -> anyhow::Result<(
         tracing::warn!("the views are behind: what was done will show in them once they have caught up");
     }
     Ok(())
+}
+
+/// The keys that come from the master key, which the first start of the service makes.
+pub(super) async fn derived_keys(data: &DataConfig, db: &Database) -> anyhow::Result<Arc<DerivedKeys>> {
+    if installation::stamp(db).await?.master_key_id.is_none() {
+        bail!("there is no master key yet: start the service once");
+    }
+    installation::derived_keys(db, &data.master_key_file).await.context("MASTER_KEY_FILE")
 }

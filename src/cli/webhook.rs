@@ -4,7 +4,6 @@ use std::cell::Cell;
 use std::io;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand, ValueEnum};
 use domain::service::DisabledReason;
 use eventlog::clock::Clock;
@@ -15,10 +14,9 @@ use serde::Serialize;
 use terminal::columns::{Table, TooNarrow, to_the_second, width_of_stdout};
 use terminal::harmless;
 use uuid::Uuid;
-use vault::installation;
 use webhooks::{Change, Delivery, DeliveryState, Ids, Made, MessageType, NewWebhook, Webhook, Webhooks};
 
-use super::database::{reading, settle, with_database};
+use super::database::{derived_keys, reading, settle, with_database};
 use super::json::print_json;
 use super::operator;
 use crate::config::{DataConfig, DataSettings};
@@ -134,37 +132,7 @@ pub enum State {
     Parked,
 }
 
-/// A webhook for a program.
-#[derive(Serialize)]
-struct JsonWebhook<'a> {
-    webhook_id: Uuid,
-    url: &'a str,
-    types: &'a [String],
-    enabled: bool,
-    disabled_reason: Option<DisabledReason>,
-    created_by: &'a str,
-    created_at: Timestamp,
-    secret_rotates_until: Option<Timestamp>,
-    waiting: i64,
-    parked: i64,
-    last_delivered_at: Option<Timestamp>,
-}
-
-/// A message for a program.
-#[derive(Serialize)]
-struct JsonDelivery<'a> {
-    delivery_id: &'a str,
-    r#type: &'a str,
-    position: Option<i64>,
-    state: DeliveryState,
-    attempts: i32,
-    next_attempt_at: Option<Timestamp>,
-    last_status: Option<i16>,
-    last_error: Option<&'a str>,
-    created_at: Timestamp,
-    delivered_at: Option<Timestamp>,
-}
-
+/// All of them, or those that were asked for, for a program.
 #[derive(Serialize)]
 struct Items<T> {
     items: Vec<T>,
@@ -193,13 +161,13 @@ impl WebhookCommand {
         match self {
             Self::List(Format { json: true }) => {
                 let all = webhooks.list(None, ALL, None).await?;
-                print_json(&Items { items: all.iter().map(JsonWebhook::from).collect() })?;
+                print_json(&Items { items: all })?;
             }
             Self::List(Format { json: false }) => print_list(&webhooks.list(None, ALL, None).await?)?,
             Self::Show { id, format } => {
                 let webhook = webhooks.show(id, None).await?;
                 match format.json {
-                    true => print_json(&JsonWebhook::from(&webhook))?,
+                    true => print_json(&webhook)?,
                     false => print_one(&webhook),
                 }
             }
@@ -207,7 +175,7 @@ impl WebhookCommand {
                 let found =
                     webhooks.deliveries(id, None, state.map(DeliveryState::from), limit, None).await?;
                 match format.json {
-                    true => print_json(&Items { items: found.iter().map(JsonDelivery::from).collect() })?,
+                    true => print_json(&Items { items: found })?,
                     false => print_deliveries(&found)?,
                 }
             }
@@ -252,11 +220,8 @@ impl WebhookCommand {
 }
 
 async fn webhooks(data: &DataConfig, db: &Database) -> anyhow::Result<Webhooks> {
-    // Secrets are sealed with the master key, which the first start of the service makes.
-    if installation::stamp(db).await?.master_key_id.is_none() {
-        bail!("there is no master key yet: start the service once");
-    }
-    let keys = installation::derived_keys(db, &data.master_key_file).await.context("MASTER_KEY_FILE")?;
+    // Secrets are sealed with keys that come from the master key.
+    let keys = derived_keys(data, db).await?;
     Ok(Webhooks::new(db, keys, Clock::system()).await?)
 }
 
@@ -364,41 +329,6 @@ impl From<State> for DeliveryState {
             State::Waiting => Self::Waiting,
             State::Delivered => Self::Delivered,
             State::Parked => Self::Parked,
-        }
-    }
-}
-
-impl<'a> From<&'a Webhook> for JsonWebhook<'a> {
-    fn from(webhook: &'a Webhook) -> Self {
-        Self {
-            webhook_id: webhook.webhook_id,
-            url: &webhook.url,
-            types: &webhook.types,
-            enabled: webhook.enabled,
-            disabled_reason: webhook.disabled_reason,
-            created_by: &webhook.created_by,
-            created_at: webhook.created_at,
-            secret_rotates_until: webhook.secret_rotates_until,
-            waiting: webhook.waiting,
-            parked: webhook.parked,
-            last_delivered_at: webhook.last_delivered_at,
-        }
-    }
-}
-
-impl<'a> From<&'a Delivery> for JsonDelivery<'a> {
-    fn from(delivery: &'a Delivery) -> Self {
-        Self {
-            delivery_id: &delivery.delivery_id,
-            r#type: &delivery.kind,
-            position: delivery.position,
-            state: delivery.state,
-            attempts: delivery.attempts,
-            next_attempt_at: delivery.next_attempt_at,
-            last_status: delivery.last_status,
-            last_error: delivery.last_error.as_deref(),
-            created_at: delivery.created_at,
-            delivered_at: delivery.delivered_at,
         }
     }
 }

@@ -6,7 +6,6 @@ use std::sync::{Arc, Mutex};
 
 use anyhow::{Context as _, Result, ensure};
 use reqwest::Method;
-use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use stand_in::accounts::{ANNA, ILYA};
 use tokio::io::{AsyncBufReadExt, BufReader};
@@ -14,6 +13,7 @@ use tokio::process::{Child, Command};
 
 use crate::admin_acts::world;
 use crate::admin_client::{AdminPage, account_of, send};
+use crate::export::stdout_of;
 use crate::python::environment;
 use crate::wait::eventually;
 use crate::world::World;
@@ -95,17 +95,7 @@ async fn make(page: &AdminPage, receiver: &Receiver) -> Result<Value> {
 }
 
 async fn cli(world: &World, args: &[&str]) -> Result<String> {
-    let url = world.config.data.database_url.as_ref().context("a database")?;
-    let output = Command::new(env!("CARGO_BIN_EXE_qr-login"))
-        .arg("webhook")
-        .args(args)
-        .env_clear()
-        .env("DATABASE_URL", url.expose_secret())
-        .env("MASTER_KEY_FILE", &world.config.data.master_key_file)
-        .output()
-        .await?;
-    ensure!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?)
+    stdout_of(world, &[&["webhook"][..], args].concat()).await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -61,17 +61,21 @@ const TOLD: [&str; 14] = [
 ];
 
 /// What the reader of the feed asks for.
-const FOLLOWED: [&str; 11] = [
+const FOLLOWED: [&str; 15] = [
     "AccountRegistered",
     "AuthorizationConfirmed",
     "SubscriptionActivated",
     "SubscriptionChanged",
     "SubscriptionExpired",
     "SubscriptionRevoked",
+    "SubscriptionImported",
     "AccountBlocked",
     "AccountUnblocked",
+    "SessionImported",
     "LoggedOut",
     "AuthorizationRevoked",
+    "SessionRejected",
+    "SessionReturned",
     "AccountErased",
 ];
 

@@ -17,6 +17,8 @@ mod consumers;
 mod environment;
 mod fleet;
 mod people;
+#[path = "../e2e/port.rs"]
+mod port;
 #[path = "../e2e/python.rs"]
 mod python;
 mod random;

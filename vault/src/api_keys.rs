@@ -26,7 +26,7 @@ const SECRET_BYTES: usize = 32;
 /// In base64url.
 const SECRET_LENGTH: usize = 43;
 /// How often the last use of a key is written at most.
-const USE_IS_NOTED_EVERY: SignedDuration = SignedDuration::from_mins(1);
+pub const USE_IS_NOTED_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// A key that was just made, or one that a request brought.
 pub struct PresentedKey {

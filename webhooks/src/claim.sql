@@ -1,5 +1,5 @@
--- $1 webhooks, $2 how many of each. The longest due first. A webhook's own messages alone are read for it, and no more than are
--- taken: however many wait, for it or for others.
+-- $1 webhooks, $2 how many of each. Within one webhook the longest due first; the sender says whose turn it is among webhooks. A
+-- webhook's own messages alone are read for it, and no more than are taken: however many wait, for it or for others.
 select d.delivery_no as "delivery_no!",
        d.message_id as "message_id!",
        d.webhook_id as "webhook_id!",

@@ -23,12 +23,13 @@ pub enum DeliveryState {
     Parked,
 }
 
-/// A message.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A message. Programs read it with these names, in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Delivery {
     /// Its `webhook-id`.
     pub delivery_id: String,
     /// The type of message.
+    #[serde(rename = "type")]
     pub kind: String,
     /// Of the event; None: a test.
     pub position: Option<i64>,
@@ -73,7 +74,7 @@ impl Webhooks {
     /// # Errors
     /// [`WebhookError`].
     pub async fn test(&self, webhook_id: Uuid, made_by: Option<&str>) -> Result<String, WebhookError> {
-        self.show(webhook_id, made_by).await?;
+        self.must_be(webhook_id, made_by).await?;
         let message_id = format!("msg_{}", Uuid::new_v4().simple());
         sqlx::query!(
             "insert into vault.webhook_deliveries (message_id, webhook_id, type, lane, due_at, give_up_at)
@@ -102,7 +103,7 @@ impl Webhooks {
         limit: i64,
         after: Option<&str>,
     ) -> Result<Vec<Delivery>, WebhookError> {
-        self.show(webhook_id, made_by).await?;
+        self.must_be(webhook_id, made_by).await?;
         let rows = sqlx::query!(
             r#"select message_id, type as kind, position, state, attempts, last_status, last_error,
                       due_at as "due_at: Stored", created_at as "created_at: Stored", settled_at as "settled_at: Stored"
@@ -149,7 +150,7 @@ impl Webhooks {
         made_by: Option<&str>,
         delivery_id: &str,
     ) -> Result<(), WebhookError> {
-        self.show(webhook_id, made_by).await?;
+        self.must_be(webhook_id, made_by).await?;
         if self.unpark(webhook_id, Some(delivery_id)).await? > 0 {
             return Ok(());
         }
@@ -169,7 +170,7 @@ impl Webhooks {
     /// # Errors
     /// [`WebhookError`].
     pub async fn replay_all(&self, webhook_id: Uuid, made_by: Option<&str>) -> Result<u64, WebhookError> {
-        self.show(webhook_id, made_by).await?;
+        self.must_be(webhook_id, made_by).await?;
         self.unpark(webhook_id, None).await
     }
 

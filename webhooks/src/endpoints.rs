@@ -267,7 +267,7 @@ impl Webhooks {
         made_by: Option<&str>,
         context: Context,
     ) -> Result<(), WebhookError> {
-        self.show(webhook_id, made_by).await?;
+        self.must_be(webhook_id, made_by).await?;
         let command = ServiceCommand::DeleteWebhook { at: self.clock.now() };
         self.store.service(&webhook_id.to_string(), command, context).await?;
         self.caught_up().await?;

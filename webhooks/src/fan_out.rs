@@ -123,9 +123,13 @@ pub async fn catch_up(db: &Database, holder: String) -> Result<(), FanOutError> 
         }
         Ok(())
     };
-    let caught_up = caught_up.await;
+    let caught_up: Result<(), FanOutError> = caught_up.await;
     leases.release(lease).await?;
-    caught_up
+    match caught_up {
+        // Another process has the lease by now, and does it.
+        Err(QueueError::Fenced) => Ok(()),
+        caught_up => caught_up,
+    }
 }
 
 /// How far the log is turned into messages.

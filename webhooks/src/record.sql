@@ -20,6 +20,8 @@ recorded as (
                    else 'waiting'
                  end,
          due_at = case
+                    -- Another one is the first of its lane by now: it was replayed while this one was under way.
+                    when d.due_at is null then null
                     when o.outcome = 'failed' and d.give_up_at > clock_timestamp()
                     then least(d.give_up_at, clock_timestamp() + make_interval(secs => o.wait))
                     when o.outcome = 'gone' then clock_timestamp()

@@ -20,6 +20,10 @@ use crate::sender::Sender;
 /// How often the views are looked at without a signal.
 const POLL_EVERY: Duration = Duration::from_secs(1);
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// An outage is over when there was no failure for so long.
+const WORKS_AGAIN_AFTER: Duration = Duration::from_secs(5);
+/// After a pass that handled events. Those that come meanwhile make one batch.
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// Turns events into messages and sends them, whenever the lease is this process's, for as long as it is polled. `holder` is the name of
 /// this process.
@@ -34,17 +38,16 @@ pub async fn run(webhooks: Webhooks, holder: String) {
                     "webhooks get messages again",
                 );
                 loop {
-                    let Err(error) = Box::pin(work(&webhooks, &lease)).await;
+                    let Err(error) = Box::pin(work(&webhooks, &lease, &mut outage)).await;
                     outage.failed(&error);
                     tokio::time::sleep(AFTER_FAILURE).await;
-                    outage.over();
                 }
             }
         })
         .await
 }
 
-async fn work(webhooks: &Webhooks, lease: &Lease) -> Result<Infallible, QueueError> {
+async fn work(webhooks: &Webhooks, lease: &Lease, outage: &mut Outage) -> Result<Infallible, QueueError> {
     let queue = Queue::new(webhooks.db(), lease);
     let fan_out = FanOut::new(&queue);
     let mut sender = Sender::new(&queue, webhooks.keys(), webhooks.clock(), webhooks.transport());
@@ -53,6 +56,11 @@ async fn work(webhooks: &Webhooks, lease: &Lease) -> Result<Infallible, QueueErr
         follow(webhooks.db(), &fan_out),
         switch_off(webhooks),
         prune::run(webhooks.db(), webhooks.clock()),
+        async {
+            tokio::time::sleep(WORKS_AGAIN_AFTER).await;
+            outage.over();
+            std::future::pending::<Result<Infallible, QueueError>>().await
+        },
     )?;
     Ok(never)
 }
@@ -60,7 +68,9 @@ async fn work(webhooks: &Webhooks, lease: &Lease) -> Result<Infallible, QueueErr
 async fn follow(db: &Database, fan_out: &FanOut) -> Result<Infallible, QueueError> {
     let mut projected = db.wake().subscribe(Topic::Projected);
     loop {
-        fan_out.catch_up().await?;
+        if fan_out.catch_up().await? > 0 {
+            tokio::time::sleep(PAUSE).await;
+        }
         projected.wait(POLL_EVERY).await;
     }
 }

@@ -144,6 +144,8 @@ impl Sender {
             return Ok(0);
         }
         let mut claimed = self.queue.claim(&rooms).await?;
+        // Those of whom little is under way come first, so that slow receivers do not keep all places.
+        claimed.sort_by_key(|due| self.lanes.get(&due.webhook_id).map_or(0, HashSet::len));
         let mut left = AT_ONCE.saturating_sub(self.under_way.len());
         claimed.retain(|due| {
             let is_new = left > 0 && self.lanes.entry(due.webhook_id).or_default().insert(due.lane);
@@ -238,10 +240,7 @@ impl Sender {
             let (Some(position), Some(account)) = (due.position, due.account) else {
                 return Ok(body::of_test(due.created_at));
             };
-            let kind = match &*due.kind {
-                "user.erased" => MessageType::UserErased,
-                other => other.parse().map_err(|_| Outcome::Unreadable)?,
-            };
+            let kind: MessageType = due.kind.parse().map_err(|_| Outcome::Unreadable)?;
             let telegram_id = match (kind, people.get(&account)) {
                 // Also where the key is not deleted yet: each try says the same.
                 (MessageType::UserErased, _) => None,

@@ -31,6 +31,21 @@ impl Webhooks {
         found.into_iter().next().ok_or(WebhookError::Unknown)
     }
 
+    /// Refuses what [`Self::show`] does not find. It counts no messages.
+    pub(crate) async fn must_be(&self, webhook_id: Uuid, made_by: Option<&str>) -> Result<(), WebhookError> {
+        let is_there = sqlx::query_scalar!(
+            r#"select exists (select from vault.webhooks
+                               where webhook_id = $1
+                                 and state in ('on', 'off')
+                                 and ($2::text is null or created_by = $2)) as "is_there!""#,
+            webhook_id,
+            made_by,
+        )
+        .fetch_one(self.db().pool())
+        .await?;
+        if is_there { Ok(()) } else { Err(WebhookError::Unknown) }
+    }
+
     async fn select(
         &self,
         made_by: Option<&str>,

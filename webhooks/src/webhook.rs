@@ -2,10 +2,11 @@
 
 use domain::service::DisabledReason;
 use jiff::Timestamp;
+use serde::Serialize;
 use uuid::Uuid;
 
-/// A webhook, as its owner sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A webhook, as its owner sees it. Programs read it with these names, in this order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Webhook {
     /// Random; the stream of its events.
     pub webhook_id: Uuid,

@@ -1,6 +1,6 @@
 //! The requests of the admins' app, and the log as it grows. The session's token is kept in memory only: the session ends
-//! when the app is closed. Events come as server-sent events over `fetch`, because `EventSource` cannot send the token; a broken stream is opened again after the
-//! last position that was seen.
+//! when the app is closed. Events come as server-sent events over `fetch`, because `EventSource` cannot send the token; a broken
+//! stream is opened again after the last position that was seen.
 
 /** An answer without success, or none at all (`status` 0). `detail` is a sentence for the person, or null. */
 export class Problem extends Error {

@@ -14,7 +14,7 @@ export const TEXTS = {
   key_made: 'Key ready', key_once: 'The key is shown only now',
   key_once_text: 'Copy it into the settings of the service. It is not kept here: a lost key is replaced by a new one.',
   revoke_key: 'Revoke the key', revoke_key_title: 'Revoke the key “{name}”?', revoke_key_text: 'The service that uses it is refused within a second.',
-  revoke_key_webhooks: 'What the key has done stays done', revoke_key_forever: 'It cannot be brought back; make a new one instead',
+  revoke_key_webhooks: 'What the key has done stays, and its webhooks go on until you delete them', revoke_key_forever: 'It cannot be brought back; make a new one instead',
   key_is_revoked: '“{name}” is revoked',
 
   // webhooks

@@ -1,7 +1,8 @@
 //! `/admin_invite`: an invite by buttons, tier → days → uses, or by words after the command. The data of the buttons holds what
 //! has been chosen so far. Each step edits the message; the last one shows the code.
 
-use app::invites::{self, Order as InviteOrder};
+use app::invites::{self, MOST_USES, Order as InviteOrder};
+use app::subscriptions::MOST_DAYS;
 use domain::{InviteId, Tier};
 use eventlog::Context;
 use teloxide::types::{CopyTextButton, InlineKeyboardButton};
@@ -19,9 +20,6 @@ const TIERS: [Tier; 4] = [Tier::Trial, Tier::Basic, Tier::Premium, Tier::Enterpr
 /// Days that are offered beside the tier's own; 0 is unlimited.
 const DAYS: [u32; 5] = [7, 30, 90, 365, 0];
 const USES: [u32; 6] = [1, 2, 5, 10, 50, 100];
-/// The most that can be written: a hundred years, and a million uses.
-const MOST_DAYS: u32 = 36_500;
-const MOST_USES: u32 = 1_000_000;
 
 /// What a button means: everything that has been chosen so far.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

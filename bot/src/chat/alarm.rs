@@ -15,14 +15,14 @@ use projections::lag::{self, Parked};
 use projections::views::users;
 use texts::Language;
 use texts::chat::{Alarm, Texts};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use transparency::StoredTree;
 use webhooks::Troubles;
 
 use super::context::BotContext;
 use super::reply::Reply;
 
-/// The shortest and the longest time between two looks.
+/// The shortest and the longest time between two looks; webhooks are looked at once in the longer one.
 const SOON: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_secs(30);
 /// What happens within so many seconds is one message.
@@ -49,6 +49,8 @@ pub(super) async fn run(ctx: &BotContext) {
 /// The latest ten minutes that this process has queued messages for.
 #[derive(Default)]
 struct Told {
+    /// When webhooks were looked at last: this reads all messages to them that are parked.
+    webhooks_seen: Option<Instant>,
     parked: Option<i64>,
     refused: Option<i64>,
     webhook_messages: Option<i64>,
@@ -66,14 +68,17 @@ async fn look(ctx: &BotContext, told: &mut Told) -> Result<(), DatabaseError> {
         let text = |texts: &Texts| (texts.admin.refused)(refused.count);
         tell(ctx, "refused", refused.newest, &mut told.refused, text).await?;
     }
-    let Troubles { parked, gone } = webhooks::troubles(&ctx.chat.app.db).await?;
-    if let Some((count, newest)) = parked {
-        let text = |texts: &Texts| (texts.admin.webhook_messages_parked)(count);
-        tell(ctx, "webhook-messages", newest, &mut told.webhook_messages, text).await?;
-    }
-    if let Some((count, newest)) = gone {
-        let text = |texts: &Texts| (texts.admin.webhooks_gone)(count);
-        tell(ctx, "webhooks", newest, &mut told.webhooks, text).await?;
+    if told.webhooks_seen.is_none_or(|at| at.elapsed() >= IDLE) {
+        let Troubles { parked, gone } = webhooks::troubles(&ctx.chat.app.db).await?;
+        if let Some((count, newest)) = parked {
+            let text = |texts: &Texts| (texts.admin.webhook_messages_parked)(count);
+            tell(ctx, "webhook-messages", newest, &mut told.webhook_messages, text).await?;
+        }
+        if let Some((count, newest)) = gone {
+            let text = |texts: &Texts| (texts.admin.webhooks_gone)(count);
+            tell(ctx, "webhooks", newest, &mut told.webhooks, text).await?;
+        }
+        told.webhooks_seen = Some(Instant::now());
     }
     if let Some((fault, since)) = StoredTree::new(&ctx.chat.app.db).fault().await? {
         let text = |texts: &Texts| (texts.admin.unsigned)(&fault);

@@ -53,7 +53,7 @@ pub(super) async fn answered(ctx: &BotContext, request: &Request, undo: Undo) ->
         }
         Order::Invite(invite) => {
             let code = app.vault.code_of(invite).await?.map(|(code, _)| code).unwrap_or_default();
-            app.invites().revoke(&invite.to_string(), context).await.map_err(Failure::of_order)?;
+            app.invites().revoke_by_id(invite, context).await.map_err(Failure::of_order)?;
             Given::Done((texts.admin.invite_revoked)(&code))
         }
     };

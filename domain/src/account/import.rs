@@ -98,6 +98,11 @@ impl Imported {
     }
 }
 
+/// As changes of two imports are compared. Who did it is found anew each time, and may be unknown by then.
+fn without_actor(change: &PastChange) -> PastChange {
+    PastChange { changed_by: None, ..change.clone() }
+}
+
 /// What the account knows otherwise, as far as an import asks.
 pub(super) struct Standing<'a> {
     pub(super) registered: bool,
@@ -135,9 +140,10 @@ impl Imported {
                 at,
             });
         }
-        let mut told = self.history.clone();
+        let told: BTreeSet<PastChange> = self.history.iter().map(without_actor).collect();
+        let mut new = BTreeSet::new();
         for change in person.history {
-            if told.insert(change.clone()) {
+            if !told.contains(&without_actor(&change)) && new.insert(change.clone()) {
                 events.push(AccountEvent::SubscriptionHistoryImported { change, at });
             }
         }

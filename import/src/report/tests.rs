@@ -71,3 +71,13 @@ fn a_return_of_sessions_says_so() {
     assert!(text.starts_with("Return of sessions of 2026-11-29 12:00 UTC\n"), "{text}");
     assert!(text.contains("RETURNED") && !text.contains("people"), "{text}");
 }
+
+#[test]
+fn what_is_to_be_said_of_the_whole_comes_last_and_in_the_json() {
+    let mut report = report(false);
+    assert!(!report.to_string().contains("Note:"));
+    report.note("the disk is slow");
+    assert!(report.to_string().ends_with("unknown here: they are a user\n\nNote: the disk is slow\n"));
+    let json: serde_json::Value = serde_json::from_str(&report.json()).unwrap();
+    assert_eq!(json["notes"], serde_json::json!(["the disk is slow"]));
+}

@@ -29,6 +29,10 @@ pub struct OpenFiles {
 }
 
 impl OpenFiles {
+    /// What an operator is told where some process did not show its files.
+    pub const PARTIAL: &str = "not every process has shown which files it has open: run the import as root, or make sure that no \
+                               program uses the session files";
+
     /// As of now. Only root sees those of every user; a container sees its own processes alone.
     pub fn look() -> Self {
         let mut found = Self::default();

@@ -57,13 +57,7 @@ impl Dataset {
     /// # Errors
     /// The database's.
     pub async fn load_later(db: &Database, logins: u32, later: SignedDuration) -> Result<Self> {
-        let logins = u64::from(logins.next_multiple_of(10));
-        let pool = &db.pool().without_deadlines();
-        let indexes = Indexes::take_down(pool).await?;
-        let events = write(db, logins, i64::try_from(later.as_millis())?, APART_MS).await?;
-        indexes.put_up(pool).await?;
-        settle(pool, events).await?;
-        Ok(Self::of(logins, events))
+        Self::fill(db, whole(logins), i64::try_from(later.as_millis())?, APART_MS).await
     }
 
     /// The same, spread over the month before `now`, and everything that follows from it has happened: nobody is told of it.
@@ -71,23 +65,29 @@ impl Dataset {
     /// # Errors
     /// The database's.
     pub async fn load_month(db: &Database, people: u32, now: Timestamp) -> Result<Self> {
-        let logins = u64::from(people.next_multiple_of(10));
-        let pool = &db.pool().without_deadlines();
+        let logins = whole(people);
         let later_ms = now.as_millisecond() - OVER_MS - MONTH_MS - BEGINNING_MS;
-        let indexes = Indexes::take_down(pool).await?;
-        let events = write(db, logins, later_ms, MONTH_MS / i64::try_from(logins)?).await?;
-        indexes.put_up(pool).await?;
-        settle(pool, events).await?;
+        let dataset = Self::fill(db, logins, later_ms, MONTH_MS / i64::try_from(logins)?).await?;
         sqlx::query("update checkpoints set position = $1 where consumer = 'reactor'")
-            .bind(i64::try_from(events)?)
-            .execute(pool)
+            .bind(i64::try_from(dataset.events)?)
+            .execute(&db.pool().without_deadlines())
             .await?;
-        Ok(Self::of(logins, events))
+        Ok(dataset)
     }
 
-    const fn of(logins: u64, events: u64) -> Self {
-        Self { logins, events, invites: logins / 5, subscriptions: logins / 5 * 2 }
+    async fn fill(db: &Database, logins: u64, later_ms: i64, apart_ms: i64) -> Result<Self> {
+        let pool = &db.pool().without_deadlines();
+        let indexes = Indexes::take_down(pool).await?;
+        let events = write(db, logins, later_ms, apart_ms).await?;
+        indexes.put_up(pool).await?;
+        settle(pool, events).await?;
+        Ok(Self { logins, events, invites: logins / 5, subscriptions: logins / 5 * 2 })
     }
+}
+
+/// Ten logins are one round.
+fn whole(logins: u32) -> u64 {
+    u64::from(logins.next_multiple_of(10))
 }
 
 /// Everything in the order of insertion, and positions in the order of commits; how many events that are.

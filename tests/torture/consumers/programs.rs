@@ -1,7 +1,6 @@
 //! The programs of `examples/` as consumers: with a key and a webhook of their own, and what their tables say.
 
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -14,6 +13,7 @@ use tokio::time::{Instant, sleep};
 
 use super::LAST_WITHIN;
 use crate::environment::Environment;
+use crate::port::Port;
 
 /// What is known of a person, the same way by all three.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,7 +52,8 @@ pub struct Consumers {
     dir: tempfile::TempDir,
     service: String,
     key: String,
-    listen: SocketAddr,
+    /// The receiver listens on it again after each kill.
+    listen: Port,
     webhook: String,
     secret: String,
 }
@@ -67,11 +68,11 @@ impl Consumers {
             dir: tempfile::tempdir()?,
             service: environment.address(),
             key: made.lines().last().context("a key")?.trim().to_owned(),
-            listen: TcpListener::bind(("127.0.0.1", 0))?.local_addr()?,
+            listen: Port::reserve()?,
             webhook: String::new(),
             secret: String::new(),
         };
-        let url = format!("http://{}/webhooks", consumers.listen);
+        let url = format!("http://{}/webhooks", consumers.listen.addr);
         let made = environment.tool.tool(&["webhook", "create", "--url", &url]).await?;
         let after =
             |word: &str| made.lines().find_map(|line| line.strip_prefix(word)).map(|it| it.trim().to_owned());
@@ -133,7 +134,7 @@ impl Consumers {
         ]);
         command
             .arg("--port")
-            .arg(self.listen.port().to_string())
+            .arg(self.listen.addr.port().to_string())
             .env("WEBHOOK_SECRET", &self.secret)
             .env("BOT_TOKEN", "1:none");
         self.of_the_service(command, Which::Receiver.table())

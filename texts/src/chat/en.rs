@@ -121,7 +121,7 @@ pub(super) const TEXTS: Texts = Texts {
         logout: "Disconnect the account",
         forget: "Forget me",
         help: "What this bot can do",
-        admin: "Open the admin page",
+        admin: "Open the admins' app",
         admin_invite: "Create an invite code",
         admin_users: "List people",
         admin_user: "Everything about one person",

@@ -130,7 +130,7 @@ fn chapter_ru(chapter: Chapter, about: &About<'_>) -> Styled {
         ),
         Chapter::Admins => Styled::new(
             "🛠 Администратору\n\n\
-             /admin — открыть страницу администратора\n\
+             /admin — открыть приложение администраторов\n\
              /admin_invite [TIER ДНЕЙ РАЗ] — создать инвайт код\n\
              /admin_users [ЗАПРОС] — список людей, поиск\n\
              /admin_user ID — всё об одном человеке\n\
@@ -226,7 +226,7 @@ fn chapter_en(chapter: Chapter, about: &About<'_>) -> Styled {
         ),
         Chapter::Admins => Styled::new(
             "🛠 For admins\n\n\
-             /admin — open the admin page\n\
+             /admin — open the admins' app\n\
              /admin_invite [TIER DAYS USES] — create an invite code\n\
              /admin_users [QUERY] — list or find people\n\
              /admin_user ID — everything about one person\n\

@@ -1,9 +1,11 @@
 //! In order per person and webhook; nobody waits for somebody else.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use super::receiver::{Receiver, Reply};
 use super::world::World;
+use crate::queue::Outcome;
 
 /// What each person did, in the order in which it came, each message once.
 fn by_person(receiver: &Receiver) -> HashMap<String, Vec<(i64, String)>> {
@@ -104,4 +106,35 @@ async fn what_is_replayed_comes_before_what_waits() {
     world.time_passes().await;
     world.send().await;
     assert_eq!(receiver.kinds(), ["user.blocked", "user.blocked", "user.unblocked"]);
+}
+
+/// 1. The first message is parked, the second is under way. 2. The first is replayed. 3. The second fails. 4. The first fails.
+#[tokio::test]
+async fn what_is_replayed_comes_before_what_is_under_way_and_fails() {
+    let (world, receiver) = (World::begin().await, Receiver::start().await);
+    let webhook_id = world.webhook(&receiver.url()).await.webhook.webhook_id;
+    let anna = world.person().await;
+    receiver.answers(|_| Reply::Status(500));
+    world.turns(anna, 1).await;
+    world.fan_out().await;
+    world.three_days_pass_for_the_first().await;
+    world.send().await;
+    assert_eq!(world.states(webhook_id).await, ["parked", "waiting"]);
+    world.time_passes().await;
+    let due = async || {
+        let due = world.queue.claim(&[(webhook_id, 10)]).await.unwrap();
+        due.into_iter().map(|it| (it.delivery_no, it.kind)).collect::<Vec<_>>()
+    };
+    let fails = async |delivery_no: i64| {
+        let outcome = Outcome::Failed { status: None, why: "it is down", wait: Duration::ZERO };
+        world.queue.record(&[(delivery_no, outcome)]).await.unwrap();
+    };
+    let second = due().await;
+    assert_eq!(second[0].1, "user.unblocked");
+    world.webhooks.replay_all(webhook_id, None).await.unwrap();
+    fails(second[0].0).await;
+    let first = due().await;
+    assert_eq!((first.len(), &*first[0].1), (1, "user.blocked"));
+    fails(first[0].0).await;
+    assert_eq!(due().await, first, "and no second one beside it");
 }

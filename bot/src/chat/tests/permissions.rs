@@ -162,7 +162,7 @@ async fn admins_and_auditors_open_the_admin_page_and_have_the_command_for_it() {
         tokio::time::timeout(Duration::from_secs(20), changes).await.is_ok()
     };
     let answer = ilya.ask("/admin").await.unwrap();
-    let button = answer.button("🛠 Открыть страницу").unwrap();
+    let button = answer.button("🛠 Открыть приложение").unwrap();
     assert_eq!(button.web_app_url(), Some("https://login.example/admin"));
     assert!(names(&ilya).contains(&"admin".to_owned()));
     assert_eq!(say(&anna, "/admin").await, "⛔ This command is for admins only");
@@ -172,7 +172,7 @@ async fn admins_and_auditors_open_the_admin_page_and_have_the_command_for_it() {
     assert!(has_command(&anna, true).await, "{:?}", names(&anna));
     assert!(!names(&anna).contains(&"admin_users".to_owned()), "{:?}", names(&anna));
     let answer = anna.ask("/admin").await.unwrap();
-    assert!(answer.button("🛠 Open the page").is_some(), "{}", answer.text);
+    assert!(answer.button("🛠 Open the app").is_some(), "{}", answer.text);
     world.order(ANNA, |at| AccountCommand::ChangeRole { role: Role::User, at }).await;
     assert!(has_command(&anna, false).await, "{:?}", names(&anna));
 }

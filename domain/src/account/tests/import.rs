@@ -140,6 +140,23 @@ fn a_step_that_is_there_twice_is_told_once() {
 }
 
 #[test]
+fn a_step_is_told_once_also_where_who_did_it_is_unknown_meanwhile_or_known_by_then() {
+    let unnamed = past(PastChangeKind::Created, 1);
+    let named = PastChange { changed_by: Some(ADMIN), ..unnamed.clone() };
+    for (before, after) in [(named.clone(), unnamed.clone()), (unnamed, named)] {
+        let again = ImportedPerson { history: vec![after], ..person() };
+        then(vec![registered_by_import(), happened(before)], import(again), vec![]);
+    }
+}
+
+#[test]
+fn what_two_did_at_one_time_is_told_of_both() {
+    let by = |changed_by| PastChange { changed_by: Some(changed_by), ..past(PastChangeKind::Created, 1) };
+    let two = ImportedPerson { history: vec![by(ADMIN), by(ANNA)], ..person() };
+    then(vec![registered_by_import()], import(two), vec![happened(by(ADMIN)), happened(by(ANNA))]);
+}
+
+#[test]
 fn what_a_person_has_here_is_not_replaced() {
     let [one, two] = history();
     let given = vec![registered(), changed(Tier::Basic, 0, 0, Some(30))];

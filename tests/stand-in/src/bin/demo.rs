@@ -214,7 +214,7 @@ async fn administer(steps: &Steps, telegram: &Telegram, service: &Service, datab
     let (ilya, anna) = (telegram.person(ILYA), telegram.person(ANNA));
     anna.ask("/start").await?;
     let answer = anna.ask("/admin").await?;
-    let button = answer.button("🛠 Open the page").context("the button of the admins' app is missing")?;
+    let button = answer.button("🛠 Open the app").context("the button of the admins' app is missing")?;
     let url = button.web_app_url().context("the button opens no Mini App")?;
     let launch = anna.init_data(None);
     let admin = AdminApp::open(url, &launch).await?;

@@ -7,8 +7,8 @@ use crate::Styled;
 use crate::chat::plural::counted_en;
 
 pub(in crate::chat) const EN: AdminTexts = AdminTexts {
-    page: "🛠 People, subscriptions, invites and history are on the admin page.",
-    open_page: "🛠 Open the page",
+    page: "🛠 People, subscriptions, invites and history are in the admins' app.",
+    open_page: "🛠 Open the app",
 
     people: |it| {
         let headline = match (&it.query, it.total) {
@@ -110,7 +110,8 @@ pub(in crate::chat) const EN: AdminTexts = AdminTexts {
     },
     unsigned: |fault| {
         format!(
-            "⚠️ The log is not signed any more\n\n{fault}\n\nEverything else goes on. What to do: docs/trust.md,              \u{201c}When nothing is signed\u{201d}"
+            "⚠️ The log is not signed any more\n\n{fault}\n\nEverything else goes on. What to do: docs/trust.md, \
+             \u{201c}When nothing is signed\u{201d}"
         )
     },
     refused: |count| {

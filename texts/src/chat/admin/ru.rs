@@ -7,8 +7,8 @@ use crate::Styled;
 use crate::chat::plural::counted_ru;
 
 pub(in crate::chat) const RU: AdminTexts = AdminTexts {
-    page: "🛠 Люди, подписки, инвайты и история — на странице администратора.",
-    open_page: "🛠 Открыть страницу",
+    page: "🛠 Люди, подписки, инвайты и история — в приложении администраторов.",
+    open_page: "🛠 Открыть приложение",
 
     people: |it| {
         let headline = match (&it.query, it.total) {
@@ -106,7 +106,8 @@ pub(in crate::chat) const RU: AdminTexts = AdminTexts {
     },
     unsigned: |fault| {
         format!(
-            "⚠️ Журнал больше не подписывается\n\n{fault}\n\nВсё остальное работает. Что делать: docs/trust.md, раздел              \u{ab}When nothing is signed\u{bb}"
+            "⚠️ Журнал больше не подписывается\n\n{fault}\n\nВсё остальное работает. Что делать: docs/trust.md, раздел \
+             \u{ab}When nothing is signed\u{bb}"
         )
     },
     refused: |count| {
