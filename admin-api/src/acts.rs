@@ -6,7 +6,7 @@ use std::sync::Arc;
 use app::UseCaseError;
 use app::people::permissions::{Ordered, PermissionOrder};
 use app::people::reset::{self, Permission};
-use app::subscriptions::{self, Grant, change_id_of_request};
+use app::subscriptions::{self, Grant, MOST_DAYS, change_id_of_request};
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -31,8 +31,6 @@ use web::problem::Problem;
 use web::route::Route;
 use web::state::ApiState;
 
-/// The longest grant: a hundred years.
-const MOST_DAYS: u32 = 36_500;
 /// The `type` of an answer to what would leave no admin, or goes against the settings.
 const LAST_ADMIN: &str = "urn:qr-login:last_admin";
 const NAMED_IN_SETTINGS: &str = "urn:qr-login:named_in_settings";

@@ -4,7 +4,8 @@
 
 use std::sync::Arc;
 
-use app::invites::{self, Listed, Order, OrderError};
+use app::invites::{self, LONGEST_NOTE, Listed, MOST_AT_ONCE, MOST_USES, MOST_VALID_DAYS, Order, OrderError};
+use app::subscriptions::MOST_DAYS;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, Method, StatusCode};
@@ -30,11 +31,6 @@ use web::problem::Problem;
 use web::route::Route;
 use web::state::ApiState;
 
-/// What can be asked for: a hundred years, a million uses, a hundred invites at once.
-const MOST_DAYS: u32 = 36_500;
-const MOST_USES: u32 = 1_000_000;
-const MOST_AT_ONCE: u32 = 100;
-const LONGEST_NOTE: usize = 200;
 /// The latest people who used an invite; more are not shown.
 const REDEMPTIONS: usize = 1000;
 
@@ -301,7 +297,7 @@ pub(super) async fn revoke(
 ) -> Result<Json<InviteBody>, Problem> {
     let (app, language) = (&state.app, admin.language);
     let refused = |error| refused(error, language);
-    app.invites().revoke(&invite_id.to_string(), Context::by(admin.account_id)).await.map_err(refused)?;
+    app.invites().revoke_by_id(invite_id, Context::by(admin.account_id)).await.map_err(refused)?;
     app.catch_up().await.map_err(|error| Problem::internal(language, &error))?;
     let listed = app.invites().show_by_id(invite_id).await.map_err(refused)?;
     Ok(Json(Shown::of(&state, language).await?.listed(listed)))
@@ -310,7 +306,7 @@ pub(super) async fn revoke(
 impl NewInvites {
     fn fits(&self) -> bool {
         (1..=MOST_USES).contains(&self.max_uses)
-            && (1..=MOST_DAYS).contains(&self.valid_days)
+            && (1..=MOST_VALID_DAYS).contains(&self.valid_days)
             && self.subscription_days <= MOST_DAYS
             && self
                 .note

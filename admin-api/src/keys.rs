@@ -18,6 +18,7 @@ use texts::http::Text;
 use utoipa::ToSchema;
 use vault::api_keys::ApiKey;
 use web::json::input::{Body, Segment, whole_or_null};
+use web::json::names::ScopeName;
 use web::json::refusals::Refusals;
 use web::problem::Problem;
 use web::route::Route;
@@ -31,27 +32,6 @@ pub(super) fn table() -> Vec<Route> {
         (Method::POST, "/api/admin/keys", post(make)),
         (Method::DELETE, "/api/admin/keys/{key_id}", delete(revoke)),
     ]
-}
-
-/// What a key may do.
-#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
-#[schema(as = Scope)]
-enum ScopeName {
-    #[serde(rename = "users:read")]
-    UsersRead,
-    #[serde(rename = "subscriptions:write")]
-    SubscriptionsWrite,
-    #[serde(rename = "invites:read")]
-    InvitesRead,
-    #[serde(rename = "invites:write")]
-    InvitesWrite,
-    #[serde(rename = "events:read")]
-    EventsRead,
-    /// With `events:read`: names in events are opened.
-    #[serde(rename = "events:names")]
-    EventsNames,
-    #[serde(rename = "webhooks:manage")]
-    WebhooksManage,
 }
 
 /// A key, without its secret.
@@ -92,7 +72,11 @@ pub(super) struct Keys {
 #[schema(as = NewApiKey)]
 pub(super) struct NewKeyBody {
     /// What people call it.
-    #[schema(min_length = 1, max_length = 64, pattern = r"^[^\s\x00-\x1f\x7f-\x9f]+$")]
+    #[schema(
+        min_length = 1,
+        max_length = 64,
+        pattern = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"
+    )]
     name: String,
     #[schema(min_items = 1, max_items = 7)]
     #[serde(deserialize_with = "scopes")]
@@ -208,29 +192,3 @@ impl From<ApiKey> for KeyBody {
         }
     }
 }
-
-macro_rules! same_scopes {
-    ($($name:ident),+) => {
-        impl From<Scope> for ScopeName {
-            fn from(scope: Scope) -> Self {
-                match scope { $(Scope::$name => Self::$name),+ }
-            }
-        }
-
-        impl From<ScopeName> for Scope {
-            fn from(scope: ScopeName) -> Self {
-                match scope { $(ScopeName::$name => Self::$name),+ }
-            }
-        }
-    };
-}
-
-same_scopes!(
-    UsersRead,
-    SubscriptionsWrite,
-    InvitesRead,
-    InvitesWrite,
-    EventsRead,
-    EventsNames,
-    WebhooksManage
-);

@@ -1,5 +1,6 @@
 //! The person whom an act is about: somebody who is registered and not erased.
 
+use app::subscriptions::LONGEST_REASON;
 use axum::http::StatusCode;
 use domain::AccountId;
 use eventlog::{Context, DatabaseError};
@@ -14,9 +15,6 @@ use super::guard::Admin;
 use web::json::user::UserBody;
 use web::problem::Problem;
 use web::state::ApiState;
-
-/// The longest reason, in characters.
-const REASON: usize = 500;
 
 /// Nobody is known by this id.
 pub fn nobody(language: Language) -> Problem {
@@ -45,7 +43,7 @@ pub(super) async fn target(
 /// 400: the reason is longer than 500 characters.
 pub(super) fn order(admin: &Admin, target: &Subject, reason: Option<&str>) -> Result<Context, Problem> {
     let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
-    if reason.is_some_and(|reason| reason.chars().count() > REASON) {
+    if reason.is_some_and(|reason| reason.chars().count() > LONGEST_REASON) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, admin.language, Text::BadRequest));
     }
     let context = Context::by(admin.account_id).with_account(target.account_id);

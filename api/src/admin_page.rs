@@ -5,15 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, Method, StatusCode};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, Method};
+use axum::response::Response;
 use axum::routing::get;
-use texts::Language;
-use texts::http::Text;
 
-use web::embedded::Embedded;
+use web::embedded::{Embedded, answer};
 use web::page;
-use web::problem::Problem;
 use web::route::Route;
 use web::state::ApiState;
 
@@ -71,10 +68,7 @@ async fn shell(State(state): State<Arc<ApiState>>) -> Response {
 
 /// `GET /admin/static/{*name}`.
 async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    match STATICS.get(name.as_str()) {
-        Some(file) => file.answer(&headers),
-        None => Problem::new(StatusCode::NOT_FOUND, Language::default(), Text::NotFound).into_response(),
-    }
+    answer(&STATICS, &name, &headers)
 }
 
 #[cfg(test)]

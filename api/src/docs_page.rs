@@ -5,13 +5,10 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use texts::Language;
-use texts::http::Text;
-use web::embedded::Embedded;
-use web::problem::Problem;
+use web::embedded::{Embedded, answer};
 use web::route::Route;
 
 const SHELL: &str = include_str!("../static/docs/docs.html");
@@ -38,8 +35,5 @@ async fn shell() -> Response {
 }
 
 async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    match FILES.get(name.as_str()) {
-        Some(file) => file.answer(&headers),
-        None => Problem::new(StatusCode::NOT_FOUND, Language::default(), Text::NotFound).into_response(),
-    }
+    answer(&FILES, &name, &headers)
 }

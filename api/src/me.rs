@@ -13,6 +13,7 @@ mod page;
 mod person;
 pub(crate) mod proof;
 pub(crate) mod read;
+mod turn;
 
 /// Every route of a person's own side.
 pub(crate) fn table() -> Vec<Route> {

@@ -4,13 +4,10 @@ use std::collections::HashMap;
 use std::sync::LazyLock;
 
 use axum::extract::Path;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::{IntoResponse, Response};
-use texts::Language;
-use texts::http::Text;
+use axum::http::HeaderMap;
+use axum::response::Response;
 
-use web::embedded::Embedded;
-use web::problem::Problem;
+use web::embedded::{Embedded, answer};
 
 macro_rules! embedded {
     ($($name:literal),* $(,)?) => {
@@ -51,19 +48,12 @@ static STATICS: LazyLock<HashMap<&'static str, Embedded>> =
 
 /// `GET /qr-auth/static/{name}`.
 pub async fn file(Path(name): Path<String>, headers: HeaderMap) -> Response {
-    answer(&name, &headers)
+    answer(&STATICS, &name, &headers)
 }
 
 /// `GET /qr-auth/static/{folder}/{name}`.
 pub async fn file_in_folder(Path((folder, name)): Path<(String, String)>, headers: HeaderMap) -> Response {
-    answer(&format!("{folder}/{name}"), &headers)
-}
-
-fn answer(name: &str, headers: &HeaderMap) -> Response {
-    match STATICS.get(name) {
-        Some(file) => file.answer(headers),
-        None => Problem::new(StatusCode::NOT_FOUND, Language::default(), Text::NotFound).into_response(),
-    }
+    answer(&STATICS, &format!("{folder}/{name}"), &headers)
 }
 
 #[cfg(test)]

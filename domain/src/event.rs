@@ -37,7 +37,7 @@ impl StreamKind {
     pub const ALL: [Self; 6] =
         [Self::Invite, Self::Login, Self::Account, Self::Audit, Self::Service, Self::History];
 
-    /// `invite`, `login`, `account`, `audit`, `service`.
+    /// `invite`, `login`, `account`, `audit`, `service`, `log`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Invite => "invite",

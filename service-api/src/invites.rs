@@ -3,11 +3,14 @@
 
 use std::sync::Arc;
 
-use app::invites::{self, Listed, Order as InviteOrder, OrderError, VALID_DAYS};
+use app::invites::{
+    self, LONGEST_NOTE, Listed, MOST_AT_ONCE, MOST_USES, MOST_VALID_DAYS, Order as InviteOrder, OrderError,
+    VALID_DAYS,
+};
+use app::subscriptions::MOST_DAYS;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
-use axum::response::Response;
 use axum::routing::{get, post};
 use domain::{AccountId, ApiKeyId, InviteId};
 use jiff::Timestamp;
@@ -23,18 +26,12 @@ use web::state::ApiState;
 
 use crate::guard::Caller;
 use crate::input::{Nothing, Parameters, Segment, position};
-use crate::orders::{Answer, Order, once, seed_of};
-use crate::position::reach;
+use crate::orders::{Answer, Order, OrderHeaders, id_of, once};
+use crate::position::{reach, reach_now};
 use crate::problem::Problem;
 use crate::refusals::{Refusals, WriteRefusals};
 use crate::scope;
 use crate::users::MinPosition;
-
-/// What can be asked for: a hundred years, a million uses, a hundred invites at once.
-const MOST_DAYS: u32 = 36_500;
-const MOST_USES: u32 = 1_000_000;
-const MOST_AT_ONCE: u32 = 100;
-const LONGEST_NOTE: usize = 200;
 
 pub(super) fn table() -> Vec<Route> {
     vec![
@@ -200,9 +197,7 @@ pub(super) async fn one(
     path = "/api/v1/invites",
     operation_id = "make_invites_v1",
     tag = "v1",
-    params(
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again, for 24 hours", min_length = 1, max_length = 128, pattern = "^[!-~]+$"),
-    ),
+    params(OrderHeaders),
     request_body = NewInvites,
     security(("key" = ["invites:write"])),
     responses((status = 201, description = "The invites", body = MadeInvites), WriteRefusals)
@@ -213,14 +208,14 @@ pub(super) async fn make(
     caller: Caller<scope::InvitesWrite>,
     _: Parameters<Nothing>,
     Order { body: new, stamp }: Order<NewInvites>,
-) -> Result<Response, Problem> {
+) -> Result<Answer, Problem> {
     new.check()?;
     let (own, context, key_id) = (state.clone(), caller.context(), caller.key_id().clone());
     let act = move |seed: OrderSeed| async move {
         let mut made = Vec::new();
         for number in 0..new.count.unwrap_or(1) {
             let order = InviteOrder {
-                invite_id: Some(invites::id_of(&seed_of(&seed, number))),
+                invite_id: Some(InviteId(id_of(&seed, number))),
                 max_uses: new.max_uses.unwrap_or(1),
                 valid_days: new.valid_days.unwrap_or(VALID_DAYS),
                 subscription_days: new.subscription_days,
@@ -243,10 +238,7 @@ pub(super) async fn make(
     path = "/api/v1/invites/{invite_id}/revoke",
     operation_id = "revoke_invite_v1",
     tag = "v1",
-    params(
-        ("invite_id" = String, Path, format = Uuid),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again, for 24 hours", min_length = 1, max_length = 128, pattern = "^[!-~]+$"),
-    ),
+    params(("invite_id" = String, Path, format = Uuid), OrderHeaders),
     security(("key" = ["invites:write"])),
     responses((status = 200, description = "The invite now", body = InviteBody), WriteRefusals)
 )]
@@ -257,10 +249,10 @@ pub(super) async fn revoke(
     Segment(invite_id): Segment<InviteId>,
     _: Parameters<Nothing>,
     Order { stamp, .. }: Order<Nothing>,
-) -> Result<Response, Problem> {
+) -> Result<Answer, Problem> {
     let (own, context, key_id) = (state.clone(), caller.context(), caller.key_id().clone());
     let act = move |_| async move {
-        own.app.invites().revoke(&invite_id.to_string(), context).await.map_err(refused)?;
+        own.app.invites().revoke_by_id(invite_id, context).await.map_err(refused)?;
         let invite = now(&own, &key_id, &[invite_id]).await?.pop();
         Ok(Answer::new(StatusCode::OK, &invite.ok_or_else(unknown)?, None))
     };
@@ -276,7 +268,7 @@ impl NewInvites {
         if outside(self.max_uses, 1, MOST_USES) {
             return Err(Problem::BadRequest("`max_uses` is 1 to 1000000."));
         }
-        if outside(self.valid_days, 1, MOST_DAYS) || outside(self.subscription_days, 0, MOST_DAYS) {
+        if outside(self.valid_days, 1, MOST_VALID_DAYS) || outside(self.subscription_days, 0, MOST_DAYS) {
             return Err(Problem::BadRequest("Days are at most 36500; `valid_days` is at least 1."));
         }
         if outside(self.count, 1, MOST_AT_ONCE) {
@@ -291,8 +283,7 @@ impl NewInvites {
 
 /// These invites as they are, once the views show them.
 async fn now(state: &ApiState, key_id: &ApiKeyId, ids: &[InviteId]) -> Result<Vec<InviteBody>, Problem> {
-    let due = eventlog::Log::new(&state.app.db).due().await.map_err(|error| Problem::internal(&error))?;
-    reach(state, Some(due)).await?;
+    reach_now(state).await?;
     let shown = Shown::to(state, key_id).await?;
     let mut items = Vec::new();
     for invite_id in ids {

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use app::invites;
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -16,6 +17,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use tracing::Instrument;
+use utoipa::IntoParams;
+use uuid::Uuid;
 use vault::OrderSeed;
 use vault::api_requests::{ApiRequest, Claim};
 use web::state::ApiState;
@@ -41,12 +44,21 @@ pub struct Stamp {
     request_sha256: [u8; 32],
 }
 
+/// How a request says which order it is.
+#[derive(Debug, IntoParams)]
+#[into_params(parameter_in = Header)]
+pub struct OrderHeaders {
+    /// The same key and body: the first answer again, for 24 hours
+    #[param(rename = "Idempotency-Key", min_length = 1, max_length = 128, pattern = "^[!-~]+$")]
+    pub idempotency_key: Option<String>,
+}
+
 /// What is answered to an order that was carried out.
 #[derive(Debug)]
 pub struct Answer {
     status: StatusCode,
     /// JSON.
-    body: String,
+    pub(crate) body: String,
     /// The person whom it is about.
     about: Option<AccountId>,
 }
@@ -61,6 +73,12 @@ impl Answer {
     /// Without a body.
     pub const fn empty(about: Option<AccountId>) -> Self {
         Self { status: StatusCode::NO_CONTENT, body: String::new(), about }
+    }
+
+    /// The first answer to an order, as it was kept.
+    fn again(status: u16, body: String) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { status, body, about: None }
     }
 }
 
@@ -105,7 +123,7 @@ pub async fn once<F, A>(
     key_id: &ApiKeyId,
     stamp: Stamp,
     act: A,
-) -> Result<Response, Problem>
+) -> Result<Answer, Problem>
 where
     A: FnOnce(OrderSeed) -> F + Send + 'static,
     F: Future<Output = Result<Answer, Problem>> + Send + 'static,
@@ -113,14 +131,14 @@ where
     let (state, key_id) = (state.clone(), key_id.clone());
     let carried_out = async move {
         let Stamp { request_key: Some(request_key), request_sha256 } = stamp else {
-            return Ok(act(random_seed()).await?.into_response());
+            return act(random_seed()).await;
         };
         let (request_key, request_sha256) = (&request_key, &request_sha256);
         let request = ApiRequest { key_id: &key_id, request_key, request_sha256 };
         let vault = &state.app.vault;
         let seed = match vault.claim_api_request(request).await.map_err(|error| Problem::internal(&error))? {
             Claim::Mine(seed) => seed,
-            Claim::Answered { status, answer } => return Ok(again(status, answer)),
+            Claim::Answered { status, answer } => return Ok(Answer::again(status, answer)),
             Claim::InFlight => return Err(Problem::InFlight),
             Claim::OtherOrder => return Err(Problem::OtherRequest),
         };
@@ -129,18 +147,18 @@ where
             Ok(Answer { status, body, about }) => {
                 vault.answer_api_request(request, status.as_u16(), body, *about).await
             }
-            Err(problem) if problem.status().is_client_error() => {
+            Err(problem) if is_kept(problem) => {
                 let (status, body) = (problem.status().as_u16(), problem.body().to_string());
                 vault.answer_api_request(request, status, &body, None).await
             }
-            // It failed on our side: the next request goes on.
+            // It failed on our side, or is told to come again: the next request goes on.
             Err(_) => vault.let_go_of_api_request(request).await,
         };
         if let Err(error) = kept {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "an answer was not kept; the same request is carried out by the same ids");
         }
-        Ok(outcome?.into_response())
+        outcome
     };
     match tokio::spawn(carried_out.in_current_span()).await {
         Ok(answered) => answered,
@@ -152,8 +170,18 @@ where
     }
 }
 
+/// Whether a refusal is given again. One that says when to come again is not: the order may be carried out then.
+fn is_kept(problem: &Problem) -> bool {
+    problem.status().is_client_error() && problem.retry_after_seconds().is_none()
+}
+
+/// The id of one of several things that an order makes: the same for the same order.
+pub(crate) fn id_of(seed: &OrderSeed, number: u32) -> Uuid {
+    invites::id_of(&seed_of(seed, number)).0
+}
+
 /// The seed of one of several things that an order makes.
-pub(crate) fn seed_of(seed: &OrderSeed, number: u32) -> OrderSeed {
+fn seed_of(seed: &OrderSeed, number: u32) -> OrderSeed {
     let hash = Sha256::new().chain_update(seed).chain_update(number.to_be_bytes()).finalize();
     *hash.first_chunk().expect("18 of 32 bytes")
 }
@@ -164,26 +192,17 @@ fn random_seed() -> OrderSeed {
     seed
 }
 
-/// The first answer.
-fn again(status: u16, body: String) -> Response {
-    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response(status, body)
-}
-
 impl IntoResponse for Answer {
     fn into_response(self) -> Response {
-        response(self.status, self.body)
+        let Self { status, body, .. } = self;
+        if status == StatusCode::NO_CONTENT {
+            return status.into_response();
+        }
+        let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
+        let mut response = (status, body).into_response();
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        response
     }
-}
-
-fn response(status: StatusCode, body: String) -> Response {
-    if status == StatusCode::NO_CONTENT {
-        return status.into_response();
-    }
-    let kind = if status.is_success() { "application/json" } else { "application/problem+json" };
-    let mut response = (status, body).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
 }
 
 #[cfg(test)]
@@ -204,6 +223,18 @@ mod tests {
         }
         for bad in [&[""][..], &["a b"], &[&format!("{longest}a")], &["a", "a"]] {
             assert!(read(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_that_says_when_to_come_again_is_not_given_for_a_day() {
+        for kept in [Problem::NotFound("x"), Problem::WebhookAddress, Problem::TooManyWebhooks] {
+            assert!(is_kept(&kept), "{kept:?}");
+        }
+        let seconds = 1;
+        for gone in [Problem::SecretBeingChanged, Problem::TooManyRequests { seconds }, Problem::NotThereYet]
+        {
+            assert!(!is_kept(&gone), "{gone:?}");
         }
     }
 

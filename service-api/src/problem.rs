@@ -1,15 +1,15 @@
 //! What is wrong with a request, for programs: RFC 9457 `application/problem+json`, with a `type` that does not change.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use eventlog::database::is_transient;
 use eventlog::log::BranchId;
 use serde_json::{Value, json};
+use web::problem::{AWAY_SECONDS, answer, is_away};
 
-/// About as long as a failover takes.
-const AWAY_SECONDS: u64 = 5;
 /// When a request that is carried out at this moment may be looked for again.
 const IN_FLIGHT_SECONDS: u64 = 1;
+/// The other request has changed the secret by then, or is dead.
+const SECRET_SECONDS: u64 = 60;
 
 /// What is wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,12 +61,7 @@ pub enum Problem {
 impl Problem {
     /// An error of this service, which is logged here, once. While the database is away the answer is 503 with a `Retry-After`.
     pub fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
-        if is_transient(error) {
-            tracing::warn!(error, "a request has to be repeated: the database is away");
-            return Self::Unavailable;
-        }
-        tracing::error!(error, "a request failed");
-        Self::Internal
+        if is_away(error) { Self::Unavailable } else { Self::Internal }
     }
 
     /// The HTTP status.
@@ -147,11 +142,13 @@ impl Problem {
         }
     }
 
-    const fn retry_after_seconds(&self) -> Option<u64> {
+    /// When to come again, where that helps.
+    pub(crate) fn retry_after_seconds(&self) -> Option<u64> {
         match self {
             Self::TooManyRequests { seconds } => Some(*seconds),
             Self::InFlight | Self::NotThereYet => Some(IN_FLIGHT_SECONDS),
-            Self::Unavailable => Some(AWAY_SECONDS),
+            Self::SecretBeingChanged => Some(SECRET_SECONDS),
+            Self::Unavailable => Some(AWAY_SECONDS.into()),
             _ => None,
         }
     }
@@ -175,15 +172,7 @@ impl Problem {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let mut response = (self.status(), self.body().to_string()).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.retry_after_seconds() {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if self.status() == StatusCode::UNAUTHORIZED {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-        }
-        response
+        let asks_for = (self.status() == StatusCode::UNAUTHORIZED).then_some("Bearer");
+        answer(self.status(), self.body().to_string(), self.retry_after_seconds(), asks_for)
     }
 }

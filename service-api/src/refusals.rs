@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use eventlog::log::BranchId;
 use serde::Serialize;
+use utoipa::openapi::RefOr;
 use utoipa::openapi::response::Response;
-use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 use utoipa::{IntoResponses, ToSchema};
+use web::json::refusals::{Refusal, by_name, by_status};
 
 /// What is wrong with a request.
 #[derive(Serialize, ToSchema)]
@@ -48,8 +49,7 @@ pub struct Refusals;
 /// The same of a route that writes.
 pub struct WriteRefusals;
 
-/// Status, name in the contract, and when it is given.
-const REFUSALS: [(&str, &str, &str); 10] = [
+const REFUSALS: [Refusal; 10] = [
     ("400", "ServiceBadRequest", "The request is malformed: a field is missing, unknown or out of its range"),
     (
         "401",
@@ -81,32 +81,21 @@ const REFUSALS: [(&str, &str, &str); 10] = [
 /// So many of them a route that reads has.
 const OF_READS: usize = 7;
 
-fn named(some: &[(&str, &str, &str)]) -> BTreeMap<String, RefOr<Response>> {
-    let one = |(status, name, _): &(&str, &str, &str)| {
-        ((*status).to_owned(), RefOr::Ref(Ref::from_response_name(*name)))
-    };
-    some.iter().map(one).collect()
-}
-
 impl IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        named(&REFUSALS[..OF_READS])
+        by_status(&REFUSALS[..OF_READS])
     }
 }
 
 impl IntoResponses for WriteRefusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        named(&REFUSALS)
+        by_status(&REFUSALS)
     }
 }
 
 impl Refusals {
     /// All of them by their names in the contract.
     pub fn named() -> impl Iterator<Item = (&'static str, Response)> {
-        REFUSALS.into_iter().map(|(_, name, description)| {
-            let problem = Content::new(Some(Ref::from_schema_name("ServiceProblem")));
-            let response = ResponseBuilder::new().description(description);
-            (name, response.content("application/problem+json", problem).build())
-        })
+        by_name(&REFUSALS, "ServiceProblem")
     }
 }

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use app::UseCaseError;
-use app::subscriptions::{self, Grant};
+use app::subscriptions::{self, Grant, LONGEST_REASON, MOST_DAYS, change_id_of_key};
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
-use axum::response::Response;
 use axum::routing::{delete, get, post};
-use eventlog::{Context, Log};
+use eventlog::Context;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use vault::{OrderSeed, Subject};
@@ -19,16 +18,12 @@ use web::state::ApiState;
 
 use crate::guard::Caller;
 use crate::input::{Nothing, Parameters, Segment};
-use crate::orders::{Answer, Order, once};
+use crate::orders::{Answer, Order, OrderHeaders, once};
+use crate::position::reach_now;
 use crate::problem::Problem;
 use crate::refusals::WriteRefusals;
 use crate::scope;
 use crate::users::{self, UserAt, find, nobody};
-
-/// The longest grant: a hundred years.
-const MOST_DAYS: u32 = 36_500;
-/// The longest reason, in characters.
-const REASON: usize = 500;
 
 pub(super) fn table() -> Vec<Route> {
     const PATH: &str = "/api/v1/users/{telegram_id}/subscription";
@@ -70,10 +65,7 @@ pub(super) struct EndOfSubscription {
     path = "/api/v1/users/{telegram_id}/subscription",
     operation_id = "grant_subscription_v1",
     tag = "v1",
-    params(
-        ("telegram_id" = i64, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again, for 24 hours", min_length = 1, max_length = 128, pattern = "^[!-~]+$"),
-    ),
+    params(("telegram_id" = i64, Path), OrderHeaders),
     request_body = NewSubscription,
     security(("key" = ["subscriptions:write"])),
     responses((status = 200, description = "The person now", body = UserAt), WriteRefusals)
@@ -85,7 +77,7 @@ pub(super) async fn grant(
     Segment(telegram_id): Segment<i64>,
     _: Parameters<Nothing>,
     Order { body: new, stamp }: Order<NewSubscription>,
-) -> Result<Response, Problem> {
+) -> Result<Answer, Problem> {
     if new.days.is_some_and(|days| days > MOST_DAYS) {
         return Err(Problem::BadRequest("`days` is at most 36500."));
     }
@@ -93,12 +85,11 @@ pub(super) async fn grant(
     let (own, context, key_id) = (state.clone(), caller.context(), caller.key_id().clone());
     let act = move |seed: OrderSeed| async move {
         let subject = target(&own, telegram_id).await?;
-        let seed: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
         let grant = Grant {
             account_id: subject.account_id,
             tier: new.tier.into(),
             days: new.days,
-            change_id: format!("key/{key_id}/{seed}"),
+            change_id: change_id_of_key(&key_id, &seed),
             context: about(context, &subject, reason.as_deref()),
         };
         subscriptions::grant(&own.app, grant).await.map_err(refused)?;
@@ -113,10 +104,7 @@ pub(super) async fn grant(
     path = "/api/v1/users/{telegram_id}/subscription",
     operation_id = "end_subscription_v1",
     tag = "v1",
-    params(
-        ("telegram_id" = i64, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again, for 24 hours", min_length = 1, max_length = 128, pattern = "^[!-~]+$"),
-    ),
+    params(("telegram_id" = i64, Path), OrderHeaders),
     request_body = Option<EndOfSubscription>,
     security(("key" = ["subscriptions:write"])),
     responses((status = 200, description = "The person now", body = UserAt), WriteRefusals)
@@ -128,7 +116,7 @@ pub(super) async fn end(
     Segment(telegram_id): Segment<i64>,
     _: Parameters<Nothing>,
     Order { body, stamp }: Order<Option<EndOfSubscription>>,
-) -> Result<Response, Problem> {
+) -> Result<Answer, Problem> {
     let reason = reason(body.and_then(|body| body.reason))?;
     let (own, context) = (state.clone(), caller.context());
     let act = move |_| async move {
@@ -142,7 +130,7 @@ pub(super) async fn end(
 
 fn reason(text: Option<String>) -> Result<Option<String>, Problem> {
     let text = text.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
-    match text.as_ref().is_some_and(|text| text.chars().count() > REASON) {
+    match text.as_ref().is_some_and(|text| text.chars().count() > LONGEST_REASON) {
         true => Err(Problem::BadRequest("`reason` has at most 500 characters.")),
         false => Ok(text),
     }
@@ -167,8 +155,8 @@ fn about(context: Context, subject: &Subject, reason: Option<&str>) -> Context {
 
 /// The person as they are now. Its position can be asked for (`min_position`): every process that has it shows what was done.
 async fn changed(state: &ApiState, telegram_id: i64, subject: &Subject) -> Result<Answer, Problem> {
-    let due = Log::new(&state.app.db).due().await.map_err(|error| Problem::internal(&error))?;
-    let user = find(state, telegram_id, Some(due)).await?;
+    reach_now(state).await?;
+    let user = find(state, telegram_id, None).await?;
     Ok(Answer::new(StatusCode::OK, &UserAt::from(user), Some(subject.account_id)))
 }
 

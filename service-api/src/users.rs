@@ -129,8 +129,8 @@ pub(super) async fn list(
         updated_after: asked.updated_after,
         after: asked.after.map(|Cursor(place)| place),
     };
-    let limit = usize::try_from(asked.limit.and_one() - 1).unwrap_or(1);
-    let found = page(&state.app.db, listing, limit).await.map_err(|error| Problem::internal(&error))?;
+    let found = page(&state.app.db, listing, asked.limit.items()).await;
+    let found = found.map_err(|error| Problem::internal(&error))?;
     let position = found.position;
     let items = found.found.users.into_iter().map(|user| UserAt { user: user.into(), position });
     Ok(Json(Users { items: items.collect(), next: found.found.next.map(|place| Cursor(place).to_string()) }))

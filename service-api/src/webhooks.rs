@@ -6,15 +6,13 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::{Body, to_bytes};
 use axum::extract::State;
-use axum::http::{Method, StatusCode, header};
-use axum::response::Response;
+use axum::http::{Method, StatusCode};
 use axum::routing::{delete as remove, get, patch, post};
 use secrecy::ExposeSecret;
 use serde::Serialize;
 use serde_json::Value;
-use uuid::{Builder, Uuid};
+use uuid::Uuid;
 use vault::OrderSeed;
 use web::json::webhooks::{
     DeliveriesQuery, DeliveryPage, MadeWebhook, NewWebhookBody, ReplayedAll, TestQueued, WebhookBody,
@@ -26,13 +24,10 @@ use webhooks::{Change, Ids, Made, WebhookError};
 
 use crate::guard::Caller;
 use crate::input::{Nothing, Parameters, Segment};
-use crate::orders::{Answer, Order, once, seed_of};
+use crate::orders::{Answer, Order, OrderHeaders, id_of, once};
 use crate::problem::Problem;
 use crate::refusals::{Refusals, WriteRefusals};
 use crate::scope;
-
-/// Longer than any answer about a webhook.
-const LONGEST_ANSWER: usize = 64 * 1024;
 
 pub(super) fn table() -> Vec<Route> {
     vec![
@@ -82,7 +77,7 @@ pub(super) async fn list(
     path = "/api/v1/webhooks",
     operation_id = "create_webhook_v1",
     tag = "v1",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again, for 24 hours", min_length = 1, max_length = 128, pattern = "^[!-~]+$")),
+    params(OrderHeaders),
     request_body = NewWebhookBody,
     security(("key" = ["webhooks:manage"])),
     responses((status = 201, description = "The webhook, with its secret", body = MadeWebhook), WriteRefusals)
@@ -93,10 +88,10 @@ pub(super) async fn make(
     caller: Caller<scope::WebhooksManage>,
     _: Parameters<Nothing>,
     Order { body: new, stamp }: Order<NewWebhookBody>,
-) -> Result<Response, Problem> {
+) -> Result<Answer, Problem> {
     let (own, context) = (state.clone(), caller.context());
     let act = move |seed: OrderSeed| async move {
-        let ids = Ids { webhook_id: id_of(&seed_of(&seed, 0)), secret_id: id_of(&seed_of(&seed, 1)) };
+        let ids = Ids { webhook_id: id_of(&seed, 0), secret_id: id_of(&seed, 1) };
         let made = own.webhooks.create(new.into(), ids, context).await.map_err(problem)?;
         Ok(kept(StatusCode::CREATED, made, ids.secret_id))
     };
@@ -130,10 +125,7 @@ pub(super) async fn one(
     path = "/api/v1/webhooks/{webhook_id}",
     operation_id = "change_webhook_v1",
     tag = "v1",
-    params(
-        ("webhook_id" = String, Path, format = Uuid),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again, for 24 hours", min_length = 1, max_length = 128, pattern = "^[!-~]+$"),
-    ),
+    params(("webhook_id" = String, Path, format = Uuid), OrderHeaders),
     request_body = WebhookChange,
     security(("key" = ["webhooks:manage"])),
     responses((status = 200, description = "The webhook now", body = MadeWebhook), WriteRefusals)
@@ -145,11 +137,11 @@ pub(super) async fn change(
     Segment(webhook_id): Segment<Uuid>,
     _: Parameters<Nothing>,
     Order { body: change, stamp }: Order<WebhookChange>,
-) -> Result<Response, Problem> {
+) -> Result<Answer, Problem> {
     let (own, context, actor, change) =
         (state.clone(), caller.context(), actor(&caller), Change::from(change));
     let act = move |seed: OrderSeed| async move {
-        let secret_id = id_of(&seed_of(&seed, 1));
+        let secret_id = id_of(&seed, 1);
         let changed = own.webhooks.change(webhook_id, Some(&actor), change, secret_id, context).await;
         Ok(kept(StatusCode::OK, changed.map_err(problem)?, secret_id))
     };
@@ -162,10 +154,7 @@ pub(super) async fn change(
     path = "/api/v1/webhooks/{webhook_id}",
     operation_id = "delete_webhook_v1",
     tag = "v1",
-    params(
-        ("webhook_id" = String, Path, format = Uuid),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again, for 24 hours", min_length = 1, max_length = 128, pattern = "^[!-~]+$"),
-    ),
+    params(("webhook_id" = String, Path, format = Uuid), OrderHeaders),
     security(("key" = ["webhooks:manage"])),
     responses((status = 204, description = "It is gone"), WriteRefusals)
 )]
@@ -176,7 +165,7 @@ pub(super) async fn delete(
     Segment(webhook_id): Segment<Uuid>,
     _: Parameters<Nothing>,
     Order { stamp, .. }: Order<Nothing>,
-) -> Result<Response, Problem> {
+) -> Result<Answer, Problem> {
     let (own, context, actor) = (state.clone(), caller.context(), actor(&caller));
     let act = move |_| async move {
         own.webhooks.delete(webhook_id, Some(&actor), context).await.map_err(problem)?;
@@ -191,10 +180,7 @@ pub(super) async fn delete(
     path = "/api/v1/webhooks/{webhook_id}/test",
     operation_id = "test_webhook_v1",
     tag = "v1",
-    params(
-        ("webhook_id" = String, Path, format = Uuid),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again, for 24 hours", min_length = 1, max_length = 128, pattern = "^[!-~]+$"),
-    ),
+    params(("webhook_id" = String, Path, format = Uuid), OrderHeaders),
     security(("key" = ["webhooks:manage"])),
     responses((status = 202, description = "The message is queued", body = TestQueued), WriteRefusals)
 )]
@@ -205,7 +191,7 @@ pub(super) async fn test(
     Segment(webhook_id): Segment<Uuid>,
     _: Parameters<Nothing>,
     Order { stamp, .. }: Order<Nothing>,
-) -> Result<Response, Problem> {
+) -> Result<Answer, Problem> {
     let (own, actor) = (state.clone(), actor(&caller));
     let act = move |_| async move {
         let delivery_id = own.webhooks.test(webhook_id, Some(&actor)).await.map_err(problem)?;
@@ -241,10 +227,7 @@ pub(super) async fn deliveries(
     path = "/api/v1/webhooks/{webhook_id}/deliveries/replay",
     operation_id = "replay_webhook_deliveries_v1",
     tag = "v1",
-    params(
-        ("webhook_id" = String, Path, format = Uuid),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again, for 24 hours", min_length = 1, max_length = 128, pattern = "^[!-~]+$"),
-    ),
+    params(("webhook_id" = String, Path, format = Uuid), OrderHeaders),
     security(("key" = ["webhooks:manage"])),
     responses((status = 202, description = "They are queued", body = ReplayedAll), WriteRefusals)
 )]
@@ -255,7 +238,7 @@ pub(super) async fn replay_all(
     Segment(webhook_id): Segment<Uuid>,
     _: Parameters<Nothing>,
     Order { stamp, .. }: Order<Nothing>,
-) -> Result<Response, Problem> {
+) -> Result<Answer, Problem> {
     let (own, actor) = (state.clone(), actor(&caller));
     let act = move |_| async move {
         let replayed = own.webhooks.replay_all(webhook_id, Some(&actor)).await.map_err(problem)?;
@@ -273,7 +256,7 @@ pub(super) async fn replay_all(
     params(
         ("webhook_id" = String, Path, format = Uuid),
         ("delivery_id" = String, Path),
-        ("Idempotency-Key" = Option<String>, Header, description = "The same key and body: the first answer again, for 24 hours", min_length = 1, max_length = 128, pattern = "^[!-~]+$"),
+        OrderHeaders,
     ),
     security(("key" = ["webhooks:manage"])),
     responses((status = 202, description = "It is queued", body = ReplayedAll), WriteRefusals)
@@ -285,7 +268,7 @@ pub(super) async fn replay(
     Segment((webhook_id, delivery_id)): Segment<(Uuid, String)>,
     _: Parameters<Nothing>,
     Order { stamp, .. }: Order<Nothing>,
-) -> Result<Response, Problem> {
+) -> Result<Answer, Problem> {
     let (own, actor) = (state.clone(), actor(&caller));
     let act = move |_| async move {
         own.webhooks.replay(webhook_id, Some(&actor), &delivery_id).await.map_err(problem)?;
@@ -299,36 +282,27 @@ fn actor(caller: &Caller<scope::WebhooksManage>) -> String {
     caller.context().actor.to_string()
 }
 
-fn id_of(seed: &OrderSeed) -> Uuid {
-    let bytes = seed.first_chunk().expect("16 of 18 bytes");
-    Builder::from_random_bytes(*bytes).into_uuid()
-}
-
 fn kept(status: StatusCode, made: Made, secret_id: Uuid) -> Answer {
     let secret_id = made.secret.is_some().then_some(secret_id);
     Answer::new(status, &Kept { webhook: made.webhook.into(), secret_id }, None)
 }
 
 /// With the secret in the place of its id.
-async fn with_secret(state: &ApiState, kept: Response) -> Result<Response, Problem> {
-    let (mut parts, body) = kept.into_parts();
-    let bytes = to_bytes(body, LONGEST_ANSWER).await.map_err(|error| Problem::internal(&error))?;
-    let Ok(Value::Object(mut answer)) = serde_json::from_slice(&bytes) else {
-        return Ok(Response::from_parts(parts, Body::from(bytes)));
-    };
+async fn with_secret(state: &ApiState, mut answer: Answer) -> Result<Answer, Problem> {
+    let Ok(Value::Object(mut body)) = serde_json::from_str(&answer.body) else { return Ok(answer) };
     let id = |value: Option<Value>| value.and_then(|it| it.as_str()?.parse().ok());
-    let secret_id = id(answer.remove("secret_id"));
-    if let (Some(secret_id), Some(webhook_id)) = (secret_id, id(answer.get("webhook_id").cloned()))
+    let secret_id = id(body.remove("secret_id"));
+    if let (Some(secret_id), Some(webhook_id)) = (secret_id, id(body.get("webhook_id").cloned()))
         && let Some(secret) = state
             .webhooks
             .secret(Ids { webhook_id, secret_id })
             .await
             .map_err(|error| Problem::internal(&error))?
     {
-        answer.insert("secret".to_owned(), secret.expose_secret().into());
+        body.insert("secret".to_owned(), secret.expose_secret().into());
     }
-    parts.headers.remove(header::CONTENT_LENGTH);
-    Ok(Response::from_parts(parts, Body::from(Value::Object(answer).to_string())))
+    answer.body = Value::Object(body).to_string();
+    Ok(answer)
 }
 
 fn problem(error: WebhookError) -> Problem {

@@ -13,15 +13,14 @@ use governor::middleware::StateInformationMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::HashMapStateStore;
 use governor::{Quota, RateLimiter};
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
+use vault::api_keys::USE_IS_NOTED_EVERY;
 
 /// A key has so many requests at once, and one more each `ONE_EVERY`.
 pub const REQUESTS: u32 = 600;
 const ONE_EVERY: Duration = Duration::from_millis(10);
 /// The time in which all of them come back.
 pub const WINDOW_SECONDS: u32 = 6;
-/// How often the last use of a key is written.
-const NOTED_EVERY: SignedDuration = SignedDuration::from_mins(1);
 
 /// Counts the requests of each key.
 #[derive(Debug)]
@@ -98,7 +97,7 @@ impl KeyUses {
     /// Notes that a key is used, once a minute. It is written beside the request, which does not wait for it.
     pub fn note(&self, app: &App, key: &ApiKeyId, now: Timestamp) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if noted.get(key).is_some_and(|at| now < *at + NOTED_EVERY) {
+        if noted.get(key).is_some_and(|at| now < *at + USE_IS_NOTED_EVERY) {
             return;
         }
         noted.insert(key.clone(), now);

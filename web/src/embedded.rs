@@ -1,6 +1,7 @@
 //! Files of the pages, embedded in the binary. Imports between modules carry no version, so the browser has to ask each time
 //! (`no-cache`), and an `ETag` keeps that cheap. A browser that takes gzip gets it.
 
+use std::collections::HashMap;
 use std::io::Write as _;
 
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -8,6 +9,18 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest, Sha256};
+use texts::Language;
+use texts::http::Text;
+
+use crate::problem::Problem;
+
+/// The answer to a request with these headers for the file of this name; 404 where there is none.
+pub fn answer(files: &'static HashMap<&'static str, Embedded>, name: &str, headers: &HeaderMap) -> Response {
+    match files.get(name) {
+        Some(file) => file.answer(headers),
+        None => Problem::new(StatusCode::NOT_FOUND, Language::default(), Text::NotFound).into_response(),
+    }
+}
 
 /// A file as it is served.
 pub struct Embedded {

@@ -1,6 +1,5 @@
 //! Errors as people and programs read them: RFC 9457 `application/problem+json`.
 
-use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use eventlog::database::is_transient;
@@ -11,8 +10,8 @@ use utoipa::ToSchema;
 
 use crate::init_data::InitDataError;
 
-/// About as long as a failover takes.
-const AWAY_SECONDS: i64 = 5;
+/// When to ask again while the database is away: about as long as a failover takes.
+pub const AWAY_SECONDS: u32 = 5;
 
 /// The `type` of the answer to a person who is blocked.
 const BLOCKED: &str = "urn:qr-login:blocked";
@@ -100,14 +99,43 @@ impl Problem {
     /// An error of this service. It is logged here, once; the person learns no more than that. While the database is away, as during
     /// a failover, the answer is 503 with a `Retry-After`.
     pub fn internal(language: Language, error: &(dyn std::error::Error + 'static)) -> Self {
-        if is_transient(error) {
-            tracing::warn!(error, "a request has to be repeated: the database is away");
+        if is_away(error) {
             return Self::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Unavailable)
-                .after(AWAY_SECONDS);
+                .after(AWAY_SECONDS.into());
         }
-        tracing::error!(error, "a request failed");
         Self::new(StatusCode::INTERNAL_SERVER_ERROR, language, Text::Internal)
     }
+}
+
+/// Whether a request failed because the database is away, so that it has to be repeated. The error is logged here.
+pub fn is_away(error: &(dyn std::error::Error + 'static)) -> bool {
+    let is_away = is_transient(error);
+    if is_away {
+        tracing::warn!(error, "a request has to be repeated: the database is away");
+    } else {
+        tracing::error!(error, "a request failed");
+    }
+    is_away
+}
+
+/// The answer with this problem as its body. `after`: the seconds of its `Retry-After`; `asks_for`: what would help, in its
+/// `WWW-Authenticate`.
+pub fn answer(
+    status: StatusCode,
+    body: String,
+    after: Option<impl Into<HeaderValue>>,
+    asks_for: Option<&'static str>,
+) -> Response {
+    let mut response = (status, body).into_response();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if let Some(seconds) = after {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    if let Some(scheme) = asks_for {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+    }
+    response
 }
 
 /// A problem as it is sent.
@@ -132,15 +160,7 @@ impl IntoResponse for Problem {
             status: self.status.as_u16(),
             detail: self.detail,
         };
-        let mut response = (self.status, Json(body)).into_response();
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        if let Some(seconds) = self.retry_after_seconds {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-        }
-        if let Some(scheme) = self.asks_for {
-            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
-        }
-        response
+        let body = serde_json::to_string(&body).expect("a problem is plain data");
+        answer(self.status, body, self.retry_after_seconds, self.asks_for)
     }
 }

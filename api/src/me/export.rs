@@ -3,16 +3,13 @@
 //! 1. What stands now: as `GET /api/me`.
 //! 2. Every event that is about them, the oldest first, with what is sealed opened. Read page by page while it is sent, so that no
 //!    history is too long. Who caused one is told as on the page: an admin's account is not theirs to know.
-//!
-//! Two at a time in a process: a person who asks again and again delays others who export, and nobody else.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use app::history::open_sealed;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use domain::{AccountId, LoginId};
 use eventlog::log::{Filter, LogEvent};
@@ -21,24 +18,21 @@ use futures::stream;
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
-use texts::http::Text;
 use tokio::sync::{Semaphore, SemaphorePermit};
-use tokio::time::timeout;
 use utoipa::ToSchema;
 use vault::Subject;
 
 use super::events::{Who, who};
 use super::person::Person;
 use super::read::{Session, Subscription, known};
+use super::turn::turn;
 use web::json::refusals::Refusals;
 use web::json::user::UserBody;
 use web::problem::Problem;
 use web::state::ApiState;
 
+/// Two at a time in a process.
 static EXPORTS: Semaphore = Semaphore::const_new(2);
-/// How long an export waits for its turn, and when it may be tried again.
-const TURN_WITHIN: Duration = Duration::from_secs(5);
-const AGAIN_SECONDS: i64 = 10;
 /// Events in one read.
 const PAGE: i64 = 500;
 
@@ -54,10 +48,7 @@ const PAGE: i64 = 500;
 #[tracing::instrument(name = "request", level = "error", skip_all, fields(account.id))]
 pub(crate) async fn export(State(state): State<Arc<ApiState>>, person: Person) -> Result<Response, Problem> {
     let language = person.language;
-    let Ok(Ok(turn)) = timeout(TURN_WITHIN, EXPORTS.acquire()).await else {
-        let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, language, Text::TooManyRequests);
-        return Err(problem.after(AGAIN_SECONDS));
-    };
+    let turn = turn(&EXPORTS, language).await?;
     // 1.
     let known = known(&state.app, &person, &state.page.device_name).await;
     let known = known.map_err(|error| Problem::internal(language, &error))?;

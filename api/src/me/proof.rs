@@ -12,11 +12,12 @@ use transparency::heads::{self, NoProof};
 use transparency::{Checkpoint, Note};
 
 use crate::me::person::Person;
+use crate::me::turn::turn;
 use web::json::refusals::Refusals;
 use web::problem::Problem;
 use web::state::ApiState;
 
-/// A proof reads each event of the person.
+/// Two at a time in a process: a proof reads each event of the person.
 static PROOFS: Semaphore = Semaphore::const_new(2);
 
 /// A proof of the history of the person who asks, as a file; 404 until heads were committed and signed.
@@ -35,7 +36,7 @@ static PROOFS: Semaphore = Semaphore::const_new(2);
 pub(crate) async fn proof(State(state): State<Arc<ApiState>>, person: Person) -> Result<Response, Problem> {
     let language = person.language;
     let nothing = || Problem::new(StatusCode::NOT_FOUND, language, Text::NotFound);
-    let _turn = PROOFS.acquire().await;
+    let _turn = turn(&PROOFS, language).await?;
     let note = state.tree.checkpoint().await.map_err(|error| Problem::internal(language, &error))?;
     let note = note.as_deref().and_then(Note::parse).ok_or_else(nothing)?;
     let checkpoint = Checkpoint::parse(&note.text).ok_or_else(nothing)?;

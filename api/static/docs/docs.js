@@ -22,16 +22,16 @@ export function resolved(whole, it) {
 }
 
 /** A schema in a few words: `string (uuid) | null`. */
-export function typeOf(whole, schema, depth = 0) {
+export function typeOf(whole, schema) {
   const it = schema ?? {};
   if (it.$ref) return it.$ref.split('/').at(-1);
   const several = it.oneOf ?? it.anyOf;
-  if (several) return several.map((one) => typeOf(whole, one, depth + 1)).join(' | ');
-  if (it.allOf) return it.allOf.map((one) => typeOf(whole, one, depth + 1)).join(' and ');
+  if (several) return several.map((one) => typeOf(whole, one)).join(' | ');
+  if (it.allOf) return it.allOf.map((one) => typeOf(whole, one)).join(' and ');
   if (it.enum) return it.enum.map((value) => JSON.stringify(value)).join(' | ');
   const types = [it.type ?? 'any'].flat();
   return types.map((type) => {
-    if (type === 'array') return `list of ${typeOf(whole, it.items, depth + 1)}`;
+    if (type === 'array') return `list of ${typeOf(whole, it.items)}`;
     return it.format && type !== 'null' ? `${type} (${it.format})` : type;
   }).join(' | ');
 }

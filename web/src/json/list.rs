@@ -16,6 +16,11 @@ impl Default for Limit {
 }
 
 impl Limit {
+    /// So many items.
+    pub fn items(self) -> usize {
+        usize::try_from(self.0).expect("a limit is small")
+    }
+
     /// One more than the page has: whether there is a next one.
     pub fn and_one(self) -> i64 {
         self.0 + 1
@@ -34,7 +39,7 @@ impl<'de> Deserialize<'de> for Limit {
 
 /// The cursor of the next page; `items` has one more than the page where there is one, and loses that.
 pub fn next<T>(items: &mut Vec<T>, limit: Limit, cursor: impl Fn(&T) -> String) -> Option<String> {
-    let most = usize::try_from(limit.0).expect("a limit is small");
+    let most = limit.items();
     if items.len() <= most {
         return None;
     }

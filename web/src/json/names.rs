@@ -1,19 +1,19 @@
 //! The closed lists of names that the API takes and gives, as its contract shows them: tiers, roles, and the like.
 
-use domain::{LoginStatus, Role, Tier};
+use domain::{LoginStatus, Role, Scope, Tier};
 use projections::views::invites::filtered::InviteState;
 use projections::views::users::SubscriptionStatus;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// A list of names that stands for an enum of ours.
+/// A list of names that stands for an enum of ours: those of its variants in snake_case, unless an attribute says otherwise.
 macro_rules! names {
-    ($(#[$doc:meta])* $name:ident = $ours:ident { $($variant:ident),+ $(,)? }) => {
-        $(#[$doc])*
+    ($(#[$whole:meta])* $name:ident = $ours:ident { $($(#[$own:meta])* $variant:ident),+ $(,)? }) => {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
         #[serde(rename_all = "snake_case")]
-        #[expect(missing_docs, reason = "named as in the domain")]
-        pub enum $name { $($variant),+ }
+        #[allow(missing_docs, reason = "named as in the domain")]
+        $(#[$whole])*
+        pub enum $name { $($(#[$own])* $variant),+ }
 
         impl From<$ours> for $name {
             fn from(ours: $ours) -> Self {
@@ -28,6 +28,7 @@ macro_rules! names {
         }
     };
 }
+pub(crate) use names;
 
 names! {
     /// What a subscription gives.
@@ -72,4 +73,25 @@ names! {
 names! {
     /// How an invite stands.
     InviteStateName = InviteState { Open, Used, Expired, Revoked }
+}
+names! {
+    /// What a key may do.
+    #[schema(as = Scope)]
+    ScopeName = Scope {
+        #[serde(rename = "users:read")]
+        UsersRead,
+        #[serde(rename = "subscriptions:write")]
+        SubscriptionsWrite,
+        #[serde(rename = "invites:read")]
+        InvitesRead,
+        #[serde(rename = "invites:write")]
+        InvitesWrite,
+        #[serde(rename = "events:read")]
+        EventsRead,
+        /// With `events:read`: names in events are opened.
+        #[serde(rename = "events:names")]
+        EventsNames,
+        #[serde(rename = "webhooks:manage")]
+        WebhooksManage,
+    }
 }

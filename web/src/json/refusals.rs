@@ -10,7 +10,9 @@ use utoipa::openapi::{Content, Ref, RefOr, ResponseBuilder};
 pub struct Refusals;
 
 /// Status, name in the contract, and when it is given.
-const REFUSALS: [(&str, &str, &str); 9] = [
+pub type Refusal = (&'static str, &'static str, &'static str);
+
+const REFUSALS: [Refusal; 9] = [
     ("400", "BadRequest", "The request is malformed: a field is missing, unknown or out of its range"),
     ("401", "Unauthorized", "The token or the launch data is missing, too old, used or revoked"),
     ("403", "Forbidden", "The person may not, or is blocked"),
@@ -24,20 +26,31 @@ const REFUSALS: [(&str, &str, &str); 9] = [
 
 impl IntoResponses for Refusals {
     fn responses() -> BTreeMap<String, RefOr<Response>> {
-        let one = |(status, name, _): (&str, &str, &str)| {
-            (status.to_owned(), RefOr::Ref(Ref::from_response_name(name)))
-        };
-        REFUSALS.into_iter().map(one).collect()
+        by_status(&REFUSALS)
     }
 }
 
 impl Refusals {
     /// The same by their names in the contract.
     pub fn named() -> impl Iterator<Item = (&'static str, Response)> {
-        REFUSALS.into_iter().map(|(_, name, description)| {
-            let problem = Content::new(Some(Ref::from_schema_name("Problem")));
-            let response = ResponseBuilder::new().description(description);
-            (name, response.content("application/problem+json", problem).build())
-        })
+        by_name(&REFUSALS, "Problem")
     }
+}
+
+/// What a route answers by these statuses: references to the contract.
+pub fn by_status(refusals: &[Refusal]) -> BTreeMap<String, RefOr<Response>> {
+    let one = |&(status, name, _): &Refusal| (status.to_owned(), RefOr::Ref(Ref::from_response_name(name)));
+    refusals.iter().map(one).collect()
+}
+
+/// What the contract has by these names: problems of this schema.
+pub fn by_name(
+    refusals: &'static [Refusal],
+    schema: &'static str,
+) -> impl Iterator<Item = (&'static str, Response)> {
+    refusals.iter().map(move |&(_, name, description)| {
+        let problem = Content::new(Some(Ref::from_schema_name(schema)));
+        let response = ResponseBuilder::new().description(description);
+        (name, response.content("application/problem+json", problem).build())
+    })
 }

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use webhooks::{Delivery, DeliveryState, Made, MessageType, Webhook};
 
 use crate::json::list::Limit;
+use crate::json::names::names;
 
 /// A type of message.
 #[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
@@ -136,16 +137,16 @@ pub struct WebhooksQuery {
     pub(super) after: Option<Uuid>,
 }
 
-/// How a message stands.
-#[derive(Clone, Copy, Deserialize, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum DeliveryStateName {
-    /// It is sent, or sent again, in its turn.
-    Waiting,
-    /// The receiver took it.
-    Delivered,
-    /// It was given up, and can be replayed.
-    Parked,
+names! {
+    /// How a message stands.
+    DeliveryStateName = DeliveryState {
+        /// It is sent, or sent again, in its turn.
+        Waiting,
+        /// The receiver took it.
+        Delivered,
+        /// It was given up, and can be replayed.
+        Parked,
+    }
 }
 
 /// Which messages.
@@ -229,26 +230,6 @@ impl From<WebhookType> for MessageType {
             WebhookType::UserBlocked => Self::UserBlocked,
             WebhookType::UserUnblocked => Self::UserUnblocked,
             WebhookType::UserErased => Self::UserErased,
-        }
-    }
-}
-
-impl From<DeliveryStateName> for DeliveryState {
-    fn from(name: DeliveryStateName) -> Self {
-        match name {
-            DeliveryStateName::Waiting => Self::Waiting,
-            DeliveryStateName::Delivered => Self::Delivered,
-            DeliveryStateName::Parked => Self::Parked,
-        }
-    }
-}
-
-impl From<DeliveryState> for DeliveryStateName {
-    fn from(state: DeliveryState) -> Self {
-        match state {
-            DeliveryState::Waiting => Self::Waiting,
-            DeliveryState::Delivered => Self::Delivered,
-            DeliveryState::Parked => Self::Parked,
         }
     }
 }
