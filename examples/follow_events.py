@@ -26,10 +26,14 @@ TYPES = [
     "SubscriptionChanged",
     "SubscriptionExpired",
     "SubscriptionRevoked",
+    "SubscriptionImported",
     "AccountBlocked",
     "AccountUnblocked",
+    "SessionImported",
     "LoggedOut",
     "AuthorizationRevoked",
+    "SessionRejected",
+    "SessionReturned",
     "AccountErased",
 ]
 #: How long the server holds a question that has no answer yet.
@@ -58,14 +62,18 @@ def apply(db: sqlite3.Connection, event: dict) -> None:
             db.execute("insert into people (account_id) values (?)", [person])
         case "AuthorizationConfirmed":
             db.execute("update people set login_id = ? where account_id = ?", [event["stream_id"], person])
-        case "LoggedOut" | "AuthorizationRevoked":
+        case "SessionImported":
+            db.execute("update people set login_id = ? where account_id = ?", [said["login_id"], person])
+        case "LoggedOut" | "AuthorizationRevoked" | "SessionRejected" | "SessionReturned":
             # The end of an older login's session does not end the one that is linked now.
             db.execute(
                 "update people set login_id = null where account_id = ? and login_id = ?", [person, said["login_id"]]
             )
-        case "SubscriptionActivated" | "SubscriptionChanged":
-            change = [said["tier"], said["expires_at"], person]
-            db.execute("update people set tier = ?, status = 'active', expires_at = ? where account_id = ?", change)
+        case "SubscriptionActivated" | "SubscriptionChanged" | "SubscriptionImported":
+            # One that was imported may have been over there already.
+            tier, status = ("free", "expired") if said.get("is_over") else (said["tier"], "active")
+            change = [tier, status, said["expires_at"], person]
+            db.execute("update people set tier = ?, status = ?, expires_at = ? where account_id = ?", change)
         case "SubscriptionExpired" | "SubscriptionRevoked":
             db.execute("update people set tier = 'free', status = 'expired' where account_id = ?", [person])
         case "AccountBlocked" | "AccountUnblocked":

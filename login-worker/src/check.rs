@@ -1,7 +1,7 @@
 //! A person may end a linked session in Telegram (Settings > Devices), and Telegram does not report that. So each session is
 //! checked now and then. One that is over is recorded as `AuthorizationRevoked`, and forgotten. One that lives shows sessions that
-//! nobody here holds (`unowned`). One that was
-//! imported is asked first whose it is: another account's is dropped, and the person told (`SessionRejected`).
+//! nobody here holds (`unowned`). One that was imported is asked first whose it is: another account's is dropped, and the person
+//! told (`SessionRejected`).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +83,7 @@ async fn check(workers: &LoginWorkers, borrowed: &Borrowed) {
     let found = look(&workers.telegram, &session, owner).await;
     match found {
         Ok(Found::Over) => {}
-        Ok(Found::OtherAccount) => return drop_other_account(workers, linked).await,
+        Ok(Found::OtherAccount) => return drop_other_account(workers, linked, owner).await,
         Ok(Found::Alive) => {
             if !was_known && session.user_id().is_some() {
                 keep_owner(workers, borrowed, &session).await;
@@ -174,15 +174,13 @@ async fn keep_owner(workers: &LoginWorkers, borrowed: &Borrowed, session: &Login
     session_files::update_ended(&workers.vault, &workers.sessions_dir, account_id, session.user_id()).await;
 }
 
-async fn drop_other_account(workers: &LoginWorkers, linked: &Linked) {
+async fn drop_other_account(workers: &LoginWorkers, linked: &Linked, owner: Option<i64>) {
     if let Err(error) = reject(&workers.store, &workers.vault, &workers.clock, linked).await {
         return tracing::warn!(
             error = &error as &dyn std::error::Error,
             "An imported session of another account stays until the next check"
         );
     }
-    let owner = workers.vault.subject(linked.account_id).await.ok().flatten();
-    let owner = owner.map(|subject| subject.telegram_id);
     session_files::update_ended(&workers.vault, &workers.sessions_dir, linked.account_id, owner).await;
     tracing::warn!("An imported session was another account's, and was dropped");
 }

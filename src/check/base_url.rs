@@ -17,8 +17,7 @@ const ANSWERS_WITHIN: Duration = Duration::from_secs(10);
 /// In our page, and hardly in another one.
 const IN_OUR_PAGE: &str = "/qr-auth/static/";
 const LONGEST_PAGE_BYTES: usize = 256 * 1024;
-const PASS_ON: &str =
-    "let the proxy there pass /qr-auth*, /me, /admin* and /api/* on to LISTEN_ADDR (deploy/Caddyfile)";
+const PASS_ON: &str = "let the proxy there pass /qr-auth*, /me, /admin*, /api/* and /log/* on to LISTEN_ADDR (deploy/Caddyfile)";
 
 /// Before the service runs, nothing has to answer there; afterwards the page has to.
 pub async fn check(settings: &Settings, network: Option<&Network>, is_running: bool) -> Vec<Finding> {

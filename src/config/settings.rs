@@ -15,7 +15,7 @@ pub const HEADINGS: [&str; 6] = ["Required", "Database", "Folders", "Bot and pag
 pub struct Settings {
     /// Public https origin of the Mini App.
     ///
-    /// A proxy there passes /qr-auth*, /me, /admin* and /api/* on to LISTEN_ADDR, and nothing else. Example: https://login.example.org
+    /// A proxy there passes /qr-auth*, /me, /admin*, /api/* and /log/* on to LISTEN_ADDR, and nothing else. Example: https://login.example.org
     #[arg(long, env = "AUTH_BASE_URL", help_heading = "Required", value_name = "URL")]
     pub auth_base_url: Option<String>,
     #[command(flatten)]

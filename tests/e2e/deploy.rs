@@ -185,12 +185,16 @@ fn each_image_can_be_pinned_by_the_digest_that_its_registry_names() -> Result<()
 #[test]
 fn what_pip_and_npm_fetch_has_a_hash() -> Result<()> {
     for file in [
+        "examples/requirements.txt",
         "tests/e2e/requirements.txt",
+        "tests/e2e/requirements-1.41.txt",
         "tests/e2e/schemathesis/requirements.txt",
         "tests/e2e/standardwebhooks/requirements.txt",
+        "tests/e2e/typed_client/requirements.txt",
         "tests/bench/requirements.txt",
     ] {
         let text = repository_file(file)?;
+        assert!(!text.contains("--find-links"), "{file} names a folder of some machine");
         for package in text.split("\n").filter(|line| line.contains("==")) {
             assert!(package.ends_with(" \\"), "{file}: {package} has no hash");
         }

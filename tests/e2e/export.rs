@@ -38,6 +38,13 @@ pub async fn qr_login(world: &World, arguments: &[&str]) -> Result<Output> {
     Ok(command.stdin(Stdio::null()).output().await?)
 }
 
+/// What `qr-login` prints beside the running service. If it fails, the error is its stderr.
+pub async fn stdout_of(world: &World, arguments: &[&str]) -> Result<String> {
+    let output = qr_login(world, arguments).await?;
+    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    Ok(String::from_utf8(output.stdout)?)
+}
+
 /// Hands Ilya’s session over at the terminal: its text.
 pub async fn export(world: &World, format: &str) -> Result<String> {
     let user = ILYA.to_string();

@@ -5,24 +5,17 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use domain::Tier;
 use serde_json::Value;
 use stand_in::accounts::{ANNA, ILYA};
 use vault::MasterKey;
 
-use crate::export::qr_login;
+use crate::export::stdout_of;
 use crate::world::World;
 
 fn key_file(world: &World) -> PathBuf {
     world.config.data.master_key_file.clone()
-}
-
-/// What the command prints. If it fails, the error is its stderr.
-async fn run(world: &World, arguments: &[&str]) -> Result<String> {
-    let output = qr_login(world, arguments).await?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?)
 }
 
 /// `--finish` waits until what was sealed with the old key has reached the database for sure: here, no time at all.
@@ -36,7 +29,7 @@ async fn finish(world: &World) -> Result<String> {
         }
     };
     tokio::select! {
-        done = run(world, &["key", "rotate", "--finish"]) => done,
+        done = stdout_of(world, &["key", "rotate", "--finish"]) => done,
         failed = pass_time => failed,
     }
 }
@@ -63,12 +56,12 @@ async fn the_key_is_rotated_while_people_log_in_and_nobody_notices() -> Result<(
 
     for round in 0..2 {
         let before = MasterKey::load(&key_file(&world))?.id();
-        let said = run(&world, &["key", "rotate"]).await?;
+        let said = stdout_of(&world, &["key", "rotate"]).await?;
         let key = MasterKey::load(&key_file(&world))?;
         assert!(said.contains(&key.id()), "{said}");
         assert_ne!(key.id(), before);
         assert_eq!(key.root_id(), first.id());
-        let again = run(&world, &["key", "rotate"]).await?;
+        let again = stdout_of(&world, &["key", "rotate"]).await?;
         assert!(again.contains("already"), "{again}");
         assert_eq!(MasterKey::load(&key_file(&world))?.id(), key.id(), "a second run makes no other key");
 

@@ -11,16 +11,9 @@ use transparency::merkle::{Hash, leaf_hash, root};
 use transparency::{Checkpoint, History, Kept, Note, StoredTree};
 
 use crate::admin_client::AdminPage;
-use crate::export::qr_login;
+use crate::export::stdout_of;
 use crate::wait::eventually;
 use crate::world::{World, WorldOptions};
-
-/// What the command prints.
-async fn run(world: &World, arguments: &[&str]) -> Result<String> {
-    let output = qr_login(world, arguments).await?;
-    ensure!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    Ok(String::from_utf8(output.stdout)?)
-}
 
 async fn get(world: &World, path: &str) -> Result<reqwest::Response> {
     Ok(world.http.get(format!("{}{path}", world.base())).send().await?)
@@ -61,7 +54,7 @@ async fn everybody_reads_the_signed_tree_and_auditors_the_lines() -> Result<()> 
 
     let tile = format!("/log/tile/0/000.p/{}", signed.size);
     let answer = get(&world, &tile).await?;
-    assert_eq!(answer.headers()["cache-control"], "public, max-age=31536000, immutable");
+    assert_eq!(answer.headers()["cache-control"], "public, max-age=300");
     let hashes = answer.bytes().await?;
     let (hashes, rest) = hashes.as_chunks::<32>();
     assert!(rest.is_empty());
@@ -90,7 +83,7 @@ async fn everybody_reads_the_signed_tree_and_auditors_the_lines() -> Result<()> 
         404,
         "no heads were committed yet"
     );
-    run(&world, &["log", "heads"]).await?;
+    stdout_of(&world, &["log", "heads"]).await?;
     whole_checkpoint(&world).await?;
     let answer = world.get_as(ILYA, "/api/me/proof").send().await?;
     assert_eq!(answer.status(), 200);
@@ -139,7 +132,7 @@ async fn a_log_that_is_not_the_one_that_was_signed_is_told_to_admins_and_signed_
     // Everything else goes on.
     assert_eq!(get(&world, "/qr-auth?session_id=any").await?.status(), 200);
 
-    run(&world, &["log", "branch", "--reason", "a drill"]).await?;
+    stdout_of(&world, &["log", "branch", "--reason", "a drill"]).await?;
     eventually("another log is signed", async || {
         Ok(checkpoint(&world).await?.is_some_and(|it| it.origin != signed.origin))
     })
@@ -152,7 +145,7 @@ async fn a_log_that_is_not_the_one_that_was_signed_is_told_to_admins_and_signed_
 
     // And another key signs it, without a pause.
     let key = fs::read_to_string(&world.config.data.checkpoint_key_file)?;
-    let said = run(&world, &["key", "rotate", "--checkpoint"]).await?;
+    let said = stdout_of(&world, &["key", "rotate", "--checkpoint"]).await?;
     assert!(said.contains(&branched.origin), "{said}");
     assert_ne!(fs::read_to_string(&world.config.data.checkpoint_key_file)?, key);
     let rotated = whole_checkpoint(&world).await?;

@@ -1,6 +1,6 @@
 //! A web service that asks the API whom it may serve, and takes webhooks.
 
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
@@ -11,15 +11,15 @@ use stand_in::accounts::{ANNA, ILYA};
 use tokio::process::{Child, Command};
 
 use super::{programs, rows};
-use crate::export::qr_login;
+use crate::export::stdout_of;
+use crate::port::Port;
 use crate::wait::eventually;
 use crate::world::World;
 
 /// A key with these scopes, made at the terminal.
 pub async fn api_key(world: &World, scopes: &str) -> Result<String> {
-    let made = qr_login(world, &["apikey", "create", "--name", "example", "--scope", scopes]).await?;
-    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-    Ok(String::from_utf8(made.stdout)?.trim().to_owned())
+    let made = stdout_of(world, &["apikey", "create", "--name", "example", "--scope", scopes]).await?;
+    Ok(made.trim().to_owned())
 }
 
 /// The service of the example, which runs.
@@ -94,7 +94,8 @@ async fn a_web_service_lets_people_in_by_their_subscription_and_is_told_of_chang
     let mut world = World::start().await?;
     world.person(ANNA).ask("/start").await?;
     let key = api_key(&world, "users:read,subscriptions:write,webhooks:manage").await?;
-    let address = TcpListener::bind(("127.0.0.1", 0))?.local_addr()?;
+    let port = Port::reserve()?;
+    let address = port.addr;
     let api = format!("{}/api/v1", world.base());
     let url = format!("http://{address}/webhooks");
     let made = world.http.post(format!("{api}/webhooks")).bearer_auth(&key).json(&json!({"url": url}));

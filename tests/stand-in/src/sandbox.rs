@@ -148,7 +148,8 @@ impl Sandbox {
             .route("/me", service.clone())
             .route("/admin", service.clone())
             .route("/admin/{*rest}", service.clone())
-            .route("/api/{*rest}", service)
+            .route("/api/{*rest}", service.clone())
+            .route("/log/{*rest}", service)
             .with_state(self.clone())
     }
 }
