@@ -26,9 +26,8 @@ pub(super) enum Pattern {
     Part(String),
     /// At the beginning of a name or of the username: the word is too short for a trigram.
     Beginning(String),
-    /// From the beginning of the username.
-    Username(String),
-    /// There are no trigrams: at the beginning of the first name, where one is named, or of the username.
+    /// At the beginning of the username; where there are no trigrams, of the first name as well. Names of people have their index by
+    /// trigrams, and usernames one of their own, which finds one among many that begin alike.
     Prefix { name: Option<String>, username: String },
 }
 
@@ -67,7 +66,7 @@ impl Query {
         }
     }
 
-    /// The condition in SQL, over `account_id`, `telegram_id` and `search`.
+    /// The condition in SQL, over `account_id`, `telegram_id`, `username` and `search`.
     pub fn push_condition(&self, select: &mut QueryBuilder<'_, Postgres>) {
         match self {
             Self::Account(account) => {
@@ -90,13 +89,15 @@ impl Query {
 
 impl Pattern {
     fn of(word: &str) -> Option<Self> {
+        if let Some(username) = word.strip_prefix('@') {
+            return (!username.is_empty())
+                .then(|| Self::Prefix { name: None, username: username.to_lowercase() });
+        }
         let folded = folded(word);
-        match folded.strip_prefix('@') {
-            Some("") => None,
-            Some(username) => Some(Self::Username(username.to_owned())),
-            None if folded.is_empty() => None,
-            None if has_run(&folded, 3) => Some(Self::Part(folded)),
-            None => Some(Self::Beginning(folded)),
+        match has_run(&folded, 3) {
+            _ if folded.is_empty() => None,
+            true => Some(Self::Part(folded)),
+            false => Some(Self::Beginning(folded)),
         }
     }
 
@@ -115,9 +116,7 @@ impl Pattern {
         match self {
             Self::Part(_) | Self::Prefix { .. } => true,
             // Together with the space before it.
-            Self::Beginning(word) | Self::Username(word) => {
-                word.starts_with(|c: char| c.is_ascii_alphanumeric())
-            }
+            Self::Beginning(word) => word.starts_with(|c: char| c.is_ascii_alphanumeric()),
         }
     }
 
@@ -128,9 +127,6 @@ impl Pattern {
                 let word = escaped(word);
                 select.push("(search like ").push_bind(format!("% {word}%"));
                 select.push(" or search like ").push_bind(format!("%@{word}%")).push(")");
-            }
-            Self::Username(word) => {
-                select.push("search like ").push_bind(format!("% @{}%", escaped(word)));
             }
             Self::Prefix { name, username } => {
                 select
@@ -177,7 +173,8 @@ mod tests {
     fn a_query_is_an_id_a_username_or_parts_of_names() {
         let id = "0197bf2e-0000-7000-8000-000000000001";
         assert_eq!(Query::read(id, true), Some(Query::Account(id.parse().unwrap())));
-        assert_eq!(patterns("@Ilya_K", true), [Pattern::Username("ilya-k".to_owned())]);
+        let username = "ilya_k".to_owned();
+        assert_eq!(patterns("@Ilya_K", true), [Pattern::Prefix { name: None, username }]);
         assert_eq!(
             patterns(" ilya  k ", true),
             [Pattern::Part("ilya".to_owned()), Pattern::Beginning("k".to_owned())]
