@@ -18,6 +18,7 @@ mod webhook;
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -151,11 +152,15 @@ impl Cli {
         BadSettings(bad)
     }
 
-    /// Runs the command. Exit code 1 where the check has found a fault.
+    /// Runs the command. Exit code 1 where the check has found a fault. Boxed, so that this crate compiles it, and main does not.
     ///
     /// # Errors
     /// One that a person can act on.
-    pub async fn run(self) -> anyhow::Result<ExitCode> {
+    pub fn run(self) -> Pin<Box<dyn Future<Output = anyhow::Result<ExitCode>>>> {
+        Box::pin(self.carry_out())
+    }
+
+    async fn carry_out(self) -> anyhow::Result<ExitCode> {
         let data = &self.settings.data;
         match self.command.unwrap_or(Command::Serve) {
             Command::Serve => serve(&self.settings).await?,

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Tier, Tiers};
+use futures::future::BoxFuture;
 use sqlx::types::Json;
 use tokio::time::Instant;
 
@@ -67,7 +68,11 @@ pub enum LeadError {
 }
 
 /// Leads whenever the lease is ours, for as long as it is polled.
-pub async fn run(leader: Leader) {
+pub fn run(leader: Leader) -> BoxFuture<'static, ()> {
+    Box::pin(hold_and_lead(leader))
+}
+
+async fn hold_and_lead(leader: Leader) {
     let leases = Leases::new(&leader.db, leader.holder.clone());
     leases
         .hold("leader", LEASE_TTL, |_| async {
@@ -95,7 +100,11 @@ pub async fn run(leader: Leader) {
 ///
 /// # Errors
 /// [`LeadError`].
-pub async fn settle(leader: &Leader, patience: Duration) -> Result<bool, LeadError> {
+pub fn settle(leader: &Leader, patience: Duration) -> BoxFuture<'_, Result<bool, LeadError>> {
+    Box::pin(settled(leader, patience))
+}
+
+async fn settled(leader: &Leader, patience: Duration) -> Result<bool, LeadError> {
     let (db, log) = (&leader.db, Log::new(&leader.db));
     let leases = Leases::new(db, leader.holder.clone());
     let deadline = Instant::now() + patience;

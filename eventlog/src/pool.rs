@@ -45,11 +45,15 @@ impl Pool {
         Self(Connections::new(servers, server, settings))
     }
 
-    /// A connection, for more than one statement.
+    /// A connection, for more than one statement. Boxed, so that it is compiled once, and not in each crate that calls it.
     ///
     /// # Errors
     /// None is free, and none can be made, within ten seconds.
-    pub async fn acquire(&self) -> Result<Connection, Error> {
+    pub fn acquire(&self) -> BoxFuture<'_, Result<Connection, Error>> {
+        Box::pin(self.acquire_in_time())
+    }
+
+    async fn acquire_in_time(&self) -> Result<Connection, Error> {
         let until = Instant::now() + ACQUIRE_WITHIN;
         loop {
             let Generation { number, pool } = self.0.current();

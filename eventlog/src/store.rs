@@ -9,6 +9,8 @@
 //! 3. A trigger refuses a worker whose lease has passed to another one (QR001). It must not try again: its state is old.
 //! 4. After the commit the sequencer is woken.
 //!
+//! Futures are boxed, so that a command is compiled in this crate alone, and not in each one that gives it.
+//!
 //! The write side has no views and no snapshots. postgres-es offers both, but with its views updates are lost, and with its
 //! snapshots events are applied twice.
 
@@ -24,6 +26,7 @@ use domain::{
     HistoryCommand, Invite, InviteCommand, InviteError, InviteId, Login, LoginCommand, LoginError, LoginId,
     Service, ServiceCommand, ServiceError,
 };
+use futures::future::BoxFuture;
 use tracing::Instrument;
 
 use crate::database::{Database, DatabaseError};
@@ -87,77 +90,77 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError`]: the invite refuses, or the database does.
-    pub async fn invite(
+    pub fn invite(
         &self,
         id: InviteId,
         command: InviteCommand,
         context: Context,
-    ) -> Result<(), StoreError<InviteError>> {
-        self.run(&self.invites, id.to_string(), command, context).await
+    ) -> BoxFuture<'_, Result<(), StoreError<InviteError>>> {
+        Box::pin(self.run(&self.invites, id.to_string(), command, context))
     }
 
     /// Gives a command to a login. The login of its events is this one, whatever the context has.
     ///
     /// # Errors
     /// [`StoreError`]: the login refuses, the lease has passed on, or the database refuses.
-    pub async fn login(
+    pub fn login(
         &self,
         id: &LoginId,
         command: LoginCommand,
         context: Context,
-    ) -> Result<(), StoreError<LoginError>> {
-        self.run(&self.logins, id.to_string(), command, context.with_login(id)).await
+    ) -> BoxFuture<'_, Result<(), StoreError<LoginError>>> {
+        Box::pin(self.run(&self.logins, id.to_string(), command, context.with_login(id)))
     }
 
     /// Gives a command to an account. The account of its events is this one, whatever the context has.
     ///
     /// # Errors
     /// [`StoreError`]: the account refuses, or the database does.
-    pub async fn account(
+    pub fn account(
         &self,
         id: AccountId,
         command: AccountCommand,
         context: Context,
-    ) -> Result<(), StoreError<AccountError>> {
-        self.run(&self.accounts, id.to_string(), command, context.with_account(id)).await
+    ) -> BoxFuture<'_, Result<(), StoreError<AccountError>>> {
+        Box::pin(self.run(&self.accounts, id.to_string(), command, context.with_account(id)))
     }
 
     /// Gives a command to the audit.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn audit(
+    pub fn audit(
         &self,
         id: AuditId,
         command: AuditCommand,
         context: Context,
-    ) -> Result<(), StoreError<Infallible>> {
-        self.run(&self.audits, id.to_string(), command, context).await
+    ) -> BoxFuture<'_, Result<(), StoreError<Infallible>>> {
+        Box::pin(self.run(&self.audits, id.to_string(), command, context))
     }
 
     /// Gives a command to an API key or a webhook, by its id.
     ///
     /// # Errors
     /// [`StoreError`]: there is none, or the database refuses.
-    pub async fn service(
+    pub fn service(
         &self,
         id: &str,
         command: ServiceCommand,
         context: Context,
-    ) -> Result<(), StoreError<ServiceError>> {
-        self.run(&self.services, id.to_owned(), command, context).await
+    ) -> BoxFuture<'_, Result<(), StoreError<ServiceError>>> {
+        Box::pin(self.run(&self.services, id.to_owned(), command, context))
     }
 
     /// Gives a command to the history.
     ///
     /// # Errors
     /// [`StoreError::Database`].
-    pub async fn history(
+    pub fn history(
         &self,
         command: HistoryCommand,
         context: Context,
-    ) -> Result<(), StoreError<Infallible>> {
-        self.run(&self.histories, HISTORY_STREAM.to_owned(), command, context).await
+    ) -> BoxFuture<'_, Result<(), StoreError<Infallible>>> {
+        Box::pin(self.run(&self.histories, HISTORY_STREAM.to_owned(), command, context))
     }
 
     /// The invite, folded from its events; a fresh one if there are none.

@@ -20,6 +20,8 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
+use futures::future::BoxFuture;
+
 use crate::reading::{FoldedView, Reading};
 use crate::verify::{ParkedRows, ViewReport};
 use eventlog::database::Database;
@@ -58,14 +60,31 @@ pub use progress::Progress;
 pub async fn rebuild(
     db: &Database,
     names: &[String],
-    mut progress: impl FnMut(Progress),
+    mut progress: impl FnMut(Progress) + Send,
+) -> Result<Vec<ViewReport>, RebuildError> {
+    boxed_rebuild(db, names, &mut progress).await
+}
+
+/// It is boxed so that it is compiled in this crate alone, and not in each one that calls it.
+fn boxed_rebuild<'a>(
+    db: &'a Database,
+    names: &'a [String],
+    progress: &'a mut (dyn FnMut(Progress) + Send),
+) -> BoxFuture<'a, Result<Vec<ViewReport>, RebuildError>> {
+    Box::pin(rebuild_views(db, names, progress))
+}
+
+async fn rebuild_views(
+    db: &Database,
+    names: &[String],
+    progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<Vec<ViewReport>, RebuildError> {
     let views = select_views(names)?;
     claim::may_rebuild(db, &views).await?;
     let claim = Claim::take(db, &views).await?;
     for view in &views {
         // A rebuild that ended early may have left rows.
-        slot::clean(db, *view, None, &mut progress).await?;
+        slot::clean(db, *view, None, progress).await?;
     }
     let start = slot::lowest_position(db, &views).await?;
     let mut reading = Reading::begin(db, &views);
@@ -90,14 +109,14 @@ async fn rebuild_in_turn(
     db: &Database,
     at: i64,
     waiting: &Mutex<VecDeque<(usize, FoldedView)>>,
-    progress: &Mutex<impl FnMut(Progress)>,
+    progress: &Mutex<&mut (dyn FnMut(Progress) + Send)>,
 ) -> Vec<(usize, Result<ViewReport, RebuildError>)> {
     let mut built = Vec::new();
     loop {
         let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let Some((place, folded)) = next else { return built };
-        let report_progress = |step| (progress.lock().unwrap_or_else(PoisonError::into_inner))(step);
-        built.push((place, rebuild_one(db, folded, at, report_progress).await));
+        let mut report_progress = |step| (progress.lock().unwrap_or_else(PoisonError::into_inner))(step);
+        built.push((place, rebuild_one(db, folded, at, &mut report_progress).await));
     }
 }
 
@@ -107,14 +126,14 @@ async fn rebuild_one(
     db: &Database,
     folded: FoldedView,
     at: i64,
-    mut progress: impl FnMut(Progress),
+    progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<ViewReport, RebuildError> {
     let view = folded.view;
     let building = Building::begin(db, view, at).await?;
     let epoch = building.epoch;
-    let done = build(building, folded, &mut progress).await;
+    let done = build(building, folded, progress).await;
     // Also after a failure. What cannot be emptied now is emptied by the leader.
-    let emptied = slot::clean(db, view, Some(epoch), &mut progress).await;
+    let emptied = slot::clean(db, view, Some(epoch), progress).await;
     let report = done?;
     emptied?;
     Ok(report)
@@ -124,7 +143,7 @@ async fn rebuild_one(
 async fn build(
     building: Building<'_>,
     folded: FoldedView,
-    progress: &mut impl FnMut(Progress),
+    progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<ViewReport, RebuildError> {
     let mut building = building.load(folded, progress).await?;
     building.follow().await?;
@@ -149,15 +168,27 @@ pub async fn may_rebuild(db: &Database, view: &str) -> Result<(), RebuildError> 
 pub async fn dry_run(
     db: &Database,
     names: &[String],
-    mut progress: impl FnMut(Progress),
+    mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Vec<ViewReport>, RebuildError> {
-    let views = select_views(names)?;
-    let mut read = |position, end| progress(Progress::Read { position, end });
-    loop {
-        if let Some(report) = verify::compare_with_live(db, &views, ParkedRows::Refolded, &mut read).await? {
-            return Ok(report.views);
+    boxed_dry_run(db, names, &mut progress).await
+}
+
+fn boxed_dry_run<'a>(
+    db: &'a Database,
+    names: &'a [String],
+    progress: &'a mut (dyn FnMut(Progress) + Send),
+) -> BoxFuture<'a, Result<Vec<ViewReport>, RebuildError>> {
+    Box::pin(async move {
+        let views = select_views(names)?;
+        let mut read = |position, end| progress(Progress::Read { position, end });
+        loop {
+            if let Some(report) =
+                verify::compare_with_live(db, &views, ParkedRows::Refolded, &mut read).await?
+            {
+                return Ok(report.views);
+            }
         }
-    }
+    })
 }
 
 #[cfg(test)]

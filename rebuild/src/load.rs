@@ -34,7 +34,7 @@ impl Building<'_> {
     pub async fn load(
         mut self,
         mut folded: FoldedView,
-        progress: &mut impl FnMut(Progress),
+        progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Self, RebuildError> {
         for (key, failure) in &folded.failures {
             let mut transaction = self.begin_fenced().await?;
@@ -66,7 +66,7 @@ impl Building<'_> {
     async fn write_all(
         &self,
         mut tuples: impl Iterator<Item = Tuple>,
-        progress: &mut impl FnMut(Progress),
+        progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<(), RebuildError> {
         let (mut rows, mut refused) = (0, Vec::new());
         loop {

@@ -108,7 +108,7 @@ impl<'a> Reading<'a> {
     pub async fn read_to(
         &mut self,
         end: i64,
-        progress: &mut impl FnMut(i64, i64),
+        progress: &mut (dyn FnMut(i64, i64) + Send),
     ) -> Result<(), DatabaseError> {
         let last = Log::new(self.db).end().await?;
         let end = end.min(last);

@@ -208,7 +208,7 @@ pub(super) async fn clean(
     db: &Database,
     view: &'static dyn AnyView,
     epoch: Option<i64>,
-    progress: &mut impl FnMut(Progress),
+    progress: &mut (dyn FnMut(Progress) + Send),
 ) -> Result<(), RebuildError> {
     let name = view.shape().name;
     let mut transaction = projector::begin(db).await?;

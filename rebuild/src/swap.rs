@@ -12,7 +12,7 @@ use projections::views;
 
 impl Building<'_> {
     /// Waits until no reader blocks it, and swaps.
-    pub async fn swap(&self, progress: &mut impl FnMut(Progress)) -> Result<(), RebuildError> {
+    pub async fn swap(&self, progress: &mut (dyn FnMut(Progress) + Send)) -> Result<(), RebuildError> {
         let view = self.view.shape().name;
         let deadline = Instant::now() + MAX_WAIT;
         if let Some(older_readers) = &self.older_readers {

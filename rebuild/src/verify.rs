@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 
 use futures::TryStreamExt;
+use futures::future::BoxFuture;
 use serde_json::Value;
 use sqlx::types::Json;
 
@@ -76,15 +77,28 @@ impl Report {
 ///
 /// # Errors
 /// The database's.
-pub async fn verify(db: &Database, mut progress: impl FnMut(i64, i64)) -> Result<Report, DatabaseError> {
-    let log_faults = integrity::check(db).await?;
-    loop {
-        if let Some(report) =
-            compare_with_live(db, &views::all(), ParkedRows::StayParked, &mut progress).await?
-        {
-            return Ok(Report { log_faults, ..report });
+pub async fn verify(
+    db: &Database,
+    mut progress: impl FnMut(i64, i64) + Send,
+) -> Result<Report, DatabaseError> {
+    verify_all(db, &mut progress).await
+}
+
+/// It is boxed so that it is compiled in this crate alone, and not in each one that calls it.
+fn verify_all<'a>(
+    db: &'a Database,
+    progress: &'a mut (dyn FnMut(i64, i64) + Send),
+) -> BoxFuture<'a, Result<Report, DatabaseError>> {
+    Box::pin(async move {
+        let log_faults = integrity::check(db).await?;
+        loop {
+            if let Some(report) =
+                compare_with_live(db, &views::all(), ParkedRows::StayParked, progress).await?
+            {
+                return Ok(Report { log_faults, ..report });
+            }
         }
-    }
+    })
 }
 
 /// What a comparison does with keys that are parked in the live table.
@@ -101,7 +115,7 @@ pub(crate) async fn compare_with_live(
     db: &Database,
     views: &[&'static dyn AnyView],
     parked_rows: ParkedRows,
-    progress: &mut impl FnMut(i64, i64),
+    progress: &mut (dyn FnMut(i64, i64) + Send),
 ) -> Result<Option<Report>, DatabaseError> {
     let mut reading = match parked_rows {
         ParkedRows::StayParked => Reading::of_everything(db, views),
