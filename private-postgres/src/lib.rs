@@ -29,6 +29,8 @@ use tokio::task::JoinHandle;
 mod binaries;
 mod cluster_dir;
 mod error;
+#[cfg(any(test, feature = "testing"))]
+mod testing;
 #[cfg(test)]
 mod tests;
 mod user;

@@ -311,7 +311,7 @@ async fn missing_rights_old_tables_and_another_network_are_told() -> Result<()> 
     let said = deployment.check().await?;
     said.expect(
         "database",
-        "warning its tables are 1 migration behind this program: the next start runs them",
+        "warning its tables are 1 migration behind this program: run `qr-login migrate`; the next start does it, too",
     );
     run("insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (9999, 'x', true, '', 0)")
         .await?;

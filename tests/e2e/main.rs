@@ -38,6 +38,7 @@ mod key_rotation;
 mod leftovers;
 mod log;
 mod me;
+mod migrate;
 mod one_phone;
 mod ops;
 mod outages;
