@@ -31,6 +31,7 @@ use eventlog::clock::Clock;
 use crate::check;
 use crate::config::{self, BadSetting, BadSettings, Config, Settings};
 use crate::service::Service;
+use crate::systemd;
 
 /// Links a person's Telegram account to a service.
 ///
@@ -195,14 +196,21 @@ fn write_manual(folder: &Path) -> anyhow::Result<()> {
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
     signals::outlive_others();
     let config = Config::from_settings(settings)?;
+    // One for all of its life: a signal between two of them would be lost.
+    let mut stop = std::pin::pin!(signals::stop());
     let service = tokio::select! {
         service = Service::start(config, Clock::system()) => service?,
-        () = signals::stop() => return Ok(()),
+        () = &mut stop => return Ok(()),
     };
     if let Some(addr) = service.listen_addr {
         tracing::info!("serving the Mini App on http://{addr}");
     }
-    service.run_until(signals::stop()).await?;
+    systemd::notify(systemd::READY);
+    let stopped = async {
+        stop.await;
+        systemd::notify(systemd::STOPPING);
+    };
+    service.run_until(stopped).await?;
     tracing::info!("stopped");
     Ok(())
 }
