@@ -16,7 +16,7 @@ use bot::chat::{BotToken, Chat, Webhook};
 use eventlog::Outage;
 use eventlog::clock::Clock;
 use eventlog::database::Database;
-use login_worker::{LoginWorkers, TelegramApp};
+use login_worker::{DueFiles, LoginWorkers, TelegramApp};
 use private_postgres::PrivateCluster;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
@@ -289,6 +289,7 @@ fn login_workers(config: &Config, app: &App, master: &Arc<MasterKey>) -> LoginWo
         clock: app.clock.clone(),
         telegram: telegram_app(config),
         sessions_dir: config.sessions_dir.clone(),
+        due_files: DueFiles::default(),
         ended_sessions: config.data.data_dir.join(stay_ended::LEDGER),
         log_telegram_ids: config.log_telegram_ids,
     }

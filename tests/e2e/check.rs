@@ -486,3 +486,18 @@ async fn of_a_private_postgresql_it_starts_nothing() -> Result<()> {
     );
     Ok(())
 }
+
+#[tokio::test]
+async fn it_says_when_a_disk_has_no_room() -> Result<()> {
+    let url = testing::service_url(&testing::url().await);
+    let deployment = Deployment::with_database(&url).await?;
+    let data = deployment.dir.path().join("data");
+    let Some(disk) = testing::SmallDisk::mount(&data, 20 * 1024) else { return Ok(()) };
+    let said = deployment.check().await?;
+    said.expect("DATA_DIR", &format!("warning {} has 20 MiB left: make room on its disk", data.display()));
+    disk.fill();
+    let said = deployment.check().await?;
+    said.expect("DATA_DIR", &format!("fault {} has 0 MiB left: make room on its disk", data.display()));
+    said.expect_code(1);
+    Ok(())
+}
