@@ -8,8 +8,10 @@ mod invite;
 mod json;
 mod key;
 mod log;
+mod migrate;
 mod operator;
 mod person;
+mod private;
 mod session;
 mod signals;
 mod user;
@@ -26,12 +28,11 @@ use clap::builder::Resettable;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use clap_complete::Shell;
 use eventlog::clock::Clock;
-use private_postgres::PrivateCluster;
-use secrecy::ExposeSecret;
 
 use crate::check;
-use crate::config::{self, BadSetting, BadSettings, Config, DataConfig, DataSettings, Settings};
+use crate::config::{self, BadSetting, BadSettings, Config, Settings};
 use crate::service::Service;
+use crate::systemd;
 
 /// Links a person's Telegram account to a service.
 ///
@@ -66,6 +67,8 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Bring the tables up to date, and end. A start does it, too, where it may; with DATABASE_OWNER_URL as the owner.
+    Migrate(migrate::MigrateArguments),
     /// Make, list, show and revoke invites.
     Invite {
         #[command(subcommand)]
@@ -103,10 +106,10 @@ enum Command {
         #[command(subcommand)]
         command: log::LogCommand,
     },
-    /// The private PostgreSQL.
+    /// The database itself: the private PostgreSQL, and what a restore needs first.
     Database {
         #[command(subcommand)]
-        command: DatabaseCommand,
+        command: private::DatabaseCommand,
     },
     /// Print what completes commands in a shell.
     #[command(after_help = "Example: qr-login completions bash >/etc/bash_completion.d/qr-login")]
@@ -120,12 +123,6 @@ enum Command {
         /// It has to exist.
         folder: PathBuf,
     },
-}
-
-#[derive(Debug, Subcommand)]
-enum DatabaseCommand {
-    /// Print its URL, for psql and for replay. It runs while the service does.
-    Url,
 }
 
 impl Cli {
@@ -166,6 +163,7 @@ impl Cli {
             Command::Serve => serve(&self.settings).await?,
             Command::Health => health::ask(config::ops_listen_addr(&self.settings)?).await?,
             Command::Check { json } => return check(&self.settings, json).await,
+            Command::Migrate(arguments) => return arguments.run(data).await,
             Command::Invite { command } => command.run(data, &self.settings.bot_api_url).await?,
             Command::User { command } => command.run(&self.settings).await?,
             Command::Apikey { command } => command.run(data).await?,
@@ -174,7 +172,7 @@ impl Cli {
             Command::Import(arguments) => arguments.run(&self.settings).await?,
             Command::Key { command } => command.run(&self.settings).await?,
             Command::Log { command } => command.run(data).await?,
-            Command::Database { command: DatabaseCommand::Url } => database_url(data)?,
+            Command::Database { command } => command.run(data).await?,
             Command::Completions { shell } => {
                 clap_complete::generate(shell, &mut Self::command(), "qr-login", &mut io::stdout());
             }
@@ -203,24 +201,21 @@ fn write_manual(folder: &Path) -> anyhow::Result<()> {
 async fn serve(settings: &Settings) -> anyhow::Result<()> {
     signals::outlive_others();
     let config = Config::from_settings(settings)?;
+    // One for all of its life: a signal between two of them would be lost.
+    let mut stop = std::pin::pin!(signals::stop());
     let service = tokio::select! {
         service = Service::start(config, Clock::system()) => service?,
-        () = signals::stop() => return Ok(()),
+        () = &mut stop => return Ok(()),
     };
     if let Some(addr) = service.listen_addr {
         tracing::info!("serving the Mini App on http://{addr}");
     }
-    service.run_until(signals::stop()).await?;
-    tracing::info!("stopped");
-    Ok(())
-}
-
-fn database_url(settings: &DataSettings) -> anyhow::Result<()> {
-    let data = DataConfig::from_settings(settings)?;
-    let url = match data.database_url {
-        Some(url) => url,
-        None => PrivateCluster::url_of(&data.data_dir)?,
+    systemd::notify(systemd::READY);
+    let stopped = async {
+        stop.await;
+        systemd::notify(systemd::STOPPING);
     };
-    println!("{}", url.expose_secret());
+    service.run_until(stopped).await?;
+    tracing::info!("stopped");
     Ok(())
 }

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
 use eventlog::Outage;
-use eventlog::database::{Database, DatabaseError, PoolSettings, Tables};
+use eventlog::database::{
+    AUDITOR_ROLE, Database, DatabaseError, Missing, Pending, PoolSettings, Role, Tables,
+};
 use private_postgres::PrivateCluster;
 use secrecy::SecretString;
 
@@ -33,13 +35,7 @@ pub async fn open(
     data: &DataConfig,
     patience: Patience,
 ) -> anyhow::Result<(Database, Option<PrivateCluster>)> {
-    let (urls, cluster) = match &data.database_url {
-        Some(url) => (Urls { service: url.clone(), owner: data.database_owner_url.clone() }, None),
-        None => {
-            let cluster = PrivateCluster::start(&data.data_dir).await?;
-            (Urls { service: cluster.service_url(), owner: Some(cluster.url()) }, Some(cluster))
-        }
-    };
+    let (urls, cluster) = urls(data).await?;
     let db = until_it_serves(patience, || migrated(&urls, data.pool, cluster.is_some())).await?;
     Ok((db, cluster))
 }
@@ -53,7 +49,7 @@ pub async fn open_to_read(data: &DataConfig) -> anyhow::Result<(Database, Option
         Some(url) => (url.clone(), None),
         None => {
             ensure!(
-                data.data_dir.join("postgres").exists(),
+                has_private(data),
                 "there is no database yet: DATABASE_URL is not set, and {} has none; the first start of the service makes it",
                 data.data_dir.display()
             );
@@ -71,16 +67,108 @@ pub async fn open_to_read(data: &DataConfig) -> anyhow::Result<(Database, Option
     }
 }
 
+/// What `qr-login migrate` has to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// How the tables stand.
+    pub tables: Tables,
+    /// The migrations to run.
+    pub migrations: Vec<Pending>,
+    /// The service's role, where it is another one than the owner's.
+    pub role: Option<String>,
+    /// The rights that it lacks of tables that are there.
+    pub missing: Vec<Missing>,
+}
+
+impl Plan {
+    /// Whether nothing is to be done.
+    pub fn is_empty(&self) -> bool {
+        self.tables.fit() && self.missing.is_empty()
+    }
+}
+
+/// What is to be done to the tables, and nothing is done. None: there is no private PostgreSQL yet.
+///
+/// # Errors
+/// The database cannot be reached, or refuses us.
+pub async fn plan(data: &DataConfig) -> anyhow::Result<Option<Plan>> {
+    if data.database_url.is_none() && !has_private(data) {
+        return Ok(None);
+    }
+    let (urls, cluster) = urls(data).await?;
+    let plan = planned(&urls, data.pool).await;
+    if let Some(cluster) = cluster {
+        cluster.stop().await?;
+    }
+    plan.map(Some)
+}
+
+async fn planned(urls: &Urls, pool: PoolSettings) -> anyhow::Result<Plan> {
+    let url = urls.owner.as_ref().unwrap_or(&urls.service);
+    let db = until_it_serves(Patience::FailAtOnce, || Database::connect_with(url, pool)).await?;
+    let (tables, migrations) = (db.tables().await?, db.pending_migrations().await?);
+    db.close().await;
+    let role = urls.owner.is_some().then(|| Database::role_of(&urls.service)).transpose()?;
+    let mut missing = Vec::new();
+    if tables.fit() && role.is_some() {
+        let service = Database::connect_with(&urls.service, pool).await.context("DATABASE_URL")?;
+        missing = service.missing_rights().await?;
+        service.close().await;
+    }
+    Ok(Plan { tables, migrations, role, missing })
+}
+
+/// Makes the roles that a dump of such a database names, where they are missing: an auditor's, and the service's. Returns which
+/// were made.
+///
+/// # Errors
+/// The database cannot be reached, or this role may not make roles: then the error says what a superuser has to run.
+pub async fn make_roles(data: &DataConfig) -> anyhow::Result<Vec<String>> {
+    let (urls, cluster) = urls(data).await?;
+    let made = make_roles_of(&urls, data.pool).await;
+    if let Some(cluster) = cluster {
+        cluster.stop().await?;
+    }
+    made
+}
+
+async fn make_roles_of(urls: &Urls, pool: PoolSettings) -> anyhow::Result<Vec<String>> {
+    let url = urls.owner.as_ref().unwrap_or(&urls.service);
+    let db = until_it_serves(Patience::FailAtOnce, || Database::connect_with(url, pool)).await?;
+    let service = Database::role_of(&urls.service)?;
+    let mut roles = vec![Role { name: AUDITOR_ROLE, may_log_in: false }];
+    if urls.owner.is_some() {
+        roles.push(Role { name: &service, may_log_in: true });
+    }
+    let mut made = Vec::new();
+    for role in roles {
+        let is_made = db.make_role(role).await;
+        let is_made = is_made.with_context(|| format!("a superuser has to run: {}", role.create()))?;
+        if is_made {
+            made.push(role.name.to_owned());
+        }
+    }
+    db.close().await;
+    Ok(made)
+}
+
+/// Whether there is a private PostgreSQL.
+fn has_private(data: &DataConfig) -> bool {
+    data.data_dir.join("postgres").exists()
+}
+
 /// Says of an error that other tables than this program's may be its cause.
 pub async fn explain(db: &Database, error: anyhow::Error) -> anyhow::Error {
     let other_tables =
         error.chain().any(|cause| cause.downcast_ref().is_some_and(DatabaseError::is_of_other_tables));
     match db.tables().await {
         Ok(Tables::Behind { migrations }) if other_tables => error.context(format!(
-            "the tables are {} behind this program: start its service once, or read with the version that runs",
+            "the tables are {} behind this program: run `qr-login migrate`, or read with the version that runs",
             counted(migrations, "migration")
         )),
-        Ok(Tables::Newer) if other_tables => error.context("the tables are of a newer version of this program"),
+        Ok(Tables::Newer { .. }) if other_tables => {
+            error.context("the tables are of a newer version of this program")
+        }
         _ => error,
     }
 }
@@ -115,6 +203,17 @@ async fn until_it_serves<F: Future<Output = Result<Database, DatabaseError>>>(
 struct Urls {
     service: SecretString,
     owner: Option<SecretString>,
+}
+
+/// The database that the settings name; else the private PostgreSQL, which is started.
+async fn urls(data: &DataConfig) -> anyhow::Result<(Urls, Option<PrivateCluster>)> {
+    Ok(match &data.database_url {
+        Some(url) => (Urls { service: url.clone(), owner: data.database_owner_url.clone() }, None),
+        None => {
+            let cluster = PrivateCluster::start(&data.data_dir).await?;
+            (Urls { service: cluster.service_url(), owner: Some(cluster.url()) }, Some(cluster))
+        }
+    })
 }
 
 async fn migrated(urls: &Urls, pool: PoolSettings, is_private: bool) -> Result<Database, DatabaseError> {

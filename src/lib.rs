@@ -11,6 +11,7 @@ pub mod ops;
 mod phrases;
 pub mod readiness;
 pub mod service;
+pub mod systemd;
 pub mod telemetry;
 
 pub use config::Config;

@@ -3,28 +3,22 @@
 //! Every long-running part is a future that may be dropped at any moment: the database keeps what it was doing. So to stop is to
 //! drop, and a crash is the same.
 
-use std::fmt::Display;
-use std::fs::DirBuilder;
 use std::net::SocketAddr;
-use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
-use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use app::App;
 use app::leader::{self, Leader};
-use app::ledger::Ledger;
 use app::sessions::stay_ended;
 use bot::chat::{BotToken, Chat, Webhook};
 use eventlog::Outage;
 use eventlog::clock::Clock;
-use eventlog::database::{Database, DatabaseError};
-use login_worker::{LoginWorkers, TelegramApp};
+use eventlog::database::Database;
+use login_worker::{DueFiles, LoginWorkers, TelegramApp};
 use private_postgres::PrivateCluster;
-use projections::views::users::filtered::finds_parts_of_names;
 use secrecy::SecretString;
-use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use transparency::KeeperSettings;
@@ -37,16 +31,24 @@ use vault::{DerivedKeys, MasterKey, Vault};
 use web::api_keys::{KeyLimits, KeyUses};
 use web::feed::Feed;
 use web::server::Clients;
-use web::{ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Verifier, server};
+use web::{ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Stopping, Verifier, server};
 use webhooks::Webhooks;
 
-use crate::config::{Config, DataConfig, Role};
+use crate::config::{Config, Role};
 use crate::database::{self, Patience};
 use crate::ops::{self, Ops, Serving};
 use crate::{memory, open_files};
 
+mod preparations;
+
+pub use preparations::make_data_dir;
+use preparations::{bind, ledger, warn_of_owner, warn_of_search};
+
 /// How many connections, or requests through a proxy, one address may have at a time.
 const CONNECTIONS_AN_ADDRESS: usize = 64;
+
+/// How long requests that are under way have for their answers when the service stops.
+const DRAINED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A running service.
 pub struct Service {
@@ -59,6 +61,7 @@ pub struct Service {
     parts: JoinSet<anyhow::Result<()>>,
     /// None without the master key.
     process: Option<Arc<Process>>,
+    stopping: Stopping,
     cluster: Option<PrivateCluster>,
 }
 
@@ -100,8 +103,10 @@ impl Service {
             db: db.clone(),
             parts,
             process: process.clone(),
+            stopping: Stopping::default(),
             cluster,
         };
+        let stopping = service.stopping.clone();
         let parts = &mut service.parts;
 
         parts.spawn(async { match memory::give_back().await {} });
@@ -150,7 +155,8 @@ impl Service {
             });
         }
         if let (Some(listener), Some(live_logins)) = (listener, live_logins) {
-            let state = api_state(&config, app.clone(), webhooks, live_logins.clone(), token.clone());
+            let mut state = api_state(&config, app.clone(), webhooks, live_logins.clone(), token.clone());
+            state.stopping = stopping;
             let (db, vault, clock) = (db.clone(), app.vault.clone(), app.clock.clone());
             parts.spawn(async move {
                 live_logins.follow(&db, &vault, &clock).await;
@@ -158,7 +164,10 @@ impl Service {
             });
             let limits = Limits::of(connections);
             let clients = Clients::new(CONNECTIONS_AN_ADDRESS, config.trusted_proxies.clone());
-            parts.spawn(async move { match api::serve(listener, state, limits, clients).await {} });
+            parts.spawn(async move {
+                api::serve(listener, state, limits, clients).await;
+                Ok(())
+            });
         }
         if let (Some(master), Some(process)) = (master, process) {
             let mut ended = ledger(&config.data, stay_ended::LEDGER)?;
@@ -191,20 +200,34 @@ impl Service {
         Ok(service)
     }
 
-    /// Runs until `stop`, or until a part ends by itself, which only a failure makes it do.
+    /// Runs until `stop`, or until a part ends by itself, which only a failure makes it do. Who is waiting for an answer then gets it.
     ///
     /// # Errors
     /// Why a part ended.
     pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let ended = tokio::select! {
-            () = stop => Ok(()),
+            () = stop => {
+                self.drain().await;
+                Ok(())
+            }
             Some(part) = self.parts.join_next() => part.context("a part of the service panicked").and_then(|it| it),
         };
         self.stop().await;
         ended
     }
 
-    /// Stops: drops every part, then the private cluster.
+    /// Accepts no connection any more, and answers those who wait. Everything else goes on meanwhile.
+    async fn drain(&mut self) {
+        self.stopping.begin();
+        // The public listener is the one part that ends then.
+        if self.listen_addr.is_some()
+            && tokio::time::timeout(DRAINED_WITHIN, self.parts.join_next()).await.is_err()
+        {
+            tracing::warn!("clients that were still sending a request, or taking an answer, were cut off");
+        }
+    }
+
+    /// Stops as a crash does: drops every part, then the private cluster.
     pub async fn stop(mut self) {
         self.parts.shutdown().await;
         if let Some(process) = &self.process
@@ -225,42 +248,6 @@ impl Service {
     }
 }
 
-/// Says where the service's role can do more than it has to.
-async fn warn_of_owner(db: &Database) -> Result<(), DatabaseError> {
-    if db.owns_log().await? {
-        tracing::info!(
-            "DATABASE_URL: the role owns the log, and could change it: give the service a role of its own, and set DATABASE_OWNER_URL"
-        );
-    }
-    Ok(())
-}
-
-/// Says where people are found by less than they could be.
-async fn warn_of_search(db: &Database) -> Result<(), DatabaseError> {
-    if !finds_parts_of_names(db).await? {
-        tracing::info!(
-            "PostgreSQL has no pg_trgm: admins find people by the beginning of a name alone; install it (contrib), then run `replay rebuild users`"
-        );
-    }
-    Ok(())
-}
-
-/// Makes DATA_DIR, for its owner alone, where it is missing.
-///
-/// # Errors
-/// It cannot be made.
-pub fn make_data_dir(data: &DataConfig) -> anyhow::Result<()> {
-    DirBuilder::new()
-        .recursive(true)
-        .mode(0o700)
-        .create(&data.data_dir)
-        .with_context(|| format!("DATA_DIR: cannot make {}", data.data_dir.display()))
-}
-
-async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
-    TcpListener::bind(addr).await.with_context(|| format!("{setting}: cannot listen on {addr}"))
-}
-
 fn api_state(
     config: &Config,
     app: App,
@@ -277,6 +264,7 @@ fn api_state(
         live_logins,
         live_events: LiveEvents::default(),
         feed: Feed::default(),
+        stopping: Stopping::default(),
         key_uses: KeyUses::default(),
         lookups: Semaphore::new(ApiState::LOOKUPS),
         token_is_refused: Box::new(move || token.is_refused()),
@@ -292,12 +280,6 @@ fn api_state(
     }
 }
 
-/// A ledger in DATA_DIR.
-fn ledger<E: Clone + Display + FromStr + Ord>(data: &DataConfig, name: &str) -> anyhow::Result<Ledger<E>> {
-    let path = data.data_dir.join(name);
-    Ledger::open(&path).with_context(|| format!("DATA_DIR: the ledger {} cannot be read", path.display()))
-}
-
 fn login_workers(config: &Config, app: &App, master: &Arc<MasterKey>) -> LoginWorkers {
     LoginWorkers {
         db: app.db.clone(),
@@ -307,6 +289,7 @@ fn login_workers(config: &Config, app: &App, master: &Arc<MasterKey>) -> LoginWo
         clock: app.clock.clone(),
         telegram: telegram_app(config),
         sessions_dir: config.sessions_dir.clone(),
+        due_files: DueFiles::default(),
         ended_sessions: config.data.data_dir.join(stay_ended::LEDGER),
         log_telegram_ids: config.log_telegram_ids,
     }

@@ -147,6 +147,8 @@ impl Listener {
                     }
                     Err(RecvError::Closed) => return None,
                 },
+                // The listener comes back by itself, to a process that runs.
+                () = self.state.stopping.begun() => return None,
                 () = sleep_until(self.beat) => {
                     if !self.may_go_on().await {
                         return None;

@@ -7,7 +7,6 @@ mod password;
 mod reads;
 mod webhook;
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
@@ -39,17 +38,12 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 // A handler that may log something has a span that names the login. A status that is answered from memory has none: it logs
 // nothing, and is by far the most frequent request.
 
-/// Serves everything on `LISTEN_ADDR`, until dropped.
-pub async fn serve(
-    listener: TcpListener,
-    state: ApiState,
-    limits: Limits,
-    clients: Arc<Clients>,
-) -> Infallible {
-    let clock = state.app.clock.clone();
+/// Serves everything on `LISTEN_ADDR`, until the process is about to stop ([`ApiState::stopping`]) and every request is answered.
+pub async fn serve(listener: TcpListener, state: ApiState, limits: Limits, clients: Arc<Clients>) {
+    let (clock, stopping) = (state.app.clock.clone(), state.stopping.clone());
     // Around the router, not a layer of it: axum allocates a box for each layer of a route, for each request.
     let routes = MapResponseLayer::new(move |response| headers(response, &clock)).layer(routes(state));
-    server::serve(listener, routes, limits, clients).await
+    server::serve_until(listener, routes, limits, clients, stopping.begun()).await;
 }
 
 /// Every route there is.

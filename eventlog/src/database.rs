@@ -7,8 +7,7 @@
 use std::time::Duration;
 
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::migrate::Migrator;
-use sqlx::{ConnectOptions, Executor};
+use sqlx::ConnectOptions;
 use tokio::time::timeout;
 
 use crate::appends::Appends;
@@ -19,9 +18,6 @@ use crate::wake::Wake;
 
 pub use crate::error::{DatabaseError, is_fenced, is_transient};
 pub use crate::pool::{Connection, Pool, PoolSettings, Transaction};
-
-/// The tables, version by version.
-static MIGRATIONS: Migrator = Migrator { locking: false, ..sqlx::migrate!("../migrations") };
 
 const OLDEST_SERVER: i32 = 140_000;
 /// How long making a connection outside of the pool may take.
@@ -34,30 +30,6 @@ pub struct Database {
     wake: Wake,
     appends: Appends,
     stream_locks: StreamLocks,
-}
-
-/// How the tables of a database stand beside this program.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tables {
-    /// There are none yet.
-    None {
-        /// How many migrations will make them.
-        migrations: usize,
-    },
-    /// As this program needs them.
-    UpToDate,
-    /// An older version of this program made them.
-    Behind {
-        /// How many migrations are missing.
-        migrations: usize,
-    },
-    /// A newer version of this program has changed them.
-    Newer,
-    /// A migration failed half-way, or is another one than the one of its number here.
-    Changed {
-        /// Which.
-        migration: i64,
-    },
 }
 
 impl Database {
@@ -107,55 +79,6 @@ impl Database {
         Ok(Servers::parse(url.expose_secret())?.role().to_owned())
     }
 
-    /// Brings the tables up to date. Several processes may do so at once: an advisory lock lets one at a time. It belongs to a
-    /// transaction that stays open, not to a session. Behind a pooler in transaction mode, sqlx's own lock would be taken
-    /// on one connection and released on another.
-    ///
-    /// # Errors
-    /// [`DatabaseError::Migrate`]: also when the tables are newer than this program.
-    pub async fn migrate(&self) -> Result<(), DatabaseError> {
-        if self.is_up_to_date().await? {
-            return Ok(());
-        }
-        let may_create =
-            sqlx::query_scalar!(r#"select has_schema_privilege('public', 'create') as "may_create!""#)
-                .fetch_one(&self.pool)
-                .await?;
-        if !may_create {
-            return Err(DatabaseError::NotOwner);
-        }
-        let mut lock = self.direct().await?;
-        lock.execute("begin; set local idle_in_transaction_session_timeout = 0").await?;
-        lock.execute("select pg_advisory_xact_lock(hashtextextended('migrate', 0))").await?;
-        MIGRATIONS.run_direct(self.direct().await?.without_deadlines()).await?;
-        lock.close().await;
-        Ok(())
-    }
-
-    /// Lets another role do what the service does, and no more. This one owns the tables, and they are up to date. The role is
-    /// made if `make` says so.
-    ///
-    /// # Errors
-    /// [`DatabaseError::Sql`]: there is no such role, or this one does not own the tables.
-    pub async fn grant_to_service(&self, role: &str, make: bool) -> Result<(), DatabaseError> {
-        let mut transaction = self.pool.acquire().await?.patient().begin("begin").await?;
-        // Two grants at once to one role fail.
-        transaction.execute("select pg_advisory_xact_lock(hashtextextended('migrate', 0))").await?;
-        let is_there = sqlx::query_scalar!(
-            r#"select exists (select from pg_roles where rolname = $1) as "is_there!""#,
-            role
-        )
-        .fetch_one(&mut *transaction)
-        .await?;
-        if make && !is_there {
-            let create = format!("create role \"{}\" login", role.replace('"', "\"\""));
-            transaction.execute(&*create).await?;
-        }
-        sqlx::query!("select grant_to_service($1::text::name)", role).execute(&mut *transaction).await?;
-        transaction.commit().await?;
-        Ok(())
-    }
-
     /// Whether this role owns the log, or may do everything: then a mistake in a statement can change an event.
     ///
     /// # Errors
@@ -166,43 +89,6 @@ impl Database {
         )
         .fetch_one(&self.pool)
         .await?)
-    }
-
-    /// Whether every migration was run, and no other one. It changes nothing, and needs no right to.
-    async fn is_up_to_date(&self) -> Result<bool, DatabaseError> {
-        Ok(self.tables().await? == Tables::UpToDate)
-    }
-
-    /// How the tables stand beside this program. It changes nothing. The role has to be the service's or the owner's.
-    ///
-    /// # Errors
-    /// [`DatabaseError::Sql`].
-    pub async fn tables(&self) -> Result<Tables, DatabaseError> {
-        let is_there =
-            sqlx::query_scalar!(r#"select to_regclass('_sqlx_migrations') is not null as "is_there!""#)
-                .fetch_one(&self.pool)
-                .await?;
-        let known: Vec<_> = MIGRATIONS.iter().collect();
-        if !is_there {
-            return Ok(Tables::None { migrations: known.len() });
-        }
-        // Not checked at compile time: the table is of sqlx, which makes it.
-        let run: Vec<(i64, Vec<u8>, bool)> =
-            sqlx::query_as("select version, checksum, success from _sqlx_migrations")
-                .fetch_all(&self.pool)
-                .await?;
-        let of_version = |version| known.iter().find(|it| it.version == version);
-        for (version, checksum, succeeded) in &run {
-            match of_version(*version) {
-                Some(migration) if *succeeded && **checksum == *migration.checksum => {}
-                Some(_) => return Ok(Tables::Changed { migration: *version }),
-                None => return Ok(Tables::Newer),
-            }
-        }
-        Ok(match known.len() - run.len() {
-            0 => Tables::UpToDate,
-            migrations => Tables::Behind { migrations },
-        })
     }
 
     /// Whether the log is in this database, for a role that may read it and no more.
@@ -265,7 +151,11 @@ impl Database {
 }
 
 mod inspection;
+mod migrations;
+mod roles;
 #[cfg(test)]
 mod tests;
 
 pub use inspection::{Durability, Missing, Standbys};
+pub use migrations::{Pending, Tables};
+pub use roles::{AUDITOR_ROLE, Role};

@@ -35,6 +35,11 @@ pub enum DatabaseError {
         "the tables are not up to date, and the role of DATABASE_URL does not own them: set DATABASE_OWNER_URL, or start a process that has it first"
     )]
     NotOwner,
+    /// The tables are of a newer version, which has taken away what this one needs.
+    #[error(
+        "the tables are of a newer version of this program, and this one cannot work with them: run that version, or restore the database of this one"
+    )]
+    NewerTables,
     /// The tables could not be brought up to date.
     #[error("the tables could not be brought up to date")]
     Migrate(#[from] MigrateError),

@@ -15,6 +15,9 @@ use crate::database::Database;
 use crate::log::Log;
 
 pub mod proxy;
+mod small_disk;
+
+pub use small_disk::SmallDisk;
 
 /// What every test's database is a copy of.
 const TEMPLATE: &str = "migrated";

@@ -60,7 +60,7 @@ mod workers;
 pub use network::{Network, NetworkError, PrivateNetwork};
 pub use pool::MAX_ATTEMPTS as MOST_LOGINS;
 pub use session::AuthKey;
-pub use session_files::SessionFileError;
+pub use session_files::{DueFiles, SessionFileError};
 pub use telegram_app::TelegramApp;
 pub use workers::LoginWorkers;
 
@@ -68,7 +68,8 @@ pub use workers::LoginWorkers;
 pub async fn run(workers: LoginWorkers) {
     let log = Log::new(&workers.db);
     let files = session_files::keep(&workers.vault, &log, &workers.sessions_dir);
-    tokio::join!(pool::run(Arc::new(workers.clone())), files);
+    let due = session_files::write_due(&workers.vault, &workers.sessions_dir, &workers.due_files);
+    tokio::join!(pool::run(Arc::new(workers.clone())), files, due);
 }
 
 /// Makes every file in `SESSIONS_DIR` what the vault holds.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use eventlog::{Clock, Database, Store};
 use vault::{MasterKey, Vault};
 
+use super::session_files::DueFiles;
 use super::telegram_app::TelegramApp;
 
 /// What the workers need.
@@ -25,6 +26,8 @@ pub struct LoginWorkers {
     pub telegram: TelegramApp,
     /// Where the sealed copies of linked sessions go.
     pub sessions_dir: PathBuf,
+    /// Copies that could not be written there yet.
+    pub due_files: DueFiles,
     /// The ledger of sessions that have ended (`app::sessions::stay_ended`).
     pub ended_sessions: PathBuf,
     /// Whether the log names Telegram ids. If not, it names account ids.

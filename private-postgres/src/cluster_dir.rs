@@ -34,6 +34,8 @@ const HOME: &str = "postgres";
 
 /// The length of a path in `sockaddr_un`.
 const LONGEST_SOCKET_PATH_BYTES: usize = 107;
+/// A pid file that is empty for so long was left by a full disk or a power cut.
+const EMPTY_FOR: Duration = Duration::from_secs(1);
 /// The reason why a server does not start is at the beginning.
 const LOG_READ_BYTES: u64 = 1024 * 1024;
 
@@ -246,7 +248,16 @@ impl ClusterDir {
     pub(super) async fn stop_leftover(&self, within: Duration) -> Result<(), ClusterError> {
         let pid_file = self.data().join("postmaster.pid");
         let deadline = Instant::now() + within;
-        while let Some(pid) = self.read(&pid_file).await?.as_deref().and_then(first_pid) {
+        let mut empty_since = None;
+        while let Some(text) = self.read(&pid_file).await? {
+            let Some(pid) = first_pid(&text) else {
+                // A server that starts writes it at once. PostgreSQL itself refuses to start beside an empty one.
+                if empty_since.get_or_insert_with(Instant::now).elapsed() > EMPTY_FOR {
+                    return self.remove(&pid_file).await;
+                }
+                tokio::time::sleep(EMPTY_FOR / 10).await;
+                continue;
+            };
             if !self.runs_here(pid) {
                 // PostgreSQL itself would take any process of its user with this number for the server.
                 return self.remove(&pid_file).await;

@@ -29,6 +29,8 @@ use tokio::task::JoinHandle;
 mod binaries;
 mod cluster_dir;
 mod error;
+#[cfg(any(test, feature = "testing"))]
+mod testing;
 #[cfg(test)]
 mod tests;
 mod user;
@@ -251,6 +253,8 @@ impl Server {
 /// because the server was stopped, or because a command line tool that had started it has finished.
 async fn keep_running(dir: ClusterDir, server: Arc<Mutex<Option<Server>>>) {
     let mut pause = PAUSES.0;
+    // Told once, and not at each try: a full disk may last for hours.
+    let mut fails = false;
     loop {
         tokio::time::sleep(CHECK_EVERY).await;
         match check(&server) {
@@ -276,12 +280,19 @@ async fn keep_running(dir: ClusterDir, server: Arc<Mutex<Option<Server>>>) {
             Err(error) => Err(error),
         };
         match started {
-            Ok(started) => *lock(&server) = Some(started),
+            Ok(started) => {
+                *lock(&server) = Some(started);
+                if std::mem::take(&mut fails) {
+                    tracing::info!("the private PostgreSQL runs again");
+                }
+            }
             Err(error) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "the private PostgreSQL does not start; trying again in {pause:?}"
-                );
+                if !std::mem::replace(&mut fails, true) {
+                    tracing::error!(
+                        error = &error as &dyn std::error::Error,
+                        "the private PostgreSQL does not start; it is tried until it does"
+                    );
+                }
                 wait_longer_each_time(&mut pause).await;
             }
         }

@@ -9,6 +9,7 @@ use tempfile::TempDir;
 use super::*;
 use eventlog::database::Database;
 
+mod full_disk;
 mod links;
 mod own_user;
 

@@ -196,9 +196,9 @@ async fn find(state: &ApiState, asked: &EventsQuery) -> Result<Found, Problem> {
         }
         let Some(branch) = look.branch.filter(|_| is_known) else {
             // The feed has just begun, or is a moment behind the database.
-            match timeout_at(give_up, changes.changed()).await {
-                Ok(_) => continue,
-                Err(_) => return Err(Problem::Unavailable),
+            match state.stopping.unless(timeout_at(give_up, changes.changed())).await {
+                Some(Ok(_)) => continue,
+                _ => return Err(Problem::Unavailable),
             }
         };
         // 2.
@@ -209,9 +209,9 @@ async fn find(state: &ApiState, asked: &EventsQuery) -> Result<Found, Problem> {
                 let page = log.read(place.position, PAGE).await.map_err(failed)?;
                 // What was read is of the branch that the log is in afterwards.
                 if log.branch().await.map_err(failed)?.0 != branch {
-                    match timeout_at(give_up, changes.changed()).await {
-                        Ok(_) => continue,
-                        Err(_) => return Err(Problem::Unavailable),
+                    match state.stopping.unless(timeout_at(give_up, changes.changed())).await {
+                        Some(Ok(_)) => continue,
+                        _ => return Err(Problem::Unavailable),
                     }
                 }
                 page.into_iter().map(|event| Arc::new(FeedLine::from(event))).collect()
@@ -231,8 +231,8 @@ async fn find(state: &ApiState, asked: &EventsQuery) -> Result<Found, Problem> {
             if place.position < look.end {
                 continue;
             }
-            // 3.
-            if timeout_at(deadline, changes.changed()).await.is_ok() {
+            // 3. Where the process stops, nothing has come: the caller asks the next one.
+            if let Some(Ok(_)) = state.stopping.unless(timeout_at(deadline, changes.changed())).await {
                 continue;
             }
         }

@@ -22,7 +22,7 @@ static WAITING: Semaphore = Semaphore::const_new(64);
 /// 503: it is not there in time.
 pub(crate) async fn reach(state: &ApiState, min_position: Option<i64>) -> Result<(), Problem> {
     let Some(position) = min_position.filter(|position| *position > 0) else { return Ok(()) };
-    in_time(async {
+    in_time(state, async {
         let _place = WAITING.acquire().await;
         wait_for(&state.app.db, position).await
     })
@@ -35,16 +35,19 @@ pub(crate) async fn reach(state: &ApiState, min_position: Option<i64>) -> Result
 /// # Errors
 /// 503: they do not show it in time.
 pub(crate) async fn reach_now(state: &ApiState) -> Result<(), Problem> {
-    in_time(async {
+    in_time(state, async {
         let due = Log::new(&state.app.db).due().await?;
         wait_for(&state.app.db, due).await
     })
     .await
 }
 
-async fn in_time(reached: impl Future<Output = Result<(), DatabaseError>>) -> Result<(), Problem> {
-    match timeout(LONGEST, reached).await {
-        Ok(reached) => reached.map_err(|error| Problem::internal(&error)),
-        Err(_) => Err(Problem::NotThereYet),
+async fn in_time(
+    state: &ApiState,
+    reached: impl Future<Output = Result<(), DatabaseError>>,
+) -> Result<(), Problem> {
+    match state.stopping.unless(timeout(LONGEST, reached)).await {
+        Some(Ok(reached)) => reached.map_err(|error| Problem::internal(&error)),
+        Some(Err(_)) | None => Err(Problem::NotThereYet),
     }
 }

@@ -109,7 +109,7 @@ async fn look(
     let migrator = owner.unwrap_or(db);
     found.push(of_tables(tables, migrator.may_migrate().await?, &migrator.role().await?));
     let has_tables = !matches!(tables, Tables::None { .. });
-    if tables == Tables::UpToDate {
+    if tables.fit() {
         match &service_url {
             None => found.push(rights(db, false).await?),
             // Before its first start the private cluster has no such role.
@@ -152,7 +152,7 @@ fn of_tables(tables: Tables, may_migrate: bool, role: &str) -> Finding {
         Tables::Behind { migrations } if may_migrate => Finding::warning(
             PART,
             format!("its tables are {} behind this program", counted(migrations, "migration")),
-            "the next start runs them",
+            "run `qr-login migrate`; the next start does it, too",
         ),
         Tables::Behind { migrations } => Finding::fault(
             PART,
@@ -162,9 +162,13 @@ fn of_tables(tables: Tables, may_migrate: bool, role: &str) -> Finding {
             ),
             nobody,
         ),
-        Tables::Newer => Finding::fault(
+        Tables::Newer { fits: true } => Finding::ok(
             PART,
-            "its tables are of a newer version of this program",
+            "its tables are of a newer version of this program, and this one can work with them",
+        ),
+        Tables::Newer { fits: false } => Finding::fault(
+            PART,
+            "its tables are of a newer version of this program, and this one cannot work with them",
             "run that version, or restore the database of this one",
         ),
         Tables::Changed { migration } => Finding::fault(
@@ -185,7 +189,7 @@ async fn rights(db: &Database, is_private: bool) -> Result<Finding, DatabaseErro
         return Ok(Finding::fault(
             PART,
             format!("the role {role} lacks rights: {}{more}", named.join(", ")),
-            "start a process that has DATABASE_OWNER_URL: it gives them (docs/database.md)",
+            "run `qr-login migrate` with DATABASE_OWNER_URL: it gives them (docs/database.md)",
         ));
     }
     Ok(match db.owns_log().await? {

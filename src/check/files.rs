@@ -1,15 +1,19 @@
-//! The folders of the service: there, or to be made; for their owner alone; writable.
+//! The folders of the service: there, or to be made; for their owner alone; writable; with room.
 
 use std::fs::Metadata;
 use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
 
 use crate::config::{self, Settings};
 
 use super::report::Finding;
+
+/// PostgreSQL writes its log in pieces of 16 MiB: with less room it may stand still soon.
+const LITTLE_ROOM: u64 = 256 << 20;
+const NO_ROOM: u64 = 16 << 20;
 
 /// `DATA_DIR` and `SESSIONS_DIR`.
 pub fn check(settings: &Settings) -> Vec<Finding> {
@@ -53,11 +57,26 @@ fn existing(part: &'static str, path: &Path, metadata: &Metadata) -> Finding {
             "run the check as the service's user, or give that user the folder",
         );
     }
+    if let Some(left) = room(path)
+        && left < LITTLE_ROOM
+    {
+        let (what, to_do) = (format!("{shown} has {} MiB left", left >> 20), "make room on its disk");
+        return match left < NO_ROOM {
+            true => Finding::fault(part, what, to_do),
+            false => Finding::warning(part, what, to_do),
+        };
+    }
     // To enter it does no harm: the private PostgreSQL's user has to.
     if metadata.permissions().mode() & 0o066 != 0 {
         return Finding::warning(part, format!("others can read {shown}"), format!("run chmod 700 {shown}"));
     }
     Finding::ok(part, format!("{shown} is writable, and for its owner alone"))
+}
+
+/// How many bytes can still be written there, as far as the system says.
+fn room(folder: &Path) -> Option<u64> {
+    let of = statvfs(folder).ok()?;
+    Some(of.f_bavail.saturating_mul(of.f_frsize))
 }
 
 /// Asks the system, and writes nothing.

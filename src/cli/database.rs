@@ -7,7 +7,6 @@ use anyhow::{Context as _, bail};
 use app::leader::{self, Leader};
 use eventlog::Database;
 use eventlog::clock::Clock;
-use eventlog::database::Tables;
 use vault::{DerivedKeys, installation};
 
 use crate::config::{DataConfig, DataSettings};
@@ -36,16 +35,16 @@ pub async fn with_database<T>(
 }
 
 /// Runs a command that only reads. It makes no database, and changes no table: an older or a newer service may be running on
-/// them.
+/// them, and a standby will do.
 pub async fn reading<T>(
     settings: &DataSettings,
     work: impl AsyncFnOnce(&DataConfig, &Database) -> anyhow::Result<T>,
 ) -> anyhow::Result<T> {
     let data = DataConfig::from_settings(settings)?;
     let (db, cluster) = database::open_to_read(&data).await?;
-    // Where nobody leads, what happened last is not in the views yet.
-    let caught_up = match db.tables().await {
-        Ok(Tables::UpToDate) => settle(&data, &db).await,
+    // Where nobody leads, what happened last is not in the views yet. A standby shows what it has.
+    let caught_up = match (db.tables().await, db.is_standby().await) {
+        (Ok(tables), Ok(false)) if tables.fit() => settle(&data, &db).await,
         _ => Ok(()),
     };
     if let Err(error) = caught_up {

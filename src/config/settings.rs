@@ -95,7 +95,7 @@ pub struct Settings {
 pub struct DataSettings {
     /// Connections to PostgreSQL at most; a few more are kept for what must not wait.
     ///
-    /// A process uses 4 besides, and 5 more while it migrates or rebuilds: processes × (DATABASE_POOL_SIZE + 9) has to stay below the
+    /// A process uses up to 7 besides, and 5 more while it migrates or rebuilds: processes × (DATABASE_POOL_SIZE + 12) has to stay below the
     /// server's max_connections.
     #[arg(long, env = "DATABASE_POOL_SIZE", default_value = "16", global = true, help_heading = "Database")]
     pub database_pool_size: String,

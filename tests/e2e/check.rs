@@ -311,7 +311,7 @@ async fn missing_rights_old_tables_and_another_network_are_told() -> Result<()> 
     let said = deployment.check().await?;
     said.expect(
         "database",
-        "warning its tables are 1 migration behind this program: the next start runs them",
+        "warning its tables are 1 migration behind this program: run `qr-login migrate`; the next start does it, too",
     );
     run("insert into _sqlx_migrations (version, description, success, checksum, execution_time) values (9999, 'x', true, '', 0)")
         .await?;
@@ -484,5 +484,20 @@ async fn of_a_private_postgresql_it_starts_nothing() -> Result<()> {
         "settings",
         "fault TELEGRAM_NETWORK_FILE: /nowhere/network.toml: cannot be read: No such file",
     );
+    Ok(())
+}
+
+#[tokio::test]
+async fn it_says_when_a_disk_has_no_room() -> Result<()> {
+    let url = testing::service_url(&testing::url().await);
+    let deployment = Deployment::with_database(&url).await?;
+    let data = deployment.dir.path().join("data");
+    let Some(disk) = testing::SmallDisk::mount(&data, 20 * 1024) else { return Ok(()) };
+    let said = deployment.check().await?;
+    said.expect("DATA_DIR", &format!("warning {} has 20 MiB left: make room on its disk", data.display()));
+    disk.fill();
+    let said = deployment.check().await?;
+    said.expect("DATA_DIR", &format!("fault {} has 0 MiB left: make room on its disk", data.display()));
+    said.expect_code(1);
     Ok(())
 }

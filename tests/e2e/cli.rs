@@ -6,14 +6,14 @@ use anyhow::{Context as _, Result, ensure};
 use domain::AccountCommand;
 use eventlog::{Clock, Context, Database, Log, Store};
 use jiff::Timestamp;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use sqlx::Connection as _;
 use vault::Vault;
 
 struct Terminal {
     dir: tempfile::TempDir,
-    database: secrecy::SecretString,
+    database: SecretString,
 }
 
 impl Terminal {
@@ -88,8 +88,8 @@ async fn an_operator_blocks_unblocks_and_gives_roles() -> Result<()> {
 }
 
 /// People with these Telegram ids, and the views up to them.
-async fn register(terminal: &Terminal, telegram_ids: &[i64]) -> Result<Database> {
-    let db = Database::connect(&terminal.database).await?;
+pub async fn register(database: &SecretString, telegram_ids: &[i64]) -> Result<Database> {
+    let db = Database::connect(database).await?;
     for telegram_id in telegram_ids {
         let (subject, at) = (Vault::new(&db).subject_for(*telegram_id).await?, Clock::system().now());
         let (id, profile) = (subject.seal(&telegram_id.to_string()), subject.seal("{}"));
@@ -103,7 +103,7 @@ async fn register(terminal: &Terminal, telegram_ids: &[i64]) -> Result<Database>
 #[tokio::test(flavor = "multi_thread")]
 async fn people_are_listed_by_what_they_are_page_by_page() -> Result<()> {
     let terminal = Terminal::open().await?;
-    register(&terminal, &[1, 2, 3, 4, 5]).await?.close().await;
+    register(&terminal.database, &[1, 2, 3, 4, 5]).await?.close().await;
     terminal.run(&["user", "role", "2", "admin"])?;
     terminal.run(&["user", "block", "4"])?;
     let ids = |args: &[&str]| -> Result<Vec<i64>> {
@@ -163,7 +163,7 @@ async fn invites_are_listed_for_a_program() -> Result<()> {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_command_that_reads_changes_no_table() -> Result<()> {
     let terminal = Terminal::open().await?;
-    register(&terminal, &[1]).await?.close().await;
+    register(&terminal.database, &[1]).await?.close().await;
     terminal.run(&["invite", "list"])?;
     let mut connection = sqlx::PgConnection::connect(terminal.database.expose_secret()).await?;
     let last = "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)";

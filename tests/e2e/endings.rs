@@ -248,3 +248,32 @@ async fn whose_account_confirmed_somebody_elses_login_is_warned_in_their_languag
     assert_eq!(rejected.payload["AuthorizationRejected"]["confirmed_by"], json!(anna));
     Ok(())
 }
+
+/// A linked person has begun a new login. `/logout` ends the session before it, `/cancel` the login.
+#[tokio::test]
+async fn pages_that_wait_are_answered_and_not_cut_off_by_logout_and_cancel() -> Result<()> {
+    let world = World::start().await?;
+    world.log_in(ILYA).await?;
+    let card = world.person(ILYA).ask_for_card("/login").await?;
+    let url = card.web_app_url().context("a button")?;
+    let session = url.split_once("session_id=").context("a session")?.1;
+    let status = world.wait_for_status(ILYA, session, |status| status["deep_link"].is_string()).await?;
+    let path = format!("/qr-auth-status?session_id={session}&since={}&wait=25", status["version"]);
+    let pages = futures::future::join_all((0..4).map(|_| world.get_as(ILYA, &path).send()));
+    let orders = async {
+        for order in ["/logout", "/cancel"] {
+            world.person(ILYA).ask(order).await?;
+        }
+        anyhow::Ok(())
+    };
+    let (answers, ordered) = tokio::join!(pages, orders);
+    ordered?;
+    for answer in answers {
+        let answer = answer?;
+        assert_eq!(answer.status(), 200);
+        let status: Value = answer.json().await?;
+        let known = ["waiting", "cancelled"].contains(&status["status"].as_str().unwrap_or_default());
+        assert!(known, "{status}");
+    }
+    Ok(())
+}

@@ -18,9 +18,11 @@ pub mod route;
 pub mod server;
 pub mod state;
 pub mod status;
+pub mod stopping;
 
 pub use init_data::Verifier;
 pub use live_events::LiveEvents;
 pub use live_logins::LiveLogins;
 pub use server::Limits;
 pub use state::{ApiState, OnePhoneLogin, PageSettings};
+pub use stopping::Stopping;

@@ -7,7 +7,7 @@
 //!    too many under way.
 //! 3. Its place says what it waits for: a head, a body, our answer, or the next request. One timer for each connection closes it
 //!    when its client is too late. An answer may take as long as it needs, as that of a long poll does.
-//! 4. When the server is dropped, connections end as soon as no request is under way there.
+//! 4. When the server is to stop, or is dropped, connections end as soon as no request is under way there.
 //!
 //! Where all places are taken, the connection that has waited longest without a complete head is closed first; then the
 //! one that is idle longest; then the one whose body is missing longest. A request under way is never cut off. The
@@ -63,6 +63,41 @@ where
 {
     let connections = Connections::new(limits.connections);
     let _stops = connections.stop_when_dropped();
+    accept(listener, service, limits, clients, &connections).await
+}
+
+/// The same until `stop`. Then no connection is accepted any more, and this returns once each request that is under way is answered.
+pub async fn serve_until<S>(
+    listener: TcpListener,
+    service: S,
+    limits: Limits,
+    clients: Arc<Clients>,
+    stop: impl Future<Output = ()>,
+) where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    let connections = Connections::new(limits.connections);
+    let stops = connections.stop_when_dropped();
+    tokio::select! {
+        never = accept(listener, service, limits, clients, &connections) => match never {},
+        () = stop => {}
+    }
+    drop(stops);
+    connections.all_ended().await;
+}
+
+async fn accept<S>(
+    listener: TcpListener,
+    service: S,
+    limits: Limits,
+    clients: Arc<Clients>,
+    connections: &Arc<Connections>,
+) -> Infallible
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
     let mut outage =
         Outage::new("no connection can be accepted now, trying again", "connections are accepted again");
     loop {

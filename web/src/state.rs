@@ -12,6 +12,7 @@ use crate::feed::Feed;
 use crate::init_data::Verifier;
 use crate::live_events::LiveEvents;
 use crate::live_logins::LiveLogins;
+use crate::stopping::Stopping;
 
 /// What every request can reach.
 pub struct ApiState {
@@ -27,6 +28,8 @@ pub struct ApiState {
     pub feed: Feed,
     /// How many requests each API key has left.
     pub key_limits: KeyLimits,
+    /// Whether the process is about to stop: who waits is answered then.
+    pub stopping: Stopping,
     /// When the last use of each API key was noted.
     pub key_uses: KeyUses,
     /// Finds out who opened the Mini App.

@@ -99,7 +99,9 @@ pub async fn status(
             let (language, text) = (visitor.language(), Text::TooManyRequests);
             return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, language, text).after(POLL_AGAIN_SECONDS));
         };
-        status::wait_for_news(&mut login, since, Duration::from_secs(wait)).await;
+        let news = status::wait_for_news(&mut login, since, Duration::from_secs(wait));
+        // Where the process stops, the answer is what is known now, and the page asks the next one.
+        let _ = state.stopping.unless(news).await;
     }
     // An end that was seen only now may be that of an attempt which was retried meanwhile.
     if !login.borrow().row.status.is_live()

@@ -1,16 +1,15 @@
 //! A primary dies, and a standby takes over that had not received everything: the last events are lost. The processes
 //! go on; their connections lead to the standby, as with a virtual address.
 
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, symlink};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::{Connection, Executor, PgConnection};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::outages::{ILYA, LONG_ENOUGH, assert_whole, lead, tool, visible};
+use super::outages::{ILYA, LONG_ENOUGH, assert_whole, lead, visible};
 use crate::testing::Story;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Log;
@@ -36,26 +35,6 @@ fn socket_dir(cluster: &PrivateCluster) -> PathBuf {
     let url = cluster.url();
     let host = url.expose_secret().split(['?', '&']).find_map(|part| part.strip_prefix("host="));
     host.expect("a socket").into()
-}
-
-/// A copy of the primary that follows it.
-async fn standby_of(primary: &PrivateCluster, data_dir: &Path) -> PrivateCluster {
-    let (from, home) = (socket_dir(primary), data_dir.join("postgres"));
-    let owner = std::fs::metadata(&from).unwrap();
-    std::fs::DirBuilder::new().mode(0o700).create(&home).unwrap();
-    std::os::unix::fs::chown(&home, Some(owner.uid()), Some(owner.gid())).unwrap();
-    let mut copy = tool("pg_basebackup");
-    copy.args(["--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--username=qr_login"])
-        .arg("--host")
-        .arg(&from)
-        .arg("--pgdata")
-        .arg(home.join("data"))
-        .current_dir("/");
-    if rustix::process::geteuid().is_root() {
-        copy.uid(owner.uid()).gid(owner.gid());
-    }
-    assert!(copy.status().expect("pg_basebackup comes with PostgreSQL").success());
-    PrivateCluster::start(data_dir).await.unwrap()
 }
 
 async fn connected(cluster: &PrivateCluster) -> PgConnection {
@@ -87,7 +66,7 @@ async fn a_standby_without_the_last_events_goes_on_from_those_it_has() {
     story.person(1, ILYA).await;
     visible(&story, 1).await;
 
-    let standby = standby_of(&primary, second.path()).await;
+    let standby = primary.standby(second.path()).await.unwrap();
     story.person(2, ILYA).await;
     visible(&story, 2).await;
     let mut follower = Log::new(&story.db).follow(0);

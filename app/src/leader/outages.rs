@@ -190,7 +190,7 @@ async fn a_leader_goes_on_after_postgres_was_restarted() {
 }
 
 /// A tool of PostgreSQL, from the installation of the server.
-pub(super) fn tool(name: &str) -> Command {
+fn tool(name: &str) -> Command {
     let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut places: Vec<PathBuf> = versions.map(|it| it.path().join("bin").join(name)).collect();
     places.sort();

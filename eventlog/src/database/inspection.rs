@@ -71,6 +71,15 @@ impl Database {
         })
     }
 
+    /// Whether the server takes no writes because it follows another one.
+    ///
+    /// # Errors
+    /// [`DatabaseError::Sql`].
+    pub async fn is_standby(&self) -> Result<bool, DatabaseError> {
+        let is_standby = sqlx::query_scalar!(r#"select pg_is_in_recovery() as "is_standby!""#);
+        Ok(is_standby.fetch_one(&self.pool).await?)
+    }
+
     /// The time on the server.
     ///
     /// # Errors

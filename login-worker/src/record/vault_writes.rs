@@ -172,12 +172,9 @@ impl AttemptRecord {
         match session_files::update(vault, directory, self.account_id(), telegram_id).await {
             Ok(()) => Ok(()),
             Err(SessionFileError::Database(error)) => Err(error.into()),
-            // The vault's copy is the one that counts.
-            Err(SessionFileError::File(error)) => {
-                tracing::error!(
-                    error = &error as &dyn std::error::Error,
-                    "The session's file cannot be kept"
-                );
+            // The vault's copy is the one that counts. The file is tried again, and that it fails is told there.
+            Err(SessionFileError::File(_)) => {
+                self.workers.due_files.add(self.account_id(), telegram_id);
                 Ok(())
             }
         }

@@ -175,3 +175,37 @@ async fn the_file_of_a_session_that_ended_elsewhere_goes() {
         done = tokio::time::timeout(Duration::from_secs(30), gone) => done.expect("gone in time"),
     }
 }
+
+/// 1. A session is linked while SESSIONS_DIR cannot be written.
+/// 2. It can be, and the file comes; so does that of one that was linked before the process began.
+#[tokio::test]
+async fn a_file_that_could_not_be_written_comes_as_soon_as_it_can() {
+    let world = World::start().await;
+    let linked = world.link().await;
+    // A file is in the way of the directory.
+    let directory = world.directory.path().join("sessions");
+    std::fs::write(&directory, "").unwrap();
+    let due = DueFiles::default();
+    let come = async {
+        update(&world.vault, &directory, world.account, ILYA).await.expect_err("it is no directory");
+        due.add(world.account, ILYA);
+        // Whether it was tried meanwhile makes no difference.
+        tokio::task::yield_now().await;
+        std::fs::remove_file(&directory).unwrap();
+        while file::read(&directory, ILYA).unwrap().is_none() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(file::read(&directory, ILYA).unwrap(), Some(SessionFile::of(&linked)));
+        // The file of the login before is there, and that of the next one has no room.
+        let next = world.link().await;
+        due.add(world.account, ILYA);
+        while file::read(&directory, ILYA).unwrap() != Some(SessionFile::of(&next)) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        biased;
+        _ = write_due(&world.vault, &directory, &due) => {}
+        done = tokio::time::timeout(Duration::from_secs(30), come) => done.expect("it comes in time"),
+    }
+}

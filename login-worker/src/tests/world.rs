@@ -126,6 +126,7 @@ impl World {
                 network,
             },
             sessions_dir: self.sessions_dir(),
+            due_files: crate::DueFiles::default(),
             ended_sessions: self.ended_sessions(),
             log_telegram_ids: true,
         }

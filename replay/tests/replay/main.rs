@@ -8,6 +8,7 @@ mod history;
 #[cfg(feature = "mirror")]
 mod mirror;
 mod past;
+mod standby;
 mod terminal;
 mod trust;
 

@@ -8,7 +8,7 @@ use eventlog::testing::{self, TestDatabase};
 use eventlog::{Clock, Context, Sequencer, Store};
 use jiff::{SignedDuration, Timestamp};
 use projections::Projector;
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
 use serde_json::Value;
 use uuid::Uuid;
 use vault::Vault;
@@ -26,7 +26,11 @@ pub const ILYA: i64 = 139_883_458;
 
 impl Past {
     pub async fn make() -> Self {
-        let test = testing::database().await;
+        Self::of(testing::database().await).await
+    }
+
+    /// The same in this database, in which nothing has happened yet.
+    pub async fn of(test: TestDatabase) -> Self {
         let now = Clock::system().now();
         let ilya = person(&test, ILYA, "Ilya", now).await;
         let olga = person(&test, 2, "Olga", now).await;
@@ -69,9 +73,7 @@ impl Past {
 
     /// The program, as it would be started.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_replay"));
-        command.args(arguments).env("DATABASE_URL", self.test.url.expose_secret());
-        command
+        command_at(&self.test.url, arguments)
     }
 
     /// As somebody who may only read.
@@ -111,6 +113,13 @@ impl Past {
         let all = [&["history", "--format", "jsonl"], arguments].concat();
         self.lines(&all).iter().map(|line| line["event"].as_str().unwrap().to_owned()).collect()
     }
+}
+
+/// The program with this database.
+pub fn command_at(url: &SecretString, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_replay"));
+    command.args(arguments).env("DATABASE_URL", url.expose_secret());
+    command
 }
 
 pub async fn person(test: &TestDatabase, telegram_id: i64, name: &str, at: Timestamp) -> AccountId {

@@ -97,6 +97,17 @@ impl Connections {
         StopWhenDropped(Arc::clone(self))
     }
 
+    /// Returns once no connection is left.
+    pub(super) async fn all_ended(&self) {
+        loop {
+            let freed = self.freed.notified();
+            if self.free.lock().unwrap_or_else(PoisonError::into_inner).len() == self.slots.len() {
+                return;
+            }
+            freed.await;
+        }
+    }
+
     /// A place for one more connection, which counts for its client. Where all are taken, it waits until another one is closed or has ended.
     pub(super) async fn admit(self: &Arc<Self>, connection: Option<Counted>) -> Place {
         loop {

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::*;
+use crate::stopping::Stopping;
 
 const LONG: Duration = Duration::from_secs(3600);
 const SHORT: Duration = Duration::from_millis(50);
@@ -22,6 +23,7 @@ const HALF: &str = "GET / HTTP/1.1\r\nHost: ";
 
 struct World {
     addr: SocketAddr,
+    stopping: Stopping,
     server: JoinHandle<()>,
     /// A permit answers one `/wait`.
     answers: Arc<Semaphore>,
@@ -59,8 +61,12 @@ impl World {
             );
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let addr = listener.local_addr().unwrap();
-        let server = tokio::spawn(async move { match serve(listener, routes, limits, clients).await {} });
-        Self { addr, server, answers, waiting, bodies }
+        let stopping = Stopping::default();
+        let stop = stopping.clone();
+        let server = tokio::spawn(async move {
+            serve_until(listener, routes, limits, clients, stop.begun()).await;
+        });
+        Self { addr, stopping, server, answers, waiting, bodies }
     }
 
     /// A connection that has sent this.
@@ -254,6 +260,28 @@ async fn when_the_server_stops_idle_connections_end_and_a_request_under_way_is_a
 }
 
 /// As many as it may have, then one more.
+#[tokio::test]
+async fn a_server_that_is_to_stop_takes_nobody_else_and_returns_once_all_are_answered() {
+    let mut world = World::start(PATIENT).await;
+    let mut idle = world.sends(&get_of("/")).await;
+    idle.is_answered("here").await;
+    let mut waiting = Vec::new();
+    for _ in 0..20 {
+        waiting.push(world.waits().await);
+    }
+    world.stopping.begin();
+    idle.sees_the_end().await;
+    let refused = async { while TcpStream::connect(world.addr).await.is_ok() {} };
+    timeout(HANGS, refused).await.expect("nobody else is let in");
+    assert!(!world.server.is_finished(), "requests are under way");
+    world.answers.add_permits(20);
+    for mut client in waiting {
+        client.is_answered("news").await;
+        client.sees_the_end().await;
+    }
+    timeout(HANGS, &mut world.server).await.expect("it returns").unwrap();
+}
+
 #[tokio::test]
 async fn one_connection_too_many_of_an_address_is_refused() {
     let world = World::with(PATIENT, Clients::new(3, Vec::new())).await;

@@ -1,0 +1,60 @@
+//! What a start looks at and makes before the parts run: ports, folders, ledgers, and what the database lacks.
+
+use std::fmt::Display;
+use std::fs::DirBuilder;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
+use std::str::FromStr;
+
+use anyhow::Context as _;
+use app::ledger::Ledger;
+use eventlog::database::{Database, DatabaseError};
+use projections::views::users::filtered::finds_parts_of_names;
+use tokio::net::TcpListener;
+
+use crate::config::DataConfig;
+
+/// Says where the service's role can do more than it has to.
+pub(super) async fn warn_of_owner(db: &Database) -> Result<(), DatabaseError> {
+    if db.owns_log().await? {
+        tracing::info!(
+            "DATABASE_URL: the role owns the log, and could change it: give the service a role of its own, and set DATABASE_OWNER_URL"
+        );
+    }
+    Ok(())
+}
+
+/// Says where people are found by less than they could be.
+pub(super) async fn warn_of_search(db: &Database) -> Result<(), DatabaseError> {
+    if !finds_parts_of_names(db).await? {
+        tracing::info!(
+            "PostgreSQL has no pg_trgm: admins find people by the beginning of a name alone; install it (contrib), then run `replay rebuild users`"
+        );
+    }
+    Ok(())
+}
+
+/// Makes DATA_DIR, for its owner alone, where it is missing.
+///
+/// # Errors
+/// It cannot be made.
+pub fn make_data_dir(data: &DataConfig) -> anyhow::Result<()> {
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(&data.data_dir)
+        .with_context(|| format!("DATA_DIR: cannot make {}", data.data_dir.display()))
+}
+
+pub(super) async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(addr).await.with_context(|| format!("{setting}: cannot listen on {addr}"))
+}
+
+/// A ledger in DATA_DIR.
+pub(super) fn ledger<E: Clone + Display + FromStr + Ord>(
+    data: &DataConfig,
+    name: &str,
+) -> anyhow::Result<Ledger<E>> {
+    let path = data.data_dir.join(name);
+    Ledger::open(&path).with_context(|| format!("DATA_DIR: the ledger {} cannot be read", path.display()))
+}
