@@ -12,6 +12,7 @@ mod phrases;
 pub mod readiness;
 pub mod service;
 pub mod telemetry;
+mod warnings;
 
 pub use config::Config;
 pub use service::Service;

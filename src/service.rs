@@ -19,10 +19,9 @@ use app::sessions::stay_ended;
 use bot::chat::{BotToken, Chat, Webhook};
 use eventlog::Outage;
 use eventlog::clock::Clock;
-use eventlog::database::{Database, DatabaseError};
+use eventlog::database::Database;
 use login_worker::{LoginWorkers, TelegramApp};
 use private_postgres::PrivateCluster;
-use projections::views::users::filtered::finds_parts_of_names;
 use secrecy::SecretString;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -37,13 +36,13 @@ use vault::{DerivedKeys, MasterKey, Vault};
 use web::api_keys::{KeyLimits, KeyUses};
 use web::feed::Feed;
 use web::server::Clients;
-use web::{ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Verifier, server};
+use web::{ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Standby, Verifier, server};
 use webhooks::Webhooks;
 
 use crate::config::{Config, DataConfig, Role};
 use crate::database::{self, Patience};
 use crate::ops::{self, Ops, Serving};
-use crate::{memory, open_files};
+use crate::{memory, open_files, warnings};
 
 /// How many connections, or requests through a proxy, one address may have at a time.
 const CONNECTIONS_AN_ADDRESS: usize = 64;
@@ -84,8 +83,7 @@ impl Service {
             .spawn(async move { match server::serve(ops_listener, ops, few, Clients::unlimited()).await {} });
         make_data_dir(&config.data)?;
         let (db, cluster) = database::open(&config.data, Patience::WaitForServer).await?;
-        warn_of_owner(&db).await?;
-        warn_of_search(&db).await?;
+        warnings::warn(&db).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
         let (keys, master) = keys(&db, &config).await?;
         let process = match &master {
@@ -150,7 +148,16 @@ impl Service {
             });
         }
         if let (Some(listener), Some(live_logins)) = (listener, live_logins) {
-            let state = api_state(&config, app.clone(), webhooks, live_logins.clone(), token.clone());
+            let standby = config.data.database_read_url.clone();
+            let standby = standby.map(|url| Standby::beside(&app, url, config.data.pool));
+            if let Some(standby) = standby.clone() {
+                parts.spawn(async move {
+                    standby.watch().await;
+                    Ok(())
+                });
+            }
+            let state =
+                api_state(&config, app.clone(), standby, webhooks, live_logins.clone(), token.clone());
             let (db, vault, clock) = (db.clone(), app.vault.clone(), app.clock.clone());
             parts.spawn(async move {
                 live_logins.follow(&db, &vault, &clock).await;
@@ -225,26 +232,6 @@ impl Service {
     }
 }
 
-/// Says where the service's role can do more than it has to.
-async fn warn_of_owner(db: &Database) -> Result<(), DatabaseError> {
-    if db.owns_log().await? {
-        tracing::info!(
-            "DATABASE_URL: the role owns the log, and could change it: give the service a role of its own, and set DATABASE_OWNER_URL"
-        );
-    }
-    Ok(())
-}
-
-/// Says where people are found by less than they could be.
-async fn warn_of_search(db: &Database) -> Result<(), DatabaseError> {
-    if !finds_parts_of_names(db).await? {
-        tracing::info!(
-            "PostgreSQL has no pg_trgm: admins find people by the beginning of a name alone; install it (contrib), then run `replay rebuild users`"
-        );
-    }
-    Ok(())
-}
-
 /// Makes DATA_DIR, for its owner alone, where it is missing.
 ///
 /// # Errors
@@ -264,6 +251,7 @@ async fn bind(setting: &str, addr: SocketAddr) -> anyhow::Result<TcpListener> {
 fn api_state(
     config: &Config,
     app: App,
+    standby: Option<Standby>,
     webhooks: Webhooks,
     live_logins: Arc<LiveLogins>,
     token: BotToken,
@@ -273,6 +261,7 @@ fn api_state(
         webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.keys))),
         key_limits: KeyLimits::new(&app.clock),
         app,
+        standby,
         webhooks,
         live_logins,
         live_events: LiveEvents::default(),

@@ -265,7 +265,9 @@ impl Database {
 }
 
 mod inspection;
+mod standby;
 #[cfg(test)]
 mod tests;
 
 pub use inspection::{Durability, Missing, Standbys};
+pub use standby::{Extent, Lag, Standing};

@@ -56,6 +56,7 @@ mod service_events;
 mod service_refused;
 mod settings;
 mod signed_log;
+mod standby;
 mod strangers;
 mod structure;
 mod typed_client;

@@ -16,6 +16,7 @@ pub mod page;
 pub mod problem;
 pub mod route;
 pub mod server;
+pub mod standby;
 pub mod state;
 pub mod status;
 
@@ -23,4 +24,5 @@ pub use init_data::Verifier;
 pub use live_events::LiveEvents;
 pub use live_logins::LiveLogins;
 pub use server::Limits;
+pub use standby::Standby;
 pub use state::{ApiState, OnePhoneLogin, PageSettings};
