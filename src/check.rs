@@ -12,6 +12,7 @@ mod master_key;
 mod report;
 mod running;
 mod settings;
+mod standby;
 mod telegram;
 
 use crate::config::{self, DataConfig, Role, Settings};

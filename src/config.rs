@@ -26,7 +26,7 @@ use bad_setting::Collected;
 pub use bad_setting::{BadSetting, BadSettings};
 use checks::{
     address, api_id, auth_base_url, database_url, device_name, interval, not_set, on_off, one_phone_login,
-    pool_size, read_tiers, required, time_zone, trusted_proxies,
+    pool_size, read_tiers, read_url, required, time_zone, trusted_proxies,
 };
 pub use checks::{admin_ids, bot_api_url, bot_token};
 pub use role::Role;
@@ -44,6 +44,8 @@ pub struct DataConfig {
     pub database_url: Option<SecretString>,
     /// The same database for the role that owns it. None: `database_url` is the owner's.
     pub database_owner_url: Option<SecretString>,
+    /// A standby of it, for reads. None: the primary answers them.
+    pub database_read_url: Option<SecretString>,
     /// How its connections are used.
     pub pool: PoolSettings,
     /// Absolute.
@@ -111,6 +113,8 @@ impl DataConfig {
         let data_dir = bad.take(data_dir(settings));
         let [database_url, database_owner_url] =
             ["DATABASE_URL", "DATABASE_OWNER_URL"].map(|setting| bad.take(database_url(setting)));
+        let is_private = database_url.as_ref().is_some_and(Option::is_none);
+        let database_read_url = bad.take(read_url(is_private));
         let tiers = bad.take(settings.tiers_file.as_deref().map_or(Ok(Tiers::default()), read_tiers));
         let size = bad.take(pool_size(&settings.database_pool_size));
         let whole = || {
@@ -118,6 +122,7 @@ impl DataConfig {
             Some(Self {
                 database_url: database_url?,
                 database_owner_url: database_owner_url?,
+                database_read_url: database_read_url?,
                 pool: PoolSettings { size: size?, ..PoolSettings::default() },
                 master_key_file: master_key_file(settings, &data_dir),
                 checkpoint_key_file: checkpoint_key_file(settings, &data_dir),

@@ -13,6 +13,7 @@ pub mod readiness;
 pub mod service;
 pub mod systemd;
 pub mod telemetry;
+mod warnings;
 
 pub use config::Config;
 pub use service::Service;

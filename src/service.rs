@@ -31,18 +31,20 @@ use vault::{DerivedKeys, MasterKey, Vault};
 use web::api_keys::{KeyLimits, KeyUses};
 use web::feed::Feed;
 use web::server::Clients;
-use web::{ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Stopping, Verifier, server};
+use web::{
+    ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Standby, Stopping, Verifier, server,
+};
 use webhooks::Webhooks;
 
 use crate::config::{Config, Role};
 use crate::database::{self, Patience};
 use crate::ops::{self, Ops, Serving};
-use crate::{memory, open_files};
+use crate::{memory, open_files, warnings};
 
 mod preparations;
 
 pub use preparations::make_data_dir;
-use preparations::{bind, ledger, warn_of_owner, warn_of_search};
+use preparations::{bind, ledger};
 
 /// How many connections, or requests through a proxy, one address may have at a time.
 const CONNECTIONS_AN_ADDRESS: usize = 64;
@@ -87,8 +89,7 @@ impl Service {
             .spawn(async move { match server::serve(ops_listener, ops, few, Clients::unlimited()).await {} });
         make_data_dir(&config.data)?;
         let (db, cluster) = database::open(&config.data, Patience::WaitForServer).await?;
-        warn_of_owner(&db).await?;
-        warn_of_search(&db).await?;
+        warnings::warn(&db).await?;
         installation::belongs_to(&db, &config.network.stamp()).await?;
         let (keys, master) = keys(&db, &config).await?;
         let process = match &master {
@@ -155,7 +156,16 @@ impl Service {
             });
         }
         if let (Some(listener), Some(live_logins)) = (listener, live_logins) {
-            let mut state = api_state(&config, app.clone(), webhooks, live_logins.clone(), token.clone());
+            let standby = config.data.database_read_url.clone();
+            let standby = standby.map(|url| Standby::beside(&app, url, config.data.pool));
+            if let Some(standby) = standby.clone() {
+                parts.spawn(async move {
+                    standby.watch().await;
+                    Ok(())
+                });
+            }
+            let mut state =
+                api_state(&config, app.clone(), standby, webhooks, live_logins.clone(), token.clone());
             state.stopping = stopping;
             let (db, vault, clock) = (db.clone(), app.vault.clone(), app.clock.clone());
             parts.spawn(async move {
@@ -251,6 +261,7 @@ impl Service {
 fn api_state(
     config: &Config,
     app: App,
+    standby: Option<Standby>,
     webhooks: Webhooks,
     live_logins: Arc<LiveLogins>,
     token: BotToken,
@@ -260,6 +271,7 @@ fn api_state(
         webhook_secret: config.bot_webhook.then(|| Arc::new(webhook_secret(&app.keys))),
         key_limits: KeyLimits::new(&app.clock),
         app,
+        standby,
         webhooks,
         live_logins,
         live_events: LiveEvents::default(),

@@ -214,13 +214,14 @@ async fn page(state: &ApiState, reader: &Admin, asked: EventsQuery) -> Result<Js
         since: since.map(|at| at.clamp(FIRST, LAST)),
         until: until.map(|at| at.clamp(FIRST, LAST)),
     };
-    let log = Log::new(&state.app.db);
-    let read = async {
+    let filter = &filter;
+    let read = state.read(|app| async move {
+        let log = Log::new(&app.db);
         match order {
-            Order::Desc => log.before(&filter, after.unwrap_or(i64::MAX), limit.and_one()).await,
-            Order::Asc => log.history(&filter, after.unwrap_or_default(), limit.and_one()).await,
+            Order::Desc => log.before(filter, after.unwrap_or(i64::MAX), limit.and_one()).await,
+            Order::Asc => log.history(filter, after.unwrap_or_default(), limit.and_one()).await,
         }
-    };
+    });
     let (found, ()) = join(read, note(state, reader, targets)).await;
     let mut found = found.map_err(|error| Problem::internal(reader.language, &error))?;
     let next = next(&mut found, limit, |event| event.position.to_string());

@@ -178,8 +178,9 @@ pub(super) async fn list(
     admin: Admin,
     Parameters(asked): Parameters<InvitesQuery>,
 ) -> Result<Json<Invites>, Problem> {
-    let (app, limit) = (&state.app, asked.limit);
-    let found = app.invites().filtered(asked.state.map(Into::into), asked.after, limit.and_one()).await;
+    let (wanted, after, limit) = (asked.state.map(Into::into), asked.after, asked.limit);
+    let found =
+        state.read(|app| async move { app.invites().filtered(wanted, after, limit.and_one()).await }).await;
     let mut found = found.map_err(|error| refused(error, admin.language))?;
     let next = next(&mut found, limit, |listed| listed.invite.invite_id.to_string());
     let shown = Shown::of(&state, admin.language).await?;

@@ -148,7 +148,8 @@ pub(super) async fn over_time(
         Some(BadRange::Backwards) | None => bad(Text::BadRequest),
     })?;
     let failed = |error: DatabaseError| Problem::internal(admin.language, &error);
-    let buckets = buckets(&state.app.db, range).await.map_err(failed)?;
+    let read = state.read(|app| async move { buckets(&app.db, range).await });
+    let buckets = read.await.map_err(failed)?;
     Ok(Json(Statistics {
         from: range.from,
         to: range.to,

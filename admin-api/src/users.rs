@@ -111,7 +111,8 @@ pub(super) async fn list(
         blocked: asked.blocked,
         sort: asked.sort.unwrap_or(Sort::Newest).into(),
     };
-    let found = filtered(&state.app.db, &filter, asked.after, asked.limit.and_one()).await;
+    let (filter, after, limit) = (&filter, asked.after, asked.limit.and_one());
+    let found = state.read(|app| async move { filtered(&app.db, filter, after, limit).await }).await;
     let mut found = found.map_err(|error| Problem::internal(admin.language, &error))?;
     let next = next(&mut found, asked.limit, |user| user.account_id.to_string());
     Ok(Json(Users { items: found.into_iter().map(Into::into).collect(), next }))

@@ -153,9 +153,11 @@ impl Database {
 mod inspection;
 mod migrations;
 mod roles;
+mod standby;
 #[cfg(test)]
 mod tests;
 
 pub use inspection::{Durability, Missing, Standbys};
 pub use migrations::{Pending, Tables};
 pub use roles::{AUDITOR_ROLE, Role};
+pub use standby::{Extent, Lag, Standing};

@@ -206,9 +206,14 @@ async fn find(state: &ApiState, asked: &EventsQuery) -> Result<Found, Problem> {
         let read = match look.lines {
             Some(lines) => lines,
             None => {
-                let page = log.read(place.position, PAGE).await.map_err(failed)?;
+                let after = place.position;
+                let read = state.read(|app| async move {
+                    let log = Log::new(&app.db);
+                    Ok::<_, DatabaseError>((log.read(after, PAGE).await?, log.branch().await?.0))
+                });
+                let (page, now) = read.await.map_err(failed)?;
                 // What was read is of the branch that the log is in afterwards.
-                if log.branch().await.map_err(failed)?.0 != branch {
+                if now != branch {
                     match state.stopping.unless(timeout_at(give_up, changes.changed())).await {
                         Some(Ok(_)) => continue,
                         _ => return Err(Problem::Unavailable),

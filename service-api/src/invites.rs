@@ -162,7 +162,9 @@ pub(super) async fn list(
 ) -> Result<Json<Invites>, Problem> {
     reach(&state, asked.min_position).await?;
     let limit = asked.limit;
-    let found = state.app.invites().filtered(asked.state.map(Into::into), asked.after, limit.and_one()).await;
+    let (wanted, after) = (asked.state.map(Into::into), asked.after);
+    let found =
+        state.read(|app| async move { app.invites().filtered(wanted, after, limit.and_one()).await }).await;
     let mut found = found.map_err(refused)?;
     let next = next(&mut found, limit, |listed| listed.invite.invite_id.to_string());
     let shown = Shown::to(&state, caller.key_id()).await?;

@@ -129,7 +129,8 @@ pub(super) async fn list(
         updated_after: asked.updated_after,
         after: asked.after.map(|Cursor(place)| place),
     };
-    let found = page(&state.app.db, listing, asked.limit.items()).await;
+    let limit = asked.limit.items();
+    let found = state.read(|app| async move { page(&app.db, listing, limit).await }).await;
     let found = found.map_err(|error| Problem::internal(&error))?;
     let position = found.position;
     let items = found.found.users.into_iter().map(|user| UserAt { user: user.into(), position });
@@ -202,7 +203,8 @@ pub(crate) async fn find(
     min_position: Option<i64>,
 ) -> Result<AsOf<User>, Problem> {
     reach(state, min_position).await?;
-    let found = as_of(&state.app.db, telegram_id).await.map_err(|error| Problem::internal(&error))?;
+    let found = state.read(|app| async move { as_of(&app.db, telegram_id).await }).await;
+    let found = found.map_err(|error| Problem::internal(&error))?;
     let AsOf { found: Some(user), position } = found else { return Err(nobody()) };
     Ok(AsOf { found: user, position })
 }

@@ -12,8 +12,8 @@ use vault::installation;
 use crate::config::DataConfig;
 use crate::phrases::{counted, error_chain};
 
-use super::durability;
 use super::report::Finding;
+use super::{durability, standby};
 
 const PART: &str = "database";
 /// So many rights are named that are missing.
@@ -60,6 +60,9 @@ pub async fn check(data: &DataConfig, network: Option<&Network>) -> (Vec<Finding
             false
         }
     };
+    if let (Some(url), true) = (&data.database_read_url, has_tables) {
+        found.push(standby::check(url, &db, pool).await);
+    }
     if let Some(owner) = owner {
         owner.close().await;
     }

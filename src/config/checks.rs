@@ -46,6 +46,16 @@ pub fn database_url(setting: &'static str) -> Result<Option<SecretString>, BadSe
     Ok(url)
 }
 
+/// The URL of a standby, where it is set.
+pub fn read_url(is_private: bool) -> Result<Option<SecretString>, BadSetting> {
+    match database_url("DATABASE_READ_URL")? {
+        Some(_) if is_private => {
+            Err(BadSetting::new("DATABASE_READ_URL", "names a standby of DATABASE_URL, which is not set"))
+        }
+        url => Ok(url),
+    }
+}
+
 pub fn time_zone(name: &str) -> Result<TimeZone, BadSetting> {
     TimeZone::get(name)
         .map_err(|_| BadSetting::new("DISPLAY_TIMEZONE", format!("no time zone is called {name:?}")))

@@ -147,7 +147,7 @@ pub struct Variable {
 }
 
 /// The settings that are no flags.
-pub const VARIABLES: [Variable; 8] = [
+pub const VARIABLES: [Variable; 9] = [
     Variable {
         name: "BOT_TOKEN",
         heading: "Required",
@@ -186,6 +186,15 @@ pub const VARIABLES: [Variable; 8] = [
         default: None,
         help: "The same database for the role that owns the tables: it runs the migrations, and gives the role of DATABASE_URL its rights. \
                Unset, DATABASE_URL is the owner's. Example: postgres://qr_login:password@localhost/qr_login",
+    },
+    Variable {
+        name: "DATABASE_READ_URL",
+        heading: "Database",
+        is_secret: true,
+        default: None,
+        help: "A standby of the same database, for the role api: it answers lists, pages of the log and the status of ended logins, \
+               once it shows everything that the primary has. While it is away or behind, the primary answers. Name servers, not a \
+               balancer before several. Example: postgres://qr_login_service:password@standby/qr_login",
     },
     Variable {
         name: "PGPASSWORD",

@@ -1,4 +1,4 @@
-//! What a start looks at and makes before the parts run: ports, folders, ledgers, and what the database lacks.
+//! What a start looks at and makes before the parts run: ports, folders and ledgers.
 
 use std::fmt::Display;
 use std::fs::DirBuilder;
@@ -8,31 +8,9 @@ use std::str::FromStr;
 
 use anyhow::Context as _;
 use app::ledger::Ledger;
-use eventlog::database::{Database, DatabaseError};
-use projections::views::users::filtered::finds_parts_of_names;
 use tokio::net::TcpListener;
 
 use crate::config::DataConfig;
-
-/// Says where the service's role can do more than it has to.
-pub(super) async fn warn_of_owner(db: &Database) -> Result<(), DatabaseError> {
-    if db.owns_log().await? {
-        tracing::info!(
-            "DATABASE_URL: the role owns the log, and could change it: give the service a role of its own, and set DATABASE_OWNER_URL"
-        );
-    }
-    Ok(())
-}
-
-/// Says where people are found by less than they could be.
-pub(super) async fn warn_of_search(db: &Database) -> Result<(), DatabaseError> {
-    if !finds_parts_of_names(db).await? {
-        tracing::info!(
-            "PostgreSQL has no pg_trgm: admins find people by the beginning of a name alone; install it (contrib), then run `replay rebuild users`"
-        );
-    }
-    Ok(())
-}
 
 /// Makes DATA_DIR, for its owner alone, where it is missing.
 ///

@@ -22,21 +22,21 @@ use crate::world::World;
 const API_HASH: &str = "0123456789abcdef0123456789abcdef";
 
 /// A deployment that is checked.
-struct Deployment {
+pub struct Deployment {
     dir: tempfile::TempDir,
     telegram: Telegram,
     env: Vec<(&'static str, String)>,
 }
 
 /// What a check said.
-struct Said {
+pub struct Said {
     output: Output,
     text: String,
 }
 
 impl Deployment {
     /// Nothing runs, and the database is this one.
-    async fn with_database(url: &SecretString) -> Result<Self> {
+    pub async fn with_database(url: &SecretString) -> Result<Self> {
         Self::with_telegram(url, Options::default()).await
     }
 
@@ -58,7 +58,7 @@ impl Deployment {
         Ok(Self { dir, telegram, env })
     }
 
-    fn set(&mut self, name: &'static str, value: impl Into<String>) {
+    pub fn set(&mut self, name: &'static str, value: impl Into<String>) {
         self.env.retain(|(known, _)| *known != name);
         self.env.push((name, value.into()));
     }
@@ -77,14 +77,14 @@ impl Deployment {
         Ok(Said { output, text })
     }
 
-    async fn check(&self) -> Result<Said> {
+    pub async fn check(&self) -> Result<Said> {
         self.run(&[]).await
     }
 }
 
 impl Said {
     /// The lines of this part, as `level what`.
-    fn of(&self, part: &str) -> Vec<String> {
+    pub fn of(&self, part: &str) -> Vec<String> {
         let lines = self.text.lines().filter_map(|line| {
             let (level, rest) = line.split_once(' ')?;
             let what = rest.trim_start().strip_prefix(part)?.trim_start();
@@ -94,7 +94,7 @@ impl Said {
     }
 
     #[track_caller]
-    fn expect(&self, part: &str, line: &str) {
+    pub fn expect(&self, part: &str, line: &str) {
         assert!(self.of(part).iter().any(|told| told.starts_with(line)), "{part}: {line}\nin\n{}", self.text);
     }
 

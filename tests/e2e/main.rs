@@ -59,6 +59,7 @@ mod service_refused;
 mod session_files;
 mod settings;
 mod signed_log;
+mod standby;
 mod stopping;
 mod strangers;
 mod structure;

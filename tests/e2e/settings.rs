@@ -89,6 +89,10 @@ fn a_bad_setting_is_named_with_what_it_should_be() {
         &[("DATABASE_URL", "postgresql://one,two/login?target_session_attrs=fastest")],
         "DATABASE_URL: target_session_attrs is none of any, read-write, read-only, primary, standby",
     );
+    expect_refusal(
+        &[("DATABASE_READ_URL", "postgresql://standby/login")],
+        "DATABASE_READ_URL: names a standby of DATABASE_URL, which is not set",
+    );
     expect_refusal(&[("LOG_FORMAT", "xml")], "LOG_FORMAT: \"xml\" is neither text nor json");
     expect_refusal(&[("DATABASE_URL", "mysql://localhost")], "DATABASE_URL is not a postgresql:// URL");
 }

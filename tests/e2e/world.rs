@@ -321,6 +321,7 @@ fn config(
         data: DataConfig {
             database_url: Some(database),
             database_owner_url: None,
+            database_read_url: None,
             pool: PoolSettings::default(),
             data_dir: dir.to_owned(),
             master_key_file: dir.join("master.key"),

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use app::App;
 use app::sessions::state::state_of as session_state;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use domain::{LoginId, LoginStatus};
 use eventlog::DatabaseError;
-use projections::views::login_status;
+use projections::views::login_status::{self, LoginRow};
 use serde_json::Value;
 use texts::Language;
 use texts::http::Text;
@@ -158,10 +159,9 @@ async fn find_anywhere(
     Span::current().record("login.id", login_id.short());
     let lookup = lookup(state, language).await?;
     let failed = |error: DatabaseError| Problem::internal(language, &error);
-    let row = match ended {
-        Some(_) => None,
-        None => login_status::by_id(&state.app.db, &login_id).await.map_err(failed)?,
-    };
+    let (is_known, id) = (ended.is_some(), &login_id);
+    let stored = state.read(|app| async move { stored(&app, id, is_known).await }).await.map_err(failed)?;
+    let row = stored.row;
     let known = match (&ended, &row) {
         (Some(login), _) => login.borrow().attempt(),
         (None, Some(row)) => u32::try_from(row.attempt).unwrap_or_default(),
@@ -169,22 +169,45 @@ async fn find_anywhere(
     };
     // "Not found", or the end of an attempt, is final to the page. But a login, or its next attempt, may have begun a moment
     // ago, while the views were behind. So the log itself decides.
-    let latest = state.app.store.load_login(&login_id).await.map_err(failed)?.attempt();
-    if latest > known {
+    if stored.latest > known {
         // It waits in memory, and takes nobody's turn.
         drop(lookup);
-        let arrival = state.live_logins.at_attempt(&login_id, latest);
+        let arrival = state.live_logins.at_attempt(&login_id, stored.latest);
         let arrived = tokio::time::timeout(ARRIVES_WITHIN, arrival).await;
         let late = |_| Problem::new(StatusCode::SERVICE_UNAVAILABLE, language, Text::Internal);
         return arrived.map(Some).map_err(late);
     }
     let Some(row) = row else { return Ok(ended) };
     Span::current().record("account.id", display(row.account_id));
-    let subject = state.app.vault.subject(row.account_id).await.map_err(failed)?;
-    let account = state.app.store.load_account(row.account_id).await.map_err(failed)?;
-    let telegram_id = subject.filter(|_| !account.is_erased()).map(|it| it.telegram_id);
-    let login = LiveLogin::new(row, telegram_id, None).with_block(account.is_blocked());
+    let login = LiveLogin::new(row, stored.telegram_id, None).with_block(stored.is_blocked);
     Ok(Some(watch::Sender::new(Arc::new(login)).subscribe()))
+}
+
+/// What the database has of a login.
+#[derive(Default)]
+struct Stored {
+    row: Option<LoginRow>,
+    /// Its latest attempt, by the log.
+    latest: u32,
+    /// None where its person was erased.
+    telegram_id: Option<i64>,
+    is_blocked: bool,
+}
+
+/// `is_known`: the row is in memory, and is not read.
+async fn stored(app: &App, login_id: &LoginId, is_known: bool) -> Result<Stored, DatabaseError> {
+    let row = match is_known {
+        true => None,
+        false => login_status::by_id(&app.db, login_id).await?,
+    };
+    let latest = app.store.load_login(login_id).await?.attempt();
+    let Some(account_id) = row.as_ref().map(|row| row.account_id) else {
+        return Ok(Stored { latest, ..Stored::default() });
+    };
+    let subject = app.vault.subject(account_id).await?;
+    let account = app.store.load_account(account_id).await?;
+    let telegram_id = subject.filter(|_| !account.is_erased()).map(|it| it.telegram_id);
+    Ok(Stored { row, latest, telegram_id, is_blocked: account.is_blocked() })
 }
 
 /// The owner's status of a login that has ended before this request. Where it had succeeded, its session may have ended since,
@@ -197,7 +220,8 @@ pub async fn ended_status(state: &ApiState, login: &LiveLogin, language: Languag
         return Ok(status::for_owner(login, language));
     }
     let _lookup = lookup(state, language).await?;
-    let session = session_state(&state.app, login.row.account_id, &login.row.login_id).await;
+    let (account_id, login_id) = (login.row.account_id, &login.row.login_id);
+    let session = state.read(|app| async move { session_state(&app, account_id, login_id).await }).await;
     let session = session.map_err(|error| Problem::internal(language, &error))?;
     Ok(status::for_owner_since(login, language, session))
 }

@@ -1,5 +1,6 @@
 //! [`ApiState`]: what every request can reach.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use app::App;
@@ -12,12 +13,15 @@ use crate::feed::Feed;
 use crate::init_data::Verifier;
 use crate::live_events::LiveEvents;
 use crate::live_logins::LiveLogins;
+use crate::standby::Standby;
 use crate::stopping::Stopping;
 
 /// What every request can reach.
 pub struct ApiState {
     /// The use cases, the vault, and the views for logins that are no longer live.
     pub app: App,
+    /// Where reads may go that change nothing; None: to the primary.
+    pub standby: Option<Standby>,
     /// Webhooks of other services.
     pub webhooks: Webhooks,
     /// Live logins.
@@ -51,6 +55,24 @@ pub struct ApiState {
 impl ApiState {
     /// How many [`Self::lookups`] there are.
     pub const LOOKUPS: usize = 4;
+
+    /// Reads: from the standby where there is one that shows what the primary has, else from the primary. What the standby cannot
+    /// answer is asked of the primary, so the query may run twice. It changes nothing.
+    ///
+    /// # Errors
+    /// The primary's.
+    pub async fn read<T, E, F>(&self, query: impl Fn(App) -> F) -> Result<T, E>
+    where
+        E: Error + 'static,
+        F: Future<Output = Result<T, E>>,
+    {
+        if let Some(standby) = &self.standby
+            && let Some(found) = standby.read(&query).await
+        {
+            return Ok(found);
+        }
+        query(self.app.clone()).await
+    }
 }
 
 /// What the page is told about this installation.
