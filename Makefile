@@ -29,7 +29,7 @@ demo: ## One login from /login to the row in users, played and checked in the te
 
 .PHONY: test
 test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
-	@scripts/need postgresql chromium caddy nodejs npm python3-venv
+	@scripts/need postgresql chromium caddy nodejs npm python3-venv strace
 	@scripts/telegram-sdk
 	@scripts/axe
 	@scripts/pgbouncer
@@ -53,6 +53,21 @@ image-test: ## Build the image with buildah on bases of debootstrap, and run it 
 torture: ## Kill the service while people log in, and while subscriptions end; and its consumers (TORTURE_KILLS, SUBSCRIPTION_KILLS, CONSUMER_KILLS)
 	@scripts/need postgresql python3-venv
 	TORTURE_KILLS=$${TORTURE_KILLS:-200} SUBSCRIPTION_KILLS=$${SUBSCRIPTION_KILLS:-1000} CONSUMER_KILLS=$${CONSUMER_KILLS:-100} $(CARGO) test --locked -p qr-login --test torture -- --nocapture
+
+.PHONY: processes
+processes: ## Kill, freeze and cut off each of several processes while people log in (PROCESSES_ROUNDS)
+	@scripts/need postgresql caddy
+	PROCESSES_ROUNDS=$${PROCESSES_ROUNDS:-2} $(CARGO) test --locked -p qr-login --test processes others_take_over -- --nocapture
+
+.PHONY: upgrade-drill
+upgrade-drill: ## Replace the processes of another version by this one while people log in (OLD_BINARY)
+	@scripts/need postgresql caddy
+	OLD_BINARY=$$(realpath "$(OLD_BINARY)") $(CARGO) test --locked -p qr-login --test processes are_replaced -- --nocapture
+
+.PHONY: release-dump
+release-dump: ## Keep a database of this release, or of OLD_BINARY and OLD_SQLX, for later upgrades (RELEASE=name)
+	@scripts/need postgresql
+	RELEASE="$(RELEASE)" $(if $(OLD_BINARY),OLD_BINARY="$$(realpath "$(OLD_BINARY)")" OLD_SQLX="$$(realpath "$(OLD_SQLX)")") $(CARGO) test --locked -p qr-login --test processes each_release -- --nocapture
 
 .PHONY: drill
 drill: ## Servers die, hand over or fall silent while people log in (NAME=drill; alone: lists them)

@@ -9,7 +9,8 @@
 //! 4. The sender sends what is in the outbox: answers, and the notices that the reactor wrote.
 //!
 //! One process does this at a time, by a lease. Every part may be dropped at any moment and started again elsewhere; what
-//! the process before was sending belongs to the next holder of the lease.
+//! the process before was sending belongs to the next holder of the lease. A process that cannot reach Telegram gives the lease
+//! to another one.
 //!
 //! What deliberately is not here: MTProto (`login` has it), use cases (`app` has them), and any memory of a conversation: what
 //! a button means is in its data.
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use app::UseCaseError;
-use eventlog::Outage;
+use eventlog::{Database, Outage};
 use futures::future::{join, join4};
 use messages::outbox::Sender;
 use secrecy::ExposeSecret;
@@ -26,6 +27,7 @@ use teloxide::Bot;
 use vault::installation;
 use vault::lease::{Lease, Leases};
 use vault::presence::Presence;
+use vault::processes;
 
 mod admin;
 mod admin_invite;
@@ -81,6 +83,10 @@ const LEASE: &str = "poller";
 const DATABASE_PAUSE: Duration = Duration::from_secs(1);
 /// How long the lease outlives its holder.
 const LEASE_TTL: Duration = Duration::from_secs(6);
+/// After so long without Telegram another process may speak: it may reach it. A call that hangs has taken 17 s by then.
+const OUT_OF_REACH: Duration = Duration::from_secs(5);
+/// Before this process tries to speak again.
+const OTHERS_SPEAK: Duration = Duration::from_secs(15);
 
 /// Runs the chat while this process holds the lease, until dropped. It waits out every failure, with one line in the log when
 /// the failure begins and one when it is over.
@@ -94,27 +100,51 @@ pub async fn run(chat: Chat) {
             Leases::new(&chat.app.db, holder)
                 .hold(LEASE, LEASE_TTL, |lease| speak(chat.clone(), lease))
                 .await;
+            tokio::time::sleep(OTHERS_SPEAK).await;
         }
     };
     Presence::keep(&chat.app.db, &mut outage, name, work).await;
 }
 
+/// Returns once another process had better speak.
 async fn speak(chat: Chat, lease: Lease) {
     let bot = Bot::new(chat.token.expose_secret()).set_api_url(chat.api_url.clone());
-    let username = ApiHealth::new(bot, chat.token_state.clone()).learn_username().await;
-    let sender = Sender::new(&chat.app.db, &lease);
-    let ctx = Arc::new(BotContext::open(chat, username));
-    keep_username(&ctx).await;
-    apply_admin_ids(&ctx.chat).await;
-    menu::publish(&ctx).await;
-    let receive = async {
-        match &ctx.chat.webhook {
-            Some(webhook) => webhook::run(&ctx, webhook).await,
-            None => poller::run(&ctx).await,
-        }
+    let (db, health) = (chat.app.db.clone(), ApiHealth::new(bot, chat.token_state.clone()));
+    let username = tokio::select! {
+        username = health.learn_username() => username,
+        () = out_of_reach(&db, &health) => return,
     };
-    let tell = join(alarm::run(&ctx), rebuild_progress::run(&ctx));
-    join4(receive, dispatch::run(&ctx), send::run(&ctx, &sender), tell).await;
+    let sender = Sender::new(&db, &lease);
+    let ctx = Arc::new(BotContext::open(chat, username));
+    let speaking = async {
+        keep_username(&ctx).await;
+        apply_admin_ids(&ctx.chat).await;
+        menu::publish(&ctx).await;
+        let receive = async {
+            match &ctx.chat.webhook {
+                Some(webhook) => webhook::run(&ctx, webhook).await,
+                None => poller::run(&ctx).await,
+            }
+        };
+        let tell = join(alarm::run(&ctx), rebuild_progress::run(&ctx));
+        join4(receive, dispatch::run(&ctx), send::run(&ctx, &sender), tell).await;
+    };
+    tokio::select! {
+        () = speaking => {}
+        () = out_of_reach(&db, &ctx.api_health) => {}
+    }
+}
+
+/// Returns once Telegram was out of reach for some time, and there is another process that may reach it.
+async fn out_of_reach(db: &Database, health: &ApiHealth) {
+    loop {
+        health.unreachable_for(OUT_OF_REACH).await;
+        // Where the database does not say so, nobody else can take over either.
+        if processes::others_run(db).await.unwrap_or(false) {
+            return tracing::warn!("this process cannot reach the Bot API, another one may speak");
+        }
+        tokio::time::sleep(OUT_OF_REACH).await;
+    }
 }
 
 /// For the links that other processes make. Where it cannot be kept now, the next start keeps it.

@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use domain::LoginStatus;
 use domain::login::{FailReason, Method};
@@ -22,6 +23,9 @@ use super::step::Wakeup;
 use super::stop::Stop;
 use super::telegram_client::{KeyError, TelegramClient};
 use super::workers::LoginWorkers;
+
+/// After so long without Telegram another process goes on with the attempt.
+const OUT_OF_REACH: Duration = Duration::from_secs(10);
 
 /// One attempt in the hands of its worker.
 pub struct Attempt {
@@ -144,8 +148,11 @@ impl Attempt {
     /// Waits before the next try, as long as the error asks for.
     ///
     /// # Errors
-    /// [`Stop::Fail`]: the login does not last that long.
+    /// [`Stop::Fail`]: the login does not last that long; [`Stop::OutOfReach`]: another process had better go on.
     pub async fn wait_out(&mut self, error: &CallError) -> Result<(), Stop> {
+        if self.telegram.unreachable_for() >= OUT_OF_REACH && self.record.others_run().await? {
+            return Err(Stop::OutOfReach);
+        }
         let pause = self.telegram.back_off(error).await;
         if !self.record.lasts_until(pause.until).await? {
             let reason =

@@ -32,6 +32,8 @@ pub struct HeldAttempts {
     tasks: Mutex<HashMap<i64, Task>>,
     /// Signals that a task has ended.
     released: Notify,
+    /// Telegram is out of reach: attempts are left to other processes.
+    out_of_reach: AtomicBool,
 }
 
 /// A task that works on an attempt.
@@ -69,6 +71,16 @@ impl HeldAttempts {
         let task = Task { fence: fence.clone(), lease: Some(Lease { renewed, input_signal }) };
         self.tasks().insert(fence.epoch, task);
         HeldAttempt { held: self.clone(), epoch: fence.epoch, renewed: renewals, input_signal: signals }
+    }
+
+    /// Whether attempts are left to other processes, because this one cannot reach Telegram.
+    pub fn is_out_of_reach(&self) -> bool {
+        self.out_of_reach.load(Ordering::Relaxed)
+    }
+
+    /// Telegram can be reached again, or there is nobody else.
+    pub fn claim_again(&self) {
+        self.out_of_reach.store(false, Ordering::Relaxed);
     }
 
     /// Renews the leases, for ever. A lease whose task is gone is not renewed: it runs out, and the attempt is claimed anew.
@@ -153,6 +165,11 @@ impl HeldAttempt {
                 }
             }
         }
+    }
+
+    /// This process claims no attempt, not even this one, until it reaches Telegram again. The lease runs out.
+    pub fn leave_to_others(&self) {
+        self.held.out_of_reach.store(true, Ordering::Relaxed);
     }
 
     /// The signal of input for this attempt.

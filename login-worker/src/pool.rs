@@ -9,16 +9,20 @@ use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 use tracing::Instrument;
 use uuid::Uuid;
-use vault::{Claimed, Presence};
+use vault::{Claimed, Presence, processes};
 
+use super::exchange;
 use super::held_attempts::{HeldAttempts, LEASE_TTL};
 use super::login_progress::LoginFollower;
 use super::retire;
 use super::run::run_while_held;
+use super::session::LoginSession;
 use super::workers::LoginWorkers;
 
 /// How often the vault is asked for free attempts without a signal.
 const POLL_EVERY: Duration = Duration::from_secs(1);
+/// While Telegram is out of reach: before it is tried again. Longer than a lease, so that others come first.
+const OTHERS_CLAIM: Duration = Duration::from_secs(7);
 /// How many attempts one process runs at a time, each with a connection of its own. The others wait for a process that has
 /// room.
 pub const MAX_ATTEMPTS: usize = 2_000;
@@ -71,6 +75,9 @@ async fn claim(
     let mut tasks = JoinSet::new();
     let mut outage = Outage::new("Login attempts cannot be claimed", "Login attempts are claimed again");
     loop {
+        if held.is_out_of_reach() {
+            wait_for_telegram(workers, held).await;
+        }
         let room = i64::try_from(MAX_ATTEMPTS - tasks.len()).expect("a few thousand");
         let claimed_at = Instant::now();
         match workers.vault.claim_attempts(holder, LEASE_TTL, room).await {
@@ -91,6 +98,23 @@ async fn claim(
         }
         while let Some(ended) = tasks.try_join_next() {
             report_panic(ended.err());
+        }
+    }
+}
+
+/// Leaves attempts to other processes until this one reaches Telegram again, or is the only one.
+async fn wait_for_telegram(workers: &LoginWorkers, held: &HeldAttempts) {
+    let session = LoginSession::new(&workers.telegram.network);
+    loop {
+        tokio::time::sleep(OTHERS_CLAIM).await;
+        let is_reached = match session.address(session.home()) {
+            // Telegram forgets a key that nobody uses.
+            Some(address) => exchange::make_key(&workers.telegram.network, address).await.is_ok(),
+            None => true,
+        };
+        if is_reached || !processes::others_run(&workers.db).await.unwrap_or(true) {
+            held.claim_again();
+            return tracing::info!("login attempts are claimed again");
         }
     }
 }

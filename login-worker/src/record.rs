@@ -10,7 +10,7 @@ use domain::login::{CancelReason, FailReason};
 use domain::{AccountId, InviteCommand, Login, LoginCommand, LoginId, LoginStatus};
 use eventlog::{Clock, Context, Fence};
 use jiff::Timestamp;
-use vault::Claimed;
+use vault::{Claimed, processes};
 
 use super::login_progress::LoginWatch;
 use super::owner::Owner;
@@ -77,6 +77,14 @@ impl AttemptRecord {
     /// The clock of deadlines and tokens.
     pub fn clock(&self) -> &Clock {
         &self.workers.clock
+    }
+
+    /// Whether there is another process that runs logins.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn others_run(&self) -> Result<bool, Stop> {
+        Ok(processes::others_run(&self.workers.db).await?)
     }
 
     /// The time.

@@ -37,6 +37,10 @@ pub async fn run_while_held(
         }
         stopped = run => match stopped {
             Ok(()) => {}
+            Err(Stop::OutOfReach) => {
+                hold.leave_to_others();
+                tracing::warn!("QR login is left to another process: this one cannot reach Telegram");
+            }
             Err(Stop::Failed(error)) => {
                 let error = &*error as &dyn std::error::Error;
                 tracing::error!(error, "QR login broke off; it is claimed anew");

@@ -14,6 +14,8 @@ pub enum Stop {
     Over,
     /// The login has to end, for this reason.
     Fail(FailReason),
+    /// This process cannot reach Telegram, and another one may: that one goes on.
+    OutOfReach,
     /// Our own side failed. The worker that claims the attempt next goes on with it.
     Failed(Box<dyn std::error::Error + Send + Sync>),
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use eventlog::Clock;
 use grammers_client::tl::RemoteCall;
 use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
 
 use super::connection::{Answer, CallError, Connection, TelegramUpdate};
 use super::exchange;
@@ -29,6 +30,8 @@ pub struct TelegramClient {
     connection: Option<Connection>,
     /// How many calls in a row had to wait.
     failures: u32,
+    /// When the first of those was made that found nobody since.
+    unreachable_since: Option<Instant>,
 }
 
 /// The pause before the next try.
@@ -54,7 +57,14 @@ pub enum KeyError {
 impl TelegramClient {
     /// A client that is not connected yet.
     pub fn new(app: TelegramApp, clock: Clock, session: LoginSession) -> Self {
-        Self { app, clock, session: Arc::new(session), connection: None, failures: 0 }
+        Self {
+            app,
+            clock,
+            session: Arc::new(session),
+            connection: None,
+            failures: 0,
+            unreachable_since: None,
+        }
     }
 
     /// The application in whose name it calls.
@@ -79,11 +89,19 @@ impl TelegramClient {
 
     /// Calls a method that may be called again if it fails.
     pub async fn call<R: RemoteCall>(&mut self, dc_id: i32, request: &R) -> Answer<R::Return> {
+        let called_at = Instant::now();
         let answer = self.connection().call(dc_id, request).await;
-        if !answer.as_ref().is_err_and(CallError::passes) {
-            self.reached();
+        match &answer {
+            Err(CallError::Unreachable(_)) => self.not_reached(called_at),
+            Err(error) if error.passes() => self.unreachable_since = None,
+            _ => self.reached(),
         }
         answer
+    }
+
+    /// For how long nobody has answered.
+    pub fn unreachable_for(&self) -> Duration {
+        self.unreachable_since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Calls a method that could do harm if it is called twice. After `Unreachable` it is unknown whether Telegram has done it.
@@ -106,8 +124,14 @@ impl TelegramClient {
     /// [`KeyError`].
     pub async fn make_key(&mut self, dc_id: i32) -> Result<(), KeyError> {
         let address = self.session.address(dc_id).ok_or(KeyError::UnknownDataCentre)?;
-        let made = exchange::make_key(&self.app.network, address).await;
-        let key = made.map_err(|error| KeyError::Unreachable(CallError::Unreachable(error.to_string())))?;
+        let called_at = Instant::now();
+        let key = match exchange::make_key(&self.app.network, address).await {
+            Ok(key) => key,
+            Err(error) => {
+                self.not_reached(called_at);
+                return Err(KeyError::Unreachable(CallError::Unreachable(error.to_string())));
+            }
+        };
         self.reached();
         if self.session.add_key(dc_id, key) { Ok(()) } else { Err(KeyError::HasKey) }
     }
@@ -177,7 +201,12 @@ impl TelegramClient {
         self.connection.get_or_insert_with(|| Connection::open(&self.app, &self.session))
     }
 
+    fn not_reached(&mut self, called_at: Instant) {
+        self.unreachable_since = self.unreachable_since.or(Some(called_at));
+    }
+
     fn reached(&mut self) {
+        self.unreachable_since = None;
         if std::mem::take(&mut self.failures) > 0 {
             tracing::info!("Telegram answers the QR login again");
         }

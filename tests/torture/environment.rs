@@ -36,6 +36,8 @@ pub struct Environment {
     pub tool: Service,
     /// The database as the checks see it: only what the people of this test did.
     pub checked: PgPool,
+    /// Where people reach the pages.
+    pub origin: String,
     whole: Settings,
     store: Store,
     vault: Vault,
@@ -59,7 +61,8 @@ impl Environment {
             .with("ONE_PHONE_LOGIN", "typed");
         let tool = Service::new(whole.clone());
         let checked = db.pool().without_deadlines();
-        Ok(Self { telegram, db, dir, tool, checked, whole, store, vault, invites })
+        let origin = format!("http://{}", whole.listen);
+        Ok(Self { telegram, db, dir, tool, checked, origin, whole, store, vault, invites })
     }
 
     /// The settings of a process with all roles.
@@ -69,11 +72,6 @@ impl Environment {
 
     pub fn now(&self) -> Timestamp {
         Clock::system().now()
-    }
-
-    /// The base address of the pages.
-    pub fn address(&self) -> String {
-        format!("http://{}", self.whole.listen)
     }
 
     /// A new person. Every third one is in another data centre than the service connects to first.

@@ -183,7 +183,8 @@ impl Fleet {
     }
 }
 
-async fn collect_lines(name: &'static str, service: Service, lines: Lines) {
+/// Adds the log lines of a process to those of all, until it is dropped.
+pub async fn collect_lines(name: &'static str, service: Service, lines: Lines) {
     let mut changes = service.changes();
     let mut seen = 0;
     while changes.changed().await.is_ok() {

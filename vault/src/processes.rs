@@ -26,6 +26,8 @@ use crate::presence::Presence;
 const READ_EVERY: Duration = Duration::from_secs(2);
 /// After how many readings a process gives a sign of life.
 const SIGN_OF_LIFE_AFTER: u32 = 3;
+/// A process that gave none for so long does not count.
+const RUNS: Duration = Duration::from_secs(15);
 
 /// This process, among those that use the database.
 #[derive(Debug)]
@@ -35,6 +37,19 @@ pub struct Process {
     id: Uuid,
     machine: String,
     retired: Notify,
+}
+
+/// Whether another process than this one has the master key, and so the role `bot`: it may reach what this one does not.
+///
+/// # Errors
+/// The database failed.
+pub async fn others_run(db: &Database) -> Result<bool, DatabaseError> {
+    Ok(sqlx::query_scalar!(
+        r#"select count(*) > 1 as "several!" from vault.processes where seen_at > clock_timestamp() - make_interval(secs => $1)"#,
+        RUNS.as_secs_f64()
+    )
+    .fetch_one(db.pool())
+    .await?)
 }
 
 impl Process {

@@ -9,7 +9,7 @@ use secrecy::{ExposeSecret, SecretString};
 use teloxide::prelude::Requester;
 use teloxide::{ApiError, Bot, RequestError};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 /// After a failure that passes by itself.
@@ -79,6 +79,21 @@ pub async fn username(token: &SecretString, api_url: &Url) -> Result<String, Wro
 impl ApiHealth {
     pub fn new(bot: Bot, token: BotToken) -> Self {
         Self { bot, token, state: watch::Sender::new(None) }
+    }
+
+    /// Returns once no call was answered for this long after one that found nobody.
+    pub async fn unreachable_for(&self, time: Duration) {
+        let mut state = self.state.subscribe();
+        let is_unreachable = |state: &Option<Trouble>| *state == Some(Trouble::Unreachable);
+        loop {
+            if state.wait_for(is_unreachable).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+            let other = state.wait_for(|state| !is_unreachable(state));
+            if timeout(time, other).await.is_err() {
+                return;
+            }
+        }
     }
 
     /// Asks for the bot's username until it is answered.
@@ -173,5 +188,26 @@ impl Trouble {
             Self::Conflict => "another program polls with the same token",
             Self::TokenRefused => "it refuses the token",
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn another_process_may_speak_once_nobody_was_reached_for_a_time_and_not_where_telegram_answered() {
+        let health = ApiHealth::new(Bot::new("1:a"), BotToken::default());
+        let nobody = RequestError::Io(Arc::new(std::io::Error::other("no route to host")));
+        health.failed(&nobody);
+        assert!(health.unreachable_for(Duration::from_secs(3600)).now_or_never().is_none());
+        health.answered();
+        assert!(health.unreachable_for(Duration::ZERO).now_or_never().is_none());
+        health.failed(&RequestError::RetryAfter(teloxide::types::Seconds::from_seconds(1)));
+        assert!(health.unreachable_for(Duration::ZERO).now_or_never().is_none());
+        health.failed(&nobody);
+        health.unreachable_for(Duration::ZERO).await;
     }
 }

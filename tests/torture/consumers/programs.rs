@@ -66,7 +66,7 @@ impl Consumers {
         let mut consumers = Self {
             programs,
             dir: tempfile::tempdir()?,
-            service: environment.address(),
+            service: environment.origin.clone(),
             key: made.lines().last().context("a key")?.trim().to_owned(),
             listen: Port::reserve()?,
             webhook: String::new(),

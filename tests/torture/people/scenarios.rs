@@ -190,7 +190,7 @@ impl Person {
         let left = self.random.millis(SECONDS_LEFT.start * 1000..SECONDS_LEFT.end * 1000);
         let Some(login) = self.crowd.environment.begun_long_ago(self.id, left).await? else { return Ok(()) };
         self.note(&format!("{login} is nearly over"));
-        let url = format!("{}/qr-auth?session_id={login}", self.crowd.environment.address());
+        let url = format!("{}/qr-auth?session_id={login}", self.crowd.environment.origin);
         let page = MiniApp::open(&url, Some(self.chat().init_data(None)))?;
         if self.crowd.environment.has_more_time(&login).await? {
             self.log_in(&page).await;
