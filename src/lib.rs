@@ -5,12 +5,14 @@ pub mod check;
 pub mod cli;
 pub mod config;
 pub mod database;
+mod log_witness;
 pub mod memory;
 pub mod open_files;
 pub mod ops;
 mod phrases;
 pub mod readiness;
 pub mod service;
+mod signed_log;
 pub mod telemetry;
 
 pub use config::Config;
