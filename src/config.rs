@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use login_worker::{Network, NetworkError, TelegramApp};
 use secrecy::SecretString;
+use transparency::{NoteKey, Witnesses};
 use url::Url;
 use web::OnePhoneLogin;
 
@@ -26,7 +27,7 @@ use bad_setting::Collected;
 pub use bad_setting::{BadSetting, BadSettings};
 use checks::{
     address, api_id, auth_base_url, database_url, device_name, interval, not_set, on_off, one_phone_login,
-    pool_size, read_tiers, read_url, required, time_zone, trusted_proxies,
+    pool_size, read_tiers, read_url, required, time_zone, trusted_proxies, witness_logs, witnesses,
 };
 pub use checks::{admin_ids, bot_api_url, bot_token};
 pub use role::Role;
@@ -79,10 +80,16 @@ pub struct Config {
     pub trusted_proxies: Vec<IpNet>,
     /// Health and metrics.
     pub ops_listen_addr: SocketAddr,
+    /// Who signs checkpoints besides the log itself.
+    pub witnesses: Option<Witnesses>,
+    /// The logs that this installation is a witness of.
+    pub witness_logs: Vec<NoteKey>,
     /// Linked sessions, as files.
     pub sessions_dir: PathBuf,
     /// Telegram ids.
     pub admin_ids: Vec<i64>,
+    /// Whether admins get the last checkpoint of each day.
+    pub checkpoints_to_chat: bool,
     /// The contact that a blocked person may write to.
     pub support_contact: Option<String>,
     /// The zone of the bot's dates.
@@ -162,7 +169,10 @@ impl Config {
         }));
         let trusted_proxies = bad.take(trusted_proxies(&settings.trusted_proxies));
         let ops_listen_addr = bad.take(ops_listen_addr(settings));
+        let witnesses = bad.take(witnesses(&settings.witnesses));
+        let witness_logs = bad.take(witness_logs(&settings.witness_logs));
         let admin_ids = bad.take(admin_ids(&settings.admin_ids));
+        let checkpoints_to_chat = bad.take(on_off("CHECKPOINTS_TO_CHAT", &settings.checkpoints_to_chat));
         let display_timezone = bad.take(time_zone(&settings.display_timezone));
         let one_phone_login = bad.take(one_phone_login(&settings.one_phone_login));
         let session_check_interval = bad.take(interval(&settings.session_check_interval));
@@ -181,8 +191,11 @@ impl Config {
                 listen_addr: listen_addr?,
                 trusted_proxies: trusted_proxies?,
                 ops_listen_addr: ops_listen_addr?,
+                witnesses: witnesses?,
+                witness_logs: witness_logs?,
                 sessions_dir: sessions_dir(settings, &data.data_dir),
                 admin_ids: admin_ids?,
+                checkpoints_to_chat: checkpoints_to_chat?,
                 support_contact: settings.support_contact.clone().filter(|it| !it.trim().is_empty()),
                 display_timezone: display_timezone?,
                 one_phone_login: one_phone_login?,

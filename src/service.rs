@@ -21,9 +21,7 @@ use private_postgres::PrivateCluster;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use transparency::KeeperSettings;
-use transparency::leading;
-use transparency::{Kept, Served};
+use transparency::Served;
 use vault::installation;
 use vault::presence::Presence;
 use vault::processes::Process;
@@ -31,14 +29,14 @@ use vault::{DerivedKeys, MasterKey, Vault};
 use web::api_keys::{KeyLimits, KeyUses};
 use web::feed::Feed;
 use web::server::Clients;
-use web::{
-    ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Standby, Stopping, Verifier, server,
-};
+use web::{ApiState, Limits, LiveEvents, LiveLogins, PageSettings, Standby, Stopping, Verifier, server};
 use webhooks::Webhooks;
 
 use crate::config::{Config, Role};
 use crate::database::{self, Patience};
+use crate::log_witness::Witnessing;
 use crate::ops::{self, Ops, Serving};
+use crate::signed_log::{keep_tree, keeper_settings, witness_settings};
 use crate::{memory, open_files, warnings};
 
 mod preparations;
@@ -84,6 +82,11 @@ impl Service {
         let ops_addr = ops_listener.local_addr()?;
         let serving = Arc::new(OnceLock::new());
         let ops = ops::routes(Ops { serving: serving.clone(), metrics: crate::telemetry::metrics() });
+        let witnessing = witness_settings(&config).map(|settings| (Witnessing::new(), settings));
+        let ops = match &witnessing {
+            Some((witnessing, _)) => ops.merge(witnessing.clone().routes()),
+            None => ops,
+        };
         let few = Limits::of(open_files::OPERATORS_CONNECTIONS);
         parts
             .spawn(async move { match server::serve(ops_listener, ops, few, Clients::unlimited()).await {} });
@@ -143,9 +146,13 @@ impl Service {
         if config.roles.contains(&Role::Projector) {
             let (keeping, settings) = (app.clone(), keeper_settings(&config));
             parts.spawn(async move {
-                Box::pin(keep_tree(keeping, settings)).await;
+                Box::pin(keep_tree(keeping, settings, holder)).await;
                 Ok(())
             });
+        }
+        if let Some((witnessing, settings)) = witnessing {
+            let (db, clock) = (db.clone(), app.clock.clone());
+            parts.spawn(async move { match witnessing.begin(db, clock, settings).await {} });
         }
         // On every machine that may hold something of a person.
         if config.roles.contains(&Role::Projector) || config.roles.contains(&Role::Bot) {
@@ -356,6 +363,7 @@ fn chat(config: Config, token_state: BotToken, app: App, master: Arc<MasterKey>)
         api_url: config.bot_api_url,
         auth_base_url: config.auth_base_url,
         admins: config.admin_ids,
+        checkpoints: config.checkpoints_to_chat,
         support_contact: config.support_contact,
         display_timezone: config.display_timezone,
         one_phone_login: config.one_phone_login.is_open(),
@@ -366,23 +374,6 @@ fn chat(config: Config, token_state: BotToken, app: App, master: Arc<MasterKey>)
 /// What Telegram sends along with an update, so that nobody else can.
 fn webhook_secret(keys: &DerivedKeys) -> SecretString {
     keys.webhook_secret().iter().map(|byte| format!("{byte:02x}")).collect::<String>().into()
-}
-
-fn keeper_settings(config: &Config) -> KeeperSettings {
-    let url: Option<url::Url> = config.auth_base_url.parse().ok();
-    let host = url.as_ref().and_then(|url| url.host_str()).unwrap_or("localhost");
-    KeeperSettings {
-        host: host.to_owned(),
-        key_file: config.data.checkpoint_key_file.clone(),
-        kept: Kept::of_data_dir(&config.data.data_dir),
-    }
-}
-
-/// Keeps the tree over the log and signs it, as [`lead`] leads. Whatever it fails at, the service goes on.
-async fn keep_tree(app: App, settings: KeeperSettings) {
-    let mut outage = Outage::new("the tree waits for the database", "the tree has the database again");
-    let work = |holder| leading::keep(app.db.clone(), app.clock.clone(), settings.clone(), holder);
-    Presence::keep(&app.db, &mut outage, holder, work).await;
 }
 
 /// Leads while the other processes can see that this one lives: when it dies, its lease is free at once.

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use app::UseCaseError;
 use eventlog::{Database, Outage};
-use futures::future::{join, join4};
+use futures::future::{join3, join4};
 use messages::outbox::Sender;
 use secrecy::ExposeSecret;
 use teloxide::Bot;
@@ -39,6 +39,7 @@ mod budget;
 mod button;
 mod cancel;
 mod card;
+mod checkpoints;
 mod commands;
 mod context;
 mod dispatch;
@@ -126,7 +127,7 @@ async fn speak(chat: Chat, lease: Lease) {
                 None => poller::run(&ctx).await,
             }
         };
-        let tell = join(alarm::run(&ctx), rebuild_progress::run(&ctx));
+        let tell = join3(alarm::run(&ctx), checkpoints::run(&ctx), rebuild_progress::run(&ctx));
         join4(receive, dispatch::run(&ctx), send::run(&ctx, &sender), tell).await;
     };
     tokio::select! {

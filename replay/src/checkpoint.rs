@@ -39,8 +39,15 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
     Ok(write!(out, "{}", signed.note)?)
 }
 
-/// The last checkpoint.
+/// The last checkpoint, with the signatures of witnesses where there are enough.
 pub fn last(state: &State, history: &History) -> Result<Signed> {
+    // Witnesses may have signed one of the key before.
+    let served = state.served.as_deref().and_then(Note::parse);
+    if let Some((note, checkpoint)) =
+        served.and_then(|note| Some((note.clone(), note.checkpoint(&history.key)?)))
+    {
+        return Ok(Signed { note, checkpoint });
+    }
     let text = state.checkpoint.as_deref().context("no checkpoint was signed yet")?;
     let note = Note::parse(text).context("the checkpoint in the database is damaged")?;
     let checkpoint = note.checkpoint(&history.key);

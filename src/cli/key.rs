@@ -80,10 +80,10 @@ impl KeyCommand {
 async fn change_checkpoint_key(db: &Database, file: &Path) -> anyhow::Result<()> {
     let state = StoredTree::new(db).state().await?;
     let before = History::read(db, &state).await?;
-    let newest = SigningKeys::load(file)?.newest().verifying_key();
+    let newest = SigningKeys::load(file).context("CHECKPOINT_KEY_FILE")?.newest().verifying_key();
     // An earlier run may have been killed between the file and the event.
     let key = match newest.to_bytes() == before.key.bytes() {
-        true => SigningKeys::add_key(file)?.verifying_key(),
+        true => SigningKeys::add_key(file).context("CHECKPOINT_KEY_FILE")?.verifying_key(),
         false => newest,
     };
     let command = HistoryCommand::ChangeKey {

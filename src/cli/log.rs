@@ -6,7 +6,7 @@ use domain::{HistoryCommand, SignedTree};
 use eventlog::clock::Clock;
 use eventlog::{Database, Store};
 use transparency::history::new_log_id;
-use transparency::{History, Kept, NoHistory, StoredTree, base64_of, heads};
+use transparency::{History, Kept, NoHistory, StoredTree, base64_of, heads, log_witness};
 
 use super::database::with_database;
 use super::operator;
@@ -24,6 +24,8 @@ pub enum LogCommand {
     },
     /// Commit now where every person's events end, so that their proofs are up to date. The service does it once a day.
     Heads,
+    /// Print the key that this installation signs with as a witness of other logs, for their WITNESSES: NAME+ID+KEY.
+    Witness,
 }
 
 impl LogCommand {
@@ -31,6 +33,7 @@ impl LogCommand {
         with_database(settings, async |data: &DataConfig, db: &Database| match self {
             Self::Branch { reason } => branch(data, db, reason).await,
             Self::Heads => commit_heads(db).await,
+            Self::Witness => print_witness(db).await,
         })
         .await
     }
@@ -43,6 +46,15 @@ async fn commit_heads(db: &Database) -> anyhow::Result<()> {
         }
         None => println!("nothing has happened since they were committed last"),
     }
+    Ok(())
+}
+
+async fn print_witness(db: &Database) -> anyhow::Result<()> {
+    let key = log_witness::public_key(db).await?;
+    println!(
+        "{}",
+        key.context("this installation is no witness yet: set WITNESS_LOGS, and start the service")?
+    );
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use eventlog::Database;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
+use transparency::{NoteKey, Witnesses};
 use url::Url;
 use web::OnePhoneLogin;
 
@@ -120,6 +121,27 @@ pub fn trusted_proxies(text: &str) -> Result<Vec<IpNet>, BadSetting> {
         }),
     };
     text.split([',', ' ']).filter(|text| !text.is_empty() && *text != "none").map(network).collect()
+}
+
+/// Who signs checkpoints besides the log itself; None: nobody.
+pub fn witnesses(text: &str) -> Result<Option<Witnesses>, BadSetting> {
+    match text.trim() {
+        "" => Ok(None),
+        text => text.parse().map(Some).map_err(|bad| BadSetting::new("WITNESSES", bad)),
+    }
+}
+
+/// The verifier keys of logs, separated by commas.
+pub fn witness_logs(text: &str) -> Result<Vec<NoteKey>, BadSetting> {
+    let key = |text: &str| {
+        NoteKey::parse(text).filter(|key| !key.is_of_witness()).ok_or_else(|| {
+            BadSetting::new(
+                "WITNESS_LOGS",
+                format!("{text:?} is not the verifier key of a log (NAME+ID+KEY)"),
+            )
+        })
+    };
+    text.split([',', ' ', '\n']).filter(|text| !text.is_empty()).map(key).collect()
 }
 
 pub fn auth_base_url(text: &str, private: bool) -> Result<String, BadSetting> {

@@ -33,6 +33,11 @@ pub struct Settings {
         help_heading = "Bot and page"
     )]
     pub admin_ids: String,
+    /// Whether every admin gets the last signed checkpoint of each day in the chat: on or off.
+    ///
+    /// It is kept there where nobody who runs the service can change it.
+    #[arg(long, env = "CHECKPOINTS_TO_CHAT", default_value = "off", help_heading = "Bot and page")]
+    pub checkpoints_to_chat: String,
     /// Whom a blocked person may write to. Example: @support
     #[arg(long, env = "SUPPORT_CONTACT", help_heading = "Bot and page")]
     pub support_contact: Option<String>,
@@ -70,6 +75,34 @@ pub struct Settings {
     /// Where health and metrics are served, for the operator alone. `qr-login health` asks here.
     #[arg(long, env = "OPS_LISTEN_ADDR", default_value = "127.0.0.1:8011", help_heading = "Network")]
     pub ops_listen_addr: String,
+    /// Who signs checkpoints of the log besides this installation: how many of which witnesses are enough (C2SP tlog-witness).
+    ///
+    /// Of each witness its address and its verifier key, separated by commas. The address may be http: what is sent is public, and
+    /// what comes back is signed. A witness that is away delays nothing but its signature.
+    /// Example: "1 of https://witness.example.com witness.example.com+35f0a9bb+BMhTrQ8M0rYZrqks7sT9VqJNZJnVhM55JX5Fz9gTm2Cn"
+    #[arg(
+        long,
+        env = "WITNESSES",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Network",
+        value_name = "N of URL KEY, …"
+    )]
+    pub witnesses: String,
+    /// The logs that this installation is a witness of: their verifier keys (`replay checkpoint --key`), separated by commas.
+    ///
+    /// They send their checkpoints to /log/add-checkpoint on OPS_LISTEN_ADDR, which is not there otherwise. `qr-login log witness` prints
+    /// the key for their WITNESSES. Each further machine needs a copy of DATA_DIR/witness.key.
+    /// Example: login.example.net/qr-login/6f1d0c2b9a7e4853+0cbca643+AW1E+Tn4KdQ1mLze3akN4B22n6pQyqM+jGwyikuQDU2s
+    #[arg(
+        long,
+        env = "WITNESS_LOGS",
+        default_value = "",
+        hide_default_value = true,
+        help_heading = "Network",
+        value_name = "KEY, …"
+    )]
+    pub witness_logs: String,
     /// Whether updates come by webhook: on or off (long polling).
     #[arg(long, env = "BOT_WEBHOOK", default_value = "off", help_heading = "Network")]
     pub bot_webhook: String,

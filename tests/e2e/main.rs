@@ -69,4 +69,5 @@ mod unreadable_updates;
 mod wait;
 mod webhook;
 mod webhooks;
+mod witnesses;
 mod world;

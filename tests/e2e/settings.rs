@@ -6,6 +6,10 @@ use std::process::{Command, Output};
 
 use anyhow::{Context as _, Result};
 
+const WITNESS_KEY: &str = "witness.example.com+35f0a9bb+BMhTrQ8M0rYZrqks7sT9VqJNZJnVhM55JX5Fz9gTm2Cn";
+const LOG_KEY: &str =
+    "login.example.net/qr-login/6f1d0c2b9a7e4853+0cbca643+AW1E+Tn4KdQ1mLze3akN4B22n6pQyqM+jGwyikuQDU2s";
+
 /// Runs the service with good settings except for these, until it ends.
 fn serve_with(dir: &Path, changed: &[(&str, &str)]) -> Result<Output> {
     let mut command = Command::new(env!("CARGO_BIN_EXE_qr-login"));
@@ -93,6 +97,37 @@ fn a_bad_setting_is_named_with_what_it_should_be() {
         &[("DATABASE_READ_URL", "postgresql://standby/login")],
         "DATABASE_READ_URL: names a standby of DATABASE_URL, which is not set",
     );
+    let (witness, log) = (WITNESS_KEY, LOG_KEY);
+    for (bad, told) in [
+        (
+            "often",
+            "does not begin with how many have to sign, like `2 of https://witness.example.com NAME+ID+KEY, …`",
+        ),
+        (
+            &format!("2 of https://w.example {witness}"),
+            "2 of 1 cannot sign: the number has to be from 1 to 1",
+        ),
+        (
+            &format!("1 of ftp://w.example {witness}"),
+            "the address of witness 1 is not one like https://witness.example.com or http://10.0.0.5:8011/log",
+        ),
+        (
+            &format!("1 of https://w.example {log}"),
+            "the key of witness 1 is not one of a witness (NAME+ID+KEY of C2SP signed-note, Ed25519)",
+        ),
+        (
+            &format!("1 of https://w.example {witness}, https://v.example {witness}"),
+            "the key of witness 2 is that of another one, too: each counts once",
+        ),
+        (
+            "1 of https://w.example",
+            "witness 1 is not a URL and a verifier key, like https://witness.example.com NAME+ID+KEY",
+        ),
+    ] {
+        expect_refusal(&[("WITNESSES", bad)], &format!("WITNESSES: {told}"));
+    }
+    let told = format!("WITNESS_LOGS: {witness:?} is not the verifier key of a log (NAME+ID+KEY)");
+    expect_refusal(&[("WITNESS_LOGS", witness)], &told);
     expect_refusal(&[("LOG_FORMAT", "xml")], "LOG_FORMAT: \"xml\" is neither text nor json");
     expect_refusal(&[("DATABASE_URL", "mysql://localhost")], "DATABASE_URL is not a postgresql:// URL");
 }

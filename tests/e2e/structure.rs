@@ -89,6 +89,7 @@ const MAY_KNOW: [(&str, &[&str]); 26] = [
             "rebuild",
             "webhooks",
             "app",
+            "transparency",
             "login-worker",
             "bot",
             "stand-in",

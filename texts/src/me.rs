@@ -16,7 +16,7 @@ texts! {
     subscription, none, none_text, until, unlimited, ended, ended_on, channels, groups, posts, rag, voice, digest, priority,
     recent, history, history_all, all, looks, looks_row, looks_more, nothing, nobody_looked, more,
     who_you, who_admin, who_auditor, who_service,
-    data, download, download_more, downloaded, copy, copied, copy_failed, data_label, forget, forget_more,
+    data, download, download_more, downloaded, copy, copied, copy_failed, data_label, proof, proof_more, proof_ready, proof_label, proof_later, forget, forget_more,
     disconnect_question, disconnect_text, disconnect_no, forget_question, forget_text, forget_text_handed_over, forget_yes, forget_no,
     forgotten, forgotten_text, unknown, unknown_text, stale, stale_text, outside, outside_text, blocked, blocked_text, failed, failed_text,
 }

@@ -1,30 +1,29 @@
 //! Keeps the tree and signs it, in the leader.
 //!
 //! 1. Take over: the keeper before is fenced.
-//! 2. Compare the log with what was signed and kept outside of the database. Where the log does not extend it, nothing is signed.
+//! 2. Compare the log with what was signed and kept outside of the database ([`crate::signing`]). Where the log does not extend it,
+//!    nothing is signed.
 //! 3. Follow the log: hash each canonical line, store full tiles and the edge in one transaction. Its commit makes durable whatever
 //!    it read, so nothing is signed that a crash of the server could take back.
-//! 4. Sign the root, keep the checkpoint on the disk, then let others see it.
+//! 4. Sign the root, keep the checkpoint on the disk, then let others see it. Witnesses get it from there ([`crate::cosigning`]).
 //!
 //! A failure of the disk, a key that is gone or another history is a fault: it is told, and the tree goes on without signatures. It
 //! stops nothing else. What was signed is compared again at each takeover and each time the log says something of itself. What a
 //! walk over the whole log has found stays a fault, for each keeper after it, until a walk finds nothing or the log branches.
 
 use std::convert::Infallible;
-use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::StreamKind;
 use eventlog::{Clock, Database, DatabaseError, Log, StoredEvent, Topic};
+use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use crate::history::{self, History, NoHistory};
-use crate::kept::Kept;
-use crate::key_file::SigningKeys;
 use crate::merkle::leaf_hash;
 use crate::note::{Checkpoint, Note};
+use crate::signing::{Compared, Fault, KeeperSettings, Signer, compare};
 use crate::stored::{StoredTree, TreeError, put_tiles};
 use crate::tiles::{Edge, FullTile};
 
@@ -36,17 +35,6 @@ const BETWEEN_CHECKPOINTS: Duration = Duration::from_millis(200);
 const POLL: Duration = Duration::from_millis(500);
 /// How often a fault is looked at again.
 const FAULT_AGAIN: Duration = Duration::from_secs(5);
-
-/// What a keeper needs of the settings.
-#[derive(Clone, Debug)]
-pub struct KeeperSettings {
-    /// The host of AUTH_BASE_URL: the first part of a new log's name.
-    pub host: String,
-    /// CHECKPOINT_KEY_FILE.
-    pub key_file: PathBuf,
-    /// Where what was signed is kept.
-    pub kept: Kept,
-}
 
 /// Keeps the tree, until another keeper takes over.
 #[derive(Debug)]
@@ -66,12 +54,8 @@ pub struct Keeper {
     looked_at: Option<Instant>,
     /// What a walk over the whole log has found.
     walked: Arc<Mutex<Option<String>>>,
-}
-
-#[derive(Debug)]
-struct Signer {
-    history: History,
-    keys: SigningKeys,
+    /// The last checkpoint that others see; None: none may be sent on.
+    signed: watch::Sender<Option<Note>>,
 }
 
 /// Why a pass failed.
@@ -88,26 +72,9 @@ pub enum KeeperError {
     Database(#[from] DatabaseError),
 }
 
-/// Why nothing is signed.
-#[derive(Debug)]
-enum Fault {
-    /// The log is not the one that was signed.
-    History(String),
-    /// The key, the disk, or the tree in the database.
-    Other(String),
-}
-
 impl From<sqlx::Error> for KeeperError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error.into())
-    }
-}
-
-impl Fault {
-    fn text(&self) -> &str {
-        match self {
-            Self::History(text) | Self::Other(text) => text,
-        }
     }
 }
 
@@ -137,6 +104,7 @@ impl Keeper {
             fault: state.fault,
             looked_at: None,
             walked: Arc::new(Mutex::new(state.walk_fault)),
+            signed: watch::Sender::default(),
         })
     }
 
@@ -178,14 +146,16 @@ impl Keeper {
                 return Ok(());
             }
             self.looked_at = Some(Instant::now());
-            let fault = match self.look_for_fault().await {
-                Err(KeeperError::Tree(error @ (TreeError::NoTile(_) | TreeError::BadEdge))) => {
-                    Some(Fault::Other(error.to_string()))
+            match compare(&self.db, &self.settings, self.epoch, &self.edge).await {
+                Err(error @ (TreeError::NoTile(_) | TreeError::BadEdge)) => {
+                    return self.tell(Some(Fault::Other(error.to_string()))).await;
                 }
-                fault => fault?,
-            };
-            if fault.is_some() {
-                return self.tell(fault).await;
+                Err(error) => return Err(error.into()),
+                Ok(Compared::Fault(fault)) => return self.tell(Some(fault)).await,
+                Ok(Compared::Extends { signer, last }) => {
+                    self.signer = Some(signer);
+                    self.signed.send_replace(last);
+                }
             }
         }
         self.sign().await
@@ -194,6 +164,16 @@ impl Keeper {
     /// Where a walk over the whole log says what it has found: while it says something, nothing is signed.
     pub fn walked(&self) -> Arc<Mutex<Option<String>>> {
         self.walked.clone()
+    }
+
+    /// The last checkpoint, for those to whom it is sent on; None while nothing may be signed.
+    pub fn signed(&self) -> watch::Receiver<Option<Note>> {
+        self.signed.subscribe()
+    }
+
+    /// Who may write: it grows with each keeper that takes over.
+    pub const fn epoch(&self) -> i64 {
+        self.epoch
     }
 
     /// Why nothing is signed.
@@ -259,7 +239,8 @@ impl Keeper {
         let mut transaction = self.db.begin("begin").await?;
         let moved = sqlx::query!(
             "update log_tree \
-                set size = $3, edge = $4, built_for = $5, walk_fault = case when built_for = $5 then walk_fault end \
+                set size = $3, edge = $4, built_for = $5, walk_fault = case when built_for = $5 then walk_fault end, \
+                    cosigned = case when built_for = $5 then cosigned end \
               where epoch = $1 and size = $2",
             self.epoch,
             before,
@@ -275,72 +256,6 @@ impl Keeper {
         put_tiles(&mut transaction, full).await?;
         transaction.commit().await?;
         Ok(())
-    }
-
-    /// Step 2: why the log must not be signed; None: it extends all that was.
-    async fn look_for_fault(&mut self) -> Result<Option<Fault>, KeeperError> {
-        let kept = match self.settings.kept.latest() {
-            Ok(kept) => kept,
-            Err(error) => {
-                return Ok(Some(Fault::Other(format!("what was signed before cannot be read: {error}"))));
-            }
-        };
-        let tree = StoredTree::new(&self.db);
-        let mut state = tree.state().await?;
-        if state.origin.is_none() {
-            let keys = match SigningKeys::load_or_make(&self.settings.key_file) {
-                Ok(keys) => keys,
-                Err(error) => return Ok(Some(Fault::Other(error.to_string()))),
-            };
-            history::begin(&self.db, self.epoch, &self.settings.host, &keys).await?;
-            state = tree.state().await?;
-        }
-        let history = match History::read(&self.db, &state).await {
-            Ok(history) => history,
-            Err(NoHistory::Database(error)) => return Err(error.into()),
-            Err(NoHistory::Tree(error)) => return Err(error.into()),
-            Err(error) => return Ok(Some(Fault::Other(error.to_string()))),
-        };
-        // The last one in the database was signed too, by this machine or another.
-        let last =
-            state.checkpoint.as_deref().and_then(Note::parse).and_then(|note| note.checkpoint(&history.key));
-        for signed in kept.iter().map(|kept| &kept.checkpoint).chain(&last) {
-            if history.before.contains(&signed.origin) {
-                continue;
-            }
-            if signed.origin != history.origin {
-                return Ok(Some(Fault::History(format!(
-                    "this database is not the one whose log {} was signed up to position {}",
-                    signed.origin, signed.size
-                ))));
-            }
-            if signed.size > self.edge.size() {
-                return Ok(Some(Fault::History(format!(
-                    "the log ends at position {}, but was signed up to position {}",
-                    self.edge.size(),
-                    signed.size
-                ))));
-            }
-            if tree.root_at(signed.size).await? != signed.root {
-                return Ok(Some(Fault::History(format!(
-                    "the log up to position {} is not the one that was signed",
-                    signed.size
-                ))));
-            }
-        }
-        let keys = match SigningKeys::load(&self.settings.key_file) {
-            Ok(keys) => keys,
-            Err(error) => return Ok(Some(Fault::Other(error.to_string()))),
-        };
-        if keys.of(&history.key.bytes()).is_none() {
-            return Ok(Some(Fault::Other(format!(
-                "CHECKPOINT_KEY_FILE: {} does not hold the key that signs this log ({}); copy it from the machine that led before",
-                self.settings.key_file.display(),
-                history.key
-            ))));
-        }
-        self.signer = Some(Signer { history, keys });
-        Ok(None)
     }
 
     /// Step 4.
@@ -360,7 +275,10 @@ impl Keeper {
             return self.tell(Some(Fault::Other(fault))).await;
         }
         let published = sqlx::query!(
-            "update log_tree set checkpoint = $2, signed_size = $3, signed_at = clock_timestamp() where epoch = $1",
+            "update log_tree \
+                set checkpoint = $2, signed_size = $3, signed_at = clock_timestamp(), \
+                    witnesses_due_since = case when cosigned is not null then coalesce(witnesses_due_since, clock_timestamp()) end \
+              where epoch = $1",
             self.epoch,
             note.to_string(),
             size.cast_signed()
@@ -371,6 +289,7 @@ impl Keeper {
             return Err(KeeperError::Fenced);
         }
         self.published = size;
+        self.signed.send_replace(Some(note));
         self.tell(None).await
     }
 
@@ -381,6 +300,9 @@ impl Keeper {
 
     /// Tells why nothing is signed, or that it is again: once each in the log, and in the row of the tree for everybody else.
     async fn tell(&mut self, fault: Option<Fault>) -> Result<(), KeeperError> {
+        if fault.is_some() {
+            self.signed.send_replace(None);
+        }
         let text = fault.as_ref().map(Fault::text);
         if text == self.fault.as_deref() {
             return Ok(());

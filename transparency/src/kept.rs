@@ -97,7 +97,8 @@ pub fn log_id(origin: &str) -> &str {
     origin.rsplit('/').next().unwrap_or(origin)
 }
 
-fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
+/// Puts a file in the place of another one, as a whole.
+pub(crate) fn replace(folder: &Path, name: &str, text: &str) -> io::Result<()> {
     let draft = folder.join(format!(".{name}.new"));
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     file.write_all(text.as_bytes())?;

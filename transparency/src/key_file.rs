@@ -1,5 +1,5 @@
 //! CHECKPOINT_KEY_FILE: the keys that sign checkpoints. Text, one key of Ed25519 a line: its seed, 32 bytes in base64. The first
-//! line is the newest key; which one signs is said by the log (`CheckpointKeyChanged`).
+//! line is the newest key; which one signs is said by the log (`CheckpointKeyChanged`). The key of a witness is in such a file, too.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -15,14 +15,14 @@ use zeroize::Zeroizing;
 /// The keys of a file. They are wiped when they are dropped, and never printed.
 pub struct SigningKeys(Vec<SigningKey>);
 
-/// Why there is no key.
+/// Why there is no key. Each names the file, and not the setting.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyFileError {
     /// Others can read it, or it cannot be read.
-    #[error("CHECKPOINT_KEY_FILE: {0}")]
+    #[error(transparent)]
     File(#[from] SecretFileError),
     /// A line that is no key.
-    #[error("CHECKPOINT_KEY_FILE: {}: line {line} is not a key (32 bytes in base64)", path.display())]
+    #[error("{}: line {line} is not a key (32 bytes in base64)", path.display())]
     Malformed {
         /// Which file.
         path: PathBuf,
@@ -30,7 +30,7 @@ pub enum KeyFileError {
         line: usize,
     },
     /// It cannot be written.
-    #[error("CHECKPOINT_KEY_FILE: {} cannot be written", path.display())]
+    #[error("{} cannot be written", path.display())]
     Write {
         /// Which file.
         path: PathBuf,

@@ -1,7 +1,9 @@
-//! What a process with the role `projector` does for the signed log, while it holds the lease: it keeps the tree ([`Keeper`]), walks over
-//! the whole log ([`walk`]), and commits heads ([`heads`]). It stops nothing else when it fails.
+//! What a process with the role `projector` does for the signed log, while it holds the lease: it keeps the tree ([`Keeper`]), sends
+//! checkpoints on to witnesses ([`Cosigning`]), walks over the whole log ([`walk`]), and commits heads ([`heads`]). It stops nothing
+//! else when it fails.
 
 use std::convert::Infallible;
+use std::future::pending;
 use std::time::Duration;
 
 use eventlog::{Clock, Database, Outage};
@@ -9,7 +11,9 @@ use futures::future::BoxFuture;
 use tokio::time::sleep;
 use vault::lease::Leases;
 
-use crate::keeper::{Keeper, KeeperError, KeeperSettings};
+use crate::cosigning::Cosigning;
+use crate::keeper::{Keeper, KeeperError};
+use crate::signing::KeeperSettings;
 use crate::{heads, walk};
 
 /// How long the others wait after a keeper has died.
@@ -47,8 +51,16 @@ async fn keep_until_failure(
     let walking: BoxFuture<'static, Infallible> =
         Box::pin(walk::walk_daily(db.clone(), settings.kept.clone(), keeper.walked()));
     let committing: BoxFuture<'static, Infallible> = Box::pin(heads::commit_daily(db.clone(), clock.clone()));
+    let cosigning: BoxFuture<'static, Infallible> = match &settings.witnesses {
+        Some(witnesses) => {
+            let (epoch, signed) = (keeper.epoch(), keeper.signed());
+            Box::pin(Cosigning::new(db, clock, witnesses, epoch, signed).run())
+        }
+        None => Box::pin(pending()),
+    };
     tokio::select! {
         failed = keeper.run() => failed,
+        never = cosigning => match never {},
         never = walking => match never {},
         never = committing => match never {},
     }

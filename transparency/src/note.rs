@@ -93,10 +93,8 @@ impl Note {
 
     /// Whether this key has signed it.
     pub fn is_signed_by(&self, key: &NoteKey) -> bool {
-        let id = key.id();
-        let mut of_key =
-            self.signatures.iter().filter(|it| it.name == key.name && it.blob.starts_with(&id)).peekable();
-        of_key.peek().is_some() && of_key.all(|signature| key.verifies(&self.text, &signature.blob[4..]))
+        let mut of_key = self.signatures.iter().filter(|signature| key.is_named_in(signature)).peekable();
+        of_key.peek().is_some() && of_key.all(|signature| key.has_signed(&self.text, signature))
     }
 
     /// The checkpoint in it, where this key has signed it.
@@ -127,6 +125,12 @@ impl NoteSignature {
         blob.extend(key.sign(cosigned(text, time).as_bytes()).to_bytes());
         Self { name: name.to_owned(), blob }
     }
+
+    /// When a witness has seen the checkpoint, in seconds since 1970; None: this is no signature of a witness.
+    pub fn time(&self) -> Option<u64> {
+        let (time, signature) = self.blob.get(4..)?.split_first_chunk()?;
+        (signature.len() == 64).then_some(u64::from_be_bytes(*time))
+    }
 }
 
 impl fmt::Display for NoteSignature {
@@ -154,6 +158,21 @@ impl NoteKey {
         let key = VerifyingKey::from_bytes(key.try_into().ok()?).ok()?;
         let key = Self { name: name.to_owned(), kind: *kind, key };
         (is_key_name(name) && hex(&key.id()) == id).then_some(key)
+    }
+
+    /// Whether it is a witness's.
+    pub const fn is_of_witness(&self) -> bool {
+        self.kind == COSIGNATURE
+    }
+
+    /// Whether the signature says that it is of this key: it has the key's name and id.
+    pub fn is_named_in(&self, signature: &NoteSignature) -> bool {
+        signature.name == self.name && signature.blob.starts_with(&self.id())
+    }
+
+    /// Whether the signature is this key's, of this text.
+    pub fn has_signed(&self, text: &str, signature: &NoteSignature) -> bool {
+        self.is_named_in(signature) && self.verifies(text, &signature.blob[4..])
     }
 
     /// The 32 bytes of the key.

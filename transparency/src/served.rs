@@ -39,12 +39,12 @@ impl Served {
         }
     }
 
-    /// The last checkpoint; None: nothing was signed yet.
+    /// The last checkpoint, with the signatures of witnesses where there are enough; None: nothing was signed yet.
     ///
     /// # Errors
     /// [`TreeError`].
     pub async fn checkpoint(&self) -> Result<Option<String>, TreeError> {
-        Ok(self.state().await?.checkpoint.clone())
+        Ok(self.state().await?.served.clone())
     }
 
     /// The hashes of a tile; None: the last checkpoint does not have it.

@@ -2,6 +2,7 @@
 //! rebuild ([`crate::walk`]).
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use eventlog::database::{Connection, Database, DatabaseError};
 use jiff::Timestamp;
@@ -9,6 +10,8 @@ use jiff::Timestamp;
 use crate::merkle::{Hash, consistency_ranges, inclusion_ranges};
 use crate::tiles::{Edge, FullTile, TileId, TilePath, WIDTH, needed, roots};
 
+/// For how long others get the checkpoint that witnesses have signed while a later one waits for them.
+const WITNESSES_MAY_TAKE: Duration = Duration::from_secs(10);
 /// Tiles that one query reads.
 const AT_ONCE: usize = 64;
 /// Proofs whose tiles are in memory at once.
@@ -33,6 +36,10 @@ pub struct State {
     pub checkpoint: Option<String>,
     /// Its size.
     pub signed_size: u64,
+    /// When it was signed.
+    pub signed_at: Option<Timestamp>,
+    /// The one that others get: the last one that enough witnesses have signed, unless it is behind for longer than a few seconds.
+    pub served: Option<String>,
     /// Why nothing is signed.
     pub fault: Option<String>,
     /// What the last walk over the whole log has found.
@@ -88,9 +95,14 @@ impl StoredTree {
     /// [`TreeError::BadEdge`]; the database's.
     pub async fn state(&self) -> Result<State, TreeError> {
         let row = sqlx::query!(
-            "select size, edge, origin, public_key, checkpoint, coalesce(signed_size, 0) as \"signed_size!\", fault, walk_fault, \
-                    built_for \
-               from log_tree"
+            "select size, edge, origin, public_key, checkpoint, coalesce(signed_size, 0) as \"signed_size!\", \
+                    signed_at as \"signed_at: jiff_sqlx::Timestamp\", fault, walk_fault, built_for, \
+                    case when split_part(cosigned, E'\\n', 1) = split_part(checkpoint, E'\\n', 1) \
+                          and (cosigned_size = signed_size \
+                               or witnesses_due_since > clock_timestamp() - make_interval(secs => $1)) \
+                         then cosigned else checkpoint end as served \
+               from log_tree",
+            WITNESSES_MAY_TAKE.as_secs_f64()
         )
         .fetch_one(self.db.pool())
         .await?;
@@ -100,6 +112,8 @@ impl StoredTree {
             public_key: row.public_key,
             checkpoint: row.checkpoint,
             signed_size: row.signed_size.unsigned_abs(),
+            signed_at: row.signed_at.map(jiff_sqlx::Timestamp::to_jiff),
+            served: row.served,
             fault: row.fault,
             walk_fault: row.walk_fault,
             built_for: row.built_for,
@@ -113,6 +127,21 @@ impl StoredTree {
     pub async fn fault(&self) -> Result<Option<(String, Timestamp)>, DatabaseError> {
         let row = sqlx::query!(
             r#"select fault as "fault!", fault_since as "since!: jiff_sqlx::Timestamp" from log_tree where fault is not null"#
+        )
+        .fetch_optional(self.db.pool())
+        .await?;
+        Ok(row.map(|row| (row.fault, row.since.to_jiff())))
+    }
+
+    /// Which witness has seen another history, and since when; None: none has.
+    ///
+    /// # Errors
+    /// The database's.
+    pub async fn witness_fault(&self) -> Result<Option<(String, Timestamp)>, DatabaseError> {
+        let row = sqlx::query!(
+            r#"select witness_fault as "fault!", witness_fault_since as "since!: jiff_sqlx::Timestamp"
+                 from log_tree
+                where witness_fault is not null"#
         )
         .fetch_optional(self.db.pool())
         .await?;

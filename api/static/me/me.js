@@ -20,6 +20,9 @@ const PAGE = 30;
 const LIMITS = { max_channels: 'channels', max_groups: 'groups', posts_per_day: 'posts', rag_per_day: 'rag', voice_per_day: 'voice' };
 /** Those that it has or has not. */
 const FEATURES = { ai_digest: 'digest', priority: 'priority' };
+/** What can be saved as a file: where it is, its name, and what is said of it. */
+const DATA = { path: '/api/me/export', file: 'my-data.json', ready: 'downloaded', label: 'data_label', shown: (saved) => JSON.stringify(JSON.parse(saved), null, 2) };
+const PROOF = { path: '/api/me/proof', file: 'my-proof.txt', ready: 'proof_ready', label: 'proof_label', shown: (saved) => saved, missing: 'proof_later' };
 
 const launch = launchParams(location.hash, storage());
 const language = languageOf(launch.user?.language_code);
@@ -205,25 +208,29 @@ async function act(button, path, done) {
   }
 }
 
-/** Saves everything that is known as a file. Not every client can, so it can be copied, too. */
-async function download(button) {
+/** Saves a file. Not every client can, so it can be copied, too. */
+async function save(button, { path, file, ready, label, shown, missing }) {
   if (button.hasAttribute('aria-busy')) return;
   view.working(button, true);
   view.note('problem', null);
   try {
-    const data = await (await requests.ask('/api/me/export')).blob();
+    const data = await (await requests.ask(path)).blob();
     const link = document.createElement('a');
     link.href = URL.createObjectURL(data);
-    link.download = 'my-data.json';
+    link.download = file;
     link.click();
     setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
-    view.element('export').value = JSON.stringify(JSON.parse(await data.text()), null, 2);
+    const copied = view.element('export');
+    copied.value = shown(await data.text());
+    copied.setAttribute('aria-label', text(label));
+    view.element('downloaded-title').textContent = text(ready);
     view.element('copied').textContent = '';
     view.element('downloaded').hidden = false;
     view.element('downloaded-title').focus();
     telegram.haptic('light');
   } catch (error) {
-    failed(error);
+    if (missing && error instanceof Refused && error.status === 404) view.note('problem', text(missing));
+    else failed(error);
   } finally {
     view.working(button, false);
   }
@@ -279,7 +286,8 @@ function addListeners() {
   click('show-looks', () => showHistory('AuditRead'));
   click('more', readMore);
   click('disconnect', disconnect);
-  click('download', download);
+  click('download', (button) => save(button, DATA));
+  click('prove', (button) => save(button, PROOF));
   click('copy', copy);
   click('forget', forget);
   click('close', () => telegram.close());

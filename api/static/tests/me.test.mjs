@@ -5,7 +5,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { test } from 'node:test';
 import { expectAccessible } from './accessible.mjs';
 import { Client, ILYA, THEMES, last, posted, press, pressNative, shown, textOf } from './client.mjs';
-import { history, person } from './mock.mjs';
+import { PROOF, history, person } from './mock.mjs';
 import { TEXTS } from '../me/table.js';
 
 const client = new Client();
@@ -145,6 +145,31 @@ test('the data is saved as a file, and can be copied where a client saves none',
   await page.until(`${textOf('copied')} === ${JSON.stringify(TEXTS.ru.copied)}`);
 });
 
+test('the proof of the history is saved as it came, and where there is none yet the page says when there will be', async (t) => {
+  const { page } = await open(t, { before: "window.saved = []; HTMLAnchorElement.prototype.click = function () { window.saved.push(this.download); };" });
+  await page.until(HOME);
+  client.service.onMe = (what) => (what === '/proof' ? [404, 'Здесь ничего нет.'] : null);
+  await page.click('#prove');
+  await page.until(`${textOf('problem')} === ${JSON.stringify(TEXTS.ru.proof_later)}`);
+  assert.ok(await page.evaluate(`${HOME} && !${shown('export')}`));
+
+  client.service.onMe = () => null;
+  await page.click('#prove');
+  await page.until(shown('export'));
+  assert.equal(await textIn(page, 'downloaded-title'), TEXTS.ru.proof_ready);
+  assert.ok(!await page.evaluate(shown('problem')));
+  assert.deepEqual(await page.evaluate('window.saved'), ['my-proof.txt']);
+  assert.equal(await page.evaluate("document.getElementById('export').value"), PROOF);
+  assert.equal(await page.evaluate("document.getElementById('export').getAttribute('aria-label')"), TEXTS.ru.proof_label);
+  assert.match((await client.first('/api/me/proof')).headers.authorization, /^tma /);
+  await press(page, 'copy');
+  await page.until(`${textOf('copied')} === ${JSON.stringify(TEXTS.ru.copied)}`);
+
+  await page.click('#download');
+  await page.until(`${textOf('downloaded-title')} === ${JSON.stringify(TEXTS.ru.downloaded)}`);
+  assert.match(await page.evaluate("document.getElementById('export').value"), /"first_name": "Ilya"/);
+});
+
 for (const [outcome, setUp] of [
   ['blocked', (service) => { service.onMe = () => BLOCKED; }],
   ['stale', (service) => { service.onMe = () => [401, 'Страница открыта слишком давно.']; }],
@@ -233,7 +258,7 @@ test('everything can be reached by the keyboard alone', async (t) => {
     for (const type of ['keyDown', 'keyUp']) await page.send('Input.dispatchKeyEvent', { type, key: 'Tab', code: 'Tab', windowsVirtualKeyCode: 9 });
     reached.push(await page.evaluate('document.activeElement.id'));
   }
-  for (const id of ['disconnect', 'to-history', 'to-looks', 'download', 'forget']) assert.ok(reached.includes(id), `${id} in ${reached}`);
+  for (const id of ['disconnect', 'to-history', 'to-looks', 'download', 'prove', 'forget']) assert.ok(reached.includes(id), `${id} in ${reached}`);
 });
 
 test('every text of the page is used, and what stands on a button or in a popup fits', () => {

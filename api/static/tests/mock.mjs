@@ -9,6 +9,8 @@ import { fileURLToPath } from 'node:url';
 const STATIC = fileURLToPath(new URL('..', import.meta.url));
 const TYPES = { js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml' };
 export const TOKENS = ['AQLtO1qfZmV4YW1wbGUtdG9rZW4tb25lLWZvci10ZXN0cw', 'AQLtO1qfZmV4YW1wbGUtdG9rZW4tdHdvLWZvci10ZXN0cw'];
+/** A proof file, as far as the page knows it. */
+export const PROOF = 'qr-login/person-proof@v1\naccount 7\n';
 const PICTURES = [1, 2].map((n) => readFileSync(new URL(`qr${n}.svg`, import.meta.url)));
 
 /** Launch data of a person. The mock reads only the user and checks no signature. */
@@ -119,6 +121,7 @@ export class MockService {
     const { events, ...known } = this.me;
     if (what === '') return json(response, 200, known);
     if (what === '/export') return json(response, 200, { ...known, events });
+    if (what === '/proof') return response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8' }).end(PROOF);
     if (what === '/events') {
       const [kind, limit, after] = ['kind', 'limit', 'after'].map((name) => url.searchParams.get(name));
       const fitting = events.filter((event) => (!kind || event.kind === kind) && (!after || event.position < Number(after)));

@@ -1,6 +1,6 @@
 //! Tells the admins what they have to repair: a row of a view, or an event that the reactor cannot read, was parked; an
-//! update of the bot cannot be read or stored; messages to a webhook were given up, or its receiver is gone; or the log is not
-//! signed any more.
+//! update of the bot cannot be read or stored; messages to a webhook were given up, or its receiver is gone; the log is not
+//! signed any more; or a witness has seen another history of it.
 //!
 //! An admin gets one message for all that happens within the same ten minutes, however many processes look or die: the key in
 //! the outbox is made of the ten minutes and the admin. A message that may have been sent already is sent again, since nothing
@@ -56,6 +56,7 @@ struct Told {
     webhook_messages: Option<i64>,
     webhooks: Option<i64>,
     unsigned: Option<i64>,
+    witness: Option<i64>,
 }
 
 async fn look(ctx: &BotContext, told: &mut Told) -> Result<(), DatabaseError> {
@@ -84,6 +85,10 @@ async fn look(ctx: &BotContext, told: &mut Told) -> Result<(), DatabaseError> {
         let text = |texts: &Texts| (texts.admin.unsigned)(&fault);
         tell(ctx, "unsigned", since, &mut told.unsigned, text).await?;
     }
+    if let Some((fault, since)) = StoredTree::new(&ctx.chat.app.db).witness_fault().await? {
+        let text = |texts: &Texts| (texts.admin.witness_disagrees)(&fault);
+        tell(ctx, "witness", since, &mut told.witness, text).await?;
+    }
     Ok(())
 }
 
@@ -109,7 +114,7 @@ async fn tell(
 }
 
 /// The admins that the settings name, and those who were made admins since, each with their language.
-async fn admins(ctx: &BotContext) -> Result<Vec<(i64, Language)>, DatabaseError> {
+pub(super) async fn admins(ctx: &BotContext) -> Result<Vec<(i64, Language)>, DatabaseError> {
     let appointed = users::admins(&ctx.chat.app.db).await?;
     let known: BTreeSet<i64> = appointed.iter().map(|user| user.telegram_id).collect();
     let named = ctx.chat.admins.iter().filter(|id| !known.contains(id));

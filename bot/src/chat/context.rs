@@ -38,6 +38,8 @@ pub struct Chat {
     pub auth_base_url: String,
     /// Telegram ids of the first admins.
     pub admins: Vec<i64>,
+    /// Whether admins get the last checkpoint of each day.
+    pub checkpoints: bool,
     /// The contact that a blocked person may write to.
     pub support_contact: Option<String>,
     /// The zone of the dates that people read.

@@ -25,6 +25,7 @@ use login_worker::TelegramApp;
 
 mod admin;
 mod cards;
+mod checkpoints;
 mod delivery;
 mod flood;
 mod late;
@@ -77,6 +78,7 @@ impl World {
             webhook: None,
             auth_base_url: "https://login.example".to_owned(),
             admins: Vec::new(),
+            checkpoints: false,
             support_contact: Some("@support".to_owned()),
             display_timezone: TimeZone::get("Europe/Moscow").unwrap(),
             one_phone_login: false,

@@ -6,8 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use eventlog::{Clock, Context};
+use serde_json::json;
 use tempfile::TempDir;
-use transparency::{Keeper, KeeperSettings, Kept, heads};
+use transparency::note::NoteSignature;
+use transparency::{Keeper, KeeperSettings, Kept, Note, NoteKey, heads};
 
 use crate::past::{Past, text};
 
@@ -29,6 +31,7 @@ impl Auditor {
             host: "login.example.com".to_owned(),
             key_file: self.folder.path().join("checkpoint.key"),
             kept: Kept::of_data_dir(self.folder.path()),
+            witnesses: None,
         };
         let mut keeper = Keeper::take_over(&self.past.test.db, &Clock::system(), &settings).await.unwrap();
         keeper.pass().await.unwrap();
@@ -111,6 +114,66 @@ async fn an_event_is_proven_to_whoever_has_the_key() {
     assert_eq!(unsigned.status.code(), Some(1));
     let told = String::from_utf8_lossy(&unsigned.stderr).into_owned();
     assert!(told.contains("positions 1 to 11"), "{told}");
+}
+
+#[tokio::test]
+async fn what_enough_witnesses_have_signed_is_what_auditors_get() {
+    let auditor = Auditor::of_signed_past().await;
+    let plain = fs::read_to_string(auditor.print(&["checkpoint"], "checkpoint")).unwrap();
+    let note = Note::parse(&plain).unwrap();
+    let key = ed25519_dalek::SigningKey::from_bytes(&[7; 32]);
+    let mut cosigned = note.clone();
+    cosigned.signatures.push(NoteSignature::cosign(&note.text, "witness.example.com", &key, 1_764_000_000));
+    let store = |note: &str, size: u64| {
+        format!("update log_tree set cosigned = '{note}', cosigned_size = {size}, witnesses_due_since = null")
+    };
+    auditor.past.run(&store(&cosigned.to_string(), 11)).await;
+    assert_eq!(
+        fs::read_to_string(auditor.print(&["checkpoint"], "checkpoint")).unwrap(),
+        cosigned.to_string()
+    );
+    let proof = auditor.print(&["prove", "3"], "3.tlog-proof");
+    assert!(fs::read_to_string(&proof).unwrap().ends_with(&cosigned.to_string()));
+    let witness = NoteKey::of_witness("witness.example.com", key.verifying_key());
+    let log = fs::read_to_string(auditor.print(&["checkpoint", "--key"], "key")).unwrap();
+    fs::write(auditor.file("keys"), format!("{log}1 of\n{witness}\n")).unwrap();
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/qr_verify.py");
+    let said =
+        Command::new("python3").arg(script).arg(auditor.file("keys")).args(["proof", shown(&proof)]).output();
+    assert_eq!(said.unwrap().status.code(), Some(0));
+
+    // One that witnesses signed of another log, or of an earlier size while nobody waits for them, is not given.
+    for (note, size) in [
+        (cosigned.to_string().replace("login.example.com", "login.example.net"), 11),
+        (cosigned.to_string(), 10),
+    ] {
+        auditor.past.run(&store(&note, size)).await;
+        assert_eq!(fs::read_to_string(auditor.print(&["checkpoint"], "checkpoint")).unwrap(), plain);
+    }
+}
+
+#[tokio::test]
+async fn the_tree_as_it_was_has_the_root_that_was_signed_then() {
+    let auditor = Auditor::of_signed_past().await;
+    let signed = fs::read_to_string(auditor.print(&["checkpoint"], "checkpoint")).unwrap();
+    let signed: Vec<&str> = signed.lines().collect();
+    auditor.past.run(
+        "insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata) \
+         values ('login', 'later', 1, 'Made', '1', '{}', '{}')",
+    ).await;
+    auditor.past.project().await;
+    auditor.sign().await;
+    let row = &auditor.past.lines(&["as-of", "11", "tree"])[0];
+    assert_eq!(
+        (&row["position"], &row["origin"], &row["root"]),
+        (&json!(11), &json!(signed[0]), &json!(signed[2]))
+    );
+    assert_ne!(auditor.past.lines(&["as-of", "12", "tree"])[0]["root"], row["root"]);
+    let csv = text(&auditor.past.replay(&["as-of", "2100-01-01", "tree", "--format", "csv"]));
+    assert!(csv.starts_with("position,origin,root\r\n12,login.example.com/"), "{csv}");
+    for refused in [&["as-of", "13", "tree"][..], &["as-of", "11", "tree", "--key", "x"]] {
+        assert_eq!(auditor.past.replay(refused).status.code(), Some(1));
+    }
 }
 
 /// An erasure deletes the person's key, and no event: what was proven before is proven after.

@@ -54,6 +54,10 @@ pub struct AdminTexts {
     /// Webhooks were switched off because their receivers are gone.
     pub webhooks_gone: fn(count: i64) -> String,
     pub unsigned: fn(fault: &str) -> String,
+    /// The last signed checkpoint of a day: a note of some lines.
+    pub checkpoint: fn(note: &str) -> Styled,
+    /// A witness has seen another history of the log.
+    pub witness_disagrees: fn(fault: &str) -> String,
 
     pub phone_usage: &'static str,
     pub phone_by_session: &'static str,

@@ -63,6 +63,11 @@ pub(super) const TEXTS: Texts = Texts {
     copied: "✅ Copied.",
     copy_failed: "Couldn’t copy. The data is selected, please copy it yourself.",
     data_label: "My data as JSON",
+    proof: "Proof of my history",
+    proof_more: "A file that lets anyone check that all your events are there, unchanged",
+    proof_ready: "The file is ready. Check it with qr-verify, without us. If it wasn’t saved, copy the text from here.",
+    proof_label: "Proof of my history",
+    proof_later: "There is no proof yet: it is renewed once a day. Please come back tomorrow.",
     forget: "Forget me",
     forget_more: "Delete your name, username and Telegram ID for good",
 

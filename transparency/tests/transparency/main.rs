@@ -3,6 +3,9 @@
 mod agreement;
 mod heads;
 mod keeper;
+mod log_witness;
 mod tampering;
+mod test_witness;
 mod vectors;
+mod witnesses;
 mod world;

@@ -27,6 +27,7 @@ impl World {
             host: "login.example.com".to_owned(),
             key_file: folder.path().join("checkpoint.key"),
             kept: Kept::of_data_dir(folder.path()),
+            witnesses: None,
         };
         Self { test, folder, settings, appended: 0 }
     }

@@ -114,6 +114,19 @@ pub(in crate::chat) const EN: AdminTexts = AdminTexts {
              \u{201c}When nothing is signed\u{201d}"
         )
     },
+    checkpoint: |note| {
+        let text = format!(
+            "🔏 The log’s checkpoint\n\n{note}\nKeep this message: it shows if the history up to here is ever changed. \
+             How to check: docs/trust.md"
+        );
+        Styled::new(text).code(note)
+    },
+    witness_disagrees: |fault| {
+        format!(
+            "⚠️ A witness has seen another history of the log\n\n{fault}\n\nThis happens when the database lost its \
+             latest events, or they were changed. Everything else goes on. What to do: docs/trust.md, \u{201c}Witnesses\u{201d}"
+        )
+    },
     refused: |count| {
         let updates = counted_en(count, "update");
         format!(

@@ -110,6 +110,19 @@ pub(in crate::chat) const RU: AdminTexts = AdminTexts {
              \u{ab}When nothing is signed\u{bb}"
         )
     },
+    checkpoint: |note| {
+        let text = format!(
+            "🔏 Контрольная точка журнала\n\n{note}\nСохраните это сообщение: по нему видно, если историю до этого места \
+             изменят. Как проверить: docs/trust.md"
+        );
+        Styled::new(text).code(note)
+    },
+    witness_disagrees: |fault| {
+        format!(
+            "⚠️ Свидетель видел другую историю журнала\n\n{fault}\n\nТак бывает, если база потеряла последние события \
+             или их изменили. Всё остальное работает. Что делать: docs/trust.md, раздел \u{ab}Witnesses\u{bb}"
+        )
+    },
     refused: |count| {
         let updates = counted_ru(count, ["обновление", "обновления", "обновлений"]);
         format!(

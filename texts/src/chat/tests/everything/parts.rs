@@ -107,6 +107,8 @@ impl Everything {
             webhook_messages_parked,
             webhooks_gone,
             unsigned,
+            checkpoint,
+            witness_disagrees,
             phone_usage,
             phone_by_session,
             phone_by_code,
@@ -204,11 +206,16 @@ impl Everything {
             self.messages.extend([
                 refused(total),
                 unsigned("the log ends at position 7, but was signed up to position 9"),
+                witness_disagrees(
+                    "a.example: it has signed this log up to position 9, and here it ends at position 7",
+                ),
                 phone_flood(u64::from(count)),
                 webhook_messages_parked(total),
                 webhooks_gone(total),
             ]);
         }
+        self.messages
+            .push(checkpoint("login.example.com/qr-login/7\n5\nAAAA=\n\n\u{2014} x y\n").text().to_owned());
         let nobody = PeoplePage { total: None, query: Some("x".to_owned()), lines: Vec::new(), cut: false };
         self.messages.push(people(&nobody).text().to_owned());
         self.messages.push(granted(&Granted { who: "Ilya (7)", tier: Tier::Basic, until: None }));
