@@ -52,6 +52,7 @@ mod python;
 mod python_system;
 mod rebuilds;
 mod refused;
+mod restore;
 mod service_api;
 mod service_client;
 mod service_events;
