@@ -53,6 +53,7 @@ mod python_system;
 mod rebuilds;
 mod refused;
 mod restore;
+mod restore_drill;
 mod service_api;
 mod service_client;
 mod service_events;
