@@ -73,6 +73,13 @@ release-dump: ## Keep a database of this release, or of OLD_BINARY and OLD_SQLX,
 drill: ## Servers die, hand over or fall silent while people log in (NAME=drill; alone: lists them)
 	@CARGO=$(CARGO) scripts/drill $(NAME)
 
+.PHONY: restore-drill
+restore-drill: ## Back up and restore a service with people in it, by a dump and by WAL, and say how long it takes (EVENTS=1000000)
+	@scripts/need postgresql
+	$(CARGO) build --locked --release -p qr-login -p replay --bin qr-login --bin replay
+	RESTORE_EVENTS=$${EVENTS:-100000} QR_LOGIN_BIN=$$(realpath $${CARGO_TARGET_DIR:-target}/release/qr-login) \
+	  $(CARGO) test --locked -p qr-login --test e2e a_backup_is_restored -- --nocapture
+
 .PHONY: bench
 bench: ## Measure the product beside its peers and beside the physical limit (BENCH=section, PROFILE=release)
 	@scripts/need postgresql wrk redis-server python3-venv caddy

@@ -11,12 +11,10 @@ use projections::views::invites::{self as view, InviteRow};
 use uuid::Uuid;
 use vault::{CodeError, OrderSeed, Vault, normalise_code, random_code};
 
-use crate::subscriptions;
-
 /// How long a code can be redeemed by default.
 pub const VALID_DAYS: u32 = 30;
 /// For how many days a code can be redeemed at most: as long as the longest subscription.
-pub const MOST_VALID_DAYS: u32 = subscriptions::MOST_DAYS;
+pub const MOST_VALID_DAYS: u32 = 36_500;
 /// How many people may use an invite at most.
 pub const MOST_USES: u32 = 1_000_000;
 /// How many invites can be ordered at once.

@@ -9,12 +9,13 @@ use vault::OrderSeed;
 
 use crate::app::App;
 use crate::error::UseCaseError;
+use crate::invites::MOST_VALID_DAYS;
 
 pub mod changes;
 pub mod history;
 
 /// The longest subscription that can be ordered, in days: a hundred years.
-pub const MOST_DAYS: u32 = 36_500;
+pub const MOST_DAYS: u32 = MOST_VALID_DAYS;
 /// The longest reason of an order about a person, in characters.
 pub const LONGEST_REASON: usize = 500;
 

@@ -52,6 +52,8 @@ mod python;
 mod python_system;
 mod rebuilds;
 mod refused;
+mod restore;
+mod restore_drill;
 mod service_api;
 mod service_client;
 mod service_events;

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 
-use super::{Database, DatabaseError};
+use super::handle::Database;
+use crate::error::DatabaseError;
 
 /// What the server does so that a commit is not lost.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,7 +4,8 @@
 use sqlx::Executor;
 use sqlx::migrate::{Migration, Migrator};
 
-use super::{Database, DatabaseError};
+use super::handle::Database;
+use crate::error::DatabaseError;
 
 /// The tables, version by version.
 static MIGRATIONS: Migrator = Migrator { locking: false, ..sqlx::migrate!("../migrations") };

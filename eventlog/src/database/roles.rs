@@ -2,7 +2,9 @@
 
 use sqlx::Executor;
 
-use super::{Connection, Database, DatabaseError};
+use super::handle::Database;
+use crate::error::DatabaseError;
+use crate::pool::Connection;
 
 /// What one is allowed with this role is in migration 0005. A group: nobody logs in as it.
 pub const AUDITOR_ROLE: &str = "qr_auditor";
