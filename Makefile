@@ -58,6 +58,12 @@ torture: ## Kill the service while people log in, and while subscriptions end; a
 drill: ## Servers die, hand over or fall silent while people log in (NAME=drill; alone: lists them)
 	@CARGO=$(CARGO) scripts/drill $(NAME)
 
+.PHONY: ha
+ha: ## 200 failovers under Patroni while people log in; in some the end of the log is lost (HA_ROUNDS, SEED)
+	@scripts/need postgresql patroni etcd-server python3-etcd haproxy iproute2
+	@$(CARGO) build --locked -p qr-login -p replay --bin qr-login --bin replay --test drills
+	DRILL=ha $(CARGO) test --quiet --locked -p qr-login -p replay --test drills
+
 .PHONY: bench
 bench: ## Measure the product beside its peers and beside the physical limit (BENCH=section, PROFILE=release)
 	@scripts/need postgresql wrk redis-server python3-venv caddy
