@@ -4,15 +4,11 @@
 //! lock is held by a transaction that stays open and holds no snapshot: for migrations, for a process's presence, and for
 //! a rebuild's claim.
 
-use std::time::Duration;
-
 use secrecy::{ExposeSecret, SecretString};
+use sqlx::Executor;
 use sqlx::migrate::Migrator;
-use sqlx::{ConnectOptions, Executor};
-use tokio::time::timeout;
 
 use crate::appends::Appends;
-use crate::error::no_answer;
 use crate::pool::Servers;
 use crate::stream_locks::StreamLocks;
 use crate::wake::Wake;
@@ -24,8 +20,6 @@ pub use crate::pool::{Connection, Pool, PoolSettings, Transaction};
 static MIGRATIONS: Migrator = Migrator { locking: false, ..sqlx::migrate!("../migrations") };
 
 const OLDEST_SERVER: i32 = 140_000;
-/// How long making a connection outside of the pool may take.
-const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A pool of connections and the signals between their users. A cheap clone.
 #[derive(Clone, Debug)]
@@ -254,11 +248,7 @@ impl Database {
     /// # Errors
     /// [`DatabaseError::Sql`]: the server refused, or is not there within ten seconds.
     pub async fn direct(&self) -> Result<Connection, DatabaseError> {
-        let connecting = self.pool.server();
-        let connected = timeout(CONNECTED_WITHIN, connecting.connect()).await;
-        let connection = connected.unwrap_or_else(|_| Err(no_answer("connecting"))).inspect_err(|_| {
-            self.pool.search_server();
-        })?;
+        let connection = self.pool.connect().await?;
         self.pool.watch_sockets();
         Ok(Connection::own(connection))
     }

@@ -21,8 +21,8 @@ use crate::people::Crowd;
 use crate::prefilled::FIRST_TELEGRAM_ID;
 use crate::probe::Probes;
 
-/// How many people log in at the same time.
-const CROWD: usize = 8;
+/// How many people log in at the same time, unless `CROWD` says otherwise.
+const CROWD: u64 = 8;
 /// QR codes are renewed after half of this time, which fits the waits of the checks.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(4);
 /// How long the last logins may take, after the last fault.
@@ -52,7 +52,9 @@ impl Scene {
         fleet.start(Shape::Several)?;
         fleet.resume_all().await?;
         let crowd = Arc::new(Crowd::new(environment.clone(), seed(), fleet.lines()));
-        let people = (0..CROWD).map(|_| tokio::spawn(crowd.clone().run_people())).collect();
+        let people = (0..crate::number("CROWD").unwrap_or(CROWD))
+            .map(|_| tokio::spawn(crowd.clone().run_people()))
+            .collect();
         let probes = Probes::new(environment.clone());
         Ok(Self { environment, fleet, probes, crowd, people, dir: dir.to_owned() })
     }
