@@ -79,6 +79,11 @@ restore-drill: ## Back up and restore a service with people in it, by a dump and
 	$(CARGO) build --locked --release -p qr-login -p replay --bin qr-login --bin replay
 	RESTORE_EVENTS=$${EVENTS:-100000} QR_LOGIN_BIN=$$(realpath $${CARGO_TARGET_DIR:-target}/release/qr-login) \
 	  $(CARGO) test --locked -p qr-login --test e2e a_backup_is_restored -- --nocapture
+.PHONY: ha
+ha: ## 200 failovers under Patroni while people log in; in some the end of the log is lost (HA_ROUNDS, SEED)
+	@scripts/need postgresql patroni etcd-server python3-etcd haproxy iproute2
+	@$(CARGO) build --locked -p qr-login -p replay --bin qr-login --bin replay --test drills
+	DRILL=ha $(CARGO) test --quiet --locked -p qr-login -p replay --test drills
 
 .PHONY: bench
 bench: ## Measure the product beside its peers and beside the physical limit (BENCH=section, PROFILE=release)

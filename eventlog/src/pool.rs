@@ -8,17 +8,16 @@
 //! A connection goes back into the pool only after its statement was answered. One whose statement was given up, by its deadline
 //! or because its future was dropped, is closed: its state is not known (sqlx#4393 is one of the ways).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
 use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
-use sqlx::{Describe, Either, Error, Execute, Executor, PgPool, Postgres};
+use sqlx::{Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres};
 use tokio::time::{Instant, timeout};
 
-use crate::error::no_answer;
+use crate::error::{DatabaseError, no_answer};
 
 mod connection;
 mod connections;
@@ -79,14 +78,12 @@ impl Pool {
         self.0.current().pool
     }
 
-    /// How a connection outside of the pool is made.
-    pub(crate) fn server(&self) -> Arc<PgConnectOptions> {
-        self.without_deadlines().connect_options()
-    }
-
-    /// A connection could not be made: the server may be another one by now.
-    pub(crate) fn search_server(&self) {
-        self.0.search_server();
+    /// A connection outside of the pool.
+    ///
+    /// # Errors
+    /// The server refused, or is not there within ten seconds.
+    pub(crate) async fn connect(&self) -> Result<PgConnection, DatabaseError> {
+        self.0.connect().await
     }
 
     /// Sets what the kernel does about a silent peer, for a connection that was made outside of the pool.

@@ -7,17 +7,12 @@ use std::time::Duration;
 use anyhow::{Context as _, Result};
 use tokio::time::{Instant, sleep};
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Replication};
 use crate::members_here;
+use crate::network::{self, Network};
 use crate::probe::Readiness;
+use crate::proxy::Proxy;
 use crate::scene::Scene;
-
-mod network;
-mod proxy;
-
-use network::Network;
-pub use network::enter_own_network;
-use proxy::Proxy;
 
 /// From the silence to the first answer.
 const GOAL: Duration = Duration::from_secs(25);
@@ -50,7 +45,7 @@ impl Hole {
     /// New connections go to the new primary; older ones stay as they are.
     async fn move_to(&self, cluster: &Cluster, primary: usize) -> Result<()> {
         match self {
-            Self::Proxy(proxy) => proxy.run_scenario(),
+            Self::Proxy(proxy) => proxy.go_on(),
             Self::Network(network) => network.lead_to(cluster.nodes[primary].postgres).await?,
         }
         Ok(())
@@ -66,7 +61,8 @@ impl Hole {
 
 /// Through the proxy of this drill, which stops passing bytes.
 pub async fn by_proxy(dir: &Path, prefilled: &Path, times: usize) -> Result<Vec<String>> {
-    let cluster = Cluster::start(dir, prefilled, members_here(), "127.0.0.1").await?;
+    let cluster =
+        Cluster::start(dir, prefilled, members_here(), "127.0.0.1", Replication::Synchronous).await?;
     let proxy = Proxy::start(cluster.haproxy.addr).await?;
     let url = Cluster::url_at(&proxy.addr.to_string());
     run(cluster, Hole::Proxy(proxy), &url, dir, times).await
@@ -74,11 +70,14 @@ pub async fn by_proxy(dir: &Path, prefilled: &Path, times: usize) -> Result<Vec<
 
 /// In network namespaces: the machine loses its link, and its address is given to another.
 pub async fn by_network(dir: &Path, prefilled: &Path, times: usize) -> Result<Vec<String>> {
-    let network = Network::build().await?;
-    let cluster = Cluster::start(dir, prefilled, network.members(), network::OURS).await?;
+    let network = Network::build(0).await?;
+    network.add_virtual_address().await?;
+    let members = network.members();
+    let cluster = Cluster::start(dir, prefilled, members, &network.ours(), Replication::Synchronous).await?;
     let primary = cluster.primary().await.context("no primary")?;
     network.lead_to(cluster.nodes[primary].postgres).await?;
-    run(cluster, Hole::Network(network), &Cluster::url_at(network::VIRTUAL), dir, times).await
+    let url = format!("{}?sslmode=disable", Cluster::url_at(network::VIRTUAL));
+    run(cluster, Hole::Network(network), &url, dir, times).await
 }
 
 async fn run(mut cluster: Cluster, hole: Hole, url: &str, dir: &Path, times: usize) -> Result<Vec<String>> {

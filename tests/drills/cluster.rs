@@ -26,12 +26,22 @@ const HEALTHY_WITHIN: Duration = Duration::from_secs(180);
 const PRIMARY_WITHIN: Duration = Duration::from_secs(90);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A server that does not answer in this time is not the primary.
-const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+pub const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+
+/// Whether a commit waits until a standby has it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replication {
+    /// It does: nothing that was acknowledged is lost.
+    Synchronous,
+    /// It does not: what a standby has not got yet is lost with the primary.
+    Asynchronous,
+}
 
 pub struct Cluster {
     pub nodes: Vec<Node>,
     /// Where HAProxy leads to the primary.
     pub haproxy: Port,
+    replication: Replication,
     etcd_url: String,
     client: reqwest::Client,
     _etcd_ports: [Port; 2],
@@ -40,7 +50,13 @@ pub struct Cluster {
 
 impl Cluster {
     /// Starts everything in `dir`. Each member begins with a copy of the `prefilled` data directory.
-    pub async fn start(dir: &Path, prefilled: &Path, members: Vec<Member>, etcd_ip: &str) -> Result<Self> {
+    pub async fn start(
+        dir: &Path,
+        prefilled: &Path,
+        members: Vec<Member>,
+        etcd_ip: &str,
+        replication: Replication,
+    ) -> Result<Self> {
         let (haproxy, etcd_ports) = (Port::reserve()?, [Port::reserve()?, Port::reserve()?]);
         let etcd_url = format!("http://{etcd_ip}:{}", etcd_ports[0].addr.port());
         let peer_url = format!("http://{etcd_ip}:{}", etcd_ports[1].addr.port());
@@ -56,7 +72,7 @@ impl Cluster {
 
         let mut nodes = Vec::new();
         for member in members {
-            nodes.push(Node::make(dir, prefilled, member, &etcd_url)?);
+            nodes.push(Node::make(dir, prefilled, member, &etcd_url, replication)?);
         }
         let haproxy_config = dir.join("haproxy.cfg");
         std::fs::write(&haproxy_config, config::haproxy(haproxy.addr, &nodes))?;
@@ -68,6 +84,7 @@ impl Cluster {
         let mut cluster = Self {
             nodes,
             haproxy,
+            replication,
             etcd_url,
             client,
             _etcd_ports: etcd_ports,
@@ -97,7 +114,8 @@ impl Cluster {
     /// The database by all its servers, of which the client keeps the one that writes.
     pub fn url_of_all(&self) -> String {
         let hosts: Vec<_> = self.nodes.iter().map(|node| node.postgres.to_string()).collect();
-        format!("{}?target_session_attrs=read-write", Self::url_at(&hosts.join(",")))
+        let way = "target_session_attrs=read-write&sslmode=disable";
+        format!("{}?{way}", Self::url_at(&hosts.join(",")))
     }
 
     /// Which node is the primary: it holds Patroni's lock.
@@ -137,12 +155,12 @@ impl Cluster {
         bail!("no node writes after {} s", PRIMARY_WITHIN.as_secs())
     }
 
-    /// Waits until there is a primary, and the two others follow it, one of them synchronously.
+    /// Waits until there is a primary, and the two others follow it, one of them synchronously where that is asked for.
     pub async fn wait_until_healthy(&self) -> Result<()> {
         let until = Instant::now() + HEALTHY_WITHIN;
         loop {
             let state = self.state().await;
-            if state.as_ref().is_some_and(is_healthy) {
+            if state.as_ref().is_some_and(|state| is_healthy(state, self.replication)) {
                 return Ok(());
             }
             ensure!(Instant::now() < until, "the cluster does not get well: {state:?}");
@@ -189,14 +207,14 @@ impl Cluster {
     }
 }
 
-fn is_healthy(state: &Value) -> bool {
+fn is_healthy(state: &Value, replication: Replication) -> bool {
     let Some(members) = state["members"].as_array() else { return false };
     let role = |role: &str| members.iter().filter(|member| member["role"] == role).count();
     let runs = |member: &Value| member["state"] == "running" || member["state"] == "streaming";
     // The leader has no lag; a standby that does not follow yet has "unknown".
     let follows = |member: &Value| member["role"] == "leader" || member["lag"] == 0;
     role("leader") == 1
-        && role("sync_standby") == 1
+        && role("sync_standby") == usize::from(replication == Replication::Synchronous)
         && members.len() == 3
         && members.iter().all(|it| runs(it) && follows(it))
 }

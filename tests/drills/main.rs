@@ -1,12 +1,12 @@
 //! Drills: PostgreSQL under Patroni dies with its machine, switches over, or stops answering, while people log in to the real
-//! service. `make drill` lists them; README.md beside this file tells what each needs and measures.
+//! service. `make drill` lists them, `make ha` runs `ha`; README.md beside this file tells what each needs and measures.
 //!
 //! Not a part of `make test`: `DRILL` names the one to run, and without it nothing runs.
 
 #![allow(clippy::unwrap_used, reason = "what panics has failed")]
 
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -17,8 +17,11 @@ use tokio::time::{Instant, timeout};
 mod black_hole;
 mod cluster;
 mod failover;
+mod ha;
+mod network;
 mod prefilled;
 mod probe;
+mod proxy;
 mod scene;
 
 #[path = "../torture"]
@@ -39,7 +42,7 @@ use e2e::port;
 use failover::Fault;
 use torture::{checks, environment, fleet, people, random};
 
-const DRILLS: [(&str, &str); 5] = [
+const DRILLS: [(&str, &str); 6] = [
     ("patroni", "12 machine deaths and 5 switchovers"),
     ("machine-death", "12 times the primary's machine dies (kill -9), and comes back"),
     ("switchover", "5 times patronictl switchover"),
@@ -48,10 +51,15 @@ const DRILLS: [(&str, &str); 5] = [
         "black-hole-network",
         "the same in network namespaces: the primary's link goes down, its address moves (root)",
     ),
+    ("ha", "HA_ROUNDS failovers (200), of every kind, in an order drawn by SEED"),
 ];
 const EVENTS: u32 = 2_000_000;
+/// So many in `ha`, where the cluster is copied several times, and views are verified again and again.
+const FEW_EVENTS: u32 = 20_000;
 /// A drill ends after this time at the latest.
 const OVER_WITHIN: Duration = Duration::from_secs(3600);
+/// In `ha`, for each round.
+const ROUND_WITHIN: Duration = Duration::from_secs(90);
 
 /// How the service reaches the database.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +81,7 @@ async fn main() -> ExitCode {
     let began = Instant::now();
     let mut asked_to_end = signal(SignalKind::terminate()).expect("a signal can be waited for");
     let outcome = tokio::select! {
-        outcome = timeout(OVER_WITHIN, run(&name)) => outcome.unwrap_or_else(|_| bail_out("it took an hour")),
+        outcome = timeout(over_within(&name), run(&name)) => outcome.unwrap_or_else(|_| bail_out("it took too long")),
         _ = tokio::signal::ctrl_c() => bail_out("interrupted"),
         _ = asked_to_end.recv() => bail_out("asked to end"),
     };
@@ -93,15 +101,19 @@ async fn run(name: &str) -> Result<Vec<String>> {
         Ok(other) => bail!("VIA={other}: haproxy or hosts"),
     };
     let times = |usual: u64| usize::try_from(number("TIMES").unwrap_or(usual)).context("TIMES");
-    let events = u32::try_from(number("EVENTS").unwrap_or(u64::from(EVENTS))).context("EVENTS")?;
+    let usual = if name == "ha" { FEW_EVENTS } else { EVENTS };
+    let events = u32::try_from(number("EVENTS").unwrap_or(u64::from(usual))).context("EVENTS")?;
     if !DRILLS.iter().any(|(known, _)| *known == name) {
         bail!("there is no drill {name:?}; `make drill` lists them");
     }
-    if name == "black-hole-network" {
-        black_hole::enter_own_network()?;
+    if name == "black-hole-network" || name == "ha" && network::is_possible() {
+        network::enter_own_network()?;
     }
     let drills = directory()?;
     let prefilled = prefilled::data_directory(&drills, events).await?;
+    if name == "ha" {
+        return every_failover(&drills, &prefilled).await;
+    }
     let run = Run::begin(drills.join(format!("{name}-{}", std::process::id())))?;
     eprintln!(
         "{name}: {events} events before, the service reaches the database by {way:?}; logs in {}",
@@ -126,6 +138,31 @@ async fn run(name: &str) -> Result<Vec<String>> {
     run.end(faults)
 }
 
+/// The parts of `ha`, one after the other, and the table of their figures.
+async fn every_failover(drills: &Path, prefilled: &Path) -> Result<Vec<String>> {
+    let rounds = ha::rounds()?;
+    let seed = number("SEED").unwrap_or_else(|| u64::from(std::process::id()));
+    let (mut faults, mut table) = (Vec::new(), ha::Table::default());
+    for part in ha::parts(rounds).into_iter().filter(|part| part.rounds > 0) {
+        let run = Run::begin(drills.join(format!("ha-{}-{}", part.name(), std::process::id())))?;
+        eprintln!("{part:?}, SEED={seed}; logs in {}", run.0.display());
+        let outcome = ha::run(&run.0, prefilled, part, seed, &mut table).await;
+        let found = run.end(outcome).unwrap_or_else(|error| vec![format!("{error:#}")]);
+        faults.extend(found.into_iter().map(|fault| format!("{}: {fault}", part.name())));
+    }
+    println!("{table}");
+    Ok(faults)
+}
+
+fn over_within(name: &str) -> Duration {
+    match name {
+        "ha" => {
+            OVER_WITHIN + ROUND_WITHIN * u32::try_from(ha::rounds().unwrap_or_default()).unwrap_or(u32::MAX)
+        }
+        _ => OVER_WITHIN,
+    }
+}
+
 /// Three machines on loopback.
 pub fn members_here() -> Vec<Member> {
     let member = |number| Member {
@@ -147,7 +184,7 @@ fn bail_out(why: &str) -> Result<Vec<String>> {
 
 /// `target/drills`, or `DRILLS_DIR`: PostgreSQL's user has to be able to come there.
 fn directory() -> Result<PathBuf> {
-    let usual = || std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("drills");
+    let usual = || Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("drills");
     let directory = std::env::var_os("DRILLS_DIR").map_or_else(usual, PathBuf::from);
     std::fs::create_dir_all(&directory).with_context(|| directory.display().to_string())?;
     Ok(directory.canonicalize()?)

@@ -11,7 +11,7 @@ use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{Executor, PgPool};
 use stand_in::service::Condition;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::checks;
 use crate::cluster::Cluster;
@@ -21,12 +21,15 @@ use crate::people::Crowd;
 use crate::prefilled::FIRST_TELEGRAM_ID;
 use crate::probe::Probes;
 
-/// How many people log in at the same time.
-const CROWD: usize = 8;
+/// How many people log in at the same time, unless `CROWD` says otherwise.
+const CROWD: u64 = 8;
 /// QR codes are renewed after half of this time, which fits the waits of the checks.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(4);
 /// How long the last logins may take, after the last fault.
 const LAST_LOGINS: Duration = Duration::from_secs(400);
+
+/// How long it may take until a log that was branched is signed.
+const SIGNED_WITHIN: Duration = Duration::from_secs(60);
 
 pub struct Scene {
     pub environment: Arc<Environment>,
@@ -49,13 +52,15 @@ impl Scene {
         fleet.start(Shape::Several)?;
         fleet.resume_all().await?;
         let crowd = Arc::new(Crowd::new(environment.clone(), seed(), fleet.lines()));
-        let people = (0..CROWD).map(|_| tokio::spawn(crowd.clone().run_people())).collect();
+        let people = (0..crate::number("CROWD").unwrap_or(CROWD))
+            .map(|_| tokio::spawn(crowd.clone().run_people()))
+            .collect();
         let probes = Probes::new(environment.clone());
         Ok(Self { environment, fleet, probes, crowd, people, dir: dir.to_owned() })
     }
 
     /// Waits until all people have finished, and returns what is wrong.
-    pub async fn end(mut self, beats_committed: i64) -> Result<Vec<String>> {
+    pub async fn end(&mut self, beats_committed: i64) -> Result<Vec<String>> {
         let mut faults = Vec::new();
         for service in self.fleet.up() {
             let status = service.status();
@@ -77,12 +82,80 @@ impl Scene {
         Ok(faults)
     }
 
-    async fn check(&mut self, beats_committed: i64, faults: &mut Vec<String>) -> Result<()> {
+    /// Logins that people were told of and that the log does not know.
+    pub async fn missing(&self) -> Result<Vec<String>> {
+        let first = self.missing_now().await?;
+        if first.is_empty() {
+            return Ok(first);
+        }
+        // A login may begin after the log was read and before the chats are.
+        let again = self.missing_now().await?;
+        Ok(again.into_iter().filter(|login| first.contains(login)).collect())
+    }
+
+    async fn missing_now(&self) -> Result<Vec<String>> {
+        let let_in_pages = self.crowd.let_in_pages.lock().expect("nobody panics while counting").clone();
+        checks::missing_in_the_log(&self.environment, &let_in_pages).await
+    }
+
+    /// A gap among the positions.
+    pub async fn check_positions(&self) -> Result<Vec<String>> {
+        let (positions, last): (i64, i64) =
+            sqlx::query_as("select count(*), coalesce(max(position), 0) from log_index")
+                .fetch_one(&self.environment.checked)
+                .await?;
+        Ok((positions != last)
+            .then(|| format!("{positions} positions, and the last one is {last}"))
+            .into_iter()
+            .collect())
+    }
+
+    /// `replay verify`, beside the running service.
+    pub async fn verify(&self, url: &str) -> Result<()> {
+        let said = self.environment.tool.replay(url, &["verify"]).await?;
+        eprintln!("     replay verify: {}", said.lines().last().unwrap_or_default());
+        Ok(())
+    }
+
+    /// What was signed may be lost, too. Then nothing more is signed, until an operator lets the log go on under a new name.
+    pub async fn branch_log(&self, url: &str) -> Result<()> {
+        let Err(error) = self.verify(url).await else { return Ok(()) };
+        eprintln!("     {}", error.to_string().trim());
+        let order = ["log", "branch", "--reason", "a failover lost its end"];
+        self.environment.tool.tool(&order).await?;
+        let until = Instant::now() + SIGNED_WITHIN;
+        while let Err(error) = self.verify(url).await {
+            ensure!(Instant::now() < until, "after `qr-login log branch`: {error:#}");
+            sleep(Duration::from_millis(500)).await;
+        }
+        Ok(())
+    }
+
+    /// After the end of the log was lost, and with it logins that people were told of: the log and the views are whole all the
+    /// same, and nothing is stuck. Returns what is wrong.
+    pub async fn end_of_what_is_left(&mut self) -> Result<Vec<String>> {
+        self.finish_people().await?;
+        checks::wait_until_idle(&self.environment).await?;
+        eprintln!("the crowd: {:?}", self.crowd.tally);
+        let parked: Vec<String> = sqlx::query_scalar("select view || ' ' || key || ' ' || error from parked")
+            .fetch_all(&self.environment.checked)
+            .await?;
+        let mut faults = self.check_positions().await?;
+        faults.extend(parked.into_iter().map(|row| format!("something is parked: {row}")));
+        Ok(faults)
+    }
+
+    async fn finish_people(&mut self) -> Result<()> {
         self.crowd.stop_disturbing();
         let until = Instant::now() + LAST_LOGINS;
         for person in &mut self.people {
             tokio::time::timeout_at(until, person).await.context("a person never finishes")???;
         }
+        Ok(())
+    }
+
+    async fn check(&mut self, beats_committed: i64, faults: &mut Vec<String>) -> Result<()> {
+        self.finish_people().await?;
         checks::wait_until_idle(&self.environment).await?;
         let beats: i64 = sqlx::query_scalar("select count(*) from drill.beats")
             .fetch_one(&self.environment.checked)

@@ -1,20 +1,14 @@
 //! The handle of a database: its pool, and the signals between the processes that share it.
 
-use std::time::Duration;
-
 use secrecy::{ExposeSecret, SecretString};
-use sqlx::ConnectOptions;
-use tokio::time::timeout;
 
 use crate::appends::Appends;
-use crate::error::{DatabaseError, no_answer};
+use crate::error::DatabaseError;
 use crate::pool::{Connection, Pool, PoolSettings, Servers, Transaction};
 use crate::stream_locks::StreamLocks;
 use crate::wake::Wake;
 
 const OLDEST_SERVER: i32 = 140_000;
-/// How long making a connection outside of the pool may take.
-const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// A pool of connections and the signals between their users. A cheap clone.
 #[derive(Clone, Debug)]
@@ -133,11 +127,7 @@ impl Database {
     /// # Errors
     /// [`DatabaseError::Sql`]: the server refused, or is not there within ten seconds.
     pub async fn direct(&self) -> Result<Connection, DatabaseError> {
-        let connecting = self.pool.server();
-        let connected = timeout(CONNECTED_WITHIN, connecting.connect()).await;
-        let connection = connected.unwrap_or_else(|_| Err(no_answer("connecting"))).inspect_err(|_| {
-            self.pool.search_server();
-        })?;
+        let connection = self.pool.connect().await?;
         self.pool.watch_sockets();
         Ok(Connection::own(connection))
     }

@@ -1,6 +1,7 @@
 //! A standby beside the primary: whether it shows everything that the primary has.
 
-use super::{Database, DatabaseError};
+use super::handle::Database;
+use crate::error::DatabaseError;
 use crate::log::BranchId;
 
 /// How far the changes of a database have come: what a standby has to have to show the same.

@@ -37,6 +37,22 @@ async fn closing_waits_for_connections_that_are_in_use() {
     assert_eq!(db.pool().size(), 0, "a connection to a server that may stop now is still open");
 }
 
+/// The one before may be silent, and its connections open: a process whose presence is lost does not wait for it.
+#[tokio::test]
+async fn a_connection_outside_of_the_pool_is_made_to_the_server_that_is_the_wanted_one_now() {
+    let url = testing::url().await;
+    let (one, other) = (Proxy::before(&url).await, Proxy::before(&url).await);
+    let text = one.url.expose_secret();
+    let both = text.replace(&one.addr.to_string(), &format!("{},{}", one.addr, other.addr));
+    // 1. The second one is silent. 2. The first one falls silent, and the second one answers.
+    other.goes_away();
+    let db = Database::connect(&both.into()).await.unwrap();
+    db.direct().await.unwrap().close().await;
+    one.goes_away();
+    other.comes_back();
+    db.direct().await.unwrap().close().await;
+}
+
 /// A future that begins a transaction may be dropped at any moment: a page is closed, a lease is lost.
 #[tokio::test]
 async fn a_transaction_that_nobody_waits_for_any_more_is_ended() {

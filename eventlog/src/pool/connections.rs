@@ -9,18 +9,20 @@ use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgPool};
+use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::servers::Servers;
 use super::sockets;
-use crate::error::no_answer;
+use crate::error::{DatabaseError, no_answer};
 
 /// A connection that was idle for longer is pinged before it is used. One that answered a moment ago is not: a ping costs a
 /// round trip.
 const TRUSTED_FOR: Duration = Duration::from_millis(100);
 /// After this long, a connection that cannot be made is given up for one that has become free.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// How long making a connection outside of the pool may take, to the only server.
+const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 /// An idle connection is closed after this, and the server has room for another.
 const IDLE_FOR: Duration = Duration::from_secs(60);
 /// Between two searches among several servers, none of which was the wanted one.
@@ -101,6 +103,24 @@ impl Connections {
         drop(current);
         tokio::spawn(async move { older.close().await });
         self.search_server();
+    }
+
+    /// A connection outside of the pool. Among several servers the wanted one is looked for anew: the one that the pool uses may be
+    /// silent by now, while another has taken its place.
+    pub(super) async fn connect(&self) -> Result<PgConnection, DatabaseError> {
+        let pool = self.current().pool;
+        let connected = match self.0.servers.is_one() {
+            true => {
+                let server = pool.connect_options();
+                let connected = timeout(CONNECTED_WITHIN, server.connect()).await;
+                connected.unwrap_or_else(|_| Err(no_answer("connecting"))).map_err(DatabaseError::from)
+            }
+            false => self.0.servers.find().await.map(|(server, connection)| {
+                pool.set_connect_options(server);
+                connection
+            }),
+        };
+        connected.inspect_err(|_| self.search_server())
     }
 
     /// Where there are several servers: searches until the wanted one is found, and leads new connections there.

@@ -3,10 +3,11 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 
-use super::Node;
+use super::{Node, Replication};
 
 /// Patroni's: a dead primary loses its lock after 8 s.
-pub fn patroni(node: &Node, etcd_url: &str, programs: &str) -> String {
+pub fn patroni(node: &Node, etcd_url: &str, programs: &str, replication: Replication) -> String {
+    let is_synchronous = replication == Replication::Synchronous;
     let Node { name, postgres, rest, dir, .. } = node;
     let (data, passwords) = (node.data(), dir.join("pgpass"));
     let (data, passwords) = (data.display(), passwords.display());
@@ -22,7 +23,7 @@ bootstrap:
     loop_wait: 1
     retry_timeout: 3
     maximum_lag_on_failover: 1048576
-    synchronous_mode: true
+    synchronous_mode: {is_synchronous}
     postgresql:
       use_pg_rewind: true
       parameters: {{max_connections: 200, wal_log_hints: 'on', max_wal_size: 4GB, wal_keep_size: 1GB}}

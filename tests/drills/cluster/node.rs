@@ -11,7 +11,7 @@ use rustix::process::{Pid, Signal, geteuid, kill_process};
 use sqlx::Connection;
 use tokio::process::{Child, Command};
 
-use super::{config, connect, postgresql_programs};
+use super::{Replication, config, connect, postgresql_programs};
 use crate::port::Port;
 
 /// Where a node is to be.
@@ -33,7 +33,13 @@ pub struct Node {
 }
 
 impl Node {
-    pub(super) fn make(dir: &Path, prefilled: &Path, member: Member, etcd_url: &str) -> Result<Self> {
+    pub(super) fn make(
+        dir: &Path,
+        prefilled: &Path,
+        member: Member,
+        etcd_url: &str,
+        replication: Replication,
+    ) -> Result<Self> {
         let Member { name, ip, enter } = member;
         let dir = dir.join(&name);
         std::fs::create_dir(&dir)?;
@@ -48,7 +54,10 @@ impl Node {
             .status()?;
         ensure!(copied.success(), "{} cannot be copied", prefilled.display());
         let programs = postgresql_programs()?;
-        std::fs::write(node.config(), config::patroni(&node, etcd_url, &programs.to_string_lossy()))?;
+        std::fs::write(
+            node.config(),
+            config::patroni(&node, etcd_url, &programs.to_string_lossy(), replication),
+        )?;
         if let Some((uid, gid)) = server_user()? {
             chown(&node.dir, Some(uid), Some(gid))?;
         }
@@ -88,7 +97,33 @@ impl Node {
         Ok(connection.close().await?)
     }
 
+    /// The whole machine stands still (SIGSTOP): Patroni and PostgreSQL. Its kernel goes on, and keeps its connections open.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// The machine goes on, and does not know that time has passed.
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// No standby gets anything more from this server: what it commits from now on is here alone.
+    pub fn stop_sending(&self) {
+        for pid in self.processes().into_iter().filter(|pid| is_wal_sender(*pid)) {
+            send(pid, Signal::STOP);
+        }
+    }
+
     fn kill(&self) {
+        self.signal(Signal::KILL);
+    }
+
+    fn signal(&self, signal: Signal) {
+        self.processes().into_iter().for_each(|pid| send(pid, signal));
+    }
+
+    /// Patroni, then PostgreSQL, with all that descends from them.
+    fn processes(&self) -> Vec<u32> {
         let mut pids = Vec::new();
         if let Some(patroni) = self.patroni.as_ref().and_then(Child::id) {
             with_children(patroni, &mut pids);
@@ -98,9 +133,7 @@ impl Node {
         if let Some(postmaster) = postmaster.filter(|pid| self.is_ours(*pid)) {
             with_children(postmaster, &mut pids);
         }
-        for pid in pids.into_iter().filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)) {
-            let _ = kill_process(pid, Signal::KILL);
-        }
+        pids
     }
 
     /// A number in a file that was left behind may be another process's by now.
@@ -114,6 +147,18 @@ impl Drop for Node {
     fn drop(&mut self) {
         self.kill();
     }
+}
+
+fn send(pid: u32, signal: Signal) {
+    if let Some(pid) = i32::try_from(pid).ok().and_then(Pid::from_raw) {
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// Whether this process of PostgreSQL sends to a standby: it says so in its command line.
+fn is_wal_sender(pid: u32) -> bool {
+    let command = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+    String::from_utf8_lossy(&command).contains("walsender")
 }
 
 /// The process and all that descends from it.

@@ -41,7 +41,8 @@ impl Proxy {
         self.state.send_modify(|state| *state = State { time: state.time + 1, is_silent: true });
     }
 
-    pub fn run_scenario(&self) {
+    /// New connections pass again.
+    pub fn go_on(&self) {
         self.state.send_modify(|state| state.is_silent = false);
     }
 }

@@ -1,4 +1,4 @@
-//! Three machines with a link each, and a virtual address that leads to one of them. They are network namespaces inside the
+//! Three machines with a link each, and a virtual address that may lead to one of them. They are network namespaces inside the
 //! namespace of the drill. They end with its processes; the network of the real machine is not changed.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -13,17 +13,29 @@ use tokio::time::{Instant, sleep};
 
 use crate::cluster::Member;
 
-/// The address of the drill itself, with etcd and the service.
-pub const OURS: &str = "10.213.0.1";
-/// The virtual address of the database.
+/// The virtual address of the database, in the network with the number 0.
 pub const VIRTUAL: &str = "10.213.0.100:5432";
 const VIRTUAL_IP: &str = "10.213.0.100";
 /// Set in a process that was started in a separate network.
 const ENTERED: &str = "DRILL_NETWORK";
 
-/// Starts this program again, in a separate network.
+/// Whether this process may make network namespaces.
+pub fn is_possible() -> bool {
+    let mut tried = std::process::Command::new("unshare");
+    tried.args(["--net", "true"]).stdout(Stdio::null()).stderr(Stdio::null());
+    geteuid().is_root() && tried.status().is_ok_and(|status| status.success())
+}
+
+/// Whether this process is in a network of its own.
+pub fn is_entered() -> bool {
+    std::env::var_os(ENTERED).is_some()
+}
+
+/// Starts this program again, in a separate network with a loopback of its own.
 pub fn enter_own_network() -> Result<()> {
-    if std::env::var_os(ENTERED).is_some() {
+    if is_entered() {
+        let up = std::process::Command::new("ip").args(["link", "set", "lo", "up"]).status().context("ip")?;
+        ensure!(up.success(), "the loopback of the network does not come up");
         return Ok(());
     }
     ensure!(geteuid().is_root(), "this drill makes network namespaces: run it as root");
@@ -33,6 +45,7 @@ pub fn enter_own_network() -> Result<()> {
 }
 
 pub struct Network {
+    number: u8,
     machines: Vec<Machine>,
 }
 
@@ -43,24 +56,33 @@ struct Machine {
 }
 
 impl Network {
-    pub async fn build() -> Result<Self> {
-        ip("link set lo up").await?;
-        ip("link add bridge type bridge").await?;
-        ip(&format!("address add {OURS}/24 dev bridge")).await?;
-        ip("link set bridge up").await?;
-        let mut machines = Vec::new();
-        for number in 0..3 {
-            machines.push(Machine::build(number).await?);
+    /// One of several, each with addresses of its own.
+    pub async fn build(number: u8) -> Result<Self> {
+        let mut network = Self { number, machines: Vec::new() };
+        ip(&format!("link add bridge{number} type bridge")).await?;
+        ip(&format!("address add {}/24 dev bridge{number}", network.ours())).await?;
+        ip(&format!("link set bridge{number} up")).await?;
+        for machine in 0..3 {
+            network.machines.push(Machine::build(number, machine).await?);
         }
+        Ok(network)
+    }
+
+    /// The address of the drill itself, with etcd and the service.
+    pub fn ours(&self) -> String {
+        Ipv4Addr::new(10, 213, self.number, 1).to_string()
+    }
+
+    /// Makes the virtual address, which leads nowhere yet.
+    pub async fn add_virtual_address(&self) -> Result<()> {
         run("iptables", "-t nat -N database").await?;
-        run("iptables", &format!("-t nat -A OUTPUT -d {VIRTUAL_IP} -p tcp -j database")).await?;
-        Ok(Self { machines })
+        run("iptables", &format!("-t nat -A OUTPUT -d {VIRTUAL_IP} -p tcp -j database")).await
     }
 
     pub fn members(&self) -> Vec<Member> {
         let member = |(number, machine): (usize, &Machine)| Member {
             name: format!("n{}", number + 1),
-            ip: ip_of(number),
+            ip: ip_of(self.number, number),
             enter: machine.enter(),
         };
         self.machines.iter().enumerate().map(member).collect()
@@ -82,24 +104,24 @@ impl Network {
 }
 
 impl Machine {
-    async fn build(number: usize) -> Result<Self> {
+    async fn build(network: u8, number: usize) -> Result<Self> {
         let mut holder = Command::new("unshare");
         // Longer than any drill.
-        holder.args(["--net", "sleep", "7200"]).kill_on_drop(true).stdin(Stdio::null());
+        holder.args(["--net", "sleep", "86400"]).kill_on_drop(true).stdin(Stdio::null());
         let holder = holder.spawn().context("unshare does not start")?;
         let pid = holder.id().context("unshare has ended")?;
-        let network = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net"));
+        let namespace = |pid: &str| std::fs::read_link(format!("/proc/{pid}/ns/net"));
         let until = Instant::now() + Duration::from_secs(5);
-        while network(&pid.to_string())? == network("self")? {
+        while namespace(&pid.to_string())? == namespace("self")? {
             ensure!(Instant::now() < until, "no network namespace was made");
             sleep(Duration::from_millis(5)).await;
         }
-        let link = format!("link{number}");
+        let link = format!("link{network}-{number}");
         ip(&format!("link add {link} type veth peer name eth0 netns {pid}")).await?;
-        ip(&format!("link set {link} master bridge up")).await?;
+        ip(&format!("link set {link} master bridge{network} up")).await?;
         let machine = Self { holder, link };
         machine.ip("link set lo up").await?;
-        machine.ip(&format!("address add {}/24 dev eth0", ip_of(number))).await?;
+        machine.ip(&format!("address add {}/24 dev eth0", ip_of(network, number))).await?;
         machine.ip("link set eth0 up").await?;
         Ok(machine)
     }
@@ -115,9 +137,9 @@ impl Machine {
     }
 }
 
-fn ip_of(number: usize) -> IpAddr {
-    let last = u8::try_from(number).expect("three machines") + 11;
-    Ipv4Addr::new(10, 213, 0, last).into()
+fn ip_of(network: u8, machine: usize) -> IpAddr {
+    let last = u8::try_from(machine).expect("three machines") + 11;
+    Ipv4Addr::new(10, 213, network, last).into()
 }
 
 async fn ip(order: &str) -> Result<()> {
