@@ -29,7 +29,7 @@ demo: ## One login from /login to the row in users, played and checked in the te
 
 .PHONY: test
 test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
-	@scripts/need postgresql chromium caddy nodejs npm python3-venv strace
+	@scripts/need postgresql chromium caddy nodejs npm python3-venv faketime strace
 	@scripts/telegram-sdk
 	@scripts/axe
 	@scripts/pgbouncer
@@ -55,7 +55,7 @@ torture: ## Kill the service while people log in, and while subscriptions end; a
 	TORTURE_KILLS=$${TORTURE_KILLS:-200} SUBSCRIPTION_KILLS=$${SUBSCRIPTION_KILLS:-1000} CONSUMER_KILLS=$${CONSUMER_KILLS:-100} $(CARGO) test --locked -p qr-login --test torture -- --nocapture
 
 .PHONY: processes
-processes: ## Kill, freeze and cut off each of several processes while people log in (PROCESSES_ROUNDS)
+processes: ## Kill, freeze and cut off each of several processes while people log in (PROCESSES_ROUNDS, PROCESSES_FAULTS)
 	@scripts/need postgresql caddy
 	PROCESSES_ROUNDS=$${PROCESSES_ROUNDS:-2} $(CARGO) test --locked -p qr-login --test processes others_take_over -- --nocapture
 

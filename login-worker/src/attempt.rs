@@ -5,6 +5,7 @@
 //! [`password`](super::password) and [`finish`](super::finish).
 
 use std::collections::VecDeque;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -169,26 +170,30 @@ impl Attempt {
     /// [`Stop::Over`]: the login's own time is over.
     pub async fn wait_for_input_or_telegram(&mut self, until: Timestamp) -> Result<Wakeup, Stop> {
         let clock = self.record.clock().clone();
+        // By how long it is until then, not by the time of day: the clock may be set back meanwhile.
+        let left = Duration::try_from(until.duration_since(clock.now())).unwrap_or_default();
+        let mut over = pin!(clock.sleep(left));
         loop {
             if let Some(input) = self.next_input().await? {
                 return Ok(Wakeup::Input(input));
             }
-            let due = until.min(self.record.deadline_at());
+            let deadline = self.record.deadline_at();
             let update = tokio::select! {
-                update = self.telegram.next_update() => Some(update),
-                () = clock.sleep_until(due) => None,
+                update = self.telegram.next_update() => update,
+                () = &mut over => {
+                    self.record.expire_if_late().await?;
+                    return Ok(Wakeup::Timeout);
+                }
+                () = clock.sleep_until(deadline) => {
+                    self.record.expire_if_late().await?;
+                    continue;
+                }
                 () = self.input_signal.raised() => continue,
             };
-            if let Some(update) = update {
-                if update == TelegramUpdate::Closed {
-                    self.telegram.hang_up().await;
-                }
-                return Ok(Wakeup::Telegram(update));
+            if update == TelegramUpdate::Closed {
+                self.telegram.hang_up().await;
             }
-            self.record.expire_if_late().await?;
-            if self.record.now() >= until {
-                return Ok(Wakeup::Timeout);
-            }
+            return Ok(Wakeup::Telegram(update));
         }
     }
 

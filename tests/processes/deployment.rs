@@ -29,7 +29,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How long one answer of `/readyz` may take.
 const ONE_ANSWER: Duration = Duration::from_secs(5);
 /// How long a process may take until it runs again.
-const RUNS_WITHIN: Duration = Duration::from_secs(90);
+const RUNS_WITHIN: Duration = Duration::from_secs(240);
 
 /// All processes, and what leads people to them.
 pub struct Deployment {

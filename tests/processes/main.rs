@@ -15,6 +15,7 @@ use eventlog::testing;
 use secrecy::ExposeSecret as _;
 use tokio::time::{Instant, timeout};
 
+mod clock;
 mod deployment;
 mod faults;
 mod link;
@@ -70,8 +71,11 @@ async fn others_take_over_from_a_process_that_dies_freezes_or_is_cut_off() -> Re
             (Fault::Killed, Whom::Process(2)),
         ],
         Some(rounds) => {
+            let named = std::env::var("PROCESSES_FAULTS").ok();
+            let is_named =
+                |fault: &Fault| named.as_ref().is_none_or(|named| named.contains(&format!("{fault:?}")));
             let each = |_| {
-                Fault::ALL.into_iter().flat_map(|fault| {
+                Fault::ALL.into_iter().filter(is_named).flat_map(|fault| {
                     (0..deployment::PROCESSES.len()).map(move |index| (fault, Whom::Process(index)))
                 })
             };

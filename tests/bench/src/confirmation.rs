@@ -43,7 +43,7 @@ const WATCHED: Duration = Duration::from_secs(65);
 const KIB: f64 = 1024.0;
 
 /// A login, its page and its phone.
-struct Waiting {
+pub struct Waiting {
     phone: Arc<Phone>,
     /// The link that the page shows.
     link: watch::Receiver<Option<String>>,
@@ -54,7 +54,7 @@ struct Waiting {
 
 /// How long it took, in milliseconds.
 #[derive(Default)]
-struct Taken {
+pub struct Taken {
     whole: Vec<f64>,
     phone: Vec<f64>,
 }
@@ -129,12 +129,12 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-fn invites(environment: &Environment) -> Invites {
+pub fn invites(environment: &Environment) -> Invites {
     Invites::new(&environment.db, Clock::system(), Arc::default())
 }
 
 /// `/login CODE`, the page opened, and the QR code on it.
-async fn begin(environment: &Environment, invites: &Invites, number: usize) -> Result<Waiting> {
+pub async fn begin(environment: &Environment, invites: &Invites, number: usize) -> Result<Waiting> {
     let telegram: &Telegram = &environment.telegram;
     let id = PEOPLE + i64::try_from(number)?;
     telegram.accounts.insert(Account {
@@ -198,7 +198,13 @@ async fn follow(
 }
 
 impl Waiting {
-    async fn confirm(self, taken: &mut Taken) -> Result<()> {
+    /// Whose login it is.
+    pub fn person(&self) -> i64 {
+        self.phone.account()
+    }
+
+    /// The phone scans, and the page says so.
+    pub async fn confirm(self, taken: &mut Taken) -> Result<()> {
         let link = self.link.borrow().clone().context("no QR code")?;
         let began = Instant::now();
         self.phone.scan(&link).await?;

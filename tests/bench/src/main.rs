@@ -16,6 +16,7 @@ mod figure;
 mod history;
 mod logins;
 mod machine;
+mod many;
 mod page;
 mod people;
 mod polls;
@@ -62,6 +63,10 @@ enum Section {
     Webhooks,
     /// `/login`, while thousands of strangers hold connections.
     Strangers,
+    /// Ten thousand logins by one process. Only where it is named.
+    Many,
+    /// A steady load, and the memory of the process. Only where it is named.
+    Steady,
 }
 
 #[derive(Debug, Parser)]
@@ -81,6 +86,12 @@ struct Arguments {
     /// The largest log that `rebuild` and `takeover` go through; ten million events take some minutes, and 15 GB.
     #[arg(long, value_name = "EVENTS", default_value_t = 10_000_000)]
     largest: u32,
+    /// How many people log in for `many`.
+    #[arg(long, value_name = "LOGINS", default_value_t = 10_000)]
+    logins: usize,
+    /// For how long people log in for `steady`.
+    #[arg(long, value_name = "MINUTES", default_value_t = 15)]
+    minutes: usize,
     /// Rebuild views in the database that DATABASE_URL names, and tell how it went: how `rebuild` calls itself.
     #[arg(long, hide = true)]
     only_rebuild: Option<String>,
@@ -101,18 +112,26 @@ async fn main() -> Result<()> {
         return rebuild::only(database_url()?, &views).await;
     }
     let chosen = match arguments.sections {
-        none if none.is_empty() => Section::value_variants().to_vec(),
+        none if none.is_empty() => {
+            let all = Section::value_variants().iter().copied();
+            all.filter(|section| !matches!(section, Section::Many | Section::Steady)).collect()
+        }
         some => some,
     };
     let mut report = Report::default();
-    let outcome = measure(&chosen, arguments.largest, &mut report).await;
+    let sizes = (arguments.largest, arguments.logins, arguments.minutes);
+    let outcome = measure(&chosen, sizes, &mut report).await;
     // What was measured before a section failed is told all the same.
     print!("{report}");
     report.write(&arguments.json)?;
     outcome
 }
 
-async fn measure(sections: &[Section], largest: u32, report: &mut Report) -> Result<()> {
+async fn measure(
+    sections: &[Section],
+    (largest, logins, minutes): (u32, usize, usize),
+    report: &mut Report,
+) -> Result<()> {
     for section in sections {
         match section {
             Section::Machine => machine::measure(report).await?,
@@ -128,6 +147,8 @@ async fn measure(sections: &[Section], largest: u32, report: &mut Report) -> Res
             Section::Confirmation => confirmation::measure(report).await?,
             Section::Reminders => reminders::measure(report).await?,
             Section::Strangers => strangers::measure(report).await?,
+            Section::Many => many::measure(report, logins).await?,
+            Section::Steady => many::steady(report, minutes).await?,
         }
     }
     Ok(())

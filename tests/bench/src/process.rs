@@ -9,8 +9,17 @@ const BYTES_A_KIB: f64 = 1024.0;
 
 /// Memory that the process holds now, in bytes.
 pub fn resident_bytes(pid: u32) -> Result<f64> {
+    status_bytes(pid, "VmRSS:")
+}
+
+/// The most that it has held so far, in bytes.
+pub fn peak_bytes(pid: u32) -> Result<f64> {
+    status_bytes(pid, "VmHWM:")
+}
+
+fn status_bytes(pid: u32, field: &str) -> Result<f64> {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).context("the process is gone")?;
-    let line = text.lines().find_map(|line| line.strip_prefix("VmRSS:")).context("no VmRSS")?;
+    let line = text.lines().find_map(|line| line.strip_prefix(field)).context("a field is missing")?;
     let kib: f64 = line.trim().trim_end_matches("kB").trim().parse()?;
     Ok(kib * BYTES_A_KIB)
 }
@@ -76,7 +85,8 @@ mod tests {
 
     #[test]
     fn this_process_has_used_something() {
-        assert!(resident_bytes(std::process::id()).unwrap() > 100_000.0);
+        let resident = resident_bytes(std::process::id()).unwrap();
+        assert!(resident > 100_000.0 && peak_bytes(std::process::id()).unwrap() >= resident);
         assert!(cpu_seconds(std::process::id()).unwrap() >= 0.0);
         let mother = parent(std::process::id()).unwrap();
         assert!(family_cpu_seconds(mother).unwrap() >= cpu_seconds(mother).unwrap());
