@@ -78,7 +78,8 @@ impl Service {
         let mut parts = JoinSet::new();
         let ops_addr = ops_listener.local_addr()?;
         let serving = Arc::new(OnceLock::new());
-        let ops = ops::routes(Ops { serving: serving.clone(), metrics: crate::telemetry::metrics() });
+        let metrics = crate::telemetry::metrics();
+        let ops = ops::routes(Ops::new(&config, serving.clone(), metrics.clone()));
         let few = Limits::of(open_files::OPERATORS_CONNECTIONS);
         parts
             .spawn(async move { match server::serve(ops_listener, ops, few, Clients::unlimited()).await {} });
@@ -105,6 +106,9 @@ impl Service {
         let parts = &mut service.parts;
 
         parts.spawn(async { match memory::give_back().await {} });
+        if let Some(metrics) = metrics {
+            parts.spawn(async move { match metrics.keep_up().await {} });
+        }
         let listening = db.clone();
         parts.spawn(async move {
             listening.wake().listen().await;

@@ -27,6 +27,7 @@ use tower::util::MapResponseLayer;
 pub(crate) use reads::fuzz as fuzz_status_query;
 
 use crate::{admin_page, docs_page, log_tiles, me, openapi, statics};
+use web::measured::Measured;
 use web::page;
 use web::problem::Problem;
 use web::route::Route;
@@ -47,9 +48,10 @@ pub async fn serve(
     clients: Arc<Clients>,
 ) -> Infallible {
     let clock = state.app.clock.clone();
-    // Around the router, not a layer of it: axum allocates a box for each layer of a route, for each request.
+    // Around the router, not layers of it: axum allocates a box for each layer of a route, for each request.
     let routes = MapResponseLayer::new(move |response| headers(response, &clock)).layer(routes(state));
-    server::serve(listener, routes, limits, clients).await
+    let measured = Measured::new(routes, table().into_iter().map(|(_, path, _)| path));
+    server::serve(listener, measured, limits, clients).await
 }
 
 /// Every route there is.

@@ -107,7 +107,10 @@ impl TelegramClient {
     pub async fn make_key(&mut self, dc_id: i32) -> Result<(), KeyError> {
         let address = self.session.address(dc_id).ok_or(KeyError::UnknownDataCentre)?;
         let made = exchange::make_key(&self.app.network, address).await;
-        let key = made.map_err(|error| KeyError::Unreachable(CallError::Unreachable(error.to_string())))?;
+        let key = made
+            .map_err(|error| CallError::Unreachable(error.to_string()))
+            .inspect_err(CallError::count)
+            .map_err(KeyError::Unreachable)?;
         self.reached();
         if self.session.add_key(dc_id, key) { Ok(()) } else { Err(KeyError::HasKey) }
     }

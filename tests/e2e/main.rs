@@ -58,6 +58,7 @@ mod settings;
 mod signed_log;
 mod strangers;
 mod structure;
+mod telemetry;
 mod typed_client;
 mod unreadable_updates;
 mod wait;
