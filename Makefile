@@ -29,7 +29,7 @@ demo: ## One login from /login to the row in users, played and checked in the te
 
 .PHONY: test
 test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
-	@scripts/need postgresql chromium caddy nodejs npm python3-venv faketime strace
+	@scripts/need postgresql chromium caddy nodejs npm python3-venv faketime strace prometheus
 	@scripts/telegram-sdk
 	@scripts/axe
 	@scripts/pgbouncer

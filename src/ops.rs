@@ -2,49 +2,65 @@
 //! within a second, whatever the database does.
 //!
 //! - `/healthz`: the process lives.
-//! - `/readyz`: it can serve. Else one line says why not: it waits for the database at its start, the database does not answer, the
-//!   live logins do not follow the log, Telegram refuses the bot's token, no process leads the projections, or an event has waited
-//!   for a view for longer than [`LONGEST_DELAY`]. That the views are a little behind is normal in a busy log.
+//! - `/readyz`: whether it can serve. With 503 the body says why not, in one line: it waits for the database at its start, the
+//!   database does not answer, the live logins do not follow the log, Telegram refuses the bot's token, no process leads the
+//!   projections, or an event has waited for a view for longer than [`LONGEST_DELAY`]. That the views are a little behind is normal
+//!   in a busy log. With 200, each line after `ready` names what somebody has to look at, and what stops nobody's login: parked rows,
+//!   a full disk.
 //! - `/metrics`: for Prometheus. What only the database knows is left out while it does not answer.
 
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use bot::chat::BotToken;
-use eventlog::database::{Database, DatabaseError};
-use metrics::gauge;
-use metrics_exporter_prometheus::PrometheusHandle;
-use projections::lag::{self, Delay};
+use projections::lag::{self, Delay, Progress};
 use tokio::time::timeout;
-use web::LiveLogins;
 
-/// How long the database may take to answer.
+mod disk;
+mod gauges;
+mod process;
+mod serving;
+mod stored;
+
+pub use disk::Folder;
+pub use serving::Serving;
+
+use crate::config::Config;
+use crate::phrases::counted;
+use crate::telemetry::Metrics;
+use stored::Stored;
+
+/// How long the database, or a disk, may take to answer.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(900);
 /// A view that is behind for longer makes the process not ready.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
+/// Of the text format that Prometheus reads.
+const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the listener answers with.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Ops {
     /// Set once the process serves: before, it waits for its database.
     pub serving: Arc<OnceLock<Serving>>,
-    /// Renders the metrics.
-    pub metrics: Option<PrometheusHandle>,
+    /// What the process counts.
+    pub metrics: Option<Metrics>,
+    /// The folders that it writes to.
+    pub folders: Arc<[Folder]>,
 }
 
-/// The parts that decide whether the process can serve.
-#[derive(Debug)]
-pub struct Serving {
-    /// Whether it answers, and whether the views keep up.
-    pub db: Database,
-    /// The live logins, where this process serves them.
-    pub live_logins: Option<Arc<LiveLogins>>,
-    /// Whether Telegram takes the bot's token.
-    pub token: BotToken,
+impl Ops {
+    /// For a process with these settings, which serves as soon as `serving` is set.
+    pub fn new(config: &Config, serving: Arc<OnceLock<Serving>>, metrics: Option<Metrics>) -> Self {
+        let folder = |name, setting, path: &Path| Folder { name, setting, path: path.to_owned() };
+        let data = folder("data", "DATA_DIR", &config.data.data_dir);
+        let sessions = folder("sessions", "SESSIONS_DIR", &config.sessions_dir);
+        Self { serving, metrics, folders: Arc::new([data, sessions]) }
+    }
 }
 
 /// `/healthz`, `/readyz`, `/metrics`.
@@ -57,19 +73,35 @@ pub fn routes(ops: Ops) -> Router {
 }
 
 async fn ready(State(ops): State<Ops>) -> (StatusCode, String) {
-    match why_not(&ops).await {
-        None => (StatusCode::OK, "ready\n".to_owned()),
-        Some(reason) => (StatusCode::SERVICE_UNAVAILABLE, reason + "\n"),
+    let serving = ops.serving.get();
+    let (progress, disks) = tokio::join!(progress(serving), disk::look(&ops.folders, ANSWERS_WITHIN));
+    if let Some(reason) = why_not(serving, progress.as_ref()) {
+        return (StatusCode::SERVICE_UNAVAILABLE, reason + "\n");
     }
+    let parked: i64 = progress.iter().flat_map(|progress| progress.parked.values()).sum();
+    let mut lines = vec!["ready".to_owned()];
+    if parked > 0 {
+        let rows = counted(usize::try_from(parked).unwrap_or(usize::MAX), "row");
+        lines.push(format!("parked: {rows}; `replay lag` shows which"));
+    }
+    let full = disks.iter().filter(|(_, disk)| disk.is_full());
+    lines.extend(full.map(|(folder, _)| {
+        format!("{}: nothing can be written in {}", folder.setting, folder.path.display())
+    }));
+    (StatusCode::OK, lines.join("\n") + "\n")
 }
 
-async fn why_not(ops: &Ops) -> Option<String> {
-    let Some(serving) = ops.serving.get() else {
+async fn progress(serving: Option<&Serving>) -> Option<Progress> {
+    timeout(ANSWERS_WITHIN, lag::progress(&serving?.db, LONGEST_DELAY)).await.ok()?.ok()
+}
+
+/// Why the process cannot serve. `progress`: None, where the database did not tell it in time.
+fn why_not(serving: Option<&Serving>, progress: Option<&Progress>) -> Option<String> {
+    let Some(serving) = serving else {
         return Some("the database is waited for".to_owned());
     };
-    let delay = match timeout(ANSWERS_WITHIN, lag::delay(&serving.db, LONGEST_DELAY)).await {
-        Ok(Ok(delay)) => delay,
-        Ok(Err(_)) | Err(_) => return Some("the database does not answer".to_owned()),
+    let Some(progress) = progress else {
+        return Some("the database does not answer".to_owned());
     };
     if serving.live_logins.as_ref().is_some_and(|live_logins| !live_logins.follows()) {
         return Some("the live logins do not follow the log".to_owned());
@@ -77,7 +109,7 @@ async fn why_not(ops: &Ops) -> Option<String> {
     if serving.token.is_refused() {
         return Some("Telegram refuses BOT_TOKEN: check it with @BotFather".to_owned());
     }
-    delay.map(|delay| match delay {
+    progress.delay(LONGEST_DELAY).map(|delay| match delay {
         Delay::NobodyLeads => {
             "nobody leads the projections: no process with the role projector runs".to_owned()
         }
@@ -87,32 +119,25 @@ async fn why_not(ops: &Ops) -> Option<String> {
     })
 }
 
-async fn render(State(ops): State<Ops>) -> Result<String, StatusCode> {
+async fn render(State(ops): State<Ops>) -> Result<Response, StatusCode> {
     let metrics = ops.metrics.ok_or(StatusCode::NOT_FOUND)?;
-    let measured = match ops.serving.get() {
-        Some(serving) => timeout(ANSWERS_WITHIN, measure_lag(&serving.db)).await.is_ok_and(|it| it.is_ok()),
-        None => false,
-    };
-    gauge!("database_answers").set(f64::from(u8::from(measured)));
-    // Empties the buffers of the histograms; nothing else does.
-    metrics.run_upkeep();
-    Ok(metrics.render())
+    let serving = ops.serving.get();
+    let (stored, disks) = tokio::join!(stored(serving), disk::look(&ops.folders, ANSWERS_WITHIN));
+    let is_ready = why_not(serving, stored.as_ref().map(|stored| &stored.progress)).is_none();
+    let seen = gauges::Seen { began_at: metrics.began_at, is_ready, serving, stored, disks };
+    process::count_cpu();
+    let text = metrics.handle.render() + &gauges::render(&seen);
+    Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response())
 }
 
-/// Read from the database, so it is right whichever process leads.
-async fn measure_lag(db: &Database) -> Result<(), DatabaseError> {
-    let lag = lag::lag(db).await?;
-    gauge!("log_position").set(lag.end as f64);
-    gauge!("sequencer_events_without_position").set(lag.unplaced as f64);
-    for consumer in lag.consumers {
-        gauge!("lag_events", "consumer" => consumer.consumer).set(consumer.behind as f64);
+async fn stored(serving: Option<&Serving>) -> Option<Stored> {
+    let db = &serving?.db;
+    match timeout(ANSWERS_WITHIN, Stored::measure(db, LONGEST_DELAY)).await {
+        Ok(Ok(stored)) => Some(stored),
+        Ok(Err(error)) => {
+            tracing::debug!(error = &*error as &dyn std::error::Error, "the database's metrics are left out");
+            None
+        }
+        Err(_) => None,
     }
-    gauge!("parked").set(lag.parked.len() as f64);
-    let webhooks = webhooks::backlog(db).await?;
-    gauge!("webhooks_waiting").set(webhooks.waiting as f64);
-    gauge!("webhooks_oldest_seconds").set(webhooks.oldest.as_secs_f64());
-    gauge!("webhooks_parked").set(webhooks.parked as f64);
-    gauge!("webhooks_gone").set(webhooks.gone as f64);
-    gauge!("webhooks_behind_events").set(webhooks.behind as f64);
-    Ok(())
 }

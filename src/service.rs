@@ -81,7 +81,8 @@ impl Service {
         let mut parts = JoinSet::new();
         let ops_addr = ops_listener.local_addr()?;
         let serving = Arc::new(OnceLock::new());
-        let ops = ops::routes(Ops { serving: serving.clone(), metrics: crate::telemetry::metrics() });
+        let metrics = crate::telemetry::metrics();
+        let ops = ops::routes(Ops::new(&config, serving.clone(), metrics.clone()));
         let witnessing = witness_settings(&config).map(|settings| (Witnessing::new(), settings));
         let ops = match &witnessing {
             Some((witnessing, _)) => ops.merge(witnessing.clone().routes()),
@@ -114,6 +115,9 @@ impl Service {
         let parts = &mut service.parts;
 
         parts.spawn(async { match memory::give_back().await {} });
+        if let Some(metrics) = metrics {
+            parts.spawn(async move { match metrics.keep_up().await {} });
+        }
         let listening = db.clone();
         parts.spawn(async move {
             listening.wake().listen().await;

@@ -26,6 +26,7 @@ use tower::util::MapResponseLayer;
 pub(crate) use reads::fuzz as fuzz_status_query;
 
 use crate::{admin_page, docs_page, log_tiles, me, openapi, statics};
+use web::measured::Measured;
 use web::page;
 use web::problem::Problem;
 use web::route::Route;
@@ -41,9 +42,10 @@ const MAX_BODY_BYTES: usize = 16 * 1024;
 /// Serves everything on `LISTEN_ADDR`, until the process is about to stop ([`ApiState::stopping`]) and every request is answered.
 pub async fn serve(listener: TcpListener, state: ApiState, limits: Limits, clients: Arc<Clients>) {
     let (clock, stopping) = (state.app.clock.clone(), state.stopping.clone());
-    // Around the router, not a layer of it: axum allocates a box for each layer of a route, for each request.
+    // Around the router, not layers of it: axum allocates a box for each layer of a route, for each request.
     let routes = MapResponseLayer::new(move |response| headers(response, &clock)).layer(routes(state));
-    server::serve_until(listener, routes, limits, clients, stopping.begun()).await;
+    let measured = Measured::new(routes, table().into_iter().map(|(_, path, _)| path));
+    server::serve_until(listener, measured, limits, clients, stopping.begun()).await;
 }
 
 /// Every route there is.

@@ -14,6 +14,7 @@
 //! The person's key stays in the WAL and in old backups until those are deleted.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::login::CancelReason;
@@ -106,6 +107,14 @@ impl Erasure {
         Ok(())
     }
 
+    async fn is_finished(
+        &self,
+        account: AccountId,
+        ledger: &Ledger<AccountId>,
+    ) -> Result<bool, DatabaseError> {
+        Ok(ledger.holds(&account) && self.vault.subject(account).await?.is_none())
+    }
+
     /// Does steps 3 to 7, for an account whose `AccountErased` is at this position.
     #[tracing::instrument(name = "erase", level = "error", skip_all, fields(account.id = %account, position))]
     async fn finish(
@@ -115,9 +124,6 @@ impl Erasure {
         ledger: &mut Ledger<AccountId>,
     ) -> Result<(), ErasureError> {
         let subject = self.vault.subject(account).await?;
-        if subject.is_none() && ledger.holds(&account) {
-            return Ok(());
-        }
         projector::wait_for(&self.db, position).await?;
         self.wait_for_reactor(position).await?;
         if let Some(subject) = &subject {
@@ -165,9 +171,11 @@ impl Erasure {
 pub async fn run(erasure: Erasure, mut ledger: Ledger<AccountId>) {
     let mut waker = erasure.db.wake().subscribe(Topic::Positioned);
     let (mut applied, mut position) = (false, 0);
-    let mut outage =
+    let mut looking = Outage::new("erasures wait for the database", "erasures have the database again");
+    let mut erasing =
         Outage::new("a person could not be erased yet; it is tried again", "people can be erased again");
     loop {
+        let due = AtomicBool::new(false);
         let outcome = async {
             if !applied {
                 erasure.apply_ledger(&ledger).await?;
@@ -176,8 +184,12 @@ pub async fn run(erasure: Erasure, mut ledger: Ledger<AccountId>) {
             let filter = Filter { name: Some("AccountErased".to_owned()), ..Filter::default() };
             let events = Log::new(&erasure.db).history(&filter, position, PAGE).await?;
             for event in &events {
-                if let Ok(account) = event.stream_id.parse() {
+                if let Ok(account) = event.stream_id.parse()
+                    && !erasure.is_finished(account, &ledger).await?
+                {
+                    due.store(true, Ordering::Relaxed);
                     erasure.finish(account, event.position, &mut ledger).await?;
+                    due.store(false, Ordering::Relaxed);
                 }
                 position = event.position;
             }
@@ -185,13 +197,18 @@ pub async fn run(erasure: Erasure, mut ledger: Ledger<AccountId>) {
         };
         match outcome.await {
             Ok(found) => {
-                outage.over();
+                looking.over();
+                erasing.over();
                 if found == 0 {
                     waker.wait(POLL_EVERY).await;
                 }
             }
             Err(error) => {
-                outage.failed(&error);
+                // Nobody has to be worried about a person where nobody is to be erased.
+                match due.into_inner() {
+                    true => erasing.failed(&error),
+                    false => looking.failed(&error),
+                }
                 tokio::time::sleep(POLL_EVERY).await;
             }
         }

@@ -15,6 +15,7 @@ pub mod history;
 pub mod invites;
 pub mod leader;
 pub mod ledger;
+pub mod log_targets;
 pub mod logins;
 pub mod parked;
 pub mod people;

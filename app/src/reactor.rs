@@ -4,13 +4,14 @@
 //! and the keys of the outbox make each effect happen exactly once. It never runs ahead of the views, because it reads
 //! a person's other logins from one.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use domain::Tiers;
 
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Log, LogEvent};
+use projections::login_meter::LoginMeter;
 use projections::projector::{self, ProjectorError, SlotRole};
 use projections::views::{FoldError, RowFailure};
 
@@ -30,6 +31,7 @@ pub struct Reactor {
     log: Log,
     reactions: Reactions,
     epoch: i64,
+    meter: Mutex<LoginMeter>,
 }
 
 impl Reactor {
@@ -39,7 +41,8 @@ impl Reactor {
     /// The database's, or fenced by a reactor that took over at the same moment.
     pub async fn take_over(db: &Database, clock: &Clock, tiers: &Arc<Tiers>) -> Result<Self, ProjectorError> {
         let epoch = projector::take_over(db, &["reactor"]).await?;
-        Ok(Self { db: db.clone(), log: Log::new(db), reactions: Reactions::new(db, clock, tiers), epoch })
+        let reactions = Reactions::new(db, clock, tiers);
+        Ok(Self { db: db.clone(), log: Log::new(db), reactions, epoch, meter: Mutex::default() })
     }
 
     /// Reacts to one batch. Returns the number of events.
@@ -62,6 +65,7 @@ impl Reactor {
                 self.move_to(event.position - 1).await?;
                 return Err(error.into());
             }
+            self.meter.lock().unwrap_or_else(PoisonError::into_inner).count(event);
         }
         if let Some(last) = events.last() {
             self.move_to(last.position).await?;

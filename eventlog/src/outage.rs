@@ -1,11 +1,11 @@
 //! A failure that passes by itself. It is logged once when it begins, with all its causes, and once when it is over.
 
 use std::error::Error;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// Something that may fail for a while. Each clone fails on its own, but all clones share one outage: the first one that
 /// fails logs its begin, the last one that works again logs its end.
@@ -75,10 +75,33 @@ impl Drop for Outage {
     }
 }
 
+/// For what fails in many places at once, each of which knows only its own failure: one of them is told in a while.
+#[derive(Debug)]
+pub struct Seldom {
+    every: Duration,
+    told_at: Mutex<Option<Instant>>,
+}
+
+impl Seldom {
+    /// At most once in this time.
+    pub const fn new(every: Duration) -> Self {
+        Self { every, told_at: Mutex::new(None) }
+    }
+
+    /// Whether this one is to be told.
+    pub fn is_due(&self) -> bool {
+        let mut told_at = self.told_at.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_due = told_at.is_none_or(|at| at.elapsed() >= self.every);
+        if is_due {
+            *told_at = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::Mutex;
 
     use tracing::Subscriber;
     use tracing::field::{Field, Visit};
@@ -159,6 +182,13 @@ mod tests {
             other.over();
         });
         assert_eq!(*lines.0.lock().unwrap(), ["it stands still: it failed: no disk", "it goes on"]);
+    }
+
+    #[tokio::test]
+    async fn of_many_failures_one_is_told_in_a_while() {
+        let [seldom, often] = [Duration::from_secs(3_600), Duration::ZERO].map(Seldom::new);
+        assert_eq!([seldom.is_due(), seldom.is_due(), seldom.is_due()], [true, false, false]);
+        assert!(often.is_due() && often.is_due());
     }
 
     #[tokio::test]

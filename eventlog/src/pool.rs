@@ -53,6 +53,7 @@ impl Pool {
     }
 
     async fn acquire_in_time(&self) -> Result<Connection, Error> {
+        let _waiting = self.0.wait();
         let until = Instant::now() + ACQUIRE_WITHIN;
         loop {
             let Generation { number, pool } = self.0.current();
@@ -111,6 +112,16 @@ impl Pool {
     /// Free connections.
     pub fn num_idle(&self) -> usize {
         self.without_deadlines().num_idle()
+    }
+
+    /// Connections at most.
+    pub fn max_size(&self) -> u32 {
+        self.0.most()
+    }
+
+    /// Tasks that wait for a connection now.
+    pub fn waiting(&self) -> usize {
+        self.0.waiting()
     }
 
     /// Closes every connection, also those on their way back into the pool.

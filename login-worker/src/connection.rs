@@ -15,6 +15,7 @@ use grammers_client::session::updates::UpdatesLike;
 use grammers_client::tl::{self, RemoteCall};
 use grammers_client::{Client, sender};
 use grammers_mtproto::transport;
+use metrics::{counter, histogram};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -94,6 +95,23 @@ impl CallError {
     pub const fn passes(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::FloodWait(_) | Self::Restart)
     }
+
+    /// Counts it in the metrics, where it is an error of Telegram's. The others are answers that a login expects.
+    pub fn count(&self) {
+        let kind = match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::FloodWait(wait) => {
+                let waits = histogram!("qrlogin_telegram_flood_wait_seconds", "api" => "mtproto");
+                waits.record(wait.as_secs_f64());
+                "flood_wait"
+            }
+            Self::KeyLost(_) => "key_lost",
+            Self::Restart => "restart",
+            Self::Refused { .. } => "refused",
+            Self::Unregistered | Self::PasswordNeeded | Self::TokenExpired | Self::Elsewhere(_) => return,
+        };
+        counter!("qrlogin_telegram_errors_total", "api" => "mtproto", "kind" => kind).increment(1);
+    }
 }
 
 impl Connection {
@@ -122,10 +140,11 @@ impl Connection {
     /// # Errors
     /// [`CallError`]. After `Unreachable` this connection is not worth another call.
     pub async fn call<R: RemoteCall>(&self, dc_id: i32, request: &R) -> Answer<R::Return> {
-        match timeout(CALL_LIMIT, self.client.invoke_in_dc(dc_id, request)).await {
+        let answer = match timeout(CALL_LIMIT, self.client.invoke_in_dc(dc_id, request)).await {
             Ok(answer) => answer.map_err(CallError::from),
             Err(_) => Err(CallError::Unreachable("no answer in time".to_owned())),
-        }
+        };
+        answer.inspect_err(CallError::count)
     }
 
     /// The next update that matters to a login.

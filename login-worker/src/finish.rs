@@ -10,7 +10,10 @@
 //! If the login has ended meanwhile, or ends before an account confirms, the key is logged out at Telegram instead, and only
 //! then forgotten.
 
+use app::log_targets::LOGIN_STEPS;
 use domain::LoginCommand;
+use metrics::histogram;
+use tokio::time::Instant;
 use vault::RetireReason;
 
 use super::attempt::Attempt;
@@ -34,15 +37,19 @@ impl Attempt {
     /// # Errors
     /// The same.
     pub async fn confirm(&mut self, accepted: Accepted) -> Result<(), Stop> {
+        let accepted_at = Instant::now();
         let telegram_id = self.check_owner(accepted).await?;
-        tracing::info!("QR login authorised");
+        tracing::info!(target: LOGIN_STEPS, "QR login authorised");
         // Step 9.
         self.record.use_invite().await?;
         // Step 10.
         self.record.link_session(self.seal(), telegram_id).await?;
         // Step 11.
         let (attempt, at) = (self.record.attempt(), self.record.now());
-        self.record.execute(LoginCommand::Confirm { attempt, method: accepted.method, at }).await
+        self.record.execute(LoginCommand::Confirm { attempt, method: accepted.method, at }).await?;
+        let phase = histogram!("qrlogin_login_phase_seconds", "phase" => "link");
+        phase.record(accepted_at.elapsed().as_secs_f64());
+        Ok(())
     }
 
     /// Step 8.

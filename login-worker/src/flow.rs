@@ -14,6 +14,7 @@
 //! The steps after the account has confirmed are in [`finish`](super::finish). The caller drops the flow when the log says that
 //! the login has ended, which may be in the middle of any step.
 
+use app::log_targets::LOGIN_STEPS;
 use domain::LoginCommand;
 use domain::login::{FailReason, Method, Refusal};
 use grammers_client::tl::functions;
@@ -92,8 +93,8 @@ impl Attempt {
             self.reject_code(Refusal::Stale).await?;
         }
         if is_first {
-            tracing::info!("QR issued (expires {expires_at:.0})");
-            tracing::info!("QR login waiting for the scan");
+            tracing::info!(target: LOGIN_STEPS, "QR issued (expires {expires_at:.0})");
+            tracing::info!(target: LOGIN_STEPS, "QR login waiting for the scan");
         } else {
             tracing::debug!("QR issued (expires {expires_at:.0})");
         }

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use eventlog::{Fence, Topic, Wake};
+use metrics::{Gauge, gauge};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use vault::Vault;
@@ -70,6 +71,7 @@ impl HeldAttempts {
         signals.mark_changed();
         let task = Task { fence: fence.clone(), lease: Some(Lease { renewed, input_signal }) };
         self.tasks().insert(fence.epoch, task);
+        held_in_all().increment(1.0);
         HeldAttempt { held: self.clone(), epoch: fence.epoch, renewed: renewals, input_signal: signals }
     }
 
@@ -85,6 +87,7 @@ impl HeldAttempts {
 
     /// Renews the leases, for ever. A lease whose task is gone is not renewed: it runs out, and the attempt is claimed anew.
     pub async fn renew(&self, vault: &Vault) {
+        held_in_all().increment(0.0);
         loop {
             sleep(RENEW_EVERY).await;
             let epochs: Vec<i64> = self
@@ -137,6 +140,11 @@ impl HeldAttempts {
     }
 }
 
+/// In this process, for the metrics.
+fn held_in_all() -> Gauge {
+    gauge!("qrlogin_login_attempts_held")
+}
+
 impl HeldAttempt {
     /// Returns once no other task of this process works on the attempt. After a process stood still for a while, a task that has
     /// lost its lease may not know it yet.
@@ -181,6 +189,7 @@ impl HeldAttempt {
 impl Drop for HeldAttempt {
     fn drop(&mut self) {
         self.held.tasks().remove(&self.epoch);
+        held_in_all().decrement(1.0);
         self.held.released.notify_waiters();
     }
 }

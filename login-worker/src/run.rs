@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::time::Duration;
 
 use domain::LoginStatus;
-use eventlog::DatabaseError;
+use eventlog::database::is_transient;
+use eventlog::{DatabaseError, Seldom};
 use vault::Claimed;
 
 use super::attempt::Attempt;
@@ -15,6 +17,10 @@ use super::record::AttemptRecord;
 use super::step::Accepted;
 use super::stop::Stop;
 use super::workers::LoginWorkers;
+
+/// While the database is away, so many logins are told as one.
+static STANDS_STILL: Seldom = Seldom::new(Duration::from_secs(60));
+static BROKE_OFF: Seldom = Seldom::new(Duration::from_secs(60));
 
 /// Runs an attempt for as long as its lease holds.
 pub async fn run_while_held(
@@ -33,7 +39,12 @@ pub async fn run_while_held(
     tokio::select! {
         biased;
         () = hold.lost(&closing) => {
-            tracing::warn!("QR login stands still, since its lease could not be renewed in time");
+            // Where the database is away, this is so for every login.
+            if STANDS_STILL.is_due() {
+                tracing::warn!("QR logins stand still, since their leases could not be renewed in time");
+            } else {
+                tracing::debug!("QR login stands still, since its lease could not be renewed in time");
+            }
         }
         stopped = run => match stopped {
             Ok(()) => {}
@@ -42,8 +53,14 @@ pub async fn run_while_held(
                 tracing::warn!("QR login is left to another process: this one cannot reach Telegram");
             }
             Err(Stop::Failed(error)) => {
-                let error = &*error as &dyn std::error::Error;
-                tracing::error!(error, "QR login broke off; it is claimed anew");
+                let error = &*error as &(dyn std::error::Error + 'static);
+                if !is_transient(error) {
+                    tracing::error!(error, "QR login broke off; it is claimed anew");
+                } else if BROKE_OFF.is_due() {
+                    tracing::warn!(error, "QR logins broke off; they are claimed anew");
+                } else {
+                    tracing::debug!(error, "QR login broke off; it is claimed anew");
+                }
             }
             Err(_) => tracing::warn!("QR login has passed to another worker"),
         },

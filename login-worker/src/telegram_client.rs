@@ -125,13 +125,13 @@ impl TelegramClient {
     pub async fn make_key(&mut self, dc_id: i32) -> Result<(), KeyError> {
         let address = self.session.address(dc_id).ok_or(KeyError::UnknownDataCentre)?;
         let called_at = Instant::now();
-        let key = match exchange::make_key(&self.app.network, address).await {
-            Ok(key) => key,
-            Err(error) => {
-                self.not_reached(called_at);
-                return Err(KeyError::Unreachable(CallError::Unreachable(error.to_string())));
-            }
-        };
+        let made = exchange::make_key(&self.app.network, address).await;
+        let key = made.map_err(|error| {
+            self.not_reached(called_at);
+            let error = CallError::Unreachable(error.to_string());
+            error.count();
+            KeyError::Unreachable(error)
+        })?;
         self.reached();
         if self.session.add_key(dc_id, key) { Ok(()) } else { Err(KeyError::HasKey) }
     }

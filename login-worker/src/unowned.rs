@@ -84,7 +84,7 @@ pub async fn tell(workers: &LoginWorkers, linked: &Linked, sessions: &[enums::Au
                 sessions = told,
                 "Telegram knows sessions of this service that nobody here holds: the person is told"
             );
-            metrics::counter!("unowned_sessions_total").increment(told);
+            metrics::counter!("qrlogin_unowned_sessions_total").increment(told);
         }
         Err(error) => {
             let error = &error as &dyn std::error::Error;

@@ -61,7 +61,7 @@ impl Inbox {
             *number = Value::String(String::new());
         }
         match self.put(update_id, chat_of(&update), &update).await {
-            Ok(true) => metrics::counter!("bot_updates_total").increment(1),
+            Ok(true) => metrics::counter!("qrlogin_bot_updates_total").increment(1),
             Ok(false) => {}
             Err(error) if is_refused(&error) => {
                 return refuse(Some(update_id), "the database refuses it").await;

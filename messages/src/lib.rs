@@ -3,6 +3,7 @@
 //!
 //! Not here: Telegram's Bot API, and what is answered (`bot`).
 
+pub mod backlog;
 pub mod inbox;
 pub mod outbox;
 

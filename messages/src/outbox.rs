@@ -88,11 +88,22 @@ enum Durable {
 
 /// What is sent first, as stored.
 #[derive(Clone, Copy)]
-enum Priority {
+pub(crate) enum Priority {
     Normal = 0,
+    /// For strangers.
     Low = 1,
     /// Nobody waits for it.
     Reminder = 2,
+}
+
+impl Priority {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::Low => "stranger",
+            Self::Reminder => "reminder",
+        }
+    }
 }
 
 /// An answer with nothing but a text in it.

@@ -64,6 +64,25 @@ pub struct Parked {
     pub since: Timestamp,
 }
 
+/// How far the views are at one moment: what probes and metrics ask for.
+#[derive(Clone, Debug)]
+pub struct Progress {
+    /// The database's time.
+    pub now: Timestamp,
+    /// Whether a process gives positions and projects, or did so a moment ago.
+    pub is_led: bool,
+    /// Committed events that have no position yet.
+    pub unplaced: i64,
+    /// When the oldest of them was recorded.
+    pub unplaced_since: Option<Timestamp>,
+    /// The last position.
+    pub end: i64,
+    /// Every view, and the reactor.
+    pub consumers: Vec<ConsumerLag>,
+    /// How many rows of each view, or events of the `reactor`, are parked.
+    pub parked: HashMap<String, i64>,
+}
+
 /// Why people wait although the database answers.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Delay {
@@ -73,11 +92,37 @@ pub enum Delay {
     Behind(Duration),
 }
 
-/// What has kept people waiting for longer than `lasts`, if anything. Newer events always wait a little: that is no delay.
+impl Progress {
+    /// What has kept people waiting for longer than `lasts`, if anything. Newer events always wait a little: that is no delay.
+    pub fn delay(&self, lasts: Duration) -> Option<Delay> {
+        if !self.is_led {
+            return Some(Delay::NobodyLeads);
+        }
+        let views = self.consumers.iter().filter_map(|consumer| consumer.waiting_since);
+        let longest = self.age(views.chain(self.unplaced_since).min());
+        (longest > lasts).then_some(Delay::Behind(longest))
+    }
+
+    /// How long ago that was; zero, where it was never.
+    pub fn age(&self, since: Option<Timestamp>) -> Duration {
+        let age = since.and_then(|since| Duration::try_from(self.now.duration_since(since)).ok());
+        age.unwrap_or_default()
+    }
+}
+
+/// What has kept people waiting for longer than `lasts`, if anything.
 ///
 /// # Errors
 /// The database's.
 pub async fn delay(db: &Database, lasts: Duration) -> Result<Option<Delay>, DatabaseError> {
+    Ok(progress(db, lasts).await?.delay(lasts))
+}
+
+/// Measures it. A leader counts for `lasts` longer than its lease.
+///
+/// # Errors
+/// The database's.
+pub async fn progress(db: &Database, lasts: Duration) -> Result<Progress, DatabaseError> {
     let row = sqlx::query!(
         r#"select exists (select from vault.leases
                            where name = 'leader' and expires_at > clock_timestamp() - make_interval(secs => $1)) as "led!",
@@ -86,15 +131,17 @@ pub async fn delay(db: &Database, lasts: Duration) -> Result<Option<Delay>, Data
     )
     .fetch_one(db.pool())
     .await?;
-    if !row.led {
-        return Ok(Some(Delay::NobodyLeads));
-    }
-    let now = row.now.to_jiff();
-    let lag = lag(db).await?;
-    let views = lag.consumers.iter().filter_map(|consumer| consumer.waiting_since);
-    let longest = views.chain(lag.unplaced_since).min().map(|since| now.duration_since(since));
-    let longest = longest.and_then(|waited| Duration::try_from(waited).ok());
-    Ok(longest.filter(|waited| *waited > lasts).map(Delay::Behind))
+    let unplaced = Log::new(db).unplaced().await?;
+    let end = unplaced.last_position;
+    Ok(Progress {
+        now: row.now.to_jiff(),
+        is_led: row.led,
+        unplaced: unplaced.events,
+        unplaced_since: unplaced.since,
+        end,
+        consumers: consumers(db, end).await?,
+        parked: count_parked(db).await?,
+    })
 }
 
 /// Measures the lag.

@@ -4,6 +4,7 @@
 //! Not here: the log itself (`eventlog`), how a view is made anew (`rebuild`), and what follows from an event (`app`).
 
 pub mod lag;
+pub mod login_meter;
 pub mod projector;
 pub mod row_count;
 pub mod statistics;

@@ -103,8 +103,7 @@ impl Projector {
             }
             other => other?,
         }
-        metrics::gauge!("projector_position").set(end as f64);
-        metrics::counter!("projector_events_total").increment(events.len() as u64);
+        metrics::counter!("qrlogin_projector_events_total").increment(events.len() as u64);
         self.db.wake().notify(Topic::Projected);
         Ok(events.len())
     }

@@ -56,15 +56,22 @@ pub async fn totals(db: &Database, now: Timestamp) -> Result<Totals, DatabaseErr
     totals.subscriptions.sort_by_key(|(tier, _)| Tier::ALL.iter().position(|known| known == tier));
     totals.ending_in_1_day = ending_before(db, now + SignedDuration::from_hours(24)).await?;
     totals.ending_in_7_days = ending_before(db, now + SignedDuration::from_hours(7 * 24)).await?;
-    totals.live_logins =
-        sqlx::query_scalar!(r#"select count(*) as "count!" from login_status where ended_at is null"#)
-            .fetch_one(db.pool())
-            .await?;
+    totals.live_logins = live_logins(db).await?;
     totals.open_invites = open_invites(db, now).await?;
     Ok(totals)
 }
 
 /// Active subscriptions that end before this instant: of all hours before its own, and the rest by the index.
+/// How many logins may still become authorized.
+///
+/// # Errors
+/// The database's.
+pub async fn live_logins(db: &Database) -> Result<i64, DatabaseError> {
+    let count =
+        sqlx::query_scalar!(r#"select count(*) as "count!" from login_status where ended_at is null"#);
+    Ok(count.fetch_one(db.pool()).await?)
+}
+
 async fn ending_before(db: &Database, end: Timestamp) -> Result<i64, DatabaseError> {
     let hour = hour_of(end);
     let beginning = beginning_of(&hour).unwrap_or(end);

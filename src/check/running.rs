@@ -33,6 +33,9 @@ pub async fn check(settings: &Settings) -> (Vec<Finding>, bool) {
     let reason = answer.body.lines().collect::<Vec<_>>().join("; ");
     let found = match answer.status {
         Some(200) if reason == "ready" => Finding::ok(PART, "it runs here, and is ready"),
+        Some(200) if reason.starts_with("ready; ") => {
+            Finding::warning(PART, format!("it runs here: {reason}"), "docs/runbooks says what to do")
+        }
         Some(503) => {
             Finding::fault(PART, format!("it runs here, and is not ready: {reason}"), "look into its log")
         }

@@ -153,7 +153,7 @@ async fn a_session_that_telegram_knows_and_nobody_here_holds_is_told_once() -> R
     let metrics = format!("http://{}/metrics", world.ops_addr());
     eventually("it is counted", async || {
         let metrics = world.http.get(&metrics).send().await?.text().await?;
-        Ok(metrics.contains("unowned_sessions_total 1"))
+        Ok(metrics.contains("\nqrlogin_unowned_sessions_total 1\n"))
     })
     .await?;
 

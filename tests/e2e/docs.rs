@@ -7,7 +7,7 @@
 //! 2. a route or a command of the bot, which begins with `/`: it stands in quotes in the sources
 //! 3. a path: the file or folder exists; one that is made at run time is named in the sources
 //! 4. text that is not English: it stands in the sources, letter by letter
-//! 5. anything else: each of its words is one of the sources. A type's name has to be one of Rust's.
+//! 5. anything else: each of its words is one of the sources. A type's name has to be one of Rust's, or an alert's.
 //!
 //! A name that follows a path and a colon has to be in that file.
 
@@ -63,7 +63,7 @@ impl Tree {
                 let is_rust = name.ends_with(".rs");
                 for line in source.lines().map(|line| if is_rust { without_comment(line) } else { line }) {
                     words.extend(words_of(line).map(str::to_owned));
-                    if is_rust {
+                    if is_rust || name.ends_with(".rules.yml") {
                         rust.extend(words_of(line).map(str::to_owned));
                     }
                     text.push_str(line);
@@ -269,8 +269,10 @@ fn anchor(heading: &str) -> String {
 fn documents() -> Result<Vec<PathBuf>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut documents: Vec<PathBuf> = DOCUMENTS.map(|name| root.join(name)).into();
-    for entry in std::fs::read_dir(root.join("docs"))? {
-        documents.push(entry?.path());
+    for folder in ["docs", "docs/runbooks"] {
+        for entry in std::fs::read_dir(root.join(folder))? {
+            documents.push(entry?.path());
+        }
     }
     documents.retain(|path| path.extension().is_some_and(|kind| kind == "md"));
     Ok(documents)

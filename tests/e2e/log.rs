@@ -132,6 +132,20 @@ async fn the_log_records_the_logins_in_order_with_one_warning() -> Result<()> {
     Ok(())
 }
 
+/// For those who read logs and not stories: who asked, and how it ended.
+#[tokio::test]
+async fn without_its_steps_a_login_is_two_lines() -> Result<()> {
+    let run = run_three_logins(&[("RUST_LOG", "info,sqlx=warn,login_steps=warn")]).await?;
+    let of_logins = run.lines.iter().filter(|line| line.contains("QR ") || line.contains("subscription "));
+    let told: Vec<_> = of_logins.filter(|line| !line.contains("QR login manager ready")).collect();
+    let count = |part: &str| told.iter().filter(|line| line.contains(part)).count();
+    // And a warning for the one that another account confirmed.
+    let parts = ["QR login asked for", "ended without being linked", "QR login finished", "another account"];
+    assert_eq!(parts.map(count), [3, 2, 1, 1], "{told:#?}");
+    assert_eq!(told.len(), 7, "{told:#?}");
+    Ok(())
+}
+
 #[tokio::test]
 async fn the_most_verbose_log_holds_no_secret() -> Result<()> {
     let run = run_three_logins(&[("RUST_LOG", TRACE_EVERYTHING)]).await?;

@@ -66,6 +66,7 @@ mod stopping;
 mod strangers;
 mod structure;
 mod systemd;
+mod telemetry;
 mod typed_client;
 mod unreadable_updates;
 mod wait;

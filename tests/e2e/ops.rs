@@ -10,7 +10,8 @@ use qr_login::config::Role;
 use qr_login::{Config, Service};
 
 use crate::port::Port;
-use crate::world::{World, WorldOptions};
+use crate::wait::eventually;
+use crate::world::{Scrape, World, WorldOptions};
 
 /// Appends an event of this age that no view and no reaction uses.
 async fn append_old(world: &World, age: &str) -> Result<()> {
@@ -39,7 +40,9 @@ async fn a_view_that_is_behind_for_a_moment_is_ready_and_one_that_stays_behind_i
     sqlx::query("lock checkpoints in exclusive mode").execute(&mut blocker).await?;
     append_old(&world, "0 s").await?;
     while !projections::lag::lag(&world.db).await?.consumers.iter().any(|view| view.behind > 0) {}
-    assert_eq!(world.readiness().await?, (200, "ready\n".to_owned()));
+    // The event is of no kind that there is, so the reactor parks it: that is named, and stops nobody.
+    let (status, text) = world.readiness().await?;
+    assert!(status == 200 && text.starts_with("ready\n"), "{status} {text}");
     append_old(&world, "1 min").await?;
     let stays_behind = async {
         loop {
@@ -51,7 +54,7 @@ async fn a_view_that_is_behind_for_a_moment_is_ready_and_one_that_stays_behind_i
     };
     assert_eq!(tokio::time::timeout(Duration::from_secs(30), stays_behind).await??, 503);
     sqlx::query("rollback").execute(&mut blocker).await?;
-    world.wait_for_readiness("ready\n").await
+    eventually("the views have caught up", async || Ok(world.readiness().await?.0 == 200)).await
 }
 
 #[tokio::test]
@@ -101,7 +104,22 @@ async fn a_refused_bot_token_is_named() -> Result<()> {
     let configure: fn(&mut _) =
         |config: &mut Config| config.bot_token = "1:nobodys-token-at-all".to_owned().into();
     let world = World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
-    world.wait_for_readiness("Telegram refuses BOT_TOKEN: check it with @BotFather\n").await
+    world.wait_for_readiness("Telegram refuses BOT_TOKEN: check it with @BotFather\n").await?;
+    assert_eq!(world.metrics().await?.value("qrlogin_bot_token_refused"), Some(1.0));
+    Ok(())
+}
+
+/// In the folder of the kernel nobody can make one. Sessions are kept in the vault, so nobody's login stops.
+#[tokio::test]
+async fn a_full_disk_is_named_and_takes_no_process_out_of_the_rotation() -> Result<()> {
+    let configure: fn(&mut _) = |config: &mut Config| config.sessions_dir = "/proc/no-room".into();
+    let world = World::with(WorldOptions { configure: Some(configure), ..WorldOptions::default() }).await?;
+    world.wait_for_readiness("ready\nSESSIONS_DIR: nothing can be written in /proc/no-room\n").await?;
+    assert_eq!(world.readiness().await?.0, 200);
+    let metrics = world.metrics().await?;
+    assert_eq!(metrics.value("qrlogin_disk_full{folder=\"sessions\"}"), Some(1.0));
+    assert_eq!(metrics.value("qrlogin_disk_full{folder=\"data\"}"), Some(0.0));
+    Ok(())
 }
 
 /// Every connection stays open without an answer, as after a loss of power behind a virtual address.
@@ -109,14 +127,32 @@ async fn a_refused_bot_token_is_named() -> Result<()> {
 async fn while_the_database_does_not_answer_the_operator_is_answered() -> Result<()> {
     let world = World::with(WorldOptions { proxy: true, ..WorldOptions::default() }).await?;
     world.wait_for_readiness("ready\n").await?;
+    let of_database = ["qrlogin_log_position", "qrlogin_lag_events", "qrlogin_parked", "qrlogin_logins_live"];
+    // On a busy machine one answer may take too long.
+    let has_all = |metrics: &Scrape| of_database.iter().all(|name| metrics.has(name));
+    eventually("the database's metrics are told", async || Ok(has_all(&world.metrics().await?))).await?;
     let proxy = world.proxy.as_ref().expect("a proxy");
     proxy.goes_away();
     assert_eq!(world.readiness().await?, (503, "the database does not answer\n".to_owned()));
-    let metrics = world.http.get(format!("http://{}/metrics", world.ops_addr())).send().await?;
-    assert_eq!(metrics.status(), 200);
-    assert!(metrics.text().await?.lines().any(|line| line == "database_answers 0"));
+    let away = world.metrics().await?;
+    assert_eq!((away.value("qrlogin_database_up"), away.value("qrlogin_ready")), (Some(0.0), Some(0.0)));
+    // What was true before is not told any more; what the process knows by itself is.
+    for name in of_database {
+        assert!(!away.has(name), "{name}");
+    }
+    for name in
+        ["qrlogin_database_pool_waiting", "qrlogin_projector_events_total", "qrlogin_process_open_fds"]
+    {
+        assert!(away.has(name), "{name}");
+    }
     proxy.comes_back();
-    world.wait_for_readiness("ready\n").await
+    world.wait_for_readiness("ready\n").await?;
+    eventually("they are told again", async || {
+        let back = world.metrics().await?;
+        let up = [back.value("qrlogin_database_up"), back.value("qrlogin_ready")];
+        Ok(up == [Some(1.0), Some(1.0)] && has_all(&back))
+    })
+    .await
 }
 
 #[tokio::test]
@@ -129,14 +165,21 @@ async fn the_operators_listener_serves_health_readiness_and_metrics() -> Result<
     assert_eq!(ask("/readyz").await?.text().await?, "ready\n");
     let metrics = ask("/metrics").await?;
     assert_eq!(metrics.status(), 200);
-    let metrics = metrics.text().await?;
-    for line in ["parked 0", "lag_events{consumer=\"users\"} 0", "sequencer_events_without_position 0"] {
-        assert!(metrics.lines().any(|it| it == line), "{line} in {metrics}");
+    assert_eq!(metrics.headers()["content-type"], "text/plain; version=0.0.4; charset=utf-8");
+    for series in [
+        "qrlogin_parked{view=\"users\"}",
+        "qrlogin_lag_events{consumer=\"users\"}",
+        "qrlogin_log_unplaced_events",
+    ] {
+        eventually(series, async || Ok(world.metrics().await?.value(series) == Some(0.0))).await?;
     }
     let parked_row = "insert into parked (view, key, position, error) values ('users', 'x', 1, 'bug')";
     sqlx::query(parked_row).execute(world.db.pool()).await?;
-    let metrics = ask("/metrics").await?.text().await?;
-    assert!(metrics.lines().any(|it| it == "parked 1"), "{metrics}");
+    let parked = "qrlogin_parked{view=\"users\"}";
+    eventually("it is told", async || Ok(world.metrics().await?.value(parked) == Some(1.0))).await?;
+    // It stops nobody's login: the process stays in the rotation, and says it.
+    let ready = (200, "ready\nparked: 1 row; `replay lag` shows which\n".to_owned());
+    assert_eq!(world.readiness().await?, ready);
     Ok(())
 }
 

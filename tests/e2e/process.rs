@@ -1,5 +1,6 @@
 //! The real binary: signals, `qr-login health`, and a private PostgreSQL that was killed.
 
+use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::process::Output;
 
@@ -63,6 +64,28 @@ impl RunningBinary {
         Pid::from_raw(text.lines().next()?.trim().parse().ok()?)
     }
 
+    fn assert_each_warning_is_told_once_an_outage_with_its_cause(&self, outages: usize) {
+        let lines = self.service.log_after(0);
+        let told = |line: &str| {
+            let (_, text) = line.split_once(" WARN ").or_else(|| line.split_once(" ERROR "))?;
+            Some(text.trim().to_owned())
+        };
+        let warnings: Vec<_> = lines.iter().filter_map(|line| told(&line.line)).collect();
+        assert!(!warnings.is_empty());
+        let mut counts = BTreeMap::<&str, usize>::new();
+        for warning in &warnings {
+            let (text, error) = warning.split_once(" error=").unwrap_or((warning, ""));
+            *counts.entry(text).or_default() += 1;
+            assert!(
+                !error.starts_with("PostgreSQL failed") || error.contains("error.sources=["),
+                "{warning}"
+            );
+            assert!(!text.contains("could not be erased"), "nobody is to be erased: {warning}");
+        }
+        counts.retain(|_, count| *count > outages);
+        assert!(counts.is_empty(), "told more than once an outage: {counts:?}\n{}", warnings.join("\n"));
+    }
+
     async fn log_in(&self, person: i64, code: &str) -> Result<()> {
         self.service.tool(&["invite", "create", "--tier", "premium", "--code", code]).await?;
         let card = self.telegram.person(person).ask_for_card(&format!("/login {code}")).await?;
@@ -104,6 +127,7 @@ async fn a_private_postgresql_that_was_killed_or_stopped_is_restarted_and_people
         running.log_in(person, code).await?;
     }
     running.service.stop().await;
+    running.assert_each_warning_is_told_once_an_outage_with_its_cause(cases.len());
     assert_eq!(running.service.status().note.as_deref(), Some("exit status: 0"));
     assert!(running.postmaster().is_none(), "PostgreSQL is not restarted while the service stops");
     Ok(())

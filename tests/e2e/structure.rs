@@ -98,13 +98,14 @@ const MAY_KNOW: [(&str, &[&str]); 26] = [
     ),
 ];
 /// What the service is composed of.
-const PARTS: [&str; 14] = [
+const PARTS: [&str; 15] = [
     "domain",
     "terminal",
     "private-postgres",
     "eventlog",
     "vault",
     "transparency",
+    "messages",
     "projections",
     "webhooks",
     "app",

@@ -28,6 +28,9 @@ use web::OnePhoneLogin;
 use crate::port::Port;
 
 mod events;
+mod scrape;
+
+pub use scrape::Scrape;
 
 /// The service and everything around it.
 pub struct World {
@@ -212,6 +215,12 @@ impl World {
     pub async fn readiness(&self) -> Result<(u16, String)> {
         let answer = self.http.get(format!("http://{}/readyz", self.ops_addr())).send().await?;
         Ok((answer.status().as_u16(), answer.text().await?))
+    }
+
+    /// What `/metrics` prints.
+    pub async fn metrics(&self) -> Result<Scrape> {
+        let answer = self.http.get(format!("http://{}/metrics", self.ops_addr())).send().await?;
+        Ok(Scrape(answer.error_for_status()?.text().await?))
     }
 
     /// The address of the operator's listener.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use eventlog::Outage;
 use eventlog::database::{Database, DatabaseError};
+use metrics::gauge;
 
 /// The leases of one holder. A cheap clone.
 #[derive(Clone, Debug)]
@@ -95,12 +97,17 @@ impl Leases {
         W: FnMut(Lease) -> F,
         F: Future<Output = T>,
     {
+        held(name).increment(0.0);
+        let mut outage =
+            Outage::new("the lease cannot be asked for; trying again", "the lease can be asked for again");
         loop {
             // Taken before the statement: the database counts from a later moment.
             let asked_at = Instant::now();
             match self.acquire(name, ttl).await {
                 Ok(Some(lease)) => {
+                    outage.over();
                     tracing::info!(lease.epoch = lease.epoch, "lease taken");
+                    let _held = Held::new(name);
                     let _release = ReleaseOnDrop { leases: self.clone(), lease: Some(lease.clone()) };
                     tokio::select! {
                         done = work(lease.clone()) => return done,
@@ -108,11 +115,8 @@ impl Leases {
                     }
                     tracing::warn!(lease.epoch = lease.epoch, "lease lost");
                 }
-                Ok(None) => {}
-                Err(error) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "lease could not be asked for");
-                }
+                Ok(None) => outage.over(),
+                Err(error) => outage.failed(&error),
             }
             sleep(ttl / 8).await;
         }
@@ -121,21 +125,45 @@ impl Leases {
     /// Renews it until it is lost: taken by another process, or not renewed in time.
     async fn keep(&self, lease: &Lease, asked_at: Instant) {
         let mut over_at = asked_at + lease.ttl;
+        let mut outage =
+            Outage::new("the lease could not be renewed; trying again", "the lease is renewed again");
         loop {
             sleep(lease.ttl / 4).await;
             let asked_at = Instant::now();
             match timeout_at(over_at, self.renew(lease)).await {
-                Ok(Ok(true)) => over_at = asked_at + lease.ttl,
-                Ok(Ok(false)) | Err(_) => return,
-                Ok(Err(error)) => {
-                    let error = &error as &dyn std::error::Error;
-                    tracing::warn!(error, "lease could not be renewed");
+                Ok(Ok(true)) => {
+                    outage.over();
+                    over_at = asked_at + lease.ttl;
                 }
+                Ok(Ok(false)) | Err(_) => return,
+                Ok(Err(error)) => outage.failed(&error),
             }
             if Instant::now() >= over_at {
                 return;
             }
         }
+    }
+}
+
+/// Whether this process holds a lease.
+fn held(name: &str) -> metrics::Gauge {
+    gauge!("qrlogin_lease_held", "lease" => name.to_owned())
+}
+
+/// Shows in the metrics that this process holds a lease, until dropped.
+struct Held(metrics::Gauge);
+
+impl Held {
+    fn new(name: &str) -> Self {
+        let held = held(name);
+        held.increment(1.0);
+        Self(held)
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
     }
 }
 

@@ -29,6 +29,11 @@ pub struct Presence {
     keeper: JoinHandle<()>,
 }
 
+/// Why the work begins anew under another name.
+#[derive(Debug, thiserror::Error)]
+#[error("the connection that shows that this process lives was lost")]
+struct PresenceLost;
+
 impl Presence {
     /// Announces that `holder` is alive. Each run of a process has a new name.
     ///
@@ -69,9 +74,7 @@ impl Presence {
                     outage.over();
                     tokio::select! {
                         () = work(holder) => {}
-                        () = presence.lost() => {
-                            tracing::warn!("the connection that shows this process lives was lost, beginning anew");
-                        }
+                        () = presence.lost() => outage.failed(&PresenceLost),
                     }
                 }
                 Err(error) => outage.failed(&error),

@@ -12,6 +12,7 @@ pub mod json;
 pub mod live_events;
 pub mod live_login;
 pub mod live_logins;
+pub mod measured;
 pub mod page;
 pub mod problem;
 pub mod route;

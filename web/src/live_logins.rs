@@ -15,6 +15,7 @@ use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Log, LogEvent};
 use eventlog::{Clock, Outage};
 use jiff::{SignedDuration, Timestamp};
+use metrics::histogram;
 use projections::projector;
 use projections::views::login_status::{self, LoginRow};
 use projections::views::users;
@@ -139,8 +140,13 @@ impl LiveLogins {
                 }
             };
             for event in &events {
+                let awaited = self.awaited_confirmation(event);
                 while let Err(error) = self.take(event, vault).await {
                     self.lost(&error, outage).await;
+                }
+                if let Some(confirmed_at) = awaited {
+                    let seconds = clock.now().duration_since(confirmed_at).as_secs_f64().max(0.0);
+                    histogram!("qrlogin_login_phase_seconds", "phase" => "page").record(seconds);
                 }
             }
             self.follows.store(true, Ordering::Relaxed);
@@ -178,6 +184,16 @@ impl LiveLogins {
             return Ok(());
         };
         self.put(row, vault).await
+    }
+
+    /// When the login of this event was confirmed, where it was, and where a page waits for it here.
+    fn awaited_confirmation(&self, event: &LogEvent) -> Option<Timestamp> {
+        let Ok(Event::Login(LoginEvent::AuthorizationConfirmed { at, .. })) = &event.event else {
+            return None;
+        };
+        let logins = self.logins.read().unwrap_or_else(PoisonError::into_inner);
+        let waits = logins.get(event.stream_id.as_str()).is_some_and(|login| login.receiver_count() > 0);
+        waits.then_some(*at)
     }
 
     /// What an event of an account changes for its person's logins.

@@ -1,7 +1,10 @@
 //! Errors as people and programs read them: RFC 9457 `application/problem+json`.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use eventlog::Seldom;
 use eventlog::database::is_transient;
 use serde::Serialize;
 use texts::Language;
@@ -12,6 +15,9 @@ use crate::init_data::InitDataError;
 
 /// When to ask again while the database is away: about as long as a failover takes.
 pub const AWAY_SECONDS: u32 = 5;
+
+/// While the database is away every request fails: one line a minute says so.
+static AWAY: Seldom = Seldom::new(Duration::from_secs(60));
 
 /// The `type` of the answer to a person who is blocked.
 const BLOCKED: &str = "urn:qr-login:blocked";
@@ -110,8 +116,10 @@ impl Problem {
 /// Whether a request failed because the database is away, so that it has to be repeated. The error is logged here.
 pub fn is_away(error: &(dyn std::error::Error + 'static)) -> bool {
     let is_away = is_transient(error);
-    if is_away {
-        tracing::warn!(error, "a request has to be repeated: the database is away");
+    if is_away && AWAY.is_due() {
+        tracing::warn!(error, "requests have to be repeated: the database is away");
+    } else if is_away {
+        tracing::debug!(error, "a request has to be repeated: the database is away");
     } else {
         tracing::error!(error, "a request failed");
     }

@@ -137,7 +137,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 /// Says why, as far as the socket takes it at once, and closes.
 fn refuse_connection(stream: &TcpStream) {
-    counter!("http_refused", "why" => "connections of one address").increment(1);
+    counter!("qrlogin_http_refused_total", "reason" => "connections").increment(1);
     let _ = stream.try_write(TOO_MANY_CONNECTIONS);
 }
 

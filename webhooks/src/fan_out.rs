@@ -89,7 +89,7 @@ impl FanOut {
             transaction.execute("set local synchronous_commit = off").await?;
         }
         transaction.commit().await?;
-        metrics::counter!("webhook_messages_total").increment(added);
+        metrics::counter!("qrlogin_webhook_messages_total").increment(added);
         if added > 0 {
             db.wake().notify(Topic::Webhooks);
         }

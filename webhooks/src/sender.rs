@@ -80,6 +80,7 @@ struct Sent {
 
 impl Sender {
     pub(crate) fn new(queue: &Queue, keys: &Arc<DerivedKeys>, clock: &Clock, transport: &Transport) -> Self {
+        gauge!("qrlogin_webhook_deliveries_under_way").set(0.0);
         Self {
             queue: queue.clone(),
             vault: Vault::new(&queue.db),
@@ -154,7 +155,7 @@ impl Sender {
         });
         let count = claimed.len();
         self.start(claimed).await?;
-        gauge!("webhook_deliveries_under_way").set(self.under_way.len() as f64);
+        gauge!("qrlogin_webhook_deliveries_under_way").set(self.under_way.len() as f64);
         Ok(count)
     }
 
@@ -261,7 +262,7 @@ impl Sender {
             ended.extend(settled(next));
         }
         for Sent { due, outcome, rest } in &ended {
-            counter!("webhook_deliveries_total", "outcome" => outcome.name()).increment(1);
+            counter!("qrlogin_webhook_deliveries_total", "outcome" => outcome.name()).increment(1);
             let health = self.health.entry(due.webhook_id).or_default();
             match outcome {
                 Outcome::Delivered(_) => health.fails = false,

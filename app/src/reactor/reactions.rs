@@ -12,6 +12,7 @@ use domain::{
 use jiff::SignedDuration;
 
 use super::prefetched::Prefetched;
+use crate::log_targets::LOGIN_STEPS;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::LogEvent;
@@ -192,7 +193,7 @@ impl Reactions {
         let is_first = account.decide(command.clone()).is_ok_and(|events| !events.is_empty());
         settled(self.store.account(account_id, command, context).await)?;
         if is_first {
-            tracing::info!("subscription {} activated", grant.tier.name());
+            tracing::info!(target: LOGIN_STEPS, "subscription {} activated", grant.tier.name());
             tracing::info!("QR login finished");
         }
         Ok(())

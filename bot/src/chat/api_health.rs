@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use metrics::{counter, histogram};
 use secrecy::{ExposeSecret, SecretString};
 use teloxide::prelude::Requester;
 use teloxide::{ApiError, Bot, RequestError};
@@ -121,6 +122,7 @@ impl ApiHealth {
     /// A call failed. Returns how long to wait before the next.
     pub fn failed(&self, error: &RequestError) -> Duration {
         let trouble = Trouble::of(error);
+        trouble.count(error);
         match trouble {
             Trouble::TokenRefused => self.token.0.store(true, Ordering::Relaxed),
             // Such an answer means that Telegram has accepted the token.
@@ -142,6 +144,14 @@ impl ApiHealth {
             (Trouble::Conflict, _) => CONFLICT_PAUSE,
             (Trouble::TokenRefused, _) => TOKEN_PAUSE,
             _ => PAUSE,
+        }
+    }
+
+    /// A call failed for what it asks for: that says nothing of other calls. It is counted.
+    pub fn refused(&self, error: &RequestError) {
+        match error {
+            RequestError::RetryAfter(_) => Trouble::Busy.count(error),
+            _ => counter!("qrlogin_telegram_errors_total", "api" => "bot", "kind" => "refused").increment(1),
         }
     }
 
@@ -172,6 +182,26 @@ impl Trouble {
                 Self::Failing
             }
             RequestError::Network(_) | RequestError::Io(_) => Self::Unreachable,
+        }
+    }
+
+    /// Counts it in the metrics.
+    fn count(self, error: &RequestError) {
+        if let RequestError::RetryAfter(wait) = error {
+            let waits = histogram!("qrlogin_telegram_flood_wait_seconds", "api" => "bot");
+            waits.record(wait.duration().as_secs_f64());
+        }
+        counter!("qrlogin_telegram_errors_total", "api" => "bot", "kind" => self.name()).increment(1);
+    }
+
+    /// In the metrics.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Failing => "failing",
+            Self::Busy => "flood_wait",
+            Self::Conflict => "conflict",
+            Self::TokenRefused => "token_refused",
         }
     }
 

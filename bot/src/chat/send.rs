@@ -231,7 +231,7 @@ async fn record(
     chat: Option<ChatId>,
     outcome: Outcome,
 ) {
-    metrics::counter!("bot_messages_total", "outcome" => outcome.name()).increment(1);
+    metrics::counter!("qrlogin_bot_messages_total", "outcome" => outcome.name()).increment(1);
     if let Outcome::Never(why) = outcome {
         tracing::info!(reason = why, "a message is given up");
     }

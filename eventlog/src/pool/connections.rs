@@ -4,7 +4,7 @@
 //! makes a connection of the next one. Where the URL names several servers, the one that `target_session_attrs` asks for
 //! is searched in the background.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
@@ -55,7 +55,12 @@ struct Shared {
     servers: Servers,
     current: RwLock<Generation>,
     is_searching: AtomicBool,
+    /// Tasks that wait for a connection.
+    waiting: AtomicUsize,
 }
+
+/// A task that waits for a connection, for as long as this lives.
+pub(super) struct Waiting<'a>(&'a AtomicUsize);
 
 /// The connections that are used now. Those of a generation before are given up.
 #[derive(Clone, Debug)]
@@ -70,12 +75,34 @@ impl Connections {
         Self(Arc::new_cyclic(|shared| {
             let pool = new_pool(shared.clone(), 0, (&servers, settings), server);
             let current = RwLock::new(Generation { number: 0, pool });
-            Shared { settings, servers, current, is_searching: AtomicBool::new(false) }
+            Shared {
+                settings,
+                servers,
+                current,
+                is_searching: AtomicBool::new(false),
+                waiting: AtomicUsize::new(0),
+            }
         }))
     }
 
     pub(super) fn current(&self) -> Generation {
         self.0.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts one that waits for a connection.
+    pub(super) fn wait(&self) -> Waiting<'_> {
+        self.0.waiting.fetch_add(1, Ordering::Relaxed);
+        Waiting(&self.0.waiting)
+    }
+
+    /// How many wait for a connection.
+    pub(super) fn waiting(&self) -> usize {
+        self.0.waiting.load(Ordering::Relaxed)
+    }
+
+    /// How many connections there may be.
+    pub(super) fn most(&self) -> u32 {
+        self.0.settings.size
     }
 
     pub(super) fn answer_within(&self) -> Duration {
@@ -94,7 +121,7 @@ impl Connections {
             return;
         }
         tracing::warn!("the database does not answer as it should: its connections are made anew");
-        metrics::counter!("database_connections_given_up_total").increment(1);
+        metrics::counter!("qrlogin_database_pools_given_up_total").increment(1);
         let server = PgConnectOptions::clone(&current.pool.connect_options());
         current.number += 1;
         let newer =
@@ -158,6 +185,12 @@ impl Connections {
             }
             sleep(Duration::from_millis(2)).await;
         }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

@@ -1,7 +1,7 @@
 //! Updates that cannot be read or stored. They are kept as bytes, so that the program can be fixed.
 //!
 //! The newest 100 are kept for a week, up to 1 MiB of each, in `vault.refused_updates`. Each is a line in the log and counts in
-//! the metric `bot_updates_refused_total`; admins are told once in ten minutes. When a person is erased, those that hold their
+//! the metric `qrlogin_bot_updates_refused_total`; admins are told once in ten minutes. When a person is erased, those that hold their
 //! Telegram id are deleted (`Vault::erase_subject`). A U+0000, which `jsonb` refuses, becomes U+FFFD; such an update is
 //! answered, not refused.
 
@@ -98,7 +98,7 @@ impl RefusedUpdates {
         if inserted.rows_affected() == 0 {
             return Ok(());
         }
-        metrics::counter!("bot_updates_refused_total", "source" => source.name()).increment(1);
+        metrics::counter!("qrlogin_bot_updates_refused_total", "source" => source.name()).increment(1);
         tracing::error!(
             update.id = update_id,
             source = source.name(),

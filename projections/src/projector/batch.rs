@@ -216,7 +216,7 @@ pub async fn park(
         error = &failure.error as &dyn std::error::Error,
         "an event could not be folded into a view: its row is parked from here on, all others go on"
     );
-    metrics::counter!("parked_total", "view" => view.to_owned()).increment(1);
+    metrics::counter!("qrlogin_rows_parked_total", "view" => view.to_owned()).increment(1);
     let (position, error) = (failure.position, failure.error.to_string());
     match role {
         SlotRole::Live => {

@@ -140,7 +140,7 @@ impl Connections {
             }
             // Unless a request has just come.
             if slot.replace(state, State::new(Phase::Closed, 0)) {
-                counter!("http_connections_closed_to_make_room").increment(1);
+                counter!("qrlogin_http_connections_closed_total").increment(1);
                 slot.waker.wake();
                 return;
             }

@@ -68,7 +68,7 @@ impl<S> Gate<S> {
                 None
             }
             Err(TooMany) => {
-                counter!("http_refused", "why" => "requests of one address").increment(1);
+                counter!("qrlogin_http_refused_total", "reason" => "requests").increment(1);
                 let language = Language::default();
                 let problem = Problem::new(StatusCode::TOO_MANY_REQUESTS, language, Text::TooManyRequests);
                 Some(problem.after(AGAIN_SECONDS))

@@ -103,17 +103,27 @@ fn is_gone(error: &RequestError) -> bool {
 /// What a failure means for the message.
 fn outcome_of(ctx: &BotContext, outgoing: &OutgoingMessage, error: &RequestError) -> Outcome {
     match error {
-        RequestError::RetryAfter(seconds) => Outcome::Later(seconds.duration()),
+        RequestError::RetryAfter(seconds) => {
+            ctx.api_health.refused(error);
+            Outcome::Later(seconds.duration())
+        }
         RequestError::Api(ApiError::BotBlocked) => Outcome::Never("the person has stopped the bot"),
         RequestError::Api(ApiError::InvalidToken) => Outcome::Later(ctx.api_health.failed(error)),
         RequestError::Api(refused) if is_final(refused) => {
+            ctx.api_health.refused(error);
             tracing::warn!(error = refused as &dyn std::error::Error, "Telegram refuses a message");
             Outcome::Never("Telegram refuses it")
         }
-        RequestError::Api(_) => Outcome::Later(AGAIN),
+        RequestError::Api(_) => {
+            ctx.api_health.refused(error);
+            Outcome::Later(AGAIN)
+        }
         // Telegram has accepted it. A newer Bot API writes the answer differently.
         RequestError::InvalidJson { raw, .. } if raw.starts_with("{\"ok\":true") => Outcome::Sent(None),
-        RequestError::InvalidJson { .. } => Outcome::Later(AGAIN),
+        RequestError::InvalidJson { .. } => {
+            ctx.api_health.refused(error);
+            Outcome::Later(AGAIN)
+        }
         RequestError::Network(network) if network.is_connect() => {
             Outcome::Later(ctx.api_health.failed(error))
         }

@@ -1,0 +1,95 @@
+//! How much room is left where the service writes.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rustix::fs::{StatVfs, StatVfsMountFlags, statvfs};
+use tokio::time::timeout;
+
+/// With less than this nothing can be counted on: a session's file or a ledger's line takes a few blocks.
+const NEXT_TO_NOTHING: u64 = 256 * 1024;
+
+/// A folder that the service writes to.
+#[derive(Clone, Debug)]
+pub struct Folder {
+    /// In the metrics.
+    pub name: &'static str,
+    /// The setting that names it.
+    pub setting: &'static str,
+    /// Where it is.
+    pub path: PathBuf,
+}
+
+/// The disk of a folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Disk {
+    /// What is left for a user who is not root.
+    pub free_bytes: u64,
+    /// All of it.
+    pub size_bytes: u64,
+    has_inodes: bool,
+    is_read_only: bool,
+}
+
+/// The disks of these folders; without those that did not answer in time.
+pub async fn look(folders: &[Folder], within: Duration) -> Vec<(Folder, Disk)> {
+    let mut seen = Vec::new();
+    for folder in folders {
+        let path = folder.path.clone();
+        // A disk behind a network may be away.
+        let asked = tokio::task::spawn_blocking(move || Disk::of(&path));
+        if let Ok(Ok(Ok(disk))) = timeout(within / 2, asked).await {
+            seen.push((folder.clone(), disk));
+        }
+    }
+    seen
+}
+
+impl Disk {
+    /// The disk of a folder, or of the one above it that is there.
+    fn of(folder: &Path) -> io::Result<Self> {
+        let there = folder.ancestors().find(|above| above.exists()).unwrap_or(folder);
+        Ok(Self::from(statvfs(there)?))
+    }
+
+    /// Whether nothing can be written there.
+    pub const fn is_full(&self) -> bool {
+        self.free_bytes < NEXT_TO_NOTHING || !self.has_inodes || self.is_read_only
+    }
+}
+
+impl From<StatVfs> for Disk {
+    fn from(stat: StatVfs) -> Self {
+        Self {
+            free_bytes: stat.f_bavail * stat.f_frsize,
+            size_bytes: stat.f_blocks * stat.f_frsize,
+            // Some file systems count none.
+            has_inodes: stat.f_files == 0 || stat.f_favail > 0,
+            is_read_only: stat.f_flag.contains(StatVfsMountFlags::RDONLY),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_disk_is_full_without_room_without_inodes_and_read_only() {
+        let disk = Disk { free_bytes: 1 << 30, size_bytes: 1 << 40, has_inodes: true, is_read_only: false };
+        assert!(!disk.is_full());
+        assert!(Disk { free_bytes: 4_096, ..disk }.is_full());
+        assert!(Disk { has_inodes: false, ..disk }.is_full());
+        assert!(Disk { is_read_only: true, ..disk }.is_full());
+    }
+
+    #[test]
+    fn a_folder_that_is_not_made_yet_is_on_the_disk_of_the_one_above() {
+        let folder = tempfile::tempdir().unwrap();
+        let [there, missing] =
+            [folder.path().to_owned(), folder.path().join("not/yet")].map(|path| Disk::of(&path).unwrap());
+        assert_eq!(there.size_bytes, missing.size_bytes);
+        assert!(!there.is_full());
+    }
+}
