@@ -1,5 +1,6 @@
-//! Requests that nobody repeats: the page, a long poll, and an order with a body, one after the other through Caddy. While processes
-//! are replaced, each has to be answered.
+//! Requests that nobody repeats: the page, a status and a long poll, one after the other through Caddy. While processes are replaced,
+//! each has to be answered. So are orders with a body; Caddy does not ask another process for those, so one that a process gets in
+//! its last moment may fail. These are only told.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -26,7 +27,12 @@ struct Told {
     /// What is done to the processes at the moment.
     now: String,
     failed: Vec<String>,
+    /// Orders alone.
+    failed_orders: Vec<String>,
 }
+
+/// What is asked for with a body.
+const ORDER: &str = "an order";
 
 impl Requests {
     /// `session` is a login that waits: its long polls are answered when there is news.
@@ -43,7 +49,7 @@ impl Requests {
         let (http, url) = (client()?, format!("{origin}/qr-auth/retry"));
         // Without launch data it is refused: that is an answer, too.
         let order = move || http.post(&url).json(&json!({"session_id": "any"}));
-        asking.spawn(ask("an order", told.clone(), order));
+        asking.spawn(ask(ORDER, told.clone(), order));
         Ok(Self { told, _asking: asking })
     }
 
@@ -56,6 +62,9 @@ impl Requests {
     pub fn end(self) -> Result<(u64, Vec<String>)> {
         let told = self.told();
         ensure!(told.answered > 0, "no request was answered");
+        for order in &told.failed_orders {
+            eprintln!("{order}");
+        }
         Ok((told.answered, told.failed.clone()))
     }
 
@@ -86,7 +95,10 @@ async fn ask(what: &str, told: Arc<Mutex<Told>>, request: impl Fn() -> reqwest::
                 Some(failure) => {
                     let line =
                         format!("{what} after {} ms: {failure} ({})", began.elapsed().as_millis(), told.now);
-                    told.failed.push(line);
+                    match what {
+                        ORDER => told.failed_orders.push(line),
+                        _ => told.failed.push(line),
+                    }
                 }
             }
         }
