@@ -3,7 +3,8 @@
 
 usage: qr_verify.py KEY export EXPORT --checkpoint FILE [--checkpoint FILE]... [--tiles FOLDER]
        qr_verify.py KEY proof PROOF [--line FILE]
-       qr_verify.py KEY person PROOF"""
+       qr_verify.py KEY person PROOF
+KEY: NAME+ID+KEY, or a file with such keys of the log and of witnesses, and N of: so many witnesses must have signed."""
 import base64, functools, hashlib, os, re, sys
 
 P, L = 2**255 - 19, 2**252 + 27742317777372353535851937790883648493
@@ -35,7 +36,6 @@ def leaf(line): return sha(b'\0' + line.encode())
 def node(left, right): return sha(b'\1' + left + right)
 def read(file): return open(file, encoding='utf-8', newline='\n').read()
 def position_of(line): return int((re.match(r'\{"position":(0|[1-9][0-9]*),', line) or [0, 0])[1])
-
 def push(tree, value):
     while tree and tree[-1][0] == value[0]:
         value = value[0] + 1, node(tree.pop()[1], value[1])
@@ -52,24 +52,24 @@ def in_tree(index, size, value, proof, root):  # RFC 9162, section 2.1.3.2.
             index, last = index >> 1, last >> 1
         index, last = index >> 1, last >> 1
     return last == 0 and not is_short and value == root
-
 def signed(note, keys):
     text, _, signatures = note.rpartition('\n\n')
-    text, origin, is_signed = text + '\n', text.split('\n')[0], False
+    text, origin, seen = text + '\n', text.split('\n')[0], set()
     checkpoint = re.match(r'[^\n]+\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)\n', text)
     if not checkpoint:
         raise Refuted('it is no signed note with a checkpoint')
     for name, blob in re.findall('^\u2014 ([^ \n]+) ([^ \n]+)$', signatures, re.M):
-        for key in keys:
+        for key in (key for key in keys if '+' in key):
             material, blob_bytes = b64(key.split('+', 2)[2]), b64(blob)
             key_id = sha(name.encode() + b'\n' + material)[:4]
             if key.split('+')[:2] == [name, key_id.hex()] and blob_bytes[:4] == key_id:
                 time = f'cosignature/v1\ntime {int.from_bytes(blob_bytes[4:12], "big")}\n' if material[0] == 4 else ''
                 if not has_signed(material[1:], (time + text).encode(), blob_bytes[12 if time else 4:]):
                     raise Refuted(f'the signature of {name} is not one of this checkpoint')
-                is_signed |= material[0] == 1 and name == origin
-    if not is_signed:
-        raise Refuted(f'it is not signed by the key of {origin}')
+                seen.add((material[0], name))
+    required = next((int(word) for word in keys if word.isdigit()), 0)
+    if (1, origin) not in seen or sum(kind == 4 for kind, _ in seen) < required:
+        raise Refuted(f'it is not signed by the key of {origin}, or by fewer than {required} of the witnesses')
     return origin, int(checkpoint[1]), b64(checkpoint[2])
 
 def export(file, checkpoints, tiles):

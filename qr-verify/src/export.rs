@@ -17,14 +17,12 @@ pub fn verify(
     let (origin, mut by_size) = (&signed[0].origin, BTreeMap::new());
     for checkpoint in signed {
         if checkpoint.origin != *origin {
-            return Err(Failure::from(format!("there are two logs: {origin} and {}", checkpoint.origin)));
+            return Err(format!("there are two logs: {origin} and {}", checkpoint.origin).into());
         }
         let other: Option<&Checkpoint> = by_size.insert(checkpoint.size, checkpoint);
         if other.is_some_and(|other| other.root != checkpoint.root) {
             let size = checkpoint.size;
-            return Err(Failure::from(format!(
-                "fork: {origin} has signed two histories up to position {size}"
-            )));
+            return Err(format!("fork: {origin} has signed two histories up to position {size}").into());
         }
     }
     let end = signed.iter().map(|checkpoint| checkpoint.size).max().unwrap_or(0);
@@ -40,7 +38,7 @@ pub fn verify(
         let text = line.strip_suffix('\n').unwrap_or(&line);
         position += 1;
         if position_of(text) != Some(position) {
-            let told = position_of(text).map_or_else(|| "none".to_owned(), |told| told.to_string());
+            let told = position_of(text).unwrap_or(0);
             faults.push(format!("position {position}: the line in its place has position {told}"));
             break;
         }
@@ -57,11 +55,10 @@ pub fn verify(
         }
         tree.push(leaf);
         if let Some(checkpoint) = by_size.get(&position) {
-            match tree.root() == checkpoint.root {
-                true => held = position,
-                false => {
-                    faults.push(format!("positions {} to {position}: not what {origin} has signed", held + 1))
-                }
+            if tree.root() == checkpoint.root {
+                held = position;
+            } else {
+                faults.push(format!("positions {} to {position}: not what {origin} has signed", held + 1));
             }
             if tiles.is_some() && position == end && tiles_tree.root() != checkpoint.root {
                 faults.insert(0, "the tiles are not all there, or not those that were signed".to_owned());
@@ -81,11 +78,8 @@ pub fn verify(
         return Err(Failure::refuted(faults));
     }
     let seen: String = by_size[&end].witnesses.iter().map(|name| format!("; seen by {name}")).collect();
-    let later = if position > end {
-        format!("; {} later ones are not signed yet", position - end)
-    } else {
-        String::new()
-    };
+    let later = (position > end).then(|| format!("; {} later ones are not signed yet", position - end));
+    let later = later.unwrap_or_default();
     Ok(format!("positions 1 to {end} are the history that {origin} has signed{seen}{later}"))
 }
 

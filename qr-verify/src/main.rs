@@ -19,7 +19,8 @@ use failure::Failure;
 const USAGE: &str = "usage: qr-verify KEY export EXPORT --checkpoint FILE [--checkpoint FILE]… [--tiles FOLDER]
        qr-verify KEY proof PROOF [--line FILE]
        qr-verify KEY person PROOF
-KEY: NAME+ID+KEY (C2SP signed-note), or a file with such keys of the log and of witnesses, a line each. EXPORT and PROOF may be -";
+KEY: NAME+ID+KEY (C2SP signed-note), or a file with such keys of the log and of witnesses, and N of, a line each: so many of the
+witnesses must have signed. EXPORT and PROOF may be -";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -35,8 +36,8 @@ fn run(arguments: &[String]) -> Result<String, Failure> {
     let [key, what, file, options @ ..] = arguments else { return Err(Failure::unusable(USAGE)) };
     let file = if file == "-" { "/dev/stdin" } else { file };
     let key = if key.contains('+') { key.clone() } else { text(key)? };
-    let keys: Option<Vec<_>> = key.split_whitespace().map(note::Key::parse).collect();
-    let keys = keys.ok_or_else(|| Failure::unusable("KEY is no verifier key (NAME+ID+KEY)"))?;
+    let keys =
+        note::Keys::parse(&key).ok_or_else(|| Failure::unusable("KEY is no verifier key (NAME+ID+KEY)"))?;
     let (mut checkpoints, mut tiles, mut line) = (Vec::new(), None, None);
     for option in options.chunks(2) {
         match (what.as_str(), option) {

@@ -8,11 +8,11 @@ use base64::engine::general_purpose::STANDARD;
 
 use crate::export::position_of;
 use crate::failure::{Failure, plain};
-use crate::note::{Checkpoint, Key, number, signed_checkpoint};
+use crate::note::{Checkpoint, Keys, number, signed_checkpoint};
 use crate::tree::{Hash, leaf_hash, root_by_inclusion};
 
 /// What holds of a tlog-proof for this line, or else for the one that it carries as `extra`.
-pub fn verify_proof(file: &str, line: Option<&str>, keys: &[Key]) -> Result<String, Failure> {
+pub fn verify_proof(file: &str, line: Option<&str>, keys: &Keys) -> Result<String, Failure> {
     let malformed = || Failure::unusable("it is no proof (c2sp.org/tlog-proof@v1), or one without its line");
     let (head, note) = file.split_once("\n\n").ok_or_else(malformed)?;
     let mut lines = head.split('\n').peekable();
@@ -29,16 +29,14 @@ pub fn verify_proof(file: &str, line: Option<&str>, keys: &[Key]) -> Result<Stri
 }
 
 /// What holds of a person's proof.
-pub fn verify(file: &str, keys: &[Key]) -> Result<String, Failure> {
+pub fn verify(file: &str, keys: &Keys) -> Result<String, Failure> {
     let malformed = || Failure::unusable("it is no proof of a person (qr-login/person-proof@v1)");
     let (body, note) = file.split_once("\n\n").ok_or_else(malformed)?;
-    let body =
-        body.strip_prefix("qr-login/person-proof@v1\naccount ").and_then(|body| body.split_once("\nheads "));
-    let (account, mut lines) =
-        body.map(|(account, rest)| (account, rest.split('\n'))).ok_or_else(malformed)?;
-    let place = lines.next().and_then(|line| line.split_once(' '));
-    let place = place.and_then(|(index, count)| Some((number(index)?, number(count)?)));
-    let (index, count) = place.ok_or_else(malformed)?;
+    let body = body.strip_prefix("qr-login/person-proof@v1\naccount ").ok_or_else(malformed)?;
+    let (account, rest) = body.split_once("\nheads ").ok_or_else(malformed)?;
+    let mut lines = rest.split('\n');
+    let (index, count) = lines.next().and_then(|line| line.split_once(' ')).ok_or_else(malformed)?;
+    let (index, count) = number(index).zip(number(count)).ok_or_else(malformed)?;
     let (mut place_hashes, mut heads, mut events) = (Vec::new(), Vec::new(), Vec::<(&str, Vec<Hash>)>::new());
     for line in lines {
         match line.split_once(' ').ok_or_else(malformed)? {
@@ -135,12 +133,10 @@ fn is_about(line: &str, account: &str) -> bool {
 fn in_tree(line: &str, index: u64, hashes: &[Hash], checkpoint: &Checkpoint) -> Result<(), String> {
     let position = index.wrapping_add(1);
     let root = root_by_inclusion(index, checkpoint.size, leaf_hash(line.as_bytes()), hashes);
-    match root == Some(checkpoint.root) && position_of(line) == Some(position) {
-        true => Ok(()),
-        false => {
-            Err(format!("position {position}: the line is not the one that {} has signed", checkpoint.origin))
-        }
-    }
+    let is_in = root == Some(checkpoint.root) && position_of(line) == Some(position);
+    let refuted =
+        || format!("position {position}: the line is not the one that {} has signed", checkpoint.origin);
+    is_in.then_some(()).ok_or_else(refuted)
 }
 
 fn hash(text: &str) -> Option<Hash> {

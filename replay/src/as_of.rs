@@ -11,6 +11,7 @@ use terminal::columns::{Table, TooNarrow, to_the_second, width_of_stdout};
 use terminal::{csv_field, write_json};
 
 use crate::history::Format;
+use crate::tree::{self, TREE};
 use crate::{audit, people, view};
 
 #[derive(Debug, clap::Args)]
@@ -19,7 +20,7 @@ pub struct Arguments {
     /// A position, or a time: everything up to the last event that was recorded by then.
     #[arg(value_name = "T|POSITION", value_parser = moment)]
     moment: Moment,
-    /// `users`, `login_status`, `invites` or `subscriptions`.
+    /// `users`, `login_status`, `invites` or `subscriptions`; or `tree`, the signed tree, to compare its root with that of a checkpoint.
     view: String,
     /// Only this row. (A login's id may begin with a hyphen.)
     #[arg(long, allow_hyphen_values = true)]
@@ -32,7 +33,8 @@ pub struct Arguments {
 const EXAMPLES: &str = "Examples:
   replay as-of 4711 users --key 139883458
   replay as-of 2026-11-22T10:00:00Z login_status
-  replay as-of 2026-11-22 subscriptions --format csv";
+  replay as-of 2026-11-22 subscriptions --format csv
+  replay as-of 4711 tree";
 
 #[derive(Clone, Copy, Debug)]
 enum Moment {
@@ -48,7 +50,8 @@ fn moment(text: &str) -> Result<Moment, String> {
 }
 
 pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> Result<()> {
-    let columns = view::columns(&arguments.view)?;
+    let is_tree = arguments.view == TREE;
+    let columns = if is_tree { tree::COLUMNS } else { view::columns(&arguments.view)? };
     let position = match arguments.moment {
         Moment::Position(position) => {
             let end = Log::new(db).end().await?;
@@ -60,13 +63,17 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
         Moment::Time(at) => position_at(db, at).await?,
     };
     let key = match arguments.key {
+        Some(_) if is_tree => bail!("--key: the tree has one row"),
         Some(key) => Some(view::key(db, &arguments.view, key).await?),
         None => None,
     };
     if let Some(key) = &key {
         audit::note(db, view::target(&arguments.view, key)).await;
     }
-    let rows = verify::as_of(db, position, &arguments.view, key.as_deref()).await?.unwrap_or_default();
+    let rows = match is_tree {
+        true => vec![tree::as_of(db, position).await?],
+        false => verify::as_of(db, position, &arguments.view, key.as_deref()).await?.unwrap_or_default(),
+    };
     match arguments.format.unwrap_or_else(default_format) {
         Format::Table => {
             let mut table = Table::new(columns.iter().copied(), TooNarrow::Block);

@@ -6,9 +6,10 @@ use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 use eventlog::Database;
+use serde_json::{Value, json};
 use terminal::harmless;
 use transparency::walk::{self, Report};
-use transparency::{Checkpoint, History, NoHistory, Note, StoredTree};
+use transparency::{Checkpoint, History, NoHistory, Note, StoredTree, base64_of};
 
 use crate::progress;
 
@@ -56,6 +57,17 @@ fn read(file: &Path, history: &History) -> Result<Checkpoint> {
     );
     // A key that was changed since has signed what it has signed: who kept the checkpoint has checked that.
     Ok(checkpoint)
+}
+
+/// What [`as_of`] tells.
+pub const COLUMNS: &[&str] = &["position", "origin", "root"];
+
+/// The tree as it was at a position: what a checkpoint of this size says.
+pub async fn as_of(db: &Database, position: i64) -> Result<Value> {
+    let tree = StoredTree::new(db);
+    let history = History::read(db, &tree.state().await?).await?;
+    let root = base64_of(&tree.root_at(position.unsigned_abs()).await?);
+    Ok(json!({"position": position, "origin": history.origin, "root": root}))
 }
 
 /// Makes the tiles anew from the log; or, on a dry run, only says what would change.

@@ -106,12 +106,13 @@ fn every_change_of_an_export_is_found_at_its_position() {
             let export = files.export(&lines);
             let arguments =
                 ["export", text(&export), "--checkpoint", text(&checkpoint), "--tiles", text(&tiles)];
-            let said = files.verify(&arguments);
+            let said = files.verify_in(round, &arguments);
             assert_eq!(said.code, 1, "{kind} at {place}");
             let first = said.text.lines().next().unwrap_or_default();
             let named = format!("does not hold: position {expected}: ");
             assert!(first.starts_with(&named), "{kind} at {place}, {expected}: {first}");
-            assert_eq!(files.verify(&arguments[..4]).code, 1, "without tiles: {kind} at {place}");
+            let without = files.verify_in(round, &arguments[..4]);
+            assert_eq!(without.code, 1, "without tiles: {kind} at {place}");
         }
     }
     let export = files.export(&files.lines);

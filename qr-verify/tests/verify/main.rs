@@ -3,4 +3,6 @@
 
 mod exports;
 mod files;
+mod people;
 mod proofs;
+mod witnesses;

@@ -26,7 +26,8 @@ use pgbench::Pgbench;
 
 const WRITERS: [usize; 3] = [1, 8, 32];
 const ROUNDS: usize = 5;
-const PEOPLE: usize = 640;
+/// How many people the writers share.
+pub const PEOPLE: usize = 640;
 /// Connections, statements and caches are warm by then.
 const WARM: Duration = Duration::from_millis(700);
 const COUNTED: Duration = Duration::from_secs(3);
@@ -125,7 +126,7 @@ async fn bare(pool: &PgPool, url: &secrecy::SecretString) -> Result<PgPool> {
 }
 
 /// Commands a second of so many writers, each of whom plays one login after the other.
-async fn rate(orders: &impl Orders, people: &Arc<Vec<AccountId>>, writers: usize) -> Result<f64> {
+pub async fn rate(orders: &impl Orders, people: &Arc<Vec<AccountId>>, writers: usize) -> Result<f64> {
     let done = Arc::new(AtomicU64::new(0));
     let begun = Instant::now();
     let end = begun + WARM + COUNTED;
@@ -158,7 +159,7 @@ async fn rate(orders: &impl Orders, people: &Arc<Vec<AccountId>>, writers: usize
     Ok((last - first) as f64 / (to - from).as_secs_f64())
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

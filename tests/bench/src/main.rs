@@ -26,6 +26,7 @@ mod reminders;
 mod status;
 mod strangers;
 mod takeover;
+mod tree;
 mod visible;
 mod webhooks;
 
@@ -47,6 +48,8 @@ enum Section {
     Rebuild,
     /// From a takeover in another timeline to the first position, as the log grows.
     Takeover,
+    /// The signed tree: how soon an event is signed, how fast it is verified and rebuilt, and what it costs.
+    Tree,
     /// Commands a second, beside those that do less.
     Append,
     /// From a command to its row in a view.
@@ -83,7 +86,7 @@ struct Arguments {
     /// Measure nothing, but fill the empty database that DATABASE_URL names with so many logins, five events each.
     #[arg(long, value_name = "LOGINS")]
     load: Option<u32>,
-    /// The largest log that `rebuild` and `takeover` go through; ten million events take some minutes, and 15 GB.
+    /// The largest log that `rebuild`, `takeover` and `tree` go through; ten million events take some minutes, and 15 GB.
     #[arg(long, value_name = "EVENTS", default_value_t = 10_000_000)]
     largest: u32,
     /// How many people log in for `many`.
@@ -139,6 +142,7 @@ async fn measure(
             Section::People => people::measure(report).await?,
             Section::Rebuild => rebuild::measure(report, largest).await?,
             Section::Takeover => takeover::measure(report, largest).await?,
+            Section::Tree => tree::measure(report, largest).await?,
             Section::Append => append::measure(report).await?,
             Section::Visible => visible::measure(report).await?,
             Section::Webhooks => webhooks::measure(report).await?,

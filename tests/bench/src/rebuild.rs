@@ -97,7 +97,7 @@ async fn fill_views(db: &Database, url: &SecretString, dataset: &Dataset, projec
 }
 
 /// Seconds for every event with what a reader of the log has to know of it, in the order of positions; the better of two.
-async fn copy_to_nowhere(db: &Database) -> Result<f64> {
+pub async fn copy_to_nowhere(db: &Database) -> Result<f64> {
     let copy = "copy (select i.position, e.aggregate_type, e.aggregate_id, e.event_type, e.event_version, e.payload, \
                 e.metadata from log_index i join events e using (event_no) order by i.position) \
                 to stdout (format binary)";

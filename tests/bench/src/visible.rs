@@ -35,6 +35,9 @@ struct Given {
     sequence: i64,
 }
 
+/// Up to which position a reader sees the view.
+const VIEW: &str = "select position from checkpoints where consumer = 'login_status'";
+
 /// The figures.
 pub async fn measure(report: &mut Report) -> Result<()> {
     let db = testing::database().await.db;
@@ -43,7 +46,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     let leading = Leading::start(&db);
     leading.settle().await?;
     for (name, load, goal) in [("idle", IDLE, Some(Goal::AtMost(1.0))), ("at 1,000 commands/s", BUSY, None)] {
-        let waits = waits(&db, &ours, &people, load).await?;
+        let waits = waits(&db, &ours, &people, load, VIEW).await?;
         leading.settle().await?;
         for (quantile, goal) in [(0.5, None), (0.99, goal)] {
             let name = format!("append to visible, {name}, p{:.0}", quantile * 100.0);
@@ -57,18 +60,23 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// How long each order's row took to be seen, in ms, from the shortest to the longest.
-async fn waits(
+/// How long each order took until a reader saw it, in ms, from the shortest to the longest. `reached` asks for the position up to which
+/// a reader sees.
+pub async fn waits(
     db: &Database,
     ours: &Ours,
     people: &[AccountId],
     (count, apart): (usize, Duration),
+    reached: &'static str,
 ) -> Result<Vec<f64>> {
     let (stop, stopped) = watch::channel(());
-    let reader = tokio::spawn(look(db.clone(), stopped));
+    let reader = tokio::spawn(look(db.clone(), reached, stopped));
     let given = give(ours, people, count, apart).await?;
     let due = eventlog::Log::new(db).due().await?;
-    projections::projector::wait_for(db, due).await?;
+    let pool = db.pool().without_deadlines();
+    while sqlx::query_scalar::<_, i64>(reached).fetch_one(&pool).await? < due {
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
     tokio::time::sleep(LOOK_EVERY * 20).await;
     drop(stop);
     let seen = reader.await??;
@@ -126,8 +134,12 @@ async fn give(ours: &Ours, people: &[AccountId], count: usize, apart: Duration) 
     Ok(given)
 }
 
-/// When the view's checkpoint was first seen at which position, until told to stop.
-async fn look(db: Database, mut stopped: watch::Receiver<()>) -> Result<Vec<(i64, Instant)>> {
+/// When a reader first saw which position, until told to stop.
+async fn look(
+    db: Database,
+    reached: &'static str,
+    mut stopped: watch::Receiver<()>,
+) -> Result<Vec<(i64, Instant)>> {
     let mut connection = db.direct().await?;
     let mut ticks = tokio::time::interval(LOOK_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -137,10 +149,7 @@ async fn look(db: Database, mut stopped: watch::Receiver<()>) -> Result<Vec<(i64
             _ = ticks.tick() => {}
             _ = stopped.changed() => return Ok(seen),
         }
-        let position: i64 =
-            sqlx::query_scalar("select position from checkpoints where consumer = 'login_status'")
-                .fetch_one(&mut connection)
-                .await?;
+        let position: i64 = sqlx::query_scalar(reached).fetch_one(&mut connection).await?;
         if seen.last().is_none_or(|(last, _)| *last < position) {
             seen.push((position, Instant::now()));
         }

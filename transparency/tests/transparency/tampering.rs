@@ -9,12 +9,32 @@ use crate::world::World;
 const EVENTS: u32 = 700;
 
 /// What is changed, and where it must be found.
-fn drills(place: i64) -> [(String, Vec<i64>); 7] {
+fn drills(place: i64) -> [(String, Vec<i64>); 10] {
     let number = format!("(select event_no from log_index where position = {place})");
     let swap = place % i64::from(EVENTS) + 1;
     let mut both = vec![place, swap];
     both.sort_unstable();
+    let from = |first: i64| (first..=i64::from(EVENTS)).take(20).collect();
     [
+        (
+            format!(
+                "insert into events (aggregate_type, aggregate_id, sequence, event_type, event_version, payload, metadata) \
+                 values ('login', 'inserted', 1, 'Made', '1', '{{}}', '{{}}'); \
+                 delete from log_index where position = {EVENTS}; \
+                 update log_index set position = position + 1000000 where position >= {place}; \
+                 update log_index set position = position - 999999 where position > 1000000; \
+                 insert into log_index (position, event_no) select {place}, max(event_no) from events"
+            ),
+            from(place),
+        ),
+        (format!("delete from log_index where position >= {place}"), from(place)),
+        (
+            format!(
+                "update events set payload = '{{\"Made\":{{\"n\":0}}}}' \
+                  where event_no in (select event_no from log_index where position >= {place})"
+            ),
+            from(place),
+        ),
         (
             format!("update events set payload = '{{\"Made\":{{\"n\":0}}}}' where event_no = {number}"),
             vec![place],
@@ -74,7 +94,7 @@ async fn every_change_of_the_log_is_found_at_its_position_and_signed_by_nobody()
                    insert into log_index select * from before_index";
     for round in 0..rounds {
         for (kind, place) in
-            (0..7).map(|kind| (kind, 1 + (round * 7919 + kind * 104_729 + 257) % i64::from(EVENTS)))
+            (0..10).map(|kind| (kind, 1 + (round * 7919 + kind * 104_729 + 257) % i64::from(EVENTS)))
         {
             let (sql, expected) = drills(place)[kind as usize].clone();
             world.tamper(&sql).await;
