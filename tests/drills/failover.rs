@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Result, bail};
 use tokio::time::{Instant, sleep};
 
 use crate::cluster::{Cluster, Replication};
@@ -99,7 +99,7 @@ pub async fn prepare(cluster: &Cluster, scene: &mut Scene, peace: Duration) -> R
 
 /// Causes one fault, and undoes it once the service has answered and there is a new primary.
 pub async fn one(cluster: &mut Cluster, links: &Links, scene: &mut Scene, fault: Fault) -> Result<Figures> {
-    let old = cluster.primary().await.context("no primary before the fault")?;
+    let old = cluster.wait_for_primary(None).await?;
     let began = Instant::now();
     cause(fault, cluster, links, old).await?;
     let order = async {

@@ -158,7 +158,7 @@ async fn one(
     let before = match part.replication {
         Replication::Synchronous => None,
         Replication::Asynchronous => {
-            let old = &cluster.nodes[cluster.primary().await.context("no primary before the fault")?];
+            let old = &cluster.nodes[cluster.wait_for_primary(None).await?];
             // What people do from here on is on the primary alone.
             old.stop_sending();
             sleep(random.millis(200..1_500)).await;

@@ -124,9 +124,11 @@ async fn answered_by_standby(service: &ServiceClient, url: &SecretString) -> Res
 
 /// Grants a subscription of so many days, and reads it at once in every way.
 async fn write_and_read(service: &ServiceClient, page: &AdminPage, days: u32) -> Result<()> {
+    let before = service.get(PERSON).await?;
     let granted = service.post(SUBSCRIPTION, json!({"tier": "basic", "days": days})).await?;
     ensure!(granted.status == 200, "{granted:?}");
     let (end, position) = (&granted.body["subscription_expires_at"], &granted.body["position"]);
+    assert_ne!(&before.body["subscription_expires_at"], end, "the answer shows what was done");
     let read = service.get(PERSON).await?;
     assert_eq!(&read.body["subscription_expires_at"], end, "{read:?}");
     assert!(read.body["position"].as_i64() >= position.as_i64(), "{read:?}");
