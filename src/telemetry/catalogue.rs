@@ -299,10 +299,10 @@ impl Metric {
         self.labels.iter().fold(vec![Vec::new()], |series, (name, values)| {
             let with = |labels: &Vec<Label>, value: &'static str| {
                 let mut labels = labels.clone();
-                labels.push(Label::from_static_parts(*name, value));
+                labels.push(Label::from_static_parts(name, value));
                 labels
             };
-            series.iter().flat_map(|labels| values.iter().map(move |value| with(labels, *value))).collect()
+            series.iter().flat_map(|labels| values.iter().map(move |value| with(labels, value))).collect()
         })
     }
 }

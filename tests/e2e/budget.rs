@@ -9,10 +9,11 @@ use crate::world::{World, WorldOptions};
 
 #[tokio::test]
 async fn a_process_holds_as_many_connections_besides_its_pool_as_the_docs_say() -> Result<()> {
+    type Case = (fn(&mut Config), i64);
     let held = "select count(*) from pg_stat_activity
                  where datname = current_database() and usename = 'qr_login_service'
                    and (query like '%vault.announce%' or query ilike 'listen %')";
-    let cases: [(fn(&mut Config), i64); 4] = [
+    let cases: [Case; 4] = [
         (|config| config.roles = [Role::Api].into(), 1),
         (|config| config.roles = [Role::Bot].into(), 1 + 3),
         (|config| config.roles = [Role::Projector].into(), 1 + 3),

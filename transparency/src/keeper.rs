@@ -153,7 +153,7 @@ impl Keeper {
                 Err(error) => return Err(error.into()),
                 Ok(Compared::Fault(fault)) => return self.tell(Some(fault)).await,
                 Ok(Compared::Extends { signer, last }) => {
-                    self.signer = Some(signer);
+                    self.signer = Some(*signer);
                     self.signed.send_replace(last);
                 }
             }

@@ -47,7 +47,7 @@ pub(crate) struct Signer {
 pub(crate) enum Compared {
     /// The log extends it.
     Extends {
-        signer: Signer,
+        signer: Box<Signer>,
         /// The last checkpoint in the database, where it is of this log.
         last: Option<Note>,
     },
@@ -130,5 +130,5 @@ pub(crate) async fn compare(
         ));
     }
     let last = last.filter(|(signed, _)| signed.origin == history.origin).map(|(_, note)| note);
-    Ok(Compared::Extends { signer: Signer { history, keys }, last })
+    Ok(Compared::Extends { signer: Box::new(Signer { history, keys }), last })
 }

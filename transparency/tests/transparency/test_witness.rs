@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::State;
@@ -107,11 +106,10 @@ impl TestWitness {
 
     /// Its memory is what it is told here.
     pub fn remember(&self, origin: &str, latest: Option<(u64, [u8; 32])>) {
-        self.inner(|inner| match latest {
-            Some((size, root)) => {
-                drop(inner.latest.insert(origin.to_owned(), (size, tlog_tiles::Hash(root))))
-            }
-            None => drop(inner.latest.remove(origin)),
+        self.inner(|inner| {
+            inner.latest.remove(origin);
+            let latest = latest.map(|(size, root)| (origin.to_owned(), (size, tlog_tiles::Hash(root))));
+            inner.latest.extend(latest);
         });
     }
 
@@ -142,7 +140,7 @@ impl TestWitness {
     }
 
     fn inner<T>(&self, change: impl FnOnce(&mut Inner) -> T) -> T {
-        change(&mut self.shared.inner.lock().unwrap())
+        change(&mut self.shared.inner.lock().expect("no other test panicked"))
     }
 }
 
@@ -172,10 +170,10 @@ fn serve(listener: TcpListener, shared: &Arc<Shared>) -> JoinHandle<()> {
 async fn add_checkpoint(State(shared): State<Arc<Shared>>, body: String) -> Response {
     let mut answers = shared.answers.subscribe();
     let _ = answers.wait_for(|answers| *answers).await;
-    let mut inner = shared.inner.lock().unwrap();
+    let mut inner = shared.inner.lock().expect("no other test panicked");
     inner.requests.push(body.clone());
     if let Conduct::Answer(status, text) = inner.conduct {
-        return (StatusCode::from_u16(status).unwrap(), text).into_response();
+        return (StatusCode::from_u16(status).expect("a status"), text).into_response();
     }
     match judge(&mut inner, &body) {
         Ok(text) => sign(&shared, inner.conduct, &text).into_response(),
@@ -183,7 +181,7 @@ async fn add_checkpoint(State(shared): State<Arc<Shared>>, body: String) -> Resp
             let size = format!("{}\n", size.unwrap_or_default());
             (StatusCode::CONFLICT, [(header::CONTENT_TYPE, "text/x.tlog.size")], size).into_response()
         }
-        Err((status, _)) => StatusCode::from_u16(status).unwrap().into_response(),
+        Err((status, _)) => StatusCode::from_u16(status).expect("a status").into_response(),
     }
 }
 
@@ -224,7 +222,7 @@ fn judge(inner: &mut Inner, body: &str) -> Result<String, (u16, Option<u64>)> {
 }
 
 fn sign(shared: &Shared, conduct: Conduct, text: &str) -> String {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+    let now = eventlog::Clock::system().now().as_second().unsigned_abs();
     let (mut text, mut key, mut time) = (text.to_owned(), shared.key.clone(), now);
     match conduct {
         Conduct::OtherRoot => {

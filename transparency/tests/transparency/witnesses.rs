@@ -70,7 +70,7 @@ struct Lines(Arc<Mutex<Vec<String>>>);
 
 impl Lines {
     fn count(&self, text: &str) -> usize {
-        self.0.lock().unwrap().iter().filter(|line| line.contains(text)).count()
+        self.0.lock().expect("no other test panicked").iter().filter(|line| line.contains(text)).count()
     }
 }
 
@@ -86,7 +86,7 @@ impl Subscriber for Lines {
     fn event(&self, event: &tracing::Event<'_>) {
         let mut line = Line(String::new());
         event.record(&mut line);
-        self.0.lock().unwrap().push(line.0);
+        self.0.lock().expect("no other test panicked").push(line.0);
     }
     fn enter(&self, _: &Id) {}
     fn exit(&self, _: &Id) {}
@@ -150,7 +150,9 @@ async fn others_get_the_signatures_of_enough_witnesses_and_one_that_is_away_dela
     let two = TestWitness::start("b.example/w", 2).await;
     let mut three = TestWitness::start("c.example/w", 3).await;
     let log = world.log_vkey().await;
-    [&one, &two, &three].map(|witness| witness.trust(&log));
+    for witness in [&one, &two, &three] {
+        witness.trust(&log);
+    }
     three.stop().await;
     assert_eq!(world.served(&[]).await.0, 300);
 
@@ -188,7 +190,9 @@ async fn a_slow_witness_delays_nothing_but_its_signature() {
     let fast = TestWitness::start("fast.example", 1).await;
     let slow = TestWitness::start("slow.example", 2).await;
     let log = world.log_vkey().await;
-    [&fast, &slow].map(|witness| witness.trust(&log));
+    for witness in [&fast, &slow] {
+        witness.trust(&log);
+    }
     slow.answers(false);
     let _sending = Sending::start(&world, &keeper, &policy(1, &[&fast, &slow]));
     for size in 6..10 {
@@ -215,7 +219,9 @@ async fn a_policy_that_is_not_met_holds_nothing_back_for_long() {
     let one = TestWitness::start("a.example/w", 1).await;
     let two = TestWitness::start("b.example/w", 2).await;
     let log = world.log_vkey().await;
-    [&one, &two].map(|witness| witness.trust(&log));
+    for witness in [&one, &two] {
+        witness.trust(&log);
+    }
     let _sending = Sending::start(&world, &keeper, &policy(2, &[&one, &two]));
     eventually("both have signed", async || world.served(&[&one, &two]).await == (5, vec![true, true])).await;
     two.behave(Conduct::Answer(500, "no"));
