@@ -5,7 +5,6 @@ mod database;
 mod health;
 mod import;
 mod invite;
-mod json;
 mod key;
 mod log;
 mod migrate;

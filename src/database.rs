@@ -15,7 +15,7 @@ use private_postgres::PrivateCluster;
 use secrecy::SecretString;
 
 use crate::config::DataConfig;
-use crate::phrases::counted;
+use terminal::counted;
 
 /// What to do where there is no server at the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

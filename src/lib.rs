@@ -9,7 +9,6 @@ mod log_witness;
 pub mod memory;
 pub mod open_files;
 pub mod ops;
-mod phrases;
 pub mod readiness;
 pub mod service;
 mod signed_log;

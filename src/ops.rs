@@ -31,9 +31,9 @@ pub use disk::Folder;
 pub use serving::Serving;
 
 use crate::config::Config;
-use crate::phrases::counted;
 use crate::telemetry::Metrics;
 use stored::Stored;
+use terminal::counted;
 
 /// How long the database, or a disk, may take to answer.
 const ANSWERS_WITHIN: Duration = Duration::from_millis(900);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use eventlog::Clock;
 use jiff::Timestamp;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
-use terminal::LogLines;
+use terminal::{JsonLines, LogLines};
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
@@ -17,10 +17,8 @@ use tracing_subscriber::{EnvFilter, fmt, registry};
 use crate::config::BadSetting;
 
 pub mod catalogue;
-mod json_lines;
 
 use catalogue::{Kind, METRICS};
-use json_lines::JsonLines;
 
 /// The filter without `RUST_LOG`. Some libraries log keys and tokens on their lower levels.
 const DEFAULT_FILTER: &str = "info,sqlx=warn,grammers_mtsender=error,grammers_client=error,grammers_mtproto=error,hyper=warn,teloxide=warn";

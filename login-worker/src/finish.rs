@@ -82,6 +82,10 @@ impl Attempt {
     /// # Errors
     /// [`Stop`]: the worker that claims the attempt next does it again.
     pub async fn give_up(&mut self) -> Result<(), Stop> {
+        // The events decide: whatever went wrong here, a login that is confirmed keeps its session.
+        if self.record.is_confirmed().await? {
+            return self.complete().await;
+        }
         let done = self.telegram.log_out().await;
         self.telegram.hang_up().await;
         // Somebody may be scanning the last code right now. A key that was not logged in is logged out once more later.

@@ -142,6 +142,15 @@ impl AttemptRecord {
         Ok(login.status())
     }
 
+    /// Whether an account has confirmed this attempt, as the events have it now.
+    ///
+    /// # Errors
+    /// The database failed.
+    pub async fn is_confirmed(&self) -> Result<bool, Stop> {
+        let login = self.workers.store.load_login(self.login_id()).await?;
+        Ok(login.attempt() == self.attempt() && login.status() == Some(LoginStatus::Authorized))
+    }
+
     /// Executes a command of the login.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use secrecy::SecretString;
 use vault::installation;
 
 use crate::config::DataConfig;
-use crate::phrases::{counted, error_chain};
+use terminal::{counted, error_chain};
 
 use super::report::Finding;
 use super::{durability, standby};

@@ -5,7 +5,7 @@ use std::path::Path;
 use vault::installation::{self, InstallationError};
 use vault::{DerivedKeys, MasterKey, MasterKeyError};
 
-use crate::phrases::error_chain;
+use terminal::error_chain;
 
 use super::database::Checked;
 use super::report::Finding;

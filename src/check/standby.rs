@@ -6,7 +6,7 @@ use eventlog::database::{Database, DatabaseError, Extent, PoolSettings};
 use secrecy::SecretString;
 use tokio::time::{Instant, sleep};
 
-use crate::phrases::error_chain;
+use terminal::error_chain;
 
 use super::report::Finding;
 

@@ -14,9 +14,9 @@ use terminal::columns::{Table, TooNarrow, width_of_stdout};
 use vault::api_keys::{ApiKey, KeyRefusal};
 
 use super::database::{derived_keys, reading, with_database};
-use super::json::print_json;
 use super::operator;
 use crate::config::{DataConfig, DataSettings};
+use terminal::print_json;
 
 const CREATE_EXAMPLES: &str = "Scopes: users:read, subscriptions:write, invites:read, invites:write, events:read, events:names, webhooks:manage
 

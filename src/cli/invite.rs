@@ -11,9 +11,9 @@ use serde::Serialize;
 use terminal::harmless;
 
 use super::database::{reading, with_database};
-use super::json::print_json;
 use super::operator;
 use crate::config::{DataConfig, DataSettings, secret};
+use terminal::print_json;
 
 #[derive(Debug, Subcommand)]
 pub enum InviteCommand {

@@ -8,7 +8,7 @@ use eventlog::database::{Missing, Tables};
 
 use crate::config::{DataConfig, DataSettings};
 use crate::database::{self, Patience, Plan};
-use crate::phrases::counted;
+use terminal::counted;
 
 /// So many rights are named that are missing.
 const EXAMPLES: usize = 3;

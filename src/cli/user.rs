@@ -9,11 +9,11 @@ use projections::views::{login_status, users};
 use terminal::harmless;
 
 use super::database::{reading, with_database};
-use super::json::print_json;
 use super::operator;
 use super::person::{find_person, nobody};
 use super::user_list::{LIST_EXAMPLES, ListArguments};
 use crate::config::{self, DataConfig, Settings};
+use terminal::print_json;
 
 #[derive(Debug, Subcommand)]
 pub enum UserCommand {

@@ -12,8 +12,8 @@ use projections::views::users::{SubscriptionStatus, User};
 use serde::Serialize;
 use terminal::columns::{Table, TooNarrow, width_of_stdout};
 
-use super::json::print_json;
 use super::person::find_person;
+use terminal::print_json;
 
 pub const LIST_EXAMPLES: &str = "Examples:
   qr-login user list --tier premium --status active

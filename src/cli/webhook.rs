@@ -17,10 +17,10 @@ use uuid::Uuid;
 use webhooks::{Change, Delivery, DeliveryState, Ids, Made, MessageType, NewWebhook, Webhook, Webhooks};
 
 use super::database::{derived_keys, reading, settle, with_database};
-use super::json::print_json;
 use super::operator;
 use crate::config::{DataConfig, DataSettings};
 use crate::service;
+use terminal::print_json;
 
 /// Between two looks whether an order has taken effect.
 const LOOK_EVERY: Duration = Duration::from_millis(50);

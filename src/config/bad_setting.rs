@@ -4,7 +4,7 @@ use std::fmt;
 
 use eventlog::DatabaseError;
 
-use crate::phrases::error_chain;
+use terminal::error_chain;
 
 /// A setting that is missing or bad: its name, and what it should be.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

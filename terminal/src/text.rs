@@ -57,6 +57,16 @@ pub fn write_json(value: &impl Serialize, out: &mut impl Write) -> io::Result<()
     value.serialize(&mut Serializer::with_formatter(out, Escaped)).map_err(io::Error::from)
 }
 
+/// Prints a value on one line of stdout, for programs.
+///
+/// # Errors
+/// Stdout is closed.
+pub fn print_json(value: &impl Serialize) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    write_json(value, &mut out)?;
+    writeln!(out)
+}
+
 /// A field of comma-separated values (RFC 4180), harmless, and no formula for a spreadsheet: text that begins as one gets an
 /// apostrophe before it. An id or a number may begin with a hyphen.
 pub fn csv_field(text: &str) -> String {

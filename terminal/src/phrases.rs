@@ -1,12 +1,12 @@
 //! Pieces of the lines that a person at a terminal reads.
 
 use std::error::Error;
-
-use anyhow::Chain;
+use std::iter::successors;
 
 /// An error with its causes, in one line.
 pub fn error_chain(error: &(dyn Error + 'static)) -> String {
-    Chain::new(error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let causes = successors(Some(error), |error: &&(dyn Error + 'static)| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 /// `1 fault`, `2 faults`.
