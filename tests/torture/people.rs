@@ -108,6 +108,7 @@ impl Crowd {
                 unsure: false,
                 last_refusal: None,
                 asked_for: None,
+                wrong_passwords: 0,
                 is_in: false,
                 is_ended: false,
                 is_erased: false,
@@ -171,6 +172,9 @@ struct Person {
     last_refusal: Option<String>,
     /// The version of the page that asked for the last password or code, and when it was given.
     asked_for: Option<(i64, Instant)>,
+    /// How often this person typed a wrong password. Five tries in five minutes are all that a login has, and tries whose answer got
+    /// lost count as well.
+    wrong_passwords: u32,
     is_in: bool,
     /// The session was ended in Telegram since.
     is_ended: bool,

@@ -107,13 +107,15 @@ impl Person {
         if !self.is_due(status) {
             return;
         }
-        let password = if self.random.percent(30) { "battery staple" } else { PASSWORD };
+        let is_wrong = self.wrong_passwords < 2 && self.random.percent(30);
+        let password = if is_wrong { "battery staple" } else { PASSWORD };
         let Ok(Ok(answer)) = timeout(ONE_ANSWER, page.get("/qr-auth/password", &[])).await else { return };
         let Ok(parameters) = answer.json::<Value>().await else { return };
         let proof = tokio::task::spawn_blocking(move || proof(&parameters, password)).await;
         // Without parameters, the login is in another state by now.
         let Ok(Ok(proof)) = proof else { return };
         self.note("gives a password");
+        self.wrong_passwords += u32::from(is_wrong);
         Crowd::count(&self.crowd.tally.passwords);
         let answer = timeout(ONE_ANSWER, page.post("/qr-auth/password", proof)).await;
         if !answer.is_ok_and(|answer| answer.is_ok_and(|it| it.status().is_success())) {
