@@ -2,8 +2,8 @@
 //! Telegram. Each is killed, frozen and cut off while people log in, and each is replaced by another version. Besides: what people
 //! see when a machine runs out of something, and databases of earlier releases.
 //!
-//! The usual tests do a few of each. `make processes` goes through all processes and faults (`PROCESSES_ROUNDS`), and prints how
-//! long others took. `make upgrade-drill` upgrades from another binary (`OLD_BINARY`). README.md beside this file tells more.
+//! `cargo test -p qr-login --test processes` does a few of each; `.ci/run` does so where its time allows it. `make processes` goes
+//! through all processes and faults (`PROCESSES_ROUNDS`), and prints how long others took. `make upgrade-drill` upgrades from another binary (`OLD_BINARY`). README.md beside this file tells more.
 
 #![allow(clippy::unwrap_used, reason = "a test that panics has failed")]
 
