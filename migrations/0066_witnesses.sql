@@ -6,7 +6,7 @@
 --   log_tree.witness_fault        null ── a witness has seen another history ──▶ which witness ── it signs again ──▶ null
 --   witnessed_logs                (none) ── its first checkpoint ──▶ a size and a root ── one that extends it ──▶ a greater size
 --
--- The program before this one writes none of the columns: whoever reads them then takes log_tree.checkpoint.
+-- The program before this one writes none of the columns: readers then take log_tree.checkpoint.
 
 alter table log_tree
     add column cosigned            text,

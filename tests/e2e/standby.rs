@@ -152,7 +152,7 @@ async fn a_standby_answers_reads_and_no_promise_depends_on_it() -> Result<()> {
     let standby = pair.standby.url();
     let session = world.log_in(ILYA).await?;
 
-    // 1. It answers, and whoever has written reads it at once.
+    // 1. It answers, and a writer reads their own write at once.
     answered_by_standby(&service, &standby).await?;
     for days in 1..=20 {
         write_and_read(&service, &page, days).await?;

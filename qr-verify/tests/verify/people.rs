@@ -1,4 +1,4 @@
-//! The proof of one person: what is left out, added or changed is found, whoever made the file. `TAMPER_ROUNDS=1000` for a longer run.
+//! The proof of one person: what is left out, added or changed is found, also where the operator made the file. `TAMPER_ROUNDS=1000` for a longer run.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
