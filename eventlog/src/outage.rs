@@ -103,48 +103,8 @@ impl Seldom {
 mod tests {
     use std::io;
 
-    use tracing::Subscriber;
-    use tracing::field::{Field, Visit};
-    use tracing::span::{Attributes, Id, Record};
-
     use super::*;
-
-    /// What was logged, with the causes of its error.
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<String>>>);
-
-    impl Subscriber for Lines {
-        fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-            true
-        }
-        fn new_span(&self, _: &Attributes<'_>) -> Id {
-            Id::from_u64(1)
-        }
-        fn record(&self, _: &Id, _: &Record<'_>) {}
-        fn record_follows_from(&self, _: &Id, _: &Id) {}
-        fn event(&self, event: &tracing::Event<'_>) {
-            let mut line = Line(String::new());
-            event.record(&mut line);
-            self.0.lock().unwrap().push(line.0);
-        }
-        fn enter(&self, _: &Id) {}
-        fn exit(&self, _: &Id) {}
-    }
-
-    struct Line(String);
-
-    impl Visit for Line {
-        fn record_debug(&mut self, _: &Field, value: &dyn std::fmt::Debug) {
-            self.0 = format!("{value:?}{}", self.0);
-        }
-        fn record_error(&mut self, _: &Field, error: &(dyn Error + 'static)) {
-            let mut cause = Some(error);
-            while let Some(error) = cause {
-                self.0 += &format!(": {error}");
-                cause = error.source();
-            }
-        }
-    }
+    use crate::testing::LogLines;
 
     #[derive(Debug, thiserror::Error)]
     #[error("it failed")]
@@ -156,7 +116,7 @@ mod tests {
 
     #[test]
     fn an_outage_is_told_once_with_its_causes_and_once_when_it_is_over() {
-        let lines = Lines::default();
+        let lines = LogLines::default();
         tracing::subscriber::with_default(lines.clone(), || {
             let mut outage = Outage::new("it stands still", "it goes on");
             outage.over();
@@ -165,12 +125,12 @@ mod tests {
             outage.over();
             outage.over();
         });
-        assert_eq!(*lines.0.lock().unwrap(), ["it stands still: it failed: no disk", "it goes on"]);
+        assert_eq!(lines.all(), ["it stands still: it failed: no disk", "it goes on"]);
     }
 
     #[test]
     fn clones_tell_one_outage_together() {
-        let lines = Lines::default();
+        let lines = LogLines::default();
         tracing::subscriber::with_default(lines.clone(), || {
             let mut one = Outage::new("it stands still", "it goes on");
             let (mut other, mut dropped) = (one.clone(), one.clone());
@@ -181,7 +141,7 @@ mod tests {
             drop(dropped);
             other.over();
         });
-        assert_eq!(*lines.0.lock().unwrap(), ["it stands still: it failed: no disk", "it goes on"]);
+        assert_eq!(lines.all(), ["it stands still: it failed: no disk", "it goes on"]);
     }
 
     #[tokio::test]

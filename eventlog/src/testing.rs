@@ -14,9 +14,11 @@ use private_postgres::{ClusterError, PrivateCluster, SERVICE_ROLE};
 use crate::database::Database;
 use crate::log::Log;
 
+mod log_lines;
 pub mod proxy;
 mod small_disk;
 
+pub use log_lines::LogLines;
 pub use small_disk::SmallDisk;
 
 /// What every test's database is a copy of.

@@ -1,13 +1,10 @@
 //! Checkpoints that are sent on to witnesses: by the letter, and with witnesses that are away, slow, behind, ahead, or lie.
 
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use eventlog::Clock;
+use eventlog::testing::LogLines;
 use tokio::task::JoinHandle;
-use tracing::Subscriber;
-use tracing::field::{Field, Visit};
-use tracing::span::{Attributes, Id, Record};
 use transparency::cosigning::Cosigning;
 use transparency::submission::{Submitter, WitnessError};
 use transparency::{BadWitnesses, Checkpoint, Keeper, Note, NoteKey, Served, Witnesses};
@@ -64,44 +61,6 @@ impl World {
     }
 }
 
-/// Lines of the log, without their fields.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<String>>>);
-
-impl Lines {
-    fn count(&self, text: &str) -> usize {
-        self.0.lock().expect("no other test panicked").iter().filter(|line| line.contains(text)).count()
-    }
-}
-
-impl Subscriber for Lines {
-    fn enabled(&self, _: &tracing::Metadata<'_>) -> bool {
-        true
-    }
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-    fn event(&self, event: &tracing::Event<'_>) {
-        let mut line = Line(String::new());
-        event.record(&mut line);
-        self.0.lock().expect("no other test panicked").push(line.0);
-    }
-    fn enter(&self, _: &Id) {}
-    fn exit(&self, _: &Id) {}
-}
-
-struct Line(String);
-
-impl Visit for Line {
-    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
-        if field.name() == "message" {
-            self.0 = format!("{value:?}");
-        }
-    }
-}
-
 #[test]
 fn a_policy_is_read_and_a_bad_one_says_which_witness_is_wrong() {
     let key = |name: &str, seed: u8| {
@@ -141,7 +100,7 @@ fn a_policy_is_read_and_a_bad_one_says_which_witness_is_wrong() {
 /// One of three is away: it is told once, delays nothing, and its signature comes once it is back.
 #[tokio::test]
 async fn others_get_the_signatures_of_enough_witnesses_and_one_that_is_away_delays_only_its_own() {
-    let lines = Lines::default();
+    let lines = LogLines::default();
     let _told = tracing::subscriber::set_default(lines.clone());
     let mut world = World::new().await;
     world.append(300).await;
