@@ -42,7 +42,8 @@ pub(super) struct KeyBody {
     #[schema(value_type = String)]
     key_id: ApiKeyId,
     name: String,
-    scopes: Vec<ScopeName>,
+    #[schema(value_type = Vec<ScopeName>)]
+    scopes: Vec<Scope>,
     /// An account id, or `tool:cli:…`.
     created_by: String,
     created_at: Timestamp,
@@ -78,9 +79,9 @@ pub(super) struct NewKeyBody {
         pattern = r"^[^\s\x00-\x1f\x7f-\x9f]([^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f])?$"
     )]
     name: String,
-    #[schema(min_items = 1, max_items = 7)]
+    #[schema(value_type = Vec<ScopeName>, min_items = 1, max_items = 7)]
     #[serde(deserialize_with = "scopes")]
-    scopes: Vec<ScopeName>,
+    scopes: Vec<Scope>,
     /// Null, or left out: it does not expire.
     #[serde(default, deserialize_with = "whole_or_null")]
     #[schema(minimum = 1, maximum = 3650)]
@@ -112,8 +113,8 @@ pub(super) async fn list(State(state): State<Arc<ApiState>>, admin: Admin) -> Re
 }
 
 /// As many as there are at most, each named once or more.
-fn scopes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<ScopeName>, D::Error> {
-    let scopes = Vec::<ScopeName>::deserialize(deserializer)?;
+fn scopes<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<Scope>, D::Error> {
+    let scopes = Vec::<Scope>::deserialize(deserializer)?;
     match scopes.len() <= Scope::ALL.len() {
         true => Ok(scopes),
         false => Err(de::Error::custom("more scopes than there are")),
@@ -135,8 +136,7 @@ pub(super) async fn make(
     admin: Admin,
     Body(new): Body<NewKeyBody>,
 ) -> Result<(StatusCode, Json<MadeKey>), Problem> {
-    let scopes = new.scopes.into_iter().map(Into::into).collect();
-    let new = NewKey { name: new.name, scopes, expires_in_days: new.expires_in_days };
+    let new = NewKey { name: new.name, scopes: new.scopes, expires_in_days: new.expires_in_days };
     let made = keys(&state).create(&state.app.keys, new, Context::by(admin.account_id)).await;
     let made = made.map_err(|error| refused(error, admin.language))?;
     let body = MadeKey { kept: made.kept.into(), key: made.key.expose_secret().to_owned() };
@@ -183,7 +183,7 @@ impl From<ApiKey> for KeyBody {
         Self {
             key_id: key.key_id,
             name: key.name,
-            scopes: key.scopes.into_iter().map(Into::into).collect(),
+            scopes: key.scopes,
             created_by: key.created_by,
             created_at: key.created_at,
             expires_at: key.expires_at,

@@ -1,10 +1,14 @@
 //! The closed lists of names that the API takes and gives, as its contract shows them: tiers, roles, and the like.
 
+use std::borrow::Cow;
+
 use domain::{LoginStatus, Role, Scope, Tier};
 use projections::views::invites::filtered::InviteState;
 use projections::views::users::SubscriptionStatus;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{ObjectBuilder, RefOr, Schema};
+use utoipa::{PartialSchema, ToSchema};
 
 /// A list of names that stands for an enum of ours: those of its variants in snake_case, unless an attribute says otherwise.
 macro_rules! names {
@@ -74,24 +78,21 @@ names! {
     /// How an invite stands.
     InviteStateName = InviteState { Open, Used, Expired, Revoked }
 }
-names! {
-    /// What a key may do.
-    #[schema(as = Scope)]
-    ScopeName = Scope {
-        #[serde(rename = "users:read")]
-        UsersRead,
-        #[serde(rename = "subscriptions:write")]
-        SubscriptionsWrite,
-        #[serde(rename = "invites:read")]
-        InvitesRead,
-        #[serde(rename = "invites:write")]
-        InvitesWrite,
-        #[serde(rename = "events:read")]
-        EventsRead,
-        /// With `events:read`: names in events are opened.
-        #[serde(rename = "events:names")]
-        EventsNames,
-        #[serde(rename = "webhooks:manage")]
-        WebhooksManage,
+
+/// What a key may do, in the contract: the names of [`Scope`].
+#[derive(Debug)]
+pub enum ScopeName {}
+
+impl PartialSchema for ScopeName {
+    fn schema() -> RefOr<Schema> {
+        let names =
+            ObjectBuilder::new().schema_type(Type::String).enum_values(Some(Scope::ALL.map(Scope::name)));
+        names.description(Some("What a key may do.")).into()
+    }
+}
+
+impl ToSchema for ScopeName {
+    fn name() -> Cow<'static, str> {
+        "Scope".into()
     }
 }
