@@ -71,37 +71,31 @@ fn boxed_rebuild<'a>(
     names: &'a [String],
     progress: &'a mut (dyn FnMut(Progress) + Send),
 ) -> BoxFuture<'a, Result<Vec<ViewReport>, RebuildError>> {
-    Box::pin(rebuild_views(db, names, progress))
-}
+    Box::pin(async move {
+        let views = select_views(names)?;
+        claim::may_rebuild(db, &views).await?;
+        let claim = Claim::take(db, &views).await?;
+        for view in &views {
+            // A rebuild that ended early may have left rows.
+            slot::clean(db, *view, None, progress).await?;
+        }
+        let start = slot::lowest_position(db, &views).await?;
+        let mut reading = Reading::begin(db, &views);
+        reading.read_to(start, &mut |position, end| progress(Progress::Read { position, end })).await?;
 
-async fn rebuild_views(
-    db: &Database,
-    names: &[String],
-    progress: &mut (dyn FnMut(Progress) + Send),
-) -> Result<Vec<ViewReport>, RebuildError> {
-    let views = select_views(names)?;
-    claim::may_rebuild(db, &views).await?;
-    let claim = Claim::take(db, &views).await?;
-    for view in &views {
-        // A rebuild that ended early may have left rows.
-        slot::clean(db, *view, None, progress).await?;
-    }
-    let start = slot::lowest_position(db, &views).await?;
-    let mut reading = Reading::begin(db, &views);
-    reading.read_to(start, &mut |position, end| progress(Progress::Read { position, end })).await?;
-
-    let at = reading.position;
-    let waiting = Mutex::new(reading.end().views.into_iter().enumerate().collect());
-    let progress = Mutex::new(progress);
-    // Two at a time: while PostgreSQL writes the rows of one view, those of another are prepared or compared.
-    let (mut built, others) = tokio::join!(
-        rebuild_in_turn(db, at, &waiting, &progress),
-        rebuild_in_turn(db, at, &waiting, &progress)
-    );
-    claim.end().await;
-    built.extend(others);
-    built.sort_by_key(|(place, _)| *place);
-    built.into_iter().map(|(_, report)| report).collect()
+        let at = reading.position;
+        let waiting = Mutex::new(reading.end().views.into_iter().enumerate().collect());
+        let progress = Mutex::new(progress);
+        // Two at a time: while PostgreSQL writes the rows of one view, those of another are prepared or compared.
+        let (mut built, others) = tokio::join!(
+            rebuild_in_turn(db, at, &waiting, &progress),
+            rebuild_in_turn(db, at, &waiting, &progress)
+        );
+        claim.end().await;
+        built.extend(others);
+        built.sort_by_key(|(place, _)| *place);
+        built.into_iter().map(|(_, report)| report).collect()
+    })
 }
 
 /// Rebuilds one view after the other, until none is waiting.
