@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use eventlog::database::{Database, DatabaseError, Extent, PoolSettings};
+use eventlog::database::{Database, DatabaseError, PoolSettings};
 use secrecy::SecretString;
-use tokio::time::{Instant, sleep};
 
 use terminal::error_chain;
 
@@ -14,7 +13,6 @@ const PART: &str = "database";
 const IT: &str = "DATABASE_READ_URL";
 /// How long the standby may take to show what the primary has at this moment.
 const THERE_WITHIN: Duration = Duration::from_secs(2);
-const POLL: Duration = Duration::from_millis(20);
 
 /// What was found of the standby of this primary, which has tables.
 pub async fn check(url: &SecretString, primary: &Database, pool: PoolSettings) -> Finding {
@@ -44,7 +42,7 @@ async fn look(standby: &Database, primary: &Database) -> Result<Finding, Databas
         ));
     }
     let extent = primary.extent().await?;
-    if shows(standby, &extent).await? {
+    if standby.shows_within(&extent, THERE_WITHIN).await? {
         return Ok(Finding::ok(PART, format!("{IT}: a standby answers, and shows what the primary has")));
     }
     let lag = standby.lag(&extent).await?;
@@ -54,17 +52,6 @@ async fn look(standby: &Database, primary: &Database) -> Result<Finding, Databas
         format!("{IT}: the standby is {} bytes and {} s behind; {why}", lag.bytes, lag.seconds),
         "let it catch up",
     ))
-}
-
-async fn shows(standby: &Database, extent: &Extent) -> Result<bool, DatabaseError> {
-    let until = Instant::now() + THERE_WITHIN;
-    while !standby.shows(extent).await? {
-        if Instant::now() > until {
-            return Ok(false);
-        }
-        sleep(POLL).await;
-    }
-    Ok(true)
 }
 
 fn away(error: &DatabaseError) -> Finding {

@@ -15,7 +15,7 @@ use app::App;
 use eventlog::database::{Extent, PoolSettings};
 use eventlog::{Database, DatabaseError, Outage};
 use secrecy::SecretString;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{sleep, timeout};
 
 /// Between two looks at the standby.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -23,7 +23,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 const BEHIND_AT_MOST: Duration = Duration::from_secs(2);
 /// How long one request waits for the standby: as long as a round of replication takes.
 const FRESH_WITHIN: Duration = Duration::from_millis(50);
-const POLL: Duration = Duration::from_millis(2);
 /// How long a statement on the standby may take, and everything that one request asks it.
 const ANSWER_WITHIN: Duration = Duration::from_secs(3);
 
@@ -102,7 +101,7 @@ impl Standby {
                 app
             }
         };
-        match timeout(ANSWER_WITHIN, shows_within(&app.db, extent, BEHIND_AT_MOST)).await {
+        match timeout(ANSWER_WITHIN, app.db.shows_within(extent, BEHIND_AT_MOST)).await {
             Ok(Ok(true)) => Ok(app),
             Ok(Ok(false)) => Err(NotUsable::Behind),
             Ok(Err(error)) => Err(error.into()),
@@ -129,7 +128,7 @@ impl Standby {
     async fn fresh(&self) -> Option<App> {
         let app = self.0.usable.read().unwrap_or_else(PoisonError::into_inner).clone()?;
         let extent = self.0.primary.db.extent().await.ok()?;
-        match timeout(ANSWER_WITHIN, shows_within(&app.db, &extent, FRESH_WITHIN)).await {
+        match timeout(ANSWER_WITHIN, app.db.shows_within(&extent, FRESH_WITHIN)).await {
             Ok(Ok(true)) => Some(app),
             Ok(Ok(false)) => None,
             Ok(Err(error)) => {
@@ -152,16 +151,4 @@ impl Standby {
     fn set_usable(&self, app: Option<App>) {
         *self.0.usable.write().unwrap_or_else(PoisonError::into_inner) = app;
     }
-}
-
-/// Whether it shows all of that, now or a moment later.
-async fn shows_within(db: &Database, extent: &Extent, within: Duration) -> Result<bool, DatabaseError> {
-    let until = Instant::now() + within;
-    while !db.shows(extent).await? {
-        if Instant::now() > until {
-            return Ok(false);
-        }
-        sleep(POLL).await;
-    }
-    Ok(true)
 }

@@ -1,8 +1,15 @@
 //! A standby beside the primary: whether it shows everything that the primary has.
 
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
 use super::handle::Database;
 use crate::error::DatabaseError;
 use crate::log::BranchId;
+
+/// How often a standby is asked again.
+const POLL: Duration = Duration::from_millis(2);
 
 /// How far the changes of a database have come: what a standby has to have to show the same.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,11 +55,22 @@ impl Database {
         Ok(Extent { lsn: row.lsn, branch: row.branch })
     }
 
-    /// Whether this server shows everything within the extent of another one.
+    /// Whether this server shows everything within the extent of another one, now or a moment later.
     ///
     /// # Errors
     /// [`DatabaseError::Sql`].
-    pub async fn shows(&self, extent: &Extent) -> Result<bool, DatabaseError> {
+    pub async fn shows_within(&self, extent: &Extent, within: Duration) -> Result<bool, DatabaseError> {
+        let until = Instant::now() + within;
+        while !self.shows(extent).await? {
+            if Instant::now() > until {
+                return Ok(false);
+            }
+            sleep(POLL).await;
+        }
+        Ok(true)
+    }
+
+    async fn shows(&self, extent: &Extent) -> Result<bool, DatabaseError> {
         let shows = sqlx::query_scalar!(
             r#"select (case when pg_is_in_recovery() then pg_last_wal_replay_lsn() else pg_current_wal_insert_lsn() end)
                           >= $1::text::pg_lsn
