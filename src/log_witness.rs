@@ -75,22 +75,25 @@ async fn add(State(witnessing): State<Witnessing>, body: String) -> Response {
     let Some(witness) = witnessing.witness.get() else {
         return (StatusCode::SERVICE_UNAVAILABLE, "the witness is not ready\n").into_response();
     };
-    let status = match witness.add_checkpoint(&body).await {
+    let refusal = match witness.add_checkpoint(&body).await {
         Ok(signature) => {
             witnessing.works();
             return signature.into_response();
         }
-        Err(error @ (Refusal::Database(_) | Refusal::Disk(_))) => return witnessing.failed(&error),
-        Err(Refusal::OtherSize(size)) => {
+        Err(refusal) => refusal,
+    };
+    let status = match refusal {
+        Refusal::Database(_) | Refusal::Disk(_) => return witnessing.failed(&refusal),
+        Refusal::OtherSize(size) => {
             return (StatusCode::CONFLICT, [(header::CONTENT_TYPE, SIZE)], format!("{size}\n"))
                 .into_response();
         }
-        Err(Refusal::Malformed) => (StatusCode::BAD_REQUEST, Refusal::Malformed),
-        Err(Refusal::UnknownLog) => (StatusCode::NOT_FOUND, Refusal::UnknownLog),
-        Err(Refusal::NotSigned) => (StatusCode::FORBIDDEN, Refusal::NotSigned),
-        Err(Refusal::NotConsistent) => (StatusCode::UNPROCESSABLE_ENTITY, Refusal::NotConsistent),
+        Refusal::Malformed => StatusCode::BAD_REQUEST,
+        Refusal::UnknownLog => StatusCode::NOT_FOUND,
+        Refusal::NotSigned => StatusCode::FORBIDDEN,
+        Refusal::NotConsistent => StatusCode::UNPROCESSABLE_ENTITY,
     };
-    (status.0, format!("{}\n", status.1)).into_response()
+    (status, format!("{refusal}\n")).into_response()
 }
 
 async fn checkpoint(State(witnessing): State<Witnessing>, Path(origin_hash): Path<String>) -> Response {

@@ -43,9 +43,7 @@ pub async fn run(db: &Database, arguments: Arguments, out: &mut impl Write) -> R
 pub fn last(state: &State, history: &History) -> Result<Signed> {
     // Witnesses may have signed one of the key before.
     let served = state.served.as_deref().and_then(Note::parse);
-    if let Some((note, checkpoint)) =
-        served.and_then(|note| Some((note.clone(), note.checkpoint(&history.key)?)))
-    {
+    if let Some((checkpoint, note)) = served.and_then(|note| Some((note.checkpoint(&history.key)?, note))) {
         return Ok(Signed { note, checkpoint });
     }
     let text = state.checkpoint.as_deref().context("no checkpoint was signed yet")?;

@@ -12,7 +12,7 @@ use std::future::pending;
 use eventlog::{Clock, Database, DatabaseError, Outage};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::note::{Checkpoint, Note, NoteSignature};
 use crate::stored::StoredTree;
@@ -127,10 +127,12 @@ impl Cosigning {
             if let Some(ended) = ended {
                 self.take(ended);
             }
-            match self.publish().await {
-                Ok(()) => self.outage.over(),
-                Err(error) => self.outage.failed(&error),
+            // Until it is stored: it may be the last thing that happens for a long time.
+            while let Err(error) = self.publish().await {
+                self.outage.failed(&error);
+                sleep(self.witnesses.again).await;
             }
+            self.outage.over();
         }
     }
 
@@ -252,10 +254,15 @@ impl Cosigning {
         }
         let faults: Vec<&str> = self.seats.iter().filter_map(|seat| seat.fault.as_deref()).collect();
         let fault = faults.join("; ");
-        if self.told.as_ref() != Some(&fault) {
+        // What the sender before has told stays until each witness was asked.
+        let each_answered =
+            self.seats.iter().all(|seat| seat.signed_last.is_some() || seat.again_at.is_some());
+        if (each_answered || !fault.is_empty()) && self.told.as_ref() != Some(&fault) {
+            // The text changes with each checkpoint that is sent; since when stays.
             sqlx::query!(
                 "update log_tree \
-                    set witness_fault = nullif($2, ''), witness_fault_since = case when $2 <> '' then clock_timestamp() end \
+                    set witness_fault = nullif($2, ''), \
+                        witness_fault_since = case when $2 <> '' then coalesce(witness_fault_since, clock_timestamp()) end \
                   where epoch = $1",
                 self.epoch,
                 fault

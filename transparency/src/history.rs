@@ -10,7 +10,7 @@ use ed25519_dalek::VerifyingKey;
 use eventlog::{Database, DatabaseError, Log};
 
 use crate::key_file::SigningKeys;
-use crate::note::NoteKey;
+use crate::note::{NoteKey, hex};
 use crate::stored::{State, TreeError};
 
 /// The name of the log, its key, and the names before.
@@ -105,7 +105,7 @@ pub fn renamed(origin: &str, log_id: &str) -> String {
 pub fn new_log_id() -> String {
     let mut bytes = [0; 8];
     getrandom::fill(&mut bytes).expect("the system has a source of randomness");
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    hex(&bytes)
 }
 
 fn public_key(bytes: &[u8]) -> Option<VerifyingKey> {

@@ -77,10 +77,7 @@ impl Kept {
     /// The disk is full or gone, and the like.
     pub fn keep(&self, checkpoint: &Checkpoint, note: &Note, now: Timestamp) -> io::Result<()> {
         let folder = self.folder.join(log_id(&checkpoint.origin));
-        if !folder.is_dir() {
-            DirBuilder::new().recursive(true).mode(0o700).create(&folder)?;
-            File::open(&self.folder)?.sync_all()?;
-        }
+        make_folder(&folder, &self.folder)?;
         let text = note.to_string();
         replace(&folder, "latest", &text)?;
         // The first of each day stays.
@@ -95,6 +92,15 @@ impl Kept {
 /// The last part of an origin: the id of the log.
 pub fn log_id(origin: &str) -> &str {
     origin.rsplit('/').next().unwrap_or(origin)
+}
+
+/// Makes a folder that only we can read, where there is none. It survives a power cut.
+pub(crate) fn make_folder(folder: &Path, parent: &Path) -> io::Result<()> {
+    if !folder.is_dir() {
+        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+        File::open(parent)?.sync_all()?;
+    }
+    Ok(())
 }
 
 /// Puts a file in the place of another one, as a whole.

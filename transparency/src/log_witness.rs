@@ -7,10 +7,9 @@
 //!    is restored from a backup takes nothing back.
 //! 4. The new checkpoint must be proven to extend it. It is kept in both, and then signed.
 
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, File};
 use std::io;
-use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use ed25519_dalek::{SigningKey, VerifyingKey};
 use eventlog::{Clock, Database, DatabaseError};
@@ -18,10 +17,10 @@ use sha2::{Digest, Sha256};
 use tokio::task::spawn_blocking;
 
 use crate::add_checkpoint::AddCheckpoint;
-use crate::kept::replace;
+use crate::kept::{make_folder, replace};
 use crate::key_file::{KeyFileError, SigningKeys};
 use crate::merkle::{Hash, empty_root, is_consistent};
-use crate::note::{Checkpoint, Note, NoteKey, NoteSignature};
+use crate::note::{Checkpoint, Note, NoteKey, NoteSignature, hex};
 
 /// What a witness needs of the settings.
 #[derive(Clone, Debug)]
@@ -246,8 +245,13 @@ impl LogWitness {
     }
 
     async fn keep(&self, origin: &str, note: String) -> Result<(), Refusal> {
-        let (folder, name) = (self.folder(), hash_of(origin));
-        let kept = spawn_blocking(move || write(&folder, &name, &note)).await;
+        let (data_dir, folder, name) = (self.settings.data_dir.clone(), self.folder(), hash_of(origin));
+        let write = move || {
+            make_folder(&folder, &data_dir)?;
+            replace(&folder, &name, &note)?;
+            File::open(folder)?.sync_all()
+        };
+        let kept = spawn_blocking(write).await;
         kept.map_err(io::Error::from).flatten().map_err(Refusal::Disk)
     }
 
@@ -276,15 +280,7 @@ pub async fn public_key(db: &Database) -> Result<Option<NoteKey>, NoWitness> {
 
 /// As C2SP tlog-witness names a log in a path.
 pub fn hash_of(origin: &str) -> String {
-    Sha256::digest(origin).iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn write(folder: &Path, name: &str, note: &str) -> io::Result<()> {
-    if !folder.is_dir() {
-        DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    replace(folder, name, note)?;
-    File::open(folder)?.sync_all()
+    hex(&Sha256::digest(origin))
 }
 
 fn other_history(origin: &str) -> Refusal {

@@ -218,7 +218,8 @@ fn is_key_name(name: &str) -> bool {
     !name.is_empty() && !name.contains(|letter: char| letter.is_whitespace() || letter == '+')
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// In lowercase.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 

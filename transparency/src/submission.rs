@@ -133,17 +133,13 @@ impl Submitter {
 
     /// Step 3. Signatures of keys that are not known are ignored.
     fn check(&self, witness: &Witness, note: &Note, answer: &str) -> Result<NoteSignature, WitnessError> {
-        let mut signed = None;
-        for line in answer.lines() {
-            let signature =
-                NoteSignature::parse(line).ok_or(WitnessError::Malformed("a line is no signature"))?;
-            if witness.key.is_named_in(&signature) {
-                signed = Some(signature).filter(|it| witness.key.has_signed(&note.text, it));
-                if signed.is_none() {
-                    break;
-                }
-            }
+        let signatures = answer.lines().map(NoteSignature::parse).collect::<Option<Vec<_>>>();
+        let signatures = signatures.ok_or(WitnessError::Malformed("a line is no signature"))?;
+        let answered = Note { text: note.text.clone(), signatures };
+        if !answered.is_signed_by(&witness.key) {
+            return Err(WitnessError::NotSigned);
         }
+        let signed = answered.signatures.into_iter().rfind(|signature| witness.key.is_named_in(signature));
         let signed = signed.ok_or(WitnessError::NotSigned)?;
         let now = self.clock.now().as_second().unsigned_abs();
         let apart = signed.time().ok_or(WitnessError::NotSigned)?.abs_diff(now);

@@ -68,7 +68,8 @@ async fn bare_transaction(db: &Database) -> Result<()> {
     Ok(())
 }
 
-async fn ms(work: impl Future<Output = Result<()>>) -> Result<f64> {
+/// Milliseconds.
+pub async fn ms(work: impl Future<Output = Result<()>>) -> Result<f64> {
     let began = Instant::now();
     work.await?;
     Ok(began.elapsed().as_secs_f64() * 1e3)

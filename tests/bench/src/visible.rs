@@ -38,6 +38,11 @@ struct Given {
 /// Up to which position a reader sees the view.
 const VIEW: &str = "select position from checkpoints where consumer = 'login_status'";
 
+/// The wait at this quantile of waits in their order.
+pub fn at(waits: &[f64], quantile: f64) -> f64 {
+    waits[((waits.len() - 1) as f64 * quantile).round() as usize]
+}
+
 /// The figures.
 pub async fn measure(report: &mut Report) -> Result<()> {
     let db = testing::database().await.db;
@@ -50,7 +55,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
         leading.settle().await?;
         for (quantile, goal) in [(0.5, None), (0.99, goal)] {
             let name = format!("append to visible, {name}, p{:.0}", quantile * 100.0);
-            let wait = waits[((waits.len() - 1) as f64 * quantile).round() as usize];
+            let wait = at(&waits, quantile);
             let figure = Figure::new(name, wait, "ms", "the goal for idle p99", GOAL_MS);
             report.add(goal.map_or(figure.clone(), |goal| figure.with_goal(goal)));
         }

@@ -11,9 +11,9 @@ const DAY: Duration = Duration::from_hours(24);
 impl World {
     /// A checkpoint of this size, signed now.
     async fn sign(&self, size: u64) -> String {
-        let folder = std::env::temp_dir().join(format!("qr-login-{}", uuid::Uuid::new_v4()));
-        let keys = SigningKeys::load_or_make(&folder).unwrap();
-        std::fs::remove_file(&folder).unwrap();
+        let key_file = std::env::temp_dir().join(format!("qr-login-{}", uuid::Uuid::new_v4()));
+        let keys = SigningKeys::load_or_make(&key_file).unwrap();
+        std::fs::remove_file(&key_file).unwrap();
         let checkpoint =
             Checkpoint { origin: "login.example/qr-login/7".to_owned(), size, root: empty_root() };
         let note = checkpoint.sign(keys.newest()).to_string();
