@@ -5,7 +5,7 @@
 //!
 //! The login itself waits for none of this: the vault's copy of a session counts.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
@@ -31,26 +31,29 @@ pub struct DueFiles(Arc<Due>);
 
 #[derive(Debug, Default)]
 struct Due {
-    files: Mutex<BTreeSet<(AccountId, i64)>>,
+    files: Mutex<VecDeque<(AccountId, i64)>>,
     added: Notify,
 }
 
 impl DueFiles {
     /// The file of this person could not be kept.
     pub fn add(&self, account: AccountId, telegram_id: i64) {
-        self.files().insert((account, telegram_id));
+        self.files().push_back((account, telegram_id));
         self.0.added.notify_one();
     }
 
-    fn files(&self) -> MutexGuard<'_, BTreeSet<(AccountId, i64)>> {
+    fn files(&self) -> MutexGuard<'_, VecDeque<(AccountId, i64)>> {
         self.0.files.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn write(&self, vault: &Vault, directory: &Path) -> Result<(), SessionFileError> {
         loop {
-            let Some(next) = self.files().first().copied() else { return Ok(()) };
-            update(vault, directory, next.0, next.1).await?;
-            self.files().remove(&next);
+            let Some((account, telegram_id)) = self.files().pop_front() else { return Ok(()) };
+            if let Err(error) = update(vault, directory, account, telegram_id).await {
+                // Behind the others: its path may be the only bad one.
+                self.files().push_back((account, telegram_id));
+                return Err(error);
+            }
         }
     }
 }
@@ -61,7 +64,7 @@ pub async fn write_due(vault: &Vault, directory: &Path, due: &DueFiles) -> Infal
         "the files of linked sessions cannot be written to SESSIONS_DIR; it is tried until they are there",
         "every linked session has its file again",
     );
-    outage.retry_until_ok(AGAIN, || write_missing(vault, directory)).await;
+    outage.retry_until_ok(AGAIN, || add_missing(vault, directory, due)).await;
     loop {
         outage.retry_until_ok(AGAIN, || due.write(vault, directory)).await;
         due.0.added.notified().await;
@@ -69,7 +72,7 @@ pub async fn write_due(vault: &Vault, directory: &Path, due: &DueFiles) -> Infal
 }
 
 /// Step 1.
-async fn write_missing(vault: &Vault, directory: &Path) -> Result<(), SessionFileError> {
+async fn add_missing(vault: &Vault, directory: &Path, due: &DueFiles) -> Result<(), SessionFileError> {
     let accounts: BTreeSet<AccountId> =
         vault.sessions().await?.into_iter().map(|(account, _)| account).collect();
     let of = directory.to_owned();
@@ -80,7 +83,7 @@ async fn write_missing(vault: &Vault, directory: &Path) -> Result<(), SessionFil
     for some in accounts.chunks(PEOPLE) {
         for (account, subject) in vault.subjects(some).await? {
             if !there.contains(&subject.telegram_id) {
-                update(vault, directory, account, subject.telegram_id).await?;
+                due.add(account, subject.telegram_id);
             }
         }
     }

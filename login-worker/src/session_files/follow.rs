@@ -1,12 +1,12 @@
 //! A session may end on another machine than the one that has its file. So each machine follows the log: the file of a session that
-//! is over goes everywhere, as well as that of a person who is forgotten.
+//! is over goes everywhere, as well as that of a person who is forgotten, and a file that is there gets the session of a new login.
 
 use std::convert::Infallible;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use domain::{AccountEvent, AccountId, Event, LoginId};
+use domain::{AccountEvent, AccountId, Event, LoginEvent, LoginId};
 use eventlog::{Log, LogEvent, Outage};
 use tokio::time::{sleep, timeout};
 use vault::Vault;
@@ -65,6 +65,14 @@ async fn follow(
             true => follower.next().await?,
             false => timeout(LOOK_AGAIN, follower.next()).await.unwrap_or(Ok(Vec::new()))?,
         };
+        // A new login replaces the session before, also in the files of other machines.
+        for event in &events {
+            if let Ok(Event::Login(LoginEvent::AuthorizationConfirmed { account_id, .. })) = &event.event {
+                for telegram_id in files_of(vault, directory, *account_id).await? {
+                    update(vault, directory, *account_id, telegram_id).await?;
+                }
+            }
+        }
         over.extend(events.iter().filter_map(Over::of));
         let mut left = Vec::new();
         for over in over {
