@@ -74,11 +74,12 @@ drill: ## Servers die, hand over or fall silent while people log in (NAME=drill;
 	@CARGO=$(CARGO) scripts/drill $(NAME)
 
 .PHONY: restore-drill
-restore-drill: ## Back up and restore a service with people in it, by a dump and by WAL, and say how long it takes (EVENTS=1000000)
+restore-drill: ## Back up and restore a service with people in it, by a dump and by WAL, and say how long it takes (EVENTS=100000)
 	@scripts/need postgresql
 	$(CARGO) build --locked --release -p qr-login -p replay --bin qr-login --bin replay
 	RESTORE_EVENTS=$${EVENTS:-100000} QR_LOGIN_BIN=$$(realpath $${CARGO_TARGET_DIR:-target}/release/qr-login) \
 	  $(CARGO) test --locked -p qr-login --test e2e a_backup_is_restored -- --nocapture
+
 .PHONY: ha
 ha: ## 200 failovers under Patroni while people log in; in some the end of the log is lost (HA_ROUNDS, SEED)
 	@scripts/need postgresql patroni etcd-server python3-etcd haproxy iproute2
