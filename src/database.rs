@@ -17,6 +17,9 @@ use secrecy::SecretString;
 use crate::config::DataConfig;
 use terminal::counted;
 
+/// So many rights are named that are missing.
+const EXAMPLES: usize = 3;
+
 /// What to do where there is no server at the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Patience {
@@ -150,6 +153,16 @@ async fn make_roles_of(urls: &Urls, pool: PoolSettings) -> anyhow::Result<Vec<St
     }
     db.close().await;
     Ok(made)
+}
+
+/// Rights that are missing, in words.
+pub fn named(missing: &[Missing]) -> String {
+    let named: Vec<_> =
+        missing.iter().take(EXAMPLES).map(|it| format!("{} on {}", it.right, it.of)).collect();
+    match missing.len().saturating_sub(EXAMPLES) {
+        0 => named.join(", "),
+        more => format!("{} and {more} more", named.join(", ")),
+    }
 }
 
 /// Whether there is a private PostgreSQL.

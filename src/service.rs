@@ -20,7 +20,7 @@ use login_worker::{DueFiles, LoginWorkers, TelegramApp};
 use private_postgres::PrivateCluster;
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use transparency::Served;
 use vault::installation;
 use vault::presence::Presence;
@@ -175,9 +175,8 @@ impl Service {
                     Ok(())
                 });
             }
-            let mut state =
-                api_state(&config, app.clone(), standby, webhooks, live_logins.clone(), token.clone());
-            state.stopping = stopping;
+            let (live, token) = (live_logins.clone(), token.clone());
+            let state = api_state(&config, app.clone(), standby, webhooks, live, token, stopping);
             let (db, vault, clock) = (db.clone(), app.vault.clone(), app.clock.clone());
             parts.spawn(async move {
                 live_logins.follow(&db, &vault, &clock).await;
@@ -221,30 +220,35 @@ impl Service {
         Ok(service)
     }
 
-    /// Runs until `stop`, or until a part ends by itself, which only a failure makes it do. Who is waiting for an answer then gets it.
+    /// Runs until `stop`, then answers the requests that are under way; or until a part ends by itself, which only a failure makes it
+    /// do.
     ///
     /// # Errors
     /// Why a part ended.
     pub async fn run_until(mut self, stop: impl Future<Output = ()>) -> anyhow::Result<()> {
         let ended = tokio::select! {
-            () = stop => {
-                self.drain().await;
-                Ok(())
-            }
-            Some(part) = self.parts.join_next() => part.context("a part of the service panicked").and_then(|it| it),
+            () = stop => self.drain().await,
+            Some(part) = self.parts.join_next() => outcome(part),
         };
         self.stop().await;
         ended
     }
 
     /// Accepts no connection any more, and answers those who wait. Everything else goes on meanwhile.
-    async fn drain(&mut self) {
+    async fn drain(&mut self) -> anyhow::Result<()> {
         self.stopping.begin();
+        if self.listen_addr.is_none() {
+            return Ok(());
+        }
         // The public listener is the one part that ends then.
-        if self.listen_addr.is_some()
-            && tokio::time::timeout(DRAINED_WITHIN, self.parts.join_next()).await.is_err()
-        {
-            tracing::warn!("clients that were still sending a request, or taking an answer, were cut off");
+        match tokio::time::timeout(DRAINED_WITHIN, self.parts.join_next()).await {
+            Ok(part) => part.map_or(Ok(()), outcome),
+            Err(_) => {
+                tracing::warn!(
+                    "clients that were still sending a request, or taking an answer, were cut off"
+                );
+                Ok(())
+            }
         }
     }
 
@@ -269,6 +273,11 @@ impl Service {
     }
 }
 
+/// How a part ended.
+fn outcome(part: Result<anyhow::Result<()>, JoinError>) -> anyhow::Result<()> {
+    part.context("a part of the service panicked").and_then(|it| it)
+}
+
 fn api_state(
     config: &Config,
     app: App,
@@ -276,6 +285,7 @@ fn api_state(
     webhooks: Webhooks,
     live_logins: Arc<LiveLogins>,
     token: BotToken,
+    stopping: Stopping,
 ) -> ApiState {
     ApiState {
         tree: Served::new(&app.db),
@@ -287,7 +297,7 @@ fn api_state(
         live_logins,
         live_events: LiveEvents::default(),
         feed: Feed::default(),
-        stopping: Stopping::default(),
+        stopping,
         key_uses: KeyUses::default(),
         lookups: Semaphore::new(ApiState::LOOKUPS),
         token_is_refused: Box::new(move || token.is_refused()),

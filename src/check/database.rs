@@ -10,14 +10,13 @@ use secrecy::SecretString;
 use vault::installation;
 
 use crate::config::DataConfig;
+use crate::database;
 use terminal::{counted, error_chain};
 
 use super::report::Finding;
 use super::{durability, standby};
 
 const PART: &str = "database";
-/// So many rights are named that are missing.
-const EXAMPLES: usize = 3;
 
 /// A database that answers.
 pub struct Checked {
@@ -185,13 +184,9 @@ fn of_tables(tables: Tables, may_migrate: bool, role: &str) -> Finding {
 async fn rights(db: &Database, is_private: bool) -> Result<Finding, DatabaseError> {
     let (missing, role) = (db.missing_rights().await?, db.role().await?);
     if !missing.is_empty() {
-        let named: Vec<_> =
-            missing.iter().take(EXAMPLES).map(|it| format!("{} on {}", it.right, it.of)).collect();
-        let more = missing.len().saturating_sub(EXAMPLES);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
         return Ok(Finding::fault(
             PART,
-            format!("the role {role} lacks rights: {}{more}", named.join(", ")),
+            format!("the role {role} lacks rights: {}", database::named(&missing)),
             "run `qr-login migrate` with DATABASE_OWNER_URL: it gives them (docs/database.md)",
         ));
     }

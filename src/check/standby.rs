@@ -46,11 +46,14 @@ async fn look(standby: &Database, primary: &Database) -> Result<Finding, Databas
         return Ok(Finding::ok(PART, format!("{IT}: a standby answers, and shows what the primary has")));
     }
     let lag = standby.lag(&extent).await?;
-    let why = if its.is_paused { "its replay is paused" } else { "the primary answers reads meanwhile" };
+    let (why, to_do) = match its.is_paused {
+        true => ("its replay is paused", "run select pg_wal_replay_resume() there"),
+        false => ("the primary answers reads meanwhile", "let it catch up"),
+    };
     Ok(Finding::warning(
         PART,
         format!("{IT}: the standby is {} bytes and {} s behind; {why}", lag.bytes, lag.seconds),
-        "let it catch up",
+        to_do,
     ))
 }
 

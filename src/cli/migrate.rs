@@ -4,14 +4,11 @@
 use std::process::ExitCode;
 
 use clap::Args;
-use eventlog::database::{Missing, Tables};
+use eventlog::database::Tables;
 
 use crate::config::{DataConfig, DataSettings};
 use crate::database::{self, Patience, Plan};
 use terminal::counted;
-
-/// So many rights are named that are missing.
-const EXAMPLES: usize = 3;
 
 #[derive(Debug, Args)]
 pub struct MigrateArguments {
@@ -60,7 +57,10 @@ fn of_check(plan: Option<&Plan>) -> String {
             format!("migration {migration} failed half-way, or is not this program's\n")
         }
         tables if plan.missing.is_empty() => standing(tables),
-        _ => format!("the role {role} would get the rights that it lacks: {}\n", named(&plan.missing)),
+        _ => format!(
+            "the role {role} would get the rights that it lacks: {}\n",
+            database::named(&plan.missing)
+        ),
     }
 }
 
@@ -84,14 +84,5 @@ fn standing(tables: Tables) -> String {
             "the tables are of a newer version of this program, and this one can work with them\n".to_owned()
         }
         _ => "the tables are up to date\n".to_owned(),
-    }
-}
-
-fn named(missing: &[Missing]) -> String {
-    let named: Vec<_> =
-        missing.iter().take(EXAMPLES).map(|it| format!("{} on {}", it.right, it.of)).collect();
-    match missing.len().saturating_sub(EXAMPLES) {
-        0 => named.join(", "),
-        more => format!("{} and {more} more", named.join(", ")),
     }
 }

@@ -1,9 +1,6 @@
 //! Reads from a standby (`DATABASE_READ_URL`): two private PostgreSQL clusters, of which one follows the other.
 
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt, chown};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::os::unix::fs::PermissionsExt;
 
 use anyhow::{Context as _, Result, ensure};
 use domain::Scope;
@@ -41,8 +38,7 @@ impl Pair {
         owner.migrate().await?;
         owner.grant_to_service(SERVICE_ROLE, true).await?;
         owner.close().await;
-        copy(&primary, dirs[1].path())?;
-        let standby = PrivateCluster::start(dirs[1].path()).await?;
+        let standby = primary.standby(dirs[1].path()).await?;
         Ok(Self { primary, standby, dirs })
     }
 
@@ -56,30 +52,6 @@ fn open_dir() -> Result<tempfile::TempDir> {
     let dir = tempfile::tempdir()?;
     std::fs::set_permissions(dir.path(), std::fs::Permissions::from_mode(0o755))?;
     Ok(dir)
-}
-
-fn copy(primary: &PrivateCluster, data_dir: &Path) -> Result<()> {
-    let url = primary.url();
-    let host = url.expose_secret().split(['?', '&']).find_map(|part| part.strip_prefix("host="));
-    let (from, home) = (PathBuf::from(host.context("a socket")?), data_dir.join("postgres"));
-    let owner = std::fs::metadata(&from)?;
-    std::fs::DirBuilder::new().mode(0o700).create(&home)?;
-    chown(&home, Some(owner.uid()), Some(owner.gid()))?;
-    let mut places: Vec<_> = std::fs::read_dir("/usr/lib/postgresql")?.collect::<Result<_, _>>()?;
-    places.sort_by_key(|place| place.file_name());
-    let newest = places.pop().context("PostgreSQL")?.path();
-    let mut copy = Command::new(newest.join("bin/pg_basebackup"));
-    copy.args(["--checkpoint=fast", "--wal-method=stream", "--write-recovery-conf", "--username=qr_login"])
-        .arg("--host")
-        .arg(&from)
-        .arg("--pgdata")
-        .arg(home.join("data"))
-        .current_dir("/");
-    if rustix::process::geteuid().is_root() {
-        copy.uid(owner.uid()).gid(owner.gid());
-    }
-    ensure!(copy.status()?.success(), "pg_basebackup");
-    Ok(())
 }
 
 /// Anna is an admin; both have written to the bot. The service reads from the standby.

@@ -211,7 +211,7 @@ async fn everybody_who_waits_is_answered_when_the_service_stops() -> Result<()> 
     running.ends().await
 }
 
-/// A client that says half a request, or reads no answer, does not hold the process.
+/// A client that says half a request does not hold the process.
 #[tokio::test(flavor = "multi_thread")]
 async fn who_says_half_a_request_does_not_keep_the_service_from_stopping() -> Result<()> {
     let running = Running::start(None, &[]).await?;

@@ -8,7 +8,7 @@
 //! What deliberately is not here: anything that writes, and what is read only to decide about a write.
 
 use std::error::Error;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use app::App;
@@ -37,8 +37,6 @@ struct Shared {
     primary: App,
     /// None while it cannot be used.
     usable: RwLock<Option<App>>,
-    /// Connected once, and kept over outages.
-    connected: Mutex<Option<App>>,
 }
 
 /// Why a standby is not used.
@@ -56,8 +54,7 @@ impl Standby {
     /// Beside the primary of this app. It is not used before [`Self::watch`] has found it good.
     pub fn beside(primary: &App, url: SecretString, pool: PoolSettings) -> Self {
         let pool = PoolSettings { answer_within: ANSWER_WITHIN, ..pool };
-        let (usable, connected) = (RwLock::default(), Mutex::default());
-        Self(Arc::new(Shared { url, pool, primary: primary.clone(), usable, connected }))
+        Self(Arc::new(Shared { url, pool, primary: primary.clone(), usable: RwLock::default() }))
     }
 
     /// Looks for as long as it is polled. An outage is told once.
@@ -67,10 +64,12 @@ impl Standby {
             "DATABASE_READ_URL: the standby answers reads",
         );
         let mut is_told = false;
+        // Connected once, and kept over outages.
+        let mut connected = None;
         loop {
             // While the primary is away nothing can be said of the standby.
             if let Ok(extent) = self.0.primary.db.extent().await {
-                match self.look(&extent).await {
+                match self.look(&extent, &mut connected).await {
                     Ok(app) => {
                         if !std::mem::replace(&mut is_told, true) {
                             tracing::info!("DATABASE_READ_URL: a standby answers reads");
@@ -89,16 +88,14 @@ impl Standby {
         }
     }
 
-    async fn look(&self, extent: &Extent) -> Result<App, NotUsable> {
-        let connected = self.0.connected.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    async fn look(&self, extent: &Extent, connected: &mut Option<App>) -> Result<App, NotUsable> {
         let app = match connected {
-            Some(app) => app,
+            Some(app) => app.clone(),
             None => {
                 let db = Database::connect_with(&self.0.url, self.0.pool).await?;
                 let primary = &self.0.primary;
                 let app = App::new(&db, primary.keys.clone(), primary.clock.clone(), primary.tiers.clone());
-                *self.0.connected.lock().unwrap_or_else(PoisonError::into_inner) = Some(app.clone());
-                app
+                connected.insert(app).clone()
             }
         };
         match timeout(ANSWER_WITHIN, app.db.shows_within(extent, BEHIND_AT_MOST)).await {

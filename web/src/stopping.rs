@@ -1,18 +1,10 @@
 //! That the process is about to stop: who waits for news is answered with what is known, and not cut off.
 
-use std::sync::Arc;
-
 use tokio::sync::watch;
 
 /// Whether the process is about to stop. Clones are the same one.
-#[derive(Clone, Debug)]
-pub struct Stopping(Arc<watch::Sender<bool>>);
-
-impl Default for Stopping {
-    fn default() -> Self {
-        Self(Arc::new(watch::Sender::new(false)))
-    }
-}
+#[derive(Clone, Debug, Default)]
+pub struct Stopping(watch::Sender<bool>);
 
 impl Stopping {
     /// From now on nobody waits any longer.
@@ -22,7 +14,7 @@ impl Stopping {
 
     /// Returns once [`Self::begin`] was called.
     pub async fn begun(&self) {
-        // The sender lives as long as this.
+        // This holds a sender, so the channel stays open.
         let _ = self.0.subscribe().wait_for(|begun| *begun).await;
     }
 

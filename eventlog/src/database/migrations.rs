@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_is_to_be_done_is_named_and_of_several_programs_one_does_it() {
+    async fn what_is_to_be_done_is_named() {
         let test = testing::database().await;
         let newest = MIGRATIONS.iter().last().unwrap();
         let forget = "delete from _sqlx_migrations where version = $1";

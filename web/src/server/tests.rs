@@ -259,7 +259,6 @@ async fn when_the_server_stops_idle_connections_end_and_a_request_under_way_is_a
     client.sees_the_end().await;
 }
 
-/// As many as it may have, then one more.
 #[tokio::test]
 async fn a_server_that_is_to_stop_takes_nobody_else_and_returns_once_all_are_answered() {
     let mut world = World::start(PATIENT).await;
@@ -282,6 +281,7 @@ async fn a_server_that_is_to_stop_takes_nobody_else_and_returns_once_all_are_ans
     timeout(HANGS, &mut world.server).await.expect("it returns").unwrap();
 }
 
+/// As many as it may have, then one more.
 #[tokio::test]
 async fn one_connection_too_many_of_an_address_is_refused() {
     let world = World::with(PATIENT, Clients::new(3, Vec::new())).await;
