@@ -19,7 +19,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use projections::lag::{self, Delay, Progress};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 mod disk;
 mod gauges;
@@ -27,7 +27,7 @@ mod process;
 mod serving;
 mod stored;
 
-pub use disk::Folder;
+pub use disk::{Disk, Folder};
 pub use serving::Serving;
 
 use crate::config::Config;
@@ -39,7 +39,7 @@ use terminal::counted;
 const ANSWERS_WITHIN: Duration = Duration::from_millis(900);
 /// A view that is behind for longer makes the process not ready.
 const LONGEST_DELAY: Duration = Duration::from_secs(10);
-/// Of the text format that Prometheus reads.
+/// The content type of `/metrics`.
 const TEXT_FORMAT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// What the listener answers with.
@@ -56,7 +56,12 @@ pub struct Ops {
 impl Ops {
     /// For a process with these settings, which serves as soon as `serving` is set.
     pub fn new(config: &Config, serving: Arc<OnceLock<Serving>>, metrics: Option<Metrics>) -> Self {
-        let folder = |name, setting, path: &Path| Folder { name, setting, path: path.to_owned() };
+        let folder = |name, setting, path: &Path| Folder {
+            name,
+            setting,
+            path: path.to_owned(),
+            look: Arc::default(),
+        };
         let data = folder("data", "DATA_DIR", &config.data.data_dir);
         let sessions = folder("sessions", "SESSIONS_DIR", &config.sessions_dir);
         Self { serving, metrics, folders: Arc::new([data, sessions]) }
@@ -122,17 +127,26 @@ fn why_not(serving: Option<&Serving>, progress: Option<&Progress>) -> Option<Str
 async fn render(State(ops): State<Ops>) -> Result<Response, StatusCode> {
     let metrics = ops.metrics.ok_or(StatusCode::NOT_FOUND)?;
     let serving = ops.serving.get();
-    let (stored, disks) = tokio::join!(stored(serving), disk::look(&ops.folders, ANSWERS_WITHIN));
-    let is_ready = why_not(serving, stored.as_ref().map(|stored| &stored.progress)).is_none();
-    let seen = gauges::Seen { began_at: metrics.began_at, is_ready, serving, stored, disks };
+    let until = Instant::now() + ANSWERS_WITHIN;
+    // One statement after the other: a scrape takes one connection.
+    let measured = async {
+        let progress = progress(serving).await;
+        let stored = match progress {
+            Some(_) => stored(serving, until).await,
+            None => None,
+        };
+        (progress, stored)
+    };
+    let ((progress, stored), disks) = tokio::join!(measured, disk::look(&ops.folders, ANSWERS_WITHIN));
+    let is_ready = why_not(serving, progress.as_ref()).is_none();
+    let seen = gauges::Seen { began_at: metrics.began_at, is_ready, serving, progress, stored, disks };
     process::count_cpu();
     let text = metrics.handle.render() + &gauges::render(&seen);
     Ok(([(header::CONTENT_TYPE, TEXT_FORMAT)], text).into_response())
 }
 
-async fn stored(serving: Option<&Serving>) -> Option<Stored> {
-    let db = &serving?.db;
-    match timeout(ANSWERS_WITHIN, Stored::measure(db, LONGEST_DELAY)).await {
+async fn stored(serving: Option<&Serving>, until: Instant) -> Option<Stored> {
+    match timeout_at(until, Stored::measure(&serving?.db)).await {
         Ok(Ok(stored)) => Some(stored),
         Ok(Err(error)) => {
             tracing::debug!(error = &*error as &dyn std::error::Error, "the database's metrics are left out");

@@ -9,8 +9,8 @@ use axum::http::Method;
 use axum::routing::get;
 use eventlog::DatabaseError;
 use jiff::Timestamp;
-use messages::inbox::RefusedUpdates;
-use projections::lag::{self, Delay, Lag};
+use messages::inbox::{RefusedUpdates, Summary as RefusedSummary};
+use projections::lag::{self, Delay, Progress};
 use projections::statistics::{self, Bucket};
 use projections::totals::{Totals, totals};
 use projections::views::hourly_counts::Counts;
@@ -133,23 +133,29 @@ pub(super) async fn summary(
     let (db, now) = (&state.app.db, state.app.clock.now());
     let midnight = Bucket::Day.beginning(now);
     // At the same time: each is a few lookups.
-    let (totals, today, lag, alarms) =
-        tokio::try_join!(totals(db, now), statistics::since(db, midnight), lag::lag(db), alarms(&state),)
-            .map_err(failed)?;
-    let parked = lag.parked.len();
-    let mut told: Vec<Alarm> = alarms;
-    if parked > 0 {
-        told.push(Alarm::Parked { count: i64::try_from(parked).unwrap_or(i64::MAX) });
-    }
-    let alarms = told
+    let refused = RefusedUpdates::new(db);
+    let (totals, today, progress, refused) = tokio::try_join!(
+        totals(db, now),
+        statistics::since(db, midnight),
+        lag::progress(db, LONGEST_DELAY),
+        refused.summary()
+    )
+    .map_err(failed)?;
+    let alarms = alarms(&state, &progress, refused)
         .into_iter()
         .map(|alarm| AlarmBody { kind: alarm.kind(), text: alarm.say(admin.language) })
         .collect();
-    Ok(Json(body(now, totals, &today, &lag, alarms)))
+    Ok(Json(body(now, totals, &today, &progress, alarms)))
 }
 
-fn body(now: Timestamp, totals: Totals, today: &Counts, lag: &Lag, alarms: Vec<AlarmBody>) -> Summary {
-    let waiting = lag.consumers.iter().filter_map(|consumer| consumer.waiting_since);
+fn body(
+    now: Timestamp,
+    totals: Totals,
+    today: &Counts,
+    progress: &Progress,
+    alarms: Vec<AlarmBody>,
+) -> Summary {
+    let waiting = progress.consumers.iter().filter_map(|consumer| consumer.waiting_since);
     let subscriptions = totals.subscriptions.iter();
     Summary {
         at: now,
@@ -174,19 +180,23 @@ fn body(now: Timestamp, totals: Totals, today: &Counts, lag: &Lag, alarms: Vec<A
         expiring: Expiring { in_1_day: totals.ending_in_1_day, in_7_days: totals.ending_in_7_days },
         open_invites: totals.open_invites,
         lag: LagBody {
-            unplaced: lag.unplaced,
-            behind: lag.consumers.iter().map(|consumer| consumer.behind).max().unwrap_or(0),
-            waiting_since: waiting.chain(lag.unplaced_since).min(),
+            unplaced: progress.unplaced,
+            behind: progress.consumers.iter().map(|consumer| consumer.behind).max().unwrap_or(0),
+            waiting_since: waiting.chain(progress.unplaced_since).min(),
         },
-        parked: lag.parked.len(),
+        parked: usize::try_from(parked(progress)).unwrap_or(usize::MAX),
         alarms,
     }
 }
 
-/// What `/readyz` would say of this process, and what the bot tells admins, but for parked rows.
-async fn alarms(state: &ApiState) -> Result<Vec<Alarm>, DatabaseError> {
+fn parked(progress: &Progress) -> i64 {
+    progress.parked.values().sum()
+}
+
+/// What `/readyz` would say of this process, and what the bot tells admins.
+fn alarms(state: &ApiState, progress: &Progress, refused: Option<RefusedSummary>) -> Vec<Alarm> {
     let mut alarms = Vec::new();
-    match lag::delay(&state.app.db, LONGEST_DELAY).await? {
+    match progress.delay(LONGEST_DELAY) {
         Some(Delay::NobodyLeads) => alarms.push(Alarm::NobodyLeads),
         Some(Delay::Behind(waited)) => {
             alarms.push(Alarm::Behind { seconds: i64::try_from(waited.as_secs()).unwrap_or(i64::MAX) });
@@ -199,8 +209,11 @@ async fn alarms(state: &ApiState) -> Result<Vec<Alarm>, DatabaseError> {
     if (state.token_is_refused)() {
         alarms.push(Alarm::TokenRefused);
     }
-    if let Some(refused) = RefusedUpdates::new(&state.app.db).summary().await? {
+    if let Some(refused) = refused {
         alarms.push(Alarm::RefusedUpdates { count: refused.count });
     }
-    Ok(alarms)
+    if parked(progress) > 0 {
+        alarms.push(Alarm::Parked { count: parked(progress) });
+    }
+    alarms
 }

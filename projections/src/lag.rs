@@ -110,14 +110,6 @@ impl Progress {
     }
 }
 
-/// What has kept people waiting for longer than `lasts`, if anything.
-///
-/// # Errors
-/// The database's.
-pub async fn delay(db: &Database, lasts: Duration) -> Result<Option<Delay>, DatabaseError> {
-    Ok(progress(db, lasts).await?.delay(lasts))
-}
-
 /// Measures it. A leader counts for `lasts` longer than its lease.
 ///
 /// # Errors

@@ -5,9 +5,10 @@ use std::io::ErrorKind;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
 
 use crate::config::{self, Settings};
+use crate::ops::Disk;
 
 use super::report::Finding;
 
@@ -57,11 +58,12 @@ fn existing(part: &'static str, path: &Path, metadata: &Metadata) -> Finding {
             "run the check as the service's user, or give that user the folder",
         );
     }
-    if let Some(left) = room(path)
-        && left < LITTLE_ROOM
+    if let Ok(disk) = Disk::of(path)
+        && (disk.is_full() || disk.free_bytes < LITTLE_ROOM)
     {
-        let (what, to_do) = (format!("{shown} has {} MiB left", left >> 20), "make room on its disk");
-        return match left < NO_ROOM {
+        let (what, to_do) =
+            (format!("{shown} has {} MiB left", disk.free_bytes >> 20), "make room on its disk");
+        return match disk.is_full() || disk.free_bytes < NO_ROOM {
             true => Finding::fault(part, what, to_do),
             false => Finding::warning(part, what, to_do),
         };
@@ -71,12 +73,6 @@ fn existing(part: &'static str, path: &Path, metadata: &Metadata) -> Finding {
         return Finding::warning(part, format!("others can read {shown}"), format!("run chmod 700 {shown}"));
     }
     Finding::ok(part, format!("{shown} is writable, and for its owner alone"))
-}
-
-/// How many bytes can still be written there, as far as the system says.
-fn room(folder: &Path) -> Option<u64> {
-    let of = statvfs(folder).ok()?;
-    Some(of.f_bavail.saturating_mul(of.f_frsize))
 }
 
 /// Asks the system, and writes nothing.

@@ -2,13 +2,16 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::fs::{StatVfs, StatVfsMountFlags, statvfs};
+use tokio::sync::Mutex;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-/// With less than this nothing can be counted on: a session's file or a ledger's line takes a few blocks.
-const NEXT_TO_NOTHING: u64 = 256 * 1024;
+/// With less, a disk counts as full: a session's file or a ledger's line takes a few blocks.
+const FULL_BELOW_BYTES: u64 = 256 * 1024;
 
 /// A folder that the service writes to.
 #[derive(Clone, Debug)]
@@ -19,6 +22,8 @@ pub struct Folder {
     pub setting: &'static str,
     /// Where it is.
     pub path: PathBuf,
+    /// Held while it is looked at.
+    pub look: Arc<Mutex<()>>,
 }
 
 /// The disk of a folder.
@@ -34,28 +39,41 @@ pub struct Disk {
 
 /// The disks of these folders; without those that did not answer in time.
 pub async fn look(folders: &[Folder], within: Duration) -> Vec<(Folder, Disk)> {
-    let mut seen = Vec::new();
-    for folder in folders {
-        let path = folder.path.clone();
-        // A disk behind a network may be away.
-        let asked = tokio::task::spawn_blocking(move || Disk::of(&path));
-        if let Ok(Ok(Ok(disk))) = timeout(within / 2, asked).await {
-            seen.push((folder.clone(), disk));
-        }
+    let mut looks = JoinSet::new();
+    for folder in folders.iter().cloned() {
+        looks.spawn(async move {
+            let disk = timeout(within, folder.disk()).await.ok()??;
+            Some((folder, disk))
+        });
     }
+    let mut seen: Vec<_> = looks.join_all().await.into_iter().flatten().collect();
+    seen.sort_by_key(|(folder, _)| folder.name);
     seen
+}
+
+impl Folder {
+    /// A disk behind a network may be away. Its thread stands still then, so there is one at most.
+    async fn disk(&self) -> Option<Disk> {
+        let (path, alone) = (self.path.clone(), Arc::clone(&self.look).lock_owned().await);
+        let look = move || {
+            let disk = Disk::of(&path);
+            drop(alone);
+            disk
+        };
+        tokio::task::spawn_blocking(look).await.ok()?.ok()
+    }
 }
 
 impl Disk {
     /// The disk of a folder, or of the one above it that is there.
-    fn of(folder: &Path) -> io::Result<Self> {
+    pub(crate) fn of(folder: &Path) -> io::Result<Self> {
         let there = folder.ancestors().find(|above| above.exists()).unwrap_or(folder);
         Ok(Self::from(statvfs(there)?))
     }
 
     /// Whether nothing can be written there.
     pub const fn is_full(&self) -> bool {
-        self.free_bytes < NEXT_TO_NOTHING || !self.has_inodes || self.is_read_only
+        self.free_bytes < FULL_BELOW_BYTES || !self.has_inodes || self.is_read_only
     }
 }
 

@@ -1,9 +1,10 @@
 //! What a process and its database *are* at the moment in which Prometheus asks. It goes to a recorder of its own, which is
-//! dropped with the answer: so a value that cannot be measured now is left out, and none is told that is no longer true.
+//! dropped with the answer: so a value that cannot be measured now is left out, and no old value is shown.
 
 use jiff::Timestamp;
 use metrics::{gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
+use projections::lag::Progress;
 
 use super::disk::{Disk, Folder};
 use super::process::Usage;
@@ -20,6 +21,8 @@ pub struct Seen<'a> {
     /// None while the process waits for its database at its start.
     pub serving: Option<&'a Serving>,
     /// None while the database does not answer.
+    pub progress: Option<Progress>,
+    /// The rest of what the database knows; None also where it takes too long to count.
     pub stored: Option<Stored>,
     /// The disks that answered.
     pub disks: Vec<(Folder, Disk)>,
@@ -34,10 +37,12 @@ pub fn render(seen: &Seen<'_>) -> String {
         if let Some(serving) = seen.serving {
             of_serving(serving);
         }
-        gauge!("qrlogin_database_up").set(flag(seen.stored.is_some()));
+        gauge!("qrlogin_database_up").set(flag(seen.progress.is_some()));
+        if let Some(progress) = &seen.progress {
+            of_log(progress);
+        }
         if let Some(stored) = &seen.stored {
-            of_log(stored);
-            of_messages(stored);
+            of_stored(stored);
         }
     });
     recorder.handle().render()
@@ -73,9 +78,7 @@ fn of_serving(serving: &Serving) {
     gauge!("qrlogin_bot_token_refused").set(flag(serving.token.is_refused()));
 }
 
-fn of_log(stored: &Stored) {
-    let progress = &stored.progress;
-    gauge!("qrlogin_logins_live").set(stored.live_logins as f64);
+fn of_log(progress: &Progress) {
     gauge!("qrlogin_log_position").set(progress.end as f64);
     gauge!("qrlogin_log_unplaced_events").set(progress.unplaced as f64);
     gauge!("qrlogin_log_unplaced_seconds").set(progress.age(progress.unplaced_since).as_secs_f64());
@@ -87,11 +90,12 @@ fn of_log(stored: &Stored) {
         let parked = progress.parked.get(name).copied().unwrap_or_default();
         gauge!("qrlogin_parked", "view" => name.clone()).set(parked as f64);
     }
-    gauge!("qrlogin_checkpoint_position").set(stored.signed_size as f64);
-    gauge!("qrlogin_checkpoint_fault").set(flag(stored.has_fault));
 }
 
-fn of_messages(stored: &Stored) {
+fn of_stored(stored: &Stored) {
+    gauge!("qrlogin_logins_live").set(stored.live_logins as f64);
+    gauge!("qrlogin_checkpoint_position").set(stored.signed_size as f64);
+    gauge!("qrlogin_checkpoint_fault").set(flag(stored.has_fault));
     let messages = &stored.messages;
     gauge!("qrlogin_inbox_waiting").set(messages.inbox.waiting as f64);
     gauge!("qrlogin_inbox_oldest_seconds").set(messages.inbox.oldest.as_secs_f64());

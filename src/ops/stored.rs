@@ -1,19 +1,15 @@
 //! What only the database knows. It is right whichever process leads.
 
 use std::error::Error;
-use std::time::Duration;
 
 use eventlog::Database;
 use messages::backlog::Backlog as Messages;
-use projections::lag::{self, Progress};
 use projections::totals::live_logins;
 use transparency::StoredTree;
 use webhooks::Backlog as Webhooks;
 
-/// What the database knows at one moment.
+/// What the database knows at one moment, besides how far the log and the views are.
 pub struct Stored {
-    /// How far the log and the views are.
-    pub progress: Progress,
     /// Logins that may still become authorized.
     pub live_logins: i64,
     /// What waits between Telegram's chats and the service.
@@ -27,14 +23,13 @@ pub struct Stored {
 }
 
 impl Stored {
-    /// Asks for all of it, one statement after the other: a scrape takes one connection.
+    /// Asks for all of it, one statement after the other.
     ///
     /// # Errors
     /// The database's.
-    pub async fn measure(db: &Database, lasts: Duration) -> Result<Self, Box<dyn Error + Send + Sync>> {
+    pub async fn measure(db: &Database) -> Result<Self, Box<dyn Error + Send + Sync>> {
         let tree = StoredTree::new(db).state().await?;
         Ok(Self {
-            progress: lag::progress(db, lasts).await?,
             live_logins: live_logins(db).await?,
             messages: messages::backlog::measure(db).await?,
             webhooks: webhooks::backlog(db).await?,

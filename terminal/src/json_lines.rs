@@ -1,8 +1,8 @@
-//! `LOG_FORMAT=json`: one object a line, as tracing-subscriber writes it, but for errors. That writes the outermost error alone
+//! `LOG_FORMAT=json`: one object a line, with the keys of tracing-subscriber in alphabetical order, but for errors. That writes the outermost error alone
 //! (`PostgreSQL failed`); this writes all its causes after it.
 
 use std::error::Error;
-use std::fmt::{self, Debug, Write as _};
+use std::fmt::{self, Debug};
 
 use serde_json::{Map, Value};
 use tracing::field::{Field, Visit};
@@ -11,6 +11,8 @@ use tracing_subscriber::fmt::format::{FormatEvent, FormatFields, Writer};
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 use tracing_subscriber::fmt::{FmtContext, FormattedFields};
 use tracing_subscriber::registry::{LookupSpan, SpanRef};
+
+use crate::phrases::error_chain;
 
 /// Writes `{"timestamp", "level", "message", …fields, "span", "spans"}`.
 #[derive(Debug)]
@@ -90,13 +92,7 @@ impl Visit for Fields {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut chain = value.to_string();
-        let mut cause = value.source();
-        while let Some(error) = cause {
-            let _ = write!(chain, ": {error}");
-            cause = error.source();
-        }
-        self.insert(field, chain);
+        self.insert(field, error_chain(value));
     }
 
     fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
