@@ -14,7 +14,6 @@
 //! The person's key stays in the WAL and in old backups until those are deleted.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use domain::login::CancelReason;
@@ -175,7 +174,7 @@ pub async fn run(erasure: Erasure, mut ledger: Ledger<AccountId>) {
     let mut erasing =
         Outage::new("a person could not be erased yet; it is tried again", "people can be erased again");
     loop {
-        let due = AtomicBool::new(false);
+        let mut due = false;
         let outcome = async {
             if !applied {
                 erasure.apply_ledger(&ledger).await?;
@@ -187,9 +186,8 @@ pub async fn run(erasure: Erasure, mut ledger: Ledger<AccountId>) {
                 if let Ok(account) = event.stream_id.parse()
                     && !erasure.is_finished(account, &ledger).await?
                 {
-                    due.store(true, Ordering::Relaxed);
-                    erasure.finish(account, event.position, &mut ledger).await?;
-                    due.store(false, Ordering::Relaxed);
+                    let finished = erasure.finish(account, event.position, &mut ledger).await;
+                    finished.inspect_err(|_| due = true)?;
                 }
                 position = event.position;
             }
@@ -205,7 +203,7 @@ pub async fn run(erasure: Erasure, mut ledger: Ledger<AccountId>) {
             }
             Err(error) => {
                 // Nobody has to be worried about a person where nobody is to be erased.
-                match due.into_inner() {
+                match due {
                     true => erasing.failed(&error),
                     false => looking.failed(&error),
                 }

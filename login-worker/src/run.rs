@@ -20,6 +20,7 @@ use super::workers::LoginWorkers;
 
 /// While the database is away, so many logins are told as one.
 static STANDS_STILL: Seldom = Seldom::new(Duration::from_secs(60));
+static LEFT: Seldom = Seldom::new(Duration::from_secs(60));
 static BROKE_OFF: Seldom = Seldom::new(Duration::from_secs(60));
 
 /// Runs an attempt for as long as its lease holds.
@@ -50,7 +51,11 @@ pub async fn run_while_held(
             Ok(()) => {}
             Err(Stop::OutOfReach) => {
                 hold.leave_to_others();
-                tracing::warn!("QR login is left to another process: this one cannot reach Telegram");
+                if LEFT.is_due() {
+                    tracing::warn!("QR logins are left to another process: this one cannot reach Telegram");
+                } else {
+                    tracing::debug!("QR login is left to another process: this one cannot reach Telegram");
+                }
             }
             Err(Stop::Failed(error)) => {
                 let error = &*error as &(dyn std::error::Error + 'static);

@@ -40,14 +40,9 @@ pub async fn measure(db: &Database) -> Result<Backlog, DatabaseError> {
     .fetch_one(db.pool())
     .await?;
     let rows = sqlx::query!(
-        r#"select p.priority as "priority!",
-                  (select count(*) from vault.outbox where state = 'waiting' and priority = p.priority) as "waiting!",
-                  (select extract(epoch from clock_timestamp() - due_at)::float8
-                     from vault.outbox
-                    where state = 'waiting' and priority = p.priority
-                    order by due_at
-                    limit 1) as oldest
-             from (values (0::smallint), (1::smallint), (2::smallint)) as p (priority)"#
+        r#"select priority, count(*) as "waiting!",
+                  extract(epoch from clock_timestamp() - min(due_at))::float8 as oldest
+             from vault.outbox where state = 'waiting' group by priority"#
     )
     .fetch_all(db.pool())
     .await?;

@@ -61,7 +61,6 @@ pub async fn totals(db: &Database, now: Timestamp) -> Result<Totals, DatabaseErr
     Ok(totals)
 }
 
-/// Active subscriptions that end before this instant: of all hours before its own, and the rest by the index.
 /// How many logins may still become authorized.
 ///
 /// # Errors
@@ -72,6 +71,7 @@ pub async fn live_logins(db: &Database) -> Result<i64, DatabaseError> {
     Ok(count.fetch_one(db.pool()).await?)
 }
 
+/// Active subscriptions that end before this instant: of all hours before its own, and the rest by the index.
 async fn ending_before(db: &Database, end: Timestamp) -> Result<i64, DatabaseError> {
     let hour = hour_of(end);
     let beginning = beginning_of(&hour).unwrap_or(end);

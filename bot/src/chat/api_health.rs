@@ -147,11 +147,18 @@ impl ApiHealth {
         }
     }
 
-    /// A call failed for what it asks for: that says nothing of other calls. It is counted.
-    pub fn refused(&self, error: &RequestError) {
+    /// A call failed for what it asks for: that says nothing of other calls. It is counted. Returns how long to wait before the same
+    /// is asked again.
+    pub fn refused(&self, error: &RequestError) -> Duration {
         match error {
-            RequestError::RetryAfter(_) => Trouble::Busy.count(error),
-            _ => counter!("qrlogin_telegram_errors_total", "api" => "bot", "kind" => "refused").increment(1),
+            RequestError::RetryAfter(seconds) => {
+                Trouble::Busy.count(error);
+                seconds.duration()
+            }
+            _ => {
+                counter!("qrlogin_telegram_errors_total", "api" => "bot", "kind" => "refused").increment(1);
+                PAUSE
+            }
         }
     }
 

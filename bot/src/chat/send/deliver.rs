@@ -11,9 +11,6 @@ use super::compose::OutgoingMessage;
 use crate::chat::context::BotContext;
 use crate::chat::reply::Body;
 
-/// Before the next try of a message that Telegram has not accepted.
-const AGAIN: Duration = Duration::from_secs(1);
-
 /// What became of a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Outcome {
@@ -103,10 +100,6 @@ fn is_gone(error: &RequestError) -> bool {
 /// What a failure means for the message.
 fn outcome_of(ctx: &BotContext, outgoing: &OutgoingMessage, error: &RequestError) -> Outcome {
     match error {
-        RequestError::RetryAfter(seconds) => {
-            ctx.api_health.refused(error);
-            Outcome::Later(seconds.duration())
-        }
         RequestError::Api(ApiError::BotBlocked) => Outcome::Never("the person has stopped the bot"),
         RequestError::Api(ApiError::InvalidToken) => Outcome::Later(ctx.api_health.failed(error)),
         RequestError::Api(refused) if is_final(refused) => {
@@ -114,16 +107,10 @@ fn outcome_of(ctx: &BotContext, outgoing: &OutgoingMessage, error: &RequestError
             tracing::warn!(error = refused as &dyn std::error::Error, "Telegram refuses a message");
             Outcome::Never("Telegram refuses it")
         }
-        RequestError::Api(_) => {
-            ctx.api_health.refused(error);
-            Outcome::Later(AGAIN)
-        }
+        RequestError::RetryAfter(_) | RequestError::Api(_) => Outcome::Later(ctx.api_health.refused(error)),
         // Telegram has accepted it. A newer Bot API writes the answer differently.
         RequestError::InvalidJson { raw, .. } if raw.starts_with("{\"ok\":true") => Outcome::Sent(None),
-        RequestError::InvalidJson { .. } => {
-            ctx.api_health.refused(error);
-            Outcome::Later(AGAIN)
-        }
+        RequestError::InvalidJson { .. } => Outcome::Later(ctx.api_health.refused(error)),
         RequestError::Network(network) if network.is_connect() => {
             Outcome::Later(ctx.api_health.failed(error))
         }
