@@ -13,7 +13,6 @@ pub mod readiness;
 pub mod service;
 mod signed_log;
 pub mod systemd;
-pub mod telemetry;
 mod warnings;
 
 pub use config::Config;

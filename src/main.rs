@@ -4,8 +4,7 @@ use std::process::ExitCode;
 
 use anyhow::anyhow;
 use qr_login::cli::Cli;
-use qr_login::config::BadSettings;
-use qr_login::telemetry;
+use qr_login::config::{BadSetting, BadSettings};
 use terminal::harmless;
 
 fn main() -> ExitCode {
@@ -18,7 +17,7 @@ fn main() -> ExitCode {
     }
     let cli = Cli::read();
     if let Err(bad) = telemetry::start_log() {
-        return fail(&cli.bad_settings(bad).into());
+        return fail(&cli.bad_settings(BadSetting::new(bad.setting, bad.problem)).into());
     }
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,

@@ -31,8 +31,8 @@ pub use disk::{Disk, Folder};
 pub use serving::Serving;
 
 use crate::config::Config;
-use crate::telemetry::Metrics;
 use stored::Stored;
+use telemetry::Metrics;
 use terminal::counted;
 
 /// How long the database, or a disk, may take to answer.

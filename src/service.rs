@@ -81,7 +81,7 @@ impl Service {
         let mut parts = JoinSet::new();
         let ops_addr = ops_listener.local_addr()?;
         let serving = Arc::new(OnceLock::new());
-        let metrics = crate::telemetry::metrics();
+        let metrics = telemetry::metrics(Clock::system().now());
         let ops = ops::routes(Ops::new(&config, serving.clone(), metrics.clone()));
         let witnessing = witness_settings(&config).map(|settings| (Witnessing::new(), settings));
         let ops = match &witnessing {

@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use metrics::{gauge, with_local_recorder};
 use metrics_exporter_prometheus::PrometheusBuilder;
 use projections::lag::Progress;
+use telemetry::catalogue;
 
 use super::disk::{Disk, Folder};
 use super::process::Usage;
 use super::serving::Serving;
 use super::stored::Stored;
-use crate::telemetry::catalogue;
 
 /// What was measured.
 pub struct Seen<'a> {

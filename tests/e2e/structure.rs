@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result};
 use toml::{Table, Value};
 
 /// Which crate may know which, as in the picture of ARCHITECTURE.md. The stand-ins know nothing of the product.
-const MAY_KNOW: [(&str, &[&str]); 26] = [
+const MAY_KNOW: [(&str, &[&str]); 27] = [
     ("domain", &[]),
     ("terminal", &[]),
+    ("telemetry", &["terminal"]),
     ("private-postgres", &[]),
     ("eventlog", &["domain", "private-postgres"]),
     ("vault", &["domain", "eventlog"]),
@@ -98,9 +99,10 @@ const MAY_KNOW: [(&str, &[&str]); 26] = [
     ),
 ];
 /// What the service is composed of.
-const PARTS: [&str; 15] = [
+const PARTS: [&str; 16] = [
     "domain",
     "terminal",
+    "telemetry",
     "private-postgres",
     "eventlog",
     "vault",

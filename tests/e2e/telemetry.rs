@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
-use qr_login::telemetry::catalogue::{Kind, METRICS, Metric};
 use serde_json::Value;
 use stand_in::accounts::ILYA;
+use telemetry::catalogue::{Kind, METRICS, Metric};
 
 use crate::wait::eventually;
 use crate::world::{World, WorldOptions};

@@ -31,12 +31,13 @@ pub enum Kind {
 }
 
 /// From a millisecond to the longest answer that is no long poll.
-const OF_REQUESTS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const REQUEST_SECONDS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// From what a page waits for the news to what a person has for a login.
-const OF_LOGINS: &[f64] =
+const LOGIN_SECONDS: &[f64] =
     &[0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0];
 /// From seconds to the days for which Telegram may say no.
-const OF_FLOOD_WAITS: &[f64] = &[1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0];
+const FLOOD_WAIT_SECONDS: &[f64] = &[1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 21_600.0, 86_400.0];
 
 const APIS: &[&str] = &["bot", "mtproto"];
 const FOLDERS: (&str, &[&str]) = ("folder", &["data", "sessions"]);
@@ -139,7 +140,7 @@ pub const METRICS: &[Metric] = &[
     seconds_of(
         "qrlogin_login_phase_seconds",
         &[("phase", &["first_qr", "confirm", "link", "page"])],
-        OF_LOGINS,
+        LOGIN_SECONDS,
         "Phases of a login: first_qr from its start to the first QR code, confirm from there to the confirmation, link from the account's yes to the event, page from the event to a page that waits.",
     ),
     gauge_of("qrlogin_logins_live", &[], "Logins that may still become authorized."),
@@ -173,7 +174,7 @@ pub const METRICS: &[Metric] = &[
     seconds_of(
         "qrlogin_telegram_flood_wait_seconds",
         &[("api", APIS)],
-        OF_FLOOD_WAITS,
+        FLOOD_WAIT_SECONDS,
         "For how long Telegram told to wait (FLOOD_WAIT, 429).",
     ),
     gauge_of(
@@ -206,7 +207,7 @@ pub const METRICS: &[Metric] = &[
     seconds_of(
         "qrlogin_http_request_seconds",
         &[("route", &[]), ("method", &[])],
-        OF_REQUESTS,
+        REQUEST_SECONDS,
         "From a request to the head of its answer; requests that wait for news (wait=) are left out.",
     ),
     counter_of(
