@@ -45,7 +45,7 @@ pub struct Claimed {
 }
 
 impl Vault {
-    /// Offers an attempt to the workers. Repeating it changes nothing. It does not wait for the disk: a row that is lost with
+    /// Offers an attempt to the workers, but for one of a login that was confirmed. Repeating it changes nothing. It does not wait for the disk: a row that is lost with
     /// PostgreSQL is written again, because the reactor's checkpoint was lost with it.
     ///
     /// # Errors
@@ -59,7 +59,11 @@ impl Vault {
         sqlx::query!(
             "with swift as materialized (select set_config('synchronous_commit', 'off', true))
              insert into vault.attempts (login_id, attempt, account_id)
-             select $1::text, $2::bigint, $3::uuid from swift on conflict do nothing",
+             select $1::text, $2::bigint, $3::uuid from swift
+              where not exists (select from events
+                                 where aggregate_type = 'login' and aggregate_id = $1::text
+                                   and event_type = 'AuthorizationConfirmed')
+             on conflict do nothing",
             login.as_str(),
             i64::from(attempt),
             account.0

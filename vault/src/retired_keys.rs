@@ -85,7 +85,8 @@ impl Vault {
         .await?;
         // The worker has closed its connection to Telegram.
         sqlx::query!(
-            "update vault.sessions set in_use_until = null where account_id = $1 and login_id = $2",
+            "update vault.sessions set in_use_until = null
+              where account_id = $1 and login_id = $2 and in_use_until is distinct from 'infinity'",
             account.0,
             fence.login_id.as_str()
         )

@@ -86,7 +86,8 @@ impl Vault {
              values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
              on conflict (account_id, login_id) do update
                 set sealed = excluded.sealed, key_id = excluded.key_id, attempt = excluded.attempt,
-                    linked_at = clock_timestamp(), alive_at = null",
+                    linked_at = clock_timestamp(), alive_at = null,
+                    in_use_until = greatest(vault.sessions.in_use_until, excluded.in_use_until)",
             new.account_id.0,
             new.login_id.as_str(),
             &new.sealed,

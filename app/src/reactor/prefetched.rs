@@ -2,7 +2,8 @@
 //! and the other live logins of these people.
 //!
 //! This data may be older than the reaction by the duration of a batch. That does no harm: later events are further on in
-//! the log, and the reactions to them correct what this one did too much.
+//! the log, and the reactions to them correct what this one did too much. It may open the attempt of a login that has ended
+//! meanwhile: the vault opens none of a login that was confirmed, and a worker reads the events before it gives anything up.
 
 use std::collections::{HashMap, HashSet};
 

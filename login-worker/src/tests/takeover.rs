@@ -119,6 +119,31 @@ async fn a_login_that_a_frozen_worker_confirmed_is_completed_with_its_key_by_one
     world.assert_ilya_is_logged_in(&login).await;
 }
 
+/// The leader reads logins for a whole batch of reactions at once, so its reaction to the start may come when the login is confirmed
+/// and its attempt closed. A worker without the key must not take the session for one that nobody confirmed.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_attempt_that_is_offered_again_after_its_login_was_confirmed_takes_nothing_away() {
+    let world = World::start().await;
+    let login = world.ilya_requests_login().await;
+    world.wait_for_event(&login, "QrIssued", 1).await;
+    world.ilya_scans(&world.link(&login).await).await;
+    world.wait_until_closed(&login).await;
+
+    // 1. The vault takes no such offer.
+    world.vault.open_attempt(&login.id, login.attempt, login.account).await.unwrap();
+    assert_eq!(world.vault.attempts().await.unwrap(), 0);
+    // 2. And where there is one, it is completed as the events say.
+    sqlx::query("insert into vault.attempts (login_id, attempt, account_id) values ($1, $2, $3)")
+        .bind(login.id.as_str())
+        .bind(i64::from(login.attempt))
+        .bind(login.account.0)
+        .execute(world.db.db.pool())
+        .await
+        .unwrap();
+    world.wait_until_closed(&login).await;
+    world.assert_ilya_is_logged_in(&login).await;
+}
+
 /// A session replaces the one before only once its login is completed. A person who logs out before that has neither.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_person_who_logs_out_before_the_login_is_completed_keeps_no_older_session() {
