@@ -99,9 +99,10 @@ impl TelegramClient {
         answer
     }
 
-    /// For how long nobody has answered.
+    /// For how long nobody has answered. One connection that was lost is no outage: the next one may be answered.
     pub fn unreachable_for(&self) -> Duration {
-        self.unreachable_since.map_or(Duration::ZERO, |since| since.elapsed())
+        let since = self.unreachable_since.filter(|_| self.failures > 0);
+        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Calls a method that could do harm if it is called twice. After `Unreachable` it is unknown whether Telegram has done it.
