@@ -162,7 +162,7 @@ async fn wait_until_it_lets_go(
     let until = Instant::now() + LETS_GO_WITHIN;
     let lets_go = |line: &str| {
         // What led the projections may be told first by the fence, or by the connection that was closed meanwhile.
-        ["lease lost", "another sequencer has taken over", "shows this process lives was lost"]
+        ["lease lost", "another sequencer has taken over", "shows that this process lives was lost"]
             .iter()
             .any(|said| line.contains(said))
     };

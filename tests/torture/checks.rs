@@ -17,7 +17,7 @@ pub mod erased;
 const IDLE_WITHIN: Duration = Duration::from_secs(120);
 /// A retired key that was not confirmed waits 40 s for its next try. Codes are valid for seconds here, so 6 s are enough.
 const SHORTEN_WAITS: &str = "update vault.retired_keys set not_before = clock_timestamp() \
-     where not_before between clock_timestamp() + interval '1 second' and clock_timestamp() + interval '34 seconds' \
+     where tries > 0 and not_before between clock_timestamp() + interval '1 second' and clock_timestamp() + interval '34 seconds' \
         or reason = 'holder_frozen' and tries = 0";
 /// What is still under way, by what it is.
 const UNDER_WAY: &str = "

@@ -199,7 +199,7 @@ impl State {
             None => return,
         };
         if let Some(key) = self.keys.get_mut(&name) {
-            if !spoke_before {
+            if !spoke_before && message_id > key.began {
                 key.connection = connection;
                 key.began = message_id;
             }
