@@ -21,7 +21,7 @@ pub mod wake;
 pub use clock::{Clock, ManualClock};
 pub use database::{Database, DatabaseError};
 pub use log::{Filter, Follower, Log, LogEvent, Metadata, StoredEvent};
-pub use outage::{Outage, Seldom};
+pub use outage::{Outage, Throttle};
 pub use sequencer::{Sequencer, SequencerError};
 pub use store::{Actor, Context, Fence, Store, StoreError};
 pub use wake::{Topic, Wake, Waker};

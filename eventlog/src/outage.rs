@@ -77,12 +77,12 @@ impl Drop for Outage {
 
 /// For what fails in many places at once, each of which knows only its own failure: one of them is told in a while.
 #[derive(Debug)]
-pub struct Seldom {
+pub struct Throttle {
     every: Duration,
     told_at: Mutex<Option<Instant>>,
 }
 
-impl Seldom {
+impl Throttle {
     /// At most once in this time.
     pub const fn new(every: Duration) -> Self {
         Self { every, told_at: Mutex::new(None) }
@@ -146,7 +146,7 @@ mod tests {
 
     #[tokio::test]
     async fn of_many_failures_one_is_told_in_a_while() {
-        let [seldom, often] = [Duration::from_secs(3_600), Duration::ZERO].map(Seldom::new);
+        let [seldom, often] = [Duration::from_secs(3_600), Duration::ZERO].map(Throttle::new);
         assert_eq!([seldom.is_due(), seldom.is_due(), seldom.is_due()], [true, false, false]);
         assert!(often.is_due() && often.is_due());
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::LoginStatus;
 use eventlog::database::is_transient;
-use eventlog::{DatabaseError, Seldom};
+use eventlog::{DatabaseError, Throttle};
 use vault::Claimed;
 
 use super::attempt::Attempt;
@@ -19,9 +19,9 @@ use super::stop::Stop;
 use super::workers::LoginWorkers;
 
 /// While the database is away, so many logins are told as one.
-static STANDS_STILL: Seldom = Seldom::new(Duration::from_secs(60));
-static LEFT: Seldom = Seldom::new(Duration::from_secs(60));
-static BROKE_OFF: Seldom = Seldom::new(Duration::from_secs(60));
+static STANDS_STILL: Throttle = Throttle::new(Duration::from_secs(60));
+static LEFT: Throttle = Throttle::new(Duration::from_secs(60));
+static BROKE_OFF: Throttle = Throttle::new(Duration::from_secs(60));
 
 /// Runs an attempt for as long as its lease holds.
 pub async fn run_while_held(

@@ -89,7 +89,7 @@ impl Series {
 }
 
 /// What is known of a request when its answer comes.
-struct Asked {
+struct Measurement {
     routes: Arc<Routes>,
     pattern: usize,
     method: usize,
@@ -97,7 +97,7 @@ struct Asked {
     at: Option<Instant>,
 }
 
-impl Asked {
+impl Measurement {
     fn new(routes: &Arc<Routes>, request: &Request) -> Self {
         let place = routes.places.at(request.uri().path()).map(|found| *found.value);
         let method = METHODS.iter().position(|method| method == request.method());
@@ -125,35 +125,35 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = Answering<S::Future>;
+    type Future = MeasuredResponse<S::Future>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         self.service.poll_ready(context)
     }
 
     fn call(&mut self, request: Request) -> Self::Future {
-        let asked = Asked::new(&self.routes, &request);
-        Answering { answer: self.service.call(request), asked }
+        let measurement = Measurement::new(&self.routes, &request);
+        MeasuredResponse { answer: self.service.call(request), measurement }
     }
 }
 
 pin_project! {
-    /// An answer on its way.
-    pub struct Answering<F> {
+    /// The answer of a service, measured when it is there.
+    pub struct MeasuredResponse<F> {
         #[pin]
         answer: F,
-        asked: Asked,
+        measurement: Measurement,
     }
 }
 
-impl<F: Future<Output = Result<Response, Infallible>>> Future for Answering<F> {
+impl<F: Future<Output = Result<Response, Infallible>>> Future for MeasuredResponse<F> {
     type Output = Result<Response, Infallible>;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let answer = ready!(this.answer.poll(context));
         if let Ok(answer) = &answer {
-            this.asked.is_answered(answer.status());
+            this.measurement.is_answered(answer.status());
         }
         Poll::Ready(answer)
     }

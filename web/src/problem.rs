@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use eventlog::Seldom;
+use eventlog::Throttle;
 use eventlog::database::is_transient;
 use serde::Serialize;
 use texts::Language;
@@ -17,7 +17,7 @@ use crate::init_data::InitDataError;
 pub const AWAY_SECONDS: u32 = 5;
 
 /// While the database is away every request fails: one line a minute says so.
-static AWAY: Seldom = Seldom::new(Duration::from_secs(60));
+static AWAY: Throttle = Throttle::new(Duration::from_secs(60));
 
 /// The `type` of the answer to a person who is blocked.
 const BLOCKED: &str = "urn:qr-login:blocked";
