@@ -46,7 +46,7 @@ one_after_the_other = asyncio.Lock()
 
 
 def signed_in(authorization: Annotated[str, Header()]) -> int:
-    """The Telegram id of whoever opened the Mini App: https://core.telegram.org/bots/webapps#validating-data-received-via-the-mini-app"""
+    """The Telegram id of the person who opened the Mini App: https://core.telegram.org/bots/webapps#validating-data-received-via-the-mini-app"""
     scheme, _, launch = authorization.partition(" ")
     fields = dict(parse_qsl(launch))
     given = fields.pop("hash", "")
