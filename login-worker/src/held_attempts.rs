@@ -175,7 +175,7 @@ impl HeldAttempt {
         }
     }
 
-    /// This process claims no attempt, not even this one, until it reaches Telegram again. The lease runs out.
+    /// This process claims no attempt, not even this one, until it reaches Telegram again.
     pub fn leave_to_others(&self) {
         self.held.out_of_reach.store(true, Ordering::Relaxed);
     }

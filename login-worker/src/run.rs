@@ -31,6 +31,7 @@ pub async fn run_while_held(
     claimed: Claimed,
 ) {
     let closing = Arc::new(AtomicBool::new(false));
+    let (vault, fence) = (workers.vault.clone(), claimed.fence.clone());
     let run = async {
         if claimed.taken_over {
             hold.wait_until_alone().await;
@@ -51,6 +52,10 @@ pub async fn run_while_held(
             Ok(()) => {}
             Err(Stop::OutOfReach) => {
                 hold.leave_to_others();
+                // The connection is closed by now. Where this fails, the lease runs out.
+                if let Err(error) = vault.release_attempt(&fence).await {
+                    tracing::debug!(error = &error as &dyn std::error::Error, "the lease of a QR login runs out");
+                }
                 if LEFT.is_due() {
                     tracing::warn!("QR logins are left to another process: this one cannot reach Telegram");
                 } else {

@@ -163,6 +163,28 @@ impl Vault {
         Ok(leases.into_iter().map(|lease| (lease.epoch, lease.is_renewed)).collect())
     }
 
+    /// Leaves an attempt to other workers, who go on with its key at once. To be called once the key is not in use any more.
+    ///
+    /// # Errors
+    /// [`VaultError::Fenced`]; the database failed. Then others take the attempt when its lease is over.
+    pub async fn release_attempt(&self, fence: &Fence) -> Result<(), VaultError> {
+        // The number of an earlier holder, who is frozen, stays: that one may use the key.
+        let done = sqlx::query!(
+            "update vault.attempts
+                set expires_at = clock_timestamp(),
+                    announced_as = nullif(announced_as, vault.presence_id(holder))
+              where login_id = $1 and attempt = $2 and epoch = $3",
+            fence.login_id.as_str(),
+            i64::from(fence.attempt),
+            fence.epoch
+        )
+        .execute(self.db.pool())
+        .await?;
+        fenced_unless(done.rows_affected())?;
+        self.db.wake().notify(Topic::Attempts);
+        Ok(())
+    }
+
     /// Saves the session with which the attempt can be resumed with the same key.
     ///
     /// # Errors

@@ -235,6 +235,33 @@ async fn a_frozen_process_is_told_from_a_dead_one() {
 }
 
 #[tokio::test]
+async fn what_a_process_leaves_to_others_is_taken_at_once_and_with_its_key() {
+    let (database, vault) = vault().await;
+    let _alive = Presence::announce(&database.db, "a").await.unwrap();
+    let (_, a) = claimed(&vault, "a", LONG).await;
+    vault.save_attempt_session(&a.fence, b"of a").await.unwrap();
+    vault.release_attempt(&a.fence).await.unwrap();
+
+    let b = claim(&vault, "b", LONG).await;
+    assert!(b.taken_over && !b.holder_frozen, "a has closed its connection");
+    assert_eq!(b.sealed_session.as_deref(), Some(&b"of a"[..]));
+    assert!(fenced(vault.release_attempt(&a.fence).await));
+}
+
+/// 1. A freezes.  2. B claims, and leaves the attempt to others before it has put A's key aside.
+#[tokio::test]
+async fn the_key_of_a_frozen_process_is_known_as_such_also_after_a_claimer_that_left_it_to_others() {
+    let (database, vault) = vault().await;
+    let _frozen = Presence::announce(&database.db, "a").await.unwrap();
+    let _alive = Presence::announce(&database.db, "b").await.unwrap();
+    claimed(&vault, "a", OVER).await;
+    let b = claim(&vault, "b", LONG).await;
+    vault.release_attempt(&b.fence).await.unwrap();
+
+    assert!(claim(&vault, "c", LONG).await.holder_frozen);
+}
+
+#[tokio::test]
 async fn the_newest_token_of_a_login_is_the_live_one() {
     let (_database, vault) = vault().await;
     let (login, a) = claimed(&vault, "a", LONG).await;
