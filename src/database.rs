@@ -145,10 +145,13 @@ async fn make_roles_of(urls: &Urls, pool: PoolSettings) -> anyhow::Result<Vec<St
     }
     let mut made = Vec::new();
     for role in roles {
-        let is_made = db.make_role(role).await;
-        let is_made = is_made.with_context(|| format!("a superuser has to run: {}", role.create()))?;
-        if is_made {
-            made.push(role.name.to_owned());
+        match db.make_role(role).await {
+            Ok(true) => made.push(role.name.to_owned()),
+            Ok(false) => {}
+            Err(error) if error.is_of_rights() => {
+                return Err(error).with_context(|| format!("a superuser has to run: {}", role.create()));
+            }
+            Err(error) => return Err(error.into()),
         }
     }
     db.close().await;

@@ -73,6 +73,13 @@ impl DatabaseError {
         }
     }
 
+    /// Whether this role may not do what was asked.
+    pub fn is_of_rights(&self) -> bool {
+        let Self::Sql(sqlx::Error::Database(error)) = self else { return false };
+        // insufficient_privilege
+        error.code().is_some_and(|code| code == "42501")
+    }
+
     /// Whether the database has not the tables or columns that a statement asked for.
     pub fn is_of_other_tables(&self) -> bool {
         let Self::Sql(sqlx::Error::Database(error)) = self else { return false };
