@@ -12,6 +12,7 @@ use tokio::process::{Child, Command};
 
 use crate::past::{ILYA, Past, text};
 
+mod clients;
 mod doors;
 mod faults;
 mod following;
