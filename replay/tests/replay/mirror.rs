@@ -17,6 +17,7 @@ mod doors;
 mod faults;
 mod following;
 mod refusals;
+mod streams;
 
 /// A history, and a server to copy it to.
 struct Scene {
