@@ -5,7 +5,9 @@
 // the place of the event, and the names of the streams hold random ids.
 //
 // It keeps no state. What becomes of an event depends on that event alone, so the server may restart it anywhere.
-// docs/mirror.md has the commands that create it.
+//
+// docs/mirror.md has the command that creates it. The server has to run with --run-projections=All. The projection is created with
+// emit=true, and trackemittedstreams=false. For all that a login caused, in every stream, there is the server's own $by_correlation_id.
 
 // Which stream has the copy: `replay mirror` prints its name.
 const COPY = 'qr_login-LOG';
