@@ -89,7 +89,7 @@ ha: ## 200 failovers under Patroni while people log in; in some the end of the l
 .PHONY: bench
 bench: ## Measure the product beside its peers and beside the physical limit (BENCH=section, PROFILE=release)
 	@scripts/need postgresql wrk redis-server python3-venv caddy
-	$(CARGO) build --profile $(PROFILE) --locked -p qr-login -p bench -p qr-verify --bin qr-login --bin bench --bin qr-verify
+	$(CARGO) build --profile $(PROFILE) --locked -p qr-login -p bench -p replay -p qr-verify --bin qr-login --bin bench --bin replay --bin qr-verify
 	$${CARGO_TARGET_DIR:-target}/$(PROFILE)/bench $(BENCH)
 
 .PHONY: fuzz

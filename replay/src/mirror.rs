@@ -40,7 +40,7 @@ use target::Target;
 /// nothing in it. Where the stream holds anything but the beginning of this log, it says so, stops, and changes nothing.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// Where to: `esdb://user:password@host:2113`, or several hosts with commas between them.
+    /// Where to: `esdb://user:password@host:2113` or `kurrentdb://…`, or several hosts with commas between them.
     ///
     /// TLS is on unless `?tls=false` is appended; `?tlsCAFile=FILE` names who is to be trusted. In the password, / @ ? # and
     /// % are written %2F %40 %3F %23 and %25. With a password the address is better off in the variable MIRROR_TO, or in a

@@ -95,6 +95,7 @@ const MAY_KNOW: [(&str, &[&str]); 27] = [
             "bot",
             "stand-in",
             "dataset",
+            "kurrent",
         ],
     ),
 ];

@@ -1,5 +1,5 @@
 //! The address of the target: `esdb://user:password@host:2113?tls=true`, several hosts with commas between them, or
-//! `esdb+discover://` and the name of a cluster.
+//! `esdb+discover://` and the name of a cluster. The scheme may have the server's newer name: `kurrentdb://`.
 //!
 //! User and password are removed before the address is parsed: no message, no log line and no setting of the client holds
 //! them. For the same reason, no error repeats an address that cannot be read.
@@ -12,7 +12,10 @@ use eventstore::{ClientSettings, Credentials};
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
-const FORM: &str = "is no address of an EventStoreDB or KurrentDB: it looks like esdb://user:password@host:2113?tls=true, and a / @ ? # or % in the password is written %2F %40 %3F %23 %25";
+/// The schemes that the newer clients know. Ours knows only the first.
+const SCHEMES: [&str; 4] = ["esdb", "kurrentdb", "kurrent", "kdb"];
+const DISCOVER: &str = "+discover";
+const FORM: &str = "is no address of an EventStoreDB or KurrentDB: it looks like esdb://user:password@host:2113?tls=true or kurrentdb://…, and a / @ ? # or % in the password is written %2F %40 %3F %23 %25";
 
 /// How to reach the target.
 #[derive(Clone)]
@@ -32,12 +35,16 @@ impl Address {
         let text = text.expose_secret().trim();
         let form = || format!("{setting} {FORM}");
         let (scheme, rest) = text.split_once("://").with_context(form)?;
+        let scheme = scheme.to_ascii_lowercase();
+        let (kind, discover) = scheme.strip_suffix(DISCOVER).map_or((&*scheme, ""), |kind| (kind, DISCOVER));
+        ensure!(SCHEMES.contains(&kind), form());
         let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, options) = rest.split_at(end);
         let (login, hosts) = authority.rsplit_once('@').map_or((None, authority), |it| (Some(it.0), it.1));
         // A part of a password that was not encoded must not be taken for a host.
         ensure!(!options.contains('@') && hosts.chars().all(may_name_a_host), form());
-        let Ok(settings) = format!("{scheme}://{hosts}{options}").parse::<ClientSettings>() else {
+        let Ok(settings) = format!("{}{discover}://{hosts}{options}", SCHEMES[0]).parse::<ClientSettings>()
+        else {
             bail!(form())
         };
         let files = [settings.tls_ca_file(), settings.user_certificate().map(|(certificate, _)| certificate)];
@@ -121,11 +128,24 @@ mod tests {
     }
 
     #[test]
+    fn each_name_of_the_scheme_means_the_same() {
+        for scheme in ["esdb", "ESDB", "kurrentdb", "kurrent", "kdb"] {
+            let address = read(&format!("{scheme}://u:p@one:2111,two:2112?tls=false")).unwrap();
+            assert_eq!(address.hosts, "one:2111,two:2112", "{scheme}");
+            assert!(!address.settings.is_dns_discovery_enabled(), "{scheme}");
+            let cluster = read(&format!("{scheme}+discover://cluster.example")).unwrap();
+            assert!(cluster.settings.is_dns_discovery_enabled(), "{scheme}");
+        }
+    }
+
+    #[test]
     fn an_address_that_cannot_be_read_is_not_repeated() {
         for wrong in [
             "",
             "localhost:2113",
             "http://admin:sesame@host",
+            "kurrentdb2://admin:sesame@host",
+            "esdb+discover+discover://admin:sesame@host",
             "esdb://admin:sesame/@host:2113",
             "esdb://admin:21?sesame@host:2113",
             "esdb://admin:21/sesame@host:2113",

@@ -5,7 +5,8 @@
 //! {"log": "…", "position": 7, "recorded_at": "2026-11-24T10:00:00.123456Z", "stream": "login", "stream_id": "…",
 //!  "sequence": 2, "version": "1.0", "actor": "…", "account_id": "…", "correlation_id": "…", "$correlationId": "…"}
 //! ```
-//! `$correlationId` is the login: under this name, a projection of the target makes a stream of each login.
+//! `$correlationId` is the login: under this name, a projection of the target's own makes a stream of all that a login caused.
+//! By `stream` and `stream_id`, the projection in `deploy/kurrentdb/streams.js` makes the log's streams.
 
 use anyhow::{Context as _, Result};
 use eventlog::LogEvent;

@@ -12,10 +12,12 @@ use tokio::process::{Child, Command};
 
 use crate::past::{ILYA, Past, text};
 
+mod clients;
 mod doors;
 mod faults;
 mod following;
 mod refusals;
+mod streams;
 
 /// A history, and a server to copy it to.
 struct Scene {

@@ -17,6 +17,7 @@ mod history;
 mod logins;
 mod machine;
 mod many;
+mod mirror;
 mod page;
 mod people;
 mod polls;
@@ -50,6 +51,8 @@ enum Section {
     Takeover,
     /// The signed tree: how soon an event is signed, how fast it is verified and rebuilt, and what it costs.
     Tree,
+    /// `replay mirror`: a log copied, beside appending the same bytes and beside reading the log; and what follows live.
+    Mirror,
     /// Commands a second, beside those that do less.
     Append,
     /// From a command to its row in a view.
@@ -89,6 +92,9 @@ struct Arguments {
     /// The largest log that `rebuild`, `takeover` and `tree` go through; ten million events take some minutes, and 15 GB.
     #[arg(long, value_name = "EVENTS", default_value_t = 10_000_000)]
     largest: u32,
+    /// How large a log `mirror` copies.
+    #[arg(long, env = "MIRROR_EVENTS", value_name = "EVENTS", default_value_t = 100_000)]
+    mirrored: u32,
     /// How many people log in for `many`.
     #[arg(long, value_name = "LOGINS", default_value_t = 10_000)]
     logins: usize,
@@ -122,7 +128,12 @@ async fn main() -> Result<()> {
         some => some,
     };
     let mut report = Report::default();
-    let sizes = (arguments.largest, arguments.logins, arguments.minutes);
+    let sizes = Sizes {
+        largest: arguments.largest,
+        mirrored: arguments.mirrored,
+        logins: arguments.logins,
+        minutes: arguments.minutes,
+    };
     let outcome = measure(&chosen, sizes, &mut report).await;
     // What was measured before a section failed is told all the same.
     print!("{report}");
@@ -130,11 +141,17 @@ async fn main() -> Result<()> {
     outcome
 }
 
-async fn measure(
-    sections: &[Section],
-    (largest, logins, minutes): (u32, usize, usize),
-    report: &mut Report,
-) -> Result<()> {
+/// What the arguments of the same names say.
+#[derive(Clone, Copy)]
+struct Sizes {
+    largest: u32,
+    mirrored: u32,
+    logins: usize,
+    minutes: usize,
+}
+
+async fn measure(sections: &[Section], sizes: Sizes, report: &mut Report) -> Result<()> {
+    let Sizes { largest, mirrored, logins, minutes } = sizes;
     for section in sections {
         match section {
             Section::Machine => machine::measure(report).await?,
@@ -143,6 +160,7 @@ async fn measure(
             Section::Rebuild => rebuild::measure(report, largest).await?,
             Section::Takeover => takeover::measure(report, largest).await?,
             Section::Tree => tree::measure(report, largest).await?,
+            Section::Mirror => mirror::measure(report, mirrored).await?,
             Section::Append => append::measure(report).await?,
             Section::Visible => visible::measure(report).await?,
             Section::Webhooks => webhooks::measure(report).await?,

@@ -29,7 +29,7 @@ const BUSY: (usize, Duration) = (20_000, Duration::from_millis(1));
 const WARM: f64 = 0.1;
 
 /// An order that was given: when it was due, and its event.
-struct Given {
+pub struct Given {
     due: Instant,
     login: LoginId,
     sequence: i64,
@@ -84,10 +84,14 @@ pub async fn waits(
     }
     tokio::time::sleep(LOOK_EVERY * 20).await;
     drop(stop);
-    let seen = reader.await??;
+    waits_of(db, &given, &reader.await??).await
+}
 
+/// How long each order took until its position was reached, in ms, from the shortest to the longest, without those that warm things up.
+/// `seen` tells when a reader first saw which position.
+pub async fn waits_of(db: &Database, given: &[Given], seen: &[(i64, Instant)]) -> Result<Vec<f64>> {
     let mut waits = Vec::with_capacity(given.len());
-    for order in given.iter().skip((count as f64 * WARM) as usize) {
+    for order in given.iter().skip((given.len() as f64 * WARM) as usize) {
         let position: i64 = sqlx::query_scalar(
             "select i.position from log_index i join events e using (event_no)
               where e.aggregate_type = 'login' and e.aggregate_id = $1 and e.sequence = $2",
@@ -106,7 +110,7 @@ pub async fn waits(
 
 /// Orders at a fixed rate, whether or not those before are done. The orders of one login are `people.len()` apart, which at
 /// 1,000 a second is two seconds: the same login is never given two at once.
-async fn give(ours: &Ours, people: &[AccountId], count: usize, apart: Duration) -> Result<Vec<Given>> {
+pub async fn give(ours: &Ours, people: &[AccountId], count: usize, apart: Duration) -> Result<Vec<Given>> {
     let crowd = people.len().min(count / 4);
     let mut logins: Vec<_> = Vec::with_capacity(crowd);
     let mut tasks: JoinSet<Result<Given>> = JoinSet::new();

@@ -2,16 +2,24 @@
 //! is the leader.
 
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
+use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
+use rustls::ServerConfig;
+use rustls::crypto::ring;
+use rustls::pki_types::PrivatePkcs8KeyDer;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsAcceptor;
 use tokio_stream::wrappers::UnboundedReceiverStream;
 use tonic::metadata::MetadataMap;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
+use tonic::transport::Server;
+use tonic::transport::server::{Connected, Router};
 use tonic::{Response, Status};
 
 use crate::features::Features;
@@ -62,8 +70,7 @@ pub struct Node {
 struct Cluster {
     settings: Settings,
     leader: SocketAddr,
-    /// The certificate and its key, as PEM.
-    certificate: Option<(String, String)>,
+    tls: Option<Tls>,
     streams: Mutex<Streams>,
     /// The faults of the next appends; None for an append without one.
     faults: Mutex<VecDeque<Option<Fault>>>,
@@ -72,6 +79,19 @@ struct Cluster {
     arrived: watch::Sender<usize>,
     /// Changes with every append.
     changed: watch::Sender<()>,
+}
+
+/// A certificate of its own making.
+struct Tls {
+    /// As PEM.
+    certificate: String,
+    acceptor: TlsAcceptor,
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
 }
 
 #[derive(Debug)]
@@ -91,15 +111,11 @@ impl Node {
     pub async fn start(settings: Settings) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("a bound address");
-        let certificate = settings.tls.then(|| {
-            let CertifiedKey { cert, signing_key } =
-                generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-            (cert.pem(), signing_key.serialize_pem())
-        });
+        let tls = settings.tls.then(Tls::new);
         let cluster = Cluster {
             settings,
             leader: address,
-            certificate,
+            tls,
             streams: Mutex::default(),
             faults: Mutex::default(),
             late: Mutex::default(),
@@ -135,7 +151,7 @@ impl Node {
 
     /// The certificate that it shows, as PEM.
     pub fn certificate(&self) -> Option<&str> {
-        self.cluster.certificate.as_ref().map(|(certificate, _)| certificate.as_str())
+        self.cluster.tls.as_ref().map(|tls| tls.certificate.as_str())
     }
 
     /// Sets the faults of the next appends, one after the other; None for an append without one.
@@ -189,24 +205,30 @@ impl Node {
 
     fn serve(&self, listener: TcpListener) {
         let connections = Connections::default();
-        let (sender, incoming) = mpsc::unbounded_channel();
-        let accepting = tokio::spawn(accept(listener, connections.clone(), sender));
-        let mut server = Server::builder();
-        if let Some((certificate, key)) = &self.cluster.certificate {
-            // With the client's aws-lc in the same build, tonic could not tell which one is meant.
-            let _ = rustls::crypto::ring::default_provider().install_default();
-            let tls = ServerTlsConfig::new().identity(Identity::from_pem(certificate, key));
-            server = server.tls_config(tls).expect("a certificate of our own making");
-        }
-        let serving = server
+        let services = Server::builder()
             .add_service(ServerFeaturesServer::new(Features))
             .add_service(GossipServer::new(self.clone()))
-            .add_service(StreamsServer::new(self.clone()))
-            .serve_with_incoming(UnboundedReceiverStream::new(incoming));
-        let serving = tokio::spawn(async move {
-            let _ = serving.await;
-        });
-        *locked(&self.running) = Some(Running { tasks: [accepting, serving], connections });
+            .add_service(StreamsServer::new(self.clone()));
+        let tasks = match &self.cluster.tls {
+            None => {
+                let (sender, incoming) = mpsc::unbounded_channel();
+                let pass_on = move |socket| drop(sender.send(Ok(socket)));
+                [tokio::spawn(accept(listener, connections.clone(), pass_on)), answer(services, incoming)]
+            }
+            Some(Tls { acceptor, .. }) => {
+                let ((sender, incoming), acceptor) = (mpsc::unbounded_channel(), acceptor.clone());
+                let shake_hands = move |socket| {
+                    let (sender, shaking) = (sender.clone(), acceptor.accept(socket));
+                    tokio::spawn(async move {
+                        if let Ok(connection) = shaking.await {
+                            let _ = sender.send(Ok(connection));
+                        }
+                    });
+                };
+                [tokio::spawn(accept(listener, connections.clone(), shake_hands)), answer(services, incoming)]
+            }
+        };
+        *locked(&self.running) = Some(Running { tasks, connections });
     }
 
     /// Checks user and password, and whether this node is the leader.
@@ -271,18 +293,41 @@ impl Node {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    connections: Connections,
-    accepted: mpsc::UnboundedSender<std::io::Result<TcpStream>>,
-) {
+impl Tls {
+    /// Its cryptography is its own: it sets none for the process, in which a client may want to set another one.
+    fn new() -> Self {
+        let CertifiedKey { cert, signing_key } =
+            generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        let key = PrivatePkcs8KeyDer::from(signing_key.serialize_der());
+        let mut config = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("versions that ring knows")
+            .with_no_client_auth()
+            .with_single_cert(vec![cert.der().clone()], key.into())
+            .expect("a certificate of our own making");
+        config.alpn_protocols = vec![b"h2".to_vec()];
+        Self { certificate: cert.pem(), acceptor: TlsAcceptor::from(Arc::new(config)) }
+    }
+}
+
+/// Answers on these connections.
+fn answer<C>(services: Router, connections: mpsc::UnboundedReceiver<io::Result<C>>) -> JoinHandle<()>
+where
+    C: AsyncRead + AsyncWrite + Connected + Unpin + Send + 'static,
+{
+    tokio::spawn(async move {
+        let _ = services.serve_with_incoming(UnboundedReceiverStream::new(connections)).await;
+    })
+}
+
+async fn accept(listener: TcpListener, connections: Connections, accepted: impl Fn(TcpStream)) {
     while let Ok((socket, peer)) = listener.accept().await {
         let doubled =
             socket.into_std().and_then(|socket| Ok((socket.try_clone()?, TcpStream::from_std(socket)?)));
         if let Ok((handle, socket)) = doubled {
             let _ = socket.set_nodelay(true);
             locked(&connections).insert(peer, handle);
-            let _ = accepted.send(Ok(socket));
+            accepted(socket);
         }
     }
 }

@@ -100,6 +100,18 @@ async fn in_a_cluster_the_leader_is_found() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_address_in_either_scheme_leads_to_the_same_server() {
+    let scene = Scene::make().await;
+    let address = scene.node.address();
+    for (scheme, copied) in [("esdb", 11), ("kurrentdb", 0)] {
+        let done = mirror_to(&scene, &format!("{scheme}://{address}?tls=false"), "0").await;
+        let told_copied = format!("{copied} events copied, up to position 11\n");
+        assert!(text(&done).ends_with(&told_copied), "{}", told(&done));
+    }
+    scene.assert_complete().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn an_invalid_address_and_a_missing_one_are_one_line() {
     let scene = Scene::make().await;
     let mut command = Command::from(scene.past.command(&["mirror"]));
