@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use login_worker::{Network, NetworkError, TelegramApp};
 use secrecy::SecretString;
+use telemetry::traces::TraceSettings;
 use transparency::{NoteKey, Witnesses};
 use url::Url;
 use web::OnePhoneLogin;
@@ -22,6 +23,7 @@ mod checks;
 mod role;
 mod secret;
 mod settings;
+mod traces;
 
 use bad_setting::Collected;
 pub use bad_setting::{BadSetting, BadSettings};
@@ -34,6 +36,7 @@ pub use role::Role;
 use role::roles;
 pub use secret::secret;
 pub use settings::{DataSettings, HEADINGS, Settings, VARIABLES, Variable, variables_help};
+use traces::trace_settings;
 
 /// Where an application's id and hash come from.
 const MY_TELEGRAM: &str = "from https://my.telegram.org";
@@ -108,6 +111,8 @@ pub struct Config {
     pub network: Network,
     /// Whether the log names Telegram ids.
     pub log_telegram_ids: bool,
+    /// Where traces go; None: there are none.
+    pub traces: Option<TraceSettings>,
 }
 
 impl DataConfig {
@@ -180,6 +185,7 @@ impl Config {
         let bot_api_url = bad.take(bot_api_url(&settings.bot_api_url, private.unwrap_or(false)));
         let bot_webhook = bad.take(on_off("BOT_WEBHOOK", &settings.bot_webhook));
         let log_telegram_ids = bad.take(on_off("LOG_TELEGRAM_IDS", &settings.log_telegram_ids));
+        let traces = bad.take(trace_settings());
         let whole = || {
             let data = data?;
             Some(Self {
@@ -205,6 +211,7 @@ impl Config {
                 bot_webhook: bot_webhook?,
                 network: network?,
                 log_telegram_ids: log_telegram_ids?,
+                traces: traces?,
                 data,
             })
         };

@@ -19,6 +19,8 @@ use eventlog::database::Database;
 use login_worker::{DueFiles, LoginWorkers, TelegramApp};
 use private_postgres::PrivateCluster;
 use secrecy::SecretString;
+use telemetry::traces::Traces;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 use tokio::task::{JoinError, JoinSet};
 use transparency::Served;
@@ -63,6 +65,8 @@ pub struct Service {
     process: Option<Arc<Process>>,
     stopping: Stopping,
     cluster: Option<PrivateCluster>,
+    /// None where no collector is set.
+    traces: Option<Traces>,
 }
 
 impl Service {
@@ -82,6 +86,8 @@ impl Service {
         let ops_addr = ops_listener.local_addr()?;
         let serving = Arc::new(OnceLock::new());
         let metrics = telemetry::metrics(Clock::system().now());
+        let traces = config.traces.as_ref().map(|settings| Traces::start(settings, Handle::current()));
+        let traces = traces.transpose()?;
         let ops = ops::routes(Ops::new(&config, serving.clone(), metrics.clone()));
         let witnessing = witness_settings(&config).map(|settings| (Witnessing::new(), settings));
         let ops = match &witnessing {
@@ -110,6 +116,7 @@ impl Service {
             process: process.clone(),
             stopping: Stopping::default(),
             cluster,
+            traces,
         };
         let stopping = service.stopping.clone();
         let parts = &mut service.parts;
@@ -255,6 +262,8 @@ impl Service {
     /// Stops as a crash does: drops every part, then the private cluster.
     pub async fn stop(mut self) {
         self.parts.shutdown().await;
+        let traces = self.traces.take();
+        let last_spans = tokio::task::spawn_blocking(|| traces.map(Traces::stop));
         if let Some(process) = &self.process
             && let Err(error) = process.leave().await
         {
@@ -270,6 +279,8 @@ impl Service {
             let error = &error as &dyn std::error::Error;
             tracing::warn!(error, "the private PostgreSQL did not stop cleanly");
         }
+        // It cannot panic, and nobody aborts it.
+        let _ = last_spans.await;
     }
 }
 

@@ -14,6 +14,7 @@ use eventlog::log::{Log, LogEvent};
 use projections::login_meter::LoginMeter;
 use projections::projector::{self, ProjectorError, SlotRole};
 use projections::views::{FoldError, RowFailure};
+use telemetry::traces::{InSpan as _, Span};
 
 mod prefetched;
 mod reactions;
@@ -112,7 +113,11 @@ impl Reactor {
             Ok(decoded) => decoded,
             Err(error) => return self.park(event, FoldError::Undecodable(error.to_string())).await,
         };
-        match self.reactions.follow_from(event, decoded, prefetched).await {
+        let trace = event.login_trace();
+        let span = trace.map_or_else(|| Span::new("react"), |trace| trace.span("react"));
+        span.set("log.event", decoded.name());
+        span.set_number("log.position", event.position);
+        match self.reactions.follow_from(event, decoded, prefetched).in_span(span).await {
             // Trying again does not help with a stream that cannot be read.
             Err(DatabaseError::Unreadable(stream)) => {
                 let error = FoldError::Undecodable(format!("the stream {stream} holds one that cannot"));

@@ -37,6 +37,7 @@ mod alarm;
 mod api_health;
 mod budget;
 mod button;
+mod call;
 mod cancel;
 mod card;
 mod checkpoints;

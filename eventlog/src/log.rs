@@ -16,6 +16,7 @@ mod branches;
 mod causes;
 mod event;
 mod line;
+mod login_trace;
 mod query;
 
 pub use event::{Fact, LogEvent, Metadata, as_stored};

@@ -27,6 +27,7 @@ use domain::{
     Service, ServiceCommand, ServiceError,
 };
 use futures::future::BoxFuture;
+use telemetry::traces::{InSpan as _, Span};
 use tracing::Instrument;
 
 use crate::database::{Database, DatabaseError};
@@ -69,6 +70,16 @@ pub enum StoreError<E: std::error::Error + 'static> {
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
+}
+
+impl<E: std::error::Error> StoreError<E> {
+    const fn kind(&self) -> &'static str {
+        match self {
+            Self::Refused(_) => "refused",
+            Self::Fenced => "fenced",
+            Self::Database(_) => "database",
+        }
+    }
 }
 
 impl Store {
@@ -214,8 +225,11 @@ impl Store {
             }
             done
         };
-        match tokio::spawn(task.in_current_span()).await {
-            Ok(done) => done,
+        let span = Span::new("append");
+        span.set("log.stream", A::TYPE);
+        let done = tokio::spawn(task.in_current_span()).in_span(span.clone()).await;
+        match done {
+            Ok(done) => done.inspect_err(|error| span.failed(error.kind())),
             Err(error) => match error.try_into_panic() {
                 Ok(panic) => std::panic::resume_unwind(panic),
                 // The runtime is shutting down.

@@ -13,6 +13,7 @@ use domain::LoginStatus;
 use domain::login::{FailReason, Method};
 use grammers_client::tl::RemoteCall;
 use jiff::{SignedDuration, Timestamp};
+use telemetry::traces::LoginTrace;
 use vault::{MasterKey, RetireReason, UserInput};
 
 use super::connection::{Answer, CallError, TelegramUpdate};
@@ -46,6 +47,8 @@ pub struct Attempt {
     pub method: Method,
     /// Whether the person has a login code that only the worker before could have handed on.
     pub lost_code: bool,
+    /// Its trace, from the moment at which a phone accepts the token.
+    pub trace: LoginTrace,
 }
 
 impl Attempt {
@@ -87,9 +90,15 @@ impl Attempt {
             clock_ahead: None,
             method: if has_code || record.start().is_by_code() { Method::Code } else { Method::Qr },
             lost_code: has_code || record.start().is_code_lost(),
+            trace: LoginTrace::default(),
             telegram,
             record,
         })
+    }
+
+    /// Begins the trace of the confirmation.
+    pub fn begin_trace(&mut self) {
+        self.trace = LoginTrace::of(self.record.login_id().as_str(), self.record.attempt());
     }
 
     /// Keeps the session in the vault if it has changed.

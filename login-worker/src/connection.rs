@@ -16,6 +16,7 @@ use grammers_client::tl::{self, RemoteCall};
 use grammers_client::{Client, sender};
 use grammers_mtproto::transport;
 use metrics::{counter, histogram};
+use telemetry::traces::{InSpan as _, Span};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -96,21 +97,27 @@ impl CallError {
         matches!(self, Self::Unreachable(_) | Self::FloodWait(_) | Self::Restart)
     }
 
-    /// Counts it in the metrics, where it is an error of Telegram's. The others are answers that a login expects.
+    /// What is wrong, for metrics and traces; None for the answers that a login expects.
+    const fn kind(&self) -> Option<&'static str> {
+        match self {
+            Self::Unreachable(_) => Some("unreachable"),
+            Self::FloodWait(_) => Some("flood_wait"),
+            Self::KeyLost(_) => Some("key_lost"),
+            Self::Restart => Some("restart"),
+            Self::Refused { .. } => Some("refused"),
+            Self::Unregistered | Self::PasswordNeeded | Self::TokenExpired | Self::Elsewhere(_) => None,
+        }
+    }
+
+    /// Counts it in the metrics, where it is an error of Telegram's.
     pub fn count(&self) {
-        let kind = match self {
-            Self::Unreachable(_) => "unreachable",
-            Self::FloodWait(wait) => {
-                let waits = histogram!("qrlogin_telegram_flood_wait_seconds", "api" => "mtproto");
-                waits.record(wait.as_secs_f64());
-                "flood_wait"
-            }
-            Self::KeyLost(_) => "key_lost",
-            Self::Restart => "restart",
-            Self::Refused { .. } => "refused",
-            Self::Unregistered | Self::PasswordNeeded | Self::TokenExpired | Self::Elsewhere(_) => return,
-        };
-        counter!("qrlogin_telegram_errors_total", "api" => "mtproto", "kind" => kind).increment(1);
+        if let Self::FloodWait(wait) = self {
+            let waits = histogram!("qrlogin_telegram_flood_wait_seconds", "api" => "mtproto");
+            waits.record(wait.as_secs_f64());
+        }
+        if let Some(kind) = self.kind() {
+            counter!("qrlogin_telegram_errors_total", "api" => "mtproto", "kind" => kind).increment(1);
+        }
     }
 }
 
@@ -140,11 +147,19 @@ impl Connection {
     /// # Errors
     /// [`CallError`]. After `Unreachable` this connection is not worth another call.
     pub async fn call<R: RemoteCall>(&self, dc_id: i32, request: &R) -> Answer<R::Return> {
-        let answer = match timeout(CALL_LIMIT, self.client.invoke_in_dc(dc_id, request)).await {
+        let span = Span::call("mtproto", || method_of::<R>().into());
+        span.set_number("telegram.dc", dc_id.into());
+        let called = timeout(CALL_LIMIT, self.client.invoke_in_dc(dc_id, request));
+        let answer = match called.in_span(span.clone()).await {
             Ok(answer) => answer.map_err(CallError::from),
             Err(_) => Err(CallError::Unreachable("no answer in time".to_owned())),
         };
-        answer.inspect_err(CallError::count)
+        answer.inspect_err(|error| {
+            error.count();
+            if let Some(kind) = error.kind() {
+                span.failed(kind);
+            }
+        })
     }
 
     /// The next update that matters to a login.
@@ -174,6 +189,17 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         self.runner.abort();
+    }
+}
+
+/// The method of a request, as Telegram calls it: `auth.exportLoginToken`.
+fn method_of<R>() -> String {
+    let mut path = std::any::type_name::<R>().rsplit("::");
+    let (name, group) = (path.next().unwrap_or_default(), path.next().unwrap_or_default());
+    let (first, rest) = name.split_at_checked(1).unwrap_or_default();
+    match group {
+        "functions" => format!("{}{rest}", first.to_lowercase()),
+        group => format!("{group}.{}{rest}", first.to_lowercase()),
     }
 }
 

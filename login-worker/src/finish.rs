@@ -13,6 +13,7 @@
 use app::log_targets::LOGIN_STEPS;
 use domain::LoginCommand;
 use metrics::histogram;
+use telemetry::traces::{InSpan as _, Span};
 use tokio::time::Instant;
 use vault::RetireReason;
 
@@ -37,16 +38,34 @@ impl Attempt {
     /// # Errors
     /// The same.
     pub async fn confirm(&mut self, accepted: Accepted) -> Result<(), Stop> {
+        if !self.trace.is_on() {
+            self.begin_trace();
+        }
+        let trace = std::mem::take(&mut self.trace);
+        let confirmed = self.check_and_record(accepted).in_span(trace.first()).await;
+        match &confirmed {
+            Ok(()) => trace.end(None),
+            Err(Stop::Over) => trace.end(Some("refused")),
+            Err(Stop::Fail(_)) => trace.end(Some("failed")),
+            // The worker that claims the attempt next ends it.
+            Err(Stop::Fenced | Stop::OutOfReach | Stop::Failed(_)) => {}
+        }
+        confirmed
+    }
+
+    async fn check_and_record(&mut self, accepted: Accepted) -> Result<(), Stop> {
         let accepted_at = Instant::now();
-        let telegram_id = self.check_owner(accepted).await?;
+        let telegram_id = self.check_owner(accepted).in_span(Span::new("check account")).await?;
         tracing::info!(target: LOGIN_STEPS, "QR login authorised");
         // Step 9.
-        self.record.use_invite().await?;
+        self.record.use_invite().in_span(Span::new("use invite")).await?;
         // Step 10.
-        self.record.link_session(self.seal(), telegram_id).await?;
+        let sealed = self.seal();
+        self.record.link_session(sealed, telegram_id).in_span(Span::new("link session")).await?;
         // Step 11.
         let (attempt, at) = (self.record.attempt(), self.record.now());
-        self.record.execute(LoginCommand::Confirm { attempt, method: accepted.method, at }).await?;
+        let command = LoginCommand::Confirm { attempt, method: accepted.method, at };
+        self.record.execute(command).in_span(Span::new("record confirmation")).await?;
         let phase = histogram!("qrlogin_login_phase_seconds", "phase" => "link");
         phase.record(accepted_at.elapsed().as_secs_f64());
         Ok(())

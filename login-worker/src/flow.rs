@@ -20,6 +20,7 @@ use domain::login::{FailReason, Method, Refusal};
 use grammers_client::tl::functions;
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
+use telemetry::traces::{InSpan as _, LoginTrace};
 use vault::UserInput;
 
 use super::attempt::Attempt;
@@ -45,19 +46,20 @@ impl Attempt {
             Step::NewKey
         };
         loop {
+            let span = self.trace.first();
             step = match step {
                 Step::NewKey if keys_made == MOST_KEYS => return Err(Stop::Fail(FailReason::SessionLost)),
                 Step::NewKey => {
                     keys_made += 1;
-                    self.make_home_key().await?;
+                    self.make_home_key().in_span(span).await?;
                     Step::Export
                 }
-                Step::Export => self.export().await?,
+                Step::Export => self.export().in_span(span).await?,
                 Step::Show { token, expires_at } => self.show(&token, expires_at).await?,
                 Step::Wait { until } => self.wait(until).await?,
-                Step::Import { dc_id, token } => self.import(dc_id, token).await?,
-                Step::WhoAmI => self.who_am_i().await?,
-                Step::Password => self.password().await?,
+                Step::Import { dc_id, token } => self.import(dc_id, token).in_span(span).await?,
+                Step::WhoAmI => self.who_am_i().in_span(span).await?,
+                Step::Password => self.password().in_span(span).await?,
                 Step::SendCode { phone, back } => self.send_code(phone, back).await?,
                 Step::Code(sent) => self.code(sent).await?,
                 Step::Done(accepted) => return Ok(accepted),
@@ -82,6 +84,8 @@ impl Attempt {
     async fn show(&mut self, token: &[u8], expires_at: Timestamp) -> Result<Step, Stop> {
         let is_first = !self.showed_token;
         self.showed_token = true;
+        // Where a phone had accepted the token before, nothing came of it.
+        self.trace = LoginTrace::default();
         self.method = Method::Qr;
         self.telegram.session().settle();
         self.save().await?;
@@ -104,7 +108,11 @@ impl Attempt {
     /// Step 5. The update may get lost. The next export, when the token is about to die, finds out as well.
     async fn wait(&mut self, until: Timestamp) -> Result<Step, Stop> {
         match self.wait_for_input_or_telegram(until).await? {
-            Wakeup::Telegram(TelegramUpdate::LoginToken) | Wakeup::Timeout => Ok(Step::Export),
+            Wakeup::Telegram(TelegramUpdate::LoginToken) => {
+                self.begin_trace();
+                Ok(Step::Export)
+            }
+            Wakeup::Timeout => Ok(Step::Export),
             Wakeup::Telegram(TelegramUpdate::Closed) => {
                 // A server that hangs up on everybody at once is not asked at once.
                 tokio::time::sleep(SETTLING_PAUSE).await;

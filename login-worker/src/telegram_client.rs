@@ -9,6 +9,7 @@ use std::time::Duration;
 use eventlog::Clock;
 use grammers_client::tl::RemoteCall;
 use jiff::{SignedDuration, Timestamp};
+use telemetry::traces::{InSpan as _, Span};
 use tokio::time::Instant;
 
 use super::connection::{Answer, CallError, Connection, TelegramUpdate};
@@ -126,9 +127,11 @@ impl TelegramClient {
     pub async fn make_key(&mut self, dc_id: i32) -> Result<(), KeyError> {
         let address = self.session.address(dc_id).ok_or(KeyError::UnknownDataCentre)?;
         let called_at = Instant::now();
-        let made = exchange::make_key(&self.app.network, address).await;
+        let span = Span::call("mtproto", || "auth key exchange".into());
+        let made = exchange::make_key(&self.app.network, address).in_span(span.clone()).await;
         let key = made.map_err(|error| {
             self.not_reached(called_at);
+            span.failed("unreachable");
             let error = CallError::Unreachable(error.to_string());
             error.count();
             KeyError::Unreachable(error)

@@ -18,10 +18,11 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use sqlx::{Executor, Postgres};
+use telemetry::traces::{InSpan as _, Moment, Span};
 
 use crate::views::{self, Lookups};
 use eventlog::database::{Connection, Database, DatabaseError, Transaction};
-use eventlog::log::Log;
+use eventlog::log::{Log, LogEvent};
 use eventlog::wake::Topic;
 
 mod batch;
@@ -96,12 +97,18 @@ impl Projector {
         let Some(end) = events.last().map(|event| event.position) else { return Ok(0) };
         let lookups = Lookups::for_events(&self.db, &events).await?;
         let mut batch = Batch { events: &events, lookups: &lookups, mode: WriteMode::Whole };
-        match self.commit(&mut batch, after, end).await {
+        let (began, span) = (Moment::now(), Span::new("project"));
+        span.set_number("log.events", events.len().try_into().unwrap_or(i64::MAX));
+        span.set_number("log.position", end);
+        match self.commit(&mut batch, after, end).in_span(span.clone()).await {
             Err(ProjectorError::Database(DatabaseError::Sql(error))) if is_row_failure(&error) => {
                 batch.mode = WriteMode::RowByRow;
-                self.commit(&mut batch, after, end).await?;
+                self.commit(&mut batch, after, end).in_span(span.clone()).await?;
             }
             other => other?,
+        }
+        for trace in events.iter().filter_map(LogEvent::login_trace) {
+            trace.record_linked("project", began, &span);
         }
         metrics::counter!("qrlogin_projector_events_total").increment(events.len() as u64);
         self.db.wake().notify(Topic::Projected);

@@ -8,7 +8,8 @@
 use std::path::PathBuf;
 
 /// The headings of the settings, in the order in which a person sets them.
-pub const HEADINGS: [&str; 6] = ["Required", "Database", "Folders", "Bot and page", "Network", "Log"];
+pub const HEADINGS: [&str; 7] =
+    ["Required", "Database", "Folders", "Bot and page", "Network", "Log", "Traces"];
 
 /// The settings as flags; each falls back to the environment. All text: `Config::from_settings` checks.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -180,7 +181,7 @@ pub struct Variable {
 }
 
 /// The settings that are no flags.
-pub const VARIABLES: [Variable; 9] = [
+pub const VARIABLES: [Variable; 15] = [
     Variable {
         name: "BOT_TOKEN",
         heading: "Required",
@@ -249,6 +250,52 @@ pub const VARIABLES: [Variable; 9] = [
         is_secret: false,
         default: Some("info"),
         help: "What is logged. Libraries that would log secrets stay at warn. Example: info,sqlx=debug",
+    },
+    Variable {
+        name: "OTEL_EXPORTER_OTLP_ENDPOINT",
+        heading: "Traces",
+        is_secret: false,
+        default: None,
+        help: "Where traces go, by OTLP over http/protobuf; /v1/traces is added. Unset, there are none. Of OpenTelemetry's other variables \
+               those of OTLP for traces, OTEL_SDK_DISABLED, OTEL_TRACES_EXPORTER, OTEL_RESOURCE_ATTRIBUTES and OTEL_BSP_* count as well. \
+               Example: http://localhost:4318",
+    },
+    Variable {
+        name: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+        heading: "Traces",
+        is_secret: false,
+        default: None,
+        help: "The same, with its whole path. Example: http://localhost:4318/v1/traces",
+    },
+    Variable {
+        name: "OTEL_EXPORTER_OTLP_HEADERS",
+        heading: "Traces",
+        is_secret: true,
+        default: None,
+        help: "What the collector wants to see: name=value, separated by commas, with percent-encoded values. \
+               Example: authorization=Bearer%20abcdef",
+    },
+    Variable {
+        name: "OTEL_SERVICE_NAME",
+        heading: "Traces",
+        is_secret: false,
+        default: Some("qr-login"),
+        help: "How traces name this service.",
+    },
+    Variable {
+        name: "OTEL_TRACES_SAMPLER",
+        heading: "Traces",
+        is_secret: false,
+        default: Some("parentbased_always_on"),
+        help: "Which traces are sent: always_on, always_off, traceidratio, or the same with parentbased_ before it. Every process has to have \
+               the same one. Example: parentbased_traceidratio",
+    },
+    Variable {
+        name: "OTEL_TRACES_SAMPLER_ARG",
+        heading: "Traces",
+        is_secret: false,
+        default: None,
+        help: "Of a ratio: which part of all traces, from 0 to 1. Example: 0.1",
     },
 ];
 

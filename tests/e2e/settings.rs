@@ -128,6 +128,19 @@ fn a_bad_setting_is_named_with_what_it_should_be() {
     }
     let told = format!("WITNESS_LOGS: {witness:?} is not the verifier key of a log (NAME+ID+KEY)");
     expect_refusal(&[("WITNESS_LOGS", witness)], &told);
+    let collector = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318");
+    expect_refusal(
+        &[("OTEL_EXPORTER_OTLP_ENDPOINT", "localhost:4318")],
+        "OTEL_EXPORTER_OTLP_ENDPOINT: is not an http or https URL like http://localhost:4318",
+    );
+    expect_refusal(
+        &[collector, ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")],
+        "OTEL_EXPORTER_OTLP_PROTOCOL: is not http/protobuf, the one protocol that is spoken",
+    );
+    expect_refusal(
+        &[collector, ("OTEL_EXPORTER_OTLP_HEADERS", "pa55word")],
+        "OTEL_EXPORTER_OTLP_HEADERS: is not like name=value,name=value with percent-encoded values",
+    );
     expect_refusal(&[("LOG_FORMAT", "xml")], "LOG_FORMAT: \"xml\" is neither text nor json");
     expect_refusal(&[("DATABASE_URL", "mysql://localhost")], "DATABASE_URL is not a postgresql:// URL");
 }

@@ -358,5 +358,6 @@ fn config(
         bot_webhook: false,
         network,
         log_telegram_ids: true,
+        traces: None,
     })
 }

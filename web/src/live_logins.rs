@@ -19,6 +19,7 @@ use metrics::histogram;
 use projections::projector;
 use projections::views::login_status::{self, LoginRow};
 use projections::views::users;
+use telemetry::traces::Moment;
 use tokio::sync::watch;
 use vault::Vault;
 
@@ -139,6 +140,7 @@ impl LiveLogins {
                     continue;
                 }
             };
+            let began = Moment::now();
             for event in &events {
                 let awaited = self.awaited_confirmation(event);
                 while let Err(error) = self.take(event, vault).await {
@@ -147,6 +149,9 @@ impl LiveLogins {
                 if let Some(confirmed_at) = awaited {
                     let seconds = clock.now().duration_since(confirmed_at).as_secs_f64().max(0.0);
                     histogram!("qrlogin_login_phase_seconds", "phase" => "page").record(seconds);
+                    if let Some(trace) = event.login_trace() {
+                        trace.record("wake page", began);
+                    }
                 }
             }
             self.follows.store(true, Ordering::Relaxed);

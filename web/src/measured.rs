@@ -1,5 +1,8 @@
 //! Counts and times the requests of a service by the patterns of its routes: never by paths, which hold ids and which anybody can
 //! invent. It stands around the router, and finds the pattern by itself. What an answer costs is a lookup and two atomic additions.
+//!
+//! Where traces are on, each request is a span, by the same patterns (opentelemetry.io/docs/specs/semconv/http). The caller's
+//! `traceparent` counts for other services alone: a person's page must not choose which trace it is in.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -7,10 +10,11 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use axum::extract::Request;
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderMap, Method, StatusCode};
 use axum::response::Response;
 use metrics::{Counter, Histogram, counter, histogram};
 use pin_project_lite::pin_project;
+use telemetry::traces::{Span, TraceHeaders};
 use tokio::time::Instant;
 use tower::Service;
 
@@ -18,6 +22,9 @@ use tower::Service;
 const OTHER: &str = "other";
 const METHODS: [Method; 6] =
     [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
+const METHOD_NAMES: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+/// The routes of other services begin so.
+const SERVICES: &str = "/api/v1/";
 /// In the query of a request that waits for news: how long it takes says nothing of the service.
 const WAITS: &str = "wait=";
 
@@ -95,18 +102,22 @@ struct Measurement {
     method: usize,
     /// None: how long it takes does not count.
     at: Option<Instant>,
+    span: Span,
 }
 
 impl Measurement {
     fn new(routes: &Arc<Routes>, request: &Request) -> Self {
         let place = routes.places.at(request.uri().path()).map(|found| *found.value);
+        let pattern = place.unwrap_or(routes.patterns.len() - 1);
         let method = METHODS.iter().position(|method| method == request.method());
+        let method = method.unwrap_or(METHODS.len());
         let waits = request.uri().query().is_some_and(|query| query.contains(WAITS));
         Self {
             routes: Arc::clone(routes),
-            pattern: place.unwrap_or(routes.patterns.len() - 1),
-            method: method.unwrap_or(METHODS.len()),
+            pattern,
+            method,
             at: (!waits).then(Instant::now),
+            span: span(routes.patterns[pattern].path, method, request.headers()),
         }
     }
 
@@ -116,7 +127,32 @@ impl Measurement {
         if let Some(at) = self.at {
             series.seconds.record(at.elapsed().as_secs_f64());
         }
+        self.span.set_number("http.response.status_code", status.as_u16().into());
+        match status.as_u16() {
+            500 => self.span.failed("500"),
+            503 => self.span.failed("503"),
+            501.. => self.span.failed("5xx"),
+            _ => {}
+        }
     }
+}
+
+/// The span of a request: nothing that its caller has sent is in it.
+fn span(route: &'static str, method: usize, headers: &HeaderMap) -> Span {
+    let headers = route.starts_with(SERVICES).then_some(headers);
+    let caller = headers.map(TraceHeaders);
+    // As OpenTelemetry names a method that nobody knows.
+    let known = METHOD_NAMES.get(method).copied();
+    let name = || match route {
+        OTHER => known.unwrap_or("HTTP").into(),
+        route => format!("{} {route}", known.unwrap_or("HTTP")).into(),
+    };
+    let span = Span::request(name, caller);
+    span.set("http.request.method", known.unwrap_or("_OTHER"));
+    if route != OTHER {
+        span.set("http.route", route);
+    }
+    span
 }
 
 impl<S> Service<Request> for Measured<S>
@@ -133,7 +169,10 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let measurement = Measurement::new(&self.routes, &request);
-        MeasuredResponse { answer: self.service.call(request), measurement }
+        let entered = measurement.span.enter();
+        let answer = self.service.call(request);
+        drop(entered);
+        MeasuredResponse { answer, measurement }
     }
 }
 
@@ -151,7 +190,9 @@ impl<F: Future<Output = Result<Response, Infallible>>> Future for MeasuredRespon
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
+        let entered = this.measurement.span.enter();
         let answer = ready!(this.answer.poll(context));
+        drop(entered);
         if let Ok(answer) = &answer {
             this.measurement.is_answered(answer.status());
         }

@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::LoginStatus;
 use serde_json::json;
+use telemetry::traces::{LoginTrace, Moment, Span};
 use texts::Language;
 use texts::http::Text;
 
@@ -103,6 +104,7 @@ pub async fn status(
         // Where the process stops, the answer is what is known now, and the page asks the next one.
         let _ = state.stopping.unless(news).await;
     }
+    let woken = Moment::now();
     // An end that was seen only now may be that of an attempt which was retried meanwhile.
     if !login.borrow().row.status.is_live()
         && let Some(found) = find(&state, &query.session_id, visitor.language()).await?
@@ -121,7 +123,12 @@ pub async fn status(
         let status = Box::pin(ended_status(&state, &login, visitor.language())).await?;
         return Ok(Json(status).into_response());
     }
-    Ok(status::answer(&login, owner.then(|| visitor.language())))
+    let answer = status::answer(&login, owner.then(|| visitor.language()));
+    if !had_ended && login.row.status == LoginStatus::Authorized {
+        let trace = LoginTrace::of(login.row.login_id.as_str(), login.attempt());
+        trace.record_linked("answer page", woken, &Span::current());
+    }
+    Ok(answer)
 }
 
 /// `GET /qr-auth/qr.svg`: the owner's.

@@ -20,6 +20,7 @@ use eventlog::store::{Context, Store, StoreError};
 use messages::outbox::Outbox;
 use projections::views::login_status::{self, LoginRow};
 use projections::views::users;
+use telemetry::traces::{InSpan as _, Span};
 use vault::Vault;
 
 /// How old an event may be to send a notice: a backup that is restored next week must not send those of today.
@@ -145,7 +146,8 @@ impl Reactions {
     ) -> Result<(), DatabaseError> {
         let key = format!("{}/{}", name_of(event), notice.kind());
         let not_after = event.recorded_at.checked_add(NOTICE_WITHIN).ok();
-        self.outbox.notice(&key, account_id, notice, not_after).await
+        let span = Span::new("queue message");
+        self.outbox.notice(&key, account_id, notice, not_after).in_span(span).await
     }
 
     /// Tells every admin of a changed role, and the person. The admin who ordered the change has the answer to the order; and a

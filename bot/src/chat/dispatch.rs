@@ -15,6 +15,7 @@ use futures::future::join;
 use futures::stream::FuturesUnordered;
 use futures::{FutureExt, StreamExt};
 use messages::inbox::Update;
+use telemetry::traces::{InSpan as _, Span};
 use teloxide::types::UpdateKind;
 use tokio::sync::{Notify, mpsc};
 use tracing::field::Empty;
@@ -111,7 +112,7 @@ impl Chats {
                 error_span!("update", update.id = update.update_id, account.id = Empty, login.id = Empty);
             let mut outage = self.outage.clone();
             let handled = outage.retry_until_ok(DATABASE_PAUSE, || handle_or_set_aside(ctx, update));
-            handled.instrument(span).await;
+            handled.instrument(span).in_span(Span::new("handle update")).await;
         }
         self.taken(|taken| taken.remove(&chat));
         self.freed.notify_one();

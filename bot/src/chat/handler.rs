@@ -15,6 +15,7 @@ use tracing::field::display;
 
 use super::budget::{Kind, Verdict};
 use super::button::Button;
+use super::call::call;
 use super::commands::{Command, parse};
 use super::context::BotContext;
 use super::failure::Failure;
@@ -46,7 +47,7 @@ pub(super) async fn handle(ctx: &BotContext, update_id: i64, kind: &UpdateKind) 
                 Some(toast) => answer.text(toast),
                 None => answer,
             };
-            let _ = timeout(ANSWER_TIMEOUT, answer).await;
+            let _ = timeout(ANSWER_TIMEOUT, call(answer)).await;
             handled.map(drop)
         }
         _ => Ok(()),

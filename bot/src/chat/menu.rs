@@ -13,6 +13,7 @@ use texts::Language;
 use texts::chat::Texts;
 use tokio::time::sleep;
 
+use super::call::call;
 use super::context::BotContext;
 
 /// Telegram's code of a language; none is every language without texts of its own.
@@ -44,7 +45,7 @@ pub(super) async fn publish_for(ctx: &BotContext, telegram_id: i64, role: Role) 
 pub(super) async fn set(ctx: &BotContext, chat: ChatId, menu: Option<MenuButton>) {
     let menu = menu.unwrap_or(MenuButton::Commands);
     for _ in 0..MENU_TRIES {
-        match ctx.bot.set_chat_menu_button().chat_id(chat).menu_button(menu.clone()).await {
+        match call(ctx.bot.set_chat_menu_button().chat_id(chat).menu_button(menu.clone())).await {
             Ok(_) => return ctx.api_health.answered(),
             Err(RequestError::RetryAfter(wait)) => sleep(wait.duration()).await,
             Err(error @ RequestError::Api(_)) => {
@@ -60,12 +61,13 @@ pub(super) async fn set(ctx: &BotContext, chat: ChatId, menu: Option<MenuButton>
 /// it is something else.
 async fn describe(ctx: &BotContext, code: &str, texts: &Texts) -> Result<(), RequestError> {
     let bot = &ctx.bot;
-    if bot.get_my_description().language_code(code).await?.description != texts.description {
-        bot.set_my_description().language_code(code).description(texts.description).await?;
+    if call(bot.get_my_description().language_code(code)).await?.description != texts.description {
+        call(bot.set_my_description().language_code(code).description(texts.description)).await?;
     }
-    let short = bot.get_my_short_description().language_code(code).await?.short_description;
+    let short = call(bot.get_my_short_description().language_code(code)).await?.short_description;
     if short != texts.short_description {
-        bot.set_my_short_description().language_code(code).short_description(texts.short_description).await?;
+        let request = bot.set_my_short_description().language_code(code);
+        call(request.short_description(texts.short_description)).await?;
     }
     Ok(())
 }
@@ -74,7 +76,7 @@ async fn set_commands(ctx: &BotContext, scope: &BotCommandScope, role: Role) {
     for (code, language) in LANGUAGES {
         let request = ctx.bot.set_my_commands(commands(language, role)).scope(scope.clone());
         let request = request.language_code(code);
-        if let Err(error) = request.await {
+        if let Err(error) = call(request).await {
             tracing::debug!(error = &error as &dyn std::error::Error, "the list of commands was not set");
         }
     }

@@ -35,6 +35,7 @@ use compose::{Call, Composed, OutgoingMessage, compose};
 use deliver::Outcome;
 use refresh::refresh;
 
+use super::call::call;
 use super::context::BotContext;
 use super::menu;
 use super::reply::card_of;
@@ -286,7 +287,7 @@ async fn remove_lost_copies(
 async fn remove_button(ctx: &BotContext, chat: ChatId, message: i64) {
     let Ok(message) = i32::try_from(message) else { return };
     for _ in 0..BUTTON_TRIES {
-        match ctx.bot.edit_message_reply_markup(chat, MessageId(message)).await {
+        match call(ctx.bot.edit_message_reply_markup(chat, MessageId(message))).await {
             Err(error) if !matches!(error, RequestError::Api(_)) => {
                 sleep(ctx.api_health.failed(&error)).await
             }

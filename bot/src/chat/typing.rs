@@ -7,6 +7,7 @@ use teloxide::prelude::Requester;
 use teloxide::types::{ChatAction, ChatId};
 use tokio::time::sleep;
 
+use super::call::call;
 use super::context::BotContext;
 
 /// Telegram shows an action for five seconds.
@@ -17,7 +18,7 @@ pub(super) async fn meanwhile<T>(ctx: &BotContext, chat: i64, work: impl Future<
     let mut work = pin!(work);
     loop {
         let shown = async {
-            let _ = ctx.bot.send_chat_action(ChatId(chat), ChatAction::Typing).await;
+            let _ = call(ctx.bot.send_chat_action(ChatId(chat), ChatAction::Typing)).await;
             sleep(AGAIN).await;
         };
         tokio::select! {

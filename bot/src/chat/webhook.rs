@@ -9,6 +9,7 @@ use teloxide::prelude::Requester;
 use teloxide::types::AllowedUpdate;
 use tokio::time::sleep;
 
+use super::call::call;
 use super::context::{BotContext, Webhook};
 
 /// Between two looks whether the webhook is still set.
@@ -53,7 +54,7 @@ async fn set(ctx: &BotContext, webhook: &Webhook) {
             ])
             // One connection, so that updates arrive in the order in which they were sent.
             .max_connections(1);
-        match request.await {
+        match call(request).await {
             Ok(_) => break ctx.api_health.answered(),
             Err(error) => sleep(ctx.api_health.failed(&error)).await,
         }

@@ -8,6 +8,7 @@ use teloxide::types::{ForceReply, LinkPreviewOptions, MessageId};
 use teloxide::{ApiError, RequestError};
 
 use super::compose::OutgoingMessage;
+use crate::chat::call::call;
 use crate::chat::context::BotContext;
 use crate::chat::reply::Body;
 
@@ -59,7 +60,7 @@ pub(super) async fn deliver(ctx: &BotContext, mut outgoing: OutgoingMessage) -> 
         (None, Some(words)) => request.reply_markup(ForceReply::new().input_field_placeholder(words.clone())),
         (None, None) => request,
     };
-    match request.await {
+    match call(request).await {
         Ok(sent) => {
             ctx.api_health.answered();
             Outcome::Sent(Some(i64::from(sent.id.0)))
@@ -78,7 +79,7 @@ async fn edit(ctx: &BotContext, outgoing: &OutgoingMessage, message: MessageId) 
         Some(keyboard) => request.reply_markup(keyboard.clone()),
         None => request,
     };
-    match request.await {
+    match call(request).await {
         Ok(_) | Err(RequestError::Api(ApiError::MessageNotModified)) => {
             ctx.api_health.answered();
             Ok(())
