@@ -15,9 +15,9 @@ const TRACE_EVERYTHING: &str = "trace,hyper::proto::h1=trace,hyper_util::client:
                     teloxide_core::net=trace,grammers_mtsender::sender=trace,sqlx::query=trace";
 
 /// The log of the binary, and the secrets that must not be in it.
-struct LoggedRun {
-    lines: Vec<String>,
-    secrets: Vec<(&'static str, String)>,
+pub struct LoggedRun {
+    pub lines: Vec<String>,
+    pub secrets: Vec<(&'static str, String)>,
 }
 
 /// Begins a login and opens its page. Returns the page with the link of its QR code, and adds the login's secrets.
@@ -38,7 +38,7 @@ async fn open_login_page(telegram: &Telegram, run: &mut LoggedRun) -> Result<(Mi
 
 /// Runs the binary with these settings through three logins: one is cancelled, one is confirmed by another account, and one is
 /// linked.
-async fn run_three_logins(changed: &[(&str, &str)]) -> Result<LoggedRun> {
+pub async fn run_three_logins(changed: &[(&str, &str)]) -> Result<LoggedRun> {
     let telegram = Telegram::start(Options::default()).await?;
     let folder = tempfile::tempdir()?;
     let mut settings = Settings::new(&telegram, folder.path(), None)?;
@@ -83,7 +83,7 @@ async fn run_three_logins(changed: &[(&str, &str)]) -> Result<LoggedRun> {
 }
 
 impl LoggedRun {
-    fn assert_no_secret(&self) {
+    pub fn assert_no_secret(&self) {
         for (what, secret) in &self.secrets {
             let line = self.lines.iter().find(|line| line.contains(secret.as_str()));
             assert_eq!(line, None, "{what} is in the log");

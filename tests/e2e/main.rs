@@ -67,6 +67,7 @@ mod strangers;
 mod structure;
 mod systemd;
 mod telemetry;
+mod traces;
 mod typed_client;
 mod unreadable_updates;
 mod wait;
