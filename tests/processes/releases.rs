@@ -117,6 +117,7 @@ async fn go_on_with(release: &Path) -> Result<()> {
     // Where the dump is younger than five minutes.
     environment.telegram.person(environment.person(WAITS, false)).send("/cancel");
     wait_until_nobody_waits(&environment).await?;
+    wait_until(&environment, "every view is built by this version", &built()).await?;
 
     // 3.
     expect_same_views(&environment).await?;
@@ -216,6 +217,19 @@ async fn make(into: &Path) -> Result<()> {
 async fn environment(url: &SecretString) -> Result<Arc<Environment>> {
     let db = Database::connect(url).await?;
     Ok(Arc::new(Environment::on(db, url.expose_secret(), USUAL).await?))
+}
+
+/// Whether every view was built by this version. People read the rows of another version until a rebuild has ended.
+fn built() -> String {
+    let views: Vec<_> = projections::views::all()
+        .iter()
+        .map(|view| format!("('{}', {})", view.shape().name, view.shape().version))
+        .collect();
+    format!(
+        "select not exists (select from (values {}) as view (name, version)
+                              join checkpoints c on c.consumer = view.name and c.version <> view.version)",
+        views.join(", ")
+    )
 }
 
 async fn expect_same_views(environment: &Environment) -> Result<()> {
