@@ -237,12 +237,18 @@ async fn no_secret_and_no_telegram_id_is_in_a_trace() -> Result<()> {
     let outcomes: Vec<_> =
         spans.iter().filter(|span| span.name == "confirm login").map(|span| span.is_failed).collect();
     assert_eq!(outcomes, [true, false], "another account, and the right one");
+    for id in spans.iter().filter_map(|span| span.attributes.get("login.id")) {
+        assert_eq!(id.len(), 8, "more than 8 characters of a session id are in a trace");
+    }
+    // The two bytes of protobuf after those 8, a tag and a length, may look like the id's next two characters.
+    let session_ids = run.session_ids.iter().map(|id| ("a part of a session id", id[..11].to_owned()));
+    run.secrets.extend(session_ids);
+    for id in [ILYA, ANNA] {
+        run.secrets.push(("a Telegram id", id.to_string()));
+    }
     for (headers, body) in collector.requests() {
         assert_eq!(headers["authorization"], "Bearer of-the-collector");
         assert_eq!(headers["content-encoding"], "gzip");
-        for id in [ILYA, ANNA] {
-            run.secrets.push(("a Telegram id", id.to_string()));
-        }
         for (what, secret) in &run.secrets {
             let found = body.windows(secret.len()).any(|part| part == secret.as_bytes());
             assert!(!found, "{what} is in a trace");

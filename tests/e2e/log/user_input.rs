@@ -73,7 +73,7 @@ async fn a_number_a_code_and_a_password_are_stored_and_logged_nowhere() -> Resul
     service.start()?;
     service.wait_until_running().await?;
     service.tool(&["invite", "create", "--tier", "premium", "--code", CODE]).await?;
-    let mut run = LoggedRun { lines: Vec::new(), secrets: Vec::new() };
+    let mut run = LoggedRun::default();
     run.secrets.extend([
         ("a phone number", "9990000001".to_owned()),
         ("a password", PASSWORD.to_owned()),
