@@ -240,11 +240,12 @@ impl Page<'_> {
                 }
             }
         }
-        let mut select = QueryBuilder::new("with found as materialized (");
+        // "offset 0" keeps the planner from a walk in that order.
+        let mut select = QueryBuilder::new("select account_id from (");
         self.push_select(&mut select, part);
         select.push(" and ");
         query.push_condition(&mut select);
-        select.push(") select account_id from found");
+        select.push(" offset 0) found");
         self.push_order(&mut select, part);
         select.push(" limit ").push_bind(limit);
         ids(connection, select).await

@@ -129,9 +129,11 @@ impl Pattern {
                 select.push(" or search like ").push_bind(format!("%@{word}%")).push(")");
             }
             Self::Prefix { name, username } => {
-                select
-                    .push("(lower(username) collate \"C\" like ")
-                    .push_bind(format!("{}%", escaped(username)));
+                select.push("((lower(username) collate \"C\" >= ").push_bind(username.clone());
+                if let Some(end) = after_prefix(username) {
+                    select.push(" and lower(username) collate \"C\" < ").push_bind(end);
+                }
+                select.push(")");
                 if let Some(name) = name {
                     select.push(" or search like ").push_bind(format!(" {}%", escaped(name)));
                 }
@@ -144,6 +146,18 @@ impl Pattern {
 /// Whether so many letters or digits that `pg_trgm` knows in every locale follow each other.
 fn has_run(text: &str, length: usize) -> bool {
     text.split(|letter: char| !letter.is_ascii_alphanumeric()).any(|run| run.len() >= length)
+}
+
+/// The first text, by code points, after all that begin so. The index alone decides between the two; `like` looks at each row too.
+fn after_prefix(prefix: &str) -> Option<String> {
+    let mut end = prefix.to_owned();
+    while let Some(last) = end.pop() {
+        if let Some(next) = (last..=char::MAX).nth(1) {
+            end.push(next);
+            return Some(end);
+        }
+    }
+    None
 }
 
 /// For `like`: what is no wildcard.
@@ -195,6 +209,15 @@ mod tests {
             patterns("@Ilya_K", false),
             [Pattern::Prefix { name: None, username: "ilya_k".to_owned() }]
         );
+    }
+
+    #[test]
+    fn a_prefix_ends_before_the_next_text_that_begins_otherwise() {
+        let end = after_prefix;
+        assert_eq!(end("user_1").as_deref(), Some("user_2"));
+        assert_eq!(end("\u{d7ff}").as_deref(), Some("\u{e000}"));
+        assert_eq!(end("a\u{10ffff}\u{10ffff}").as_deref(), Some("b"));
+        assert_eq!(end("\u{10ffff}"), None);
     }
 
     #[test]
