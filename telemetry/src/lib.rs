@@ -5,5 +5,17 @@ mod log;
 mod recorder;
 pub mod traces;
 
-pub use self::log::{BadLogSetting, start_log};
+use std::borrow::Cow;
+
+pub use self::log::start_log;
 pub use self::recorder::{Metrics, metrics};
+
+/// A setting of the log or of traces that is bad.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{setting}: {problem}")]
+pub struct BadSetting {
+    /// The environment variable.
+    pub setting: &'static str,
+    /// What is wrong with it.
+    pub problem: Cow<'static, str>,
+}

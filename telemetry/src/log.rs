@@ -7,6 +7,8 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, fmt, registry};
 
+use crate::BadSetting;
+
 /// The filter without `RUST_LOG`. Some libraries log keys and tokens on their lower levels.
 const DEFAULT_FILTER: &str = "info,sqlx=warn,grammers_mtsender=error,grammers_client=error,grammers_mtproto=error,hyper=warn,teloxide=warn";
 /// These libraries never log below a warning, with any `RUST_LOG`. On lower levels they log URLs with the bot token, or bodies
@@ -24,26 +26,17 @@ const NEVER_BELOW_WARN: [&str; 8] = [
 
 /// Warns of each connection that an outage closes, beside what its user says of the outage.
 const REPEATS_OUTAGES: &str = "sqlx_core::pool";
-/// A setting of the log that is bad.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {problem}")]
-pub struct BadLogSetting {
-    /// The environment variable.
-    pub setting: &'static str,
-    /// What is wrong with it.
-    pub problem: String,
-}
 
 /// Starts the log by `LOG_FORMAT` (text or json) and `RUST_LOG`.
 ///
 /// # Errors
 /// `LOG_FORMAT` is neither text nor json, or `RUST_LOG` is not a filter.
-pub fn start_log() -> Result<(), BadLogSetting> {
+pub fn start_log() -> Result<(), BadSetting> {
     let wanted = std::env::var("RUST_LOG").ok().filter(|text| !text.is_empty());
     let wanted = wanted.unwrap_or_else(|| DEFAULT_FILTER.to_owned());
     let filter = EnvFilter::try_new(&wanted).map_err(|error| {
         let problem = format!("{wanted:?} is not a filter: {error}");
-        BadLogSetting { setting: "RUST_LOG", problem }
+        BadSetting { setting: "RUST_LOG", problem: problem.into() }
     })?;
     let log = registry().with(filter).with(filter_fn(may_be_logged));
     let lines = fmt::layer().with_writer(|| LogLines(std::io::stderr())).with_target(false);
@@ -54,7 +47,7 @@ pub fn start_log() -> Result<(), BadLogSetting> {
         Ok("text" | "") | Err(_) => log.with(lines.with_ansi(colours)).init(),
         Ok(other) => {
             let problem = format!("{other:?} is neither text nor json");
-            return Err(BadLogSetting { setting: "LOG_FORMAT", problem });
+            return Err(BadSetting { setting: "LOG_FORMAT", problem: problem.into() });
         }
     }
     Ok(())

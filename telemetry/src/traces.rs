@@ -28,7 +28,7 @@ use self::collector::Collector;
 use self::ids::Ids;
 
 pub use self::login::LoginTrace;
-pub use self::settings::{BadTraceSetting, TraceSettings};
+pub use self::settings::TraceSettings;
 pub use self::span::{Entered, InSpan, Moment, Span, TraceHeaders, Traced};
 
 /// How long the last spans may take when the process stops.

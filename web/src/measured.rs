@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 
 use axum::extract::Request;
-use axum::http::{HeaderMap, Method, StatusCode};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use metrics::{Counter, Histogram, counter, histogram};
 use pin_project_lite::pin_project;
@@ -20,9 +20,7 @@ use tower::Service;
 
 /// The route of what has none, and the method of what nobody uses.
 const OTHER: &str = "other";
-const METHODS: [Method; 6] =
-    [Method::GET, Method::HEAD, Method::POST, Method::PUT, Method::PATCH, Method::DELETE];
-const METHOD_NAMES: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
+const METHODS: [&str; 6] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"];
 /// The routes of other services begin so.
 const SERVICES: &str = "/api/v1/";
 /// In the query of a request that waits for news: how long it takes says nothing of the service.
@@ -78,9 +76,9 @@ impl Pattern {
 
     fn series(&self, method: usize) -> &Series {
         self.methods[method].get_or_init(|| {
-            let (route, method) = (self.path, METHODS.get(method).map_or(OTHER.to_owned(), Method::to_string));
+            let (route, method) = (self.path, METHODS.get(method).copied().unwrap_or(OTHER));
             let classes = ["2xx", "3xx", "4xx", "5xx"].map(|status| {
-                counter!("qrlogin_http_requests_total", "route" => route, "method" => method.clone(), "status" => status)
+                counter!("qrlogin_http_requests_total", "route" => route, "method" => method, "status" => status)
             });
             let seconds = histogram!("qrlogin_http_request_seconds", "route" => route, "method" => method);
             Series { classes, seconds }
@@ -109,7 +107,7 @@ impl Measurement {
     fn new(routes: &Arc<Routes>, request: &Request) -> Self {
         let place = routes.places.at(request.uri().path()).map(|found| *found.value);
         let pattern = place.unwrap_or(routes.patterns.len() - 1);
-        let method = METHODS.iter().position(|method| method == request.method());
+        let method = METHODS.iter().position(|method| *method == request.method().as_str());
         let method = method.unwrap_or(METHODS.len());
         let waits = request.uri().query().is_some_and(|query| query.contains(WAITS));
         Self {
@@ -142,7 +140,7 @@ fn span(route: &'static str, method: usize, headers: &HeaderMap) -> Span {
     let headers = route.starts_with(SERVICES).then_some(headers);
     let caller = headers.map(TraceHeaders);
     // As OpenTelemetry names a method that nobody knows.
-    let known = METHOD_NAMES.get(method).copied();
+    let known = METHODS.get(method).copied();
     let name = || match route {
         OTHER => known.unwrap_or("HTTP").into(),
         route => format!("{} {route}", known.unwrap_or("HTTP")).into(),
@@ -206,6 +204,7 @@ mod tests {
 
     use axum::Router;
     use axum::body::Body;
+    use axum::http::Method;
     use axum::routing::{get, post};
     use metrics::{CounterFn, GaugeFn, HistogramFn, Key, KeyName, Metadata, Recorder, SharedString, Unit};
     use tower::ServiceExt as _;

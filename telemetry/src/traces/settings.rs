@@ -1,12 +1,15 @@
 //! The settings of traces: OpenTelemetry's standard variables (opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables
 //! and …/protocol/exporter). Each is checked before anything starts. No value is in a message: headers may hold a secret.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
 use opentelemetry_sdk::trace::Sampler;
 use reqwest::{Certificate, Url};
+
+use crate::BadSetting;
 
 /// Where traces go, and how.
 #[derive(Clone)]
@@ -25,16 +28,6 @@ pub struct TraceSettings {
     pub(super) is_named: bool,
 }
 
-/// A setting of traces that is bad.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{setting}: {problem}")]
-pub struct BadTraceSetting {
-    /// The environment variable.
-    pub setting: &'static str,
-    /// What it should be.
-    pub problem: &'static str,
-}
-
 const SAMPLERS: &str = "is none of always_on, always_off, traceidratio, parentbased_always_on, parentbased_always_off, \
                         parentbased_traceidratio";
 
@@ -43,7 +36,7 @@ impl TraceSettings {
     ///
     /// # Errors
     /// The first that is bad.
-    pub fn read(variable: impl Fn(&'static str) -> Option<String>) -> Result<Option<Self>, BadTraceSetting> {
+    pub fn read(variable: impl Fn(&'static str) -> Option<String>) -> Result<Option<Self>, BadSetting> {
         let is = |name, value: &str| variable(name).is_some_and(|it| it.eq_ignore_ascii_case(value));
         if is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
             return Ok(None);
@@ -88,12 +81,12 @@ impl fmt::Debug for TraceSettings {
     }
 }
 
-const fn bad(setting: &'static str, problem: &'static str) -> BadTraceSetting {
-    BadTraceSetting { setting, problem }
+const fn bad(setting: &'static str, problem: &'static str) -> BadSetting {
+    BadSetting { setting, problem: Cow::Borrowed(problem) }
 }
 
 /// The variable for traces is taken as it is; to the one for all signals belongs `/v1/traces`.
-fn endpoint(variable: &impl Fn(&'static str) -> Option<String>) -> Result<Option<Url>, BadTraceSetting> {
+fn endpoint(variable: &impl Fn(&'static str) -> Option<String>) -> Result<Option<Url>, BadSetting> {
     let own = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT";
     let (name, text) = match variable(own) {
         Some(text) => (own, text),
@@ -118,7 +111,7 @@ fn endpoint(variable: &impl Fn(&'static str) -> Option<String>) -> Result<Option
 /// `name=value,name=value`; values are percent-encoded.
 fn headers(
     variable: &impl Fn(&'static str) -> Option<String>,
-) -> Result<HashMap<String, String>, BadTraceSetting> {
+) -> Result<HashMap<String, String>, BadSetting> {
     for name in ["OTEL_EXPORTER_OTLP_TRACES_HEADERS", "OTEL_EXPORTER_OTLP_HEADERS"] {
         let Some(text) = variable(name) else { continue };
         let pairs = text.split(',').map(str::trim).filter(|pair| !pair.is_empty());
@@ -152,7 +145,7 @@ fn percent_decoded(text: &str) -> Option<String> {
 /// The authorities of a file, as PEM.
 fn certificates(
     variable: &impl Fn(&'static str) -> Option<String>,
-) -> Result<Vec<Certificate>, BadTraceSetting> {
+) -> Result<Vec<Certificate>, BadSetting> {
     for name in ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"] {
         let Some(path) = variable(name) else { continue };
         let pem = std::fs::read(path).map_err(|_| bad(name, "names a file that cannot be read"))?;
@@ -162,7 +155,7 @@ fn certificates(
     Ok(Vec::new())
 }
 
-fn sampler(variable: &impl Fn(&'static str) -> Option<String>) -> Result<Sampler, BadTraceSetting> {
+fn sampler(variable: &impl Fn(&'static str) -> Option<String>) -> Result<Sampler, BadSetting> {
     let below = |sampler| Sampler::ParentBased(Box::new(sampler));
     let ratio = || {
         let ratio = variable("OTEL_TRACES_SAMPLER_ARG").unwrap_or_else(|| "1".to_owned());
@@ -187,7 +180,7 @@ fn known(
     name: &'static str,
     values: &[&str],
     problem: &'static str,
-) -> Result<(), BadTraceSetting> {
+) -> Result<(), BadSetting> {
     match variable(name) {
         Some(value) if !values.iter().any(|it| value.eq_ignore_ascii_case(it)) => Err(bad(name, problem)),
         _ => Ok(()),
@@ -199,7 +192,7 @@ fn milliseconds(
     variable: &impl Fn(&'static str) -> Option<String>,
     names: &[&'static str],
     default: u64,
-) -> Result<Duration, BadTraceSetting> {
+) -> Result<Duration, BadSetting> {
     for name in names {
         let Some(text) = variable(name) else { continue };
         let read = text.trim().parse().ok().filter(|it| (1..=3_600_000).contains(it));
@@ -214,7 +207,7 @@ fn size(
     variable: &impl Fn(&'static str) -> Option<String>,
     name: &'static str,
     default: usize,
-) -> Result<usize, BadTraceSetting> {
+) -> Result<usize, BadSetting> {
     let Some(text) = variable(name) else { return Ok(default) };
     let read = text.trim().parse().ok().filter(|it| (1..=65_536).contains(it));
     read.ok_or_else(|| bad(name, "is not a number of spans from 1 to 65536"))

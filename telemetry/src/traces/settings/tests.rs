@@ -4,7 +4,7 @@ use super::*;
 
 const ENDPOINT: (&str, &str) = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://localhost:4318");
 
-fn read(variables: &[(&str, &str)]) -> Result<Option<TraceSettings>, BadTraceSetting> {
+fn read(variables: &[(&str, &str)]) -> Result<Option<TraceSettings>, BadSetting> {
     let all: HashMap<String, String> =
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     TraceSettings::read(|name| all.get(name).cloned())
@@ -70,7 +70,7 @@ fn a_bad_setting_is_named_without_its_value() {
         ("OTEL_BSP_SCHEDULE_DELAY", "-1", "is not a number of milliseconds from 1 to 3600000"),
     ] {
         let bad = read(&[ENDPOINT, (setting, value)]).expect_err(value);
-        assert_eq!(bad, BadTraceSetting { setting, problem }, "{value}");
+        assert_eq!(bad, BadSetting { setting, problem: problem.into() }, "{value}");
     }
     let ratio = read(&[ENDPOINT, ("OTEL_TRACES_SAMPLER", "traceidratio"), ("OTEL_TRACES_SAMPLER_ARG", "2")]);
     assert_eq!(ratio.expect_err("2").setting, "OTEL_TRACES_SAMPLER_ARG");
