@@ -143,9 +143,7 @@ fn percent_decoded(text: &str) -> Option<String> {
 }
 
 /// The authorities of a file, as PEM.
-fn certificates(
-    variable: &impl Fn(&'static str) -> Option<String>,
-) -> Result<Vec<Certificate>, BadSetting> {
+fn certificates(variable: &impl Fn(&'static str) -> Option<String>) -> Result<Vec<Certificate>, BadSetting> {
     for name in ["OTEL_EXPORTER_OTLP_TRACES_CERTIFICATE", "OTEL_EXPORTER_OTLP_CERTIFICATE"] {
         let Some(path) = variable(name) else { continue };
         let pem = std::fs::read(path).map_err(|_| bad(name, "names a file that cannot be read"))?;
