@@ -137,29 +137,20 @@ impl Projector {
             return Err(ProjectorError::Fenced);
         }
         // After the lock, so that a slot that is being built is written from the next batch on.
-        let following: Vec<String> =
-            sqlx::query_scalar!("select view from rebuilds where state = 'following'")
-                .fetch_all(&mut *transaction)
-                .await?;
-        let mut parked = parked_keys(&mut transaction, SlotRole::Live).await?;
-        let mut parked_aside = match following[..] {
-            [] => HashMap::new(),
-            _ => parked_keys(&mut transaction, SlotRole::Building).await?,
-        };
+        let mut exceptions = Exceptions::read(&mut transaction).await?;
+        let mut tables = Vec::new();
         for view in views::all() {
             let name = view.shape().name;
             let Checkpoint { position, slot, .. } =
                 checkpoints.iter().find(|it| it.consumer == name).ok_or(ProjectorError::Fenced)?;
-            let parked = parked.remove(name).unwrap_or_default();
-            let live = Table { view, slot, position: *position, parked, role: SlotRole::Live };
-            batch.write(&mut transaction, &live).await?;
-            if following.iter().any(|view| view == name) {
-                let parked = parked_aside.remove(name).unwrap_or_default();
-                let slot = views::idle_slot(slot);
-                let building = Table { view, slot, position: *position, parked, role: SlotRole::Building };
-                batch.write(&mut transaction, &building).await?;
+            let aside = exceptions.following.contains(name);
+            let aside = aside.then_some((views::idle_slot(slot), SlotRole::Building));
+            for (slot, role) in std::iter::once((slot.as_str(), SlotRole::Live)).chain(aside) {
+                let parked = exceptions.take_parked(role, name);
+                tables.push(Table { view, slot, position: *position, parked, role });
             }
         }
+        batch.write(&mut transaction, &tables).await?;
         sqlx::query!(
             "update checkpoints \
                 set position = greatest(position, $1), \
@@ -201,28 +192,40 @@ pub async fn begin(db: &Database) -> Result<Transaction, sqlx::Error> {
     connection.begin("begin; set local idle_in_transaction_session_timeout = '2s'").await
 }
 
-/// The parked keys of each view.
-pub async fn parked_keys(
-    connection: &mut Connection,
-    role: SlotRole,
-) -> Result<HashMap<String, HashSet<String>>, sqlx::Error> {
-    struct ParkedKey {
-        view: String,
-        key: String,
-    }
-    let rows = match role {
-        SlotRole::Live => {
-            sqlx::query_as!(ParkedKey, "select view, key from parked").fetch_all(connection).await?
+/// What is not written as everything else is.
+pub struct Exceptions {
+    /// The views that are written to both slots.
+    following: HashSet<String>,
+    /// The keys that are not written, by role and view.
+    parked: HashMap<(SlotRole, String), HashSet<String>>,
+}
+
+impl Exceptions {
+    /// # Errors
+    /// The database's.
+    pub async fn read(connection: &mut Connection) -> Result<Self, sqlx::Error> {
+        let rows = sqlx::query!(
+            r#"select view as "view!", null as key, false as "is_building!" from rebuilds where state = 'following'
+               union all select view, key, false from parked
+               union all select view, key, true from rebuild_parked"#
+        )
+        .fetch_all(connection)
+        .await?;
+        let (mut following, mut parked) = (HashSet::new(), HashMap::<_, HashSet<String>>::new());
+        for row in rows {
+            let role = if row.is_building { SlotRole::Building } else { SlotRole::Live };
+            match row.key {
+                None => following.insert(row.view),
+                Some(key) => parked.entry((role, row.view)).or_default().insert(key),
+            };
         }
-        SlotRole::Building => {
-            sqlx::query_as!(ParkedKey, "select view, key from rebuild_parked").fetch_all(connection).await?
-        }
-    };
-    let mut parked: HashMap<String, HashSet<String>> = HashMap::new();
-    for ParkedKey { view, key } in rows {
-        parked.entry(view).or_default().insert(key);
+        Ok(Self { following, parked })
     }
-    Ok(parked)
+
+    /// The parked keys of a view.
+    pub fn take_parked(&mut self, role: SlotRole, view: &str) -> HashSet<String> {
+        self.parked.remove(&(role, view.to_owned())).unwrap_or_default()
+    }
 }
 
 /// Gives these consumers a new epoch, which fences the process that had them before.

@@ -129,7 +129,7 @@ async fn refold_one(
     sqlx::query(&shape.delete(&slot)).bind(vec![key]).execute(&mut **transaction).await?;
     let table = Table { view, slot: &slot, position: 0, parked: HashSet::new(), role: SlotRole::Live };
     let batch = Batch { events: &before.events, lookups: &before.lookups, mode: WriteMode::RowByRow };
-    batch.write(transaction, &table).await?;
+    batch.write(transaction, &[table]).await?;
     let after = stored_row(transaction, view, &slot, key).await?.map(|row| view.canonical(row));
     let parked =
         sqlx::query!("select position, error from parked where view = $1 and key = $2", shape.name, key)

@@ -14,8 +14,9 @@ pub(crate) async fn stored_row(
     slot: &str,
     key: &str,
 ) -> Result<Option<Value>, sqlx::Error> {
+    let select = view.shape().select(slot, 1);
     let found: Option<(String, Json<Value>)> =
-        sqlx::query_as(&view.shape().select(slot)).bind(vec![key]).fetch_optional(connection).await?;
+        sqlx::query_as(&select).bind(vec![key]).fetch_optional(connection).await?;
     Ok(found.map(|(_, Json(row))| row))
 }
 

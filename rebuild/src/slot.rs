@@ -13,7 +13,7 @@ use crate::difference::{Difference, ParkedAt, explain_differences};
 use crate::verify::{EXAMPLES, ViewReport};
 use eventlog::database::{Connection, Database, DatabaseError, Transaction};
 use eventlog::log::{Log, LogEvent};
-use projections::projector::{self, Batch, SlotRole, Table, WriteMode};
+use projections::projector::{self, Batch, Exceptions, SlotRole, Table, WriteMode};
 use projections::views::{self, AnyView, Lookups};
 
 /// Events in one transaction while catching up. At most so many are left for the transaction that blocks the projector.
@@ -169,11 +169,10 @@ impl<'a> Building<'a> {
     ) -> Result<(), RebuildError> {
         let Some(last) = events.last() else { return Ok(()) };
         let lookups = Lookups::for_events(self.db, events).await?;
-        let mut parked = projector::parked_keys(transaction, SlotRole::Building).await?;
-        let parked = parked.remove(self.name()).unwrap_or_default();
+        let parked = Exceptions::read(transaction).await?.take_parked(SlotRole::Building, self.name());
         // Row by row from the start: one batch that PostgreSQL refuses must not cost the whole rebuild.
         let batch = Batch { events, lookups: &lookups, mode: WriteMode::RowByRow };
-        batch.write(transaction, &self.table(self.position, parked)).await?;
+        batch.write(transaction, &[self.table(self.position, parked)]).await?;
         self.position = last.position;
         Ok(())
     }

@@ -1,10 +1,12 @@
-//! One batch and one view: which rows it touches, what they become, and how they are written.
+//! One batch and the views: which rows it touches, what they become, and how they are written. One statement reads the rows of all
+//! views, and one writes them.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use serde_json::Value;
 use sqlx::Executor;
 use sqlx::types::Json;
+use tracing::Instrument as _;
 
 use crate::views::{AnyView, FoldError, Lookups, RowFailure};
 use eventlog::database::{Connection, Transaction};
@@ -40,7 +42,7 @@ pub struct Table<'a> {
 }
 
 /// What a slot of a view is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum SlotRole {
     /// People read it.
     Live,
@@ -57,6 +59,9 @@ pub enum WriteMode {
     RowByRow,
 }
 
+/// The events of each row, by its key.
+type Touched<'a> = BTreeMap<String, Vec<&'a LogEvent>>;
+
 /// One row of a view and its events of this batch.
 struct Change<'a> {
     key: String,
@@ -72,67 +77,68 @@ pub fn is_row_failure(error: &sqlx::Error) -> bool {
 }
 
 impl Batch<'_> {
-    /// Brings one view up to the end of the batch, except for parked keys.
-    #[tracing::instrument(name = "write", level = "error", skip_all, fields(view = table.view.shape().name))]
-    pub async fn write(&self, transaction: &mut Transaction, table: &Table<'_>) -> Result<(), sqlx::Error> {
-        let view = table.view;
-        let mut touched: BTreeMap<String, Vec<&LogEvent>> = BTreeMap::new();
+    /// Brings these tables up to the end of the batch, except for parked keys.
+    pub async fn write(
+        &self,
+        transaction: &mut Transaction,
+        tables: &[Table<'_>],
+    ) -> Result<(), sqlx::Error> {
+        let touched = tables.iter().map(|table| (table, self.touched(table)));
+        let touched: Vec<_> = touched.filter(|(_, touched)| !touched.is_empty()).collect();
+        let changes = changes(transaction, touched).await?;
+        match self.mode {
+            WriteMode::Whole => self.write_changes(transaction, &changes).await,
+            WriteMode::RowByRow => {
+                for (table, changes) in &changes {
+                    self.write_in_halves(transaction, table, changes).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// The events of each row that is not parked.
+    fn touched(&self, table: &Table<'_>) -> Touched<'_> {
+        let mut touched = Touched::new();
         for event in self.events.iter().filter(|event| event.position > table.position) {
-            if let Some(key) = view.key(event)
+            if let Some(key) = table.view.key(event)
                 && !table.parked.contains(&key)
             {
                 touched.entry(key).or_default().push(event);
             }
         }
-        if touched.is_empty() {
-            return Ok(());
-        }
-        let keys: Vec<&String> = touched.keys().collect();
-        let mut before: HashMap<String, Value> =
-            sqlx::query_as::<_, (String, Json<Value>)>(&view.shape().select(table.slot))
-                .bind(keys)
-                .fetch_all(&mut **transaction)
-                .await?
-                .into_iter()
-                .map(|(key, Json(row))| (key, row))
-                .collect();
-        let changes: Vec<Change<'_>> = touched
-            .into_iter()
-            .map(|(key, events)| Change { before: before.remove(&key), key, events })
-            .collect();
-        match self.mode {
-            WriteMode::Whole => self.write_changes(transaction, table, &changes).await,
-            WriteMode::RowByRow => self.write_in_halves(transaction, table, &changes).await,
-        }
+        touched
     }
 
-    async fn write_changes(
+    async fn write_changes<'c>(
         &self,
         connection: &mut Connection,
-        table: &Table<'_>,
-        changes: &[Change<'_>],
+        changed: &[(&Table<'_>, impl AsRef<[Change<'c>]> + Sync)],
     ) -> Result<(), sqlx::Error> {
-        let (mut upserts, mut deletes, mut failures) = (Vec::new(), Vec::new(), Vec::new());
-        for change in changes {
-            let folded = table.view.fold(change.before.clone(), &change.events, self.lookups);
-            match folded.row {
-                Some(row) => upserts.push(row),
-                None if change.before.is_some() => deletes.push(change.key.as_str()),
-                None => {}
+        let (mut upserts, mut failures) = (Vec::new(), Vec::new());
+        for (table, changes) in changed {
+            let (mut rows, mut deletes) = (Vec::new(), Vec::new());
+            for change in changes.as_ref() {
+                let folded = table.view.fold(change.before.clone(), &change.events, self.lookups);
+                match folded.row {
+                    Some(row) => rows.push(row),
+                    None if change.before.is_some() => deletes.push(change.key.as_str()),
+                    None => {}
+                }
+                failures.extend(folded.failure.map(|failure| (*table, change.key.as_str(), failure)));
             }
-            failures.extend(folded.failure.map(|failure| (change.key.as_str(), failure)));
+            // Before the upserts: a person who was erased and registers again has the same Telegram id under another key.
+            if !deletes.is_empty() {
+                let sql = table.view.shape().delete(table.slot);
+                sqlx::query(&sql).bind(&deletes).execute(&mut *connection).await?;
+            }
+            if !rows.is_empty() {
+                upserts.push((*table, rows));
+            }
         }
-        // Before the upserts: a person who was erased and registers again has the same Telegram id under another key.
-        if !deletes.is_empty() {
-            let sql = table.view.shape().delete(table.slot);
-            sqlx::query(&sql).bind(&deletes).execute(&mut *connection).await?;
-        }
-        if !upserts.is_empty() {
-            let sql = table.view.shape().upsert(table.slot);
-            sqlx::query(&sql).bind(Json(&upserts)).execute(&mut *connection).await?;
-        }
-        for (key, failure) in failures {
-            park(&mut *connection, table.role, table.view.shape().name, key, &failure).await?;
+        upsert(connection, &upserts).await?;
+        for (table, key, failure) in failures {
+            table.park(&mut *connection, key, &failure).await?;
         }
         Ok(())
     }
@@ -146,7 +152,7 @@ impl Batch<'_> {
         let mut pending = vec![changes];
         while let Some(part) = pending.pop() {
             transaction.execute(SAVEPOINT).await?;
-            match self.write_changes(transaction, table, part).await {
+            match self.write_changes(transaction, &[(table, part)]).await {
                 Ok(()) => transaction.execute(KEEP).await.map(drop)?,
                 Err(error) if is_row_failure(&error) => {
                     transaction.execute(TAKE_BACK).await?;
@@ -177,19 +183,73 @@ impl Batch<'_> {
             let last = events[count - 1].position;
             let part = Change { key: change.key.clone(), before: change.before.clone(), events };
             transaction.execute(SAVEPOINT).await?;
-            match self.write_changes(transaction, table, &[part]).await {
+            match self.write_changes(transaction, &[(table, [part])]).await {
                 Ok(()) => transaction.execute(KEEP).await.map(drop)?,
                 Err(error) if is_row_failure(&error) => {
                     transaction.execute(TAKE_BACK).await?;
                     let failure = RowFailure { position: last, error: FoldError::Refused(reason(&error)) };
-                    let name = table.view.shape().name;
-                    return park(transaction, table.role, name, &change.key, &failure).await;
+                    return table.park(transaction, &change.key, &failure).await;
                 }
                 Err(error) => return Err(error),
             }
         }
         Ok(())
     }
+}
+
+impl Table<'_> {
+    async fn park(
+        &self,
+        connection: &mut Connection,
+        key: &str,
+        failure: &RowFailure,
+    ) -> Result<(), sqlx::Error> {
+        let view = self.view.shape().name;
+        let span = tracing::error_span!("write", view);
+        park(connection, self.role, view, key, failure).instrument(span).await
+    }
+}
+
+/// What each row of these tables was before its events.
+async fn changes<'t, 'e>(
+    connection: &mut Connection,
+    touched: Vec<(&'t Table<'t>, Touched<'e>)>,
+) -> Result<Vec<(&'t Table<'t>, Vec<Change<'e>>)>, sqlx::Error> {
+    let selects = touched.iter().enumerate().map(|(place, (table, _))| {
+        format!("select {place}, row.* from ({}) row", table.view.shape().select(table.slot, place + 1))
+    });
+    let select = selects.collect::<Vec<_>>().join(" union all ");
+    let mut before: Vec<HashMap<String, Value>> = vec![HashMap::new(); touched.len()];
+    if !touched.is_empty() {
+        let bound = touched.iter().fold(sqlx::query_as(&select), |query, (_, touched)| {
+            query.bind(touched.keys().cloned().collect::<Vec<_>>())
+        });
+        let rows: Vec<(i32, String, Json<Value>)> = bound.fetch_all(connection).await?;
+        for (place, key, Json(row)) in rows {
+            before[place as usize].insert(key, row);
+        }
+    }
+    let changes = touched.into_iter().zip(before).map(|((table, touched), mut before)| {
+        let change = |(key, events)| Change { before: before.remove(&key), key, events };
+        (table, touched.into_iter().map(change).collect())
+    });
+    Ok(changes.collect())
+}
+
+/// Writes the rows of these tables, none of which has none.
+async fn upsert(connection: &mut Connection, rows: &[(&Table<'_>, Vec<Value>)]) -> Result<(), sqlx::Error> {
+    let upsert =
+        |(place, (table, _)): (usize, &(&Table<'_>, _))| table.view.shape().upsert(table.slot, place + 1);
+    let mut upserts: Vec<String> = rows.iter().enumerate().map(upsert).collect();
+    let Some(last) = upserts.pop() else { return Ok(()) };
+    let others = upserts.iter().enumerate().map(|(place, upsert)| format!("others_{place} as ({upsert})"));
+    let others = others.collect::<Vec<_>>().join(", ");
+    let sql = if others.is_empty() { last } else { format!("with {others} {last}") };
+    rows.iter()
+        .fold(sqlx::query(&sql), |query, (_, rows)| query.bind(Json(rows)))
+        .execute(connection)
+        .await?;
+    Ok(())
 }
 
 /// The kind of error, without the values that PostgreSQL quotes.

@@ -27,11 +27,11 @@ impl Shape {
         format!("slots.{}_{slot}", self.name)
     }
 
-    /// Rows by their keys ($1, text[]), as JSON.
-    pub fn select(&self, slot: &str) -> String {
+    /// Rows by their keys, as JSON. The keys are a parameter of this number, text[].
+    pub fn select(&self, slot: &str, keys: usize) -> String {
         let Self { key, key_type, .. } = self;
         format!(
-            "select r.{key}::text, to_jsonb(r) from (select {} from {} where {key} = any($1::{key_type}[])) r",
+            "select r.{key}::text, to_jsonb(r) from (select {} from {} where {key} = any(${keys}::{key_type}[])) r",
             self.column_list(),
             self.table(slot)
         )
@@ -43,8 +43,8 @@ impl Shape {
         format!("select r.{key}::text, to_jsonb(r) from (select {columns} from {table}) r")
     }
 
-    /// Writes rows ($1, jsonb array): new ones, and those that differ from what is there.
-    pub fn upsert(&self, slot: &str) -> String {
+    /// Writes rows: new ones, and those that differ from what is there. The rows are a parameter of this number, a jsonb array.
+    pub fn upsert(&self, slot: &str, rows: usize) -> String {
         let (columns, table) = (self.column_list(), self.table(slot));
         let updates: Vec<String> = self
             .columns
@@ -53,7 +53,7 @@ impl Shape {
             .map(|column| format!("{column} = excluded.{column}"))
             .collect();
         format!(
-            "insert into {table} ({columns}) select {columns} from jsonb_populate_recordset(null::{table}, $1) \
+            "insert into {table} ({columns}) select {columns} from jsonb_populate_recordset(null::{table}, ${rows}) \
              on conflict ({}) do update set {}",
             self.key,
             updates.join(", ")

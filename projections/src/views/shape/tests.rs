@@ -12,9 +12,9 @@ async fn a_migrated_database_accepts_every_statement_of_every_view() {
         let shape = view.shape();
         for (slot, other) in [("a", "b"), ("b", "a")] {
             let statements = [
-                shape.select(slot),
+                shape.select(slot, 1),
                 shape.select_all(slot),
-                shape.upsert(slot),
+                shape.upsert(slot, 1),
                 shape.delete(slot),
                 shape.differences(slot, other),
                 shape.count_differences(slot, other),
