@@ -42,10 +42,11 @@ pub(super) async fn target(
 /// # Errors
 /// 400: the reason is longer than 500 characters.
 pub(super) fn order(admin: &Admin, target: &Subject, reason: Option<&str>) -> Result<Context, Problem> {
-    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
+    // With the spaces around it: so the document says.
     if reason.is_some_and(|reason| reason.chars().count() > LONGEST_REASON) {
         return Err(Problem::new(StatusCode::BAD_REQUEST, admin.language, Text::BadRequest));
     }
+    let reason = reason.map(str::trim).filter(|reason| !reason.is_empty());
     let context = Context::by(admin.account_id).with_account(target.account_id);
     Ok(context.with_reason(reason.map(|reason| target.seal(reason))))
 }

@@ -173,6 +173,7 @@ async fn what_makes_no_sense_is_refused_and_leaves_no_event() -> Result<()> {
         ("subscription", json!({"tier": "basic", "days": -1}), 400),
         ("subscription", json!({"tier": "basic", "for": "him"}), 400),
         ("block", json!({"reason": "a".repeat(501)}), 400),
+        ("block", json!({"reason": " ".repeat(501)}), 400),
         ("role", json!({"role": "king"}), 400),
     ] {
         let answer = page.post(&format!("{ilya}/{path}"), body.clone()).await?;

@@ -134,6 +134,7 @@ async fn a_service_grants_renews_and_ends_and_the_log_names_its_key() -> Result<
         (json!({"tier": "free"}), 400),
         (json!({"tier": "basic", "days": 36501}), 400),
         (json!({"tier": "basic", "reason": "x".repeat(501)}), 400),
+        (json!({"tier": "basic", "reason": " ".repeat(501)}), 400),
         (json!({"tier": "basic", "dayz": 1}), 400),
         (json!({}), 400),
         (json!({"tier": "basic", "reason": "x".repeat(17_000)}), 413),
