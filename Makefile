@@ -27,6 +27,7 @@ demo: ## One login from /login to the row in users, played and checked in the te
 	@scripts/need postgresql
 	@$(CARGO) build --locked -p qr-login -p replay -p stand-in --bin qr-login --bin replay --bin demo && exec target/debug/demo
 
+# Most tests wait most of their time, so there are twice as many at once as two cores have.
 .PHONY: test
 test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
 	@scripts/need postgresql chromium caddy nodejs npm python3-venv faketime strace prometheus
@@ -36,7 +37,7 @@ test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
 	node --test $$(find api/static tests/stand-in/page -name '*.test.mjs' | sort)
 	python3 api/static/tests/srp_vectors.py
 	scripts/build
-	$(CARGO) test --workspace --locked
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test --workspace --locked
 
 .PHONY: gallery
 gallery: ## Take a picture of each state that people see, for docs/gallery.md (GROUP=page)
