@@ -236,7 +236,7 @@ async fn changes<'t, 'e>(
     Ok(changes.collect())
 }
 
-/// Writes the rows of these tables, none of which has none.
+/// Writes the rows of these tables, each of which has some.
 async fn upsert(connection: &mut Connection, rows: &[(&Table<'_>, Vec<Value>)]) -> Result<(), sqlx::Error> {
     let upsert =
         |(place, (table, _)): (usize, &(&Table<'_>, _))| table.view.shape().upsert(table.slot, place + 1);
