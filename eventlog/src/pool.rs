@@ -13,9 +13,10 @@ use std::time::Duration;
 use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use futures::stream::{self, BoxStream};
+use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgQueryResult, PgRow, PgStatement, PgTypeInfo};
 use sqlx::{Describe, Either, Error, Execute, Executor, PgConnection, PgPool, Postgres};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::error::{DatabaseError, no_answer};
 
@@ -29,10 +30,13 @@ pub use connections::PoolSettings;
 pub(crate) use servers::Servers;
 
 use connection::Origin;
-use connections::{Connections, Generation};
+use connections::{Connections, Generation, PING_WITHIN};
 
 /// How long a caller waits for a connection: one that is free, or a new one.
 const ACQUIRE_WITHIN: Duration = Duration::from_secs(10);
+
+/// Between two looks for a connection that has become free.
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// A pool of connections. A cheap clone. It executes statements like sqlx's own, each within its deadline.
 #[derive(Clone, Debug)]
@@ -57,11 +61,22 @@ impl Pool {
         let until = Instant::now() + ACQUIRE_WITHIN;
         loop {
             let Generation { number, pool } = self.0.current();
-            match pool.acquire().await {
-                Ok(connection) => {
-                    let origin = Origin { connections: self.0.clone(), generation: number };
-                    return Ok(Connection::pooled(connection, origin));
+            let origin = Origin { connections: self.0.clone(), generation: number };
+            let acquired = tokio::select! {
+                biased;
+                acquired = pool.acquire() => acquired,
+                free = becomes_free(&pool) => {
+                    let mut connection = Connection::pooled(free, origin);
+                    match timeout(PING_WITHIN, connection.ping()).await {
+                        Ok(Ok(())) => return Ok(connection),
+                        Ok(Err(_)) => {}
+                        Err(_) => self.0.give_up(number),
+                    }
+                    continue;
                 }
+            };
+            match acquired {
+                Ok(connection) => return Ok(Connection::pooled(connection, origin)),
                 // This generation has been given up meanwhile.
                 Err(Error::PoolClosed) if self.0.current().number != number => {}
                 Err(error) => {
@@ -127,6 +142,17 @@ impl Pool {
     /// Closes every connection, also those on their way back into the pool.
     pub async fn close(&self) {
         self.0.close().await;
+    }
+}
+
+/// A connection that has become free. sqlx, once it tries to make a new one, tries for two seconds, whoever gives one back
+/// meanwhile: a server without room for more would keep a few people waiting for seconds beside connections that are idle.
+async fn becomes_free(pool: &PgPool) -> PoolConnection<Postgres> {
+    loop {
+        sleep(LOOK_AGAIN).await;
+        if let Some(connection) = pool.try_acquire() {
+            return connection;
+        }
     }
 }
 

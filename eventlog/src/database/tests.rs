@@ -190,12 +190,16 @@ async fn a_listener_notices_that_its_server_is_gone() {
 async fn two_processes_on_a_server_of_few_connections_leave_nobody_without_an_answer() {
     let test = testing::database().await;
     for prepare in
-        ["create role crowded login connection limit 10", "grant connect on database postgres to crowded"]
+        ["create role crowded login connection limit 4", "grant connect on database postgres to crowded"]
     {
         sqlx::query(prepare).execute(test.db.pool()).await.unwrap();
     }
     let url = test.url.expose_secret().replace("user=qr_login", "user=crowded").into();
     let processes = [Database::connect(&url).await.unwrap(), Database::connect(&url).await.unwrap()];
+    // Each has one, as a process that runs does: the other one may not take all.
+    for db in &processes {
+        sqlx::query("select 1").execute(db.pool()).await.unwrap();
+    }
     let people = processes
         .iter()
         .cycle()

@@ -21,6 +21,8 @@ use crate::error::{DatabaseError, no_answer};
 const TRUSTED_FOR: Duration = Duration::from_millis(100);
 /// After this long, a connection that cannot be made is given up for one that has become free.
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
+/// How long one that was idle may take to answer a ping.
+pub(super) const PING_WITHIN: Duration = Duration::from_secs(1);
 /// How long making a connection outside of the pool may take, to the only server.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
 /// An idle connection is closed after this, and the server has room for another.
@@ -210,7 +212,7 @@ fn new_pool(
             let shared = shared.clone();
             Box::pin(async move {
                 if was.idle_for > TRUSTED_FOR {
-                    let Ok(answer) = timeout(CONNECT_WITHIN / 2, connection.ping()).await else {
+                    let Ok(answer) = timeout(PING_WITHIN, connection.ping()).await else {
                         shared.upgrade().inspect(|it| Connections(it.clone()).give_up(generation));
                         return Err(no_answer("ping"));
                     };
