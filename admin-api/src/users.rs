@@ -48,7 +48,7 @@ pub(super) struct UsersQuery {
     role: Option<RoleName>,
     /// Blocked, or not.
     blocked: Option<bool>,
-    /// The latest to register first, unless told otherwise.
+    /// Unless told otherwise, the latest to register first; people found by the beginning of a @username by their usernames.
     #[param(inline)]
     sort: Option<Sort>,
     /// How many: 50, unless told otherwise.
@@ -109,7 +109,7 @@ pub(super) async fn list(
         status: asked.status.map(Into::into),
         role: asked.role.map(Into::into),
         blocked: asked.blocked,
-        sort: asked.sort.unwrap_or(Sort::Newest).into(),
+        sort: asked.sort.map(Into::into),
     };
     let (filter, after, limit) = (&filter, asked.after, asked.limit.and_one());
     let found = state.read(|app| async move { filtered(&app.db, filter, after, limit).await }).await;

@@ -39,14 +39,14 @@ pub struct ListArguments {
     /// Whether they are blocked.
     #[arg(long, value_parser = PossibleValuesParser::new(["yes", "no"]).map(|word| word == "yes"))]
     blocked: Option<bool>,
-    /// In which order: by registration, by the subscription's end, or by name; `-` reverses it.
+    /// In which order: by registration, by the subscription's end, or by name; `-` reverses it. Without it the latest to register come
+    /// first; people found by the beginning of a @username come by username.
     #[arg(
         long,
-        default_value = "-created_at",
         allow_hyphen_values = true,
-        value_parser = PossibleValuesParser::new(UserSort::ALL.map(|(name, _)| name)).map(|name| sort_named(&name))
+        value_parser = PossibleValuesParser::new(UserSort::ALL.map(|(name, _)| name)).try_map(|name| sort_named(&name))
     )]
-    sort: UserSort,
+    sort: Option<UserSort>,
     /// How many.
     #[arg(long, default_value_t = 50, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
@@ -112,8 +112,8 @@ impl ListArguments {
     }
 }
 
-fn sort_named(name: &str) -> UserSort {
-    UserSort::named(name).unwrap_or_default()
+fn sort_named(name: &str) -> Result<UserSort, &'static str> {
+    UserSort::named(name).ok_or("no such order")
 }
 
 fn print_table(people: &[User]) -> io::Result<()> {

@@ -63,6 +63,9 @@ export class Users extends Component {
   render({ app, beside }, { filters, typed, picked, granting }) {
     const { t } = app;
     const isFiltered = Object.keys(NO_FILTERS).some((name) => name !== 'sort' && filters[name]);
+    // Without an order, whoever is looked for by username comes by username.
+    const byUsername = /^@\S+$/.test(filters.query);
+    const [auto, newest] = byUsername ? [[['', t('sort_username')]], '-created_at'] : [[], ''];
     const filter = (name, options) => html`<${ChipSelect} label=${t(`filter_${name}`)} value=${filters[name]} options=${options} onChange=${(value) => this.set({ [name]: value })} />`;
     return html`
       <${Bar} app=${app} title=${picked ? t('picked', { n: picked.size }) : t('tab_users')} back=${false}>
@@ -74,7 +77,7 @@ export class Users extends Component {
       <//>
       <${Search} app=${app} label=${t('search_people')} value=${typed} onInput=${(value) => this.type(value)} onEnter=${() => this.first()} />
       <div class="chips" role="group" aria-label=${t('filters')}>
-        ${filter('sort', [['', t('sort_newest')], ['created_at', t('sort_oldest')], ['expires_at', t('sort_ending')], ['-expires_at', t('sort_longest')], ['name', t('sort_name')]])}
+        ${filter('sort', [...auto, [newest, t('sort_newest')], ['created_at', t('sort_oldest')], ['expires_at', t('sort_ending')], ['-expires_at', t('sort_longest')], ['name', t('sort_name')]])}
         ${filter('status', [['', t('any_status')], ['active', t('status_active')], ['expired', t('status_expired')], ['none', t('status_none')]])}
         ${filter('tier', [['', t('any_tier')], ...TIERS.map((tier) => [tier, tierTitle(tier)])])}
         ${filter('role', [['', t('any_role')], ...['user', 'admin', 'auditor'].map((role) => [role, t(`role_${role}`)])])}

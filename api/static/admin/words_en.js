@@ -35,7 +35,7 @@ export const TEXTS = {
   // people
   search_people: 'Name, @username or ID', person: 'Person', filter_sort: 'Order', filter_status: 'Subscription', filter_tier: 'Tier',
   filter_role: 'Role', filter_blocked: 'Access', sort_newest: 'Newest first', sort_oldest: 'Oldest first', sort_ending: 'Ending soon',
-  sort_longest: 'Ending last', sort_name: 'By name', any_status: 'Subscription: any', any_tier: 'Tier: any', any_role: 'Role: any',
+  sort_longest: 'Ending last', sort_name: 'By name', sort_username: 'By @username', any_status: 'Subscription: any', any_tier: 'Tier: any', any_role: 'Role: any',
   any_access: 'Access: any', status_active: 'Active', status_expired: 'Ended', status_none: 'Never had one', role_user: 'user', role_admin: 'admin',
   role_auditor: 'auditor', blocked: 'blocked', not_blocked: 'Not blocked', pick_some: 'Pick several', pick_one: 'Pick {name}', pick_all: 'All', picked_first: { one: 'The first {n} is picked', other: 'The first {n} are picked' },
   pick_hint: 'Tick people in the list', picked: { one: '{n} picked', other: '{n} picked' }, stop_picking: 'Stop picking', nobody_fits: 'Nobody found',

@@ -41,7 +41,7 @@ export const TEXTS = {
   // people
   search_people: 'Имя, @username или ID', person: 'Человек', filter_sort: 'Порядок', filter_status: 'Подписка', filter_tier: 'Тариф',
   filter_role: 'Роль', filter_blocked: 'Доступ', sort_newest: 'Сначала новые', sort_oldest: 'Сначала давние', sort_ending: 'Скоро закончатся',
-  sort_longest: 'Закончатся позже всех', sort_name: 'По имени', any_status: 'Подписка: любая', any_tier: 'Тариф: любой', any_role: 'Роль: любая',
+  sort_longest: 'Закончатся позже всех', sort_name: 'По имени', sort_username: 'По @username', any_status: 'Подписка: любая', any_tier: 'Тариф: любой', any_role: 'Роль: любая',
   any_access: 'Доступ: любой', status_active: 'Подписка действует', status_expired: 'Подписка закончилась', status_none: 'Без подписки',
   role_user: 'пользователь', role_admin: 'администратор', role_auditor: 'аудитор', blocked: 'заблокирован', not_blocked: 'Не заблокирован',
   pick_some: 'Выбрать несколько', pick_one: 'Выбрать: {name}', pick_all: 'Все', picked_first: { one: 'Выбран первый {n}', few: 'Выбраны первые {n}', many: 'Выбраны первые {n}' }, pick_hint: 'Отметьте людей в списке',

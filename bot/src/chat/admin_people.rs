@@ -112,7 +112,7 @@ pub(super) async fn show(ctx: &BotContext, request: &Request, place: Place) -> R
 /// The people of a page, and whether there are newer and older ones.
 async fn page(ctx: &BotContext, place: &Place) -> Result<(Vec<User>, bool, bool), Failure> {
     let db = &ctx.chat.app.db;
-    let filter = |sort| UserFilter { query: place.query.clone(), sort, ..UserFilter::default() };
+    let filter = |sort| UserFilter { query: place.query.clone(), sort: Some(sort), ..UserFilter::default() };
     // One more says whether there are more.
     let limit = LISTED as i64 + 1;
     match place.from {

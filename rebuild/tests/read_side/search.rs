@@ -38,7 +38,7 @@ async fn found(story: &Story, filter: &UserFilter) -> Vec<i64> {
 }
 
 fn query(text: &str) -> UserFilter {
-    UserFilter { query: Some(text.to_owned()), sort: UserSort::Oldest, ..UserFilter::default() }
+    UserFilter { query: Some(text.to_owned()), sort: Some(UserSort::Oldest), ..UserFilter::default() }
 }
 
 #[tokio::test]
@@ -127,7 +127,7 @@ async fn people_are_filtered_and_sorted_page_by_page() {
     let all = UserFilter::default();
     for (filter, expected) in [
         (all.clone(), &[16, 15, 14, 13, 12, 11][..]),
-        (UserFilter { sort: UserSort::Oldest, ..all.clone() }, &[11, 12, 13, 14, 15, 16]),
+        (UserFilter { sort: Some(UserSort::Oldest), ..all.clone() }, &[11, 12, 13, 14, 15, 16]),
         (UserFilter { tier: Some(Tier::Premium), ..all.clone() }, &[12, 11]),
         (UserFilter { tier: Some(Tier::Free), ..all.clone() }, &[16, 14]),
         (UserFilter { status: Some(SubscriptionStatus::None), ..all.clone() }, &[16, 14]),
@@ -136,19 +136,40 @@ async fn people_are_filtered_and_sorted_page_by_page() {
         (UserFilter { blocked: Some(true), ..all.clone() }, &[12]),
         (UserFilter { blocked: Some(false), tier: Some(Tier::Premium), ..all.clone() }, &[11]),
         (UserFilter { query: Some("иван".to_owned()), blocked: Some(true), ..all.clone() }, &[12]),
-        (UserFilter { sort: UserSort::Name, ..all.clone() }, &[14, 11, 12, 16, 13, 15]),
+        (UserFilter { sort: Some(UserSort::Name), ..all.clone() }, &[14, 11, 12, 16, 13, 15]),
     ] {
         assert_eq!(found(&story, &filter).await, expected, "{filter:?}");
         assert_eq!(page_by_page(&story, &filter).await, expected, "{filter:?}");
     }
     // People without an end come last, in any order among themselves.
     for (sort, with_an_end) in [(UserSort::EndsFirst, [12, 15, 11]), (UserSort::EndsLast, [11, 15, 12])] {
-        let filter = UserFilter { sort, ..all.clone() };
+        let filter = UserFilter { sort: Some(sort), ..all.clone() };
         let listed = page_by_page(&story, &filter).await;
         assert_eq!((listed.len(), &listed[..3]), (6, &with_an_end[..]), "{sort:?}");
         assert_eq!(listed, found(&story, &filter).await);
         let named = UserFilter { query: Some("ivan".to_owned()), ..filter };
         assert_eq!(page_by_page(&story, &named).await, [11, 13], "{sort:?}");
+    }
+}
+
+/// Whoever has exactly this username is the first, however many begin so.
+#[tokio::test]
+async fn people_found_by_username_come_by_username() {
+    let story = Story::begin().await;
+    for (id, username) in [(21, "Ivan_z"), (22, "ivan"), (23, "IVAN_a"), (24, "petr"), (25, "ivanna")] {
+        story.person(id, &profile("Some", "Body", username)).await;
+        story.manual_clock.advance(Duration::from_secs(60));
+    }
+    story.settle().await;
+    let named = |text: &str| UserFilter { query: Some(text.to_owned()), ..UserFilter::default() };
+    for (filter, expected) in [
+        (named("@ivan"), &[22, 23, 21, 25][..]),
+        (named("@IVAN_"), &[23, 21]),
+        (UserFilter { sort: Some(UserSort::Newest), ..named("@ivan") }, &[25, 23, 22, 21]),
+        (named("ivan"), &[25, 23, 22, 21]),
+    ] {
+        assert_eq!(found(&story, &filter).await, expected, "{filter:?}");
+        assert_eq!(page_by_page(&story, &filter).await, expected, "{filter:?}");
     }
 }
 

@@ -90,7 +90,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     }
     for (name, sort) in UserSort::ALL {
         let page = rounds(async |round| {
-            let filter = UserFilter { sort, ..UserFilter::default() };
+            let filter = UserFilter { sort: Some(sort), ..UserFilter::default() };
             filtered(&db, &filter, Some(account(&db, spread(round)).await?), PAGE).await?;
             Ok(())
         })
@@ -148,20 +148,24 @@ fn questions() -> Vec<(&'static str, Filters)> {
         }),
         ("a name that nobody has", |round| query(format!("xyzzy{round}"))),
         ("@username", |round| query(format!("@user_{}", 1 + spread(round)))),
+        ("@username, the latest to register first", |round| UserFilter {
+            sort: Some(UserSort::Newest),
+            ..query(format!("@user_{}", 1 + spread(round)))
+        }),
         ("a Telegram id", |round| query((FIRST + 1 + spread(round)).to_string())),
         ("a tier, oldest first", |round| UserFilter {
             tier: Some(TIERS[round % 5]),
-            sort: UserSort::Oldest,
+            sort: Some(UserSort::Oldest),
             ..UserFilter::default()
         }),
         ("active ones, the first to end first", |_| UserFilter {
             status: Some(SubscriptionStatus::Active),
-            sort: UserSort::EndsFirst,
+            sort: Some(UserSort::EndsFirst),
             ..UserFilter::default()
         }),
         ("admins, by name", |_| UserFilter {
             role: Some(Role::Admin),
-            sort: UserSort::Name,
+            sort: Some(UserSort::Name),
             ..UserFilter::default()
         }),
         ("blocked ones with a tier and a name", |round| UserFilter {

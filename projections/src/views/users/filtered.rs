@@ -37,15 +37,15 @@ pub struct UserFilter {
     pub role: Option<Role>,
     /// Blocked, or not.
     pub blocked: Option<bool>,
-    /// In which order.
-    pub sort: UserSort,
+    /// In which order. None: the latest to register first; but whoever is looked for by `@username` comes in the order of usernames,
+    /// so that the one of exactly this name is the first.
+    pub sort: Option<UserSort>,
 }
 
 /// In which order people are listed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserSort {
     /// The latest to register first.
-    #[default]
     Newest,
     /// The first to register first.
     Oldest,
@@ -102,12 +102,16 @@ struct Part {
     is_null: bool,
 }
 
+/// As the index of usernames has it.
+const USERNAME: &str = "lower(username) collate \"C\"";
+
 /// The person after whom a page begins, by each order.
 struct Cursor {
     account_id: Uuid,
     created_at: Timestamp,
     expires_at: Option<Timestamp>,
     search: String,
+    username: String,
 }
 
 /// Up to `limit` people; those after this person in the order, where one is named. Nobody where that person was erased.
@@ -132,7 +136,7 @@ pub async fn filtered(
     };
     let page = Page { slot: &slot, filter, query: query.as_ref(), cursor: cursor.as_ref() };
     let mut ids: Vec<Uuid> = Vec::new();
-    for part in filter.sort.parts() {
+    for part in page.parts() {
         let left = limit - ids.len() as i64;
         if left > 0 && page.reaches(*part) {
             ids.extend(page.ids(&mut snapshot, *part, left).await?);
@@ -178,15 +182,17 @@ async fn find_cursor(
     account: AccountId,
 ) -> Result<Option<Cursor>, sqlx::Error> {
     let select = format!(
-        "select created_at, subscription_expires_at, coalesce(search, '') from slots.users_{slot} where account_id = $1"
+        "select created_at, subscription_expires_at, coalesce(search, ''), coalesce({USERNAME}, '') \
+           from slots.users_{slot} where account_id = $1"
     );
-    let row: Option<(Stored, Option<Stored>, String)> =
+    let row: Option<(Stored, Option<Stored>, String, String)> =
         sqlx::query_as(&select).bind(account.0).fetch_optional(connection).await?;
-    Ok(row.map(|(created_at, expires_at, search)| Cursor {
+    Ok(row.map(|(created_at, expires_at, search, username)| Cursor {
         account_id: account.0,
         created_at: created_at.to_jiff(),
         expires_at: expires_at.map(Stored::to_jiff),
         search,
+        username,
     }))
 }
 
@@ -206,6 +212,17 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
+    /// The order, in walks.
+    fn parts(&self) -> &'static [Part] {
+        match self.filter.sort {
+            Some(sort) => sort.parts(),
+            None if self.query.is_some_and(Query::is_username) => {
+                &[Part { column: USERNAME, descending: false, is_null: false }]
+            }
+            None => UserSort::Newest.parts(),
+        }
+    }
+
     /// Whether anybody of this part is after the cursor.
     fn reaches(&self, part: Part) -> bool {
         let past = |cursor: &Cursor| {
@@ -227,6 +244,16 @@ impl Page<'_> {
             select.push(" limit ").push_bind(limit);
             return ids(connection, select).await;
         };
+        if part.column == USERNAME {
+            // The index that finds them has them in this order.
+            let mut select = QueryBuilder::new("");
+            self.push_select(&mut select, part);
+            select.push(" and ");
+            query.push_condition(&mut select);
+            self.push_order(&mut select, part);
+            select.push(" limit ").push_bind(limit);
+            return ids(connection, select).await;
+        }
         if !query.is_unique() {
             let (first, then) = query.walks(WALKED);
             let walked = self.walk(connection, part, query, limit, first).await?;
@@ -314,6 +341,7 @@ impl Page<'_> {
         match part.column {
             "created_at" => drop(select.push_bind(cursor.created_at.to_sqlx())),
             "search" => drop(select.push_bind(cursor.search.clone())),
+            USERNAME => drop(select.push_bind(cursor.username.clone())),
             _ => drop(select.push_bind(cursor.expires_at.map(ToSqlx::to_sqlx))),
         }
         select.push(", ").push_bind(cursor.account_id).push(")");

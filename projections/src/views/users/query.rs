@@ -56,6 +56,11 @@ impl Query {
         matches!(self, Self::Account(_))
     }
 
+    /// Whether it is the beginning of a username, and nothing else.
+    pub fn is_username(&self) -> bool {
+        matches!(self, Self::Names { patterns, .. } if matches!(patterns[..], [Pattern::Prefix { name: None, .. }]))
+    }
+
     /// How many people to look at in their order; all of them where no index finds the name.
     pub fn walks(&self, usually: (i64, i64)) -> (i64, i64) {
         match self {
