@@ -62,6 +62,7 @@ impl Cluster {
         let peer_url = format!("http://{etcd_ip}:{}", etcd_ports[1].addr.port());
         let mut etcd = program("etcd", &dir.join("etcd.log"))?;
         etcd.arg("--data-dir").arg(dir.join("etcd")).args([
+            "--enable-v2",
             &format!("--listen-client-urls={etcd_url}"),
             &format!("--advertise-client-urls={etcd_url}"),
             &format!("--listen-peer-urls={peer_url}"),

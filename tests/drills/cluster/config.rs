@@ -5,7 +5,8 @@ use std::net::SocketAddr;
 
 use super::{Node, Replication};
 
-/// Patroni's: a dead primary loses its lock after 8 s.
+/// Patroni's: a dead primary loses its lock after 8 s. It speaks the second version of etcd's API: with the third one, Patroni before
+/// 3.0.3 lets a primary that stood still take the lock back from the one that took over (patroni#2689).
 pub fn patroni(node: &Node, etcd_url: &str, programs: &str, replication: Replication) -> String {
     let is_synchronous = replication == Replication::Synchronous;
     let Node { name, postgres, rest, dir, .. } = node;
@@ -16,7 +17,7 @@ pub fn patroni(node: &Node, etcd_url: &str, programs: &str, replication: Replica
         "scope: drill
 name: {name}
 restapi: {{listen: '{rest}', connect_address: '{rest}'}}
-etcd3: {{hosts: ['{etcd}']}}
+etcd: {{hosts: ['{etcd}']}}
 bootstrap:
   dcs:
     ttl: 8
