@@ -36,7 +36,6 @@ test: ## Every test: Rust, the pages' scripts, and a whole login in a browser
 	@scripts/pgbouncer
 	node --test $$(find api/static tests/stand-in/page -name '*.test.mjs' | sort)
 	python3 api/static/tests/srp_vectors.py
-	scripts/build
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-4} $(CARGO) test --workspace --locked
 
 .PHONY: gallery
@@ -106,4 +105,5 @@ check: ## Formatting, commit subjects, scripts, dependencies, lints, documentati
 	shellcheck $$(grep -rlE '^#!.*[/ ](ba)?sh$$' .ci scripts deploy tests/drills)
 	scripts/dependencies
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	scripts/shipped check
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --workspace --no-deps --document-private-items --locked

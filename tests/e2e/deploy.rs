@@ -270,15 +270,15 @@ async fn in_compose_a_password_may_hold_what_a_url_may_not() -> Result<()> {
     Ok(())
 }
 
-/// `make test` runs the same script in the development profile.
+/// `make check` runs the same script, and makes no code.
 #[test]
-fn the_image_is_built_by_the_command_that_the_tests_run() -> Result<()> {
+fn the_image_is_built_by_the_command_that_is_checked() -> Result<()> {
     let dockerfile = repository_file("deploy/Dockerfile")?;
-    assert!(dockerfile.contains("    scripts/build --profile dist"), "{dockerfile}");
+    assert!(dockerfile.contains("    scripts/shipped build --profile dist"), "{dockerfile}");
     assert!(!dockerfile.contains("cargo build"), "there is a second build command");
     assert!(
-        repository_file("Makefile")?.contains("\n\tscripts/build\n"),
-        "no target runs the build command of the image"
+        repository_file("Makefile")?.contains("\n\tscripts/shipped check\n"),
+        "no target checks what the image builds"
     );
     Ok(())
 }
