@@ -128,9 +128,10 @@ async fn in_a_process(url: &SecretString, views: &str, dataset: &Dataset) -> Res
     let Dataset { logins, invites, subscriptions, .. } = *dataset;
     let rows: &[u64] = match views {
         "users" => &[logins],
+        // Hours and days come after them.
         _ => &[logins, logins, invites, subscriptions],
     };
-    ensure!(outcome.rows == rows, "{outcome:?} of {dataset:?}");
+    ensure!(outcome.rows.starts_with(rows), "{outcome:?} of {dataset:?}");
     Ok(outcome)
 }
 
