@@ -39,7 +39,8 @@ pub async fn open(
     patience: Patience,
 ) -> anyhow::Result<(Database, Option<PrivateCluster>)> {
     let (urls, cluster) = urls(data).await?;
-    let db = until_it_serves(patience, || migrated(&urls, data.pool, cluster.is_some())).await?;
+    let is_private = cluster.is_some();
+    let db = until_it_serves(patience, || migrated(&urls, data.pool, is_private, patience)).await?;
     Ok((db, cluster))
 }
 
@@ -232,7 +233,12 @@ async fn urls(data: &DataConfig) -> anyhow::Result<(Urls, Option<PrivateCluster>
     })
 }
 
-async fn migrated(urls: &Urls, pool: PoolSettings, is_private: bool) -> Result<Database, DatabaseError> {
+async fn migrated(
+    urls: &Urls,
+    pool: PoolSettings,
+    is_private: bool,
+    patience: Patience,
+) -> Result<Database, DatabaseError> {
     if let Some(owner) = &urls.owner {
         let role = Database::role_of(&urls.service)?;
         let db = Database::connect_with(owner, pool).await?;
@@ -244,7 +250,14 @@ async fn migrated(urls: &Urls, pool: PoolSettings, is_private: bool) -> Result<D
         prepared?;
     }
     let db = Database::connect_with(&urls.service, pool).await?;
-    match db.migrate().await {
+    let served = async {
+        db.migrate().await?;
+        match patience {
+            Patience::WaitForServer => db.takes_writes().await,
+            Patience::FailAtOnce => Ok(()),
+        }
+    };
+    match served.await {
         Ok(()) => Ok(db),
         Err(error) => {
             db.close().await;

@@ -30,6 +30,9 @@ pub enum DatabaseError {
     /// PostgreSQL refused, or was not there.
     #[error("PostgreSQL failed")]
     Sql(#[from] sqlx::Error),
+    /// The server takes no writes now.
+    #[error("the server takes no writes: it is a standby, or set to read-only")]
+    ReadOnly,
     /// The tables are older than this program, and this role may not change them.
     #[error(
         "the tables are not up to date, and the role of DATABASE_URL does not own them: set DATABASE_OWNER_URL, or start a process that has it first"
@@ -97,6 +100,7 @@ pub(crate) fn is_unknown_host(error: &io::Error) -> bool {
 pub fn is_transient(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(|error| match error.downcast_ref() {
         Some(DatabaseError::Connect { error, .. }) => passes(error),
+        Some(DatabaseError::ReadOnly) => true,
         _ => error.downcast_ref().is_some_and(passes),
     })
 }

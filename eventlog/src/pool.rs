@@ -27,7 +27,7 @@ mod sockets;
 
 pub use connection::{Connection, Transaction};
 pub use connections::PoolSettings;
-pub(crate) use servers::Servers;
+pub(crate) use servers::{Servers, Standing};
 
 use connection::Origin;
 use connections::{Connections, Generation, PING_WITHIN};

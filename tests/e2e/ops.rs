@@ -81,16 +81,21 @@ async fn a_service_that_starts_while_its_database_is_read_only_waits_and_says_so
     writes("on").await?;
     let port = Port::reserve()?;
     let config = Config { ops_listen_addr: port.addr, ..world.config.clone() };
+    let says_so = async || {
+        let answer = world.http.get(format!("http://{}/readyz", port.addr)).send().await;
+        match answer {
+            Ok(answer) => answer.text().await.is_ok_and(|text| text == "the database is waited for\n"),
+            Err(_) => false,
+        }
+    };
     let waits = async {
-        loop {
-            let answer = world.http.get(format!("http://{}/readyz", port.addr)).send().await;
-            if let Ok(answer) = answer
-                && answer.text().await.is_ok_and(|text| text == "the database is waited for\n")
-            {
-                return writes("off").await;
-            }
+        while !says_so().await {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+        // It has asked more than once by then: it asks each second.
+        tokio::time::sleep(Duration::from_millis(2_500)).await;
+        assert!(says_so().await);
+        writes("off").await
     };
     let both =
         async { tokio::try_join!(Service::start(config, Clock::system()), async { Ok(waits.await?) }) };

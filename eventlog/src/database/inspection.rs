@@ -4,6 +4,7 @@ use jiff::Timestamp;
 
 use super::handle::Database;
 use crate::error::DatabaseError;
+use crate::pool::Standing;
 
 /// What the server does so that a commit is not lost.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +44,17 @@ pub struct Missing {
 }
 
 impl Database {
+    /// Checks that the server takes writes.
+    ///
+    /// # Errors
+    /// [`DatabaseError::ReadOnly`]; [`DatabaseError::Sql`].
+    pub async fn takes_writes(&self) -> Result<(), DatabaseError> {
+        match Standing::of(&self.pool).await?.is_read_only {
+            true => Err(DatabaseError::ReadOnly),
+            false => Ok(()),
+        }
+    }
+
     /// What the server does so that a commit is not lost.
     ///
     /// # Errors

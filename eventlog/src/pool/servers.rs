@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures::future::select_ok;
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
-use sqlx::{ConnectOptions, Connection, Error, PgConnection};
+use sqlx::{ConnectOptions, Connection, Error, Executor, PgConnection, Postgres};
 use tokio::time::timeout;
 
 use crate::error::{DatabaseError, is_unknown_host, no_answer};
@@ -33,6 +33,26 @@ enum Target {
     ReadOnly,
     Primary,
     Standby,
+}
+
+/// Whether a server takes writes.
+pub(crate) struct Standing {
+    is_standby: bool,
+    pub is_read_only: bool,
+}
+
+impl Standing {
+    /// # Errors
+    /// It does not answer.
+    pub async fn of(server: impl Executor<'_, Database = Postgres>) -> Result<Self, Error> {
+        sqlx::query_as!(
+            Self,
+            r#"select pg_is_in_recovery() as "is_standby!",
+                          current_setting('transaction_read_only')::bool as "is_read_only!""#
+        )
+        .fetch_one(server)
+        .await
+    }
 }
 
 impl Servers {
@@ -106,12 +126,7 @@ impl Servers {
     async fn try_one(&self, server: &PgConnectOptions) -> Result<PgConnection, Error> {
         let mut connection = server.connect().await?;
         if self.target != Target::Any {
-            let server = sqlx::query!(
-                r#"select pg_is_in_recovery() as "is_standby!",
-                          current_setting('transaction_read_only')::bool as "is_read_only!""#
-            )
-            .fetch_one(&mut connection)
-            .await?;
+            let server = Standing::of(&mut connection).await?;
             let suits = match self.target {
                 Target::Any => true,
                 Target::ReadWrite => !server.is_read_only,
