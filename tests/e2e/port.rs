@@ -26,7 +26,7 @@ impl Port {
 async fn a_reserved_port_can_be_listened_on_again_and_is_given_to_no_other_socket() {
     let port = Port::reserve().unwrap();
     for _ in 0..2 {
-        let listener = tokio::net::TcpListener::bind(port.addr).await.unwrap();
+        let listener = listen(port.addr).await;
         let (client, served) = tokio::join!(tokio::net::TcpStream::connect(port.addr), listener.accept());
         client.unwrap();
         served.unwrap();
@@ -34,4 +34,18 @@ async fn a_reserved_port_can_be_listened_on_again_and_is_given_to_no_other_socke
     let without_reuse = TcpSocket::new_v4().unwrap();
     without_reuse.set_reuseaddr(false).unwrap();
     assert!(without_reuse.bind(port.addr).is_err());
+}
+
+/// Another test may start a program at this moment: until that runs, it holds a copy of each socket, also of one that is closed here.
+async fn listen(addr: SocketAddr) -> tokio::net::TcpListener {
+    let until = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+    loop {
+        match tokio::net::TcpListener::bind(addr).await {
+            Ok(listener) => return listener,
+            Err(error) => {
+                assert!(tokio::time::Instant::now() < until, "{error}");
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        }
+    }
 }
