@@ -145,8 +145,8 @@ impl Pool {
     }
 }
 
-/// A connection that has become free. sqlx, once it tries to make a new one, tries for two seconds, whoever gives one back
-/// meanwhile: a server without room for more would keep a few people waiting for seconds beside connections that are idle.
+/// A connection that has become free. sqlx, once it tries to make a new one, tries for two seconds, though others are given
+/// back meanwhile: a server without room for more would keep a few people waiting for seconds beside connections that are idle.
 async fn becomes_free(pool: &PgPool) -> PoolConnection<Postgres> {
     loop {
         sleep(LOOK_AGAIN).await;

@@ -63,7 +63,7 @@ export class Users extends Component {
   render({ app, beside }, { filters, typed, picked, granting }) {
     const { t } = app;
     const isFiltered = Object.keys(NO_FILTERS).some((name) => name !== 'sort' && filters[name]);
-    // Without an order, whoever is looked for by username comes by username.
+    // Without an order, people who are looked for by username come by username.
     const byUsername = /^@\S+$/.test(filters.query);
     const [auto, newest] = byUsername ? [[['', t('sort_username')]], '-created_at'] : [[], ''];
     const filter = (name, options) => html`<${ChipSelect} label=${t(`filter_${name}`)} value=${filters[name]} options=${options} onChange=${(value) => this.set({ [name]: value })} />`;

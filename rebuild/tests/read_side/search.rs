@@ -152,7 +152,7 @@ async fn people_are_filtered_and_sorted_page_by_page() {
     }
 }
 
-/// Whoever has exactly this username is the first, however many begin so.
+/// The one with exactly this username is the first, however many begin so.
 #[tokio::test]
 async fn people_found_by_username_come_by_username() {
     let story = Story::begin().await;

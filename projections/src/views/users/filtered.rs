@@ -37,7 +37,7 @@ pub struct UserFilter {
     pub role: Option<Role>,
     /// Blocked, or not.
     pub blocked: Option<bool>,
-    /// In which order. None: the latest to register first; but whoever is looked for by `@username` comes in the order of usernames,
+    /// In which order. None: the latest to register first; but people who are looked for by `@username` come in the order of usernames,
     /// so that the one of exactly this name is the first.
     pub sort: Option<UserSort>,
 }

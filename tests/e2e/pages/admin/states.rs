@@ -92,7 +92,7 @@ async fn without_a_connection_it_says_so_and_goes_on_afterwards() -> Result<()> 
     app.press("Сбросить фильтры").await?;
     app.page().wait_until("document.querySelectorAll('.pane li').length === 1").await?;
 
-    // Whoever is looked for by username comes by username, and the page says so.
+    // People who are looked for by username come by username, and the page says so.
     let orders =
         "[...document.querySelector('.chips select').options].map((it) => it.text).slice(0, 2).join()";
     app.page().wait_until(&format!("{orders} === 'Сначала новые,Сначала давние'")).await?;
