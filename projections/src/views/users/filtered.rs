@@ -237,23 +237,18 @@ impl Page<'_> {
         part: Part,
         limit: i64,
     ) -> Result<Vec<Uuid>, sqlx::Error> {
-        let Some(query) = self.query else {
+        // By username, the index that finds people has them in their order.
+        let Some(query) = self.query.filter(|_| part.column != USERNAME) else {
             let mut select = QueryBuilder::new("");
             self.push_select(&mut select, part);
+            if let Some(query) = self.query {
+                select.push(" and ");
+                query.push_condition(&mut select);
+            }
             self.push_order(&mut select, part);
             select.push(" limit ").push_bind(limit);
             return ids(connection, select).await;
         };
-        if part.column == USERNAME {
-            // The index that finds them has them in this order.
-            let mut select = QueryBuilder::new("");
-            self.push_select(&mut select, part);
-            select.push(" and ");
-            query.push_condition(&mut select);
-            self.push_order(&mut select, part);
-            select.push(" limit ").push_bind(limit);
-            return ids(connection, select).await;
-        }
         if !query.is_unique() {
             let (first, then) = query.walks(WALKED);
             let walked = self.walk(connection, part, query, limit, first).await?;
