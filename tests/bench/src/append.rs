@@ -1,5 +1,6 @@
 //! Commands a second, with 1, 8 and 32 writers: the product with its leader beside it, against bare postgres-es, which has
-//! nothing beside it, and against pgbench, which inserts the same rows without deciding anything.
+//! nothing beside it and keeps no view, against the same with the views that these events change, and against pgbench, which
+//! inserts the same rows without deciding anything.
 //!
 //! All run in one private cluster with fsync on, in turns, so that a change of the machine affects all of them. The figure is
 //! the median of the ratios of all rounds. Between the turns everything is projected and reacted to.
@@ -21,6 +22,7 @@ use crate::figure::{Figure, Goal, Report};
 use crate::logins::{BARE_TABLE, Bare, Leading, Orders, Ours, new_login, orders_of, people};
 
 mod pgbench;
+mod with_views;
 
 use pgbench::Pgbench;
 
@@ -38,6 +40,7 @@ struct Round {
     /// How much of what was appended in the turn had been projected by its end.
     projected: f64,
     bare: f64,
+    with_views: f64,
     pgbench: f64,
 }
 
@@ -47,7 +50,8 @@ pub async fn measure(report: &mut Report) -> Result<()> {
     let db = &test.db;
     let bare_pool = bare(&db.pool().without_deadlines(), &test.url).await?;
     let people = Arc::new(people(db, PEOPLE).await?);
-    let (ours, bare) = (Ours(Store::new(db)), Bare::new(&bare_pool));
+    let (ours, bare) = (Ours(Store::new(db)), Bare::new(&bare_pool, Vec::new()));
+    let with_views = Bare::new(&bare_pool, with_views::made(&bare_pool).await?);
     let pgbench = Pgbench::prepare(&bare, &bare_pool, &test.url, people[0]).await?;
     let leading = Leading::start(db);
     leading.settle().await?;
@@ -64,6 +68,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
                 ours: rate_ours,
                 projected: (projected - before) as f64 / (after - before) as f64,
                 bare: rate(&bare, &people, writers).await?,
+                with_views: rate(&with_views, &people, writers).await?,
                 pgbench: pgbench.rate(writers, WARM, COUNTED).await?,
             });
         }
@@ -88,6 +93,14 @@ fn tell(report: &mut Report, writers: usize, rounds: &[Round]) {
     report.add(
         figure("bare postgres-es", |round| round.bare, |round| round.ours / round.bare)
             .with_goal(Goal::AtLeast(1.0)),
+    );
+    report.add(
+        figure(
+            "postgres-es with the same views",
+            |round| round.with_views,
+            |round| round.ours / round.with_views,
+        )
+        .with_goal(Goal::AtLeast(3.0)),
     );
     report.add(figure(
         "pgbench inserting the same rows",

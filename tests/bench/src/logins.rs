@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 use app::leader::{self, Leader};
-use cqrs_es::CqrsFramework;
 use cqrs_es::persist::PersistedEventStore;
+use cqrs_es::{CqrsFramework, Query};
 use domain::login::Method;
 use domain::{AccountCommand, AccountId, Login, LoginCommand, LoginId, Tiers};
 use eventlog::Database;
@@ -53,10 +53,10 @@ impl Orders for Ours {
 pub struct Bare(Arc<CqrsFramework<Login, PersistedEventStore<PostgresEventRepository, Login>>>);
 
 impl Bare {
-    /// Over this pool.
-    pub fn new(pool: &PgPool) -> Self {
+    /// Over this pool, with views that are kept by each command.
+    pub fn new(pool: &PgPool, views: Vec<Box<dyn Query<Login>>>) -> Self {
         let events = PostgresEventRepository::new(pool.clone()).with_tables(BARE_TABLE, "bare_snapshots");
-        Self(Arc::new(CqrsFramework::new(PersistedEventStore::new_event_store(events), Vec::new(), ())))
+        Self(Arc::new(CqrsFramework::new(PersistedEventStore::new_event_store(events), views, ())))
     }
 }
 
