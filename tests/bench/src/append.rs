@@ -13,7 +13,7 @@ use anyhow::Result;
 use domain::AccountId;
 use eventlog::clock::Clock;
 use eventlog::store::Store;
-use eventlog::testing;
+use eventlog::{Database, testing};
 use sqlx::PgPool;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -48,13 +48,13 @@ struct Round {
 pub async fn measure(report: &mut Report) -> Result<()> {
     let test = testing::database().await;
     let db = &test.db;
-    let bare_pool = bare(&db.pool().without_deadlines(), &test.url).await?;
     let people = Arc::new(people(db, PEOPLE).await?);
-    let (ours, bare) = (Ours(Store::new(db)), Bare::new(&bare_pool, Vec::new()));
+    let (ours, leading) = (Ours(Store::new(db)), Leading::start(db));
+    run_in(db, &ours, &people, &leading).await?;
+    let bare_pool = bare(&db.pool().without_deadlines(), &test.url).await?;
+    let bare = Bare::new(&bare_pool, Vec::new());
     let with_views = Bare::new(&bare_pool, with_views::made(&bare_pool).await?);
     let pgbench = Pgbench::prepare(&bare, &bare_pool, &test.url, people[0]).await?;
-    let leading = Leading::start(db);
-    leading.settle().await?;
 
     for writers in WRITERS {
         let mut rounds = Vec::with_capacity(ROUNDS);
@@ -114,6 +114,21 @@ fn tell(report: &mut Report, writers: usize, rounds: &[Round]) {
         "all that was appended",
         100.0,
     ));
+}
+
+/// As a service is that has run for a few minutes: PostgreSQL knows how much its tables hold. A plan that was made while they were empty
+/// reads whole tables; PostgreSQL corrects that by itself, but only after a minute.
+pub async fn run_in(
+    db: &Database,
+    ours: &Ours,
+    people: &Arc<Vec<AccountId>>,
+    leading: &Leading,
+) -> Result<()> {
+    leading.settle().await?;
+    rate(ours, people, 8).await?;
+    leading.settle().await?;
+    sqlx::query("analyze").execute(&db.pool().without_deadlines()).await?;
+    Ok(())
 }
 
 /// The pool as postgres-es makes it, and its table beside ours.

@@ -94,8 +94,7 @@ pub fn new_login() -> LoginId {
     Uuid::new_v4().simple().to_string().parse().expect("32 hexadecimal digits are a login id")
 }
 
-/// So many registered people, in a log that the planner knows. A plan made while the log was known to be empty reads all of it for each
-/// command. PostgreSQL corrects that by itself, but only after a minute.
+/// So many registered people.
 pub async fn people(db: &Database, count: usize) -> Result<Vec<AccountId>> {
     let (vault, store, at) = (Vault::new(db), Store::new(db), Clock::system().now());
     let mut people = Vec::with_capacity(count);
@@ -113,7 +112,6 @@ pub async fn people(db: &Database, count: usize) -> Result<Vec<AccountId>> {
         store.account(account_id, order, Context::by(account_id)).await?;
         people.push(account_id);
     }
-    sqlx::query("analyze events").execute(&db.pool().without_deadlines()).await?;
     Ok(people)
 }
 

@@ -90,7 +90,7 @@ async fn live(report: &mut Report, largest: u32) -> Result<()> {
     let people = Arc::new(people(db, append::PEOPLE).await?);
     let ours = Ours(Store::new(db));
     let (leading, keeping) = (Leading::start(db), Keeping::new(db)?);
-    leading.settle().await?;
+    append::run_in(db, &ours, &people, &leading).await?;
     let keeper = keeping.start().await?;
     // With few events for a quick look.
     let part = (f64::from(largest) / f64::from(MILLION)).clamp(0.05, 1.0);

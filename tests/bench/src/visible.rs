@@ -4,6 +4,7 @@
 //! a reader that polls every millisecond has seen the view's checkpoint pass the event. Rows and
 //! checkpoint commit together.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, MissedTickBehavior};
 
+use crate::append;
 use crate::figure::{Figure, Goal, Report};
 use crate::logins::{Leading, Orders, Ours, new_login, orders_of, people};
 
@@ -46,10 +48,9 @@ pub fn at(waits: &[f64], quantile: f64) -> f64 {
 /// The figures.
 pub async fn measure(report: &mut Report) -> Result<()> {
     let db = testing::database().await.db;
-    let people = people(&db, PEOPLE).await?;
-    let ours = Ours(Store::new(&db));
-    let leading = Leading::start(&db);
-    leading.settle().await?;
+    let people = Arc::new(people(&db, PEOPLE).await?);
+    let (ours, leading) = (Ours(Store::new(&db)), Leading::start(&db));
+    append::run_in(&db, &ours, &people, &leading).await?;
     for (name, load, goal) in [("idle", IDLE, Some(Goal::AtMost(1.0))), ("at 1,000 commands/s", BUSY, None)] {
         let waits = waits(&db, &ours, &people, load, VIEW).await?;
         leading.settle().await?;
