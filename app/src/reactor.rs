@@ -11,10 +11,11 @@ use domain::Tiers;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::{Log, LogEvent};
+use messages::outbox::{NewNotice, Outbox};
 use projections::login_meter::LoginMeter;
 use projections::projector::{self, ProjectorError, SlotRole};
 use projections::views::{FoldError, RowFailure};
-use telemetry::traces::{InSpan as _, Span};
+use telemetry::traces::{InSpan as _, LoginTrace, Moment, Span};
 
 mod prefetched;
 mod reactions;
@@ -31,6 +32,7 @@ pub struct Reactor {
     db: Database,
     log: Log,
     reactions: Reactions,
+    outbox: Outbox,
     epoch: i64,
     meter: Mutex<LoginMeter>,
 }
@@ -43,7 +45,8 @@ impl Reactor {
     pub async fn take_over(db: &Database, clock: &Clock, tiers: &Arc<Tiers>) -> Result<Self, ProjectorError> {
         let epoch = projector::take_over(db, &["reactor"]).await?;
         let reactions = Reactions::new(db, clock, tiers);
-        Ok(Self { db: db.clone(), log: Log::new(db), reactions, epoch, meter: Mutex::default() })
+        let (db, log, outbox) = (db.clone(), Log::new(db), Outbox::new(db));
+        Ok(Self { db, log, reactions, outbox, epoch, meter: Mutex::default() })
     }
 
     /// Reacts to one batch. Returns the number of events.
@@ -61,17 +64,39 @@ impl Reactor {
         let mut events = self.log.read(after, BATCH).await?;
         events.retain(|event| event.position <= projected);
         let prefetched = Prefetched::for_events(&self.db, &events).await?;
+        let (mut notices, mut traces) = (Vec::new(), Vec::new());
+        let mut failure = None;
         for event in &events {
-            if let Err(error) = self.react(event, &prefetched).await {
-                self.move_to(event.position - 1).await?;
-                return Err(error.into());
+            let queued = notices.len();
+            if let Err(error) = self.react(event, &prefetched, &mut notices).await {
+                failure = Some((event.position, error));
+                break;
             }
+            traces.extend(event.login_trace().filter(|_| notices.len() > queued));
             self.meter.lock().unwrap_or_else(PoisonError::into_inner).count(event);
+        }
+        self.queue(&notices, &traces).await?;
+        if let Some((position, error)) = failure {
+            self.move_to(position - 1).await?;
+            return Err(error.into());
         }
         if let Some(last) = events.last() {
             self.move_to(last.position).await?;
         }
         Ok(events.len())
+    }
+
+    /// It comes before the checkpoint: what is queued twice is sent once.
+    async fn queue(&self, notices: &[NewNotice], traces: &[LoginTrace]) -> Result<(), DatabaseError> {
+        if notices.is_empty() {
+            return Ok(());
+        }
+        let (began, span) = (Moment::now(), Span::new("queue messages"));
+        self.outbox.notices(notices).in_span(span.clone()).await?;
+        for trace in traces {
+            trace.record_linked("queue messages", began, &span);
+        }
+        Ok(())
     }
 
     /// Passes until it has reacted to all events that the views show. Returns the number of events.
@@ -108,7 +133,12 @@ impl Reactor {
     }
 
     #[tracing::instrument(name = "event", level = "error", skip_all, fields(event.id = logged_name_of(event), event.position = event.position))]
-    async fn react(&self, event: &LogEvent, prefetched: &Prefetched) -> Result<(), DatabaseError> {
+    async fn react(
+        &self,
+        event: &LogEvent,
+        prefetched: &Prefetched,
+        notices: &mut Vec<NewNotice>,
+    ) -> Result<(), DatabaseError> {
         let decoded = match &event.event {
             Ok(decoded) => decoded,
             Err(error) => return self.park(event, FoldError::Undecodable(error.to_string())).await,
@@ -117,7 +147,7 @@ impl Reactor {
         let span = trace.map_or_else(|| Span::new("react"), |trace| trace.span("react"));
         span.set("log.event", decoded.name());
         span.set_number("log.position", event.position);
-        match self.reactions.follow_from(event, decoded, prefetched).in_span(span).await {
+        match self.reactions.follow_from(event, decoded, prefetched, notices).in_span(span).await {
             // Trying again does not help with a stream that cannot be read.
             Err(DatabaseError::Unreadable(stream)) => {
                 let error = FoldError::Undecodable(format!("the stream {stream} holds one that cannot"));

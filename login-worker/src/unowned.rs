@@ -23,7 +23,7 @@ use domain::AccountId;
 use domain::policy::Notice;
 use grammers_client::tl::{enums, functions};
 use jiff::SignedDuration;
-use messages::Outbox;
+use messages::outbox::{NewNotice, Outbox};
 use vault::{Borrowed, Linked};
 
 use super::connection::{Answer, Connection};
@@ -122,7 +122,7 @@ async fn tell_of_new(
             active_at: session.active_at,
         };
         let not_after = workers.clock.now().checked_add(TELL_WITHIN).ok();
-        Outbox::new(&workers.db).notice(&key, account, &notice, not_after).await?;
+        Outbox::new(&workers.db).notices(&[NewNotice { key, account, notice, not_after }]).await?;
         workers.vault.unowned_was_told(account, &mark).await?;
         told += 1;
     }

@@ -21,6 +21,7 @@ use domain::policy::Notice;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::Value;
+use sqlx::{Executor, Postgres};
 
 use eventlog::database::{Connection, Database, DatabaseError};
 use eventlog::wake::Topic;
@@ -35,17 +36,17 @@ pub struct Outbox {
     db: Database,
 }
 
-/// A reminder of the end of a subscription.
+/// A notice to a person.
 #[derive(Clone, Debug)]
-pub struct Reminder {
+pub struct NewNotice {
+    /// Why it is sent: `login/<id>/<sequence>/<kind>`. A key that was used before changes nothing.
+    pub key: String,
     /// Whom it is for.
     pub account: AccountId,
     /// What it says.
     pub notice: Notice,
-    /// Why it is sent. One that was used before changes nothing.
-    pub key: String,
     /// By then it is of no use.
-    pub not_after: Timestamp,
+    pub not_after: Option<Timestamp>,
 }
 
 /// Queues reminders, in the transaction of this connection. They are sent where nothing else is due.
@@ -54,25 +55,42 @@ pub struct Reminder {
 /// The database's.
 pub async fn queue_reminders(
     connection: &mut Connection,
-    reminders: &[Reminder],
+    reminders: &[NewNotice],
+) -> Result<(), DatabaseError> {
+    queue(connection, reminders, Priority::Reminder, Durable::AtOnce).await
+}
+
+/// Queues notices in their order, with one statement.
+async fn queue<'c>(
+    executor: impl Executor<'c, Database = Postgres>,
+    notices: &[NewNotice],
+    priority: Priority,
+    durable: Durable,
 ) -> Result<(), DatabaseError> {
     let body = |notice| serde_json::to_value(notice).expect("a notice is plain data");
-    let keys: Vec<_> = reminders.iter().map(|it| it.key.clone()).collect();
-    let accounts: Vec<_> = reminders.iter().map(|it| it.account.0).collect();
-    let bodies: Vec<_> = reminders.iter().map(|it| body(&it.notice)).collect();
-    let ends: Vec<_> = reminders.iter().map(|it| it.not_after.to_sqlx()).collect();
+    let keys: Vec<_> = notices.iter().map(|it| it.key.clone()).collect();
+    let accounts: Vec<_> = notices.iter().map(|it| it.account.0).collect();
+    let bodies: Vec<_> = notices.iter().map(|it| body(&it.notice)).collect();
+    let ends: Vec<_> = notices.iter().map(|it| it.not_after.map(|moment| moment.to_sqlx())).collect();
     sqlx::query!(
-        "insert into vault.outbox (dedup_key, lane, account_id, body, not_after, priority)
+        "with waits as materialized (
+           select set_config('synchronous_commit',
+                             case when $6 then current_setting('synchronous_commit') else 'off' end, true))
+         insert into vault.outbox (dedup_key, lane, account_id, body, not_after, priority)
          select key, account::text, account, body, not_after, $5
-           from unnest($1::text[], $2::uuid[], $3::jsonb[], $4::timestamptz[]) as r (key, account, body, not_after)
+           from waits,
+                unnest($1::text[], $2::uuid[], $3::jsonb[], $4::timestamptz[])
+                with ordinality as n (key, account, body, not_after, place)
+          order by place
          on conflict do nothing",
         &keys,
         &accounts,
         &bodies,
         &ends as _,
-        Priority::Reminder as i16,
+        priority as i16,
+        durable == Durable::AtOnce,
     )
-    .execute(connection)
+    .execute(executor)
     .await?;
     Ok(())
 }
@@ -128,8 +146,7 @@ impl Outbox {
         body: &Value,
         not_after: Option<Timestamp>,
     ) -> Result<(), DatabaseError> {
-        let to = (Some(chat), None);
-        self.put(dedup_key, to, body, not_after, Durable::AtOnce, Priority::Normal).await
+        self.put(dedup_key, chat, body, not_after, Priority::Normal).await
     }
 
     /// The same for somebody who has no business here yet: it is sent where nothing else is due, so that thousands of strangers
@@ -144,55 +161,39 @@ impl Outbox {
         body: &Value,
         not_after: Option<Timestamp>,
     ) -> Result<(), DatabaseError> {
-        let to = (Some(chat), None);
-        self.put(dedup_key, to, body, not_after, Durable::AtOnce, Priority::Low).await
+        self.put(dedup_key, chat, body, not_after, Priority::Low).await
     }
 
-    /// Queues a notice to a person, keyed `login/<id>/<seq>/<kind>`. A key that was used before changes nothing. It does not
-    /// wait for the disk: a notice that is lost in a crash of PostgreSQL is queued again, because the reactor's checkpoint was
-    /// lost with it. The sender that claims a notice waits for the disk before it sends.
+    /// Queues notices in their order. They do not wait for the disk: a notice that is lost in a crash of PostgreSQL is queued again,
+    /// because the reactor's checkpoint was lost with it. The sender that claims a notice waits for the disk before it sends.
     ///
     /// # Errors
     /// The database failed.
-    pub async fn notice(
-        &self,
-        dedup_key: &str,
-        account: AccountId,
-        notice: &Notice,
-        not_after: Option<Timestamp>,
-    ) -> Result<(), DatabaseError> {
-        let body = serde_json::to_value(notice).expect("a notice is plain data");
-        let to = (None, Some(account));
-        self.put(dedup_key, to, &body, not_after, Durable::WithTheClaim, Priority::Normal).await
+    pub async fn notices(&self, notices: &[NewNotice]) -> Result<(), DatabaseError> {
+        queue(self.db.pool(), notices, Priority::Normal, Durable::WithTheClaim).await?;
+        self.db.wake().notify(Topic::Outbox);
+        Ok(())
     }
 
     async fn put(
         &self,
         dedup_key: &str,
-        (chat, account): (Option<i64>, Option<AccountId>),
+        chat: i64,
         body: &Value,
         not_after: Option<Timestamp>,
-        durable: Durable,
         priority: Priority,
     ) -> Result<(), DatabaseError> {
         // Answers and notices to one person wait for each other: both use the account as their lane, if there is one.
         sqlx::query!(
-            "with waits as materialized (
-               select set_config('synchronous_commit',
-                                 case when $6 then current_setting('synchronous_commit') else 'off' end, true))
-             insert into vault.outbox (dedup_key, lane, chat, account_id, body, not_after, priority)
+            "insert into vault.outbox (dedup_key, lane, chat, body, not_after, priority)
              select $1,
-                    coalesce($3::uuid::text, (select account_id::text from vault.subjects where telegram_id = $2),
-                             $2::text),
-                    $2, $3, $4, $5, $7
-               from waits
+                    coalesce((select account_id::text from vault.subjects where telegram_id = $2), $2::text),
+                    $2, $3, $4, $5
              on conflict do nothing",
             dedup_key,
             chat,
-            account.map(|account| account.0),
             body,
             not_after.map(|moment| moment.to_sqlx()) as _,
-            durable == Durable::AtOnce,
             priority as i16,
         )
         .execute(self.db.pool())

@@ -17,10 +17,9 @@ use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::LogEvent;
 use eventlog::store::{Context, Store, StoreError};
-use messages::outbox::Outbox;
+use messages::outbox::NewNotice;
 use projections::views::login_status::{self, LoginRow};
 use projections::views::users;
-use telemetry::traces::{InSpan as _, Span};
 use vault::Vault;
 
 /// How old an event may be to send a notice: a backup that is restored next week must not send those of today.
@@ -32,7 +31,6 @@ pub(super) struct Reactions {
     db: Database,
     store: Store,
     vault: Vault,
-    outbox: Outbox,
     clock: Clock,
     tiers: Arc<Tiers>,
 }
@@ -43,22 +41,22 @@ impl Reactions {
             db: db.clone(),
             store: Store::new(db),
             vault: Vault::new(db),
-            outbox: Outbox::new(db),
             clock: clock.clone(),
             tiers: Arc::clone(tiers),
         }
     }
 
-    /// Does everything that follows from an event.
+    /// Does everything that follows from an event, but for the notices: those are added to `notices`.
     pub async fn follow_from(
         &self,
         event: &LogEvent,
         decoded: &Event,
         prefetched: &Prefetched,
+        notices: &mut Vec<NewNotice>,
     ) -> Result<(), DatabaseError> {
         self.end_attempt(event, decoded).await?;
         for reaction in policy::react(&event.stream_id, decoded) {
-            self.carry_out(event, reaction, prefetched).await?;
+            self.carry_out(event, reaction, prefetched, notices).await?;
         }
         Ok(())
     }
@@ -83,6 +81,7 @@ impl Reactions {
         event: &LogEvent,
         reaction: Reaction,
         prefetched: &Prefetched,
+        notices: &mut Vec<NewNotice>,
     ) -> Result<(), DatabaseError> {
         match reaction {
             Reaction::StartLogin { login_id, account_id, grant, attempt } => {
@@ -118,36 +117,25 @@ impl Reactions {
                 self.activate(event, account_id, login_id, attempt, grant).await
             }
             Reaction::TellAdmins { account_id, role, source } => {
-                self.tell_admins(event, account_id, role, source).await
+                self.tell_admins(event, account_id, role, source, notices).await
             }
             Reaction::Notify { account_id, notice } => {
                 if let Notice::Authorized { login_id, tier: None } = &notice {
                     // Without an invite nothing is activated.
                     tracing::info!(login.id = login_id.short(), "QR login finished");
                 }
-                self.notify(event, account_id, &notice).await
+                notices.push(notice_of(event, account_id, notice));
+                Ok(())
             }
             Reaction::ShowCard { account_id, login_id } => {
                 let account_id = match account_id.or(event.metadata.account_id) {
                     Some(account_id) => Some(account_id),
                     None => login_status::by_id(&self.db, &login_id).await?.map(|login| login.account_id),
                 };
-                let Some(account_id) = account_id else { return Ok(()) };
-                self.notify(event, account_id, &Notice::CardChanged { login_id }).await
+                notices.extend(account_id.map(|it| notice_of(event, it, Notice::CardChanged { login_id })));
+                Ok(())
             }
         }
-    }
-
-    async fn notify(
-        &self,
-        event: &LogEvent,
-        account_id: AccountId,
-        notice: &Notice,
-    ) -> Result<(), DatabaseError> {
-        let key = format!("{}/{}", name_of(event), notice.kind());
-        let not_after = event.recorded_at.checked_add(NOTICE_WITHIN).ok();
-        let span = Span::new("queue message");
-        self.outbox.notice(&key, account_id, notice, not_after).in_span(span).await
     }
 
     /// Tells every admin of a changed role, and the person. The admin who ordered the change has the answer to the order; and a
@@ -158,6 +146,7 @@ impl Reactions {
         account_id: AccountId,
         role: Role,
         source: RoleSource,
+        notices: &mut Vec<NewNotice>,
     ) -> Result<(), DatabaseError> {
         let by: Option<AccountId> = event.metadata.actor.parse().ok();
         let is_named = source.is_settings() && role == Role::Admin;
@@ -168,11 +157,9 @@ impl Reactions {
         } else {
             told.insert(account_id);
         }
-        let notice = Notice::RoleChanged { account_id, role, source, by };
-        let not_after = event.recorded_at.checked_add(NOTICE_WITHIN).ok();
         for admin in told.into_iter().filter(|admin| Some(*admin) != by) {
-            let key = format!("{}/{}/{admin}", name_of(event), notice.kind());
-            self.outbox.notice(&key, admin, &notice, not_after).await?;
+            let changed = notice_of(event, admin, Notice::RoleChanged { account_id, role, source, by });
+            notices.push(NewNotice { key: format!("{}/{admin}", changed.key), ..changed });
         }
         tracing::info!(account.id = %account_id, role = role.name(), "a role was changed");
         Ok(())
@@ -300,6 +287,11 @@ pub(super) fn logged_name_of(event: &LogEvent) -> String {
 /// `stream/id/sequence`: the name of this event in the metadata of other events and in keys of messages.
 pub(super) fn name_of(event: &LogEvent) -> String {
     format!("{}/{}/{}", event.stream, event.stream_id, event.sequence)
+}
+
+fn notice_of(event: &LogEvent, account: AccountId, notice: Notice) -> NewNotice {
+    let key = format!("{}/{}", name_of(event), notice.kind());
+    NewNotice { key, account, notice, not_after: event.recorded_at.checked_add(NOTICE_WITHIN).ok() }
 }
 
 fn caused_by(event: &LogEvent) -> Context {

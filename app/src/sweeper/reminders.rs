@@ -16,7 +16,7 @@ use eventlog::wake::Topic;
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 
-use messages::outbox::{self, Reminder};
+use messages::outbox::{self, NewNotice};
 
 /// How many days before the end, the latest reminder first.
 const DAYS: [u8; 2] = [1, 3];
@@ -86,11 +86,11 @@ async fn queue_batch(
         let expires_at = row.expires_at.to_jiff();
         let tier: Tier =
             row.tier.parse().map_err(|_| DatabaseError::Unreadable(format!("the tier {}", row.tier)))?;
-        Ok(Reminder {
+        Ok(NewNotice {
             account: AccountId(row.account_id),
             notice: Notice::SubscriptionEnds { tier, expires_at, days },
             key: format!("subscription_ends/{}/{}/{days}", row.account_id, expires_at.as_microsecond()),
-            not_after: expires_at,
+            not_after: Some(expires_at),
         })
     });
     let reminders = reminders.collect::<Result<Vec<_>, DatabaseError>>()?;

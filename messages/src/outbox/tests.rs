@@ -9,7 +9,7 @@ use futures::future::join_all;
 use jiff::Timestamp;
 use serde_json::json;
 
-use super::{Message, Outbox, Reminder, Sender, To, queue_reminders};
+use super::{Message, NewNotice, Outbox, Sender, To, queue_reminders};
 use eventlog::testing::{self, TestDatabase};
 use vault::Vault;
 use vault::lease::Leases;
@@ -59,11 +59,11 @@ async fn stored(database: &TestDatabase, id: i64) -> (String, Option<i64>, bool)
 #[tokio::test]
 async fn an_answer_comes_before_reminders_also_a_strangers() {
     let (database, outbox, sender) = outbox().await;
-    let reminder = |person: u128| Reminder {
+    let reminder = |person: u128| NewNotice {
         account: AccountId(uuid::Uuid::from_u128(person)),
         notice: Notice::SubscriptionEnds { tier: Tier::Premium, expires_at: NOW, days: 3 },
         key: format!("reminder {person}"),
-        not_after: Timestamp::MAX,
+        not_after: Some(Timestamp::MAX),
     };
     let mut transaction = database.db.begin("begin").await.unwrap();
     queue_reminders(&mut transaction, &[reminder(1), reminder(2)]).await.unwrap();
@@ -140,7 +140,13 @@ async fn a_notice_waits_for_the_answers_before_it_to_the_same_person() {
     let (database, outbox, sender) = outbox().await;
     let person = Vault::new(&database.db).subject_for(7).await.unwrap();
     reply(&outbox, "answer", 7).await;
-    outbox.notice("notice", person.account_id, &Notice::AuthorizationRevoked, None).await.unwrap();
+    let notice = NewNotice {
+        key: "notice".to_owned(),
+        account: person.account_id,
+        notice: Notice::AuthorizationRevoked,
+        not_after: None,
+    };
+    outbox.notices(&[notice]).await.unwrap();
 
     let first = claim(&sender).await;
 

@@ -1,6 +1,7 @@
 //! Messages of which nobody knows whether they have arrived: their sender died, froze, or heard no answer.
 
 use domain::policy::Notice;
+use messages::outbox::NewNotice;
 
 use super::super::handler;
 use super::delivery::message;
@@ -266,7 +267,9 @@ async fn that_a_session_was_handed_over_is_told_again_where_no_answer_came() {
     let account = world.account(ILYA).await;
     world.api.fail_next("sendMessage", Fault::LostAnswer);
     let outbox = Outbox::new(&world.chat.app.db);
-    outbox.notice("exported", account, &Notice::SessionExported, None).await.unwrap();
+    let key = "exported".to_owned();
+    let exported = NewNotice { key, account, notice: Notice::SessionExported, not_after: None };
+    outbox.notices(&[exported]).await.unwrap();
 
     let is_warning = |message: &Message| message.text.starts_with("📤 Ваша сессия передана");
     let first = ilya.wait_for_message(is_warning).await.unwrap();
