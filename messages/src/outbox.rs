@@ -98,7 +98,7 @@ async fn queue<'c>(
 /// When a message is safe on the disk.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Durable {
-    /// Before the call returns.
+    /// With its transaction.
     AtOnce,
     /// When the message is claimed.
     WithTheClaim,

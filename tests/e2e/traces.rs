@@ -107,7 +107,7 @@ fn assert_is_whole(login_id: &str, spans: &[SentSpan]) -> Result<()> {
     let steps = below(&first, &trace);
     let worker =
         ["auth.exportLoginToken", "check account", "use invite", "link session", "record confirmation"];
-    let after = ["project", "react", "wake page", "answer page"];
+    let after = ["project", "react", "wake page", "answer page", "queue messages"];
     let of_worker: Vec<_> = steps.iter().copied().filter(|span| !after.contains(&&*span.name)).collect();
     assert_eq!(names(&of_worker), worker);
     for name in after {
