@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, ensure};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use stand_in::accounts::{ANNA, ILYA};
+use stand_in::bot_api::Message;
 use stand_in::mini_app::MiniApp;
 use stand_in::service::{Service, Settings};
 use stand_in::{Options, Telegram};
@@ -75,7 +76,9 @@ async fn log_in(telegram: &Telegram, service: &Service, person: i64, code: &str)
     scanned?;
     waited?;
     let is_last = |text: &str| ["✅ Авторизация", "✅ Authorization"].iter().any(|it| text.starts_with(it));
-    telegram.person(person).wait_for_message(|message| is_last(&message.text)).await?;
+    // The person may have logged in before.
+    let told = |message: &Message| message.message_id > card.message_id && is_last(&message.text);
+    telegram.person(person).wait_for_message(told).await?;
     Ok(page.session_id().to_owned())
 }
 
