@@ -4,8 +4,6 @@
 //! cqrs-es's `GenericQuery` has one row for each stream. People, hours and days have events of many streams, so the query is
 //! written here, over the same repository. Of two commands that change the same row at the same time, one begins again.
 
-use std::sync::Arc;
-
 use anyhow::Result;
 use async_trait::async_trait;
 use cqrs_es::persist::{PersistenceError, ViewContext, ViewRepository};
@@ -13,6 +11,7 @@ use cqrs_es::{EventEnvelope, Query, View};
 use domain::{AccountId, Login, LoginEvent, LoginId, LoginState};
 use jiff::Timestamp;
 use postgres_es::PostgresViewRepository;
+use projections::views::daily_counts::day_of;
 use projections::views::hourly_counts::hour_of;
 use serde::{Deserialize, Serialize};
 use sqlx::PgPool;
@@ -24,10 +23,7 @@ pub async fn made(pool: &PgPool) -> Result<Vec<Box<dyn Query<Login>>>> {
         kept::<User>(pool, "bare_users", |_, event| confirmed(event).map(|account| account.to_string()))
             .await?,
         kept::<Counts>(pool, "bare_hourly_counts", |_, event| counted(event).map(hour_of)).await?,
-        kept::<Counts>(pool, "bare_daily_counts", |_, event| {
-            counted(event).map(|at| hour_of(at)[.."2026-11-30".len()].to_owned())
-        })
-        .await?,
+        kept::<Counts>(pool, "bare_daily_counts", |_, event| counted(event).map(day_of)).await?,
     ])
 }
 
@@ -38,7 +34,7 @@ async fn kept<V: View<Login> + 'static>(
 ) -> Result<Box<dyn Query<Login>>> {
     let columns = "view_id text primary key, version bigint not null, payload json not null";
     sqlx::query(&format!("create table {table} ({columns})")).execute(pool).await?;
-    let rows = Arc::new(PostgresViewRepository::<V, Login>::new(table, pool.clone()));
+    let rows = PostgresViewRepository::<V, Login>::new(table, pool.clone());
     Ok(Box::new(Kept { rows, key }))
 }
 
@@ -59,7 +55,7 @@ fn counted(event: &LoginEvent) -> Option<Timestamp> {
 
 /// Keeps the rows of a view.
 struct Kept<V: View<Login>> {
-    rows: Arc<PostgresViewRepository<V, Login>>,
+    rows: PostgresViewRepository<V, Login>,
     /// The row that an event changes; None: it changes none.
     key: fn(&str, &LoginEvent) -> Option<String>,
 }
