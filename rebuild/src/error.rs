@@ -1,5 +1,6 @@
 //! Why a rebuild fails.
 
+use super::overflow::OverflowError;
 use super::readers::MAX_WAIT;
 use eventlog::database::DatabaseError;
 use projections::views;
@@ -40,6 +41,9 @@ pub enum RebuildError {
     /// Another rebuild has taken over, because the connection of this one was lost.
     #[error("another rebuild of {0} has taken over")]
     Fenced(&'static str),
+    /// What finds no room in memory found none on the disk either.
+    #[error(transparent)]
+    Overflow(#[from] OverflowError),
     /// The database failed.
     #[error(transparent)]
     Database(#[from] DatabaseError),
@@ -48,5 +52,31 @@ pub enum RebuildError {
 impl From<sqlx::Error> for RebuildError {
     fn from(error: sqlx::Error) -> Self {
         Self::Database(error.into())
+    }
+}
+
+/// Why nothing was compared.
+#[derive(Debug, thiserror::Error)]
+pub enum VerifyError {
+    /// What finds no room in memory found none on the disk either.
+    #[error(transparent)]
+    Overflow(#[from] OverflowError),
+    /// The database failed.
+    #[error(transparent)]
+    Database(#[from] DatabaseError),
+}
+
+impl From<sqlx::Error> for VerifyError {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error.into())
+    }
+}
+
+impl From<VerifyError> for RebuildError {
+    fn from(error: VerifyError) -> Self {
+        match error {
+            VerifyError::Overflow(error) => Self::Overflow(error),
+            VerifyError::Database(error) => Self::Database(error),
+        }
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! The whole row is folded again, because applying only the parked event late would differ from a rebuild.
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashSet};
 
 use domain::AccountId;
@@ -73,7 +74,8 @@ pub async fn rebuild_account(
     // An hour and a day are about everybody.
     let views = select_views(names)?.into_iter().filter(|view| view.interest().rows_by != RowsBy::Time);
     for view in views {
-        let keys: BTreeSet<String> = events.iter().filter_map(|event| view.key(event)).collect();
+        let keys: BTreeSet<String> =
+            events.iter().filter_map(|event| view.key(&event.fact()).map(Cow::into_owned)).collect();
         reports.extend(refold(db, view, &keys, write).await?);
     }
     Ok(reports)

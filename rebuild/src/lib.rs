@@ -1,7 +1,8 @@
 //! Builds a view again from the log, in its second slot, while people read the first and the projector writes.
 //!
 //! 1. **Claim**: one rebuild a view. The claim ends with its connection, however the process ends.
-//! 2. **Read** the log into memory, up to the position of the view, with the same fold as the projector.
+//! 2. **Read** the log, up to the position of the view, with the same fold as the projector. Rows that find no room in memory go into
+//!    a file ([`bounded`]).
 //! 3. **Load** the rows into the idle slot, in chunks; then catch up with the events that came meanwhile.
 //! 4. **Follow**: lock the checkpoint for a moment, and fold the last events in. From here on the projector writes both
 //!    slots in one transaction, so every later snapshot sees the same position in both.
@@ -22,10 +23,12 @@ use std::sync::{Mutex, PoisonError};
 
 use futures::future::BoxFuture;
 
+use crate::overflow::Room;
 use crate::reading::{FoldedView, Reading};
 use crate::verify::{ParkedRows, ViewReport};
 use eventlog::database::Database;
 
+mod bounded;
 mod claim;
 mod difference;
 mod error;
@@ -34,6 +37,7 @@ mod keys;
 mod load;
 pub mod maintenance;
 mod one_row;
+mod overflow;
 mod progress;
 mod readers;
 mod reading;
@@ -49,8 +53,9 @@ use selection::select_views;
 use slot::Building;
 
 pub use difference::{Difference, Parting, RowEvent};
-pub use error::RebuildError;
+pub use error::{RebuildError, VerifyError};
 pub use keys::{KeyReport, rebuild_account, unpark};
+pub use overflow::OverflowError;
 pub use progress::Progress;
 
 /// Rebuilds these views, or all where none is named. Reports how each differed from the live one before the swap.
@@ -62,13 +67,14 @@ pub async fn rebuild(
     names: &[String],
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Vec<ViewReport>, RebuildError> {
-    boxed_rebuild(db, names, &mut progress).await
+    boxed_rebuild(db, names, Room::usual(), &mut progress).await
 }
 
 /// It is boxed so that it is compiled in this crate alone, and not in each one that calls it.
 fn boxed_rebuild<'a>(
     db: &'a Database,
     names: &'a [String],
+    room: Room,
     progress: &'a mut (dyn FnMut(Progress) + Send),
 ) -> BoxFuture<'a, Result<Vec<ViewReport>, RebuildError>> {
     Box::pin(async move {
@@ -80,7 +86,7 @@ fn boxed_rebuild<'a>(
             slot::clean(db, *view, None, progress).await?;
         }
         let start = slot::lowest_position(db, &views).await?;
-        let mut reading = Reading::begin(db, &views);
+        let mut reading = Reading::begin(db, &views, room);
         reading.read_to(start, &mut |position, end| progress(Progress::Read { position, end })).await?;
 
         let at = reading.position;
@@ -164,20 +170,22 @@ pub async fn dry_run(
     names: &[String],
     mut progress: impl FnMut(Progress) + Send,
 ) -> Result<Vec<ViewReport>, RebuildError> {
-    boxed_dry_run(db, names, &mut progress).await
+    boxed_dry_run(db, names, Room::usual(), &mut progress).await
 }
 
 fn boxed_dry_run<'a>(
     db: &'a Database,
     names: &'a [String],
+    room: Room,
     progress: &'a mut (dyn FnMut(Progress) + Send),
 ) -> BoxFuture<'a, Result<Vec<ViewReport>, RebuildError>> {
     Box::pin(async move {
         let views = select_views(names)?;
         let mut read = |position, end| progress(Progress::Read { position, end });
         loop {
+            let parked = ParkedRows::Refolded;
             if let Some(report) =
-                verify::compare_with_live(db, &views, ParkedRows::Refolded, &mut read).await?
+                verify::compare_with_live(db, &views, parked, room.clone(), &mut read).await?
             {
                 return Ok(report.views);
             }

@@ -5,11 +5,14 @@
 //! line). So rows are inserted in a block that catches the error, which is then not logged. The block inserts all rows at
 //! once, or each alone if one is refused. A binary COPY that fails at a value prints only its column.
 
+use std::collections::HashMap;
+
 use sqlx::Executor;
 
 use super::error::RebuildError;
 use super::progress::Progress;
 use super::slot::{BATCH, Building};
+use crate::bounded::Part;
 use crate::one_row::events_of;
 use crate::reading::FoldedView;
 use eventlog::database::Connection;
@@ -29,23 +32,42 @@ const TRAILER: [u8; 2] = (-1_i16).to_be_bytes();
 /// Errors about a row, and not about the connection: see [`is_row_failure`].
 const REFUSED: &str = "integrity_constraint_violation or data_exception or program_limit_exceeded";
 
+/// What was written so far.
+#[derive(Default)]
+struct Loaded {
+    rows: usize,
+    /// Keys of rows that have to be folded alone: PostgreSQL refuses them, or their events are out of order.
+    refused: Vec<String>,
+}
+
 impl Building<'_> {
     /// Step 3.
     pub async fn load(
         mut self,
-        mut folded: FoldedView,
+        folded: FoldedView,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Self, RebuildError> {
-        for (key, failure) in &folded.failures {
-            let mut transaction = self.begin_fenced().await?;
-            projector::park(&mut transaction, SlotRole::Building, self.name(), key, failure).await?;
-            transaction.commit().await?;
-        }
+        let mut parts = folded.table.into_parts()?;
         // Indexes and counts of the slot are faster made for all rows at once.
         let mut transaction = self.begin_fenced().await?;
         sqlx::query!("select begin_load($1, $2)", self.name(), self.slot).execute(&mut *transaction).await?;
         transaction.commit().await?;
-        self.write_all(folded.table.tuples(), progress).await?;
+        let (mut chunk, mut loaded) = (Vec::new(), Loaded::default());
+        while let Some(Part { mut rows, failures, out_of_order, .. }) = parts.next()? {
+            self.park(&failures).await?;
+            loaded.refused.extend(out_of_order);
+            for tuple in rows.tuples() {
+                chunk.push(tuple);
+                if chunk.len() == CHUNK {
+                    self.write(&chunk, &mut loaded, progress).await?;
+                    chunk.clear();
+                }
+            }
+        }
+        self.write(&chunk, &mut loaded, progress).await?;
+        for key in loaded.refused {
+            self.write_until_refused(&key).await?;
+        }
         let mut transaction = self.begin_fenced().await?;
         sqlx::query!("select end_load($1, $2)", self.name(), self.slot).execute(&mut *transaction).await?;
         transaction.commit().await?;
@@ -62,29 +84,16 @@ impl Building<'_> {
         Ok(self)
     }
 
-    /// Writes all rows. A row that PostgreSQL refuses is parked as it was before the event that makes it refused.
-    async fn write_all(
-        &self,
-        mut tuples: impl Iterator<Item = Tuple>,
-        progress: &mut (dyn FnMut(Progress) + Send),
-    ) -> Result<(), RebuildError> {
-        let (mut rows, mut refused) = (0, Vec::new());
-        loop {
-            let chunk: Vec<Tuple> = tuples.by_ref().take(CHUNK).collect();
-            if chunk.is_empty() {
-                break;
-            }
-            self.write(&chunk, &mut refused).await?;
-            rows += chunk.len();
-            progress(Progress::Load { view: self.view.shape().name, rows });
-        }
-        for key in refused {
-            self.write_until_refused(&key).await?;
+    async fn park(&self, failures: &HashMap<String, RowFailure>) -> Result<(), RebuildError> {
+        for (key, failure) in failures {
+            let mut transaction = self.begin_fenced().await?;
+            projector::park(&mut transaction, SlotRole::Building, self.name(), key, failure).await?;
+            transaction.commit().await?;
         }
         Ok(())
     }
 
-    /// Folds event by event, up to the one after which the row is refused.
+    /// Folds event by event, up to the one after which the row is refused: it is parked as it was before.
     async fn write_until_refused(&self, key: &str) -> Result<(), RebuildError> {
         let shape = self.view.shape();
         let events = events_of(self.db, self.view, key, self.position).await?;
@@ -120,20 +129,28 @@ impl Building<'_> {
     }
 
     /// Writes all rows at once. If a column cannot store a value, it tries in halves until that row is alone.
-    async fn write(&self, chunk: &[Tuple], refused: &mut Vec<String>) -> Result<(), RebuildError> {
+    async fn write(
+        &self,
+        chunk: &[Tuple],
+        loaded: &mut Loaded,
+        progress: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<(), RebuildError> {
+        if chunk.is_empty() {
+            return Ok(());
+        }
         let mut pending = vec![chunk];
         while let Some(part) = pending.pop() {
             let mut transaction = self.begin_fenced().await?;
             match self.insert_tuples(&mut transaction, part).await {
                 Ok(keys) => {
                     transaction.commit().await?;
-                    refused.extend(keys.into_iter().map(|(key, _)| key));
+                    loaded.refused.extend(keys.into_iter().map(|(key, _)| key));
                 }
                 Err(error) if is_row_failure(&error) => {
                     transaction.rollback().await?;
                     match part {
                         [] => {}
-                        [tuple] => refused.push(tuple.key.clone()),
+                        [tuple] => loaded.refused.push(tuple.key.clone()),
                         _ => {
                             let (first, second) = part.split_at(part.len() / 2);
                             pending.extend([second, first]);
@@ -143,6 +160,8 @@ impl Building<'_> {
                 Err(error) => return Err(error.into()),
             }
         }
+        loaded.rows += chunk.len();
+        progress(Progress::Load { view: self.name(), rows: loaded.rows });
         Ok(())
     }
 

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use eventlog::database::{Connection, Database, DatabaseError};
 use eventlog::log::{Log, LogEvent};
-use projections::views::{AnyView, RowsBy};
+use projections::views::{AnyView, Lookups, MemoryTable, RowFailure, RowsBy};
 
 /// The row of this key in a slot.
 pub(crate) async fn stored_row(
@@ -32,8 +32,21 @@ pub(crate) async fn events_of(
         RowsBy::Stream(_) => log.about(key, end).await?,
         RowsBy::Time => log.in_time(interest.events, key, end).await?,
     };
-    events.retain(|event| view.key(event).as_deref() == Some(key));
+    events.retain(|event| view.key(&event.fact()).as_deref() == Some(key));
     Ok(events)
+}
+
+/// Folds all events of a row up to a position into a table that has no such row.
+pub(crate) async fn fold_alone(
+    db: &Database,
+    view: &'static dyn AnyView,
+    key: &str,
+    position: i64,
+    rows: &mut dyn MemoryTable,
+) -> Result<Option<(String, RowFailure)>, DatabaseError> {
+    let events = events_of(db, view, key, position).await?;
+    let lookups = Lookups::for_events(db, &events).await?;
+    Ok(events.iter().find_map(|event| rows.fold_in(&event.fact(), &lookups)))
 }
 
 /// How many events are looked at to find those of one row, counted up to about `most`.

@@ -1,38 +1,40 @@
-//! Reads the log once and folds it into views in memory. A verification compares them, a rebuild writes them, and "as of"
-//! shows them.
+//! Reads the log once and folds it into views. A verification compares them, a rebuild writes them, and "as of" shows them.
 //!
 //! PostgreSQL sends two streams by binary COPY: events and positions. Both are in the order of insertion, which needs no
 //! sorting. They are joined here and put into the order of positions ([`order`]). A separate thread decodes and folds them,
 //! so that it and PostgreSQL each have a core. Events that belong to no row are not sent.
 
 use std::cmp::Ordering;
-use std::sync::Arc;
 
-use domain::Event;
 use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 
+use crate::bounded::BoundedTable;
+use crate::overflow::Room;
 use eventlog::database::{Database, DatabaseError};
-use eventlog::log::{Fact, Log, Metadata, as_stored};
-use projections::views::{AnyView, Lookups, MemoryTable, RowFailure, Starts};
+use eventlog::log::Log;
+use projections::views::{AnyView, Lookups, Starts};
 
-mod all_lookups;
 mod copy_out;
+mod inviters;
 mod order;
 mod scope;
+mod stored_event;
 
-use all_lookups::AllLookups;
 use copy_out::{CopyOut, Tuple};
+use inviters::Inviters;
 use order::InOrder;
 use scope::Scope;
+pub(crate) use stored_event::StoredEvent;
 
 /// Events between two reports of progress.
 const PROGRESS_EVERY: u64 = 1_000;
 
-/// Views folded in memory, up to a position.
+/// Views folded up to a position.
 pub(crate) struct Reading<'a> {
     db: &'a Database,
     scope: Scope,
+    room: Room,
     pub position: i64,
     /// The result so far. None while the thread has it, and after that thread failed.
     folding: Option<Folding>,
@@ -49,38 +51,31 @@ pub(crate) struct Folding {
     starts: Starts,
 }
 
-/// One view, folded in memory.
+/// One view, folded.
 pub(crate) struct FoldedView {
     pub view: &'static dyn AnyView,
-    pub table: Box<dyn MemoryTable>,
+    pub table: BoundedTable,
     /// The last position to fold in, if it is not the same as for the other views.
     pub limit: Option<i64>,
-    /// Keys that this reading has parked; those of [`Reading::park`] are not among them.
-    pub failures: Vec<(String, RowFailure)>,
 }
 
 impl<'a> Reading<'a> {
-    /// Of the events that belong to rows of these views.
-    pub fn begin(db: &'a Database, views: &[&'static dyn AnyView]) -> Self {
-        Self::of(db, views, Scope::of_views(views))
+    /// Of the events that belong to rows of these views. Where their rows take more memory than there is, the largest table makes room.
+    pub fn begin(db: &'a Database, views: &[&'static dyn AnyView], room: Room) -> Self {
+        let folded = |view: &&'static dyn AnyView| FoldedView {
+            view: *view,
+            table: BoundedTable::new(*view, room.clone()),
+            limit: None,
+        };
+        let folding = Folding { views: views.iter().map(folded).collect(), ..Folding::default() };
+        Self { db, scope: Scope::of_views(views), room, position: 0, folding: Some(folding) }
     }
 
     /// Of every event, so that each one that cannot be decoded is reported.
-    pub fn of_everything(db: &'a Database, views: &[&'static dyn AnyView]) -> Self {
-        let mut scope = Scope::of_views(views);
-        scope.whole = true;
-        Self::of(db, views, scope)
-    }
-
-    fn of(db: &'a Database, views: &[&'static dyn AnyView], scope: Scope) -> Self {
-        let folded = |view: &&'static dyn AnyView| FoldedView {
-            view: *view,
-            table: view.memory_table(),
-            limit: None,
-            failures: Vec::new(),
-        };
-        let folding = Folding { views: views.iter().map(folded).collect(), ..Folding::default() };
-        Self { db, scope, position: 0, folding: Some(folding) }
+    pub fn of_everything(db: &'a Database, views: &[&'static dyn AnyView], room: Room) -> Self {
+        let mut reading = Self::begin(db, views, room);
+        reading.scope.whole = true;
+        reading
     }
 
     /// Parks these keys: view, key, and position from which on.
@@ -98,7 +93,11 @@ impl<'a> Reading<'a> {
 
     /// Ends the reading, with its result.
     pub fn end(self) -> Folding {
-        self.folding.unwrap_or_default()
+        let mut folding = self.folding.unwrap_or_default();
+        for view in &mut folding.views {
+            view.table.end();
+        }
+        folding
     }
 
     /// Folds everything up to a position in; calls `progress` with the position so far and the last one.
@@ -119,18 +118,21 @@ impl<'a> Reading<'a> {
         let mut copy_tasks = JoinSet::new();
         let positions = CopyOut::begin(self.db, slices.positions, &mut copy_tasks).await?;
         let events = CopyOut::begin(self.db, slices.events, &mut copy_tasks).await?;
-        let all_lookups = match self.scope.people {
-            true => Some(AllLookups::begin(self.db, &mut copy_tasks).await?),
+        let inviters = match self.scope.people {
+            true => Some(Inviters::begin(self.db, &mut copy_tasks).await?),
             false => None,
         };
         let (progress_sender, mut progress_receiver) = watch::channel(self.position);
         let (after, whole, keeps_starts) = (self.position, self.scope.whole, self.scope.starts);
+        let memory = self.room.memory;
         // It ends when the streams end, also if nobody waits for it any more.
         let thread = spawn_blocking(move || {
             let mut folding = folding;
-            let mut lookups = all_lookups.map(AllLookups::read).transpose()?.unwrap_or_default();
-            lookups.starts = std::mem::take(&mut folding.starts);
-            let mut fold = Fold { folding, lookups, whole, keeps_starts, progress: progress_sender };
+            let inviters = inviters.map(Inviters::read).transpose()?.unwrap_or_default();
+            let starts = std::mem::take(&mut folding.starts);
+            let lookups = Lookups { inviters, starts, ..Lookups::default() };
+            let progress = progress_sender;
+            let mut fold = Fold { folding, lookups, whole, keeps_starts, memory, progress };
             fold.all(InOrder::after(after), positions, events)?;
             fold.folding.starts = fold.lookups.starts;
             Ok::<_, DatabaseError>(fold.folding)
@@ -155,6 +157,7 @@ struct Fold {
     lookups: Lookups,
     whole: bool,
     keeps_starts: bool,
+    memory: usize,
     progress: watch::Sender<i64>,
 }
 
@@ -167,10 +170,10 @@ impl Fold {
     ) -> Result<(), DatabaseError> {
         let mut event = events.next()?;
         while let Some(place) = positions.next()? {
-            let (event_no, position) = (place.bigint(0)?, place.bigint(1)?);
+            let (event_no, position) = (place.values().bigint(0)?, place.values().bigint(1)?);
             let mut row = None;
             while let Some(next) = event.take() {
-                match next.bigint(0)?.cmp(&event_no) {
+                match next.values().bigint(0)?.cmp(&event_no) {
                     // This event has no position yet, or one after the end.
                     Ordering::Less => event = events.next()?,
                     Ordering::Equal => {
@@ -196,25 +199,26 @@ impl Fold {
 
     fn fold_in(&mut self, position: i64, row: Option<Tuple>) -> Result<(), DatabaseError> {
         let Some(row) = row else { return Ok(()) };
-        let [stream, stream_id, name, version, payload] = row.texts(1)?;
-        let event = Event::decode_text(stream, name, version, payload).map_err(Arc::new);
-        let account_id = match event {
-            Ok(_) => None,
-            Err(_) => row.text_or_null(6)?.and_then(|envelope| Metadata::of(&as_stored(envelope)).account_id),
-        };
+        let event = StoredEvent::of(row.values())?;
+        event.look_up(&mut self.lookups);
+        let fact = event.fact(position);
         let Folding { views, events, undecodable, .. } = &mut self.folding;
         *events += 1;
-        if let (true, Err(error)) = (self.whole, &event) {
+        if let (true, Err(error)) = (self.whole, &event.event) {
             undecodable.push((position, error.to_string()));
         }
-        let fact = Fact { position, stream, stream_id, name, event: &event, account_id };
         if self.keeps_starts {
             self.lookups.starts.note_start(&fact);
         }
-        for FoldedView { table, limit, failures, .. } in views {
+        for FoldedView { table, limit, .. } in views.iter_mut() {
             if limit.is_none_or(|limit| position <= limit) {
-                failures.extend(table.fold_in(&fact, &self.lookups));
+                table.fold(position, &event, &self.lookups);
             }
+        }
+        if views.iter().map(|view| view.table.bytes()).sum::<usize>() > self.memory
+            && let Some(largest) = views.iter_mut().max_by_key(|view| view.table.bytes())
+        {
+            largest.table.make_room();
         }
         if self.keeps_starts {
             self.lookups.starts.forget_ended(&fact);

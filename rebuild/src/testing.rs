@@ -1,11 +1,59 @@
 //! Access to private parts, for the tests in `tests/`.
 
+use std::path::Path;
+
 use eventlog::database::Database;
 
-use crate::RebuildError;
 use crate::maintenance;
+use crate::overflow::Room;
+use crate::verify::{self, Report, ViewReport};
+use crate::{RebuildError, VerifyError};
 use projections::projector;
 use projections::views;
+
+/// A rebuild that keeps no more bytes of rows in memory while it reads.
+///
+/// # Errors
+/// As with [`crate::rebuild`].
+pub async fn rebuild_within(
+    db: &Database,
+    names: &[String],
+    bytes: usize,
+) -> Result<Vec<ViewReport>, RebuildError> {
+    crate::boxed_rebuild(db, names, Room::of(bytes), &mut |_| {}).await
+}
+
+/// A rebuild that keeps its rows in this directory.
+///
+/// # Errors
+/// As with [`crate::rebuild`].
+pub async fn rebuild_in(
+    db: &Database,
+    names: &[String],
+    directory: &Path,
+) -> Result<Vec<ViewReport>, RebuildError> {
+    crate::boxed_rebuild(db, names, Room { memory: 0, directory: directory.into() }, &mut |_| {}).await
+}
+
+/// A dry run that keeps no more bytes of rows in memory while it reads.
+///
+/// # Errors
+/// As with [`crate::dry_run`].
+pub async fn dry_run_within(
+    db: &Database,
+    names: &[String],
+    bytes: usize,
+) -> Result<Vec<ViewReport>, RebuildError> {
+    crate::boxed_dry_run(db, names, Room::of(bytes), &mut |_| {}).await
+}
+
+/// A verification that keeps no more bytes of rows in memory while it reads.
+///
+/// # Errors
+/// As with [`crate::verify::verify`].
+pub async fn verify_within(db: &Database, bytes: usize) -> Result<Report, VerifyError> {
+    verify::verify_all(db, Room::of(bytes), &mut |_, _| {}).await
+}
 
 /// The tables of the idle slots.
 ///

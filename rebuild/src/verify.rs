@@ -1,99 +1,53 @@
 //! Compares every view with the log, beside a running service: looks for faults of the log itself, decodes every event,
-//! folds every view in memory, and compares row by row with the live tables.
+//! folds every view, and compares row by row with the live tables.
 //!
 //! The log's own faults are looked for first, in a snapshot of their own ([`eventlog::integrity`]). Most of the log, up to the current position of the views, is folded without a transaction. Then one snapshot fixes the
 //! live rows and their positions. The few events in between are folded too, and the rows are compared in that snapshot.
 
 use std::collections::HashMap;
 
-use futures::TryStreamExt;
 use futures::future::BoxFuture;
 use serde_json::Value;
-use sqlx::types::Json;
 
-use crate::difference::{Difference, ParkedAt, explain_differences};
-use crate::one_row::stored_row;
+use crate::difference::{ParkedAt, explain_differences};
+use crate::error::VerifyError;
+use crate::one_row::fold_alone;
+use crate::overflow::Room;
 use crate::reading::{FoldedView, Reading};
 use eventlog::database::{Connection, Database, DatabaseError};
-use eventlog::integrity::{self, LogFault};
+use eventlog::integrity;
 use projections::projector::{self, SlotRole};
-use projections::views::{self, AnyView, Comparison, MemoryTable};
+use projections::views::{self, AnyView};
 
+mod comparison;
 mod faults;
+mod report;
 
+use comparison::ViewComparison;
 use faults::Checkpoints;
 pub use faults::ViewFault;
-
-/// Differences that are reported one by one, and explained; the others are only counted.
-pub(crate) const EXAMPLES: usize = 100;
-
-/// The result of a verification.
-#[derive(Clone, Debug)]
-pub struct Report {
-    /// Events that were read.
-    pub events: u64,
-    /// Events that cannot be decoded: where, and why.
-    pub undecodable: Vec<(i64, String)>,
-    /// What is wrong with positions and streams. Only looked for by [`verify`].
-    pub log_faults: Vec<LogFault>,
-    /// What is wrong with what views read, besides rows.
-    pub view_faults: Vec<ViewFault>,
-    /// One report for each view.
-    pub views: Vec<ViewReport>,
-}
-
-/// The result for one view.
-#[derive(Clone, Debug)]
-pub struct ViewReport {
-    /// The view.
-    pub view: &'static str,
-    /// The position at which it was compared.
-    pub position: i64,
-    /// Rows that the log makes.
-    pub rows: usize,
-    /// Rows that differ, are missing, or should not be there.
-    pub differ: usize,
-    /// Those of them that are missing in the live table.
-    pub missing: usize,
-    /// Those of them that the log does not make.
-    pub extra: usize,
-    /// The first of those that differ.
-    pub examples: Vec<Difference>,
-    /// Parked keys of the live table; they are compared as they were parked.
-    pub parked: usize,
-}
-
-impl Report {
-    /// Whether the log is whole, and nothing differs from it.
-    pub fn is_clean(&self) -> bool {
-        self.undecodable.is_empty()
-            && self.log_faults.is_empty()
-            && self.view_faults.is_empty()
-            && self.views.iter().all(|view| view.differ == 0)
-    }
-}
+pub(crate) use report::EXAMPLES;
+pub use report::{Report, ViewReport};
 
 /// Compares everything. Calls `progress` with the position that was read, and the last one.
 ///
 /// # Errors
-/// The database's.
-pub async fn verify(
-    db: &Database,
-    mut progress: impl FnMut(i64, i64) + Send,
-) -> Result<Report, DatabaseError> {
-    verify_all(db, &mut progress).await
+/// The database's, or there was no room for what does not fit into memory.
+pub async fn verify(db: &Database, mut progress: impl FnMut(i64, i64) + Send) -> Result<Report, VerifyError> {
+    verify_all(db, Room::usual(), &mut progress).await
 }
 
 /// It is boxed so that it is compiled in this crate alone, and not in each one that calls it.
-fn verify_all<'a>(
+pub(crate) fn verify_all<'a>(
     db: &'a Database,
+    room: Room,
     progress: &'a mut (dyn FnMut(i64, i64) + Send),
-) -> BoxFuture<'a, Result<Report, DatabaseError>> {
+) -> BoxFuture<'a, Result<Report, VerifyError>> {
     Box::pin(async move {
         let log_faults = integrity::check(db).await?;
         loop {
-            if let Some(report) =
-                compare_with_live(db, &views::all(), ParkedRows::StayParked, progress).await?
+            let parked = ParkedRows::StayParked;
+            if let Some(report) = compare_with_live(db, &views::all(), parked, room.clone(), progress).await?
             {
                 return Ok(Report { log_faults, ..report });
             }
@@ -115,11 +69,12 @@ pub(crate) async fn compare_with_live(
     db: &Database,
     views: &[&'static dyn AnyView],
     parked_rows: ParkedRows,
+    room: Room,
     progress: &mut (dyn FnMut(i64, i64) + Send),
-) -> Result<Option<Report>, DatabaseError> {
+) -> Result<Option<Report>, VerifyError> {
     let mut reading = match parked_rows {
-        ParkedRows::StayParked => Reading::of_everything(db, views),
-        ParkedRows::Refolded => Reading::begin(db, views),
+        ParkedRows::StayParked => Reading::of_everything(db, views, room),
+        ParkedRows::Refolded => Reading::begin(db, views, room),
     };
     let now = projector::projected(db).await?;
     let mut parked_before = Vec::new();
@@ -152,39 +107,28 @@ pub(crate) async fn compare_with_live(
     }
     reading.read_to(last, progress).await?;
     let folding = reading.end();
-    for FoldedView { view, table, failures, .. } in folding.views {
+    for FoldedView { view, table, .. } in folding.views {
         let name = view.shape().name;
         let Some((position, slot)) = checkpoints.get(name) else { continue };
-        let mut parked: HashMap<String, ParkedAt> = parked_now
+        let parked: HashMap<String, ParkedAt> = parked_now
             .iter()
             .filter(|(view, ..)| view == name)
             .map(|(_, key, position)| (key.clone(), (*position, SlotRole::Live)))
             .collect();
-        let mut report = ViewReport {
+        let report = ViewReport {
             view: name,
             position: *position,
-            rows: table.row_count(),
+            rows: 0,
             differ: 0,
             missing: 0,
             extra: 0,
             examples: Vec::new(),
             parked: parked.len(),
         };
-        for (key, failure) in failures {
-            let what = format!("is parked at position {}: {}", failure.position, failure.error);
-            parked.insert(key.clone(), (failure.position, SlotRole::Building));
-            let live = match report.examples.len() < EXAMPLES {
-                true => stored_row(&mut snapshot, view, slot, &key).await?.map(|row| view.canonical(row)),
-                false => None,
-            };
-            report.count(|| {
-                let log = table.rows(Some(&key)).pop();
-                Difference { key, what, live, log, parting: None }
-            });
-        }
-        compare(&mut snapshot, view, slot, table, &mut report).await?;
-        reports.push(report);
-        parked_of.push((view, parked));
+        let mut comparison = ViewComparison { db, view, slot, report, parked };
+        comparison.with(&mut snapshot, table.into_parts()?).await?;
+        reports.push(comparison.report);
+        parked_of.push((view, comparison.parked));
     }
     // Before the explanations, which may take a while: nothing waits for them.
     snapshot.rollback().await?;
@@ -210,59 +154,27 @@ pub async fn as_of(
     position: i64,
     view: &str,
     key: Option<&str>,
-) -> Result<Option<Vec<Value>>, DatabaseError> {
+) -> Result<Option<Vec<Value>>, VerifyError> {
     let Some(view) = views::named(view) else { return Ok(None) };
-    let mut reading = Reading::begin(db, &[view]);
+    if let Some(key) = key {
+        let mut rows = view.memory_table();
+        fold_alone(db, view, key, position, &mut *rows).await?;
+        return Ok(Some(rows.rows(None)));
+    }
+    // All rows are the answer, so they fit into memory.
+    let mut reading = Reading::begin(db, &[view], Room::of(usize::MAX));
     reading.read_to(position, &mut |_, _| {}).await?;
-    Ok(reading.end().views.first().map(|folded| folded.table.rows(key)))
+    let mut rows = Vec::new();
+    for folded in reading.end().views {
+        let mut parts = folded.table.into_parts()?;
+        while let Some(part) = parts.next()? {
+            rows.extend(part.rows.rows(None));
+        }
+    }
+    Ok(Some(rows))
 }
 
 async fn parked(connection: &mut Connection) -> Result<Vec<(String, String, i64)>, DatabaseError> {
     let rows = sqlx::query!("select view, key, position from parked").fetch_all(connection).await?;
     Ok(rows.into_iter().map(|row| (row.view, row.key, row.position)).collect())
-}
-
-async fn compare(
-    snapshot: &mut Connection,
-    view: &dyn AnyView,
-    slot: &str,
-    mut table: Box<dyn MemoryTable>,
-    report: &mut ViewReport,
-) -> Result<(), DatabaseError> {
-    let sql = view.shape().select_all(slot);
-    let mut live = sqlx::query_as::<_, (String, Json<Value>)>(&sql).fetch(snapshot);
-    while let Some((key, Json(row))) = live.try_next().await? {
-        let (log, is_unreadable) = match table.compare(&key, &row) {
-            Comparison::Same => continue,
-            Comparison::Differs(log) => (Some(log), false),
-            Comparison::Unreadable(log) => (Some(log), true),
-            Comparison::Surplus => (None, false),
-        };
-        report.extra += usize::from(log.is_none());
-        report.count(|| {
-            let difference = Difference::between(key, Some(view.canonical(row)), log);
-            match is_unreadable {
-                true => Difference { what: "does not have the view's shape".to_owned(), ..difference },
-                false => difference,
-            }
-        });
-    }
-    for key in table.not_compared() {
-        report.missing += 1;
-        report.count(|| {
-            let log = table.rows(Some(&key)).pop();
-            Difference::between(key, None, log)
-        });
-    }
-    Ok(())
-}
-
-impl ViewReport {
-    /// Counts a row that differs. It is only put into words where it is one of the first.
-    fn count(&mut self, example: impl FnOnce() -> Difference) {
-        self.differ += 1;
-        if self.examples.len() < EXAMPLES {
-            self.examples.push(example());
-        }
-    }
 }

@@ -96,7 +96,7 @@ enum LogCommand {
     AsOf(as_of::Arguments),
     /// The events that make a row, each with what it changed; exit code 1 where the live row is another one.
     Explain(explain::Arguments),
-    /// Decode every event, build every view in memory, and compare row by row; compare the log with its signed tree; exit code 1 on any
+    /// Decode every event, build every view beside the live one, and compare row by row; compare the log with its signed tree; exit code 1 on any
     /// difference.
     Verify(verify::Arguments),
     /// The last signed checkpoint of the log.

@@ -101,10 +101,10 @@ impl Batch<'_> {
     fn touched(&self, table: &Table<'_>) -> Touched<'_> {
         let mut touched = Touched::new();
         for event in self.events.iter().filter(|event| event.position > table.position) {
-            if let Some(key) = table.view.key(event)
-                && !table.parked.contains(&key)
+            if let Some(key) = table.view.key(&event.fact())
+                && !table.parked.contains(&*key)
             {
-                touched.entry(key).or_default().push(event);
+                touched.entry(key.into_owned()).or_default().push(event);
             }
         }
         touched

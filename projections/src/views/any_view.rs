@@ -8,7 +8,7 @@ use super::lookups::Lookups;
 use super::memory_table::{MemoryTable, Rows};
 use super::shape::Shape;
 use super::view::{FoldError, Interest, RowFailure, View, decode_row, encode_row};
-use eventlog::log::LogEvent;
+use eventlog::log::{Fact, LogEvent};
 
 /// A [`View`] whose rows are JSON.
 pub trait AnyView: Send + Sync {
@@ -17,7 +17,7 @@ pub trait AnyView: Send + Sync {
     /// See [`View::INTEREST`].
     fn interest(&self) -> Interest;
     /// See [`View::key`].
-    fn key(&self, event: &LogEvent) -> Option<String>;
+    fn key<'a>(&self, fact: &Fact<'a>) -> Option<Cow<'a, str>>;
     /// Folds one row's events in turn, up to the first that cannot be folded.
     fn fold(&self, row: Option<Value>, events: &[&LogEvent], lookups: &Lookups) -> Folded;
     /// The row in this view's own spelling: PostgreSQL spells a time differently. A value that is no row stays as it is.
@@ -52,8 +52,8 @@ impl<V: View + 'static> AnyView for TypedView<V> {
         V::INTEREST
     }
 
-    fn key(&self, event: &LogEvent) -> Option<String> {
-        V::key(&event.fact()).map(Cow::into_owned)
+    fn key<'a>(&self, fact: &Fact<'a>) -> Option<Cow<'a, str>> {
+        V::key(fact)
     }
 
     fn fold(&self, row: Option<Value>, events: &[&LogEvent], lookups: &Lookups) -> Folded {

@@ -96,8 +96,8 @@ impl Starts {
     }
 }
 
-/// The keys of all people who are not erased.
-pub const PEOPLE: &str = "select account_id, person_key from vault.subjects";
+/// Events of a person in which something is sealed, as stored.
+pub const SEALED: [&str; 2] = ["AccountRegistered", "ProfileChanged"];
 /// Who made which invite. It comes from the log, because the view `invites` may be at any position.
 pub const INVITERS: &str = "select aggregate_id, payload #>> '{InviteCreated,created_by}' \
        from events \

@@ -2,6 +2,7 @@
 //! earlier position.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -11,6 +12,9 @@ use super::key::Key;
 use super::lookups::Lookups;
 use super::view::{FoldError, RowFailure, View, encode_row};
 use eventlog::log::Fact;
+
+/// What the heap takes for a row beside its packed bytes: its header, and half of what it rounds up to.
+const HEAP: usize = 16;
 
 /// A view's rows in memory.
 pub trait MemoryTable: Send {
@@ -30,6 +34,18 @@ pub trait MemoryTable: Send {
     fn tuples(&mut self) -> Box<dyn Iterator<Item = Tuple> + Send>;
     /// The rows in the order of their keys, or the one row with this key.
     fn rows(&self, key: Option<&str>) -> Vec<Value>;
+    /// Whether an event of this key at this position can be folded in: its row is here, or it is parked.
+    fn can_fold(&self, key: &str, position: i64) -> bool;
+    /// About how much memory the rows take.
+    fn bytes(&self) -> usize;
+    /// The keys of so many rows, or of all, without any order.
+    fn some_keys(&self, most: usize) -> Vec<String>;
+    /// Takes all rows out, as they are packed here: key and row. What is parked stays parked.
+    fn take_packed(&mut self, take: &mut dyn FnMut(&str, &[u8]));
+    /// Puts a row back. False, and nothing is changed, where there is one with its key.
+    fn put_packed(&mut self, key: &str, packed: &[u8]) -> bool;
+    /// Removes the row with this key, and that it is parked.
+    fn forget(&mut self, key: &str);
 }
 
 /// A row on its way into a table.
@@ -57,6 +73,7 @@ pub enum Comparison {
 /// memory.
 pub(super) struct Rows<V> {
     rows: HashMap<Key, Box<[u8]>>,
+    packed_bytes: usize,
     parked: HashMap<Key, i64>,
     /// A row is packed here first, because its length is not known before.
     scratch: Vec<u8>,
@@ -67,6 +84,7 @@ impl<V: View> Default for Rows<V> {
     fn default() -> Self {
         Self {
             rows: HashMap::new(),
+            packed_bytes: 0,
             parked: HashMap::new(),
             scratch: Vec::new(),
             view: std::marker::PhantomData,
@@ -94,11 +112,13 @@ impl<V: View + 'static> MemoryTable for Rows<V> {
             Ok(Some(row)) => {
                 self.scratch.clear();
                 row.pack(&mut self.scratch);
-                self.rows.insert(key, self.scratch.as_slice().into());
+                self.packed_bytes += self.scratch.len();
+                let older = self.rows.insert(key, self.scratch.as_slice().into());
+                self.packed_bytes -= older.map_or(0, |packed| packed.len());
                 None
             }
             Ok(None) => {
-                self.rows.remove(&key);
+                self.packed_bytes -= self.rows.remove(&key).map_or(0, |packed| packed.len());
                 None
             }
             Err(error) => {
@@ -150,6 +170,41 @@ impl<V: View + 'static> MemoryTable for Rows<V> {
         let mut rows: Vec<_> = self.rows.iter().collect();
         rows.sort_unstable_by_key(|(own, _)| *own);
         rows.into_iter().map(|(_, packed)| as_json(packed)).collect()
+    }
+
+    fn can_fold(&self, key: &str, position: i64) -> bool {
+        let key = Key::from(key);
+        self.rows.contains_key(&key) || self.parked.get(&key).is_some_and(|from| *from <= position)
+    }
+
+    fn bytes(&self) -> usize {
+        // One place in eight stays free; a place has a byte of the table's own.
+        let places = self.rows.capacity() / 7 * 8;
+        places * (size_of::<(Key, Box<[u8]>)>() + 1) + self.rows.len() * HEAP + self.packed_bytes
+    }
+
+    fn some_keys(&self, most: usize) -> Vec<String> {
+        self.rows.keys().take(most).map(|key| key.as_str().to_owned()).collect()
+    }
+
+    fn take_packed(&mut self, take: &mut dyn FnMut(&str, &[u8])) {
+        for (key, packed) in std::mem::take(&mut self.rows) {
+            take(key.as_str(), &packed);
+        }
+        self.packed_bytes = 0;
+    }
+
+    fn put_packed(&mut self, key: &str, packed: &[u8]) -> bool {
+        let Entry::Vacant(place) = self.rows.entry(key.into()) else { return false };
+        place.insert(packed.into());
+        self.packed_bytes += packed.len();
+        true
+    }
+
+    fn forget(&mut self, key: &str) {
+        let key = Key::from(key);
+        self.packed_bytes -= self.rows.remove(&key).map_or(0, |packed| packed.len());
+        self.parked.remove(&key);
     }
 }
 

@@ -27,8 +27,12 @@ pub(super) struct CopyOut {
     chunk: std::vec::IntoIter<Bytes>,
 }
 
-/// A row: its values, each with its length.
+/// A row.
 pub(super) struct Tuple(Bytes);
+
+/// The values of a row, each with its length.
+#[derive(Clone, Copy)]
+pub(super) struct Values<'a>(pub &'a [u8]);
 
 impl CopyOut {
     /// Copies the rows of these selects, one after the other. The task ends with `tasks`, or when the rows are no longer
@@ -103,6 +107,13 @@ async fn read(
 }
 
 impl Tuple {
+    /// Its values.
+    pub fn values(&self) -> Values<'_> {
+        Values(&self.0)
+    }
+}
+
+impl<'a> Values<'a> {
     /// # Errors
     /// There is no such column, or none that is a bigint.
     pub fn bigint(&self, column: usize) -> Result<i64, sqlx::Error> {
@@ -112,7 +123,7 @@ impl Tuple {
     /// # Errors
     /// There is no such column, or none of so many bytes.
     pub fn bytes<const N: usize>(&self, column: usize) -> Result<[u8; N], sqlx::Error> {
-        let value = self.values().nth(column).flatten().and_then(|value| value.try_into().ok());
+        let value = self.each().nth(column).flatten().and_then(|value| value.try_into().ok());
         value.ok_or_else(|| malformed(column))
     }
 
@@ -120,8 +131,8 @@ impl Tuple {
     ///
     /// # Errors
     /// One is none.
-    pub fn texts<const N: usize>(&self, from: usize) -> Result<[&str; N], sqlx::Error> {
-        let (mut texts, mut values) = ([""; N], self.values().skip(from));
+    pub fn texts<const N: usize>(&self, from: usize) -> Result<[&'a str; N], sqlx::Error> {
+        let (mut texts, mut values) = ([""; N], self.each().skip(from));
         for (number, text) in texts.iter_mut().enumerate() {
             let value = values.next().flatten().and_then(|value| std::str::from_utf8(value).ok());
             *text = value.ok_or_else(|| malformed(from + number))?;
@@ -131,13 +142,20 @@ impl Tuple {
 
     /// # Errors
     /// It is no text.
-    pub fn text_or_null(&self, column: usize) -> Result<Option<&str>, sqlx::Error> {
-        let value = self.values().nth(column).ok_or_else(|| malformed(column))?;
+    pub fn text_or_null(&self, column: usize) -> Result<Option<&'a str>, sqlx::Error> {
+        let value = self.each().nth(column).ok_or_else(|| malformed(column))?;
         value.map(|value| std::str::from_utf8(value).map_err(|_| malformed(column))).transpose()
     }
 
+    /// # Errors
+    /// It is there, and not of so many bytes.
+    pub fn bytes_or_null<const N: usize>(&self, column: usize) -> Result<Option<[u8; N]>, sqlx::Error> {
+        let value = self.each().nth(column).ok_or_else(|| malformed(column))?;
+        value.map(|value| value.try_into().map_err(|_| malformed(column))).transpose()
+    }
+
     /// The values, up to the first one that is not in PostgreSQL's format.
-    fn values(&self) -> impl Iterator<Item = Option<&[u8]>> {
+    fn each(self) -> impl Iterator<Item = Option<&'a [u8]>> {
         // The number of columns comes first. The caller knows it.
         let mut left = self.0.get(2..).unwrap_or_default();
         std::iter::from_fn(move || {

@@ -3,7 +3,7 @@
 use domain::StreamKind;
 
 use eventlog::database::{Database, DatabaseError};
-use projections::views::{AnyView, LookupKind, RowsBy};
+use projections::views::{AnyView, LookupKind, RowsBy, lookups};
 
 /// Event numbers in one statement: a few seconds of work, with a timeout of a minute.
 const SLICE: i64 = 250_000;
@@ -27,7 +27,7 @@ pub(super) struct Scope {
 pub(super) struct Slices {
     /// `event_no, position`
     pub positions: Vec<String>,
-    /// `event_no, stream, stream id, name, version, payload`, and the envelope where the key may be in it.
+    /// See [`StoredEvent`](super::StoredEvent).
     pub events: Vec<String>,
 }
 
@@ -94,10 +94,11 @@ impl Scope {
                   order by event_no"
             ));
             slices.events.push(format!(
-                "select event_no, aggregate_type, aggregate_id, event_type, event_version, payload, {} \
+                "select event_no, aggregate_type, aggregate_id, event_type, event_version, payload, {}, sequence, {} \
                    from events where event_no between {from} and {to} and {} \
                   order by event_no",
                 self.envelope(),
+                self.person_key(),
                 self.condition(),
             ));
             from = to + 1;
@@ -110,6 +111,18 @@ impl Scope {
             [] => "null".to_owned(),
             events => format!("case when event_type in ({}) then metadata end", quoted(events)),
         }
+    }
+
+    /// What opens what is sealed in the event; null where the person was erased. Only a text that is a UUID is cast.
+    fn person_key(&self) -> String {
+        if !self.people {
+            return "null".to_owned();
+        }
+        format!(
+            "case when event_type in ({}) and aggregate_id ~ '^[0-9a-f]{{8}}(-[0-9a-f]{{4}}){{3}}-[0-9a-f]{{12}}$' then \
+             (select person_key from vault.subjects where account_id = aggregate_id::uuid) end",
+            quoted(&lookups::SEALED),
+        )
     }
 
     fn condition(&self) -> String {

@@ -16,6 +16,7 @@ use app::testing::Story;
 use eventlog::testing;
 use projections::views::users;
 
+mod memory;
 mod rows;
 
 const ILYA: &str = r#"{"first_name":"Ilya"}"#;
