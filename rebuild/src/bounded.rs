@@ -27,8 +27,6 @@ pub(crate) struct BoundedTable {
     /// Keys that this reading has parked.
     failures: Vec<(String, RowFailure)>,
     overflow: Option<Overflow>,
-    /// Why nothing more was folded in.
-    failed: Option<io::Error>,
 }
 
 /// Rows that fit into memory.
@@ -47,7 +45,7 @@ impl BoundedTable {
     /// An empty one.
     pub fn new(view: &'static dyn AnyView, room: Room) -> Self {
         let (parked, failures) = (HashMap::new(), Vec::new());
-        Self { view, room, table: view.memory_table(), parked, failures, overflow: None, failed: None }
+        Self { view, room, table: view.memory_table(), parked, failures, overflow: None }
     }
 
     /// Parks this key from this event on, as it is in the live table.
@@ -56,14 +54,11 @@ impl BoundedTable {
         self.parked.insert(key.to_owned(), position);
     }
 
-    /// Folds an event in. Its failure is told by the [`Part`].
-    pub fn fold(&mut self, position: i64, event: &StoredEvent<'_>, lookups: &Lookups) {
-        if self.failed.is_none() {
-            self.failed = self.try_fold(position, event, lookups).err();
-        }
-    }
-
-    fn try_fold(&mut self, position: i64, event: &StoredEvent<'_>, lookups: &Lookups) -> io::Result<()> {
+    /// Folds an event in. What is wrong with the event is told by the [`Part`].
+    ///
+    /// # Errors
+    /// There is no room for the file.
+    pub fn fold(&mut self, position: i64, event: &StoredEvent<'_>, lookups: &Lookups) -> io::Result<()> {
         let fact = event.fact(position);
         if let (Some(overflow), RowsBy::Stream(kind)) = (&mut self.overflow, self.view.interest().rows_by)
             && (event.sequence, event.stream) != (1, kind.name())
@@ -86,13 +81,10 @@ impl BoundedTable {
     }
 
     /// Puts its rows into the file.
-    pub fn make_room(&mut self) {
-        if self.failed.is_none() {
-            self.failed = self.try_make_room().err();
-        }
-    }
-
-    fn try_make_room(&mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// There is no room for it.
+    pub fn make_room(&mut self) -> io::Result<()> {
         let overflow = match &mut self.overflow {
             Some(overflow) => overflow,
             none => none.insert(Overflow::create(&self.room.directory, self.table.some_keys(SAMPLE))?),
@@ -107,21 +99,16 @@ impl BoundedTable {
     }
 
     /// Nothing more is folded in: rows of which some are in the file go there all, so that memory is free for what reads them.
-    pub fn end(&mut self) {
-        if self.overflow.is_some() {
-            self.make_room();
-        }
+    ///
+    /// # Errors
+    /// There is no room for the file.
+    pub fn end(&mut self) -> io::Result<()> {
+        if self.overflow.is_some() { self.make_room() } else { Ok(()) }
     }
 
     /// All rows of a table that has ended, part by part in the order of their keys: one part where they fitted into memory.
-    ///
-    /// # Errors
-    /// There was no room for the file.
-    pub fn into_parts(mut self) -> Result<Parts, OverflowError> {
-        if let Some(error) = self.failed.take() {
-            return Err(self.room.error(error));
-        }
-        let Self { view, room, table, parked, failures, overflow, .. } = self;
+    pub fn into_parts(self) -> Parts {
+        let Self { view, room, table, parked, failures, overflow } = self;
         let mut failed = Vec::new();
         failed.resize_with(if overflow.is_some() { PARTS } else { 1 }, HashMap::new);
         for (key, failure) in failures {
@@ -129,7 +116,7 @@ impl BoundedTable {
             failed[number].insert(key, failure);
         }
         let left = failed.into_iter().enumerate();
-        Ok(Parts { view, room, rows: Some(table), parked, left, overflow })
+        Parts { view, room, rows: Some(table), parked, left, overflow }
     }
 }
 
@@ -208,7 +195,7 @@ mod tests {
             overflow.put_row(key, packed).unwrap();
         }
         table.overflow = Some(overflow);
-        let mut parts = table.into_parts().unwrap();
+        let mut parts = table.into_parts();
         let mut out_of_order = Vec::new();
         while let Some(part) = parts.next().unwrap() {
             assert!(part.failures.is_empty() && !part.rows.can_fold("one", 1));

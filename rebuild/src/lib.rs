@@ -90,7 +90,7 @@ fn boxed_rebuild<'a>(
         reading.read_to(start, &mut |position, end| progress(Progress::Read { position, end })).await?;
 
         let at = reading.position;
-        let waiting = Mutex::new(reading.end().views.into_iter().enumerate().collect());
+        let waiting = Mutex::new(reading.end()?.views.into_iter().enumerate().collect());
         let progress = Mutex::new(progress);
         // Two at a time: while PostgreSQL writes the rows of one view, those of another are prepared or compared.
         let (mut built, others) = tokio::join!(

@@ -47,7 +47,7 @@ impl Building<'_> {
         folded: FoldedView,
         progress: &mut (dyn FnMut(Progress) + Send),
     ) -> Result<Self, RebuildError> {
-        let mut parts = folded.table.into_parts()?;
+        let mut parts = folded.table.into_parts();
         // Indexes and counts of the slot are faster made for all rows at once.
         let mut transaction = self.begin_fenced().await?;
         sqlx::query!("select begin_load($1, $2)", self.name(), self.slot).execute(&mut *transaction).await?;

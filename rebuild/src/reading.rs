@@ -10,8 +10,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 
 use crate::bounded::BoundedTable;
-use crate::overflow::Room;
-use eventlog::database::{Database, DatabaseError};
+use crate::error::VerifyError;
+use crate::overflow::{OverflowError, Room};
+use eventlog::database::Database;
 use eventlog::log::Log;
 use projections::views::{AnyView, Lookups, Starts};
 
@@ -92,23 +93,26 @@ impl<'a> Reading<'a> {
     }
 
     /// Ends the reading, with its result.
-    pub fn end(self) -> Folding {
+    ///
+    /// # Errors
+    /// There is no room for what does not fit into memory.
+    pub fn end(self) -> Result<Folding, OverflowError> {
         let mut folding = self.folding.unwrap_or_default();
         for view in &mut folding.views {
-            view.table.end();
+            view.table.end().map_err(|error| self.room.error(error))?;
         }
-        folding
+        Ok(folding)
     }
 
     /// Folds everything up to a position in; calls `progress` with the position so far and the last one.
     ///
     /// # Errors
-    /// The database's; what was folded until then is lost.
+    /// The database's, or there is no room for what does not fit into memory; what was folded until then is lost.
     pub async fn read_to(
         &mut self,
         end: i64,
         progress: &mut (dyn FnMut(i64, i64) + Send),
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<(), VerifyError> {
         let last = Log::new(self.db).end().await?;
         let end = end.min(last);
         let Some(folding) = (self.position < end).then(|| self.folding.take()).flatten() else {
@@ -124,7 +128,7 @@ impl<'a> Reading<'a> {
         };
         let (progress_sender, mut progress_receiver) = watch::channel(self.position);
         let (after, whole, keeps_starts) = (self.position, self.scope.whole, self.scope.starts);
-        let memory = self.room.memory;
+        let room = self.room.clone();
         // It ends when the streams end, also if nobody waits for it any more.
         let thread = spawn_blocking(move || {
             let mut folding = folding;
@@ -132,10 +136,10 @@ impl<'a> Reading<'a> {
             let starts = std::mem::take(&mut folding.starts);
             let lookups = Lookups { inviters, starts, ..Lookups::default() };
             let progress = progress_sender;
-            let mut fold = Fold { folding, lookups, whole, keeps_starts, memory, progress };
+            let mut fold = Fold { folding, lookups, whole, keeps_starts, room, progress };
             fold.all(InOrder::after(after), positions, events)?;
             fold.folding.starts = fold.lookups.starts;
-            Ok::<_, DatabaseError>(fold.folding)
+            Ok::<_, VerifyError>(fold.folding)
         });
         while progress_receiver.changed().await.is_ok() {
             progress(*progress_receiver.borrow_and_update(), end);
@@ -157,7 +161,7 @@ struct Fold {
     lookups: Lookups,
     whole: bool,
     keeps_starts: bool,
-    memory: usize,
+    room: Room,
     progress: watch::Sender<i64>,
 }
 
@@ -167,7 +171,7 @@ impl Fold {
         mut order: InOrder<Option<Tuple>>,
         mut positions: CopyOut,
         mut events: CopyOut,
-    ) -> Result<(), DatabaseError> {
+    ) -> Result<(), VerifyError> {
         let mut event = events.next()?;
         while let Some(place) = positions.next()? {
             let (event_no, position) = (place.values().bigint(0)?, place.values().bigint(1)?);
@@ -197,7 +201,7 @@ impl Fold {
         order.rest().try_for_each(|(position, row)| self.fold_in(position, row))
     }
 
-    fn fold_in(&mut self, position: i64, row: Option<Tuple>) -> Result<(), DatabaseError> {
+    fn fold_in(&mut self, position: i64, row: Option<Tuple>) -> Result<(), VerifyError> {
         let Some(row) = row else { return Ok(()) };
         let event = StoredEvent::of(row.values())?;
         event.look_up(&mut self.lookups);
@@ -212,13 +216,13 @@ impl Fold {
         }
         for FoldedView { table, limit, .. } in views.iter_mut() {
             if limit.is_none_or(|limit| position <= limit) {
-                table.fold(position, &event, &self.lookups);
+                table.fold(position, &event, &self.lookups).map_err(|error| self.room.error(error))?;
             }
         }
-        if views.iter().map(|view| view.table.bytes()).sum::<usize>() > self.memory
+        if views.iter().map(|view| view.table.bytes()).sum::<usize>() > self.room.memory
             && let Some(largest) = views.iter_mut().max_by_key(|view| view.table.bytes())
         {
-            largest.table.make_room();
+            largest.table.make_room().map_err(|error| self.room.error(error))?;
         }
         if self.keeps_starts {
             self.lookups.starts.forget_ended(&fact);

@@ -106,7 +106,7 @@ pub(crate) async fn compare_with_live(
         folded.limit = checkpoints.get(folded.view.shape().name).map(|(position, _)| *position);
     }
     reading.read_to(last, progress).await?;
-    let folding = reading.end();
+    let folding = reading.end()?;
     for FoldedView { view, table, .. } in folding.views {
         let name = view.shape().name;
         let Some((position, slot)) = checkpoints.get(name) else { continue };
@@ -126,7 +126,7 @@ pub(crate) async fn compare_with_live(
             parked: parked.len(),
         };
         let mut comparison = ViewComparison { db, view, slot, report, parked };
-        comparison.with(&mut snapshot, table.into_parts()?).await?;
+        comparison.with(&mut snapshot, table.into_parts()).await?;
         reports.push(comparison.report);
         parked_of.push((view, comparison.parked));
     }
@@ -165,8 +165,8 @@ pub async fn as_of(
     let mut reading = Reading::begin(db, &[view], Room::of(usize::MAX));
     reading.read_to(position, &mut |_, _| {}).await?;
     let mut rows = Vec::new();
-    for folded in reading.end().views {
-        let mut parts = folded.table.into_parts()?;
+    for folded in reading.end()?.views {
+        let mut parts = folded.table.into_parts();
         while let Some(part) = parts.next()? {
             rows.extend(part.rows.rows(None));
         }
