@@ -149,9 +149,6 @@ impl Parts {
             return Ok(self.rows.take().map(|rows| Part { number, rows, failures, out_of_order }));
         };
         let (mut rows, mut lookups) = (self.view.memory_table(), Lookups::default());
-        for (key, position) in &self.parked {
-            rows.park(key, *position);
-        }
         let mut failed_here = HashMap::new();
         let read = overflow.read(number, |record| {
             match record {
@@ -172,6 +169,7 @@ impl Parts {
         for key in &out_of_order {
             failures.remove(key);
             rows.forget(key);
+            // Its events from there on are not in the file, but in the log.
             if let Some(position) = self.parked.get(key) {
                 rows.park(key, *position);
             }
