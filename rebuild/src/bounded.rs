@@ -12,7 +12,7 @@ use std::vec;
 use projections::views::{AnyView, Lookups, MemoryTable, RowFailure, RowsBy};
 
 use crate::overflow::{Overflow, OverflowError, PARTS, Record, Room};
-use crate::reading::StoredEvent;
+use crate::reading::stored_event::StoredEvent;
 
 /// How many keys tell where the parts begin.
 const SAMPLE: usize = 64 * PARTS;

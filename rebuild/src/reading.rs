@@ -20,13 +20,13 @@ mod copy_out;
 mod inviters;
 mod order;
 mod scope;
-mod stored_event;
+pub(crate) mod stored_event;
 
 use copy_out::{CopyOut, Tuple};
 use inviters::Inviters;
 use order::InOrder;
 use scope::Scope;
-pub(crate) use stored_event::StoredEvent;
+use stored_event::StoredEvent;
 
 /// Events between two reports of progress.
 const PROGRESS_EVERY: u64 = 1_000;

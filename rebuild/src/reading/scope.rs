@@ -27,7 +27,7 @@ pub(super) struct Scope {
 pub(super) struct Slices {
     /// `event_no, position`
     pub positions: Vec<String>,
-    /// See [`StoredEvent`](super::StoredEvent).
+    /// See [`StoredEvent`](super::stored_event::StoredEvent).
     pub events: Vec<String>,
 }
 
