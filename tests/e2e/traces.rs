@@ -10,15 +10,12 @@ use stand_in::accounts::{ANNA, ILYA};
 use stand_in::bot_api::Message;
 use stand_in::mini_app::MiniApp;
 use stand_in::service::{Service, Settings};
+use stand_in::traces::{Answer, Collector, SentSpan};
 use stand_in::{Options, Telegram};
 use tokio::net::TcpListener;
 
 use crate::log::run_three_logins;
 use crate::wait::eventually;
-
-mod collector;
-
-use collector::{Answer, Collector, SentSpan};
 
 const REFUSES: &str = "the collector does not take traces";
 const TAKES_AGAIN: &str = "the collector takes traces again";

@@ -7,6 +7,7 @@
 //! - [`service`]: the real service as a child process; [`sandbox`]: the page on which one person plays all people
 //! - [`mini_app`], [`admin_app`]: the login page and the admin's without a browser; [`svg`]: its QR code as the screen shows it
 //! - [`phone`] and [`camera`]: the phone of a person
+//! - [`traces`]: a collector of traces
 
 pub mod accounts;
 pub mod admin_app;
@@ -21,5 +22,6 @@ pub mod sandbox;
 pub mod service;
 pub mod svg;
 mod telegram;
+pub mod traces;
 
 pub use telegram::{Options, Telegram};

@@ -19,6 +19,7 @@ use tokio::task::JoinHandle;
 
 /// A running collector.
 pub struct Collector {
+    /// Where it listens: `http://127.0.0.1:PORT`.
     pub url: String,
     received: Arc<Received>,
     server: JoinHandle<()>,
@@ -34,30 +35,44 @@ struct Received {
 #[derive(Clone, Copy, Default)]
 pub enum Answer {
     #[default]
+    /// Keeps it.
     Takes,
+    /// Refuses it.
     Status(u16),
+    /// Keeps the connection, and says nothing.
     Never,
 }
 
 /// A span as it was sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SentSpan {
+    /// What was done.
     pub name: String,
+    /// In hexadecimal digits, as the next two.
     pub trace_id: String,
+    /// Its own.
     pub id: String,
     /// Empty for the first of a trace.
     pub parent: String,
+    /// In nanoseconds since 1970, as the next.
     pub began: u64,
+    /// When it ended.
     pub ended: u64,
+    /// What is known of it.
     pub attributes: BTreeMap<String, String>,
     /// The traces that it links to.
     pub links: Vec<String>,
+    /// Whether its status is an error.
     pub is_failed: bool,
     /// The attributes of the process.
     pub resource: BTreeMap<String, String>,
 }
 
 impl Collector {
+    /// One on a free port, which takes everything.
+    ///
+    /// # Errors
+    /// There is no free port.
     pub async fn start() -> Result<Self> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let url = format!("http://{}", listener.local_addr()?);
@@ -78,6 +93,9 @@ impl Collector {
     }
 
     /// Every span that it took.
+    ///
+    /// # Errors
+    /// A body is not what the protocol says.
     pub fn spans(&self) -> Result<Vec<SentSpan>> {
         let mut spans = Vec::new();
         for (_, body) in self.requests() {
