@@ -30,7 +30,7 @@ use crate::process::{cpu_seconds, family_cpu_seconds, raise_open_files, resident
 
 const LIVE: [usize; 3] = [1, 100, 1_000];
 /// How many people confirm.
-const CONFIRMED: usize = 100;
+pub const CONFIRMED: usize = 100;
 /// People who send `/login` at the same time.
 const AT_ONCE: usize = 64;
 /// The first of the people.
@@ -44,6 +44,7 @@ const KIB: f64 = 1024.0;
 
 /// A login, its page and its phone.
 pub struct Waiting {
+    session_id: String,
     phone: Arc<Phone>,
     /// The link that the page shows.
     link: watch::Receiver<Option<String>>,
@@ -55,7 +56,7 @@ pub struct Waiting {
 /// How long it took, in milliseconds.
 #[derive(Default)]
 pub struct Taken {
-    whole: Vec<f64>,
+    pub whole: Vec<f64>,
     phone: Vec<f64>,
 }
 
@@ -75,9 +76,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
             }
         } else {
             let began = Instant::now();
-            let everybody =
-                stream::iter(0..live + CONFIRMED).map(|number| begin(&environment, &invites, number));
-            let mut everybody: Vec<Waiting> = everybody.buffer_unordered(AT_ONCE).try_collect().await?;
+            let mut everybody = crowd(&environment, &invites, live + CONFIRMED).await?;
             let begun = began.elapsed();
             let postmaster = environment.postmaster().await?;
             let before = (cpu_seconds(pid)?, family_cpu_seconds(postmaster)?);
@@ -87,7 +86,7 @@ pub async fn measure(report: &mut Report) -> Result<()> {
             for one in everybody.split_off(live) {
                 one.confirm(&mut taken).await?;
             }
-            everybody.iter().for_each(|one| one.page.abort());
+            everybody.iter().for_each(Waiting::leave);
             report.add(Figure::new(
                 format!("memory of a live login, {live} of them"),
                 held,
@@ -133,6 +132,12 @@ pub fn invites(environment: &Environment) -> Invites {
     Invites::new(&environment.db, Clock::system(), Arc::default())
 }
 
+/// So many people whose pages show a QR code.
+pub async fn crowd(environment: &Environment, invites: &Invites, number: usize) -> Result<Vec<Waiting>> {
+    let everybody = stream::iter(0..number).map(|number| begin(environment, invites, number));
+    everybody.buffer_unordered(AT_ONCE).try_collect().await
+}
+
 /// `/login CODE`, the page opened, and the QR code on it.
 pub async fn begin(environment: &Environment, invites: &Invites, number: usize) -> Result<Waiting> {
     let telegram: &Telegram = &environment.telegram;
@@ -161,10 +166,10 @@ pub async fn begin(environment: &Environment, invites: &Invites, number: usize) 
     let (shown, mut link) = watch::channel(None);
     let (said, authorized) = oneshot::channel();
     let listen = environment.service.settings().listen;
-    let page =
-        tokio::spawn(follow(listen, opened.session_id().to_owned(), chat.init_data(None), shown, said));
+    let session_id = opened.session_id().to_owned();
+    let page = tokio::spawn(follow(listen, session_id.clone(), chat.init_data(None), shown, said));
     timeout(PATIENCE, link.wait_for(Option::is_some)).await.context("no QR code")??;
-    Ok(Waiting { phone, link, authorized, page })
+    Ok(Waiting { session_id, phone, link, authorized, page })
 }
 
 /// Polls like the page: one poll after the other, each answered when the status changes.
@@ -203,6 +208,16 @@ impl Waiting {
         self.phone.account()
     }
 
+    /// The login's id.
+    pub fn session_id(&self) -> &str {
+        &self.session_id
+    }
+
+    /// The page is closed.
+    pub fn leave(&self) {
+        self.page.abort();
+    }
+
     /// The phone scans, and the page says so.
     pub async fn confirm(self, taken: &mut Taken) -> Result<()> {
         let link = self.link.borrow().clone().context("no QR code")?;
@@ -219,7 +234,8 @@ impl Waiting {
     }
 }
 
-fn quantile(values: &mut [f64], which: f64) -> f64 {
+/// The value below which so many are.
+pub fn quantile(values: &mut [f64], which: f64) -> f64 {
     values.sort_by(f64::total_cmp);
     let at = (values.len() as f64 * which).ceil() as usize;
     values.get(at.saturating_sub(1)).copied().unwrap_or(f64::NAN)

@@ -25,6 +25,7 @@ mod process;
 mod rebuild;
 mod reminders;
 mod status;
+mod steps;
 mod strangers;
 mod takeover;
 mod tree;
@@ -71,9 +72,14 @@ enum Section {
     Strangers,
     /// Ten thousand logins by one process. Only where it is named.
     Many,
+    /// Where the time from the phone to the page goes, by the service's own traces. Only where it is named.
+    Steps,
     /// A steady load, and the memory of the process. Only where it is named.
     Steady,
 }
+
+/// What runs only where it is named.
+const ON_DEMAND: [Section; 3] = [Section::Many, Section::Steps, Section::Steady];
 
 #[derive(Debug, Parser)]
 #[command(
@@ -123,7 +129,7 @@ async fn main() -> Result<()> {
     let chosen = match arguments.sections {
         none if none.is_empty() => {
             let all = Section::value_variants().iter().copied();
-            all.filter(|section| !matches!(section, Section::Many | Section::Steady)).collect()
+            all.filter(|section| !ON_DEMAND.contains(section)).collect()
         }
         some => some,
     };
@@ -170,6 +176,7 @@ async fn measure(sections: &[Section], sizes: Sizes, report: &mut Report) -> Res
             Section::Reminders => reminders::measure(report).await?,
             Section::Strangers => strangers::measure(report).await?,
             Section::Many => many::measure(report, logins).await?,
+            Section::Steps => steps::measure(report).await?,
             Section::Steady => many::steady(report, minutes).await?,
         }
     }
