@@ -18,7 +18,7 @@ use crate::pool::Pool;
 const CHANNEL: &str = "qr_login_wake";
 const COLLECT_FOR: Duration = Duration::from_millis(5);
 const REST_FOR: Duration = Duration::from_millis(20);
-const RECONNECT_AFTER: Duration = Duration::from_secs(1);
+const RECONNECT_AFTER: Duration = Duration::from_millis(500);
 /// A connection without a notification for so long is pinged, and has as long to answer.
 const CHECK_AFTER: Duration = Duration::from_secs(5);
 

@@ -20,7 +20,7 @@ use eventlog::database::{Database, DatabaseError};
 const CHECK_EVERY: Duration = Duration::from_secs(2);
 const CHECK_TIMEOUT: Duration = Duration::from_secs(5);
 /// Between two tries to announce the presence.
-const ANNOUNCE_EVERY: Duration = Duration::from_secs(1);
+const ANNOUNCE_EVERY: Duration = Duration::from_millis(500);
 
 /// As long as this lives, `holder` is present.
 #[derive(Debug)]

@@ -54,6 +54,19 @@ async fn a_connection_outside_of_the_pool_is_made_to_the_server_that_is_the_want
 }
 
 /// A future that begins a transaction may be dropped at any moment: a page is closed, a lease is lost.
+/// As by a balancer, which tries the former primary for some seconds.
+#[tokio::test]
+async fn a_connection_that_is_begun_too_early_does_not_hold_up_the_next() {
+    let test = testing::database().await;
+    let proxy = Proxy::before(&test.url).await;
+    let db = Database::connect(&proxy.url).await.unwrap();
+    proxy.goes_away();
+    let early = tokio::spawn(async move { db.direct().await.map(drop) });
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    proxy.comes_back();
+    early.await.unwrap().expect("another one was begun");
+}
+
 #[tokio::test]
 async fn a_transaction_that_nobody_waits_for_any_more_is_ended() {
     let db = testing::database().await.db;

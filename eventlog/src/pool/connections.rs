@@ -8,9 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, Weak};
 use std::time::Duration;
 
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{ConnectOptions, Connection, PgConnection, PgPool};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, interval_at, sleep, timeout, timeout_at};
 
 use super::servers::Servers;
 use super::sockets;
@@ -23,8 +25,10 @@ const TRUSTED_FOR: Duration = Duration::from_millis(100);
 const CONNECT_WITHIN: Duration = Duration::from_secs(2);
 /// How long one that was idle may take to answer a ping.
 pub(super) const PING_WITHIN: Duration = Duration::from_secs(1);
-/// How long making a connection outside of the pool may take, to the only server.
+/// How long making a connection outside of the pool may take.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(10);
+/// After so long without a connection outside of the pool, another one is begun beside it.
+const ANOTHER_AFTER: Duration = Duration::from_secs(1);
 /// An idle connection is closed after this, and the server has room for another.
 const IDLE_FOR: Duration = Duration::from_secs(60);
 /// Between two searches among several servers, none of which was the wanted one.
@@ -136,20 +140,36 @@ impl Connections {
 
     /// A connection outside of the pool. Among several servers the wanted one is looked for anew: the one that the pool uses may be
     /// silent by now, while another has taken its place.
+    ///
+    /// A balancer holds a connection that was begun before a failover for some seconds, and so does a server that is frozen. One
+    /// that is begun later leads to the new primary at once. So there is another one each second.
     pub(super) async fn connect(&self) -> Result<PgConnection, DatabaseError> {
-        let pool = self.current().pool;
-        let connected = match self.0.servers.is_one() {
-            true => {
-                let server = pool.connect_options();
-                let connected = timeout(CONNECTED_WITHIN, server.connect()).await;
-                connected.unwrap_or_else(|_| Err(no_answer("connecting"))).map_err(DatabaseError::from)
+        let until = Instant::now() + CONNECTED_WITHIN;
+        let mut another = interval_at(Instant::now() + ANOTHER_AFTER, ANOTHER_AFTER);
+        let mut tries = FuturesUnordered::from_iter([self.connect_once(until)]);
+        loop {
+            tokio::select! {
+                Some(tried) = tries.next() => match tried {
+                    // The others may still succeed.
+                    Err(_) if !tries.is_empty() => {}
+                    connected => return connected.inspect_err(|_| self.search_server()),
+                },
+                _ = another.tick() => tries.push(self.connect_once(until)),
             }
-            false => self.0.servers.find().await.map(|(server, connection)| {
-                pool.set_connect_options(server);
-                connection
-            }),
+        }
+    }
+
+    async fn connect_once(&self, until: Instant) -> Result<PgConnection, DatabaseError> {
+        let pool = self.current().pool;
+        let connect = async {
+            if self.0.servers.is_one() {
+                return Ok(pool.connect_options().connect().await?);
+            }
+            let (server, connection) = self.0.servers.find().await?;
+            pool.set_connect_options(server);
+            Ok(connection)
         };
-        connected.inspect_err(|_| self.search_server())
+        timeout_at(until, connect).await.unwrap_or_else(|_| Err(no_answer("connecting").into()))
     }
 
     /// Where there are several servers: searches until the wanted one is found, and leads new connections there.
