@@ -81,10 +81,11 @@ restore-drill: ## Back up and restore a service with people in it, by a dump and
 	  $(CARGO) test --locked -p qr-login --test e2e a_backup_is_restored -- --nocapture
 
 .PHONY: ha
-ha: ## 200 failovers under Patroni while people log in; in some the end of the log is lost (HA_ROUNDS, SEED)
+ha: PROFILE = release
+ha: ## 200 failovers under Patroni while people log in; in some the end of the log is lost (HA_ROUNDS, SEED, PROFILE=dev)
 	@scripts/need postgresql patroni etcd-server python3-etcd haproxy iproute2
-	@$(CARGO) build --locked -p qr-login -p replay --bin qr-login --bin replay --test drills
-	DRILL=ha $(CARGO) test --quiet --locked -p qr-login -p replay --test drills
+	@$(CARGO) build --profile $(PROFILE) --locked -p qr-login -p replay --bin qr-login --bin replay --test drills
+	DRILL=ha $(CARGO) test --profile $(PROFILE) --quiet --locked -p qr-login -p replay --test drills
 
 .PHONY: bench
 bench: ## Measure the product beside its peers and beside the physical limit (BENCH=section, PROFILE=release)

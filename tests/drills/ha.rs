@@ -75,7 +75,7 @@ pub async fn run(
             Replication::Asynchronous => Fault::MachineDeath,
         };
         let title = format!("{round:3}. {fault:?}");
-        let begun = Instant::now();
+        let (begun, logged) = (Instant::now(), scene.log_lines());
         let outcome =
             one(&mut cluster, &links, &mut scene, &consumer, (part, fault), &mut random, &mut lost).await;
         match outcome {
@@ -84,6 +84,9 @@ pub async fn run(
                 table.add(part.name(), fault, figures);
                 let late =
                     (figures.answered > GOAL).then(|| format!("later than {} s: {figures}", GOAL.as_secs()));
+                if late.is_some() {
+                    scene.keep_log(logged, &format!("round-{round}.log"))?;
+                }
                 faults.extend(wrong.into_iter().chain(late).map(|what| format!("{title}: {what}")));
             }
             Err(error) => {

@@ -59,6 +59,18 @@ impl Scene {
         Ok(Self { environment, fleet, probes, crowd, people, dir: dir.to_owned() })
     }
 
+    /// How many lines the service has logged.
+    pub fn log_lines(&self) -> usize {
+        self.fleet.lines().lock().expect("nobody panics while writing down").len()
+    }
+
+    /// Keeps what the service has logged since then, beside the logs of the cluster.
+    pub fn keep_log(&self, since: usize, name: &str) -> Result<()> {
+        let lines = self.fleet.lines();
+        let lines = lines.lock().expect("nobody panics while writing down");
+        std::fs::write(self.dir.join(name), lines[since..].join("\n")).context("the log cannot be kept")
+    }
+
     /// Waits until all people have finished, and returns what is wrong.
     pub async fn end(&mut self, beats_committed: i64) -> Result<Vec<String>> {
         let mut faults = Vec::new();

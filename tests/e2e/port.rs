@@ -24,6 +24,20 @@ impl Port {
 
 #[tokio::test]
 async fn a_reserved_port_can_be_listened_on_again_and_is_given_to_no_other_socket() {
+    // Another test may start a program at this moment: until that runs, it holds a copy of each socket, also of one that is closed here.
+    async fn listen(addr: SocketAddr) -> tokio::net::TcpListener {
+        let until = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
+        loop {
+            match tokio::net::TcpListener::bind(addr).await {
+                Ok(listener) => return listener,
+                Err(error) => {
+                    assert!(tokio::time::Instant::now() < until, "{error}");
+                    tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+                }
+            }
+        }
+    }
+
     let port = Port::reserve().unwrap();
     for _ in 0..2 {
         let listener = listen(port.addr).await;
@@ -34,18 +48,4 @@ async fn a_reserved_port_can_be_listened_on_again_and_is_given_to_no_other_socke
     let without_reuse = TcpSocket::new_v4().unwrap();
     without_reuse.set_reuseaddr(false).unwrap();
     assert!(without_reuse.bind(port.addr).is_err());
-}
-
-/// Another test may start a program at this moment: until that runs, it holds a copy of each socket, also of one that is closed here.
-async fn listen(addr: SocketAddr) -> tokio::net::TcpListener {
-    let until = tokio::time::Instant::now() + std::time::Duration::from_secs(10);
-    loop {
-        match tokio::net::TcpListener::bind(addr).await {
-            Ok(listener) => return listener,
-            Err(error) => {
-                assert!(tokio::time::Instant::now() < until, "{error}");
-                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
-            }
-        }
-    }
 }
