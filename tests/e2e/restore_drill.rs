@@ -148,21 +148,29 @@ async fn signed(db: &Database, patience: Duration) -> Result<()> {
     until(db, patience, &format!("select coalesce((select signed_size >= {due} from log_tree), false)")).await
 }
 
-/// Step 1. WAL goes to the archive from the beginning.
-async fn fill(machine: &Machine, archive: &Path, events: u32) -> Result<()> {
+/// Step 1. No WAL is kept yet: nothing needs what is older than the base backup.
+async fn fill(machine: &Machine, events: u32) -> Result<()> {
     let cluster = PrivateCluster::start(machine.path()).await?;
-    let owner = std::fs::metadata(machine.path().join("postgres"))?;
-    std::os::unix::fs::chown(archive, Some(owner.uid()), Some(owner.gid()))?;
     let db = Database::connect(&cluster.url()).await?;
-    let command =
-        format!("alter system set archive_command = 'test ! -f {0}/%f && cp %p {0}/%f'", archive.display());
-    for setting in ["alter system set archive_mode = on", &*command] {
+    for setting in ["alter system set archive_mode = on", "alter system set archive_command = 'true'"] {
         sqlx::query(setting).execute(db.pool()).await?;
     }
     db.migrate().await?;
     Dataset::load_month(&db, events.div_ceil(EVENTS_A_LOGIN), Clock::system().now()).await?;
     db.close().await;
     Ok(cluster.stop().await?)
+}
+
+/// From now on WAL goes to the archive.
+async fn archive_from_now_on(machine: &Machine, db: &Database, archive: &Path) -> Result<()> {
+    let owner = std::fs::metadata(machine.path().join("postgres"))?;
+    std::os::unix::fs::chown(archive, Some(owner.uid()), Some(owner.gid()))?;
+    let command =
+        format!("alter system set archive_command = 'test ! -f {0}/%f && cp %p {0}/%f'", archive.display());
+    for statement in [&*command, "select pg_reload_conf()", "select pg_switch_wal()"] {
+        sqlx::query(statement).execute(db.pool()).await?;
+    }
+    Ok(())
 }
 
 /// A base backup, to be brought up to this moment.
@@ -249,7 +257,7 @@ async fn a_backup_is_restored_and_nothing_comes_back_that_must_not() -> Result<(
     std::fs::create_dir(&wal)?;
 
     // 1.
-    fill(&old, &wal, steps.events).await?;
+    fill(&old, steps.events).await?;
     steps.done(&format!("a log of {} events is filled", steps.events));
     let db = old.start(&steps).await?;
     for person in [ILYA, ANNA, OLEG] {
@@ -263,6 +271,7 @@ async fn a_backup_is_restored_and_nothing_comes_back_that_must_not() -> Result<(
     dump(&old.service.database_url().await?, &archived_dump).await?;
     steps.done("pg_dump --format=custom");
     let restored = Machine::new(&telegram)?;
+    archive_from_now_on(&old, &db, &wal).await?;
     // As a process beside the service: it uses the server that runs.
     let beside = PrivateCluster::start(old.path()).await?;
     beside.back_up(restored.path(), &[]).await?;
@@ -309,6 +318,8 @@ async fn a_backup_is_restored_and_nothing_comes_back_that_must_not() -> Result<(
     ensure!(!signed_last.is_empty(), "what was signed is kept");
     db.close().await;
     old.service.stop().await;
+    // A large log, three times, would want a large disk.
+    std::fs::remove_dir_all(old.path().join("postgres"))?;
     steps.done("afterwards: one handed over, one logged out, one erased");
 
     // 4 and 5, the dump.
@@ -317,8 +328,10 @@ async fn a_backup_is_restored_and_nothing_comes_back_that_must_not() -> Result<(
     other.service.tool(&["database", "roles"]).await?;
     restore(&archived_dump, &url).await?;
     end(running).await?;
+    std::fs::remove_file(&archived_dump)?;
     steps.done("pg_restore into another cluster");
     holds(&other, &old, &telegram, &mut steps).await.context("from the dump")?;
+    drop(other);
 
     // 4 and 5, the base backup and the WAL.
     recover_to(&restored, &wal, &moment)?;
