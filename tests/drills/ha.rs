@@ -44,15 +44,17 @@ pub struct Part {
     pub rounds: usize,
 }
 
-/// What `HA_ROUNDS` asks for.
-pub fn parts(rounds: usize) -> [Part; 3] {
-    let hosts = rounds / 2;
+/// What `HA_ROUNDS` asks for, or those parts of it that reach the database in one way only.
+pub fn parts(rounds: usize, only: Option<Way>) -> Vec<Part> {
+    let hosts = if only.is_some() { rounds } else { rounds / 2 };
+    let haproxy = if only.is_some() { rounds } else { rounds - hosts };
     let part = |way, replication, rounds| Part { way, replication, rounds };
-    [
-        part(Way::HaProxy, Replication::Synchronous, rounds - hosts),
+    let all = [
+        part(Way::HaProxy, Replication::Synchronous, haproxy),
         part(Way::Hosts, Replication::Synchronous, hosts),
         part(Way::HaProxy, Replication::Asynchronous, (rounds / ONE_IN).max(2)),
-    ]
+    ];
+    all.into_iter().filter(|part| part.rounds > 0 && only.is_none_or(|way| way == part.way)).collect()
 }
 
 /// Runs a part; returns what was wrong.
