@@ -105,7 +105,7 @@ struct Arguments {
     #[arg(long, value_name = "LOGINS", default_value_t = 10_000)]
     logins: usize,
     /// For how long people log in for `steady`.
-    #[arg(long, value_name = "MINUTES", default_value_t = 15)]
+    #[arg(long, value_name = "MINUTES", default_value_t = 30)]
     minutes: usize,
     /// Rebuild views in the database that DATABASE_URL names, and tell how it went: how `rebuild` calls itself.
     #[arg(long, hide = true)]

@@ -26,8 +26,8 @@ const EVERY: Duration = Duration::from_millis(250);
 /// By then the process has given back what it does not need (`src/memory.rs`, once a minute).
 const REST: Duration = Duration::from_secs(65);
 const A_MINUTE: Duration = Duration::from_secs(60);
-/// From this minute on memory has to be flat: pools and caches are full.
-const WARM_AFTER: usize = 2;
+/// From this minute on memory has to be flat: a login stays in memory for ten minutes after its end (`web/src/live_logins.rs`).
+const WARM_AFTER: usize = 11;
 /// Longer than the bot's backlog.
 const PATIENCE: Duration = Duration::from_secs(240);
 const MIB: f64 = 1024.0 * 1024.0;
