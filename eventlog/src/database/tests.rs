@@ -53,7 +53,6 @@ async fn a_connection_outside_of_the_pool_is_made_to_the_server_that_is_the_want
     db.direct().await.unwrap().close().await;
 }
 
-/// A future that begins a transaction may be dropped at any moment: a page is closed, a lease is lost.
 /// As by a balancer, which tries the former primary for some seconds.
 #[tokio::test]
 async fn a_connection_that_is_begun_too_early_does_not_hold_up_the_next() {
@@ -67,6 +66,7 @@ async fn a_connection_that_is_begun_too_early_does_not_hold_up_the_next() {
     early.await.unwrap().expect("another one was begun");
 }
 
+/// A future that begins a transaction may be dropped at any moment: a page is closed, a lease is lost.
 #[tokio::test]
 async fn a_transaction_that_nobody_waits_for_any_more_is_ended() {
     let db = testing::database().await.db;

@@ -34,8 +34,8 @@ struct Received {
 /// What it does with a request.
 #[derive(Clone, Copy, Default)]
 pub enum Answer {
-    #[default]
     /// Keeps it.
+    #[default]
     Takes,
     /// Refuses it.
     Status(u16),
