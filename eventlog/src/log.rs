@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use sqlx::{Postgres, QueryBuilder};
 
-use crate::database::{Database, DatabaseError, Pool};
+use crate::database::{Connection, Database, DatabaseError, Pool};
 use crate::wake::{Topic, Wake, Waker};
 
 mod branches;
@@ -42,6 +42,17 @@ const POLL_IDLE: Duration = Duration::from_secs(1);
 
 /// The id of a branch of the log: the positions of one cluster and timeline.
 pub type BranchId = uuid::Uuid;
+
+/// How a branch stands to the one of now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parting {
+    /// The branch of now.
+    pub now: BranchId,
+    /// Its last position; 0 if there is none.
+    pub end: i64,
+    /// Up to which position both are the same: 0 for a branch that nobody knows here, and no end for the branch of now.
+    pub same_until: i64,
+}
 
 /// Reads events. A cheap clone.
 #[derive(Clone, Debug)]
@@ -136,12 +147,7 @@ impl Log {
     /// # Errors
     /// [`DatabaseError::Sql`].
     pub async fn cluster(&self) -> Result<(Option<String>, i64), DatabaseError> {
-        let row = sqlx::query!(
-            r#"select cluster, (select coalesce(max(position), 0) from log_index) as "end!" from sequencer"#
-        )
-        .fetch_one(&self.pool)
-        .await?;
-        Ok((row.cluster, row.end))
+        cluster(&mut self.pool.acquire().await?).await
     }
 
     /// Up to `limit` events after a position, in order.
@@ -344,6 +350,15 @@ impl Log {
     }
 }
 
+async fn cluster(connection: &mut Connection) -> Result<(Option<String>, i64), DatabaseError> {
+    let row = sqlx::query!(
+        r#"select cluster, (select coalesce(max(position), 0) from log_index) as "end!" from sequencer"#
+    )
+    .fetch_one(connection)
+    .await?;
+    Ok((row.cluster, row.end))
+}
+
 impl Follower {
     /// The next events, at least one; waits until there are. Dropping the wait loses nothing.
     ///
@@ -365,8 +380,11 @@ impl Follower {
     /// # Errors
     /// As with [`Self::next`].
     pub async fn look(&mut self) -> Result<Vec<LogEvent>, DatabaseError> {
-        let events = self.log.read(self.position, BATCH).await?;
-        self.check_cluster().await?;
+        // By one connection. Two may lead to two servers, of which one does not know yet that the other has taken over.
+        let mut connection = self.log.pool.acquire().await?;
+        let rows = next(SELECT, self.position, BATCH).build().fetch_all(&mut connection).await?;
+        let events: Vec<_> = rows.iter().map(log_event).collect::<Result<_, _>>()?;
+        self.check_cluster(&mut connection).await?;
         if let Some(last) = events.last() {
             self.position = last.position;
             self.poll = POLL_BUSY;
@@ -382,8 +400,8 @@ impl Follower {
 
     /// Fails where the log is not the one that was followed so far. Checked after each reading: in a log that lost its tail
     /// the sequencer gives no position before it has written down which cluster the log is in now.
-    async fn check_cluster(&mut self) -> Result<(), DatabaseError> {
-        let (cluster, end) = self.log.cluster().await?;
+    async fn check_cluster(&mut self, connection: &mut Connection) -> Result<(), DatabaseError> {
+        let (cluster, end) = cluster(connection).await?;
         let moved = self.cluster.is_some() && self.cluster != cluster;
         if moved || end < self.position {
             return Err(DatabaseError::SetBack);

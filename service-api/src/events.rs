@@ -209,10 +209,9 @@ async fn find(state: &ApiState, asked: &EventsQuery) -> Result<Found, Problem> {
                 let after = place.position;
                 let read = state.read(|app| async move {
                     let log = Log::new(&app.db);
-                    Ok::<_, DatabaseError>((log.read(after, PAGE).await?, log.branch().await?.0))
+                    log.read_in_branch(after, PAGE).await
                 });
                 let (page, now) = read.await.map_err(failed)?;
-                // What was read is of the branch that the log is in afterwards.
                 if now != branch {
                     match state.stopping.unless(timeout_at(give_up, changes.changed())).await {
                         Some(Ok(_)) => continue,
@@ -250,12 +249,13 @@ impl Place {
     /// 409: its position is of another history than the log of now.
     async fn check(&self, log: &Log) -> Result<(), Problem> {
         let failed = |error: DatabaseError| Problem::internal(&error);
-        let (now, end) = log.branch().await.map_err(failed)?;
-        let same_until = match self.branch.filter(|branch| *branch != now) {
-            Some(branch) => log.same_until(branch).await.map_err(failed)?,
-            None => i64::MAX,
+        let (now, go_on_from) = match self.branch {
+            Some(branch) => {
+                let parting = log.parting(branch).await.map_err(failed)?;
+                (parting.now, parting.same_until.min(parting.end))
+            }
+            None => log.branch().await.map_err(failed)?,
         };
-        let go_on_from = same_until.min(end);
         match self.position > go_on_from {
             true => Err(Problem::HistoryChanged { log: now, go_on_from }),
             false => Ok(()),

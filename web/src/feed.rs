@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use app::history::{EventLine, sealed_for};
 use domain::{ApiKeyId, Event, ServiceEvent};
-use eventlog::log::{BranchId, Follower, LogEvent};
+use eventlog::log::{BranchId, LogEvent};
 use eventlog::{Database, DatabaseError, Log, Outage};
 use tokio::sync::watch;
 use tokio::time::sleep;
@@ -165,41 +165,27 @@ async fn follow(feed: Feed, db: Database) {
 
 /// Follows the log until it goes on as another branch, or cannot be read.
 async fn follow_branch(feed: &Feed, log: &Log, outage: &mut Outage) -> DatabaseError {
-    let (mut follower, mut events) = match begin(feed, log).await {
-        Ok(begun) => begun,
+    let mut follower = match log.follow_branch().await {
+        Ok((branch, follower)) => {
+            feed.begin(branch, follower.position());
+            follower
+        }
         Err(error) => return error,
     };
     loop {
-        outage.over();
-        if events.is_empty() {
-            follower.wait().await;
-        } else {
-            feed.add(events);
-        }
-        events = loop {
-            match follower.look().await {
-                Ok(events) => break events,
-                Err(DatabaseError::SetBack) => return DatabaseError::SetBack,
-                // What is kept stays true meanwhile.
-                Err(error) => {
-                    outage.failed(&error);
-                    sleep(PAUSE).await;
-                }
+        match follower.next().await {
+            Ok(events) => {
+                outage.over();
+                feed.add(events);
             }
-        };
+            Err(DatabaseError::SetBack) => return DatabaseError::SetBack,
+            // What is kept stays true meanwhile.
+            Err(error) => {
+                outage.failed(&error);
+                sleep(PAUSE).await;
+            }
+        }
     }
-}
-
-/// A follower from the end of the log, and what it found first. The branch is the same before and after that.
-async fn begin(feed: &Feed, log: &Log) -> Result<(Follower, Vec<LogEvent>), DatabaseError> {
-    let (branch, end) = log.branch().await?;
-    let mut follower = log.follow(end);
-    let events = follower.look().await?;
-    if log.branch().await?.0 != branch {
-        return Err(DatabaseError::SetBack);
-    }
-    feed.begin(branch, end);
-    Ok((follower, events))
 }
 
 impl From<LogEvent> for FeedLine {

@@ -13,6 +13,7 @@ use super::outages::{ILYA, LONG_ENOUGH, assert_whole, lead, visible};
 use crate::testing::Story;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Log;
+use eventlog::sequencer::Sequencer;
 use private_postgres::PrivateCluster;
 use projections::views::users;
 
@@ -100,7 +101,8 @@ async fn a_standby_without_the_last_events_goes_on_from_those_it_has() {
         assert!(users::by_telegram_id(&story.db, number).await.unwrap().is_none(), "{number} is lost");
     }
     assert_eq!(Log::new(&story.db).end().await.unwrap(), 7, "1, 2, and 5 to 9");
-    assert_eq!(Log::new(&story.db).same_until(branch).await.unwrap(), 2, "the log branched after 2");
+    let parting = Log::new(&story.db).parting(branch).await.unwrap();
+    assert_eq!(parting.same_until, 2, "the log branched after 2");
     let error = follower.next().await.unwrap_err();
     assert!(matches!(error, DatabaseError::SetBack), "{error:?}");
     let anew = Log::new(&story.db).follow(0).next().await.unwrap();
@@ -117,4 +119,54 @@ async fn a_standby_without_the_last_events_goes_on_from_those_it_has() {
     there.close().await.unwrap();
     story.db.close().await;
     standby.stop().await.unwrap();
+}
+
+/// 1. A standby takes over from a primary that does not know it and still answers. 2. The log goes on there. 3. A process that has
+/// begun to read at the former primary reads on at the new one.
+#[tokio::test]
+async fn who_follows_a_branch_is_told_of_no_event_of_the_next_one() {
+    let (first, second, around) = (TempDir::new().unwrap(), TempDir::new().unwrap(), TempDir::new().unwrap());
+    let primary = PrivateCluster::start(first.path()).await.unwrap();
+    let address = Address(around.path().join("here"));
+    address.lead_to(&primary);
+    let db = Database::connect(&address.url()).await.unwrap();
+    db.migrate().await.unwrap();
+    let story = Story::of(db.clone(), address.url());
+    story.person(1, ILYA).await;
+    let sequencer = Sequencer::take_over(&db).await.unwrap();
+    sequencer.pass().await.unwrap();
+    let standby = primary.standby(second.path()).await.unwrap();
+    let mut there = connected(&standby).await;
+    until(&mut there, "select exists (select from log_index)").await;
+    there.execute("select pg_promote()").await.unwrap(); // 1
+    until(&mut there, "select not pg_is_in_recovery()").await;
+    address.lead_to(&standby);
+    let elsewhere = Story::of(Database::connect(&address.url()).await.unwrap(), address.url());
+    elsewhere.person(2, ILYA).await;
+    Sequencer::take_over(&elsewhere.db).await.unwrap().pass().await.unwrap(); // 2
+
+    let (branch, mut follower) = Log::new(&db).follow_branch().await.unwrap();
+    assert_eq!(follower.position(), 1, "by a connection from before");
+    let mut here = connected(&primary).await;
+    let cut = "select pg_terminate_backend(pid) from pg_stat_activity where usename = current_user and pid <> pg_backend_pid()";
+    here.execute(cut).await.unwrap(); // 3
+
+    let told = loop {
+        match follower.look().await {
+            // By a connection that was cut.
+            Err(DatabaseError::Sql(_)) => {}
+            told => break told,
+        }
+    };
+    assert!(matches!(told, Err(DatabaseError::SetBack)), "{told:?}");
+    let log = Log::new(&elsewhere.db);
+    let parting = log.parting(branch).await.unwrap();
+    assert_eq!((parting.same_until, parting.end), (1, 2));
+    assert_eq!(log.read_in_branch(1, 10).await.unwrap().1, parting.now);
+    here.close().await.unwrap();
+    there.close().await.unwrap();
+    db.close().await;
+    elsewhere.db.close().await;
+    standby.stop().await.unwrap();
+    primary.stop().await.unwrap();
 }

@@ -8,7 +8,7 @@ use domain::{AccountCommand, AccountId, Sealed};
 use uuid::Uuid;
 
 use crate::clock::Clock;
-use crate::log::Log;
+use crate::log::{Log, Parting};
 use crate::store::{Context, Store};
 
 /// Appends by the store: somebody's first message.
@@ -330,7 +330,8 @@ async fn a_reader_is_told_where_its_branch_parted_from_the_one_of_now() {
     let db = placed(&["first", "lost"]).await;
     let log = Log::new(&db);
     let (before, end) = log.branch().await.unwrap(); // 1
-    assert_eq!((end, log.same_until(before).await.unwrap()), (2, i64::MAX));
+    let same_until = async |branch| log.parting(branch).await.unwrap().same_until;
+    assert_eq!((end, same_until(before).await), (2, i64::MAX));
     run(
         &db,
         "begin;
@@ -348,15 +349,16 @@ async fn a_reader_is_told_where_its_branch_parted_from_the_one_of_now() {
     append(&mut testing::connection(&db).await, "new", 1).await;
     take_over_and_place(&db).await;
     let (after, end) = log.branch().await.unwrap();
-    assert_eq!((end, log.same_until(before).await.unwrap()), (2, 1));
+    assert_eq!(log.parting(before).await.unwrap(), Parting { now: after, end, same_until: 1 });
+    assert_eq!(end, 2);
     assert_ne!(before, after);
-    assert_eq!(log.same_until(Uuid::new_v4()).await.unwrap(), 0, "nobody knows it here");
+    assert_eq!(same_until(Uuid::new_v4()).await, 0, "nobody knows it here");
 
     append(&mut testing::connection(&db).await, "last", 1).await;
     move_here(&db, 0).await; // 3
     take_over_and_place(&db).await;
     let (now, _) = log.branch().await.unwrap();
-    let same = [log.same_until(before).await, log.same_until(after).await, log.same_until(now).await];
+    let same = [same_until(before).await, same_until(after).await, same_until(now).await];
     // `last` had no position yet. `move_here` itself plays the other cluster, which counts.
-    assert_eq!(same.map(Result::unwrap), [1, 2, i64::MAX]);
+    assert_eq!(same, [1, 2, i64::MAX]);
 }
