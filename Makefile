@@ -82,7 +82,7 @@ restore-drill: ## Back up and restore a service with people in it, by a dump and
 
 .PHONY: ha
 ha: PROFILE = release
-ha: ## 200 failovers under Patroni while people log in; in some the end of the log is lost (HA_ROUNDS, SEED, PROFILE=dev)
+ha: ## 200 failovers under Patroni while people log in; in some the end of the log is lost (HA_ROUNDS, PART, SEED, PROFILE=dev)
 	@scripts/need postgresql patroni etcd-server python3-etcd haproxy iproute2
 	@$(CARGO) build --profile $(PROFILE) --locked -p qr-login -p replay --bin qr-login --bin replay --test drills
 	DRILL=ha $(CARGO) test --profile $(PROFILE) --quiet --locked -p qr-login -p replay --test drills

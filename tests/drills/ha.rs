@@ -44,17 +44,24 @@ pub struct Part {
     pub rounds: usize,
 }
 
-/// What `HA_ROUNDS` asks for, or those parts of it that reach the database in one way only.
-pub fn parts(rounds: usize, only: Option<Way>) -> Vec<Part> {
-    let hosts = if only.is_some() { rounds } else { rounds / 2 };
-    let haproxy = if only.is_some() { rounds } else { rounds - hosts };
-    let part = |way, replication, rounds| Part { way, replication, rounds };
-    let all = [
-        part(Way::HaProxy, Replication::Synchronous, haproxy),
-        part(Way::Hosts, Replication::Synchronous, hosts),
-        part(Way::HaProxy, Replication::Asynchronous, (rounds / ONE_IN).max(2)),
+/// What `HA_ROUNDS` asks for; with `PART` all rounds are of one part.
+pub fn parts() -> Result<Vec<Part>> {
+    let (rounds, only) = (rounds()?, std::env::var("PART").ok());
+    let usual = [
+        (Way::HaProxy, Replication::Synchronous, rounds - rounds / 2),
+        (Way::Hosts, Replication::Synchronous, rounds / 2),
+        (Way::HaProxy, Replication::Asynchronous, (rounds / ONE_IN).max(2)),
     ];
-    all.into_iter().filter(|part| part.rounds > 0 && only.is_none_or(|way| way == part.way)).collect()
+    let parts = usual.into_iter().filter_map(|(way, replication, usual)| {
+        let part = Part { way, replication, rounds: if only.is_some() { rounds } else { usual } };
+        let is_wanted = only.as_deref().is_none_or(|only| only == part.name());
+        (part.rounds > 0 && is_wanted).then_some(part)
+    });
+    let parts: Vec<_> = parts.collect();
+    if parts.is_empty() {
+        bail!("PART={}: haproxy, hosts or asynchronous", only.unwrap_or_default());
+    }
+    Ok(parts)
 }
 
 /// Runs a part; returns what was wrong.

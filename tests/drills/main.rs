@@ -95,10 +95,9 @@ async fn main() -> ExitCode {
 }
 
 async fn run(name: &str) -> Result<Vec<String>> {
-    let only = match std::env::var("VIA").as_deref() {
-        Ok("hosts") => Some(Way::Hosts),
-        Ok("haproxy") => Some(Way::HaProxy),
-        Err(_) => None,
+    let way = match std::env::var("VIA").as_deref() {
+        Ok("hosts") => Way::Hosts,
+        Ok("haproxy") | Err(_) => Way::HaProxy,
         Ok(other) => bail!("VIA={other}: haproxy or hosts"),
     };
     let times = |usual: u64| usize::try_from(number("TIMES").unwrap_or(usual)).context("TIMES");
@@ -113,9 +112,8 @@ async fn run(name: &str) -> Result<Vec<String>> {
     let drills = directory()?;
     let prefilled = prefilled::data_directory(&drills, events).await?;
     if name == "ha" {
-        return every_failover(&drills, &prefilled, only).await;
+        return every_failover(&drills, &prefilled).await;
     }
-    let way = only.unwrap_or(Way::HaProxy);
     let run = Run::begin(drills.join(format!("{name}-{}", std::process::id())))?;
     eprintln!(
         "{name}: {events} events before, the service reaches the database by {way:?}; logs in {}",
@@ -141,11 +139,10 @@ async fn run(name: &str) -> Result<Vec<String>> {
 }
 
 /// The parts of `ha`, one after the other, and the table of their figures.
-async fn every_failover(drills: &Path, prefilled: &Path, only: Option<Way>) -> Result<Vec<String>> {
-    let rounds = ha::rounds()?;
+async fn every_failover(drills: &Path, prefilled: &Path) -> Result<Vec<String>> {
     let seed = number("SEED").unwrap_or_else(|| u64::from(std::process::id()));
     let (mut faults, mut table) = (Vec::new(), ha::Table::default());
-    for part in ha::parts(rounds, only) {
+    for part in ha::parts()? {
         let run = Run::begin(drills.join(format!("ha-{}-{}", part.name(), std::process::id())))?;
         eprintln!("{part:?}, SEED={seed}; logs in {}", run.0.display());
         let outcome = ha::run(&run.0, prefilled, part, seed, &mut table).await;

@@ -235,9 +235,8 @@ async fn sessions(environment: &Environment, handed_over: &[i64]) -> Result<Vec<
     for twice in mtproto.keys_in_two_places() {
         faults.push(format!("a key was used in two places: {twice:?}"));
     }
-    let hanging = mtproto.hanging_acceptances();
-    if hanging != 0 {
-        faults.push(format!("{hanging} scans are left hanging at Telegram"));
+    for account in mtproto.whose_acceptances_hang() {
+        faults.push(format!("a scan of {account} is left hanging at Telegram"));
     }
     Ok(faults)
 }

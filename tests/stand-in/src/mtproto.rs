@@ -232,7 +232,13 @@ impl MtProto {
 
     /// How many tokens were accepted, and then neither used nor taken back.
     pub fn hanging_acceptances(&self) -> usize {
-        self.server.lock().tokens.values().filter(|token| token.accepted.is_some()).count()
+        self.whose_acceptances_hang().len()
+    }
+
+    /// The accounts that accepted those.
+    pub fn whose_acceptances_hang(&self) -> Vec<i64> {
+        let state = self.server.lock();
+        state.tokens.values().filter_map(|token| Some(token.accepted.as_ref()?.account)).collect()
     }
 
     /// The keys that two owners used at once, which on the real Telegram kills them (`AUTH_KEY_DUPLICATED`).

@@ -354,6 +354,8 @@ fn pid_of(status: &Status) -> Option<Pid> {
 fn said(what: &str, output: std::io::Result<Output>) -> Result<String> {
     let output = output.with_context(|| format!("cannot run {what}"))?;
     let stderr = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{what}: {}: {}", output.status, stderr.trim());
+    // `replay verify` says on stdout what differs.
+    let said = String::from_utf8_lossy(&output.stdout);
+    ensure!(output.status.success(), "{what}: {}: {}\n{}", output.status, stderr.trim(), said.trim());
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }

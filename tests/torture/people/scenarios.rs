@@ -180,7 +180,11 @@ impl Person {
     /// Lets codes go by, then scans.
     pub(super) async fn linger(&mut self, page: &MiniApp) {
         let Some(first) = self.link(page).await else { return };
-        let other = |status: &Value| status["deep_link"].as_str().is_some_and(|link| link != first);
+        // An earlier `/login` of this person may be handled late, and ends this one.
+        let other = |status: &Value| {
+            let is_over = status["status"].as_str().is_some_and(|status| !is_live(status));
+            is_over || status["deep_link"].as_str().is_some_and(|link| link != first)
+        };
         let _ = self.until(page, MAX_WAIT, other).await;
         self.log_in(page).await;
     }
