@@ -23,7 +23,7 @@ use vault::limits::LoginLimits;
 
 mod reminders;
 
-/// Subscriptions in one sweep; the others are swept when the views show that these have ended.
+/// Logins, subscriptions and blocks in one sweep; the others are swept when the views show that these have ended.
 const PAGE: i64 = 200;
 /// How often it sweeps without a signal.
 const SWEEP_EVERY: Duration = Duration::from_secs(5);
@@ -112,23 +112,13 @@ impl Sweeper {
     #[tracing::instrument(name = "sweep", level = "error", skip_all)]
     pub async fn sweep(&self) -> Result<Option<Timestamp>, DatabaseError> {
         let now = self.clock.now();
-        let mut next = None;
-        for login in login_status::live(&self.db).await? {
-            if login.deadline_at > now {
-                next = sooner(next, login.deadline_at);
-                continue;
-            }
+        for login in login_status::expiring(&self.db, now, PAGE).await? {
             let context = Context::system().with_account(login.account_id).with_login(&login.login_id);
             let attempt = u32::try_from(login.attempt).unwrap_or(u32::MAX);
             let command = LoginCommand::Expire { attempt, at: now };
             settled(self.store.login(&login.login_id, command, context).await)?;
         }
-        for subscription in subscriptions::ending(&self.db, PAGE).await? {
-            let Some(end) = subscription.expires_at else { continue };
-            if end > now {
-                next = sooner(next, end);
-                break;
-            }
+        for subscription in subscriptions::ending(&self.db, now, PAGE).await? {
             let context = Context::system().with_account(subscription.account_id);
             let command = AccountCommand::ExpireSubscription { at: now };
             settled(self.store.account(subscription.account_id, command, context).await)?;
@@ -139,12 +129,10 @@ impl Sweeper {
             settled(self.store.account(account, AccountCommand::EndBlock { at: now }, context).await)?;
             vault.block_end_is_done(account).await?;
         }
-        Ok(next)
+        let login = login_status::next_to_expire(&self.db, now).await?;
+        let subscription = subscriptions::next_to_end(&self.db, now).await?;
+        Ok(login.into_iter().chain(subscription).min())
     }
-}
-
-fn sooner(a: Option<Timestamp>, b: Timestamp) -> Option<Timestamp> {
-    Some(a.map_or(b, |a| a.min(b)))
 }
 
 /// A refusal means that another command came first; the next sweep will see it. A stream that cannot be read is parked, and

@@ -21,6 +21,7 @@ use projections::views::login_status::{self, LoginRow};
 use projections::views::users;
 use telemetry::traces::Moment;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use vault::Vault;
 
 pub use crate::live_login::{LiveLogin, Watched};
@@ -29,6 +30,8 @@ pub use crate::live_login::{LiveLogin, Watched};
 const PAUSE: Duration = Duration::from_millis(500);
 /// How long a login stays in memory after its end.
 const KEEP_ENDED: SignedDuration = SignedDuration::from_mins(10);
+/// How often it is looked for what is to be forgotten: that goes through all logins.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
 /// Live logins by id.
 #[derive(Debug, Default)]
@@ -131,6 +134,7 @@ impl LiveLogins {
             self.put(row, vault).await?;
         }
         let mut follower = Log::new(db).follow(position);
+        let mut swept_at = Instant::now();
         loop {
             let events = match follower.look().await {
                 Ok(events) => events,
@@ -157,7 +161,10 @@ impl LiveLogins {
             self.follows.store(true, Ordering::Relaxed);
             outage.over();
             // Also where no event came: in a quiet service, what has ended is forgotten all the same.
-            self.sweep(clock.now());
+            if swept_at.elapsed() >= SWEEP_EVERY {
+                self.sweep(clock.now());
+                swept_at = Instant::now();
+            }
             if events.is_empty() {
                 follower.wait().await;
             }

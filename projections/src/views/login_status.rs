@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use domain::{AccountId, Event, InviteId, LoginEvent, LoginId, LoginState, LoginStatus, StreamKind};
 use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
 use serde::de::value::StrDeserializer;
 use serde::de::{DeserializeOwned, IntoDeserializer};
 use serde::{Deserialize, Serialize};
@@ -154,6 +155,33 @@ pub async fn live(db: &Database) -> Result<Vec<LoginRow>, DatabaseError> {
             where ended_at is null order by deadline_at"#
     );
     Ok(unwrapped(rows.fetch_all(db.pool()).await?))
+}
+
+/// The live logins whose time is over, the first to expire first.
+///
+/// # Errors
+/// The database's.
+pub async fn expiring(db: &Database, now: Timestamp, limit: i64) -> Result<Vec<LoginRow>, DatabaseError> {
+    let rows = sqlx::query_scalar!(
+        r#"select to_jsonb(r) as "row!: Json<LoginRow>" from login_status r
+            where ended_at is null and deadline_at <= $1 order by deadline_at limit $2"#,
+        now.to_sqlx() as _,
+        limit,
+    );
+    Ok(unwrapped(rows.fetch_all(db.pool()).await?))
+}
+
+/// When the next of the other live logins expires.
+///
+/// # Errors
+/// The database's.
+pub async fn next_to_expire(db: &Database, now: Timestamp) -> Result<Option<Timestamp>, DatabaseError> {
+    let next = sqlx::query_scalar!(
+        r#"select min(deadline_at) as "next: jiff_sqlx::Timestamp" from login_status
+            where ended_at is null and deadline_at > $1"#,
+        now.to_sqlx() as _,
+    );
+    Ok(next.fetch_one(db.pool()).await?.map(jiff_sqlx::Timestamp::to_jiff))
 }
 
 /// The live logins of one person, oldest first. There is one at most, except between the start of a new one and the

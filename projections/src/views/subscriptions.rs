@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use domain::{AccountEvent, AccountId, Event, Limits, LoginId, StreamKind, Tier};
 use jiff::Timestamp;
+use jiff_sqlx::ToSqlx as _;
 use serde::{Deserialize, Serialize};
 use sqlx::types::Json;
 
@@ -71,19 +72,37 @@ pub async fn by_account(db: &Database, account: AccountId) -> Result<Option<Subs
     Ok(row.map(|Json(row)| row))
 }
 
-/// The subscriptions that end next, the first to end first.
+/// The active subscriptions whose last day is over, the first to end first.
 ///
 /// # Errors
 /// The database's.
-pub async fn ending(db: &Database, limit: i64) -> Result<Vec<SubscriptionRow>, DatabaseError> {
+pub async fn ending(
+    db: &Database,
+    now: Timestamp,
+    limit: i64,
+) -> Result<Vec<SubscriptionRow>, DatabaseError> {
     let rows = sqlx::query_scalar!(
         r#"select to_jsonb(r) as "row!: Json<SubscriptionRow>" from subscriptions r
-            where status = 'active' and expires_at is not null order by expires_at limit $1"#,
+            where status = 'active' and expires_at <= $1 order by expires_at limit $2"#,
+        now.to_sqlx() as _,
         limit,
     )
     .fetch_all(db.pool())
     .await?;
     Ok(rows.into_iter().map(|Json(row)| row).collect())
+}
+
+/// When the next of the other active subscriptions ends.
+///
+/// # Errors
+/// The database's.
+pub async fn next_to_end(db: &Database, now: Timestamp) -> Result<Option<Timestamp>, DatabaseError> {
+    let next = sqlx::query_scalar!(
+        r#"select min(expires_at) as "next: jiff_sqlx::Timestamp" from subscriptions
+            where status = 'active' and expires_at > $1"#,
+        now.to_sqlx() as _,
+    );
+    Ok(next.fetch_one(db.pool()).await?.map(jiff_sqlx::Timestamp::to_jiff))
 }
 
 /// The view `subscriptions`.
