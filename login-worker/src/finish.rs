@@ -1,7 +1,7 @@
 //! How an attempt ends. An account has confirmed:
 //!
 //! 8. check that the account which confirmed is the account which asked
-//! 9. the invite's reservation becomes a use
+//! 9. the invite's reservation becomes a use; and at the same time
 //! 10. the session goes into the vault, and its sealed copy into a file
 //! 11. record `AuthorizationConfirmed`: from here on the login cannot be taken back
 //! 12. retire the sessions that the person had before, and close the attempt
@@ -57,11 +57,14 @@ impl Attempt {
         let accepted_at = Instant::now();
         let telegram_id = self.check_owner(accepted).in_span(Span::new("check account")).await?;
         tracing::info!(target: LOGIN_STEPS, "QR login authorised");
-        // Step 9.
-        self.record.use_invite().in_span(Span::new("use invite")).await?;
-        // Step 10.
+        // Steps 9 and 10. Where one fails, the other is done all the same: then nothing writes the file later on.
         let sealed = self.seal();
-        self.record.link_session(sealed, telegram_id).in_span(Span::new("link session")).await?;
+        let (used, linked) = tokio::join!(
+            self.record.use_invite().in_span(Span::new("use invite")),
+            self.record.link_session(sealed, telegram_id).in_span(Span::new("link session")),
+        );
+        used?;
+        linked?;
         // Step 11.
         let (attempt, at) = (self.record.attempt(), self.record.now());
         let command = LoginCommand::Confirm { attempt, method: accepted.method, at };

@@ -15,7 +15,7 @@ mod update;
 
 pub use due::{DueFiles, write_due};
 pub use follow::keep;
-pub use update::{SessionFileError, update, update_all, update_ended, write_new};
+pub use update::{SessionFileError, update, update_all, update_ended, update_linked, write_new};
 
 #[cfg(test)]
 mod tests;

@@ -12,7 +12,7 @@ use jiff_sqlx::ToSqlx;
 use uuid::Uuid;
 
 use crate::columns;
-use crate::vault::{Vault, VaultError};
+use crate::vault::{Vault, VaultError, fenced_unless};
 use eventlog::database::DatabaseError;
 use eventlog::store::Fence;
 
@@ -65,25 +65,19 @@ pub enum Taken {
 }
 
 impl Vault {
-    /// Stores the session of this attempt. Returns the session that it replaces, which stays until
-    /// [`Vault::retire_replaced`]. Repeating it answers the same.
+    /// Stores the session of this attempt. The one before it stays until [`Vault::retire_replaced`]. It can be repeated.
     ///
     /// # Errors
     /// [`VaultError::Fenced`]; the database failed.
-    pub async fn link_session(&self, fence: &Fence, new: Linked) -> Result<Option<Linked>, VaultError> {
-        let mut transaction = self.begin_as(fence).await?;
-        let replaced = sqlx::query_as!(
-            LinkedRow,
-            "select account_id, login_id, sealed, key_id from vault.sessions
-              where account_id = $1 and login_id <> $2 order by linked_no desc limit 1",
-            new.account_id.0,
-            new.login_id.as_str()
-        )
-        .fetch_optional(&mut *transaction)
-        .await?;
-        sqlx::query!(
-            "insert into vault.sessions (account_id, login_id, sealed, key_id, attempt, in_use_until)
-             values ($1, $2, $3, $4, $5, clock_timestamp() + make_interval(secs => $6))
+    pub async fn link_session(&self, fence: &Fence, new: &Linked) -> Result<(), VaultError> {
+        // One statement: a person waits. No other worker can take the attempt over before it is committed.
+        let linked = sqlx::query!(
+            "with held as materialized (
+               select from vault.attempts
+                where login_id = $2::text and attempt = $5::bigint and epoch = $6 for no key update)
+             insert into vault.sessions (account_id, login_id, sealed, key_id, attempt, in_use_until)
+             select $1::uuid, $2::text, $3::bytea, $4::text, $5::bigint, clock_timestamp() + make_interval(secs => $7)
+               from held
              on conflict (account_id, login_id) do update
                 set sealed = excluded.sealed, key_id = excluded.key_id, attempt = excluded.attempt,
                     linked_at = clock_timestamp(), alive_at = null,
@@ -93,12 +87,12 @@ impl Vault {
             &new.sealed,
             &new.key_id,
             i64::from(fence.attempt),
+            fence.epoch,
             USE_TTL.as_secs_f64()
         )
-        .execute(&mut *transaction)
+        .execute(self.db.pool())
         .await?;
-        transaction.commit().await?;
-        Ok(replaced.map(Linked::try_from).transpose()?)
+        fenced_unless(linked.rows_affected())
     }
 
     /// The session of this person, if it was not handed over.

@@ -126,8 +126,10 @@ impl AttemptRecord {
             key_id: key_id_of(&sealed).expect("the master key has sealed it"),
             sealed,
         };
-        workers.vault.link_session(self.fence(), linked).await?;
-        self.update_session_file(telegram_id).await
+        workers.vault.link_session(self.fence(), &linked).await?;
+        let updated =
+            session_files::update_linked(&workers.vault, &workers.sessions_dir, linked, telegram_id);
+        self.file_is_updated(telegram_id, updated.await)
     }
 
     /// Undoes [`Self::link_session`] where it was done: the login ended while it was confirmed, by this worker or one before it.
@@ -169,7 +171,12 @@ impl AttemptRecord {
     /// The person's file becomes what the vault holds: also where a worker died between the two, or where two logins overlap.
     async fn update_session_file(&self, telegram_id: i64) -> Result<(), Stop> {
         let (vault, directory) = (&self.workers.vault, &self.workers.sessions_dir);
-        match session_files::update(vault, directory, self.account_id(), telegram_id).await {
+        let updated = session_files::update(vault, directory, self.account_id(), telegram_id).await;
+        self.file_is_updated(telegram_id, updated)
+    }
+
+    fn file_is_updated(&self, telegram_id: i64, updated: Result<(), SessionFileError>) -> Result<(), Stop> {
+        match updated {
             Ok(()) => Ok(()),
             Err(SessionFileError::Database(error)) => Err(error.into()),
             // The vault's copy is the one that counts. The file is tried again, and that it fails is told there.

@@ -17,6 +17,9 @@ use domain::{AccountId, LoginId};
 use serde::{Deserialize, Serialize};
 use vault::Linked;
 
+/// How the name of a file begins that is not written to its end.
+const DRAFT: &str = ".user_";
+
 /// The content of a session file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionFile {
@@ -85,14 +88,11 @@ pub fn prepare(directory: &Path) -> io::Result<()> {
 ///
 /// # Errors
 /// For example, the disk is full, or the directory is gone. The file before is then still there.
-pub fn write(directory: &Path, telegram_id: i64, content: &SessionFile) -> io::Result<()> {
-    prepare(directory)?;
-    put(directory, telegram_id, content)?;
-    remove_drafts(directory, telegram_id)?;
-    File::open(directory)?.sync_all()
+pub fn write(directory: &Path, telegram_id: i64, content: SessionFile) -> io::Result<()> {
+    write_many(directory, &[(telegram_id, content)])
 }
 
-/// Writes the files of many people, at the cost of one look at the directory.
+/// The same for many people. The directory is not looked through: it may have the files of a hundred thousand.
 ///
 /// # Errors
 /// One cannot be written. Those before it are.
@@ -109,7 +109,7 @@ fn put(directory: &Path, telegram_id: i64, content: &SessionFile) -> io::Result<
     let mut suffix = [0; 8];
     getrandom::fill(&mut suffix).map_err(io::Error::other)?;
     // The name does not end in `.session`, so a list of the sessions never has half of one.
-    let draft = directory.join(format!(".user_{telegram_id}.{:016x}", u64::from_le_bytes(suffix)));
+    let draft = directory.join(format!("{DRAFT}{telegram_id}.{:016x}", u64::from_le_bytes(suffix)));
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft)?;
         // Root may rotate the key of a service that is another user's.
@@ -145,7 +145,7 @@ pub fn read(directory: &Path, telegram_id: i64) -> io::Result<Option<SessionFile
 /// # Errors
 /// The file is there and cannot be removed.
 pub fn remove(directory: &Path, telegram_id: i64) -> io::Result<()> {
-    remove_drafts(directory, telegram_id)?;
+    remove_drafts(directory, &format!("{DRAFT}{telegram_id}."))?;
     match std::fs::remove_file(path(directory, telegram_id)) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         Err(_) => Ok(()),
@@ -153,16 +153,22 @@ pub fn remove(directory: &Path, telegram_id: i64) -> io::Result<()> {
     }
 }
 
-/// Removes what a process left that was killed while it wrote.
-fn remove_drafts(directory: &Path, telegram_id: i64) -> io::Result<()> {
-    let beginning = format!(".user_{telegram_id}.");
+/// Removes what processes left that were killed while they wrote. Where another one writes just now, it has to do so again.
+///
+/// # Errors
+/// The directory cannot be read or written.
+pub fn remove_all_drafts(directory: &Path) -> io::Result<()> {
+    remove_drafts(directory, DRAFT)
+}
+
+fn remove_drafts(directory: &Path, beginning: &str) -> io::Result<()> {
     let entries = match std::fs::read_dir(directory) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
     for entry in entries {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(&beginning) {
+        if entry.file_name().to_string_lossy().starts_with(beginning) {
             match std::fs::remove_file(entry.path()) {
                 Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
                 Ok(()) | Err(_) => {}

@@ -46,7 +46,7 @@ impl World {
             sealed: b"sealed".to_vec(),
             key_id: "0a1b2c3d".to_owned(),
         };
-        self.vault.link_session(&fence, linked.clone()).await.unwrap();
+        self.vault.link_session(&fence, &linked).await.unwrap();
         linked
     }
 
@@ -163,7 +163,7 @@ async fn the_file_of_a_session_that_ended_elsewhere_goes() {
         store.account(world.account, log_out, Context::system()).await.unwrap();
         world.vault.retire_all_linked(world.account, RetireReason::LoggedOut).await.unwrap();
         // As a machine has it that knows nothing yet, and has looked through its files already.
-        file::write(world.directory.path(), ILYA, &SessionFile::of(&linked)).unwrap();
+        file::write(world.directory.path(), ILYA, SessionFile::of(&linked)).unwrap();
         while Sequencer::take_over(&world.database.db).await.unwrap().pass().await.unwrap() > 0 {}
         while world.file().is_some() {
             tokio::task::yield_now().await;

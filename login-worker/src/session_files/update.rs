@@ -34,12 +34,34 @@ pub async fn update(
     account: AccountId,
     telegram_id: i64,
 ) -> Result<(), SessionFileError> {
-    let mut linked = vault.linked_as(account, telegram_id).await?;
+    let linked = vault.linked_as(account, telegram_id).await?;
+    update_from(vault, directory, (account, telegram_id), linked).await
+}
+
+/// The same where the caller has just linked this session.
+///
+/// # Errors
+/// [`SessionFileError`], as of [`update`].
+pub async fn update_linked(
+    vault: &Vault,
+    directory: &Path,
+    linked: Linked,
+    telegram_id: i64,
+) -> Result<(), SessionFileError> {
+    update_from(vault, directory, (linked.account_id, telegram_id), Some(linked)).await
+}
+
+/// Writes what the vault held a moment ago, until it holds the same afterwards.
+async fn update_from(
+    vault: &Vault,
+    directory: &Path,
+    (account, telegram_id): (AccountId, i64),
+    mut linked: Option<Linked>,
+) -> Result<(), SessionFileError> {
     loop {
         let (directory, content) = (directory.to_owned(), linked.as_ref().map(SessionFile::of));
-        let written = tokio::task::spawn_blocking(move || {
-            write_or_remove(&directory, account, telegram_id, content.as_ref())
-        });
+        let written =
+            tokio::task::spawn_blocking(move || write_or_remove(&directory, account, telegram_id, content));
         written.await.map_err(io::Error::other)??;
         let now = vault.linked_as(account, telegram_id).await?;
         if now == linked {
@@ -79,6 +101,7 @@ pub async fn write_new(
 /// # Errors
 /// [`SessionFileError`].
 pub async fn update_all(vault: &Vault, directory: &Path) -> Result<(), SessionFileError> {
+    file::remove_all_drafts(directory)?;
     for telegram_id in file::telegram_ids(directory)? {
         match file::read(directory, telegram_id) {
             Ok(Some(found)) => update(vault, directory, found.account_id, telegram_id).await?,
@@ -107,10 +130,10 @@ fn write_or_remove(
     directory: &Path,
     account: AccountId,
     telegram_id: i64,
-    content: Option<&SessionFile>,
+    content: Option<SessionFile>,
 ) -> io::Result<()> {
     match (content, file::read(directory, telegram_id)) {
-        (Some(content), Ok(Some(found))) if found == *content => Ok(()),
+        (Some(content), Ok(Some(found))) if found == content => Ok(()),
         (Some(content), _) => file::write(directory, telegram_id, content),
         // The person was erased and has begun anew, with another account.
         (None, Ok(Some(found))) if found.account_id != account => Ok(()),

@@ -12,12 +12,11 @@ use crate::process::raise_open_files;
 
 const LIVE: [usize; 2] = [1, 1_000];
 /// In the order in which they happen. Together they are the whole.
-const STEPS: [&str; 9] = [
+const STEPS: [&str; 8] = [
     "the phone's request, until the worker hears of it",
     "the worker asks Telegram who it was",
     "the person is let in",
-    "the invite is used",
-    "the session is sealed and kept",
+    "the invite is used, and the session sealed and kept",
     "the confirmation is appended",
     "it gets its position and is read",
     "the page's login is brought up to date",
@@ -117,8 +116,7 @@ fn moments(one: &Confirmed, spans: &[SentSpan]) -> Option<[u64; STEPS.len() + 1]
         first.began,
         ended("auth.exportLoginToken")?,
         ended("check account")?,
-        ended("use invite")?,
-        ended("link session")?,
+        ended("use invite")?.max(ended("link session")?),
         ended("record confirmation")?,
         below("wake page")?.began,
         ended("wake page")?,

@@ -77,7 +77,7 @@ impl World {
         let sealed = seal(master, account, &fence.login_id);
         let key_id = key_id_of(&sealed).unwrap();
         let linked = Linked { account_id: account, login_id: fence.login_id.clone(), sealed, key_id };
-        self.vault.link_session(&fence, linked.clone()).await.unwrap();
+        self.vault.link_session(&fence, &linked).await.unwrap();
         linked
     }
 

@@ -22,9 +22,8 @@ async fn the_session_that_a_login_linked_is_the_persons() {
     let (login, a) = claimed(&vault, "a", LONG).await;
     let new = session(a.account_id, &login);
 
-    let replaced = vault.link_session(&a.fence, new.clone()).await.unwrap();
+    vault.link_session(&a.fence, &new).await.unwrap();
 
-    assert_eq!(replaced, None);
     assert_eq!(vault.linked(a.account_id).await.unwrap(), Some(new));
 }
 
@@ -34,7 +33,7 @@ async fn a_worker_that_lost_its_attempt_links_nothing() {
     let (login, a) = claimed(&vault, "a", OVER).await;
     claim(&vault, "b", LONG).await;
 
-    let answer = vault.link_session(&a.fence, session(a.account_id, &login)).await;
+    let answer = vault.link_session(&a.fence, &session(a.account_id, &login)).await;
 
     assert!(matches!(answer, Err(VaultError::Fenced)));
     assert!(matches!(vault.retire_replaced(&a.fence, a.account_id).await, Err(VaultError::Fenced)));
@@ -46,15 +45,15 @@ async fn a_newer_session_replaces_the_one_before_which_is_then_logged_out() {
     let (_database, vault) = vault().await;
     let (login, a) = claimed(&vault, "a", LONG).await;
     let old = session(a.account_id, &login);
-    vault.link_session(&a.fence, old.clone()).await.unwrap();
+    vault.link_session(&a.fence, &old).await.unwrap();
     vault.retire_replaced(&a.fence, a.account_id).await.unwrap();
     let fence = next_login(&vault, a.account_id).await;
     let new = session(a.account_id, &fence.login_id);
 
-    let replaced = vault.link_session(&fence, new.clone()).await.unwrap();
-    let repeated = vault.link_session(&fence, new.clone()).await.unwrap();
+    vault.link_session(&fence, &new).await.unwrap();
+    vault.link_session(&fence, &new).await.unwrap();
 
-    assert_eq!((replaced.as_ref(), repeated.as_ref()), (Some(&old), Some(&old)));
+    assert_eq!(vault.linked(a.account_id).await.unwrap(), Some(new.clone()));
     assert!(vault.claim_retired(LONG, 10).await.unwrap().is_empty(), "not before the login is confirmed");
     vault.retire_replaced(&fence, a.account_id).await.unwrap();
     let retired = vault.claim_retired(LONG, 10).await.unwrap();
@@ -67,9 +66,9 @@ async fn when_the_newer_login_is_refused_the_session_before_counts_again() {
     let (_database, vault) = vault().await;
     let (login, a) = claimed(&vault, "a", LONG).await;
     let old = session(a.account_id, &login);
-    vault.link_session(&a.fence, old.clone()).await.unwrap();
+    vault.link_session(&a.fence, &old).await.unwrap();
     let fence = next_login(&vault, a.account_id).await;
-    vault.link_session(&fence, session(a.account_id, &fence.login_id)).await.unwrap();
+    vault.link_session(&fence, &session(a.account_id, &fence.login_id)).await.unwrap();
 
     vault.unlink_attempt(&fence, a.account_id).await.unwrap();
 
@@ -80,11 +79,11 @@ async fn when_the_newer_login_is_refused_the_session_before_counts_again() {
 async fn an_attempt_that_ends_late_leaves_what_the_retry_linked() {
     let (_database, vault) = vault().await;
     let (login, first) = claimed(&vault, "a", LONG).await;
-    vault.link_session(&first.fence, session(first.account_id, &login)).await.unwrap();
+    vault.link_session(&first.fence, &session(first.account_id, &login)).await.unwrap();
     vault.open_attempt(&login, 2, first.account_id).await.unwrap();
     let second = claim(&vault, "b", LONG).await;
     let new = session(first.account_id, &login);
-    vault.link_session(&second.fence, new.clone()).await.unwrap();
+    vault.link_session(&second.fence, &new).await.unwrap();
 
     vault.unlink_attempt(&first.fence, first.account_id).await.unwrap();
 
@@ -95,10 +94,10 @@ async fn an_attempt_that_ends_late_leaves_what_the_retry_linked() {
 async fn of_two_logins_that_are_confirmed_the_later_linked_session_stays_whichever_completes_last() {
     let (_database, vault) = vault().await;
     let (login, a) = claimed(&vault, "a", LONG).await;
-    vault.link_session(&a.fence, session(a.account_id, &login)).await.unwrap();
+    vault.link_session(&a.fence, &session(a.account_id, &login)).await.unwrap();
     let fence = next_login(&vault, a.account_id).await;
     let new = session(a.account_id, &fence.login_id);
-    vault.link_session(&fence, new.clone()).await.unwrap();
+    vault.link_session(&fence, &new).await.unwrap();
 
     for done in [&fence, &a.fence, &fence, &a.fence] {
         vault.retire_replaced(done, a.account_id).await.unwrap();
@@ -153,7 +152,7 @@ async fn the_key_of_a_frozen_worker_rests_until_it_has_had_time_to_wake_up() {
 async fn logging_out_keeps_the_key_until_it_is_gone_at_telegram() {
     let (_database, vault) = vault().await;
     let (login, a) = claimed(&vault, "a", LONG).await;
-    vault.link_session(&a.fence, session(a.account_id, &login)).await.unwrap();
+    vault.link_session(&a.fence, &session(a.account_id, &login)).await.unwrap();
     vault.retire_replaced(&a.fence, a.account_id).await.unwrap();
 
     vault.retire_linked(a.account_id, &login, RetireReason::LoggedOut).await.unwrap();
@@ -167,7 +166,7 @@ async fn logging_out_keeps_the_key_until_it_is_gone_at_telegram() {
 pub async fn linked(vault: &Vault) -> Linked {
     let (login, a) = claimed(vault, "a", LONG).await;
     let new = session(a.account_id, &login);
-    vault.link_session(&a.fence, new.clone()).await.unwrap();
+    vault.link_session(&a.fence, &new).await.unwrap();
     assert_eq!(vault.take_linked(a.account_id).await.unwrap(), Taken::InUse, "its worker speaks with it");
     vault.retire_replaced(&a.fence, a.account_id).await.unwrap();
     vault.close_attempt(&a.fence).await.unwrap();
@@ -179,7 +178,7 @@ async fn while_its_login_may_still_lose_it_a_session_is_nobody_elses() {
     let (_database, vault) = vault().await;
     let (login, a) = claimed(&vault, "a", LONG).await;
     let new = session(a.account_id, &login);
-    vault.link_session(&a.fence, new.clone()).await.unwrap();
+    vault.link_session(&a.fence, &new).await.unwrap();
     // Its worker has been silent for longer than anybody speaks with a session.
     end_borrowing(&vault, &new).await;
     let (now, second) = (jiff::Timestamp::UNIX_EPOCH, std::time::Duration::from_secs(1));

@@ -48,7 +48,7 @@ async fn telegram_is_not_asked_while_a_login_of_the_person_is_in_flight() {
 
     // It has linked its session, and is not confirmed yet.
     let next = crate::Linked { login_id: attempt.fence.login_id.clone(), ..new.clone() };
-    vault.link_session(&attempt.fence, next).await.unwrap();
+    vault.link_session(&attempt.fence, &next).await.unwrap();
     vault.close_attempt(&attempt.fence).await.unwrap();
     assert_eq!(may_ask(&vault, &borrowed).await, None);
 

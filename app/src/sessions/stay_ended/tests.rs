@@ -44,7 +44,7 @@ impl World {
         let fence = claims.into_iter().find(|claim| claim.fence.login_id == login_id).unwrap().fence;
         let (account_id, sealed, key_id) = (self.account, b"sealed".to_vec(), "0a1b2c3d".to_owned());
         let linked = Linked { account_id, login_id: login_id.clone(), sealed, key_id };
-        vault.link_session(&fence, linked).await.unwrap();
+        vault.link_session(&fence, &linked).await.unwrap();
         EndedSession { account_id, login_id }
     }
 

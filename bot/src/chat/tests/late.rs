@@ -45,7 +45,7 @@ impl World {
         let claimed = vault.claim_attempts("a worker", Duration::from_secs(60), 1).await.unwrap().remove(0);
         let key_id = self.chat.master.id();
         let linked = Linked { account_id, login_id: login_id.clone(), sealed: b"sealed".to_vec(), key_id };
-        vault.link_session(&claimed.fence, linked).await.unwrap();
+        vault.link_session(&claimed.fence, &linked).await.unwrap();
         (login_id, claimed.fence)
     }
 
