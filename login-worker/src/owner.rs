@@ -21,14 +21,13 @@ impl Owner {
     /// # Errors
     /// The database failed.
     pub async fn of(store: &Store, vault: &Vault, account_id: AccountId) -> Result<Self, DatabaseError> {
-        let account = store.load_account(account_id).await?;
+        let (account, subject) = tokio::try_join!(store.load_account(account_id), vault.subject(account_id))?;
         if account.is_erased() {
             return Ok(Self::Erased);
         }
         if account.is_blocked() {
             return Ok(Self::Blocked);
         }
-        let subject = vault.subject(account_id).await?;
         Ok(subject.map_or(Self::Erased, |subject| Self::MayLogIn(subject.telegram_id)))
     }
 }
