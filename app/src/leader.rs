@@ -23,20 +23,17 @@ use eventlog::Outage;
 use eventlog::clock::Clock;
 use eventlog::database::{Database, DatabaseError};
 use eventlog::log::Log;
+use eventlog::pace::Pace;
 use eventlog::sequencer::{Sequencer, SequencerError};
-use eventlog::wake::{Topic, Waker};
+use eventlog::wake::Topic;
 use projections::lag::lag;
 use projections::projector::{Projector, ProjectorError, projected};
 use vault::lease::Leases;
 
 /// How long the others wait after a leader has died.
 const LEASE_TTL: Duration = Duration::from_secs(5);
-/// A part that has worked pauses four times as long, between these bounds. Events that come meanwhile make one batch, and
-/// the machine is free for appends. The first signal after a pause is handled at once.
-const PAUSE: (Duration, Duration) = (Duration::from_millis(4), Duration::from_millis(25));
-const PAUSE_FACTOR: u32 = 4;
-/// How often each part polls without a signal: while there is work, and otherwise.
-const POLL: (Duration, Duration) = (Duration::from_millis(50), Duration::from_secs(1));
+/// How often a leader's views are looked at by a program that waits for them.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How long to wait after a failure, at first and at most. An outage is over when there was no failure for the longer time.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
 
@@ -119,7 +116,7 @@ async fn settled(leader: &Leader, patience: Duration) -> Result<bool, LeadError>
         } else if Instant::now() > deadline {
             return Ok(false);
         } else {
-            tokio::time::sleep(POLL.0).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
     }
 }
@@ -159,37 +156,32 @@ async fn lead(leader: &Leader, outage: &mut Outage) -> Result<Infallible, LeadEr
 
 async fn sequence(db: &Database, sequencer: &Sequencer) -> Result<Infallible, LeadError> {
     let mut appended = db.wake().subscribe(Topic::Appended);
+    let mut pace = Pace::default();
     loop {
         let began = Instant::now();
-        let busy = sequencer.pass().await? > 0;
-        pause(&mut appended, began, busy).await;
+        let events = usize::try_from(sequencer.pass().await?).expect("not negative");
+        pace.wait(&mut appended, began, events).await;
     }
 }
 
 async fn project(db: &Database, projector: &Projector) -> Result<Infallible, LeadError> {
     let mut positioned = db.wake().subscribe(Topic::Positioned);
+    let mut pace = Pace::default();
     loop {
         let began = Instant::now();
-        let busy = projector.catch_up().await? > 0;
-        pause(&mut positioned, began, busy).await;
+        let events = projector.catch_up().await?;
+        pace.wait(&mut positioned, began, events).await;
     }
 }
 
 async fn react(db: &Database, reactor: &Reactor) -> Result<Infallible, LeadError> {
     let mut projected = db.wake().subscribe(Topic::Projected);
+    let mut pace = Pace::default();
     loop {
         let began = Instant::now();
-        let busy = reactor.catch_up().await? > 0;
-        pause(&mut projected, began, busy).await;
+        let events = reactor.catch_up().await?;
+        pace.wait(&mut projected, began, events).await;
     }
-}
-
-/// Pauses after work, and waits for the next signal.
-async fn pause(waker: &mut Waker, began: Instant, busy: bool) {
-    if busy {
-        tokio::time::sleep((began.elapsed() * PAUSE_FACTOR).clamp(PAUSE.0, PAUSE.1)).await;
-    }
-    waker.wait(if busy { POLL.0 } else { POLL.1 }).await;
 }
 
 /// Stores the limits of people without a subscription, with their SHA-256. They are in no event; the view `users` reads them

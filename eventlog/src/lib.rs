@@ -10,6 +10,7 @@ mod error;
 pub mod integrity;
 pub mod log;
 pub mod outage;
+pub mod pace;
 mod pool;
 pub mod sequencer;
 pub mod store;
