@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use domain::{Event, LoginEvent};
+use grammers_client::session::updates::UpdatesLike;
 use jiff::SignedDuration;
 use stand_in::accounts::{ANNA, ILYA};
 use vault::RetireReason;
@@ -325,4 +326,11 @@ async fn a_blocked_person_is_refused_before_telegram_is_asked() {
     let cancelled = world.wait_for_event(&login, "LoginCancelled", 1).await;
     assert_eq!(cancelled.payload["LoginCancelled"]["reason"], "blocked");
     assert_eq!(world.telegram.calls("auth.exportLoginToken"), 0);
+}
+
+/// `src/memory.rs` counts on it: what is smaller comes from the heap and takes memory that nobody uses.
+#[test]
+fn the_channel_of_updates_is_large_enough_to_come_from_the_kernel() {
+    const AT_ONCE: usize = 32; // tokio allocates so many places at a time
+    assert!(size_of::<UpdatesLike>() * AT_ONCE > 128 * 1024, "{} bytes each", size_of::<UpdatesLike>());
 }

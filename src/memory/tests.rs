@@ -8,7 +8,7 @@ use super::*;
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
 const BUFFERS: usize = 64;
-const SIZE: usize = BUFFER_BYTES as usize + 8 * 1024;
+const SIZE: usize = LARGE_BYTES as usize + 8 * 1024;
 
 fn resident_bytes() -> usize {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
