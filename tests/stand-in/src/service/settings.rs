@@ -109,6 +109,8 @@ impl Settings {
                 command.env(name, value);
             }
         }
+        // An error is told by its words: a backtrace would push them out of the last lines that are kept.
+        command.env("RUST_LIB_BACKTRACE", "0");
         command.envs(self.env.iter().map(|(name, value)| (name, value)));
         command
     }
