@@ -173,10 +173,15 @@ async fn follow_branch(feed: &Feed, log: &Log, outage: &mut Outage) -> DatabaseE
         Err(error) => return error,
     };
     loop {
-        match follower.next().await {
+        match follower.look().await {
+            // Also where no event came: the log can be read again.
             Ok(events) => {
                 outage.over();
-                feed.add(events);
+                if events.is_empty() {
+                    follower.wait().await;
+                } else {
+                    feed.add(events);
+                }
             }
             Err(DatabaseError::SetBack) => return DatabaseError::SetBack,
             // What is kept stays true meanwhile.
